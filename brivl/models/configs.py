@@ -60,6 +60,7 @@ MINI = BrivlConfig(
     queue_size=4096,  # here: about a sixth of the distinct training pairs, as far as a short run fills it
     batch_size=128,  # here: what 2 cores hold
     learning_rate=4e-4,  # here: towers are small and the heads start from nothing
+    weight_decay=0.0,  # here: so few steps need none; Adam's L2 would pull the pre-trained weights down
     n_epochs=4,
 )
 Size = Literal["base", "mini"]
