@@ -1,0 +1,75 @@
+"""The manifest beside each npz: how it was made and what its bytes must be. No host names, no paths."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import brivl
+from brivl.store.digests import JSON, canonical_json, json_digest
+from brivl.store.keys import ArtifactKey
+
+FORMAT = 1
+FIELDS = frozenset({"format", "kind", "ingredients", "info", "bytes", "sha256", "versions", "created", "self_sha256"})
+
+Manifest = Mapping[str, JSON]
+
+
+class BadManifest(Exception):
+    """A manifest that is damaged or belongs to another key."""
+
+
+@cache
+def versions() -> dict[str, str | None]:
+    """Versions of the packages that compute results, read without importing them."""
+    found: dict[str, str | None] = {"brivl": brivl.__version__}
+    for name in ("numpy", "torch", "himalaya"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def make(key: ArtifactKey, info: Mapping[str, JSON], n_bytes: int, sha256: str) -> Manifest:
+    """The manifest of a data file of n_bytes bytes. Raises StoreError where info is not JSON."""
+    body = {
+        "format": FORMAT,
+        "kind": key.kind,
+        "ingredients": key.ingredients,
+        "info": dict(info),
+        "bytes": n_bytes,
+        "sha256": sha256,
+        "versions": versions(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    body = json.loads(canonical_json(body, "manifest"))
+    return {**body, "self_sha256": json_digest(body)}
+
+
+def dump(manifest: Manifest) -> bytes:
+    """The text of a manifest, for people too."""
+    return (json.dumps(manifest, sort_keys=True, indent=1) + "\n").encode("ascii")
+
+
+def load(path: Path) -> Manifest:
+    """Read a manifest and check it against its own digest. Raises BadManifest, OSError."""
+    try:
+        manifest = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise BadManifest("its manifest is not JSON") from error
+    if not isinstance(manifest, dict) or not FIELDS <= manifest.keys():
+        raise BadManifest("its manifest lacks fields")
+    body = {name: value for name, value in manifest.items() if name != "self_sha256"}
+    if json_digest(body) != manifest["self_sha256"]:
+        raise BadManifest("its manifest was changed")
+    return manifest
+
+
+def key_of(manifest: Manifest) -> ArtifactKey:
+    """The key under which a manifest's artifact is stored. Raises StoreError."""
+    return ArtifactKey(manifest["kind"], manifest["ingredients"])
