@@ -57,7 +57,7 @@ def _ring(pen: Pen, radii: tuple[float, float], width: float, colour: RGB) -> No
 
 def draw_key(pen: Pen, tones: Tones, pose: Pose) -> None:
     """A key with a round bow and a toothed bit in the main colour; turns when turning."""
-    pen = pen.moved(turn=50 * pose.swing() if pose.action == "turning" else -12)
+    pen = pen.moved(turn=36 * pose.swing() if pose.action == "turning" else -12)
     _ring(pen.moved(-0.32, 0), (0.17, 0.17), 0.11, tones.main)
     pen.limb((-0.14, 0.0), (0.5, 0.0), (0.11, 0.1), tones.main)
     for x, length in ((0.25, 0.16), (0.36, 0.21), (0.47, 0.16)):
@@ -119,8 +119,8 @@ def draw_ball(pen: Pen, tones: Tones, pose: Pose) -> None:
     pen.dot(0, 0, 0.42, tones.dark)
     pen.oval((-0.025, -0.03), (0.39, 0.385), tones.main)
     spun = pen.moved(turn=360 * pose.phase if pose.action == "rolling" else 20)
-    spun.ribbon(((-0.24, -0.33), (-0.1, 0.0), (-0.24, 0.33)), (0.06, 0.06), tones.trim)
-    spun.ribbon(((0.24, -0.33), (0.1, 0.0), (0.24, 0.33)), (0.06, 0.06), tones.trim)
+    spun.ribbon(((-0.23, -0.31), (-0.1, 0.0), (-0.23, 0.31)), (0.06, 0.06), tones.trim)
+    spun.ribbon(((0.23, -0.31), (0.1, 0.0), (0.23, 0.31)), (0.06, 0.06), tones.trim)
     pen.oval((-0.16, -0.22), (0.09, 0.055), tones.light, turn=-35)
 
 

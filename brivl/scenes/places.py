@@ -40,9 +40,9 @@ def _cloud(pen: Pen, x: float, y: float, size: float, colour: RGB = WHITE) -> No
 
 
 def _hill(pen: Pen, x: float, base: float, size: tuple[float, float], colour: RGB) -> None:
-    w, h = size
-    pen.blob(((x - w, base + 0.06), (x - w * 0.5, base - h * 0.55), (x, base - h), (x + w * 0.5, base - h * 0.55),
-              (x + w, base + 0.06), (x, base + 0.1)), colour)
+    along = np.linspace(-1, 1, 41)
+    heights = base - size[1] * np.cos(np.pi / 2 * along) ** 1.5
+    pen.poly(tuple(zip((x + size[0] * along).tolist(), heights.tolist(), strict=True)), colour)
 
 
 def _meadow(size: int, rng: np.random.Generator) -> Image.Image:
@@ -211,8 +211,9 @@ def _city(size: int, rng: np.random.Generator) -> Image.Image:
 def _sea(size: int, rng: np.random.Generator) -> Image.Image:
     image, pen = _canvas(size, ((134, 214, 230), (58, 142, 190)), ((206, 196, 160), (176, 166, 138)), 0.8)
     for x in rng.uniform(0, 0.9, 3):
-        pen.poly(((x, 0), (x + 0.08, 0), (x - 0.04, 0.6), (x - 0.2, 0.6)), (132, 206, 226))
-    _hill(pen, rng.uniform(0, 1), 0.82, (0.5, 0.1), (92, 150, 172))
+        _ray(pen, x)
+    for shade in ((66, 146, 188), (84, 152, 180)):
+        _hill(pen, rng.uniform(0, 1), 0.83, (rng.uniform(0.4, 0.6), rng.uniform(0.08, 0.16)), shade)
     pen.ribbon(((-0.1, 0.82), (0.2, 0.79), (0.5, 0.83), (0.8, 0.8), (1.1, 0.82)), (0.04, 0.04), (206, 196, 160))
     for x in rng.uniform(0.02, 0.98, 8):
         sway, tall = rng.uniform(-0.02, 0.02), rng.uniform(0.1, 0.22)
@@ -224,6 +225,16 @@ def _sea(size: int, rng: np.random.Generator) -> Image.Image:
     for x, y in rng.uniform((0, 0.05), (1, 0.7), (16, 2)):
         pen.dot(x, y, rng.uniform(0.005, 0.012), (196, 234, 242))
     return image
+
+
+def _ray(pen: Pen, x: float) -> None:
+    """A ray of light from the surface that fades with depth."""
+    for k in range(24):
+        top, bottom = k / 32, (k + 1.02) / 32
+        water = mix((134, 214, 230), (58, 142, 190), (top + bottom) / 1.6)
+        edges = ((x - 0.2 * top, top), (x + 0.08 - 0.06 * top, top), (x + 0.08 - 0.06 * bottom, bottom),
+                 (x - 0.2 * bottom, bottom))
+        pen.poly(edges, mix(water, (190, 236, 244), 0.34 * (1 - k / 24)))
 
 
 def _room(size: int, rng: np.random.Generator) -> Image.Image:
@@ -242,7 +253,7 @@ def _room(size: int, rng: np.random.Generator) -> Image.Image:
     pen.box((frame + 0.015, 0.155, frame + 0.155, 0.285), (232, 226, 206))
     pen.poly(((frame + 0.02, 0.28), (frame + 0.07, 0.2), (frame + 0.12, 0.28)), (140, 170, 140))
     middle = rng.uniform(0.3, 0.7)
-    sofa = (176, 168, 190)
+    sofa = ((176, 168, 190), (164, 184, 176), (198, 170, 160), (160, 176, 200))[int(rng.integers(4))]
     pen.box((middle - 0.25, 0.47, middle + 0.25, 0.7), mix(sofa, (90, 80, 110), 0.15), 0.03)
     pen.box((middle - 0.21, 0.58, middle + 0.21, 0.68), sofa, 0.02)
     for side in (-1, 1):

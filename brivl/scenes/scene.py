@@ -164,8 +164,10 @@ def _shadow(draw: ImageDraw.ImageDraw, canvas: Image.Image, thing: Thing) -> Non
         return
     side = canvas.width
     foot = thing.y + thing.extent[1] / 2 - 0.01
-    at = (min(int(thing.x * side), side - 1), min(int(foot * side), side - 1))
-    ground = canvas.getpixel(at)[:3]  # type: ignore[index]
+    columns = [thing.x + share * thing.extent[0] for share in (-0.4, -0.2, 0.0, 0.2, 0.4)]
+    samples = [canvas.getpixel((min(max(int(x * side), 0), side - 1), min(int(foot * side), side - 1)))[:3]
+               for x in columns]
+    ground = sorted(samples, key=sum)[2]  # the middle one, so that a mark on the road does not tint the shadow
     pen = Pen(draw, float(side), 0j)
     pen.oval((thing.x, foot), (thing.extent[0] * 0.46, 0.022), mix(ground, (30, 30, 60), 0.22))
 
@@ -178,16 +180,19 @@ def _draw_thing(draw: ImageDraw.ImageDraw, side: int, owner: int, thing: Thing) 
 
 def _contours(pixels: np.ndarray, things: tuple[Thing, ...]) -> None:
     """Darken a thin rim inside each thing's outline, in place, so that it stands out from any background."""
-    owner = pixels[..., 3]
+    owner = np.ascontiguousarray(pixels[..., 3])
     step = max(1, round(owner.shape[0] / 150))
+    across, down = owner[:, step:] != owner[:, :-step], owner[step:] != owner[:-step]
     rim = np.zeros(owner.shape, bool)
-    rim[step:] |= owner[step:] != owner[:-step]
-    rim[:-step] |= owner[:-step] != owner[step:]
-    rim[:, step:] |= owner[:, step:] != owner[:, :-step]
-    rim[:, :-step] |= owner[:, :-step] != owner[:, step:]
-    rows, columns = np.nonzero(rim & (owner > 0))
-    palette = np.array([(0, 0, 0), *(tones_of(COLOURS[t.colour]).contour for t in things)], np.uint8)
-    pixels[rows, columns, :3] = palette[owner[rows, columns]]
+    rim[step:] |= down
+    rim[:-step] |= down
+    rim[:, step:] |= across
+    rim[:, :-step] |= across
+    rim &= owner > 0
+    at = np.flatnonzero(rim)
+    palette = np.array([(0, 0, 0, 0), *((*tones_of(COLOURS[t.colour]).contour, k) for k, t in enumerate(things, 1))])
+    whole = pixels.reshape(-1, 4).view(np.uint32)[:, 0]  # four channels at once
+    whole[at] = palette.astype(np.uint8).view(np.uint32)[:, 0][owner.ravel()[at]]
 
 
 def render(scene: Scene, size: int = 64) -> Rendered:

@@ -59,10 +59,10 @@ WORDS: tuple[str, ...] = ("stop", "open", "home", "love", "food", "sale", "exit"
 
 # Width and height of each drawing's box, in units of the thing's size.
 EXTENT = MappingProxyType({
-    "face": (0.96, 1.06), "person": (0.7, 1.22), "hand": (0.86, 1.04),
+    "face": (0.96, 1.06), "person": (0.62, 1.22), "hand": (0.86, 1.04),
     "dog": (1.12, 0.96), "cat": (1.0, 1.0), "horse": (1.16, 1.12), "elephant": (1.16, 1.0), "bird": (1.12, 0.92),
     "fish": (1.1, 0.74), "car": (1.24, 0.62), "bus": (1.28, 0.78), "boat": (1.08, 0.96), "airplane": (1.28, 0.7),
-    "hammer": (0.94, 1.06), "scissors": (0.8, 1.08), "key": (1.06, 0.6),
+    "hammer": (0.94, 1.06), "scissors": (0.8, 1.08), "key": (1.06, 0.54),
     "house": (1.1, 1.02), "castle": (1.08, 1.06), "church": (0.88, 1.18), "tree": (0.86, 1.14), "flower": (0.76, 1.1),
     "chair": (0.74, 1.06), "cup": (0.86, 0.86), "ball": (0.86, 0.92), "umbrella": (1.04, 0.96), "sign": (1.1, 1.0),
 })
