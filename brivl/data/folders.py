@@ -1,0 +1,29 @@
+"""A folder of the user's own data, whatever its form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from brivl.data.bids import open_bids
+from brivl.data.dataset import Dataset
+from brivl.data.plain_folder import open_plain
+from brivl.errors import DataError
+
+
+def open_folder(folder: Path | str, task: str | None = None) -> Dataset:
+    """The dataset in a folder: BIDS where there are sub-* folders, plain where there are features or responses.
+
+    `task` chooses among the tasks of a BIDS folder. DataError where the folder is missing or has neither form.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise DataError(f"Wanted a folder with a dataset, but {str(folder)!r} is no folder; check the path.")
+    if any(path.is_dir() for path in folder.glob("sub-*")):
+        return open_bids(folder, task)
+    if (folder / "responses").is_dir() or (folder / "features").is_dir() or (folder / "features.npz").is_file():
+        return open_plain(folder)
+    found = sorted(path.name for path in folder.iterdir())[:8]
+    raise DataError(
+        f"{str(folder)!r} should be a BIDS folder (sub-*/func/*_bold.nii.gz with *_events.tsv) or a plain folder "
+        f"(features/*.npy, responses/*.npy, run_onsets.npy), but neither was found; it holds {found!r}."
+    )

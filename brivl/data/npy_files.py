@@ -1,0 +1,80 @@
+"""Arrays in .npy and .npz files, read without pickle; headers are checked against what the file can hold."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from brivl.errors import DataError
+
+NUMERIC = "fiub"  # kinds of dtype that are numbers: float, int, unsigned, bool
+_BROKEN = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, KeyError)
+
+
+def array_names(path: Path) -> tuple[str, ...]:
+    """Names of the arrays in an npz file, sorted. DataError where it is no npz."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return tuple(sorted(n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")))
+    except _BROKEN as error:
+        raise DataError(f"{str(path)!r} should be an .npz file but cannot be read ({error}); save it again.") from error
+
+
+def array_shape(path: Path, name: str | None = None) -> tuple[int, ...]:
+    """Shape of the array in a .npy file, or of array `name` of an .npz file, from its header alone.
+
+    DataError where it cannot be read, is not numeric, or claims more than the file holds.
+    """
+    with _opened(path, name) as (file, held):
+        return _header(path, name, file, held)[0]
+
+
+def read_numbers(path: Path, name: str | None = None) -> np.ndarray:
+    """The array itself, numbers of any kind. DataError as in `array_shape`, or where the file is damaged."""
+    with _opened(path, name) as (file, held):
+        _header(path, name, file, held)
+    with _opened(path, name) as (file, _):
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def label(path: Path, name: str | None) -> str:
+    """How errors name an array: its file, and its name within an npz."""
+    return f"{str(path)!r}" if name is None else f"{name!r} in {str(path)!r}"
+
+
+@contextmanager
+def _opened(path: Path, name: str | None) -> Iterator[tuple[BinaryIO, int]]:
+    """The stream of one array and the bytes in it; what goes wrong inside becomes a DataError."""
+    try:
+        if name is None:
+            with path.open("rb") as file:
+                yield file, path.stat().st_size
+        else:
+            with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
+                entry = archive.getinfo(f"{name}.npy")
+                yield file, min(entry.file_size, path.stat().st_size * 1032)  # what deflate can unfold to at most
+    except _BROKEN as error:
+        wanted = f"Wanted to read {label(path, name)} as an array"
+        raise DataError(f"{wanted}, but cannot ({error}); save it again with numpy.") from error
+
+
+def _header(path: Path, name: str | None, file: BinaryIO, held: int) -> tuple[tuple[int, ...], np.dtype]:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    if dtype.kind not in NUMERIC:
+        raise DataError(f"{label(path, name)} should hold numbers but has dtype {str(dtype)!r}; objects are not read.")
+    claimed = math.prod(shape) * dtype.itemsize
+    if min(shape, default=1) < 0 or claimed > held - file.tell():
+        raise DataError(
+            f"{label(path, name)} claims shape {shape!r} of {str(dtype)!r}, that is {claimed} bytes, but holds "
+            f"{held} bytes at most; it is truncated or its header is broken. Save it again."
+        )
+    return shape, dtype

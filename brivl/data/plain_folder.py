@@ -1,0 +1,241 @@
+"""The user's own data as plain arrays: features, responses and run onsets in .npy or .npz files.
+
+    dataset.json            optional: tr (s), n_test, title, space, simulated, licence, citation
+    run_onsets.npy          (n_runs,) first training row of each run; may be absent if groups.npy is there
+    groups.npy              optional (n_train,): rows of one value are never split between folds (passages, say)
+    features/MODEL.npy      (n_samples, n_features) or (n_layers, n_samples, n_features), one file a model;
+                            or one features.npz with an array a model
+    responses/SUBJECT.npy   (n_samples, n_voxels), training rows first, then the n_test rows of dataset.json;
+                            or SUBJECT.npz with Y_train (n_train, n_voxels) and optional Y_test
+                            (n_test, n_voxels) or (n_repeats, n_test, n_voxels)
+    voxels/SUBJECT.npz      optional: ijk (n_voxels, 3), shape (3,); in it also optional affine (4, 4),
+                            aal (n_voxels,), roi_NAME (n_voxels,)
+
+Responses are taken as they are: nothing is detrended here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse
+
+from brivl.core.records import Design, Responses, Stimulus, Truth
+from brivl.data.dataset import check_subject
+from brivl.data.file_digest import digest_files
+from brivl.data.npy_files import array_names, array_shape, label, read_numbers
+from brivl.data.plain_description import Description, read_description
+from brivl.data.plain_voxels import read_voxels
+from brivl.errors import DataError
+
+
+@dataclass(frozen=True)
+class ArrayRef:
+    """An array on disk: a .npy file, or `name` within an .npz file."""
+
+    path: Path
+    name: str | None = None
+
+    def read(self) -> np.ndarray:
+        return read_numbers(self.path, self.name)
+
+    def shape(self) -> tuple[int, ...]:
+        return array_shape(self.path, self.name)
+
+    def __str__(self) -> str:
+        return label(self.path, self.name)
+
+
+@dataclass(frozen=True)
+class PlainDataset:
+    """A plain folder; fulfils `brivl.data.dataset.Dataset`, with features instead of stimuli."""
+
+    folder: Path
+    about: Description
+    features: Mapping[str, ArrayRef]
+    files: Mapping[str, Path]  # subject -> its responses
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def title(self) -> str:
+        return self.about.title or self.folder.name
+
+    @property
+    def simulated(self) -> bool:
+        return self.about.simulated
+
+    @property
+    def licence(self) -> str:
+        return self.about.licence
+
+    @property
+    def citation(self) -> str:
+        return self.about.citation
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        return tuple(self.files)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        return tuple(self.features)
+
+    def design(self, subject: str) -> Design:
+        """Training and test rows and run onsets. DataError where they do not add up with the responses."""
+        check_subject(self, subject)
+        n_train, n_test = self._rows(subject)
+        onsets, groups = self.folder / "run_onsets.npy", self.folder / "groups.npy"
+        grouped = _read_groups(groups, n_train) if groups.is_file() else None
+        if onsets.is_file():
+            starts = _read_onsets(onsets, n_train)
+        elif grouped is not None:
+            starts = np.zeros(1, int)
+        else:
+            raise DataError(
+                f"{str(self.folder)!r} should have run_onsets.npy, the first training row of each run, or groups.npy; "
+                "without them it is not known which rows may be held out together."
+            )
+        return Design(self.about.tr, n_train, n_test, starts, grouped)
+
+    def stimulus(self, subject: str) -> Stimulus:
+        """Features of every model, float32. DataError where they do not fit the responses or are not finite."""
+        check_subject(self, subject)
+        n_samples = sum(self._rows(subject))
+        features = {model: _read_features(model, ref, n_samples, subject) for model, ref in self.features.items()}
+        return Stimulus("features", (), scipy.sparse.csr_matrix((n_samples, 0)), features)
+
+    def responses(self, subject: str) -> Responses:
+        """Training responses (n_train, n_voxels) and test responses (n_repeats, n_test, n_voxels) or None, float32."""
+        check_subject(self, subject)
+        n_train, n_test = self._rows(subject)
+        path = self.files[subject]
+        if path.suffix == ".npy":
+            Y = read_numbers(path).astype(np.float32)
+            Y_train, Y_test = Y[:n_train], Y[None, n_train:] if n_test else None
+        else:
+            Y_train = read_numbers(path, "Y_train").astype(np.float32)
+            Y_test = read_numbers(path, "Y_test").astype(np.float32) if n_test else None
+            Y_test = Y_test[None] if Y_test is not None and Y_test.ndim == 2 else Y_test
+        return Responses(Y_train, Y_test, read_voxels(self._voxels_file(subject), Y_train.shape[1], self.about.space))
+
+    def truth(self, subject: str) -> Truth | None:
+        check_subject(self, subject)
+        return None
+
+    def digest(self, subject: str) -> str:
+        check_subject(self, subject)
+        top = ("dataset.json", "run_onsets.npy", "groups.npy")
+        paths = [self.files[subject], self._voxels_file(subject), *(self.folder / name for name in top)]
+        return digest_files(self.folder, [p for p in paths if p.is_file()] + [r.path for r in self.features.values()])
+
+    def _voxels_file(self, subject: str) -> Path:
+        return self.folder / "voxels" / f"{subject}.npz"
+
+    def _rows(self, subject: str) -> tuple[int, int]:
+        """n_train and n_test from the headers of the response files, checked."""
+        path = self.files[subject]
+        n_train, n_test = _npy_rows(path, self.about) if path.suffix == ".npy" else _npz_rows(path, self.about)
+        if n_train < 2:
+            raise DataError(f"{str(path)!r} should have at least 2 training rows but leaves {n_train}.")
+        return n_train, n_test
+
+
+def open_plain(folder: Path | str) -> PlainDataset:
+    """A plain folder as a dataset. DataError where features or responses are missing or dataset.json is wrong."""
+    folder = Path(folder).absolute()
+    features = _find_features(folder)
+    files = sorted(p for p in (folder / "responses").glob("*.np[yz]"))
+    if not features or not files:
+        missing = "features/MODEL.npy (or features.npz)" if not features else "responses/SUBJECT.npy (or .npz)"
+        raise DataError(f"{str(folder)!r} should hold {missing} as a plain dataset, but none was found.")
+    stems = [p.stem for p in files]
+    twice = sorted({stem for stem in stems if stems.count(stem) > 1})
+    if twice:
+        raise DataError(f"Each subject should have one file in {str(folder / 'responses')!r}, but {twice!r} have two.")
+    return PlainDataset(folder, read_description(folder / "dataset.json"), features, {p.stem: p for p in files})
+
+
+def _find_features(folder: Path) -> dict[str, ArrayRef]:
+    single, many = folder / "features.npz", sorted((folder / "features").glob("*.npy"))
+    if single.is_file() and many:
+        raise DataError(f"{str(folder)!r} should have features.npz or features/*.npy, not both; remove one of them.")
+    if single.is_file():
+        return {name: ArrayRef(single, name) for name in array_names(single)}
+    return {path.stem: ArrayRef(path) for path in many}
+
+
+def _npy_rows(path: Path, about: Description) -> tuple[int, int]:
+    shape = array_shape(path)
+    if len(shape) != 2 or shape[1] < 1:
+        raise DataError(f"{str(path)!r} should have shape (n_samples, n_voxels) but has {shape!r}.")
+    return shape[0] - about.n_test, about.n_test
+
+
+def _npz_rows(path: Path, about: Description) -> tuple[int, int]:
+    names = array_names(path)
+    if "Y_train" not in names:
+        raise DataError(f"{str(path)!r} should hold Y_train, and Y_test if there is a test set, but holds {names!r}.")
+    train = array_shape(path, "Y_train")
+    test = array_shape(path, "Y_test") if "Y_test" in names else None
+    if len(train) != 2 or train[1] < 1:
+        raise DataError(f"Y_train in {str(path)!r} should have shape (n_train, n_voxels) but has {train!r}.")
+    if test is not None and (len(test) not in (2, 3) or test[-1] != train[1] or 0 in test):
+        raise DataError(
+            f"Y_test in {str(path)!r} should have shape (n_test, {train[1]}) or (n_repeats, n_test, {train[1]}), as "
+            f"Y_train has {train[1]} voxels, but has {test!r}."
+        )
+    n_test = 0 if test is None else test[-2]
+    if about.n_test and about.n_test != n_test:
+        raise DataError(f"dataset.json says n_test {about.n_test!r}, but Y_test in {str(path)!r} has {n_test} rows.")
+    return train[0], n_test
+
+
+def _read_onsets(path: Path, n_train: int) -> np.ndarray:
+    """Run onsets, checked against the number of training rows."""
+    onsets = read_numbers(path)
+    whole = onsets.ndim == 1 and onsets.size > 0 and np.isfinite(onsets).all() and (onsets == onsets.astype(int)).all()
+    if not (whole and onsets[0] == 0 and (np.diff(onsets.astype(int)) > 0).all() and onsets[-1] < n_train):
+        raise DataError(
+            f"{str(path)!r} should list the first training row of each run: whole numbers that start at 0, rise, and "
+            f"stay below the {n_train} training rows of the responses, but holds {onsets.ravel()[:20].tolist()!r}; the "
+            "run lengths do not add up."
+        )
+    return onsets.astype(int)
+
+
+def _read_groups(path: Path, n_train: int) -> np.ndarray:
+    groups = read_numbers(path)
+    if groups.shape != (n_train,):
+        raise DataError(
+            f"{str(path)!r} should have one number for each of {n_train} training rows but has shape {groups.shape!r}."
+        )
+    return groups
+
+
+def _read_features(model: str, ref: ArrayRef, n_samples: int, subject: str) -> np.ndarray:
+    """Features float32, (n_samples, n_features) or (n_layers, n_samples, n_features), checked."""
+    shape = ref.shape()
+    if len(shape) not in (2, 3) or 0 in shape:
+        raise DataError(
+            f"Features of {model!r}, {ref}, should have shape (n_samples, n_features) or "
+            f"(n_layers, n_samples, n_features) but have {shape!r}."
+        )
+    if shape[-2] != n_samples:
+        raise DataError(
+            f"Features of {model!r}, {ref}, should have {n_samples} rows, one for each training and test row of the "
+            f"responses of {subject!r}, but have {shape[-2]}; cut or extend them to match."
+        )
+    X = ref.read().astype(np.float32)
+    bad = int(X.size - np.isfinite(X).sum())
+    if bad:
+        raise DataError(
+            f"Features of {model!r}, {ref}, should be finite numbers, but {bad} of {X.size} values are NaN or "
+            "infinite; fill or remove them."
+        )
+    return X
