@@ -1,0 +1,94 @@
+"""Matplotlib pages for print and talk: headline on top, figure, caption and "simulated" in the footer."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from brivl.viz.style import CHIP_FILL, CHIP_LINE, CHIP_TEXT, LIGHT, PLOT_FONTS, SIMULATED, FigureLabel
+
+Format = Literal["png", "pdf", "svg"]
+POINTS = 72  # per inch
+_LOCK = threading.Lock()  # rcParams are shared by all threads of the server
+
+
+@dataclass(frozen=True)
+class Page:
+    """Size of an exported figure in inches and of its type in points."""
+
+    width: float
+    height: float
+    base: float
+    headline: float
+
+
+SLIDE = Page(13.333, 7.5, 18, 26)
+PAPER = Page(7.1, 4.6, 8, 10)
+
+
+@contextmanager
+def print_style(page: Page) -> Iterator[None]:
+    """Matplotlib settings of the exported figures; text stays text in PDF and SVG."""
+    settings = {
+        "font.family": "sans-serif", "font.sans-serif": list(PLOT_FONTS), "font.size": page.base,
+        "axes.labelsize": page.base, "xtick.labelsize": page.base, "ytick.labelsize": page.base,
+        "legend.fontsize": page.base, "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False,
+        "axes.edgecolor": LIGHT.muted, "axes.labelcolor": LIGHT.text, "xtick.color": LIGHT.text, "ytick.color": LIGHT.text,
+        "text.color": LIGHT.text, "axes.linewidth": page.base / 12, "pdf.fonttype": 42, "svg.fonttype": "none",
+        "svg.hashsalt": "brivl", "axes.unicode_minus": True,
+    }
+    with _LOCK, matplotlib.rc_context(settings):
+        yield
+
+
+def _wrap(text: str, width: float, size: float) -> str:
+    characters = max(20, int(width * POINTS / (0.5 * size)))
+    return "\n".join(textwrap.fill(line, characters) for line in text.splitlines())
+
+
+def new_page(label: FigureLabel, page: Page) -> Figure:
+    """Figure with headline, footer and a constrained layout for what lies between; call inside `print_style`."""
+    figure = Figure(figsize=(page.width, page.height), facecolor="white")
+    FigureCanvasAgg(figure)
+    pad = page.base / POINTS
+    head = _wrap(label.headline, page.width - 2 * pad, page.headline * 1.06)
+    figure.text(pad / page.width, 1 - pad / page.height, head, size=page.headline, weight="bold", va="top", ha="left")
+    top = pad * 1.8 + 1.25 * page.headline / POINTS * (head.count("\n") + 1)
+    bottom = _footer(figure, label, page)
+    body = (pad / page.width, bottom / page.height, 1 - 2 * pad / page.width, 1 - (top + bottom) / page.height)
+    figure.set_layout_engine("constrained", rect=body)
+    return figure
+
+
+def _footer(figure: Figure, label: FigureLabel, page: Page) -> float:
+    """Write caption, detail and the word "simulated"; returns the height they take, in inches."""
+    pad = page.base / POINTS
+    chip = (len(SIMULATED) + 3) * 0.6 * pad if label.simulated else 0
+    words = " ".join(part for part in (label.caption, f"[{label.detail}]" if label.detail else "") if part)
+    text = _wrap(words, page.width - 2 * pad - chip, page.base)
+    figure.text(pad / page.width, pad * 0.8 / page.height, text, size=page.base, color=LIGHT.muted, va="bottom", ha="left")
+    if label.simulated:
+        figure.text(
+            1 - 1.4 * pad / page.width, pad / page.height, SIMULATED, size=page.base, weight="bold", color=CHIP_TEXT,
+            va="bottom", ha="right", bbox=dict(boxstyle="round,pad=0.35", facecolor=CHIP_FILL, edgecolor=CHIP_LINE),
+        )
+    lines = max(text.count("\n") + 1 if text else 0, 1 if label.simulated else 0)
+    return pad * (1.4 + 1.25 * lines)
+
+
+def figure_bytes(figure: Figure, kind: Format, dpi: int = 300) -> bytes:
+    """File content of a figure; without a date, so equal figures give equal files."""
+    buffer = io.BytesIO()
+    metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}[kind]
+    with _LOCK, matplotlib.rc_context({"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "brivl"}):
+        figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata)
+    return buffer.getvalue()

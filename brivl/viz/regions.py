@@ -1,0 +1,176 @@
+"""R² by region (paper Figs. 5b-d and 6c): bars of split R² from 0, joint as a marker, subjects as dots, p and q beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from brivl.errors import RequestError
+from brivl.viz.export import POINTS, SLIDE, Page, new_page, print_style
+from brivl.viz.style import JOINT, LIGHT, R2, A, B, FigureLabel, ThemeName, dress, probability, theme_of
+
+COLUMNS = ("region", "joint", "a", "b", "p", "q")
+DOT_COLUMNS = ("region", "subject", "joint", "a", "b")
+ROW = 30  # pixels per region
+SLOT = 0.2  # distance of a bar from the middle of its row, in rows
+MARGINS = 150  # pixels above and below the rows
+
+
+@dataclass(frozen=True)
+class RegionScores:
+    """Scores by region, top row first.
+
+    table: region (name as shown), joint, a, b (means over subjects), p, q (NaN: not defined); one row per region.
+    subjects: region, subject, joint, a, b; may be empty.
+    """
+
+    table: pd.DataFrame
+    subjects: pd.DataFrame
+    names: tuple[str, str]
+    highlight: str | None = None
+
+    def __post_init__(self) -> None:
+        for frame, wanted in ((self.table, COLUMNS), (self.subjects, DOT_COLUMNS if len(self.subjects) else ())):
+            missing = [column for column in wanted if column not in frame]
+            if missing:
+                raise RequestError(f"The region figure needs the columns {wanted!r}; missing: {missing!r}. Add them to the table.")
+
+    @property
+    def n_regions(self) -> int:
+        return len(self.table)
+
+    def sides(self) -> Iterator[tuple[str, str, str, float]]:
+        """Column, name, colour and offset (in rows, down is positive) of each model."""
+        yield "a", self.names[0], A, -SLOT
+        yield "b", self.names[1], B, SLOT
+
+    def rows(self) -> np.ndarray:
+        return np.arange(self.n_regions, dtype=float)
+
+    def dot_rows(self) -> np.ndarray:
+        """Row of each subject's dot; NaN where its region is not shown."""
+        where = {region: i for i, region in enumerate(self.table["region"])}
+        return self.subjects["region"].map(where).to_numpy(float) if len(self.subjects) else np.empty(0)
+
+    def links(self) -> tuple[np.ndarray, np.ndarray]:
+        """x and y of thin lines from each subject's dot of A to its dot of B, separated by NaN."""
+        rows = self.dot_rows()
+        gap = np.full(len(rows), np.nan)
+        a, b = (self.subjects[c].to_numpy(float) if len(rows) else gap for c in "ab")
+        return np.stack([a, b, gap], 1).ravel(), np.stack([rows - SLOT, rows + SLOT, gap], 1).ravel()
+
+
+def region_figure(scores: RegionScores, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
+    """Plotly figure; its height grows with the number of regions."""
+    figure, rows = go.Figure(), scores.rows()
+    for column, name, colour, offset in scores.sides():
+        figure.add_trace(_bars(scores, column, name, colour, offset))
+    if len(scores.subjects):
+        x, y = scores.links()
+        figure.add_trace(go.Scatter(x=x, y=y, mode="lines", name="links", showlegend=False, hoverinfo="skip",
+                                    line=dict(color=theme_of(theme).muted, width=0.6)))
+        for column, name, colour, offset in scores.sides():
+            figure.add_trace(_dots(scores, column, name, colour, offset, theme))
+    figure.add_trace(_joint(scores, theme))
+    for column, title, x in (("p", "p", 0.915), ("q", "q", 1.0)):
+        _text_column(figure, scores.table[column], title, x, theme)
+    _mark_rows(figure, scores, theme)
+    figure.update_xaxes(title=f"{R2} on held-out data, mean over the region's voxels", domain=[0, 0.84], rangemode="tozero",
+                        tickformat="~g", side="bottom", zeroline=True)
+    figure.update_yaxes(tickvals=rows, ticktext=list(scores.table["region"]), range=[scores.n_regions - 0.4, -0.6], ticks="",
+                        showgrid=False, zeroline=False, showline=False)
+    figure.update_layout(barmode="overlay", height=max(320, ROW * scores.n_regions + MARGINS))
+    dress(figure, label, theme)
+    return figure.update_layout(margin=dict(l=20, r=20, t=80, b=60), legend=dict(yref="container", y=0.999, yanchor="top"))
+
+
+def _bars(scores: RegionScores, column: str, name: str, colour: str, offset: float) -> go.Bar:
+    table = scores.table
+    hover = (f"%{{customdata[0]}}<br>joint: %{{customdata[1]:.3g}}<br>{scores.names[0]}: %{{customdata[2]:.3g}}<br>"
+             f"{scores.names[1]}: %{{customdata[3]:.3g}}<br>p %{{customdata[4]}}, q %{{customdata[5]}}<extra></extra>")
+    shown = table[["region", "joint", "a", "b"]].to_numpy(object)
+    tests = np.array([[probability(p), probability(q)] for p, q in zip(table["p"], table["q"], strict=True)], object)
+    return go.Bar(
+        y=scores.rows() + offset, x=table[column].to_numpy(float), orientation="h", width=2 * SLOT * 0.92, name=f"{name} (split {R2})",
+        marker=dict(color=colour, line=dict(width=0)), opacity=0.85, customdata=np.hstack([shown, tests.reshape(-1, 2)]),
+        hovertemplate=hover)
+
+
+def _dots(scores: RegionScores, column: str, name: str, colour: str, offset: float, theme: ThemeName) -> go.Scatter:
+    table = scores.subjects
+    return go.Scatter(
+        x=table[column].to_numpy(float), y=scores.dot_rows() + offset, mode="markers", showlegend=False, name=f"{name}, subjects",
+        marker=dict(color=colour, size=6, line=dict(color=theme_of(theme).text, width=0.7)),
+        customdata=table[["subject", "region"]].to_numpy(object),
+        hovertemplate=f"%{{customdata[0]}}, %{{customdata[1]}}<br>{name}: %{{x:.3g}}<extra></extra>")
+
+
+def _joint(scores: RegionScores, theme: ThemeName) -> go.Scatter:
+    return go.Scatter(
+        x=scores.table["joint"].to_numpy(float), y=scores.rows(), mode="markers", name=f"joint {R2}",
+        marker=dict(symbol="line-ns", size=ROW * 0.72, line=dict(color=theme_of(theme).joint, width=3)),
+        customdata=scores.table[["region"]].to_numpy(object), hovertemplate="%{customdata[0]}<br>joint: %{x:.3g}<extra></extra>")
+
+
+def _text_column(figure: go.Figure, values: pd.Series, title: str, x: float, theme: ThemeName) -> None:
+    common = dict(xref="paper", x=x, xanchor="right", showarrow=False)
+    figure.add_annotation(text=f"<i>{title}</i>", y=-0.62, yref="y", yanchor="bottom", font=dict(color=theme_of(theme).muted), **common)
+    for row, value in enumerate(values):
+        figure.add_annotation(text=probability(value), name=f"{title}-{row}", y=row, yref="y", yanchor="middle",
+                              font=dict(size=13), **common)
+
+
+def _mark_rows(figure: go.Figure, scores: RegionScores, theme: ThemeName) -> None:
+    """Stripe every second row so that the eye finds the p that belongs to a bar; frame the highlighted region."""
+    grid = theme_of(theme).grid
+    for row, region in enumerate(scores.table["region"]):
+        chosen = region == scores.highlight
+        if row % 2 or chosen:
+            figure.add_shape(type="rect", xref="paper", x0=0, x1=1, y0=row - 0.5, y1=row + 0.5, layer="below", fillcolor=grid,
+                             opacity=0.9 if chosen else 0.35, line=dict(width=1.5 if chosen else 0, color=theme_of(theme).text))
+
+
+def region_page(scores: RegionScores, label: FigureLabel, page: Page = SLIDE) -> Figure:
+    """Matplotlib page with the content of `region_figure`; grows downwards when the rows need more than `page` has."""
+    rows = 1.9 * page.base / POINTS * scores.n_regions
+    height = max(page.height, rows + 0.42 * page.height)
+    page = Page(page.width, height, page.base, page.headline)
+    with print_style(page):
+        figure = new_page(label, page)
+        bars, text = figure.subplots(1, 2, sharey=True, width_ratios=(5, 1))
+        _draw_bars(bars, scores, page.base)
+        _draw_text(text, scores.table)
+        figure.canvas.draw()
+    return figure
+
+
+def _draw_bars(axes: Axes, scores: RegionScores, base: float) -> None:
+    rows, table = scores.rows(), scores.table
+    for row in range(1, scores.n_regions, 2):
+        axes.axhspan(row - 0.5, row + 0.5, color="#F6F7F8", zorder=0)
+    for column, name, colour, offset in scores.sides():
+        axes.barh(rows + offset, table[column], height=2 * SLOT * 0.92, color=colour, alpha=0.85, label=f"{name} (split {R2})", zorder=2)
+        if len(scores.subjects):
+            axes.plot(scores.subjects[column], scores.dot_rows() + offset, "o", color=colour, markersize=base / 3.6,
+                      markeredgecolor=LIGHT.text, markeredgewidth=base / 30, zorder=4)
+    axes.plot(*scores.links(), color="#7B8794", linewidth=base / 30, zorder=3)
+    axes.plot(table["joint"], rows, "|", color=JOINT, markersize=base * 1.15, markeredgewidth=base / 6, label=f"joint {R2}", zorder=3)
+    axes.axvline(0, color=LIGHT.muted, linewidth=base / 20)
+    axes.set(yticks=rows, yticklabels=table["region"], ylim=(scores.n_regions - 0.4, -0.6), xlabel=f"{R2} on held-out data")
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.2, handletextpad=0.3, columnspacing=1.0)
+
+
+def _draw_text(axes: Axes, table: pd.DataFrame) -> None:
+    axes.axis("off")
+    for x, column in ((0.42, "p"), (1.0, "q")):
+        axes.text(x, 1.0, column, transform=axes.transAxes, ha="right", va="bottom", style="italic", color=LIGHT.muted)
+        for row, value in enumerate(table[column]):
+            axes.text(x, row, probability(value), transform=axes.get_yaxis_transform(), ha="right", va="center")

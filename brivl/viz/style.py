@@ -1,0 +1,139 @@
+"""One look for every figure: colours with one meaning each, type, number formats, the word "simulated".
+
+A (multimodal) is blue, B (unimodal) vermilion, the joint model dark grey, planted truth green and dashed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import plotly.graph_objects as go
+
+A = "#2166AC"
+B = "#D6604D"
+JOINT = "#404040"
+TRUTH = "#1B7837"
+TRUTH_DASH = "dash"
+R2 = "R²"
+SIMULATED = "simulated"
+
+ThemeName = Literal["light", "dark"]
+
+FONT = "'Source Sans 3', 'Source Sans Pro', 'Segoe UI', Helvetica, Arial, 'Liberation Sans', sans-serif"
+PLOT_FONTS = ("Source Sans 3", "Helvetica", "Arial", "Liberation Sans", "DejaVu Sans")
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours that depend on the page's brightness; text keeps a contrast of 4.5 : 1 on `background`."""
+
+    background: str
+    text: str
+    muted: str
+    grid: str
+    joint: str
+    a_text: str
+    b_text: str
+    truth: str
+    halo: str
+    curvature: tuple[float, float]  # grey of sulcus and gyrus, 0..1
+    negative: float  # grey of negative values, 0..1
+
+
+LIGHT = Theme("#FFFFFF", "#1F2933", "#52606D", "#E4E7EB", JOINT, A, "#B03A26", TRUTH, "#FFFFFF", (0.80, 0.93), 0.55)
+DARK = Theme("#0E1117", "#FAFAFA", "#B4BCC6", "#2B313B", "#BDBDBD", "#74ADDB", "#F0937F", "#4DAC6B", "#0E1117", (0.22, 0.34), 0.55)
+THEMES: dict[str, Theme] = {"light": LIGHT, "dark": DARK}
+CHIP_TEXT, CHIP_FILL, CHIP_LINE = "#7A3E00", "#FFF1D6", "#D9962B"
+
+
+@dataclass(frozen=True)
+class FigureLabel:
+    """What stands around a figure: the finding, what is plotted, what it rests on, and whether the data are simulated."""
+
+    headline: str
+    caption: str = ""
+    simulated: bool = False
+    detail: str = ""  # dataset, preset, subject, space
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Value with at most `digits` significant digits, a true minus sign, no exponent for everyday sizes."""
+    if value is None or not np.isfinite(value):
+        return "–"
+    if value == 0:
+        return "0"
+    text = f"{value:.{digits}g}"
+    if "e" in text and 1e-4 <= abs(value) < 1e7:
+        text = f"{float(text):,.0f}" if abs(value) >= 1 else f"{float(text):f}".rstrip("0")
+    return text.replace("-", "−")
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """Like `number`, with a plus sign before positive values."""
+    return f"+{number(value, digits)}" if np.isfinite(value) and value > 0 else number(value, digits)
+
+
+def probability(value: float) -> str:
+    """Probability as printed in a table: ".012", "< .001", "> .999", or a dash when it is not defined."""
+    if value is None or not np.isfinite(value):
+        return "–"
+    if value < 0.001:
+        return "< .001"
+    if value > 0.999:
+        return "> .999"
+    return f"{value:.3f}".removeprefix("0")
+
+
+def p_text(value: float, symbol: str = "p") -> str:
+    """Probability as a phrase: "p = .012", "p < .001", "p not defined"."""
+    text = probability(value)
+    if text == "–":
+        return f"{symbol} not defined"
+    return f"{symbol} {text}" if text[0] in "<>" else f"{symbol} = {text}"
+
+
+def theme_of(name: ThemeName) -> Theme:
+    """Colours of the light or the dark page."""
+    return THEMES[name]
+
+
+@lru_cache(maxsize=4)
+def template(name: ThemeName) -> go.layout.Template:
+    """Plotly template of the light or the dark page."""
+    theme = theme_of(name)
+    axis = dict(
+        gridcolor=theme.grid, linecolor=theme.muted, zerolinecolor=theme.muted, zerolinewidth=1, ticks="outside",
+        tickcolor=theme.muted, ticklen=4, showline=True, title=dict(standoff=10), automargin=True,
+    )
+    layout = go.Layout(
+        font=dict(family=FONT, size=15, color=theme.text),
+        paper_bgcolor=theme.background, plot_bgcolor=theme.background,
+        xaxis=axis, yaxis=axis,
+        hoverlabel=dict(bgcolor=theme.background, bordercolor=theme.muted, font=dict(color=theme.text, size=14, family=FONT)),
+        legend=dict(orientation="h", x=0, xanchor="left", y=1.0, yanchor="bottom", bgcolor="rgba(0,0,0,0)"),
+        modebar=dict(orientation="v", bgcolor="rgba(0,0,0,0)", color=theme.muted, activecolor=theme.text),
+        margin=dict(l=70, r=20, t=50, b=60), hovermode="closest", separators=".,",
+    )
+    return go.layout.Template(layout=layout)
+
+
+def dress(figure: go.Figure, label: FigureLabel, theme: ThemeName) -> go.Figure:
+    """Give a figure the template, the label (as layout.meta) and, where it is due, the word "simulated". Returns it."""
+    figure.update_layout(template=template(theme), meta=dict(
+        headline=label.headline, caption=label.caption, detail=label.detail, simulated=label.simulated))
+    if label.simulated:
+        figure.add_annotation(
+            text=SIMULATED, name=SIMULATED, xref="paper", yref="paper", x=1, y=1, xanchor="right", yanchor="bottom",
+            xshift=-36, yshift=8, showarrow=False, borderpad=4, font=dict(size=14, color=CHIP_TEXT, weight=600),
+            bgcolor=CHIP_FILL, bordercolor=CHIP_LINE, borderwidth=1,
+        )
+    return figure
+
+
+def rgba(colour: str, alpha: float) -> str:
+    """CSS colour of "#RRGGBB" with an opacity."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha:g})"
