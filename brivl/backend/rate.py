@@ -1,0 +1,36 @@
+"""How long a computation will still take."""
+
+from __future__ import annotations
+
+import math
+
+SMOOTHING_SECONDS = 15.0
+
+
+class Rate:
+    """Work per second, recent work counting more: sum(w * work) / sum(w * time), w = exp(-age / SMOOTHING_SECONDS).
+
+    The first report is the starting point: neither the start of the process nor work found done counts.
+    """
+
+    def __init__(self) -> None:
+        self._time: float | None = None
+        self._done = 0.0
+        self._sum_work = self._sum_time = 0.0
+
+    def update(self, done: float, now: float) -> None:
+        """Take in the work done so far, at `now` in seconds. Work that shrinks is a new phase: the rate starts anew."""
+        if self._time is None or done < self._done:
+            self._sum_work = self._sum_time = 0.0
+        else:
+            seconds = now - self._time
+            keep = math.exp(-seconds / SMOOTHING_SECONDS)
+            self._sum_work = keep * self._sum_work + done - self._done
+            self._sum_time = keep * self._sum_time + seconds
+        self._time, self._done = now, done
+
+    def seconds_left(self, total: float, now: float) -> float | None:
+        """Seconds until `total` is done, None before any work was seen."""
+        if self._time is None or self._sum_work <= 0 or self._sum_time <= 0:
+            return None
+        return max(0.0, (total - self._done) * self._sum_time / self._sum_work - (now - self._time))
