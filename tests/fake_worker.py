@@ -8,15 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from brivl.backend.worker import Progress, serve
 from brivl.errors import Cancelled, RequestError
-from brivl.store.artifacts import Store
-from brivl.store.keys import ArtifactKey
 
 
 def count(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
@@ -68,15 +65,7 @@ def unserializable(request: Mapping[str, Any], progress: Progress) -> dict[str, 
     return {"value": np.zeros(3)}
 
 
-def write_forever(request: Mapping[str, Any], progress: Progress) -> None:
-    """Replaces one result again and again: something to be killed in the middle of."""
-    store, key = Store(Path(request["root"])), ArtifactKey("killed", {})
-    progress(0, 1, "writing")
-    for i in range(10**9):
-        store.put(key, {"x": np.full(30_000, float(i))}, {"i": i})
-
-
-TASKS = (count, stubborn, fail, crash, give_up, leave, chatter, surroundings, unserializable, write_forever)
+TASKS = (count, stubborn, fail, crash, give_up, leave, chatter, surroundings, unserializable)
 
 
 def run_task(request: Mapping[str, Any], progress: Progress) -> dict[str, Any] | None:

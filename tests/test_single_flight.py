@@ -1,0 +1,177 @@
+"""Many processes, one store: each result computed once, and a killed writer leaves neither damage nor a lock."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brivl.store import locks
+from brivl.store.artifacts import Store
+from brivl.store.keys import ArtifactKey
+
+# Python 3.12 warns of forking beside threads; the children here only touch files.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+KILLED = ArtifactKey("killed", {})
+
+Forked = tuple[int, int]  # process number, read end of a pipe on which the child says one line
+
+
+def fork(body: Callable[[int], None]) -> Forked:
+    """Run body(write end of a pipe) in a forked process: cheaper to start than a new interpreter."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            body(writing)
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(writing)
+    return pid, reading
+
+
+def ask_for_all(root: Path, writing: int) -> None:
+    """Ask for five results in random order; say the bytes that came."""
+
+    def compute(n: int) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+        with open(root / "computed", "a") as file:
+            file.write(f"{n}\n")
+        time.sleep(0.05)
+        return {"x": np.random.default_rng().normal(size=1000)}, {}
+
+    store, found = Store(root / "cache"), {}
+    for n in random.Random(os.getpid()).sample(range(5), 5):
+        found[n] = store.get_or_compute(ArtifactKey("fits", {"n": n}), lambda n=n: compute(n))
+    os.write(writing, " ".join(str(found[n].arrays["x"].sum()) for n in range(5)).encode())
+
+
+def test_four_processes_compute_five_results_once_and_get_the_same_bytes(tmp_path: Path) -> None:
+    asking = [fork(lambda writing: ask_for_all(tmp_path, writing)) for _ in range(4)]
+    codes = [os.waitpid(pid, 0)[1] for pid, _ in asking]
+    answers = [os.read(reading, 10_000) for _, reading in asking]
+    for _, reading in asking:
+        os.close(reading)
+    assert codes == [0] * 4
+    assert sorted((tmp_path / "computed").read_text().split()) == list("01234")
+    assert len(set(answers)) == 1 and len(answers[0].split()) == 5
+
+
+def test_threads_of_one_process_compute_once_too(tmp_path: Path) -> None:
+    store, key, calls, sums = Store(tmp_path), ArtifactKey("fits", {}), [], []
+
+    def compute() -> tuple[dict[str, np.ndarray], dict[str, int]]:
+        calls.append(1)
+        time.sleep(0.1)
+        return {"x": np.ones(5)}, {}
+
+    threads = [
+        threading.Thread(target=lambda: sums.append(store.get_or_compute(key, compute).arrays["x"].sum()))
+        for _ in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(calls) == 1 and sums == [5.0] * 6
+
+
+def replace_forever(root: Path, writing: int) -> None:
+    """Replace one result again and again: something to be killed in the middle of."""
+    for i in range(10**9):
+        Store(root).put(KILLED, {"x": np.full(30_000, float(i))}, {"i": i})
+        if i == 0:
+            os.write(writing, b"writing")
+
+
+@contextmanager
+def writer(root: Path) -> Iterator[None]:
+    """A process that has begun to replace a result; it is killed in the end."""
+    pid, reading = fork(lambda writing: replace_forever(root, writing))
+    try:
+        assert os.read(reading, 100) == b"writing"
+        yield
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(reading)
+
+
+def test_killed_writers_leave_no_damage_and_no_lock(tmp_path: Path) -> None:
+    rng, store, found = random.Random(0), Store(tmp_path), 0
+    for _ in range(12):
+        with writer(tmp_path):
+            time.sleep(rng.uniform(0.0, 0.05))
+        artifact = store.get(KILLED)
+        if artifact is not None:
+            found += 1
+            assert np.all(artifact.arrays["x"] == artifact.info["i"])
+        assert not (tmp_path / "quarantine").exists()
+        with locks.exclusive(tmp_path / "locks" / f"killed-{KILLED.digest}.lock", timeout=0.0) as free:
+            assert free
+    assert store.get_or_compute(KILLED, lambda: ({"x": np.zeros(3)}, {"i": 0})).arrays["x"].size in (3, 30_000)
+    store.put(KILLED, {"x": np.zeros(3)}, {"i": 0})
+    assert sorted(path.suffix for path in (tmp_path / "killed").iterdir()) == [".json", ".npz"]  # no leftovers
+    assert found > 0
+
+
+def test_a_reader_never_sees_a_mixture_while_a_writer_replaces(tmp_path: Path) -> None:
+    store, seen, end = Store(tmp_path), set(), time.monotonic() + 60
+    with writer(tmp_path):
+        while len(seen) < 10 and time.monotonic() < end:
+            artifact = store.get(KILLED)
+            if artifact is not None:
+                seen.add(artifact.info["i"])
+                assert np.all(artifact.arrays["x"] == artifact.info["i"])
+    assert len(seen) == 10 and not (tmp_path / "quarantine").exists()
+
+
+def test_a_forked_child_does_not_keep_the_lock_of_a_killed_writer(tmp_path: Path) -> None:
+    path = tmp_path / "a.lock"
+
+    def hold(writing: int) -> None:
+        with locks.exclusive(path):
+            child, _ = fork(lambda _: time.sleep(60))
+            os.write(writing, str(child).encode())
+            time.sleep(60)
+
+    pid, reading = fork(hold)
+    child = int(os.read(reading, 100))
+    os.close(reading)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    with locks.exclusive(path, timeout=5.0) as free:
+        os.kill(child, signal.SIGKILL)
+        assert free
+
+
+def test_a_lock_waits_for_its_holder_and_its_removal_splits_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "locks" / "a.lock"
+    with locks.exclusive(path) as held:
+        assert held
+        other: list[bool] = []
+
+        def ask(timeout: float) -> None:
+            with locks.exclusive(path, timeout) as got:
+                other.append(got)
+
+        thread = threading.Thread(target=ask, args=(0.05,))
+        thread.start()
+        thread.join()
+        assert other == [False]
+        waiting = threading.Thread(target=ask, args=(10.0,))
+        waiting.start()
+        time.sleep(0.1)
+        locks.discard(path)
+    waiting.join()
+    assert other == [False, True]
