@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,10 +113,14 @@ class BidsDataset:
         return grids
 
     def _image_path(self, name: str) -> Path:
-        """File of a stim_file value: below stimuli/ as BIDS says, else below the folder; never outside of it."""
+        """File of a stim_file value: below stimuli/ as BIDS says, else below the folder; never outside of it.
+
+        Links are followed, since datalad keeps content elsewhere; the name itself may not lead out.
+        """
         places = (self.folder / "stimuli", self.folder)
-        inside = [base / name for base in places if (base / name).resolve().is_relative_to(base.resolve())]
-        found = [path for path in inside if path.is_file() and path.suffix.lower() in IMAGE_ENDINGS]
+        paths = [Path(os.path.normpath(base / name)) for base in places]
+        inside = [path for path in paths if path.is_relative_to(self.folder) and os.path.isfile(path)]
+        found = [path for path in inside if path.suffix.lower() in IMAGE_ENDINGS]
         if not found:
             raise DataError(
                 f"stim_file should name an image ({', '.join(IMAGE_ENDINGS)}) below {str(places[0])!r} or "
@@ -130,7 +135,7 @@ def open_bids(folder: Path | str, task: str | None = None) -> BidsDataset:
     Without `task`, the only task that has events is taken. DataError where the folder has no runs, or several tasks
     and none is chosen; the message lists them.
     """
-    folder = Path(folder).absolute()
+    folder = Path(os.path.abspath(folder))
     runs = find_runs(folder)
     task = _choose_task(folder, runs, task)
     kept = {subject: tuple(run for run in each if run.task == task) for subject, each in runs.items()}
