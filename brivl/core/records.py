@@ -25,9 +25,13 @@ class Stimulus:
     """
 
     kind: StimulusKind
-    items: Sequence | np.ndarray  # text: n_items strings; image: (n_items, H, W, 3) uint8, or n_items image paths; features: empty
+    items: (
+        Sequence | np.ndarray
+    )  # text: n_items strings; image: (n_items, H, W, 3) uint8, or n_items image paths; features: empty
     weights: scipy.sparse.csr_matrix  # (n_samples, n_items)
-    features: Mapping[str, np.ndarray] = field(default_factory=dict)  # kind "features": model name -> (n_samples, n_features)
+    features: Mapping[str, np.ndarray] = field(
+        default_factory=dict
+    )  # kind "features": model name -> (n_samples, n_features)
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,9 @@ class Truth:
     """What was planted in a simulated subject."""
 
     layer: np.ndarray  # (n_voxels,) int, 1-based; 0 = no signal
-    share: np.ndarray  # (2, n_voxels) planted variance share of (multimodal, unimodal) model, sums to 1, 0 without signal
+    share: (
+        np.ndarray
+    )  # (2, n_voxels) planted variance share of (multimodal, unimodal) model, sums to 1, 0 without signal
     noise_ceiling: np.ndarray  # (n_voxels,) R2 that the noise-free signal reaches on the test responses
     oracle_split: np.ndarray  # (2, n_voxels) split R2 of the noise-free planted parts on the test responses (eq. 9)
     models: tuple[str, str] = ("", "")

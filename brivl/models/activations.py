@@ -36,7 +36,10 @@ def text_layers(model: torch.nn.Module, tokens: dict[str, torch.Tensor]) -> list
 
 @torch.inference_mode()
 def image_features(
-    model: torch.nn.Module, images: np.ndarray | Sequence, prepare: Callable[[np.ndarray], torch.Tensor], progress: Progress
+    model: torch.nn.Module,
+    images: np.ndarray | Sequence,
+    prepare: Callable[[np.ndarray], torch.Tensor],
+    progress: Progress,
 ) -> dict[Pooling, np.ndarray]:
     """Images (n_items, H, W, 3) uint8 -> {"cls", "mean"}: (n_layers, n_items, width) float32; "mean" is over patch tokens."""
     n_prefix = getattr(model, "num_prefix_tokens", 1)

@@ -18,6 +18,7 @@ class VisualConfig:
     width: int = 768
     depth: int = 12
     n_heads: int = 12
+    stem_widths: tuple[int, ...] = ()  # paper: none, patches are projected as they are; mini: see ConvStem
     mean: tuple[float, float, float] = (0.4815, 0.4578, 0.4082)  # code: CLIP's normalisation
     std: tuple[float, float, float] = (0.2686, 0.2613, 0.2758)
 
@@ -55,7 +56,9 @@ class BrivlConfig:
 BASE = BrivlConfig()
 MINI = BrivlConfig(
     name="brivl-mini",
-    visual=VisualConfig(image_size=64, patch_size=8, width=128, n_heads=4),  # here: trains in minutes on 2 cores
+    visual=VisualConfig(
+        image_size=64, patch_size=8, width=128, n_heads=4, stem_widths=(48, 96, 192)
+    ),  # here: trains in minutes on 2 cores
     lingual=LingualConfig(pretrained="minilm-l6", max_tokens=80, width=384),
     queue_size=4096,  # here: about a sixth of the distinct training pairs, as far as a short run fills it
     batch_size=128,  # here: what 2 cores hold

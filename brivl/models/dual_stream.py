@@ -34,7 +34,12 @@ class DualStream(nn.Module):
     def freeze_shared_layers(self) -> None:
         """Leave the first layers of both streams as pre-trained: multimodal and unimodal model share them (paper, Methods)."""
         n = self.config.n_shared_layers
-        parts = [self.visual.patch_embed, *self.visual.blocks[:n], self.lingual.embeddings, *self.lingual.encoder.layer[:n]]
+        parts = [
+            self.visual.patch_embed,
+            *self.visual.blocks[:n],
+            self.lingual.embeddings,
+            *self.lingual.encoder.layer[:n],
+        ]
         for part in parts:
             part.requires_grad_(False)
         self.visual.cls_token.requires_grad_(False)

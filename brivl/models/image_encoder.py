@@ -4,19 +4,56 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import nn
 
 from brivl.models.configs import VisualConfig
 from brivl.models.torchvision_schemas import declare_torchvision_schemas
 
 
-def build_image_encoder(config: VisualConfig) -> torch.nn.Module:
+class ConvStem(nn.Module):
+    """Patch embedding by a few strided convolutions instead of one (Xiao et al. 2021, Early Convolutions).
+
+    A small transformer learns from few pictures this way, where bare patches would need hours on two cores. Every stage halves the
+    side, so 2 ** len(widths) is the patch size. Takes the arguments that timm gives to a patch embedding.
+    """
+
+    def __init__(self, widths: tuple[int, ...], img_size: int, in_chans: int, embed_dim: int) -> None:
+        super().__init__()
+        sizes = (in_chans, *widths)
+        stages = [_stage(before, after) for before, after in zip(sizes, widths, strict=False)]
+        self.proj = nn.Sequential(*stages, nn.Conv2d(widths[-1], embed_dim, 1))
+        self.patch_size = (2 ** len(widths),) * 2
+        self.grid_size = (img_size // self.patch_size[0],) * 2
+        self.num_patches = self.grid_size[0] * self.grid_size[1]
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.proj(pixels).flatten(2).transpose(1, 2)  # (B, n_patches, embed_dim)
+
+
+def _stage(n_in: int, n_out: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(n_in, n_out, 3, 2, 1, bias=False), nn.BatchNorm2d(n_out), nn.GELU())
+
+
+def build_image_encoder(config: VisualConfig) -> nn.Module:
     """A randomly initialised timm VisionTransformer without head; forward_features gives (B, 1 + n_patches, width)."""
     declare_torchvision_schemas()
     from timm.models.vision_transformer import VisionTransformer
 
+    stem: dict = {}
+    if config.stem_widths:
+        stem = {
+            "embed_layer": lambda img_size, in_chans, embed_dim, **_: ConvStem(
+                config.stem_widths, img_size, in_chans, embed_dim
+            )
+        }
     return VisionTransformer(
-        img_size=config.image_size, patch_size=config.patch_size, embed_dim=config.width,
-        depth=config.depth, num_heads=config.n_heads, num_classes=0,
+        img_size=config.image_size,
+        patch_size=config.patch_size,
+        embed_dim=config.width,
+        depth=config.depth,
+        num_heads=config.n_heads,
+        num_classes=0,
+        **stem,
     )
 
 

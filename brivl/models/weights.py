@@ -18,9 +18,13 @@ def save_weights(path: Path, state: Mapping[str, torch.Tensor], info: Mapping[st
     """Write tensors as float16 with `info` as JSON in the header; written aside and renamed, so never half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    tensors = {name: value.detach().cpu().half().contiguous() for name, value in state.items()}
+    tensors = {name: _stored(value.detach().cpu()) for name, value in state.items()}
     save_file(tensors, aside, metadata={"info": json.dumps(dict(info), sort_keys=True)})
     os.replace(aside, path)
+
+
+def _stored(value: torch.Tensor) -> torch.Tensor:
+    return (value.half() if value.is_floating_point() else value).contiguous()
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -32,7 +36,9 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (no mapping)
     except (OSError, SafetensorError) as error:
-        raise DataError(f"Wanted weights in {path.name!r} and could not read them ({error}); fetch the file again.") from error
+        raise DataError(
+            f"Wanted weights in {path.name!r} and could not read them ({error}); fetch the file again."
+        ) from error
 
 
 def read_info(path: Path) -> dict:
@@ -41,10 +47,14 @@ def read_info(path: Path) -> dict:
         with safe_open(path, "pt") as file:
             return json.loads((file.metadata() or {}).get("info", "{}"))
     except (OSError, SafetensorError) as error:
-        raise DataError(f"Wanted weights in {path.name!r} and could not read them ({error}); fetch the file again.") from error
+        raise DataError(
+            f"Wanted weights in {path.name!r} and could not read them ({error}); fetch the file again."
+        ) from error
 
 
-def load_into(module: torch.nn.Module, state: Mapping[str, torch.Tensor], *, source: str, missing_ok: frozenset[str]) -> None:
+def load_into(
+    module: torch.nn.Module, state: Mapping[str, torch.Tensor], *, source: str, missing_ok: frozenset[str]
+) -> None:
     """Put tensors into a module; every key must find its place, and only `missing_ok` may be absent.
 
     Raises DataError naming the missing, unexpected or misshapen keys: nothing is dropped silently.

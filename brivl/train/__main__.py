@@ -13,12 +13,16 @@ from brivl.train.unimodal import UnimodalRecipe, train_vit_mini
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m brivl.train", description="Train a shipped model from nothing on drawn scenes.")
+    parser = argparse.ArgumentParser(
+        prog="python -m brivl.train", description="Train a shipped model from nothing on drawn scenes."
+    )
     parser.add_argument("model", choices=["vit-mini", "brivl-mini"])
     parser.add_argument("--steps", type=int, help="optimiser steps (default: the recipe's)")
     parser.add_argument("--scenes", type=int, help="distinct training scenes (default: the recipe's)")
     parser.add_argument("--out", type=Path, help="weights file (default: the shipped one)")
-    parser.add_argument("--vit", type=Path, default=WEIGHTS / "vit-mini.safetensors", help="where brivl-mini starts from")
+    parser.add_argument(
+        "--vit", type=Path, default=WEIGHTS / "vit-mini.safetensors", help="where brivl-mini starts from"
+    )
     args = parser.parse_args(argv)
     out = args.out or WEIGHTS / f"{args.model}.safetensors"
     log = PROJECT / "runs" / f"{args.model}.jsonl"

@@ -22,8 +22,13 @@ def cosine(step: int, n_steps: int, n_warmup: int) -> float:
 
 
 def train(
-    optimizer: torch.optim.Optimizer, batches: Iterable, loss_of: LossOf, n_steps: int, log: Path,
-    evaluate: Report | None = None, every: int = 50,
+    optimizer: torch.optim.Optimizer,
+    batches: Iterable,
+    loss_of: LossOf,
+    n_steps: int,
+    log: Path,
+    evaluate: Report | None = None,
+    every: int = 50,
 ) -> None:
     """Run n_steps; a JSON line with loss, items per second and minutes left goes to `log` and the screen every `every` steps.
 
@@ -43,8 +48,12 @@ def train(
         running += loss.item()
         if step % every == 0 or step == n_steps:
             seconds = time.monotonic() - started
-            line = {"step": step, "loss": round(running / (step % every or every), 4), "seconds": round(seconds, 1),
-                    "minutes_left": round(seconds / step * (n_steps - step) / 60, 1)}
+            line = {
+                "step": step,
+                "loss": round(running / (step % every or every), 4),
+                "seconds": round(seconds, 1),
+                "minutes_left": round(seconds / step * (n_steps - step) / 60, 1),
+            }
             running = 0.0
             if evaluate is not None:
                 line |= evaluate(step)

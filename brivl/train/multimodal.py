@@ -45,7 +45,9 @@ def pair_batches(data: ScenePairs, batch_size: int, seed: int) -> Iterator[tuple
 
 
 @torch.inference_mode()
-def embed_pairs(model: DualStream, tokenizer: object, images: np.ndarray, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+def embed_pairs(
+    model: DualStream, tokenizer: object, images: np.ndarray, texts: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
     """Images (n, H, W, 3) uint8 and n texts -> two arrays of unit vectors (n, D)."""
     visual, lingual = model.config.visual, model.config.lingual
     parts = []
@@ -85,7 +87,13 @@ def train_brivl_mini(
             return {}
         image, text = embed_pairs(model, tokenizer, held_out.images, [c[0] for c in held_out.captions])
         metrics = {"t2i_r1": round(recall(text, image).r1, 3), "i2t_r1": round(recall(image, text).r1, 3)}
-        info = {"model": config.name, "config": asdict(config), "recipe": asdict(recipe), "step": step, "metrics": metrics}
+        info = {
+            "model": config.name,
+            "config": asdict(config),
+            "recipe": asdict(recipe),
+            "step": step,
+            "metrics": metrics,
+        }
         save_weights(out, trained_state(model), info)
         return metrics
 

@@ -41,8 +41,14 @@ def scene_pairs(n: int, seed: int, image_size: int, patch_size: int, n_paraphras
     columns = [list(column) for column in zip(*rows, strict=True)]
     images, captions, kinds, colours, places, patch_kinds, patch_colours, scenes = columns
     return ScenePairs(
-        np.stack(images), captions, np.stack(kinds), np.stack(colours), np.array(places),
-        np.stack(patch_kinds), np.stack(patch_colours), scenes,
+        np.stack(images),
+        captions,
+        np.stack(kinds),
+        np.stack(colours),
+        np.array(places),
+        np.stack(patch_kinds),
+        np.stack(patch_colours),
+        scenes,
     )
 
 
@@ -60,7 +66,14 @@ def _one(rng: np.random.Generator, image_size: int, patch_size: int, n_paraphras
     colour_of = np.array([0] + [COLOUR_NAMES.index(t.colour) + 1 for t in scene.things], np.int8)
     owner = _patch_owner(drawn.masks, patch_size)  # (n_patches,) 0 = background, i + 1 = thing i
     return (
-        drawn.image, captions, kinds, colours, PLACES.index(scene.place), kind_of[owner], colour_of[owner], scene,
+        drawn.image,
+        captions,
+        kinds,
+        colours,
+        PLACES.index(scene.place),
+        kind_of[owner],
+        colour_of[owner],
+        scene,
     )
 
 
@@ -68,5 +81,7 @@ def _patch_owner(masks: np.ndarray, patch_size: int) -> np.ndarray:
     """Which thing covers most of each patch, if it covers at least a quarter: masks (n_things, H, W) -> (n_patches,)."""
     n, size, _ = masks.shape
     grid = size // patch_size
-    share = masks.reshape(n, grid, patch_size, grid, patch_size).mean(axis=(2, 4)).reshape(n, -1)  # (n_things, n_patches)
+    share = (
+        masks.reshape(n, grid, patch_size, grid, patch_size).mean(axis=(2, 4)).reshape(n, -1)
+    )  # (n_things, n_patches)
     return np.where(share.max(0) >= 0.25, share.argmax(0) + 1, 0)

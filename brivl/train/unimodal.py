@@ -80,8 +80,10 @@ def shuffled_batches(n: int, batch_size: int, seed: int) -> Iterator[np.ndarray]
 def held_out_accuracy(model: Classifier, data: ScenePairs, config: VisualConfig) -> dict[str, float]:
     """Share of held-out scenes whose set of kinds is exactly right, and of patches whose kind is right."""
     model.eval()
-    parts = [model(to_pixels(data.images[i : i + 100], config.image_size, config.mean, config.std))
-             for i in range(0, len(data.images), 100)]
+    parts = [
+        model(to_pixels(data.images[i : i + 100], config.image_size, config.mean, config.std))
+        for i in range(0, len(data.images), 100)
+    ]
     model.train()
     kinds = torch.cat([image[0] for image, _ in parts]).numpy() > 0
     patches = torch.cat([patch[0] for _, patch in parts]).argmax(-1).numpy()
@@ -101,14 +103,27 @@ def train_vit_mini(out: Path, log: Path, recipe: UnimodalRecipe, config: VisualC
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
 
     def loss_of(rows: np.ndarray) -> torch.Tensor:
-        return classification_loss(model, data, rows, to_pixels(data.images[rows], config.image_size, config.mean, config.std))
+        return classification_loss(
+            model, data, rows, to_pixels(data.images[rows], config.image_size, config.mean, config.std)
+        )
 
     def evaluate(step: int) -> dict[str, float]:
         if step % 200 and step != recipe.n_steps:
             return {}
         metrics = held_out_accuracy(model, held_out, config)
-        save_weights(out, model.visual.state_dict(), {"model": "vit-mini", "recipe": vars(recipe), "step": step, "metrics": metrics})
+        save_weights(
+            out,
+            model.visual.state_dict(),
+            {"model": "vit-mini", "recipe": vars(recipe), "step": step, "metrics": metrics},
+        )
         return metrics
 
-    train(optimizer, shuffled_batches(recipe.n_scenes, recipe.batch_size, recipe.seed), loss_of, recipe.n_steps, log, evaluate)
+    train(
+        optimizer,
+        shuffled_batches(recipe.n_scenes, recipe.batch_size, recipe.seed),
+        loss_of,
+        recipe.n_steps,
+        log,
+        evaluate,
+    )
     return held_out_accuracy(model, held_out, config)

@@ -1,0 +1,117 @@
+"""Features of every sample, for every layer of a model: extracted once, stored once, read memory-mapped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from brivl.core.records import Stimulus
+from brivl.data.images import read_images
+from brivl.errors import RequestError
+from brivl.models.activations import POOLINGS, Pooling
+from brivl.models.catalog import card_for, model_digest, open_model
+from brivl.store.artifacts import Store
+from brivl.store.digests import array_digest, file_digest, json_digest
+from brivl.store.keys import ArtifactKey
+
+Progress = Callable[[float, float, str], None]
+FEATURES_VERSION = 1
+DEFAULT_POOLING: dict[str, Pooling] = {
+    "image": "cls",
+    "text": "mean",
+}  # what each stream's embedding is made from (paper)
+
+
+def silent(_done: float, _total: float, _message: str) -> None:
+    """A progress that nobody watches."""
+
+
+def stimulus_digest(stimulus: Stimulus) -> str:
+    """Digest of what was shown and when."""
+    if stimulus.digest:
+        return stimulus.digest
+    if stimulus.kind == "features":
+        return json_digest({name: array_digest(X) for name, X in stimulus.features.items()})
+    if isinstance(stimulus.items, np.ndarray):
+        items = array_digest(stimulus.items)
+    else:
+        items = json_digest([file_digest(i) if isinstance(i, Path) else str(i) for i in stimulus.items])
+    w = stimulus.weights
+    return json_digest([stimulus.kind, items, array_digest(w.data, w.indices, w.indptr), list(w.shape)])
+
+
+def features_key(stimulus: Stimulus, model: str) -> ArtifactKey:
+    """Key of all layers and poolings of one model on one stimulus."""
+    return ArtifactKey("features", {
+        "stimulus": stimulus_digest(stimulus), "model": model_digest(model, stimulus.kind), "version": FEATURES_VERSION,
+    })  # fmt: skip
+
+
+def layer_features(
+    store: Store,
+    stimulus: Stimulus,
+    model: str,
+    layer: int,
+    pooling: Pooling | None = None,
+    progress: Progress = silent,
+) -> np.ndarray:
+    """(n_samples, n_features) float32 of one layer (1-based), read-only.
+
+    Raises RequestError for a layer or pooling that the model does not have, or a model that cannot see the stimulus.
+    """
+    if stimulus.kind == "features":
+        return _own_features(stimulus, model, layer)
+    check_layer(model, stimulus.kind, layer)
+    pooling = pooling or DEFAULT_POOLING[stimulus.kind]
+    if pooling not in POOLINGS:
+        raise RequestError(f"Wanted a pooling out of {list(POOLINGS)} and got {pooling!r}.")
+    key = features_key(stimulus, model)
+    artifact = store.get_or_compute(key, lambda: _extract(stimulus, model, progress))
+    return artifact.arrays[pooling][layer - 1]
+
+
+def n_layers(stimulus: Stimulus, model: str) -> int:
+    """How many layers a model has for this stimulus."""
+    if stimulus.kind == "features":
+        X = stimulus.features.get(model)
+        return X.shape[0] if X is not None and X.ndim == 3 else 1
+    return card_for(model).n_layers.get(stimulus.kind, 0)
+
+
+def check_layer(model: str, kind: str, layer: int) -> None:
+    """Raise RequestError unless the model takes this kind of stimulus and has this layer (1-based)."""
+    card = card_for(model)
+    if kind not in card.kinds:
+        raise RequestError(
+            f"{model!r} takes {' and '.join(card.kinds)} stimuli, and these are {kind}; choose another model."
+        )
+    if not 1 <= layer <= card.n_layers[kind]:
+        raise RequestError(
+            f"{model!r} has layers 1 to {card.n_layers[kind]} for {kind} stimuli; layer {layer} was asked for."
+        )
+
+
+def _extract(stimulus: Stimulus, model: str, progress: Progress) -> tuple[dict[str, np.ndarray], dict]:
+    items = stimulus.items
+    if stimulus.kind == "image" and not isinstance(items, np.ndarray):
+        items = read_images(items)
+    layers = open_model(model, stimulus.kind).extract(
+        items, lambda done, total: progress(done, total, f"Features of {model}")
+    )
+    # (n_layers, n_items, width) -> (n_layers, n_samples, width): frames averaged within a TR, events weighted by their share of it
+    samples = {
+        p: np.stack([stimulus.weights @ X for X in X_layers]).astype(np.float32) for p, X_layers in layers.items()
+    }
+    return samples, {"model": model, "kind": stimulus.kind, "n_items": len(stimulus.items)}
+
+
+def _own_features(stimulus: Stimulus, model: str, layer: int) -> np.ndarray:
+    if model not in stimulus.features:
+        raise RequestError(f"The dataset brings the features {sorted(stimulus.features)}; {model!r} was asked for.")
+    X = stimulus.features[model]
+    count = X.shape[0] if X.ndim == 3 else 1
+    if not 1 <= layer <= count:
+        raise RequestError(f"The features {model!r} have layers 1 to {count}; layer {layer} was asked for.")
+    return X[layer - 1] if X.ndim == 3 else X

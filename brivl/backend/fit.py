@@ -1,0 +1,144 @@
+"""One question, one answer: how well two models' layers predict a subject, from the store or by fitting."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from brivl.backend.datasets import open_dataset
+from brivl.backend.features import Progress, check_layer, layer_features, silent
+from brivl.core.encoding.encode import encode
+from brivl.core.encoding.presets import PRESETS
+from brivl.core.records import EncodingResult
+from brivl.data.dataset import Dataset, check_subject
+from brivl.errors import RequestError
+from brivl.models.catalog import model_digest
+from brivl.store.artifacts import Artifact, Store
+from brivl.store.keys import ArtifactKey
+
+ENCODING_VERSION = 1  # raise when the same inputs would give other scores
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """Everything that a user chooses for one fit."""
+
+    dataset: str
+    models: tuple[str, str]
+    layer: int
+    subject: str
+    preset: str = "strict"
+    pooling: Literal["cls", "mean"] | None = None  # None: what the stream's own embedding is made from
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Scores in the order of the request's models, and how they were come by."""
+
+    request: FitRequest
+    result: EncodingResult
+    info: Mapping[str, Any]  # seconds, n_voxels, simulated, ...
+    cache: Literal["hit", "miss"]
+
+
+def canonical(models: tuple[str, str]) -> tuple[str, str]:
+    """The order in which a pair is fitted, so that swapping the models swaps the scores exactly and costs nothing."""
+    first, second = sorted(models)
+    return first, second
+
+
+def fit_key(store: Store, request: FitRequest, dataset: Dataset | None = None) -> ArtifactKey:
+    """Key of a fit. Raises RequestError for an unknown preset, subject, model or layer."""
+    if request.preset not in PRESETS:
+        raise RequestError(f"Wanted a preset out of {sorted(PRESETS)} and got {request.preset!r}.")
+    dataset = dataset or open_dataset(request.dataset, store)
+    check_subject(dataset, request.subject)
+    settings = asdict(PRESETS[request.preset])
+    settings.pop("why")
+    kind = stimulus_kind(dataset, request.subject)
+    if kind == "features":
+        models: list = list(canonical(request.models))
+    else:
+        for model in request.models:
+            check_layer(model, kind, request.layer)
+        models = [[m, model_digest(m, kind)] for m in canonical(request.models)]
+    return ArtifactKey("fit", {
+        "data": dataset.digest(request.subject), "models": models, "layer": request.layer, "pooling": request.pooling,
+        "preset": settings, "version": ENCODING_VERSION,
+    })  # fmt: skip
+
+
+def stimulus_kind(dataset: Dataset, subject: str) -> str:
+    """Kind of a dataset's stimuli; for phantoms without building them."""
+    return getattr(dataset, "stimulus_kind", None) or dataset.stimulus(subject).kind
+
+
+def cached(store: Store, request: FitRequest, dataset: Dataset | None = None) -> Answer | None:
+    """The answer if it is in the store, else None."""
+    artifact = store.get(fit_key(store, request, dataset))
+    return None if artifact is None else _answer(request, artifact, "hit")
+
+
+def is_cached(store: Store, request: FitRequest, dataset: Dataset | None = None) -> bool:
+    """Whether the answer is in the store, without reading it."""
+    return store.has(fit_key(store, request, dataset))
+
+
+def fit(store: Store, request: FitRequest, progress: Progress = silent) -> Answer:
+    """The answer, computed if need be; `progress(done, total, message)` may raise Cancelled."""
+    dataset = open_dataset(request.dataset, store, progress)
+    key = fit_key(store, request, dataset)
+    computed: list[bool] = []
+
+    def compute() -> tuple[dict[str, np.ndarray], dict]:
+        computed.append(True)
+        return _compute(store, request, dataset, progress)
+
+    artifact = store.get_or_compute(key, compute)
+    return _answer(request, artifact, "miss" if computed else "hit")
+
+
+def _compute(
+    store: Store, request: FitRequest, dataset: Dataset, progress: Progress
+) -> tuple[dict[str, np.ndarray], dict]:
+    started = time.monotonic()
+    stimulus = dataset.stimulus(request.subject)
+    responses = dataset.responses(request.subject)
+    Xs = [
+        layer_features(store, stimulus, m, request.layer, request.pooling, progress) for m in canonical(request.models)
+    ]
+    what = f"Layer {request.layer}, {request.subject}"
+    progress(0, 1, what)
+    result = encode(Xs, responses, dataset.design(request.subject), PRESETS[request.preset],
+                    lambda done, total: progress(done, total, what))  # fmt: skip
+    arrays = {
+        "r2_joint": result.r2_joint,
+        "r2_split": result.r2_split,
+        "selected": result.selected,
+        "band_weights": result.band_weights,
+    }
+    if result.explainable_variance is not None:
+        arrays["explainable_variance"] = result.explainable_variance
+    return arrays, {
+        "request": asdict(replace(request, models=canonical(request.models), dataset=dataset.name)),
+        "excluded": dict(result.excluded), "seconds": round(time.monotonic() - started, 3), "simulated": dataset.simulated,
+        "n_voxels": len(result.selected), "n_voxels_selected": int(result.selected.sum()),
+    }  # fmt: skip
+
+
+def _answer(request: FitRequest, artifact: Artifact, cache: Literal["hit", "miss"]) -> Answer:
+    a, info = artifact.arrays, artifact.info
+    order = slice(None) if request.models == canonical(request.models) else slice(None, None, -1)
+    result = EncodingResult(
+        a["r2_joint"],
+        a["r2_split"][order],
+        a["selected"],
+        a.get("explainable_variance"),
+        a["band_weights"][order],
+        info["excluded"],
+    )
+    return Answer(request, result, info, cache)

@@ -1,0 +1,51 @@
+"""The flatmap of a subject's voxels, whatever space they lie in."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from brivl.core.flatmap import from_arrays, to_arrays
+from brivl.core.records import FlatmapGeometry, Voxels
+from brivl.data.dataset import Dataset
+from brivl.data.mni_surface import fsaverage5_flatmap
+from brivl.data.s1_flatmap import s1_flatmap
+from brivl.data.slices import slice_montage
+from brivl.store.artifacts import Store
+from brivl.store.digests import array_digest
+from brivl.store.keys import ArtifactKey
+
+HEIGHT = 512  # pixels
+FLATMAP_VERSION = 1
+
+
+def flatmap_key(voxels: Voxels) -> ArtifactKey:
+    """Key of the geometry: it depends on where voxels lie, not on their values."""
+    parts = (
+        [voxels.ijk] + ([] if voxels.affine is None else [voxels.affine]) + ([] if voxels.aal is None else [voxels.aal])
+    )
+    digest = array_digest(*[np.ascontiguousarray(p) for p in parts])
+    return ArtifactKey("subject-flatmap", {
+        "voxels": digest, "form": voxels.flatmap, "space": voxels.space, "height": HEIGHT, "version": FLATMAP_VERSION,
+    })  # fmt: skip
+
+
+def flatmap_of(store: Store, dataset: Dataset, subject: str) -> FlatmapGeometry:
+    """The geometry of a subject's voxels, from the store or worked out (seconds) and kept."""
+    voxels = dataset.responses(subject).voxels
+    artifact = store.get_or_compute(
+        flatmap_key(voxels), lambda: (to_arrays(_make(store, voxels)), {"space": voxels.space})
+    )
+    return from_arrays(artifact.arrays)
+
+
+def is_flatmap_ready(store: Store, voxels: Voxels) -> bool:
+    """Whether flatmap_of answers at once."""
+    return store.has(flatmap_key(voxels))
+
+
+def _make(store: Store, voxels: Voxels) -> FlatmapGeometry:
+    if voxels.flatmap == "pycortex-S1":
+        return s1_flatmap(voxels.ijk, HEIGHT, store)
+    if voxels.flatmap == "fsaverage5":
+        return fsaverage5_flatmap(voxels, HEIGHT)
+    return slice_montage(voxels, None)

@@ -1,0 +1,121 @@
+"""python -m brivl fit: one encoding fit, from the cache or computed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from brivl.errors import RequestError, StoreError
+from brivl.store.artifacts import Store
+
+if TYPE_CHECKING:
+    from brivl.backend.fit import Answer
+    from brivl.core.records import Voxels
+
+
+def add_verbs(verbs: argparse._SubParsersAction) -> None:
+    """Add `fit` to the command line."""
+    p = verbs.add_parser("fit", help="fit two models' layers to a subject and score them")
+    p.add_argument("--dataset", required=True, help="phantom-movie, phantom-sentences, or a folder")
+    p.add_argument("--models", required=True, help="two names, A,B")
+    p.add_argument("--layer", required=True, type=int, help="1-based")
+    p.add_argument("--subject", required=True)
+    p.add_argument("--preset", default="strict", help="strict (default) or paper")
+    p.add_argument(
+        "--pooling", choices=["cls", "mean"], help="token pooling (default: what the stream's embedding uses)"
+    )
+    p.add_argument("--out", type=Path, help="write scores and voxel places to this .npz")
+    p.add_argument("--json", action="store_true", help="print one JSON object")
+    p.set_defaults(run=run_fit)
+
+
+def run_fit(args: argparse.Namespace) -> None:
+    """Fit and print. Raises BrivlError for anything that cannot be answered."""
+    models = tuple(args.models.split(","))
+    if len(models) != 2 or not all(models):
+        raise RequestError(f"Wanted two model names as A,B and got {args.models!r}.")
+    check_writable(args.out)
+    from brivl.backend.datasets import open_dataset
+    from brivl.backend.fit import FitRequest, fit
+
+    store, started = Store(args.cache), time.monotonic()
+    request = FitRequest(args.dataset, models, args.layer, args.subject, args.preset, args.pooling)
+    answer = fit(store, request, _printer(quiet=args.json))
+    if args.out:
+        dataset = open_dataset(args.dataset, store)
+        write_npz(args.out, answer, dataset.responses(args.subject).voxels)
+    summary = summarise(answer, time.monotonic() - started)
+    print(json.dumps(summary) if args.json else _in_words(summary))
+
+
+def summarise(answer: Answer, seconds: float) -> dict:
+    """What --json prints: counts, means over the fitted voxels, how it was come by."""
+    result = answer.result
+    return {
+        "dataset": answer.request.dataset, "models": list(answer.request.models), "layer": answer.request.layer,
+        "subject": answer.request.subject, "preset": answer.request.preset,
+        "n_voxels": len(result.selected), "n_voxels_selected": int(result.selected.sum()),
+        "mean_r2_joint": _mean(result.r2_joint), "mean_r2_split": [_mean(r) for r in result.r2_split],
+        "n_voxels_r2_above_0.05": int((np.nan_to_num(result.r2_joint) > 0.05).sum()),
+        "excluded": dict(result.excluded), "seconds": round(seconds, 3), "cache": answer.cache,
+        "simulated": bool(answer.info["simulated"]),
+    }  # fmt: skip
+
+
+def write_npz(path: Path, answer: Answer, voxels: Voxels) -> None:
+    """Scores and all that is needed to place the voxels; written aside and renamed. Raises StoreError if it cannot be written."""
+    result = answer.result
+    arrays = {
+        "r2_joint": result.r2_joint, "r2_split": result.r2_split, "selected": result.selected, "band_weights": result.band_weights,
+        "models": np.array(answer.request.models), "ijk": voxels.ijk, "shape": np.array(voxels.shape), "space": np.array(voxels.space),
+        "simulated": np.array(bool(answer.info["simulated"])),
+    }  # fmt: skip
+    optional = {"affine": voxels.affine, "aal": voxels.aal, "explainable_variance": result.explainable_variance}
+    arrays |= {name: value for name, value in optional.items() if value is not None}
+    arrays |= {f"roi_{name}": inside for name, inside in voxels.rois.items()}
+    aside = path.with_name(f".{path.name}.{os.getpid()}.npz")
+    try:
+        np.savez_compressed(aside, **arrays)
+        os.replace(aside, path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise StoreError(
+            f"Wanted to write {str(path)!r} and could not ({error.strerror}); free space or choose another place."
+        ) from error
+
+
+def check_writable(path: Path | None) -> None:
+    """Refuse an --out that cannot work before anything is computed."""
+    if path is not None and (path.suffix != ".npz" or not path.resolve().parent.is_dir() or path.is_dir()):
+        raise RequestError(f"Wanted --out as a .npz file in a folder that exists and got {str(path)!r}.")
+
+
+def _mean(values: np.ndarray) -> float | None:
+    finite = values[np.isfinite(values)]
+    return round(float(finite.mean(dtype=np.float64)), 6) if len(finite) else None
+
+
+def _printer(quiet: bool) -> Callable[[float, float, str], None]:
+    if quiet or not sys.stderr.isatty():
+        return lambda _done, _total, _message: None
+    return lambda done, total, message: print(
+        f"\r{message}: {done / max(total, 1e-9):4.0%}   ", end="", file=sys.stderr, flush=True
+    )
+
+
+def _in_words(s: dict) -> str:
+    a, b = s["models"]
+    label = "SIMULATED DATA. " if s["simulated"] else ""
+    return (
+        f"{label}{s['dataset']}, {s['subject']}, layer {s['layer']}, {s['preset']}: {s['n_voxels_selected']} of {s['n_voxels']} voxels, "
+        f"mean joint R2 {s['mean_r2_joint']}, split {a} {s['mean_r2_split'][0]}, {b} {s['mean_r2_split'][1]} "
+        f"({s['cache']}, {s['seconds']} s)"
+    )

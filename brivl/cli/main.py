@@ -1,0 +1,46 @@
+"""The command line: every verb is a function that prints; bad input ends with a sentence and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from brivl.config import cache_dir
+from brivl.errors import BrivlError, Cancelled
+
+EXIT_BAD_INPUT = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; the exit code."""
+    args = _parser().parse_args(argv)
+    try:
+        args.run(args)
+    except Cancelled as error:
+        print(error or "Cancelled.", file=sys.stderr)
+        return 130
+    except BrivlError as error:
+        print(f"brivl: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print("brivl: stopped; answers that were ready are kept.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader (head, say) left; keep Python from complaining again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    from brivl.cli import evaluate, fitting, listing
+
+    parser = argparse.ArgumentParser(prog="python -m brivl", description="Which model, which layer, which region?")
+    parser.add_argument(
+        "--cache", type=Path, default=cache_dir(), help="folder of stored answers (default: %(default)s)"
+    )
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    for module in (fitting, listing, evaluate):
+        module.add_verbs(verbs)
+    return parser

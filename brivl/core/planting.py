@@ -1,0 +1,64 @@
+"""Signals of a simulated brain: random readouts of model features, so that the truth of every voxel is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What is planted in the voxels of one region."""
+
+    layer: int  # 1-based layer of both models whose features drive the voxel; 0: no signal at all
+    share: float  # of the signal's variance that comes from the multimodal model's features, 0..1
+    ev: float  # variance of the signal over variance of one response, typical for the region, 0..1
+
+
+SILENT = Tuning(layer=0, share=0.0, ev=0.0)
+
+
+def latents(X: np.ndarray, n_latents: int) -> np.ndarray:
+    """Leading principal components of standardised features, each with variance 1.
+
+    X (n_samples, n_features) -> (n_samples, n_latents) float64. Whitening keeps a readout from being dominated by what all layers
+    share, so that planted layers differ.
+    """
+    Z = X.astype(np.float64) - X.mean(0)
+    scale = Z.std(0)
+    Z /= np.where(scale > 0, scale, 1)
+    U, s, _ = scipy.linalg.svd(Z, full_matrices=False)
+    keep = min(n_latents, int((s > s[0] * 1e-6).sum()))
+    return U[:, :keep] * np.sqrt(len(Z))
+
+
+def readouts(rng: np.random.Generator, n_latents: int, n_voxels: int, coherence: float) -> np.ndarray:
+    """Unit weight vectors (n_latents, n_voxels): a direction common to the region plus each voxel's own.
+
+    coherence 0..1 is the share of the common direction in the squared weight.
+    """
+    common = rng.standard_normal((n_latents, 1))
+    own = rng.standard_normal((n_latents, n_voxels))
+    weights = np.sqrt(coherence) * common / np.linalg.norm(common) + np.sqrt(1 - coherence) * own / np.linalg.norm(
+        own, axis=0
+    )
+    return weights / np.linalg.norm(weights, axis=0)
+
+
+def unit_variance(signal: np.ndarray) -> np.ndarray:
+    """Columns centred and scaled to variance 1; constant columns become 0."""
+    centred = signal - signal.mean(0)
+    scale = centred.std(0)
+    return centred / np.where(scale > 0, scale, 1)
+
+
+def mix(part_a: np.ndarray, part_b: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Two unit-variance signals (n_samples, n_voxels) -> parts (2, n_samples, n_voxels) whose variances are share and 1 - share."""
+    return np.stack([np.sqrt(share) * part_a, np.sqrt(1 - share) * part_b])
+
+
+def noise_sd(signal: np.ndarray, ev: np.ndarray) -> np.ndarray:
+    """SD of the noise that makes the signal's share of the variance ev: var(noise) = var(signal) (1 - ev) / ev; 1 where ev is 0."""
+    return np.where(ev > 0, signal.std(0) * np.sqrt((1 - ev) / np.where(ev > 0, ev, 1)), 1.0)

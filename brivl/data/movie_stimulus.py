@@ -1,0 +1,66 @@
+"""The movie of the simulated experiment: drawn clips in runs, several frames per TR."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import joblib
+import numpy as np
+
+from brivl.config import n_cores
+from brivl.errors import RequestError
+from brivl.scenes.clips import clip_caption, sample_clip, scene_at
+from brivl.scenes.scene import render
+
+
+@dataclass(frozen=True)
+class MovieConfig:
+    """Size of the movie. The real shortclips experiment has 3,600 training and 270 test TRs."""
+
+    n_train: int = 720
+    n_test: int = 90
+    n_runs: int = 12
+    n_repeats: int = 10
+    frames_per_tr: int = 4
+    tr: float = 2.0  # s
+    image_size: int = 64
+    seed: int = 2022
+
+    def __post_init__(self) -> None:
+        if self.n_train % self.n_runs or self.n_train // self.n_runs < 10 or self.n_test < 20:
+            raise RequestError(
+                f"Wanted at least {10 * self.n_runs} training TRs in {self.n_runs} equal runs and at least 20 test TRs, and got "
+                f"{self.n_train} and {self.n_test}. Use for example phantom-movie:720/90."
+            )
+
+
+@dataclass(frozen=True)
+class Movie:
+    """Frames of the training runs, then those of the test run."""
+
+    frames: np.ndarray  # (n_TRs * frames_per_tr, size, size, 3) uint8
+    captions: np.ndarray  # (n_TRs,) str, what is to be seen during each TR
+
+
+def make_movie(config: MovieConfig) -> Movie:
+    """Draw the movie; runs are drawn in parallel, each from its own seed, so the result does not depend on the number of cores."""
+    lengths = [config.n_train // config.n_runs] * config.n_runs + [config.n_test]
+    runs = joblib.Parallel(n_jobs=min(n_cores(), 8))(
+        joblib.delayed(_run)(config, run, length) for run, length in enumerate(lengths)
+    )
+    frames, captions = zip(*runs, strict=True)
+    return Movie(np.concatenate(frames), np.concatenate(captions))
+
+
+def _run(config: MovieConfig, run: int, n_trs: int) -> tuple[np.ndarray, np.ndarray]:
+    """Frames and captions of one run: clips of 2 to 4 TRs, one after the other."""
+    rng = np.random.default_rng([config.seed, run])
+    frames: list[np.ndarray] = []
+    captions: list[str] = []
+    while len(captions) < n_trs:
+        length = min(int(rng.integers(2, 5)), n_trs - len(captions))
+        clip = sample_clip(rng, length * config.tr)
+        times = (np.arange(length * config.frames_per_tr) + 0.5) * config.tr / config.frames_per_tr
+        frames += [render(scene_at(clip, float(t)), config.image_size).image for t in times]
+        captions += [clip_caption(clip)] * length
+    return np.stack(frames), np.array(captions)

@@ -1,0 +1,125 @@
+"""Models by name: the shipped ones, local folders, and whatever timm and transformers know."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from brivl.config import WEIGHTS
+from brivl.errors import RequestError
+from brivl.models.feature_model import FeatureModel, Kind, ModelCard, file_sha
+
+BRIVL_MINI, VIT_MINI, MINILM = "brivl-mini", "vit-mini", "minilm-l6"
+SHIPPED = {
+    card.name: card
+    for card in (
+        ModelCard(
+            BRIVL_MINI,
+            "BriVL-mini",
+            ("image", "text"),
+            {"image": 12, "text": 6},
+            True,
+            True,
+            "Stand-in for BriVL: same design, trained here on drawn scenes and their captions.",
+        ),
+        ModelCard(
+            VIT_MINI,
+            "ViT-mini",
+            ("image",),
+            {"image": 12},
+            False,
+            True,
+            "Stand-in for ViT: same size as BriVL-mini's visual stream, trained here by classification of drawn scenes.",
+        ),
+        ModelCard(
+            MINILM,
+            "MiniLM-L6",
+            ("text",),
+            {"text": 6},
+            False,
+            False,
+            "sentence-transformers/all-MiniLM-L6-v2 as published; BriVL-mini's lingual stream starts from it.",
+        ),
+    )
+}
+DEFAULT_PAIR: dict[Kind, tuple[str, str]] = {"image": (BRIVL_MINI, VIT_MINI), "text": (BRIVL_MINI, MINILM)}
+
+
+def shipped_for(kind: Kind) -> list[ModelCard]:
+    """Shipped models that can look at this kind of stimulus, multimodal first."""
+    return [card for card in SHIPPED.values() if kind in card.kinds]
+
+
+def card_for(name: str) -> ModelCard:
+    """The card of a shipped model, or one read from the name or folder given.
+
+    Raises RequestError if nothing goes by this name.
+    """
+    if name in SHIPPED:
+        return SHIPPED[name]
+    from brivl.models.external import external_card  # here: the shipped models' cards must not cost an import of torch
+
+    return external_card(name)
+
+
+def open_model(name: str, kind: Kind) -> FeatureModel:
+    """Load one stream. Raises RequestError if the model cannot look at this kind, or is not known."""
+    card = card_for(name)
+    if kind not in card.kinds:
+        raise RequestError(
+            f"Wanted a model that takes {kind} stimuli, and {name!r} takes {' and '.join(card.kinds)} only. "
+            f"Choose one of {[c.name for c in shipped_for(kind)]}."
+        )
+    if name not in SHIPPED:
+        from brivl.models.external import open_external
+
+        return open_external(name, kind)
+    return _open_shipped_image(name) if kind == "image" else _open_shipped_text(name)
+
+
+def model_digest(name: str, kind: Kind) -> str:
+    """Digest of a stream without loading it into memory twice; what a cache key needs."""
+    if name in SHIPPED:
+        return _shipped_digest(name, kind)
+    return open_model(name, kind).digest
+
+
+def _shipped_digest(name: str, kind: Kind) -> str:
+    from brivl.models.text_encoder import minilm_folder
+
+    files = [minilm_folder() / "model.safetensors"] if kind == "text" else [WEIGHTS / "vit-mini.safetensors"]
+    if name == BRIVL_MINI:
+        files.append(WEIGHTS / "brivl-mini.safetensors")
+    parts = {"name": name, "kind": kind, "files": [file_sha(f) for f in files], "features": 1}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _open_shipped_image(name: str) -> FeatureModel:
+    from brivl.models.activations import image_features, pixel_maker
+    from brivl.models.configs import MINI
+    from brivl.models.shipped import load_brivl_mini, load_vit_mini
+
+    model = load_brivl_mini().visual if name == BRIVL_MINI else load_vit_mini()
+    prepare = pixel_maker(MINI.visual.image_size, MINI.visual.mean, MINI.visual.std)
+    return FeatureModel(
+        name,
+        "image",
+        _shipped_digest(name, "image"),
+        lambda items, progress: image_features(model, items, prepare, progress),
+    )
+
+
+def _open_shipped_text(name: str) -> FeatureModel:
+    from brivl.models.activations import text_features
+    from brivl.models.configs import MINI
+    from brivl.models.shipped import load_brivl_mini
+    from brivl.models.text_encoder import build_text_encoder, build_tokenizer
+
+    model = load_brivl_mini().lingual if name == BRIVL_MINI else build_text_encoder(MINILM).eval()
+    tokenizer, max_tokens = build_tokenizer(MINILM), MINI.lingual.max_tokens
+    return FeatureModel(
+        name,
+        "text",
+        _shipped_digest(name, "text"),
+        lambda items, progress: text_features(model, tokenizer, items, max_tokens, progress),
+    )

@@ -1,0 +1,39 @@
+"""The mini models that come with the project, put together from their weights files."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+
+from brivl.config import WEIGHTS
+from brivl.models.configs import MINI
+from brivl.models.dual_stream import DualStream
+from brivl.models.image_encoder import build_image_encoder
+from brivl.models.weights import load_into, read_weights
+
+VIT_FILE = WEIGHTS / "vit-mini.safetensors"
+BRIVL_FILE = WEIGHTS / "brivl-mini.safetensors"
+
+
+@cache
+def load_vit_mini() -> torch.nn.Module:
+    """The unimodal visual encoder, in evaluation mode."""
+    model = build_image_encoder(MINI.visual)
+    load_into(model, read_weights(VIT_FILE), source=VIT_FILE.name, missing_ok=frozenset())
+    return model.eval()
+
+
+@cache
+def load_brivl_mini() -> DualStream:
+    """BriVL-mini: what training changed comes from its own file, the shared first layers from vit-mini and MiniLM."""
+    model = DualStream(MINI)
+    load_into(model.visual, read_weights(VIT_FILE), source=VIT_FILE.name, missing_ok=frozenset())
+    model.freeze_shared_layers()
+    shared = frozenset(name for name in model.state_dict() if name not in _trained_names(model))
+    load_into(model, read_weights(BRIVL_FILE), source=BRIVL_FILE.name, missing_ok=shared)
+    return model.eval()
+
+
+def _trained_names(model: DualStream) -> set[str]:
+    return {name for name, p in model.named_parameters() if p.requires_grad}
