@@ -20,7 +20,9 @@ BOTH_LOW, BOTH_HIGH = "#111111", "#FBF8F4"
 DEEP_A, MIDDLE, DEEP_B = "#08306B", "#F7F7F7", "#8C1D0F"
 LAYERS = "viridis"
 
-_TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
+_TO_XYZ = np.array(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+)
 _WHITE = _TO_XYZ.sum(axis=1)
 
 
@@ -47,7 +49,9 @@ def check_limits(limits: tuple[float, float]) -> tuple[float, float]:
     """Limits as floats; RequestError unless finite and increasing."""
     low, high = (float(value) for value in limits)
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
-        raise RequestError(f"Colour limits must be two finite numbers, the first smaller; got {limits!r}. Set both limits.")
+        raise RequestError(
+            f"Colour limits must be two finite numbers, the first smaller; got {limits!r}. Set both limits."
+        )
     return low, high
 
 
@@ -112,4 +116,6 @@ def colour_2d(a: np.ndarray, b: np.ndarray, limits: tuple[float, float]) -> np.n
 def plotly_scale(colours: np.ndarray) -> list[list]:
     """Plotly colour scale of an (n, 3) array in 0..1."""
     steps = np.linspace(0, 1, len(colours))
-    return [[float(x), f"rgb({r},{g},{b})"] for x, (r, g, b) in zip(steps, np.rint(colours * 255).astype(int), strict=True)]
+    return [
+        [float(x), f"rgb({r},{g},{b})"] for x, (r, g, b) in zip(steps, np.rint(colours * 255).astype(int), strict=True)
+    ]

@@ -8,9 +8,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import matplotlib
+from matplotlib import font_manager
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -35,16 +38,36 @@ SLIDE = Page(13.333, 7.5, 18, 26)
 PAPER = Page(7.1, 4.6, 8, 10)
 
 
+@lru_cache(maxsize=1)
+def font_family() -> list[str]:
+    """First installed font of the house and DejaVu for signs it lacks; by name, so that texts keep it when drawn later."""
+    installed = set(font_manager.get_font_names())
+    return [*[name for name in PLOT_FONTS if name in installed][:1], "DejaVu Sans"]
+
+
 @contextmanager
 def print_style(page: Page) -> Iterator[None]:
     """Matplotlib settings of the exported figures; text stays text in PDF and SVG."""
     settings = {
-        "font.family": "sans-serif", "font.sans-serif": list(PLOT_FONTS), "font.size": page.base,
-        "axes.labelsize": page.base, "xtick.labelsize": page.base, "ytick.labelsize": page.base,
-        "legend.fontsize": page.base, "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False,
-        "axes.edgecolor": LIGHT.muted, "axes.labelcolor": LIGHT.text, "xtick.color": LIGHT.text, "ytick.color": LIGHT.text,
-        "text.color": LIGHT.text, "axes.linewidth": page.base / 12, "pdf.fonttype": 42, "svg.fonttype": "none",
-        "svg.hashsalt": "brivl", "axes.unicode_minus": True,
+        "font.family": font_family(),
+        "font.size": page.base,
+        "axes.labelsize": page.base,
+        "xtick.labelsize": page.base,
+        "ytick.labelsize": page.base,
+        "legend.fontsize": page.base,
+        "legend.frameon": False,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": LIGHT.muted,
+        "axes.labelcolor": LIGHT.text,
+        "xtick.color": LIGHT.text,
+        "ytick.color": LIGHT.text,
+        "text.color": LIGHT.text,
+        "axes.linewidth": page.base / 12,
+        "pdf.fonttype": 42,
+        "svg.fonttype": "none",
+        "svg.hashsalt": "brivl",
+        "axes.unicode_minus": True,
     }
     with _LOCK, matplotlib.rc_context(settings):
         yield
@@ -75,14 +98,42 @@ def _footer(figure: Figure, label: FigureLabel, page: Page) -> float:
     chip = (len(SIMULATED) + 3) * 0.6 * pad if label.simulated else 0
     words = " ".join(part for part in (label.caption, f"[{label.detail}]" if label.detail else "") if part)
     text = _wrap(words, page.width - 2 * pad - chip, page.base)
-    figure.text(pad / page.width, pad * 0.8 / page.height, text, size=page.base, color=LIGHT.muted, va="bottom", ha="left")
+    figure.text(
+        pad / page.width, pad * 0.8 / page.height, text, size=page.base, color=LIGHT.muted, va="bottom", ha="left"
+    )
     if label.simulated:
         figure.text(
-            1 - 1.4 * pad / page.width, pad / page.height, SIMULATED, size=page.base, weight="bold", color=CHIP_TEXT,
-            va="bottom", ha="right", bbox=dict(boxstyle="round,pad=0.35", facecolor=CHIP_FILL, edgecolor=CHIP_LINE),
+            1 - 1.4 * pad / page.width,
+            pad / page.height,
+            SIMULATED,
+            size=page.base,
+            weight="bold",
+            color=CHIP_TEXT,
+            va="bottom",
+            ha="right",
+            bbox=dict(boxstyle="round,pad=0.35", facecolor=CHIP_FILL, edgecolor=CHIP_LINE),
         )
     lines = max(text.count("\n") + 1 if text else 0, 1 if label.simulated else 0)
     return pad * (1.4 + 1.25 * lines)
+
+
+def legend_line(figure: Figure, axes: Axes, page: Page) -> None:
+    """Legend of `axes` in one line at the left, between headline and axes."""
+    left, bottom, width, height = figure.get_layout_engine().get()["rect"]
+    top = bottom + height
+    legend = figure.legend(
+        *axes.get_legend_handles_labels(),
+        loc="upper left",
+        bbox_to_anchor=(left, top),
+        ncols=4,
+        borderaxespad=0,
+        borderpad=0,
+        handletextpad=0.4,
+        columnspacing=1.4,
+        handlelength=1.6,
+    )
+    legend.set_in_layout(False)
+    figure.get_layout_engine().set(rect=(left, bottom, width, height - 1.7 * page.base / POINTS / page.height))
 
 
 def figure_bytes(figure: Figure, kind: Format, dpi: int = 300) -> bytes:

@@ -12,14 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from brivl.errors import RequestError
-from brivl.viz.export import POINTS, SLIDE, Page, new_page, print_style
-from brivl.viz.style import JOINT, LIGHT, R2, A, B, FigureLabel, ThemeName, dress, probability, theme_of
+from brivl.viz.export import POINTS, SLIDE, Page, legend_line, new_page, print_style
+from brivl.viz.style import JOINT, LIGHT, R2, A, B, FigureLabel, ThemeName, dress, probability, rgba, theme_of
 
 COLUMNS = ("region", "joint", "a", "b", "p", "q")
 DOT_COLUMNS = ("region", "subject", "joint", "a", "b")
 ROW = 30  # pixels per region
 SLOT = 0.2  # distance of a bar from the middle of its row, in rows
-MARGINS = 150  # pixels above and below the rows
+TOP, BOTTOM = 72, 60  # pixels above and below the rows
+LIFT = 34  # pixels from the rows to the legend, room for the heads of p and q
+LONG_NAME = 28  # characters on one line of an exported figure
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,9 @@ class RegionScores:
         for frame, wanted in ((self.table, COLUMNS), (self.subjects, DOT_COLUMNS if len(self.subjects) else ())):
             missing = [column for column in wanted if column not in frame]
             if missing:
-                raise RequestError(f"The region figure needs the columns {wanted!r}; missing: {missing!r}. Add them to the table.")
+                raise RequestError(
+                    f"The region figure needs the columns {wanted!r}; missing: {missing!r}. Add them to the table."
+                )
 
     @property
     def n_regions(self) -> int:
@@ -73,57 +77,109 @@ def region_figure(scores: RegionScores, label: FigureLabel, theme: ThemeName = "
         figure.add_trace(_bars(scores, column, name, colour, offset))
     if len(scores.subjects):
         x, y = scores.links()
-        figure.add_trace(go.Scatter(x=x, y=y, mode="lines", name="links", showlegend=False, hoverinfo="skip",
-                                    line=dict(color=theme_of(theme).muted, width=0.6)))
+        figure.add_trace(
+            go.Scatter(
+                x=x,
+                y=y,
+                mode="lines",
+                name="links",
+                showlegend=False,
+                hoverinfo="skip",
+                line=dict(color=rgba(theme_of(theme).muted, 0.6), width=0.7),
+            )
+        )
         for column, name, colour, offset in scores.sides():
-            figure.add_trace(_dots(scores, column, name, colour, offset, theme))
+            figure.add_trace(_dots(scores, column, name, colour, offset))
     figure.add_trace(_joint(scores, theme))
     for column, title, x in (("p", "p", 0.915), ("q", "q", 1.0)):
         _text_column(figure, scores.table[column], title, x, theme)
     _mark_rows(figure, scores, theme)
-    figure.update_xaxes(title=f"{R2} on held-out data, mean over the region's voxels", domain=[0, 0.84], rangemode="tozero",
-                        tickformat="~g", side="bottom", zeroline=True)
-    figure.update_yaxes(tickvals=rows, ticktext=list(scores.table["region"]), range=[scores.n_regions - 0.4, -0.6], ticks="",
-                        showgrid=False, zeroline=False, showline=False)
-    figure.update_layout(barmode="overlay", height=max(320, ROW * scores.n_regions + MARGINS))
-    dress(figure, label, theme)
-    return figure.update_layout(margin=dict(l=20, r=20, t=80, b=60), legend=dict(yref="container", y=0.999, yanchor="top"))
+    figure.update_xaxes(
+        title=f"{R2} on held-out data, mean over the region's voxels",
+        domain=[0, 0.84],
+        rangemode="tozero",
+        tickformat="~g",
+        side="bottom",
+        zeroline=True,
+    )
+    figure.update_yaxes(
+        tickvals=rows,
+        ticktext=list(scores.table["region"]),
+        range=[scores.n_regions - 0.4, -0.6],
+        ticks="",
+        ticklabelstandoff=6,
+        showgrid=False,
+        zeroline=False,
+        showline=False,
+    )
+    figure.update_layout(barmode="overlay", height=max(320, ROW * scores.n_regions + TOP + BOTTOM))
+    dress(figure, label, theme, above=LIFT)
+    inner = figure.layout.height - TOP - BOTTOM
+    return figure.update_layout(margin=dict(l=20, r=40, t=TOP, b=BOTTOM), legend=dict(y=1 + (LIFT - 6) / inner))
 
 
 def _bars(scores: RegionScores, column: str, name: str, colour: str, offset: float) -> go.Bar:
     table = scores.table
-    hover = (f"%{{customdata[0]}}<br>joint: %{{customdata[1]:.3g}}<br>{scores.names[0]}: %{{customdata[2]:.3g}}<br>"
-             f"{scores.names[1]}: %{{customdata[3]:.3g}}<br>p %{{customdata[4]}}, q %{{customdata[5]}}<extra></extra>")
+    hover = (
+        f"%{{customdata[0]}}<br>joint: %{{customdata[1]:.3g}}<br>{scores.names[0]}: %{{customdata[2]:.3g}}<br>"
+        f"{scores.names[1]}: %{{customdata[3]:.3g}}<br>p %{{customdata[4]}}, q %{{customdata[5]}}<extra></extra>"
+    )
     shown = table[["region", "joint", "a", "b"]].to_numpy(object)
     tests = np.array([[probability(p), probability(q)] for p, q in zip(table["p"], table["q"], strict=True)], object)
     return go.Bar(
-        y=scores.rows() + offset, x=table[column].to_numpy(float), orientation="h", width=2 * SLOT * 0.92, name=f"{name} (split {R2})",
-        marker=dict(color=colour, line=dict(width=0)), opacity=0.85, customdata=np.hstack([shown, tests.reshape(-1, 2)]),
-        hovertemplate=hover)
+        y=scores.rows() + offset,
+        x=table[column].to_numpy(float),
+        orientation="h",
+        width=2 * SLOT * 0.92,
+        name=f"{name} (split {R2})",
+        marker=dict(color=colour, line=dict(width=0)),
+        opacity=0.85,
+        customdata=np.hstack([shown, tests.reshape(-1, 2)]),
+        hovertemplate=hover,
+    )
 
 
-def _dots(scores: RegionScores, column: str, name: str, colour: str, offset: float, theme: ThemeName) -> go.Scatter:
+def _dots(scores: RegionScores, column: str, name: str, colour: str, offset: float) -> go.Scatter:
     table = scores.subjects
     return go.Scatter(
-        x=table[column].to_numpy(float), y=scores.dot_rows() + offset, mode="markers", showlegend=False, name=f"{name}, subjects",
-        marker=dict(color=colour, size=6, line=dict(color=theme_of(theme).text, width=0.7)),
+        x=table[column].to_numpy(float),
+        y=scores.dot_rows() + offset,
+        mode="markers",
+        showlegend=False,
+        name=f"{name}, subjects",
+        marker=dict(color="#FFFFFF", size=6, line=dict(color=colour, width=1.5)),
         customdata=table[["subject", "region"]].to_numpy(object),
-        hovertemplate=f"%{{customdata[0]}}, %{{customdata[1]}}<br>{name}: %{{x:.3g}}<extra></extra>")
+        hovertemplate=f"%{{customdata[0]}}, %{{customdata[1]}}<br>{name}: %{{x:.3g}}<extra></extra>",
+    )
 
 
 def _joint(scores: RegionScores, theme: ThemeName) -> go.Scatter:
     return go.Scatter(
-        x=scores.table["joint"].to_numpy(float), y=scores.rows(), mode="markers", name=f"joint {R2}",
+        x=scores.table["joint"].to_numpy(float),
+        y=scores.rows(),
+        mode="markers",
+        name=f"joint {R2}",
         marker=dict(symbol="line-ns", size=ROW * 0.72, line=dict(color=theme_of(theme).joint, width=3)),
-        customdata=scores.table[["region"]].to_numpy(object), hovertemplate="%{customdata[0]}<br>joint: %{x:.3g}<extra></extra>")
+        customdata=scores.table[["region"]].to_numpy(object),
+        hovertemplate="%{customdata[0]}<br>joint: %{x:.3g}<extra></extra>",
+    )
 
 
 def _text_column(figure: go.Figure, values: pd.Series, title: str, x: float, theme: ThemeName) -> None:
     common = dict(xref="paper", x=x, xanchor="right", showarrow=False)
-    figure.add_annotation(text=f"<i>{title}</i>", y=-0.62, yref="y", yanchor="bottom", font=dict(color=theme_of(theme).muted), **common)
+    figure.add_annotation(
+        text=f"<i>{title}</i>", y=1, yref="paper", yanchor="bottom", font=dict(color=theme_of(theme).muted), **common
+    )
     for row, value in enumerate(values):
-        figure.add_annotation(text=probability(value), name=f"{title}-{row}", y=row, yref="y", yanchor="middle",
-                              font=dict(size=13), **common)
+        figure.add_annotation(
+            text=probability(value),
+            name=f"{title}-{row}",
+            y=row,
+            yref="y",
+            yanchor="middle",
+            font=dict(size=13),
+            **common,
+        )
 
 
 def _mark_rows(figure: go.Figure, scores: RegionScores, theme: ThemeName) -> None:
@@ -132,8 +188,18 @@ def _mark_rows(figure: go.Figure, scores: RegionScores, theme: ThemeName) -> Non
     for row, region in enumerate(scores.table["region"]):
         chosen = region == scores.highlight
         if row % 2 or chosen:
-            figure.add_shape(type="rect", xref="paper", x0=0, x1=1, y0=row - 0.5, y1=row + 0.5, layer="below", fillcolor=grid,
-                             opacity=0.9 if chosen else 0.35, line=dict(width=1.5 if chosen else 0, color=theme_of(theme).text))
+            figure.add_shape(
+                type="rect",
+                xref="paper",
+                x0=0,
+                x1=1,
+                y0=row - 0.5,
+                y1=row + 0.5,
+                layer="below",
+                fillcolor=grid,
+                opacity=0.9 if chosen else 0.35,
+                line=dict(width=1.5 if chosen else 0, color=theme_of(theme).text),
+            )
 
 
 def region_page(scores: RegionScores, label: FigureLabel, page: Page = SLIDE) -> Figure:
@@ -146,6 +212,7 @@ def region_page(scores: RegionScores, label: FigureLabel, page: Page = SLIDE) ->
         bars, text = figure.subplots(1, 2, sharey=True, width_ratios=(5, 1))
         _draw_bars(bars, scores, page.base)
         _draw_text(text, scores.table)
+        legend_line(figure, bars, page)
         figure.canvas.draw()
     return figure
 
@@ -155,22 +222,78 @@ def _draw_bars(axes: Axes, scores: RegionScores, base: float) -> None:
     for row in range(1, scores.n_regions, 2):
         axes.axhspan(row - 0.5, row + 0.5, color="#F6F7F8", zorder=0)
     for column, name, colour, offset in scores.sides():
-        axes.barh(rows + offset, table[column], height=2 * SLOT * 0.92, color=colour, alpha=0.85, label=f"{name} (split {R2})", zorder=2)
+        axes.barh(
+            rows + offset,
+            table[column],
+            height=2 * SLOT * 0.92,
+            color=colour,
+            alpha=0.85,
+            label=f"{name} (split {R2})",
+            zorder=2,
+        )
         if len(scores.subjects):
-            axes.plot(scores.subjects[column], scores.dot_rows() + offset, "o", color=colour, markersize=base / 3.6,
-                      markeredgecolor=LIGHT.text, markeredgewidth=base / 30, zorder=4)
+            axes.plot(
+                scores.subjects[column],
+                scores.dot_rows() + offset,
+                "o",
+                color="white",
+                markersize=base / 3.4,
+                markeredgecolor=colour,
+                markeredgewidth=base / 13,
+                zorder=4,
+            )
     axes.plot(*scores.links(), color="#7B8794", linewidth=base / 30, zorder=3)
-    axes.plot(table["joint"], rows, "|", color=JOINT, markersize=base * 1.15, markeredgewidth=base / 6, label=f"joint {R2}", zorder=3)
+    axes.plot(
+        table["joint"],
+        rows,
+        "|",
+        color=JOINT,
+        markersize=base * 1.15,
+        markeredgewidth=base / 6,
+        label=f"joint {R2}",
+        zorder=3,
+    )
     axes.axvline(0, color=LIGHT.muted, linewidth=base / 20)
-    axes.set(yticks=rows, yticklabels=table["region"], ylim=(scores.n_regions - 0.4, -0.6), xlabel=f"{R2} on held-out data")
+    axes.set(
+        yticks=rows,
+        yticklabels=[_two_lines(name) for name in table["region"]],
+        ylim=(scores.n_regions - 0.4, -0.6),
+        xlabel=f"{R2} on held-out data",
+    )
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.2, handletextpad=0.3, columnspacing=1.0)
+
+
+def _two_lines(name: str) -> str:
+    """Long names broken once, near the middle, so that bars keep their room."""
+    if len(name) <= LONG_NAME:
+        return name
+    breaks = [i for i, sign in enumerate(name) if sign == " "]
+    cut = min(breaks, key=lambda i: abs(i - len(name) / 2), default=None)
+    return name if cut is None else f"{name[:cut]}\n{name[cut + 1 :]}"
 
 
 def _draw_text(axes: Axes, table: pd.DataFrame) -> None:
     axes.axis("off")
     for x, column in ((0.42, "p"), (1.0, "q")):
-        axes.text(x, 1.0, column, transform=axes.transAxes, ha="right", va="bottom", style="italic", color=LIGHT.muted)
+        axes.text(
+            x,
+            -0.7,
+            column,
+            transform=axes.get_yaxis_transform(),
+            ha="right",
+            va="bottom",
+            style="italic",
+            color=LIGHT.muted,
+            in_layout=False,
+        )
         for row, value in enumerate(table[column]):
-            axes.text(x, row, probability(value), transform=axes.get_yaxis_transform(), ha="right", va="center")
+            axes.text(
+                x,
+                row,
+                probability(value),
+                transform=axes.get_yaxis_transform(),
+                ha="right",
+                va="center",
+                in_layout=False,
+            )

@@ -44,7 +44,19 @@ class Theme:
 
 
 LIGHT = Theme("#FFFFFF", "#1F2933", "#52606D", "#E4E7EB", JOINT, A, "#B03A26", TRUTH, "#FFFFFF", (0.80, 0.93), 0.55)
-DARK = Theme("#0E1117", "#FAFAFA", "#B4BCC6", "#2B313B", "#BDBDBD", "#74ADDB", "#F0937F", "#4DAC6B", "#0E1117", (0.22, 0.34), 0.55)
+DARK = Theme(
+    "#0E1117",
+    "#FAFAFA",
+    "#B4BCC6",
+    "#2B313B",
+    "#BDBDBD",
+    "#74ADDB",
+    "#F0937F",
+    "#4DAC6B",
+    "#0E1117",
+    (0.22, 0.34),
+    0.55,
+)
 THEMES: dict[str, Theme] = {"light": LIGHT, "dark": DARK}
 CHIP_TEXT, CHIP_FILL, CHIP_LINE = "#7A3E00", "#FFF1D6", "#D9962B"
 
@@ -105,30 +117,59 @@ def template(name: ThemeName) -> go.layout.Template:
     """Plotly template of the light or the dark page."""
     theme = theme_of(name)
     axis = dict(
-        gridcolor=theme.grid, linecolor=theme.muted, zerolinecolor=theme.muted, zerolinewidth=1, ticks="outside",
-        tickcolor=theme.muted, ticklen=4, showline=True, title=dict(standoff=10), automargin=True,
+        gridcolor=theme.grid,
+        linecolor=theme.muted,
+        zerolinecolor=theme.muted,
+        zerolinewidth=1,
+        ticks="outside",
+        tickcolor=theme.muted,
+        ticklen=4,
+        showline=True,
+        title=dict(standoff=10),
+        automargin=True,
     )
     layout = go.Layout(
         font=dict(family=FONT, size=15, color=theme.text),
-        paper_bgcolor=theme.background, plot_bgcolor=theme.background,
-        xaxis=axis, yaxis=axis,
-        hoverlabel=dict(bgcolor=theme.background, bordercolor=theme.muted, font=dict(color=theme.text, size=14, family=FONT)),
+        paper_bgcolor=theme.background,
+        plot_bgcolor=theme.background,
+        xaxis=axis,
+        yaxis=axis,
+        hoverlabel=dict(
+            bgcolor=theme.background, bordercolor=theme.muted, font=dict(color=theme.text, size=14, family=FONT)
+        ),
         legend=dict(orientation="h", x=0, xanchor="left", y=1.0, yanchor="bottom", bgcolor="rgba(0,0,0,0)"),
         modebar=dict(orientation="v", bgcolor="rgba(0,0,0,0)", color=theme.muted, activecolor=theme.text),
-        margin=dict(l=70, r=20, t=50, b=60), hovermode="closest", separators=".,",
+        margin=dict(l=70, r=20, t=50, b=60),
+        hovermode="closest",
+        separators=".,",
     )
     return go.layout.Template(layout=layout)
 
 
-def dress(figure: go.Figure, label: FigureLabel, theme: ThemeName) -> go.Figure:
+def dress(figure: go.Figure, label: FigureLabel, theme: ThemeName, above: float = 8) -> go.Figure:
     """Give a figure the template, the label (as layout.meta) and, where it is due, the word "simulated". Returns it."""
-    figure.update_layout(template=template(theme), meta=dict(
-        headline=label.headline, caption=label.caption, detail=label.detail, simulated=label.simulated))
+    figure.update_layout(
+        template=template(theme),
+        meta=dict(headline=label.headline, caption=label.caption, detail=label.detail, simulated=label.simulated),
+    )
     if label.simulated:
         figure.add_annotation(
-            text=SIMULATED, name=SIMULATED, xref="paper", yref="paper", x=1, y=1, xanchor="right", yanchor="bottom",
-            xshift=-36, yshift=8, showarrow=False, borderpad=4, font=dict(size=14, color=CHIP_TEXT, weight=600),
-            bgcolor=CHIP_FILL, bordercolor=CHIP_LINE, borderwidth=1,
+            text=SIMULATED,
+            name=SIMULATED,
+            xref="paper",
+            yref="paper",
+            x=1,
+            y=1,
+            xanchor="right",
+            yanchor="bottom",
+            xshift=0,
+            yshift=above,
+            showarrow=False,
+            borderpad=4,
+            font=dict(size=14, color=CHIP_TEXT, weight=600),
+            bgcolor=CHIP_FILL,
+            bordercolor=CHIP_LINE,
+            borderwidth=1,
         )
     return figure
 

@@ -64,7 +64,8 @@ def _members(values: np.ndarray, masks: Mapping[Hashable, np.ndarray]) -> list[n
         if np.shape(mask) != values.shape:
             raise RequestError(
                 f"Region {region!r} needs one label per voxel: got {np.shape(mask)!r} labels for {values.shape!r} values. "
-                "Take both from the same subject.")
+                "Take both from the same subject."
+            )
     return [values[np.asarray(mask, bool)] for mask in masks.values()]
 
 
@@ -83,13 +84,12 @@ def compare(a: np.ndarray, b: np.ndarray, regions: Sequence[str], seed: int = 0)
     if a.shape != b.shape or a.shape[1] != len(regions):
         raise RequestError(
             f"Both models need (n_subjects, {len(regions)}) region means; got {a.shape!r} and {b.shape!r}. "
-            "Use the same subjects and regions for both.")
+            "Use the same subjects and regions for both."
+        )
     return _comparison(list(a.T), list(b.T), regions, "subject", seed)
 
 
-def compare_voxels(
-    a: np.ndarray, b: np.ndarray, masks: Mapping[str, np.ndarray], seed: int = 0
-) -> RegionComparison:
+def compare_voxels(a: np.ndarray, b: np.ndarray, masks: Mapping[str, np.ndarray], seed: int = 0) -> RegionComparison:
     """Paired comparison over the voxels of one subject; `warning` says what that is worth.
 
     Parameters: a, b (n_voxels,); masks, region -> (n_voxels,) bool.
@@ -122,15 +122,37 @@ def _paired(a: np.ndarray, b: np.ndarray, unit: Unit, rng: np.random.Generator) 
     a, b = a[both], b[both]
     difference, n = a - b, int(both.sum())
     row: dict[str, float | int | str] = dict.fromkeys(
-        ("ci_low", "ci_high", "boot_low", "boot_high", "d_z", "t", "p", "p_signflip", "p_signflip_min"), np.nan)
-    row |= {"n": n, "mean_a": _mean(a), "mean_b": _mean(b), "difference": _mean(difference),
-            "n_a_higher": int((difference > 0).sum()), "reason": _why_no_test(difference, unit)}
+        ("ci_low", "ci_high", "boot_low", "boot_high", "d_z", "t", "p", "p_signflip", "p_signflip_min"), np.nan
+    )
+    row |= {
+        "n": n,
+        "mean_a": _mean(a),
+        "mean_b": _mean(b),
+        "difference": _mean(difference),
+        "n_a_higher": int((difference > 0).sum()),
+        "reason": _why_no_test(difference, unit),
+    }
     if not row["reason"]:
         row |= _tests(a, b, rng)
     if unit == "subject" and 2 <= n <= MAX_EXACT:
         row |= {"p_signflip": sign_flip_p(difference), "p_signflip_min": 2.0 / 2**n}
-    order = ("n", "mean_a", "mean_b", "difference", "ci_low", "ci_high", "boot_low", "boot_high", "d_z", "t", "p",
-             "p_signflip", "p_signflip_min", "n_a_higher", "reason")
+    order = (
+        "n",
+        "mean_a",
+        "mean_b",
+        "difference",
+        "ci_low",
+        "ci_high",
+        "boot_low",
+        "boot_high",
+        "d_z",
+        "t",
+        "p",
+        "p_signflip",
+        "p_signflip_min",
+        "n_a_higher",
+        "reason",
+    )
     return {key: row[key] for key in order}
 
 
@@ -147,8 +169,15 @@ def _tests(a: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> dict[str, 
     result = stats.ttest_rel(a, b)
     low, high = result.confidence_interval(0.95)
     boot = np.quantile(_boot_means(difference, rng), (0.025, 0.975))
-    return {"ci_low": float(low), "ci_high": float(high), "boot_low": float(boot[0]), "boot_high": float(boot[1]),
-            "d_z": float(difference.mean() / difference.std(ddof=1)), "t": float(result.statistic), "p": float(result.pvalue)}
+    return {
+        "ci_low": float(low),
+        "ci_high": float(high),
+        "boot_low": float(boot[0]),
+        "boot_high": float(boot[1]),
+        "d_z": float(difference.mean() / difference.std(ddof=1)),
+        "t": float(result.statistic),
+        "p": float(result.pvalue),
+    }
 
 
 def _boot_means(difference: np.ndarray, rng: np.random.Generator) -> np.ndarray:
