@@ -155,9 +155,10 @@ def _copy_subject(source: Path, root: Path) -> None:
 
 def load_s1(store_root: Path | None = None) -> S1Surfaces:
     """Surfaces, grid and ROI polygons of S1 as plain arrays (about 1 s after pycortex is imported)."""
+    store = open_s1(store_root)  # first: it imports pycortex with care
     from cortex.database import Database
 
-    database = Database(str(open_s1(store_root)))
+    database = Database(str(store))
     flat, flat_faces = database.get_surf(SUBJECT, "flat", merge=True, nudge=True)
     pia, faces = database.get_surf(SUBJECT, "pia", merge=True)
     wm, _ = database.get_surf(SUBJECT, "wm", merge=True)
@@ -173,7 +174,7 @@ def load_s1(store_root: Path | None = None) -> S1Surfaces:
         n_left=n_left,
         shape=transform.shape,
         affine=np.linalg.inv(transform.xfm) @ zyx_to_xyz,
-        rois=_drawn_rois(Path(database.filestore) / SUBJECT / "overlays.svg"),
+        rois=_drawn_rois(store / SUBJECT / "overlays.svg"),
     )
 
 
