@@ -1,0 +1,77 @@
+"""What every test may rely on: no network, a cache folder of its own, no window, seeded numbers."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from ipaddress import ip_address
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+# Read when the libraries are imported, so before any test; worker processes inherit them.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["MPLBACKEND"] = "Agg"
+
+
+class NetworkUsed(OSError):
+    """A test reached for a machine other than this one. An OSError, so that libraries take it for a missing network."""
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder for each test, and no datasets of whoever runs it."""
+    monkeypatch.setenv("BRIVL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("BRIVL_DATA", raising=False)
+    return tmp_path / "cache"
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Connections and name look-ups beyond this machine fail, and fail the test even where a library swallows that."""
+    tried: list[str] = []
+
+    def refuse_far(host: object) -> None:
+        if not is_near(host):
+            tried.append(repr(host))
+            raise NetworkUsed(f"Tests use no network, but this one reached for {host!r}.")
+
+    def watched(connect):
+        def connect_near(self: socket.socket, address):
+            if self.family in (socket.AF_INET, socket.AF_INET6):
+                refuse_far(address[0])
+            return connect(self, address)
+
+        return connect_near
+
+    look_up = socket.getaddrinfo
+
+    def look_up_near(host, *args, **kwargs):
+        refuse_far(host)
+        return look_up(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket.socket, "connect", watched(socket.socket.connect))
+    monkeypatch.setattr(socket.socket, "connect_ex", watched(socket.socket.connect_ex))
+    monkeypatch.setattr(socket, "getaddrinfo", look_up_near)
+    yield tried
+    assert not tried, f"the test reached for {tried}"
+
+
+def is_near(host: object) -> bool:
+    """Whether a host is this machine."""
+    if isinstance(host, bytes):
+        host = host.decode()
+    if host in (None, "", "localhost", socket.gethostname()):
+        return True
+    try:
+        return ip_address(str(host)).is_loopback or str(host) in ("0.0.0.0", "::")
+    except ValueError:
+        return False
