@@ -125,6 +125,33 @@ def test_killed_writers_leave_no_damage_and_no_lock(tmp_path: Path) -> None:
     assert found > 0
 
 
+@pytest.mark.parametrize("step", range(7))
+def test_a_crash_before_any_step_of_a_write_leaves_all_or_nothing(tmp_path: Path, step: int) -> None:
+    store = Store(tmp_path)
+    store.put(KILLED, {"x": np.zeros(9)}, {"i": 0})
+
+    def crash_at_step(writing: int) -> None:
+        n_steps = iter(range(100))
+
+        def counted(real: Callable[..., object]) -> Callable[..., object]:
+            return lambda *given, **named: os._exit(9) if next(n_steps) == step else real(*given, **named)
+
+        os.fsync, os.replace, Path.unlink = counted(os.fsync), counted(os.replace), counted(Path.unlink)
+        Store(tmp_path).put(KILLED, {"x": np.ones(9)}, {"i": 1})
+
+    pid, reading = fork(crash_at_step)
+    os.close(reading)
+    crashed = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+    artifact = store.get(KILLED)
+    # data fsync, manifest fsync, old manifest gone, data renamed, manifest renamed, folder fsync
+    wanted = {0: 0, 1: 0, 2: 0, 3: None, 4: None}.get(step, 1)
+    assert crashed == (step < 6)
+    assert (None if artifact is None else artifact.info["i"]) == wanted
+    assert artifact is None or np.all(artifact.arrays["x"] == wanted)
+    assert not (tmp_path / "quarantine").exists()
+    assert store.get_or_compute(KILLED, lambda: ({}, {"i": 2})).info["i"] == (2 if wanted is None else wanted)
+
+
 def test_a_reader_never_sees_a_mixture_while_a_writer_replaces(tmp_path: Path) -> None:
     store, seen, end = Store(tmp_path), set(), time.monotonic() + 60
     with writer(tmp_path):
