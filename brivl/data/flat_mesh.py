@@ -124,13 +124,16 @@ def shade(depth: np.ndarray) -> np.ndarray:
     return 0.5 + 0.5 * np.tanh(1.5 * depth / (3 * spread))
 
 
-def outlines_of(region: np.ndarray, smooth: float = 0.0) -> list[np.ndarray]:
-    """Borders (n_points, 2) as (x, y) of a bool picture; `smooth` is the width in pixels that rounds off the steps."""
+def outlines_of(region: np.ndarray, smooth: float = 0.0, speck: float = MIN_PIECE) -> list[np.ndarray]:
+    """Borders (n_points, 2) as (x, y) of a bool picture; `smooth` is the width in pixels that rounds off the steps.
+
+    Pieces and holes of less than `speck` px^2 are left out.
+    """
     padded = np.pad(region.astype(float), 2)
     if smooth:
         padded = ndimage.gaussian_filter(padded, smooth)
     lines = contourpy.contour_generator(z=padded).lines(0.5)
-    return [line[:-1] - 2 for line in lines if len(line) > 3 and shapely.Polygon(line).area >= MIN_PIECE]
+    return [line[:-1] - 2 for line in lines if len(line) > 3 and shapely.Polygon(line).area >= speck]
 
 
 def area_of(mask: np.ndarray) -> shapely.Geometry:
