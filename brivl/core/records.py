@@ -1,7 +1,7 @@
 """Records that cross the borders between packages: stimuli, responses, voxels, truth, results, flatmaps.
 
-Letters used in shapes: n_samples rows in time (TRs, or sentences), first n_train of them training rows, the rest test rows;
-n_voxels; n_items distinct stimuli (frames, sentences, images); n_repeats of the test run.
+Letters used in shapes: n_samples rows in time (TRs, or sentences), first n_train of them training rows, the rest test
+rows; n_voxels; n_items distinct stimuli (frames, sentences, images); n_repeats of the test run.
 """
 
 from __future__ import annotations
@@ -25,13 +25,12 @@ class Stimulus:
     """
 
     kind: StimulusKind
-    items: (
-        Sequence | np.ndarray
-    )  # text: n_items strings; image: (n_items, H, W, 3) uint8, or n_items image paths; features: empty
+    # text: n_items strings; image: (n_items, H, W, 3) uint8, or n_items image paths; features: empty
+    items: Sequence | np.ndarray
     weights: scipy.sparse.csr_matrix  # (n_samples, n_items)
-    features: Mapping[str, np.ndarray] = field(
-        default_factory=dict
-    )  # kind "features": model name -> (n_samples, n_features)
+    # kind "features": model name -> (n_samples, n_features) or (n_layers, n_samples, n_features)
+    features: Mapping[str, np.ndarray] = field(default_factory=dict)
+    digest: str = ""  # of the items, where it is known without reading them all
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Voxels:
 
 @dataclass(frozen=True)
 class Responses:
-    """BOLD of one subject, unscaled. Columns with NaN or no variance are allowed; they are reported and left out of fits."""
+    """BOLD of one subject, unscaled. Columns with NaN or no variance are allowed; they are reported and not fitted."""
 
     Y_train: np.ndarray  # (n_train, n_voxels) float32
     Y_test: np.ndarray | None  # (n_repeats, n_test, n_voxels) float32
@@ -77,9 +76,7 @@ class Truth:
     """What was planted in a simulated subject."""
 
     layer: np.ndarray  # (n_voxels,) int, 1-based; 0 = no signal
-    share: (
-        np.ndarray
-    )  # (2, n_voxels) planted variance share of (multimodal, unimodal) model, sums to 1, 0 without signal
+    share: np.ndarray  # (2, n_voxels) planted variance share of (multimodal, unimodal) model; sums to 1, 0 if silent
     noise_ceiling: np.ndarray  # (n_voxels,) R2 that the noise-free signal reaches on the test responses
     oracle_split: np.ndarray  # (2, n_voxels) split R2 of the noise-free planted parts on the test responses (eq. 9)
     models: tuple[str, str] = ("", "")
