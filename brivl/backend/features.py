@@ -10,8 +10,8 @@ import numpy as np
 from brivl.core.records import Stimulus
 from brivl.data.images import read_images
 from brivl.errors import RequestError
-from brivl.models.activations import POOLINGS, Pooling
 from brivl.models.catalog import card_for, model_digest, open_model
+from brivl.models.feature_model import POOLINGS, Pooling
 from brivl.store.artifacts import Store
 from brivl.store.digests import array_digest, file_digest, json_digest
 from brivl.store.keys import ArtifactKey
@@ -100,7 +100,7 @@ def _extract(stimulus: Stimulus, model: str, progress: Progress) -> tuple[dict[s
     layers = open_model(model, stimulus.kind).extract(
         items, lambda done, total: progress(done, total, f"Features of {model}")
     )
-    # (n_layers, n_items, width) -> (n_layers, n_samples, width): frames averaged within a TR, events weighted by their share of it
+    # (n_layers, n_items, width) -> (n_layers, n_samples, width): frames averaged within a TR, events by their share
     samples = {
         p: np.stack([stimulus.weights @ X for X in X_layers]).astype(np.float32) for p, X_layers in layers.items()
     }

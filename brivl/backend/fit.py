@@ -11,7 +11,7 @@ import numpy as np
 
 from brivl.backend.datasets import open_dataset
 from brivl.backend.features import Progress, check_layer, layer_features, silent
-from brivl.core.encoding.encode import encode
+from brivl.backend.subjects import keep_facts
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.records import EncodingResult
 from brivl.data.dataset import Dataset, check_subject
@@ -105,9 +105,12 @@ def fit(store: Store, request: FitRequest, progress: Progress = silent) -> Answe
 def _compute(
     store: Store, request: FitRequest, dataset: Dataset, progress: Progress
 ) -> tuple[dict[str, np.ndarray], dict]:
+    from brivl.core.encoding.encode import encode  # here: those who only look answers up need no himalaya
+
     started = time.monotonic()
     stimulus = dataset.stimulus(request.subject)
     responses = dataset.responses(request.subject)
+    keep_facts(store, dataset, request.subject, responses)
     Xs = [
         layer_features(store, stimulus, m, request.layer, request.pooling, progress) for m in canonical(request.models)
     ]

@@ -6,10 +6,6 @@ import numpy as np
 
 from brivl.core.flatmap import from_arrays, to_arrays
 from brivl.core.records import FlatmapGeometry, Voxels
-from brivl.data.dataset import Dataset
-from brivl.data.mni_surface import fsaverage5_flatmap
-from brivl.data.s1_flatmap import s1_flatmap
-from brivl.data.slices import slice_montage
 from brivl.store.artifacts import Store
 from brivl.store.digests import array_digest
 from brivl.store.keys import ArtifactKey
@@ -29,23 +25,35 @@ def flatmap_key(voxels: Voxels) -> ArtifactKey:
     })  # fmt: skip
 
 
-def flatmap_of(store: Store, dataset: Dataset, subject: str) -> FlatmapGeometry:
+def make_flatmap(store: Store, voxels: Voxels) -> FlatmapGeometry:
     """The geometry of a subject's voxels, from the store or worked out (seconds) and kept."""
-    voxels = dataset.responses(subject).voxels
     artifact = store.get_or_compute(
         flatmap_key(voxels), lambda: (to_arrays(_make(store, voxels)), {"space": voxels.space})
     )
     return from_arrays(artifact.arrays)
 
 
+def known_flatmap(store: Store, voxels: Voxels) -> FlatmapGeometry | None:
+    """The geometry if it is in the store, else None."""
+    artifact = store.get(flatmap_key(voxels))
+    return None if artifact is None else from_arrays(artifact.arrays)
+
+
 def is_flatmap_ready(store: Store, voxels: Voxels) -> bool:
-    """Whether flatmap_of answers at once."""
+    """Whether the geometry is in the store, without reading it."""
     return store.has(flatmap_key(voxels))
 
 
 def _make(store: Store, voxels: Voxels) -> FlatmapGeometry:
+    """Imports stand here since pages, which only look geometries up, need neither pycortex nor nilearn."""
     if voxels.flatmap == "pycortex-S1":
+        from brivl.data.s1_flatmap import s1_flatmap
+
         return s1_flatmap(voxels.ijk, HEIGHT, store)
     if voxels.flatmap == "fsaverage5":
+        from brivl.data.mni_surface import fsaverage5_flatmap
+
         return fsaverage5_flatmap(voxels, HEIGHT)
+    from brivl.data.slices import slice_montage
+
     return slice_montage(voxels, None)

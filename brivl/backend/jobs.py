@@ -140,6 +140,11 @@ class JobBoard:
         with self._lock:
             return [self._status(job) for job in self._jobs.values() if not job.finished.is_set()]
 
+    def jobs(self) -> list[tuple[Mapping[str, JSON], JobStatus]]:
+        """Requests that this server remembers, with their status, the newest first."""
+        with self._lock:
+            return [(job.request, self._status(job)) for job in reversed(self._jobs.values())]
+
     def cancel(self, job_id: str) -> None:
         """End a job whatever it computes; returns when its process is gone, within a second.
 

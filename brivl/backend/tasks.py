@@ -10,6 +10,8 @@ from typing import Any
 from brivl.backend.datasets import open_dataset
 from brivl.backend.features import Progress
 from brivl.backend.fit import FitRequest, fit
+from brivl.backend.flatmaps import is_flatmap_ready, make_flatmap
+from brivl.backend.subjects import keep_facts, known_facts
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 
@@ -28,7 +30,7 @@ def run_task(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
 
 
 def _sweep(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-    """Fit each request in turn; progress counts fits, with the part of the running one as a fraction."""
+    """Fit each request in turn, then prepare what pages show beside the scores; progress counts fits."""
     store, fits = Store(Path(request["store"])), request["fits"]
     hits = 0
     for i, fields in enumerate(fits):
@@ -36,7 +38,18 @@ def _sweep(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         answer = fit(store, asked, _nested(progress, i, len(fits)))
         hits += answer.cache == "hit"
         progress(i + 1, len(fits), f"Layer {asked.layer}, {asked.subject} done")
+    for name, subject in dict.fromkeys((f["dataset"], f["subject"]) for f in fits):
+        progress(len(fits), len(fits), f"Preparing the flatmap of {subject}")
+        _prepare(store, name, subject, progress)
     return {"n_fits": len(fits), "hits": hits}
+
+
+def _prepare(store: Store, name: str, subject: str, progress: Progress) -> None:
+    """Facts and flatmap of a subject, which pages only look up."""
+    dataset = open_dataset(name, store, progress)
+    voxels = (known_facts(store, dataset, subject) or keep_facts(store, dataset, subject)).voxels
+    if not is_flatmap_ready(store, voxels):
+        make_flatmap(store, voxels)
 
 
 def _nested(progress: Progress, index: int, total: int) -> Progress:
@@ -51,9 +64,7 @@ def _nested(progress: Progress, index: int, total: int) -> Progress:
 
 def _flatmap(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Prepare the flatmap of a subject, which pages then find in the store."""
-    from brivl.backend.flatmaps import flatmap_of
-
     store = Store(Path(request["store"]))
     progress(0, 1, "Preparing the flatmap")
-    flatmap_of(store, open_dataset(request["dataset"], store, progress), request["subject"])
+    _prepare(store, request["dataset"], request["subject"], progress)
     return {}

@@ -72,18 +72,11 @@ def summarise(answer: Answer, seconds: float) -> dict:
 
 def write_npz(path: Path, answer: Answer, voxels: Voxels) -> None:
     """Scores and all that is needed to place the voxels; written aside and renamed. Raises StoreError if it cannot be written."""
-    result = answer.result
-    arrays = {
-        "r2_joint": result.r2_joint, "r2_split": result.r2_split, "selected": result.selected, "band_weights": result.band_weights,
-        "models": np.array(answer.request.models), "ijk": voxels.ijk, "shape": np.array(voxels.shape), "space": np.array(voxels.space),
-        "simulated": np.array(bool(answer.info["simulated"])),
-    }  # fmt: skip
-    optional = {"affine": voxels.affine, "aal": voxels.aal, "explainable_variance": result.explainable_variance}
-    arrays |= {name: value for name, value in optional.items() if value is not None}
-    arrays |= {f"roi_{name}": inside for name, inside in voxels.rois.items()}
+    from brivl.backend.export import npz_arrays
+
     aside = path.with_name(f".{path.name}.{os.getpid()}.npz")
     try:
-        np.savez_compressed(aside, **arrays)
+        np.savez_compressed(aside, **npz_arrays(answer, voxels))
         os.replace(aside, path)
     except OSError as error:
         aside.unlink(missing_ok=True)

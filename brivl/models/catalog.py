@@ -85,7 +85,7 @@ def model_digest(name: str, kind: Kind) -> str:
 
 
 def _shipped_digest(name: str, kind: Kind) -> str:
-    from brivl.models.text_encoder import minilm_folder
+    from brivl.models.minilm_files import minilm_folder
 
     files = [minilm_folder() / "model.safetensors"] if kind == "text" else [WEIGHTS / "vit-mini.safetensors"]
     if name == BRIVL_MINI:

