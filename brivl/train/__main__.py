@@ -26,9 +26,9 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     out = args.out or WEIGHTS / f"{args.model}.safetensors"
     log = PROJECT / "runs" / f"{args.model}.jsonl"
-    chosen = {name: value for name, value in (("n_steps", args.steps), ("n_scenes", args.scenes)) if value}
+    chosen = {name: value for name, value in (("n_steps", args.steps), ("n_scenes", args.scenes), ("seed", args.seed)) if value}
     if args.model == "vit-mini":
-        metrics = train_vit_mini(out, log, dataclasses.replace(UnimodalRecipe(), **chosen))
+        metrics = train_vit_mini(out, log, dataclasses.replace(UnimodalRecipe(), **chosen), start=args.start)
     else:
         metrics = train_brivl_mini(out, args.vit, log, dataclasses.replace(MultimodalRecipe(), **chosen))
     print(json.dumps(metrics))

@@ -21,6 +21,9 @@ from brivl.train.scene_pairs import HELD_OUT_SEED, ScenePairs, scene_pairs
 from brivl.train.unimodal import shuffled_batches
 
 
+BUCKET = 16  # batches that are sorted by length together
+
+
 @dataclass(frozen=True)
 class MultimodalRecipe:
     """How brivl-mini is trained; model settings stand in BrivlConfig, these are the run's own."""
@@ -38,10 +41,17 @@ def trained_state(model: DualStream) -> dict[str, torch.Tensor]:
 
 
 def pair_batches(data: ScenePairs, batch_size: int, seed: int) -> Iterator[tuple[np.ndarray, list[str]]]:
-    """Rows and one random paraphrase for each, for ever."""
+    """Rows and one random paraphrase for each, for ever.
+
+    Within each block of BUCKET batches, captions of like length go together: padding would otherwise be a third of the
+    text to encode. Negatives come from the queue, so what shares a batch does not matter to the loss.
+    """
     rng = np.random.default_rng([seed, 1])
-    for rows in shuffled_batches(len(data.images), batch_size, seed):
-        yield rows, [data.captions[i][rng.integers(len(data.captions[i]))] for i in rows]
+    for block in shuffled_batches(len(data.images), batch_size * BUCKET, seed):
+        texts = [data.captions[i][rng.integers(len(data.captions[i]))] for i in block]
+        by_length = np.argsort([len(t) for t in texts], kind="stable")
+        for part in rng.permutation(by_length.reshape(BUCKET, batch_size)):
+            yield block[part], [texts[i] for i in part]
 
 
 @torch.inference_mode()

@@ -17,7 +17,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from brivl.models.configs import MINI, VisualConfig
 from brivl.models.image_encoder import build_image_encoder, to_pixels
-from brivl.models.weights import save_weights
+from brivl.models.weights import load_into, read_weights, save_weights
 from brivl.scenes.places import PLACES
 from brivl.scenes.things import KINDS
 from brivl.train.loop import train
@@ -94,12 +94,19 @@ def held_out_accuracy(model: Classifier, data: ScenePairs, config: VisualConfig)
     }
 
 
-def train_vit_mini(out: Path, log: Path, recipe: UnimodalRecipe, config: VisualConfig = MINI.visual) -> dict:
-    """Train, report held-out accuracy, write the encoder (without heads) to `out`; returns the metrics."""
+def train_vit_mini(
+    out: Path, log: Path, recipe: UnimodalRecipe, config: VisualConfig = MINI.visual, start: Path | None = None
+) -> dict:
+    """Train, report held-out accuracy, write the encoder (without heads) to `out`; returns the metrics.
+
+    `start` holds an encoder to go on from; heads always start anew.
+    """
     torch.manual_seed(recipe.seed)
     data = scene_pairs(recipe.n_scenes, recipe.seed, config.image_size, config.patch_size, n_paraphrases=0)
     held_out = scene_pairs(recipe.n_held_out, HELD_OUT_SEED, config.image_size, config.patch_size, n_paraphrases=0)
     model = Classifier(config)
+    if start is not None:
+        load_into(model.visual, read_weights(start), source=start.name, missing_ok=frozenset())
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
 
     def loss_of(rows: np.ndarray) -> torch.Tensor:
