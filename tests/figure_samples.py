@@ -21,7 +21,9 @@ def flatmap(height: int = 40, width: int = 100, step: int = 4) -> FlatmapGeometr
     mask = np.any([((x - c) / (0.23 * width)) ** 2 + ((y - height / 2) / (0.46 * height)) ** 2 < 1 for c in centres], 0)
     block = (y // step) * (width // step + 1) + x // step
     used, voxel = np.unique(block[mask], return_inverse=True)
-    weights = scipy.sparse.csr_matrix((np.ones(len(voxel)), (np.arange(len(voxel)), voxel)), shape=(len(voxel), len(used)))
+    weights = scipy.sparse.csr_matrix(
+        (np.ones(len(voxel)), (np.arange(len(voxel)), voxel)), shape=(len(voxel), len(used))
+    )
     background = np.where(mask, 0.5 + 0.5 * np.sin(x / (0.02 * width)) * np.cos(y / (0.06 * height)), np.nan)
     size = 0.1 * width
     outlines = {

@@ -40,7 +40,7 @@ PAPER = Page(7.1, 4.6, 8, 10)
 
 @lru_cache(maxsize=1)
 def font_family() -> list[str]:
-    """First installed font of the house and DejaVu for signs it lacks; by name, so that texts keep it when drawn later."""
+    """First installed font of the house, DejaVu for signs it lacks; by name, so that texts keep it when drawn later."""
     installed = set(font_manager.get_font_names())
     return [*[name for name in PLOT_FONTS if name in installed][:1], "DejaVu Sans"]
 

@@ -7,13 +7,13 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 
+from brivl.core.numbers import number
 from brivl.core.records import FlatmapGeometry
 from brivl.viz.colormaps import square
 from brivl.viz.export import POINTS, SLIDE, Page, new_page, print_style
-from brivl.viz.painting import Bar, Painting, Square, curvature, names_that_fit, outline_path
-from brivl.viz.style import LIGHT, R2, FigureLabel, number
+from brivl.viz.painting import Bar, Painting, Square, fitting_names, outline_path, over_curvature
+from brivl.viz.style import LIGHT, R2, FigureLabel
 
 NAME_SHARE = 0.62  # type size of ROI names against the page's
 SCALE_SHARE = 0.16  # of the width
@@ -37,29 +37,40 @@ def flatmap_page(
 
 
 def _draw_map(axes: Axes, geometry: FlatmapGeometry, painting: Painting, highlight: str | None, page: Page) -> None:
-    background = curvature(geometry, "light")
-    if background is not None:
-        _show(axes, background)
-    _show(axes, painting.rgba)
-    thin = page.base / 16
+    axes.imshow(np.clip(over_curvature(geometry, painting.rgba, "light"), 0, 1), interpolation="none", aspect="equal")
+    thin = page.base / 13
     for name, polygons in geometry.outlines.items():
         path, wide = outline_path(polygons), thin * (2.6 if name == highlight else 1)
         axes.plot(*path.T, color="white", linewidth=wide, path_effects=_halo(wide + page.base / 9))
     height, width = geometry.mask.shape
     scale = width / (page.width * (1 - SCALE_SHARE) * POINTS)  # picture pixels per point, at least
     size = page.base * NAME_SHARE
-    for name, (x, y) in names_that_fit(geometry, 0.6 * size * scale).items():
-        axes.text(x, y, name, color="white", size=size, weight="bold", ha="center", va="center",
-                  path_effects=_halo(page.base / 7))
+    for place in fitting_names(geometry, 0.6 * size * scale):
+        axes.text(
+            place.x,
+            place.y,
+            place.name,
+            color="white",
+            size=size,
+            weight="bold",
+            ha="center",
+            va="center",
+            path_effects=_halo(page.base / 7),
+        )
     for name, (x, y) in geometry.marks.items():
         axes.text(x, y, name, size=page.base * 1.2, weight="bold", ha="center", va="center")
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), aspect="equal")
     axes.axis("off")
-    axes.text(0, 0, geometry.space, transform=axes.transAxes, size=page.base * 0.8, color=LIGHT.muted, va="top", in_layout=False)
-
-
-def _show(axes: Axes, rgba: np.ndarray) -> AxesImage:
-    return axes.imshow(np.clip(rgba, 0, 1), interpolation="none", aspect="equal")
+    axes.text(
+        0,
+        0,
+        geometry.space,
+        transform=axes.transAxes,
+        size=page.base * 0.8,
+        color=LIGHT.muted,
+        va="top",
+        in_layout=False,
+    )
 
 
 def _halo(width: float) -> list[patheffects.AbstractPathEffect]:
@@ -69,8 +80,13 @@ def _halo(width: float) -> list[patheffects.AbstractPathEffect]:
 def _draw_bar(side: Axes, bar: Bar, page: Page) -> None:
     axes = side.inset_axes((0.0, 0.12, 0.16, 0.72))
     low, high = bar.limits
-    axes.imshow(np.linspace(low, high, len(bar.colours))[:, None], origin="lower", aspect="auto", cmap=ListedColormap(bar.colours),
-                extent=(0, 1, low, high))
+    axes.imshow(
+        np.linspace(low, high, len(bar.colours))[:, None],
+        origin="lower",
+        aspect="auto",
+        cmap=ListedColormap(bar.colours),
+        extent=(0, 1, low, high),
+    )
     axes.yaxis.tick_right()
     axes.yaxis.set_label_position("right")
     ticks = np.arange(1, len(bar.levels) + 1) if bar.levels else np.linspace(low, high, 5)
@@ -85,8 +101,12 @@ def _draw_square(side: Axes, scale: Square, page: Page) -> None:
     axes = side.inset_axes((0.1, 0.25, 0.8, 0.5))
     low, high = scale.limits
     axes.imshow(square(), origin="lower", extent=(low, high, low, high), aspect="equal")
-    ticks = {"xticks": [low, high], "yticks": [low, high], "xticklabels": [number(low), number(high)],
-             "yticklabels": [number(low), number(high)]}
+    ticks = {
+        "xticks": [low, high],
+        "yticks": [low, high],
+        "xticklabels": [number(low), number(high)],
+        "yticklabels": [number(low), number(high)],
+    }
     axes.set(**ticks)
     axes.set_xlabel(f"split {R2}\n{scale.names[0]}", color=LIGHT.a_text, size=page.base * 0.85)
     axes.set_ylabel(f"split {R2}\n{scale.names[1]}", color=LIGHT.b_text, size=page.base * 0.85)

@@ -1,4 +1,4 @@
-"""R² by layer (paper Figs. 4b and 5a): joint as a line, split R² of each model as box plots with every subject a dot."""
+"""R² by layer (paper Figs. 4b and 5a): joint as a line, split R² of each model as box plots, every subject a dot."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from brivl.errors import RequestError
-from brivl.viz.export import SLIDE, Page, legend_line, new_page, print_style
-from brivl.viz.style import JOINT, R2, A, B, FigureLabel, ThemeName, dress, rgba, theme_of
+from brivl.viz.style import R2, A, B, FigureLabel, ThemeName, dress, rgba, theme_of
 
 COLUMNS = ("layer", "subject", "r2_joint", "r2_split_a", "r2_split_b")
 OFFSET, BOX = 0.19, 0.30  # layers
@@ -23,7 +20,7 @@ AXIS_X, AXIS_Y = "layer", f"{R2} on held-out data"
 
 @dataclass(frozen=True)
 class LayerScores:
-    """Scores by layer: tidy `table` with the columns layer, subject, r2_joint, r2_split_a, r2_split_b, and both names."""
+    """Scores by layer: tidy `table` (layer, subject, r2_joint, r2_split_a, r2_split_b) and the names of both models."""
 
     table: pd.DataFrame
     names: tuple[str, str]
@@ -72,15 +69,13 @@ def layer_figure(scores: LayerScores, label: FigureLabel, theme: ThemeName = "li
         figure.add_traces(_boxes(scores.table, column, name, colour, offset))
         figure.add_trace(_dots(scores, column, name, colour, offset))
     figure.add_trace(_joint_line(scores, theme))
-    figure.update_xaxes(
-        title=AXIS_X, tickvals=scores.layers, range=_span(scores.layers), showgrid=False, zeroline=False
-    )
+    figure.update_xaxes(title=AXIS_X, tickvals=scores.layers, range=span(scores.layers), showgrid=False, zeroline=False)
     figure.update_yaxes(title=AXIS_Y, tickformat="~g", rangemode="tozero")
     figure.update_layout(boxmode="overlay", height=520)
     return dress(figure, label, theme)
 
 
-def _span(layers: list[int]) -> tuple[float, float]:
+def span(layers: list[int]) -> tuple[float, float]:
     return (layers[0] - 0.6, layers[-1] + 0.6) if layers else (0.4, 12.6)
 
 
@@ -154,77 +149,3 @@ def _dots(scores: LayerScores, column: str, name: str, colour: str, offset: floa
         customdata=table[["subject", "layer", column, other, "r2_joint"]].to_numpy(object),
         hovertemplate=hover,
     )
-
-
-def layer_page(scores: LayerScores, label: FigureLabel, page: Page = SLIDE) -> Figure:
-    """Matplotlib page with the content of `layer_figure`."""
-    with print_style(page):
-        figure = new_page(label, page)
-        axes = figure.add_subplot()
-        _draw(axes, scores, page.base)
-        legend_line(figure, axes, page)
-        figure.canvas.draw()
-    return figure
-
-
-def _draw(axes: Axes, scores: LayerScores, base: float) -> None:
-    table = scores.table
-    if scores.selected is not None:
-        axes.axvspan(scores.selected - 0.48, scores.selected + 0.48, color="#F0F2F4", zorder=0)
-    for row in table.itertuples():
-        axes.plot(
-            [row.layer - OFFSET, row.layer + OFFSET],
-            [row.r2_split_a, row.r2_split_b],
-            color="#9AA5B1",
-            linewidth=base / 24,
-            zorder=1,
-        )
-    for column, name, colour, offset in scores.sides():
-        _draw_boxes(axes, table.dropna(subset=[column]), column, colour, offset)
-        axes.plot(
-            table["layer"] + offset,
-            table[column],
-            "o",
-            color=colour,
-            markersize=base / 2.6,
-            zorder=3,
-            markeredgecolor="white",
-            markeredgewidth=base / 24,
-            label=f"{name} (split {R2})",
-        )
-    mean = scores.joint_mean()
-    axes.plot(
-        mean.index, mean, "-o", color=JOINT, linewidth=base / 7, markersize=base / 2.6, zorder=4, label=f"joint {R2}"
-    )
-    axes.axhline(0, color="#9AA5B1", linewidth=base / 24, zorder=0)
-    axes.set(
-        xlabel=AXIS_X,
-        ylabel=AXIS_Y,
-        xlim=_span(scores.layers),
-        xticks=scores.layers,
-        xticklabels=[str(layer) for layer in scores.layers],
-    )
-    axes.grid(axis="y", color="#E4E7EB", linewidth=base / 24)
-    axes.set_axisbelow(True)
-
-
-def _draw_boxes(axes: Axes, table: pd.DataFrame, column: str, colour: str, offset: float) -> None:
-    for layer, group in table.groupby("layer"):
-        if len(group) >= MIN_BOX:
-            axes.boxplot(
-                [group[column]],
-                positions=[layer + offset],
-                widths=BOX,
-                showfliers=False,
-                patch_artist=True,
-                manage_ticks=False,
-                boxprops=dict(facecolor=(*_rgb(colour), 0.25), edgecolor=colour),
-                medianprops=dict(color=colour, linewidth=2),
-                whiskerprops=dict(color=colour),
-                capprops=dict(color=colour),
-                zorder=2,
-            )
-
-
-def _rgb(colour: str) -> tuple[float, float, float]:
-    return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))

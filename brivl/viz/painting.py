@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from brivl.core.flatmap import leading_voxels, to_pixels
+from brivl.core.flatmap import LabelPlace, label_places, leading_voxels, to_pixels
 from brivl.core.records import FlatmapGeometry
 from brivl.errors import RequestError
 from brivl.viz import colormaps
 from brivl.viz.style import R2, ThemeName, theme_of
+
+FIT = 3.0  # radii of the free circle that a name may be wide
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,9 @@ def paint_levels(
     """
     codes = np.nan_to_num(np.asarray(values, float), nan=0).astype(int)
     if codes.size and (codes.min() < 0 or codes.max() > len(levels)):
-        raise RequestError(f"Classes must lie in 0..{len(levels)}; got {codes.min()!r}..{codes.max()!r}. Give every class a name.")
+        raise RequestError(
+            f"Classes must lie in 0..{len(levels)}; got {codes.min()!r}..{codes.max()!r}. Give every class a name."
+        )
     leading = leading_voxels(geometry)
     pixels = np.where(leading >= 0, codes[np.maximum(leading, 0)], 0)
     colours = colormaps.layer_colours(len(levels))
@@ -119,19 +123,16 @@ def _faded(geometry: FlatmapGeometry, scores: MapScores, rgba: np.ndarray) -> np
     return np.concatenate([rgba[..., :3], rgba[..., 3:] * opacity[..., None]], axis=-1)
 
 
-def curvature(geometry: FlatmapGeometry, theme: ThemeName) -> np.ndarray | None:
-    """Background as RGBA (height, width, 4) in quiet greys, clear outside the cortex; None where there is none."""
+def over_curvature(geometry: FlatmapGeometry, rgba: np.ndarray, theme: ThemeName) -> np.ndarray:
+    """Picture laid over the curvature in quiet greys, (height, width, 4); clear outside the cortex."""
     if geometry.background is None:
-        return None
+        return rgba
     low, high = theme_of(theme).curvature
-    grey = low + (high - low) * np.nan_to_num(geometry.background)
-    shown = np.isfinite(geometry.background).astype(float)
-    return np.stack([grey, grey, grey, shown], axis=-1)
-
-
-def level_edges(bar: Bar) -> np.ndarray:
-    """Borders of the colours along the limits, (n_colours + 1,)."""
-    return np.linspace(*bar.limits, len(bar.colours) + 1)
+    grey = (low + (high - low) * np.nan_to_num(geometry.background))[..., None]
+    ground = np.isfinite(geometry.background)[..., None].astype(float)
+    alpha = rgba[..., 3:] + ground * (1 - rgba[..., 3:])
+    mixed = rgba[..., :3] * rgba[..., 3:] + grey * ground * (1 - rgba[..., 3:])
+    return np.concatenate([np.divide(mixed, alpha, out=np.zeros_like(mixed), where=alpha > 0), alpha], axis=-1)
 
 
 def roi_names(scores: MapScores, n_voxels: int) -> np.ndarray:
@@ -154,20 +155,6 @@ def outline_path(polygons: Sequence[np.ndarray]) -> np.ndarray:
     return np.vstack([closed(polygon) for polygon in polygons]) if len(polygons) else np.empty((0, 2))
 
 
-def names_that_fit(geometry: FlatmapGeometry, character: float) -> dict[str, tuple[float, float]]:
-    """Names whose ROI is at least as wide as the name set in characters `character` pixels wide; position of each.
-
-    ROIs without an outline keep their name.
-    """
-    found = {}
-    for name, (x, y) in geometry.labels.items():
-        polygons = [np.asarray(p) for p in geometry.outlines.get(name, ())]
-        widest = max((float(np.ptp(p[:, 0])) for p in polygons if _around(p, x, y)), default=np.inf)
-        if widest >= character * len(name):
-            found[name] = (x, y)
-    return found
-
-
-def _around(polygon: np.ndarray, x: float, y: float) -> bool:
-    low, high = polygon.min(axis=0), polygon.max(axis=0)
-    return bool(low[0] <= x <= high[0] and low[1] <= y <= high[1])
+def fitting_names(geometry: FlatmapGeometry, character: float) -> list[LabelPlace]:
+    """Places of the ROI names that fit their outline when a character is `character` pixels wide; one per outline."""
+    return [place for place in label_places(geometry) if character * len(place.name) <= FIT * place.radius]

@@ -1,4 +1,4 @@
-"""R² by region (paper Figs. 5b-d and 6c): bars of split R² from 0, joint as a marker, subjects as dots, p and q beside."""
+"""R² by region (paper Figs. 5b-d and 6c): split R² as bars from 0, joint as a mark, every subject a dot, p and q."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from brivl.core.numbers import probability
 from brivl.errors import RequestError
-from brivl.viz.export import POINTS, SLIDE, Page, legend_line, new_page, print_style
-from brivl.viz.style import JOINT, LIGHT, R2, A, B, FigureLabel, ThemeName, dress, probability, rgba, theme_of
+from brivl.viz.style import R2, A, B, FigureLabel, ThemeName, dress, rgba, theme_of
 
 COLUMNS = ("region", "joint", "a", "b", "p", "q")
 DOT_COLUMNS = ("region", "subject", "joint", "a", "b")
@@ -21,7 +19,6 @@ ROW = 30  # pixels per region
 SLOT = 0.2  # distance of a bar from the middle of its row, in rows
 TOP, BOTTOM = 72, 60  # pixels above and below the rows
 LIFT = 34  # pixels from the rows to the legend, room for the heads of p and q
-LONG_NAME = 28  # characters on one line of an exported figure
 
 
 @dataclass(frozen=True)
@@ -199,101 +196,4 @@ def _mark_rows(figure: go.Figure, scores: RegionScores, theme: ThemeName) -> Non
                 fillcolor=grid,
                 opacity=0.9 if chosen else 0.35,
                 line=dict(width=1.5 if chosen else 0, color=theme_of(theme).text),
-            )
-
-
-def region_page(scores: RegionScores, label: FigureLabel, page: Page = SLIDE) -> Figure:
-    """Matplotlib page with the content of `region_figure`; grows downwards when the rows need more than `page` has."""
-    rows = 1.9 * page.base / POINTS * scores.n_regions
-    height = max(page.height, rows + 0.42 * page.height)
-    page = Page(page.width, height, page.base, page.headline)
-    with print_style(page):
-        figure = new_page(label, page)
-        bars, text = figure.subplots(1, 2, sharey=True, width_ratios=(5, 1))
-        _draw_bars(bars, scores, page.base)
-        _draw_text(text, scores.table)
-        legend_line(figure, bars, page)
-        figure.canvas.draw()
-    return figure
-
-
-def _draw_bars(axes: Axes, scores: RegionScores, base: float) -> None:
-    rows, table = scores.rows(), scores.table
-    for row in range(1, scores.n_regions, 2):
-        axes.axhspan(row - 0.5, row + 0.5, color="#F6F7F8", zorder=0)
-    for column, name, colour, offset in scores.sides():
-        axes.barh(
-            rows + offset,
-            table[column],
-            height=2 * SLOT * 0.92,
-            color=colour,
-            alpha=0.85,
-            label=f"{name} (split {R2})",
-            zorder=2,
-        )
-        if len(scores.subjects):
-            axes.plot(
-                scores.subjects[column],
-                scores.dot_rows() + offset,
-                "o",
-                color="white",
-                markersize=base / 3.4,
-                markeredgecolor=colour,
-                markeredgewidth=base / 13,
-                zorder=4,
-            )
-    axes.plot(*scores.links(), color="#7B8794", linewidth=base / 30, zorder=3)
-    axes.plot(
-        table["joint"],
-        rows,
-        "|",
-        color=JOINT,
-        markersize=base * 1.15,
-        markeredgewidth=base / 6,
-        label=f"joint {R2}",
-        zorder=3,
-    )
-    axes.axvline(0, color=LIGHT.muted, linewidth=base / 20)
-    axes.set(
-        yticks=rows,
-        yticklabels=[_two_lines(name) for name in table["region"]],
-        ylim=(scores.n_regions - 0.4, -0.6),
-        xlabel=f"{R2} on held-out data",
-    )
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-
-
-def _two_lines(name: str) -> str:
-    """Long names broken once, near the middle, so that bars keep their room."""
-    if len(name) <= LONG_NAME:
-        return name
-    breaks = [i for i, sign in enumerate(name) if sign == " "]
-    cut = min(breaks, key=lambda i: abs(i - len(name) / 2), default=None)
-    return name if cut is None else f"{name[:cut]}\n{name[cut + 1 :]}"
-
-
-def _draw_text(axes: Axes, table: pd.DataFrame) -> None:
-    axes.axis("off")
-    for x, column in ((0.42, "p"), (1.0, "q")):
-        axes.text(
-            x,
-            -0.7,
-            column,
-            transform=axes.get_yaxis_transform(),
-            ha="right",
-            va="bottom",
-            style="italic",
-            color=LIGHT.muted,
-            in_layout=False,
-        )
-        for row, value in enumerate(table[column]):
-            axes.text(
-                x,
-                row,
-                probability(value),
-                transform=axes.get_yaxis_transform(),
-                ha="right",
-                va="center",
-                in_layout=False,
             )

@@ -1,4 +1,4 @@
-"""One look for every figure: colours with one meaning each, type, number formats, the word "simulated".
+"""One look for every figure: colours with one meaning each, type, the word "simulated".
 
 A (multimodal) is blue, B (unimodal) vermilion, the joint model dark grey, planted truth green and dashed.
 """
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-import numpy as np
 import plotly.graph_objects as go
 
 A = "#2166AC"
@@ -19,6 +18,11 @@ TRUTH = "#1B7837"
 TRUTH_DASH = "dash"
 R2 = "R²"
 SIMULATED = "simulated"
+
+PLOT_CONFIG: dict[str, object] = {  # for st.plotly_chart(config=...)
+    "displaylogo": False,
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "sendDataToCloud"],
+}
 
 ThemeName = Literal["light", "dark"]
 
@@ -63,48 +67,12 @@ CHIP_TEXT, CHIP_FILL, CHIP_LINE = "#7A3E00", "#FFF1D6", "#D9962B"
 
 @dataclass(frozen=True)
 class FigureLabel:
-    """What stands around a figure: the finding, what is plotted, what it rests on, and whether the data are simulated."""
+    """What stands around a figure: the finding, what is plotted, what it rests on, whether data are simulated."""
 
     headline: str
     caption: str = ""
     simulated: bool = False
     detail: str = ""  # dataset, preset, subject, space
-
-
-def number(value: float, digits: int = 3) -> str:
-    """Value with at most `digits` significant digits, a true minus sign, no exponent for everyday sizes."""
-    if value is None or not np.isfinite(value):
-        return "–"
-    if value == 0:
-        return "0"
-    text = f"{value:.{digits}g}"
-    if "e" in text and 1e-4 <= abs(value) < 1e7:
-        text = f"{float(text):,.0f}" if abs(value) >= 1 else f"{float(text):f}".rstrip("0")
-    return text.replace("-", "−")
-
-
-def signed(value: float, digits: int = 3) -> str:
-    """Like `number`, with a plus sign before positive values."""
-    return f"+{number(value, digits)}" if np.isfinite(value) and value > 0 else number(value, digits)
-
-
-def probability(value: float) -> str:
-    """Probability as printed in a table: ".012", "< .001", "> .999", or a dash when it is not defined."""
-    if value is None or not np.isfinite(value):
-        return "–"
-    if value < 0.001:
-        return "< .001"
-    if value > 0.999:
-        return "> .999"
-    return f"{value:.3f}".removeprefix("0")
-
-
-def p_text(value: float, symbol: str = "p") -> str:
-    """Probability as a phrase: "p = .012", "p < .001", "p not defined"."""
-    text = probability(value)
-    if text == "–":
-        return f"{symbol} not defined"
-    return f"{symbol} {text}" if text[0] in "<>" else f"{symbol} = {text}"
 
 
 def theme_of(name: ThemeName) -> Theme:

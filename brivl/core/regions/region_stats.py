@@ -1,7 +1,8 @@
 """Region means and paired comparison of two models, by region.
 
-Per region: n, means, mean difference with 95 % interval (Student's t, and bootstrap over the pairs), Cohen's d_z, paired
-two-tailed t, Benjamini-Hochberg q over the regions shown, exact sign-flip p with the smallest p that n pairs can reach.
+Per region: n, means, mean difference with 95 % interval (Student's t, and bootstrap over the pairs), Cohen's d_z,
+paired two-tailed t, Benjamini-Hochberg q over the regions shown, exact sign-flip p with the smallest p that n pairs can
+reach.
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ def _members(values: np.ndarray, masks: Mapping[Hashable, np.ndarray]) -> list[n
     for region, mask in masks.items():
         if np.shape(mask) != values.shape:
             raise RequestError(
-                f"Region {region!r} needs one label per voxel: got {np.shape(mask)!r} labels for {values.shape!r} values. "
-                "Take both from the same subject."
+                f"Region {region!r} needs one label per voxel: got {np.shape(mask)!r} labels for "
+                f"{values.shape!r} values. Take both from the same subject."
             )
     return [values[np.asarray(mask, bool)] for mask in masks.values()]
 
@@ -77,7 +78,7 @@ def _mean(values: np.ndarray) -> float:
 def compare(a: np.ndarray, b: np.ndarray, regions: Sequence[str], seed: int = 0) -> RegionComparison:
     """Paired comparison over subjects.
 
-    Parameters: a, b (n_subjects, n_regions) region means, NaN where a subject lacks a region; regions (n_regions,) names.
+    Parameters: a, b (n_subjects, n_regions) means, NaN where a subject lacks a region; regions (n_regions,) names.
     Raises RequestError when shapes do not fit.
     """
     a, b = np.atleast_2d(np.asarray(a, float)), np.atleast_2d(np.asarray(b, float))

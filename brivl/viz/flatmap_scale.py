@@ -1,0 +1,134 @@
+"""Scale of a flatmap on the page: a colour bar for one value, a square for a pair, with the picked voxel in it."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+import plotly.graph_objects as go
+from matplotlib.image import imsave
+
+from brivl.core.numbers import number
+from brivl.viz.colormaps import plotly_scale, square
+from brivl.viz.painting import Bar, Painting, Square
+from brivl.viz.style import R2, Theme
+
+MAP_DOMAIN = (0.0, 0.86)
+SQUARE_X, SQUARE_Y = (0.905, 0.995), (0.62, 0.86)
+PICKED = "picked voxel"
+
+
+def png_uri(rgba: np.ndarray) -> str:
+    """PNG of an RGBA picture (height, width, 4) in 0..1 as a data URI."""
+    buffer = io.BytesIO()
+    imsave(buffer, np.rint(np.clip(rgba, 0, 1) * 255).astype(np.uint8), format="png", metadata={"Software": None})
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+
+def ring(x: float, y: float, size: int) -> go.Scatter:
+    """White ring with a black one around it, seen on every colour."""
+    return go.Scatter(
+        x=[x, x],
+        y=[y, y],
+        mode="markers",
+        name=PICKED,
+        showlegend=False,
+        hoverinfo="skip",
+        marker=dict(symbol="circle-open", size=[size + 3, size], color=["#000000", "#FFFFFF"], line=dict(width=[4, 2])),
+    )
+
+
+def add_scale(figure: go.Figure, painting: Painting, theme: Theme, picked: int | None) -> None:
+    """Colour bar or colour square at the right; the square marks the picked voxel."""
+    if isinstance(painting.scale, Square):
+        _add_square(figure, painting.scale, theme, painting.values[:, picked] if picked is not None else None)
+    else:
+        _add_bar(figure, painting.scale)
+
+
+def _add_bar(figure: go.Figure, bar: Bar) -> None:
+    low, high = bar.limits
+    if bar.levels:
+        steps = np.repeat(plotly_scale(bar.colours), 2, axis=0).tolist()
+        edges = np.repeat(np.linspace(0, 1, len(bar.colours) + 1), 2)[1:-1]
+        scale = [[float(edge), colour] for edge, (_, colour) in zip(edges, steps, strict=True)]
+        ticks, texts = np.arange(1, len(bar.levels) + 1), list(bar.levels)
+    else:
+        scale, ticks = plotly_scale(bar.colours), np.linspace(low, high, 5)
+        texts = [number(tick) for tick in ticks]
+        for end, who in ((0, bar.ends[0]), (-1, bar.ends[1])):
+            texts[end] += f"<br><i>{who}</i>" if who else ""
+    figure.add_trace(
+        go.Scatter(
+            x=[None],
+            y=[None],
+            mode="markers",
+            showlegend=False,
+            hoverinfo="skip",
+            name="scale",
+            marker=dict(color=[low], coloraxis="coloraxis"),
+        )
+    )
+    figure.update_layout(
+        coloraxis=dict(
+            cmin=low,
+            cmax=high,
+            colorscale=scale,
+            colorbar=dict(
+                title=dict(text=f"{bar.title}<br> ", side="top"),
+                thickness=16,
+                len=0.84,
+                x=MAP_DOMAIN[1] + 0.02,
+                xanchor="left",
+                tickvals=ticks,
+                ticktext=texts,
+                outlinewidth=0,
+            ),
+        )
+    )
+
+
+def _add_square(figure: go.Figure, scale: Square, theme: Theme, at: np.ndarray | None) -> None:
+    """Legend of the pair, both axes named; row 0 of the colour square is low B, so it is drawn upside down."""
+    low, high = scale.limits
+    rgba = np.concatenate([square()[::-1], np.ones((*square().shape[:2], 1))], axis=-1)
+    figure.add_layout_image(
+        source=png_uri(rgba),
+        name="scale",
+        xref="x2",
+        yref="y2",
+        x=low,
+        y=high,
+        sizex=high - low,
+        sizey=high - low,
+        xanchor="left",
+        yanchor="top",
+        sizing="stretch",
+        layer="below",
+    )
+    axis = dict(
+        range=[low, high],
+        tickvals=[low, high],
+        ticktext=[number(low), number(high)],
+        fixedrange=True,
+        showgrid=False,
+        zeroline=False,
+        title=dict(standoff=2, font=dict(size=13)),
+    )
+    a, b = scale.names
+    figure.update_layout(
+        xaxis2=axis
+        | dict(
+            domain=SQUARE_X, anchor="y2", title=dict(text=f"split {R2}<br>{a}", font=dict(color=theme.a_text, size=13))
+        ),
+        yaxis2=axis
+        | dict(
+            domain=SQUARE_Y,
+            anchor="x2",
+            scaleanchor="x2",
+            title=dict(text=f"split {R2}<br>{b}", font=dict(color=theme.b_text, size=13)),
+        ),
+    )
+    x, y = (np.nan, np.nan) if at is None else np.clip(at, low, high)
+    figure.add_trace(ring(x, y, 11).update(xaxis="x2", yaxis="y2"))
