@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import nibabel
 import numpy as np
@@ -38,11 +38,14 @@ class _View:
 def slice_montage(voxels: Voxels, background: np.ndarray | None = None) -> FlatmapGeometry:
     """Montage of the slices that hold voxels, from the lowest up, left to right; left is left where that is known.
 
-    Slices are axial, or of the one slice that a flat grid has. Without an affine nothing is claimed about sides: the
+    Slices are axial, or of the one slice that a flat grid has; a grid that is one line of voxels (their places are not
+    known) is broken into rows, to be read like text. Without an affine nothing is claimed about sides: the
     first axis runs to the right, the second up, and there are no marks. `background` is anatomy on the voxels' grid,
     shape `voxels.shape`. DataError where voxels lie off their grid, none is there, or the background has another shape.
     """
     _check(voxels, background)
+    if background is None and sorted(voxels.shape)[1] == 1:
+        voxels = _folded(voxels)
     view = _view(voxels)
     numbers = np.full(voxels.shape, NO_VOXEL)
     numbers[tuple(voxels.ijk.T)] = np.arange(voxels.n_voxels)
@@ -74,6 +77,16 @@ def _check(voxels: Voxels, background: np.ndarray | None) -> None:
         )
     if background is not None and background.shape != tuple(voxels.shape):
         raise DataError(f"Wanted a background on the voxels' grid {voxels.shape!r}, got {background.shape!r}.")
+
+
+def _folded(voxels: Voxels) -> Voxels:
+    """A line of voxels as rows of a page, first voxel at the top left; where they lie is no longer claimed."""
+    place = voxels.ijk.max(1)
+    n_columns = math.ceil(math.sqrt(max(voxels.shape) * ASPECT))
+    n_rows = -(-max(voxels.shape) // n_columns)
+    row, column = np.divmod(place, n_columns)
+    ijk = np.stack([column, n_rows - 1 - row, np.zeros_like(row)], axis=1)
+    return replace(voxels, ijk=ijk, shape=(n_columns, n_rows, 1), affine=None)
 
 
 def _view(voxels: Voxels) -> _View:
@@ -132,7 +145,8 @@ class _Layout:
         ratio = (tall * edges[0]) / (wide * edges[1])
         n_columns = min(max(round(math.sqrt(n_tiles * ASPECT * ratio)), 1), n_tiles)
         n_rows = -(-n_tiles // n_columns)
-        scale = max(HEIGHT / (n_rows * tall * edges[0]), 1 / min(edges))  # px per mm
+        fit = min(HEIGHT / (n_rows * tall * edges[0]), ASPECT * HEIGHT / (n_columns * wide * edges[1]))
+        scale = max(fit, 1 / min(edges))  # px per mm, at least one pixel per voxel
         block = tuple(max(round(edge * scale), 1) for edge in edges)
         return cls(tall, wide, block, n_rows, -(-n_tiles // n_rows))
 
@@ -142,7 +156,8 @@ class _Layout:
         canvas[: len(tiles)] = tiles
         grid = canvas.reshape(self.n_rows, self.n_columns, self.tall, self.wide).swapaxes(1, 2)
         sheet = grid.reshape(self.n_rows * self.tall, self.n_columns * self.wide)
-        return np.pad(np.kron(sheet, np.ones(self.block, sheet.dtype)), ((0, 0), (MARGIN, MARGIN)), constant_values=empty)
+        pixels = sheet.repeat(self.block[0], axis=0).repeat(self.block[1], axis=1)
+        return np.pad(pixels, ((0, 0), (MARGIN, MARGIN)), constant_values=empty)
 
     def marks(self) -> dict[str, tuple[float, float]]:
         """L and R beside the upper row."""
