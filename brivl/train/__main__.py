@@ -1,4 +1,4 @@
-"""python -m brivl.train vit-mini | brivl-mini [--steps N] [--scenes N] [--out FILE]"""
+"""python -m brivl.train vit-mini | brivl-mini: train a shipped model from nothing on drawn scenes."""
 
 from __future__ import annotations
 
@@ -13,25 +13,31 @@ from brivl.train.unimodal import UnimodalRecipe, train_vit_mini
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m brivl.train", description="Train a shipped model from nothing on drawn scenes."
-    )
-    parser.add_argument("model", choices=["vit-mini", "brivl-mini"])
-    parser.add_argument("--steps", type=int, help="optimiser steps (default: the recipe's)")
-    parser.add_argument("--scenes", type=int, help="distinct training scenes (default: the recipe's)")
-    parser.add_argument("--out", type=Path, help="weights file (default: the shipped one)")
-    parser.add_argument(
-        "--vit", type=Path, default=WEIGHTS / "vit-mini.safetensors", help="where brivl-mini starts from"
-    )
-    args = parser.parse_args(argv)
+    """Train one model and print its held-out metrics as JSON."""
+    args = _parser().parse_args(argv)
     out = args.out or WEIGHTS / f"{args.model}.safetensors"
     log = PROJECT / "runs" / f"{args.model}.jsonl"
-    chosen = {name: value for name, value in (("n_steps", args.steps), ("n_scenes", args.scenes), ("seed", args.seed)) if value}
+    asked = {"n_steps": args.steps, "n_scenes": args.scenes, "seed": args.seed}
+    chosen = {name: value for name, value in asked.items() if value}
     if args.model == "vit-mini":
         metrics = train_vit_mini(out, log, dataclasses.replace(UnimodalRecipe(), **chosen), start=args.start)
     else:
         metrics = train_brivl_mini(out, args.vit, log, dataclasses.replace(MultimodalRecipe(), **chosen))
     print(json.dumps(metrics))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m brivl.train", description=__doc__)
+    parser.add_argument("model", choices=["vit-mini", "brivl-mini"])
+    parser.add_argument("--steps", type=int, help="optimiser steps (default: the recipe's)")
+    parser.add_argument("--scenes", type=int, help="distinct training scenes (default: the recipe's)")
+    parser.add_argument("--seed", type=int, help="of the scenes and their order (default: the recipe's)")
+    parser.add_argument("--out", type=Path, help="weights file (default: the shipped one)")
+    parser.add_argument("--start", type=Path, help="vit-mini: go on from this encoder")
+    parser.add_argument(
+        "--vit", type=Path, default=WEIGHTS / "vit-mini.safetensors", help="brivl-mini: the encoder to start from"
+    )
+    return parser
 
 
 if __name__ == "__main__":
