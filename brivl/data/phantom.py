@@ -45,7 +45,8 @@ def planted_parts(
 ) -> np.ndarray:
     """Noise-free parts (2, n_samples, n_voxels) of the voxels of one region, total variance about 1.
 
-    features: (model 0 or 1, layer) -> latents (n_samples, n_latents); shares (n_voxels,); to_bold turns activity into BOLD.
+    features: (model 0 or 1, layer) -> latents (n_samples, n_latents); shares (n_voxels,); to_bold turns activity
+    into BOLD.
     """
     signals = []
     for model in (0, 1):
@@ -71,8 +72,7 @@ def drawn(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Share of the multimodal model and explainable variance of each voxel: two arrays (n_voxels,).
 
-    gain (n_voxels,) lowers the EV, for example towards the border of a region. Layers that both models share carry 0.5 whatever
-    the jitter, since there the models are the same.
+    gain (n_voxels,) lowers the EV, for example towards the border of a region.
     """
     share = np.clip(tuning.share + planting.share_jitter * rng.standard_normal(n_voxels), 0, 1)
     ev = tuning.ev * gain * np.exp(planting.ev_spread * rng.standard_normal(n_voxels))

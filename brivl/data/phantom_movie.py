@@ -18,17 +18,20 @@ from brivl.data.phantom import LayerFeatures, Planting, SimulatedSubject, drawn,
 NAME = "phantom-movie"
 SUBJECTS = ("S01", "S02", "S03", "S04", "S05")
 MODELS = ("brivl-mini", "vit-mini")
-RING_MM = 5.0  # voxels this near to a drawn ROI take part, with a signal that fades with distance
+RING_MM = 3.0  # voxels this near to a drawn ROI take part, with a signal that fades with distance
 AR1 = 0.4
 BASELINE = 100.0  # BOLD units; the signal is in percent of it
 
-# Planted by hand after the paper's account of its Fig. 4: early visual areas by middle layers and the unimodal model, areas for faces,
-# bodies and places by deep layers and more by the multimodal model, language and frontal areas most; nothing in motor and auditory ones.
+# Planted by hand after the paper's account of its Fig. 4: early visual areas by middle layers and the unimodal model,
+# areas for faces, bodies and places by deep layers and more by the multimodal model, language and frontal areas most;
+# nothing in motor and auditory ones.
 TUNING: dict[str, Tuning] = {
     "V1": Tuning(5, 0.25, 0.40), "V2": Tuning(5, 0.30, 0.40), "V3": Tuning(6, 0.35, 0.40),
     "OPA": Tuning(8, 0.50, 0.40), "OFA": Tuning(8, 0.55, 0.40), "IPS": Tuning(8, 0.45, 0.30),
-    "PPA": Tuning(10, 0.65, 0.45), "RSC": Tuning(10, 0.70, 0.35), "EBA": Tuning(11, 0.75, 0.45), "FFA": Tuning(12, 0.80, 0.50),
-    "FEF": Tuning(10, 0.60, 0.25), "SEF": Tuning(10, 0.60, 0.20), "sPMv": Tuning(11, 0.75, 0.20), "PMvh": Tuning(11, 0.70, 0.20),
+    "PPA": Tuning(10, 0.65, 0.45), "RSC": Tuning(10, 0.70, 0.35), "EBA": Tuning(11, 0.75, 0.45),
+    "FFA": Tuning(12, 0.80, 0.50),
+    "FEF": Tuning(10, 0.60, 0.25), "SEF": Tuning(10, 0.60, 0.20), "sPMv": Tuning(11, 0.75, 0.20),
+    "PMvh": Tuning(11, 0.70, 0.20),
     "FO": Tuning(12, 0.85, 0.30), "Broca": Tuning(12, 0.90, 0.30),
 }  # fmt: skip
 
@@ -103,7 +106,7 @@ def simulate(
 def _with_noise(
     rng: np.random.Generator, movie: MovieConfig, parts: np.ndarray, ev: np.ndarray, voxels: Voxels, truth: Truth
 ) -> SimulatedSubject:
-    """Add noise in percent of the baseline, and work out what the noise-free parts score on the averaged test responses."""
+    """Add noise in percent of the baseline; work out what the noise-free parts score on the averaged test responses."""
     signal, n_train, n_voxels = parts.sum(0), movie.n_train, voxels.n_voxels
     sd = noise_sd(signal, ev).astype(np.float32)
     length = n_train // movie.n_runs

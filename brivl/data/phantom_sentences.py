@@ -1,4 +1,4 @@
-"""phantom-sentences: eight simulated subjects read 384 sentences; voxels on a 4 mm MNI grid with AAL1 labels, truth known."""
+"""phantom-sentences: eight simulated subjects read 384 sentences; voxels on a 4 mm MNI grid, truth known."""
 
 from __future__ import annotations
 
@@ -23,13 +23,17 @@ CEREBELLUM = Tuning(
 
 # Planted by hand after the paper's account of its Figs. 5 and 6: by area first, then the regions that it names.
 AREA_TUNING: dict[str, Tuning] = {
-    "Central": Tuning(3, 0.5, 0.06), "Frontal": Tuning(5, 0.55, 0.15), "Temporal": Tuning(5, 0.65, 0.28),
-    "Parietal": Tuning(5, 0.55, 0.16), "Occipital": Tuning(3, 0.5, 0.10), "Limbic": Tuning(5, 0.60, 0.15),
-    "Insula": Tuning(4, 0.45, 0.12), "Subcortical": SILENT,
+    "Central region": Tuning(3, 0.5, 0.06), "Frontal lobe": Tuning(5, 0.55, 0.15),
+    "Temporal lobe": Tuning(5, 0.65, 0.28),
+    "Parietal lobe": Tuning(5, 0.55, 0.16), "Occipital lobe": Tuning(3, 0.5, 0.10),
+    "Limbic lobe": Tuning(5, 0.60, 0.15),
+    "Insula": Tuning(4, 0.45, 0.12), "Sub cortical gray nuclei": SILENT,
 }  # fmt: skip
 REGION_TUNING: dict[str, Tuning] = {
-    "Temporal_Pole_Sup": Tuning(6, 0.95, 0.32), "Temporal_Sup": Tuning(6, 0.85, 0.35), "Temporal_Pole_Mid": Tuning(6, 0.90, 0.30),
-    "SupraMarginal": Tuning(6, 0.80, 0.25), "Angular": Tuning(6, 0.85, 0.30), "Frontal_Sup_Medial": Tuning(6, 0.80, 0.22),
+    "Temporal_Pole_Sup": Tuning(6, 0.95, 0.32), "Temporal_Sup": Tuning(6, 0.85, 0.35),
+    "Temporal_Pole_Mid": Tuning(6, 0.90, 0.30),
+    "SupraMarginal": Tuning(6, 0.80, 0.25), "Angular": Tuning(6, 0.85, 0.30),
+    "Frontal_Sup_Medial": Tuning(6, 0.80, 0.22),
     "Heschl": Tuning(4, 0.30, 0.20), "Fusiform": Tuning(4, 0.30, 0.20), "ParaHippocampal": Tuning(4, 0.35, 0.15),
     "Paracentral_Lobule": SILENT, "Supp_Motor_Area": SILENT, "Olfactory": SILENT,
 }  # fmt: skip
@@ -73,8 +77,8 @@ def simulate(
 ) -> SimulatedSubject:
     """Responses of one subject: planted parts plus noise, part of which sentences of a passage have in common.
 
-    The common part is what a shuffled split profits from (Hadidi et al. 2024) and a split by passages does not. Left-hemisphere
-    voxels have a third more signal than right ones.
+    The common part is what a shuffled split profits from (Hadidi et al. 2024) and a split by passages does not.
+    Left-hemisphere voxels have a third more signal than right ones.
     """
     rng = np.random.default_rng([config.seed, SUBJECTS.index(subject)])
     labels = np.asarray(voxels.aal)
