@@ -1,0 +1,67 @@
+"""python -m brivl bench: how long things take here, measured in this run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from brivl.config import n_cores
+from brivl.store.artifacts import Store
+
+
+def add_verbs(verbs: argparse._SubParsersAction) -> None:
+    """Add `bench` to the command line."""
+    p = verbs.add_parser("bench", help="measure how long the main job takes on this machine")
+    p.add_argument("what", choices=["first-answer", "sweep"])
+    p.add_argument("--dataset", default="phantom-movie", help="a phantom (default: %(default)s)")
+    p.add_argument("--json", action="store_true", help="print one JSON object")
+    p.set_defaults(run=run_bench)
+
+
+def run_bench(args: argparse.Namespace) -> None:
+    """From an empty cache: the first answer (simulation, features, one fit, flatmap) or all layers of one subject."""
+    with tempfile.TemporaryDirectory(prefix="brivl-bench-") as folder:
+        measured = _measure(args.what, args.dataset, Store(Path(folder)))
+    measured |= {"cores": n_cores(), "simulated": True}
+    if args.json:
+        print(json.dumps(measured))
+        return
+    for name, value in measured.items():
+        print(f"{name}: {value}")
+
+
+def _measure(what: str, dataset_name: str, store: Store) -> dict[str, Any]:
+    from brivl.backend.datasets import open_dataset
+    from brivl.backend.features import n_layers
+    from brivl.backend.fit import FitRequest, cached, fit
+    from brivl.backend.flatmaps import flatmap_of
+    from brivl.models.catalog import DEFAULT_PAIR
+
+    dataset = open_dataset(dataset_name, store)
+    subject = dataset.subjects[0]
+    pair = DEFAULT_PAIR["text" if "sentences" in dataset_name else "image"]
+    request = FitRequest(dataset_name, pair, 1, subject)
+    if what == "sweep":
+        layers = range(1, n_layers(dataset.stimulus(subject), pair[0]) + 1)
+        seconds = _timed(lambda: [fit(store, FitRequest(dataset_name, pair, k, subject)) for k in layers])
+        return {"bench": what, "dataset": dataset_name, "n_layers": len(layers), "all_layers_s": seconds}
+    build = _timed(lambda: dataset.responses(subject))
+    first = _timed(lambda: fit(store, request))
+    again = _timed(lambda: cached(store, request))
+    flatmap = _timed(lambda: flatmap_of(store, dataset, subject))
+    return {
+        "bench": what, "dataset": dataset_name, "build_and_features_s": build, "fit_s": first, "flatmap_s": flatmap,
+        "first_answer_s": round(build + first + flatmap, 2), "cached_answer_s": again,
+        "computed_over_cached": round(first / max(again, 1e-4)),
+    }  # fmt: skip
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started = time.monotonic()
+    work()
+    return round(time.monotonic() - started, 3)
