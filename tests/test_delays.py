@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.linalg import toeplitz
 
-from brivl.core.encoding.delays import delay, delays_in_samples, every_sample, onsets_of, run_bounds, run_labels
+from brivl.core.encoding.delays import delay, delays_at, delays_in_samples, every_sample, onsets_of, run_bounds, run_labels
 from brivl.errors import RequestError
 
 ONSETS = np.array([0, 7, 9])
@@ -72,3 +72,8 @@ def test_labels_and_onsets_are_inverse():
     assert np.bincount(labels).tolist() == [7, 2, 7]
     np.testing.assert_array_equal(onsets_of(labels), ONSETS)
     np.testing.assert_array_equal(onsets_of(labels[labels != 1]), [0, 7])
+
+
+@pytest.mark.parametrize(("tr", "samples"), [(2.0, (0, 2, 3, 4)), (1.0, (0, 4, 6, 8)), (2.5, (0, 1, 2, 3, 4))])
+def test_a_fit_keeps_the_delays_asked_for_unless_two_would_fall_together(tr, samples):
+    assert delays_at((0, 4, 6, 8), tr) == samples

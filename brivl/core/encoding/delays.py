@@ -30,6 +30,17 @@ def every_sample(tr: float, longest_s: float = 10.0) -> tuple[float, ...]:
     return tuple(round(float(i * tr), 6) for i in range(int(np.floor(longest_s / tr + 1e-9)) + 1))
 
 
+def delays_at(delays_s: Sequence[float], tr: float) -> tuple[int, ...]:
+    """The delays in samples that a fit uses: those asked for where the TR tells them apart, else every sample to 10 s.
+
+    0, 4, 6, 8 s are 0, 2, 3, 4 samples at TR 2 s; at TR 2.5 s two of them would fall together, so 0 to 4 are taken.
+    """
+    try:
+        return delays_in_samples(delays_s, tr)
+    except RequestError:
+        return delays_in_samples(every_sample(tr), tr)
+
+
 def delay(X: np.ndarray, delays: Sequence[int], run_onsets: np.ndarray) -> np.ndarray:
     """Columns of X moved down by each delay, one block per delay in the order given.
 

@@ -16,7 +16,7 @@ from brivl.core.encoding.cross_validation import (
     leave_one_run_out,
     shuffled_folds,
 )
-from brivl.core.encoding.delays import delay, delays_in_samples, onsets_of, run_bounds, run_labels
+from brivl.core.encoding.delays import delay, delays_at, onsets_of, run_bounds, run_labels
 from brivl.core.encoding.presets import Preset
 from brivl.core.encoding.ratios import ratio_grid
 from brivl.core.encoding.split_score import r2_joint, r2_split
@@ -94,7 +94,7 @@ def _ready(X: np.ndarray, train: np.ndarray, design: Design, preset: Preset) -> 
     onsets = design.run_onsets
     if design.n_test:
         onsets = np.r_[onsets, design.n_train + np.asarray(design.test_onsets)]
-    return delay(centred, delays_in_samples(preset.delays_s, design.tr), onsets)
+    return delay(centred, delays_at(preset.delays_s, design.tr), onsets)
 
 
 def _held_outs(
