@@ -40,7 +40,8 @@ def select_voxels(responses: Responses, design: Design, ev_threshold: float) -> 
     excluded = {NOT_FINITE: int((~finite).sum()), CONSTANT: int((finite & constant).sum())}
     ev = None
     if Y_test is not None and len(Y_test) > 1:
-        ev = np.where(selected, explainable_variance(Y_test), np.nan)
+        ev = np.full(len(selected), np.nan)
+        ev[selected] = explainable_variance(Y_test[:, :, selected])
         explained = ev > ev_threshold
         excluded[f"explainable variance at most {ev_threshold:g}"] = int((selected & ~explained).sum())
         selected &= explained
