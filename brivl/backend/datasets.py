@@ -12,7 +12,7 @@ from brivl.data import phantom_movie, phantom_sentences
 from brivl.data.dataset import Dataset
 from brivl.data.folders import open_folder
 from brivl.data.shuffled import shift_events, shuffle_events
-from brivl.errors import BrivlError, RequestError
+from brivl.errors import BrivlError, DataError, RequestError
 from brivl.store.artifacts import Store
 
 NULLS = {"shuffled": shuffle_events, "shifted": shift_events}
@@ -36,36 +36,50 @@ def open_dataset(name: str, store: Store, progress: Progress = silent) -> Datase
 
     Raises RequestError for a name that is neither, DataError for a folder that cannot be read.
     """
-    base, _, null = name.partition("@")
-    if null:
-        if null not in NULLS:
-            raise RequestError(f"Wanted a null control out of {sorted(NULLS)} after '@' and got {null!r}.")
-        return NULLS[null](open_dataset(base, store, progress), seed=0)
-    kind, _, size = base.partition(":")
-    if kind == phantom_movie.NAME:
-        return replace(PhantomMovie(store, phantom_movie_config(size), progress), name=base)
-    if base == phantom_sentences.NAME:
+    kind, _, size = name.partition(":")
+    if kind == phantom_movie.NAME and "@" not in size:
+        return replace(PhantomMovie(store, phantom_movie_config(size), progress), name=name)
+    if name == phantom_sentences.NAME:
         return PhantomSentences(store, progress=progress)
-    folder = Path(base).expanduser()
-    if folder.is_dir():
-        return open_folder(folder)
+    folder = Path(name).expanduser()
+    if folder.is_dir():  # before nulls, since folders may have an @ in their names
+        return _open_folder(folder)
+    base, _, null = name.rpartition("@")
+    if base and null in NULLS:
+        return NULLS[null](open_dataset(base, store, progress), seed=0)
+    if base and "/" not in null:
+        raise RequestError(f"Wanted a null control out of {sorted(NULLS)} after '@' and got {null!r}.")
     raise RequestError(
-        f"Wanted a dataset and found none called {base!r}. Choose {phantom_movie.NAME!r}, {phantom_sentences.NAME!r}, or name a folder "
-        "in BIDS form or with features/ and responses/ (see README, Your own data)."
+        f"Wanted a dataset and found none called {name!r}. Choose {phantom_movie.NAME!r}, {phantom_sentences.NAME!r}, "
+        "or name a folder in BIDS form or with features/ and responses/ (see README, Your own data)."
     )
 
 
 def list_datasets(store: Store) -> list[DatasetCard]:
-    """Both phantoms and every dataset in the folders of BRIVL_DATA; those that cannot be opened come with the reason."""
+    """Both phantoms, and the datasets in the folders of BRIVL_DATA; one that cannot be opened comes with the reason."""
     names = [phantom_movie.NAME, phantom_sentences.NAME]
     for folder in data_dirs():
-        inside = sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
-        names += [str(p) for p in ([folder] if _is_dataset(folder) else inside)]
+        names += [str(path) for path in _candidates(folder)]
     return [_card(name, store) for name in names]
 
 
-def _is_dataset(folder: Path) -> bool:
-    return any(folder.glob("sub-*")) or (folder / "responses").is_dir() or not folder.is_dir()
+def _candidates(folder: Path) -> list[Path]:
+    """The folder itself if it is a dataset (or cannot be looked into), else the folders in it."""
+    try:
+        if any(folder.glob("sub-*")) or (folder / "responses").is_dir():
+            return [folder]
+        return sorted(path for path in folder.iterdir() if path.is_dir())
+    except OSError:
+        return [folder]  # _card says what is wrong with it
+
+
+def _open_folder(folder: Path) -> Dataset:
+    try:
+        return open_folder(folder)
+    except OSError as error:
+        raise DataError(
+            f"Wanted to read the folder {str(folder)!r} and could not ({error.strerror}); check its path and rights."
+        ) from error
 
 
 def _card(name: str, store: Store) -> DatasetCard:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from brivl.core.records import Stimulus
 from brivl.data.images import read_images
-from brivl.errors import RequestError
+from brivl.errors import DataError, RequestError
 from brivl.models.catalog import card_for, model_digest, open_model
 from brivl.models.feature_model import POOLINGS, Pooling
 from brivl.store.artifacts import Store
@@ -18,10 +18,8 @@ from brivl.store.keys import ArtifactKey
 
 Progress = Callable[[float, float, str], None]
 FEATURES_VERSION = 1
-DEFAULT_POOLING: dict[str, Pooling] = {
-    "image": "cls",
-    "text": "mean",
-}  # what each stream's embedding is made from (paper)
+# What each stream's embedding is made from (paper).
+DEFAULT_POOLING: dict[str, Pooling] = {"image": "cls", "text": "mean"}
 
 
 def silent(_done: float, _total: float, _message: str) -> None:
@@ -30,15 +28,10 @@ def silent(_done: float, _total: float, _message: str) -> None:
 
 def stimulus_digest(stimulus: Stimulus) -> str:
     """Digest of what was shown and when."""
-    if stimulus.digest:
-        return stimulus.digest
     if stimulus.kind == "features":
         return json_digest({name: array_digest(X) for name, X in stimulus.features.items()})
-    if isinstance(stimulus.items, np.ndarray):
-        items = array_digest(stimulus.items)
-    else:
-        items = json_digest([file_digest(i) if isinstance(i, Path) else str(i) for i in stimulus.items])
-    w = stimulus.weights
+    w = stimulus.weights  # part of it even where the items' digest is known: nulls change nothing else
+    items = stimulus.digest or _items_digest(stimulus.items)
     return json_digest([stimulus.kind, items, array_digest(w.data, w.indices, w.indptr), list(w.shape)])
 
 
@@ -64,12 +57,20 @@ def layer_features(
     if stimulus.kind == "features":
         return _own_features(stimulus, model, layer)
     check_layer(model, stimulus.kind, layer)
-    pooling = pooling or DEFAULT_POOLING[stimulus.kind]
-    if pooling not in POOLINGS:
-        raise RequestError(f"Wanted a pooling out of {list(POOLINGS)} and got {pooling!r}.")
+    chosen = resolve_pooling(stimulus.kind, pooling)
     key = features_key(stimulus, model)
     artifact = store.get_or_compute(key, lambda: _extract(stimulus, model, progress))
-    return artifact.arrays[pooling][layer - 1]
+    return artifact.arrays[chosen][layer - 1]
+
+
+def resolve_pooling(kind: str, pooling: str | None) -> Pooling | None:
+    """The pooling that is used: the one asked for, or the stream's default; None for features that come with the data.
+
+    Raises RequestError for a pooling that does not exist.
+    """
+    if pooling is not None and pooling not in POOLINGS:
+        raise RequestError(f"Wanted a pooling out of {list(POOLINGS)} and got {pooling!r}.")
+    return None if kind == "features" else pooling or DEFAULT_POOLING[kind]
 
 
 def n_layers(stimulus: Stimulus, model: str) -> int:
@@ -91,6 +92,22 @@ def check_layer(model: str, kind: str, layer: int) -> None:
         raise RequestError(
             f"{model!r} has layers 1 to {card.n_layers[kind]} for {kind} stimuli; layer {layer} was asked for."
         )
+
+
+def _items_digest(items: Sequence | np.ndarray) -> str:
+    if isinstance(items, np.ndarray):
+        return array_digest(items)
+    return json_digest([_image_digest(i) if isinstance(i, Path) else str(i) for i in items])
+
+
+def _image_digest(path: Path) -> str:
+    try:
+        return file_digest(path)
+    except OSError as error:
+        raise DataError(
+            f"Wanted the image {str(path)!r} and could not read it ({error.strerror}); "
+            "put it back, or correct the events."
+        ) from error
 
 
 def _extract(stimulus: Stimulus, model: str, progress: Progress) -> tuple[dict[str, np.ndarray], dict]:

@@ -10,11 +10,12 @@ from typing import Any, Literal
 import numpy as np
 
 from brivl.backend.datasets import open_dataset
-from brivl.backend.features import Progress, check_layer, layer_features, silent
+from brivl.backend.features import Progress, check_layer, layer_features, resolve_pooling, silent
 from brivl.backend.subjects import keep_facts
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.records import EncodingResult
 from brivl.data.dataset import Dataset, check_subject
+from brivl.data.plain_folder import PlainDataset
 from brivl.errors import RequestError
 from brivl.models.catalog import model_digest
 from brivl.store.artifacts import Artifact, Store
@@ -60,21 +61,35 @@ def fit_key(store: Store, request: FitRequest, dataset: Dataset | None = None) -
     settings = asdict(PRESETS[request.preset])
     settings.pop("why")
     kind = stimulus_kind(dataset, request.subject)
+    pooling = resolve_pooling(kind, request.pooling)
     if kind == "features":
+        _check_own(dataset, request.models)
         models: list = list(canonical(request.models))
     else:
         for model in request.models:
             check_layer(model, kind, request.layer)
         models = [[m, model_digest(m, kind)] for m in canonical(request.models)]
     return ArtifactKey("fit", {
-        "data": dataset.digest(request.subject), "models": models, "layer": request.layer, "pooling": request.pooling,
+        "data": dataset.digest(request.subject), "models": models, "layer": request.layer, "pooling": pooling,
         "preset": settings, "version": ENCODING_VERSION,
     })  # fmt: skip
 
 
 def stimulus_kind(dataset: Dataset, subject: str) -> str:
-    """Kind of a dataset's stimuli; for phantoms without building them."""
+    """Kind of a dataset's stimuli; without building them where that is possible."""
+    dataset = getattr(dataset, "base", dataset)  # a null control shows what its base shows
+    if isinstance(dataset, PlainDataset):
+        return "features"
     return getattr(dataset, "stimulus_kind", None) or dataset.stimulus(subject).kind
+
+
+def _check_own(dataset: Dataset, models: tuple[str, str]) -> None:
+    unknown = sorted(set(models) - set(dataset.models))
+    if unknown:
+        raise RequestError(
+            f"The dataset {dataset.name!r} brings the features {sorted(dataset.models)}, and {unknown} were asked for; "
+            "choose two of them."
+        )
 
 
 def cached(store: Store, request: FitRequest, dataset: Dataset | None = None) -> Answer | None:
@@ -128,8 +143,9 @@ def _compute(
         arrays["explainable_variance"] = result.explainable_variance
     return arrays, {
         "request": asdict(replace(request, models=canonical(request.models), dataset=dataset.name)),
-        "excluded": dict(result.excluded), "seconds": round(time.monotonic() - started, 3), "simulated": dataset.simulated,
-        "n_voxels": len(result.selected), "n_voxels_selected": int(result.selected.sum()),
+        "excluded": dict(result.excluded), "seconds": round(time.monotonic() - started, 3),
+        "simulated": dataset.simulated, "n_voxels": len(result.selected),
+        "n_voxels_selected": int(result.selected.sum()),
     }  # fmt: skip
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from brivl.core.flatmap import from_arrays, to_arrays
 from brivl.core.records import FlatmapGeometry, Voxels
 from brivl.store.artifacts import Store
@@ -16,12 +14,13 @@ FLATMAP_VERSION = 1
 
 def flatmap_key(voxels: Voxels) -> ArtifactKey:
     """Key of the geometry: it depends on where voxels lie, not on their values."""
-    parts = (
-        [voxels.ijk] + ([] if voxels.affine is None else [voxels.affine]) + ([] if voxels.aal is None else [voxels.aal])
-    )
-    digest = array_digest(*[np.ascontiguousarray(p) for p in parts])
+    parts = {"ijk": voxels.ijk, "affine": voxels.affine, "aal": voxels.aal} | {
+        f"roi {name}": inside for name, inside in voxels.rois.items()
+    }
     return ArtifactKey("subject-flatmap", {
-        "voxels": digest, "form": voxels.flatmap, "space": voxels.space, "height": HEIGHT, "version": FLATMAP_VERSION,
+        "voxels": {name: array_digest(part) for name, part in parts.items() if part is not None},
+        "shape": list(voxels.shape), "form": voxels.flatmap, "space": voxels.space, "height": HEIGHT,
+        "version": FLATMAP_VERSION,
     })  # fmt: skip
 
 

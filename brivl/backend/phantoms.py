@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -114,6 +115,7 @@ class PhantomMovie:
     def digest(self, subject: str) -> str:
         return json_digest({
             "config": asdict(self.config), "subject": subject, "version": PHANTOM_VERSION,
+            "planted": {name: asdict(tuning) for name, tuning in phantom_movie.TUNING.items()},
             "models": [model_digest(m, "image") for m in phantom_movie.MODELS],
         })  # fmt: skip
 
@@ -167,7 +169,7 @@ class PhantomSentences:
     def digest(self, subject: str) -> str:
         return json_digest({
             "config": asdict(self.config), "subject": subject, "version": PHANTOM_VERSION,
-            "sentences": list(load_passages().sentences),
+            "sentences": list(load_passages().sentences), "planted": _planted_in_sentences(),
             "models": [model_digest(m, "text") for m in phantom_sentences.MODELS],
         })  # fmt: skip
 
@@ -186,6 +188,12 @@ class PhantomSentences:
         return _stored_subject(self.store, key, self._voxels, simulate)
 
 
+def _planted_in_sentences() -> dict[str, dict]:
+    """What is planted in each AAL1 region, as JSON, so that another planting is another dataset."""
+    names = aal_names()
+    return {str(i): asdict(phantom_sentences.tuning_of(i, names[i - 1])) for i in range(1, len(names) + 1)}
+
+
 def phantom_movie_config(size: str) -> MoviePhantomConfig:
     """Settings from a size such as "720/90" (training and test TRs); "" for the default.
 
@@ -193,7 +201,7 @@ def phantom_movie_config(size: str) -> MoviePhantomConfig:
     """
     if not size:
         return MoviePhantomConfig()
-    train, slash, test = size.partition("/")
-    if not (slash and train.isdigit() and test.isdigit()):
+    found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", size)
+    if found is None:
         raise RequestError(f"Wanted a size such as phantom-movie:720/90 (training/test TRs) and got {size!r}.")
-    return MoviePhantomConfig(MovieConfig(n_train=int(train), n_test=int(test)))
+    return MoviePhantomConfig(MovieConfig(n_train=int(found[1]), n_test=int(found[2])))

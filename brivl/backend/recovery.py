@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from brivl.core.records import EncodingResult, Truth
+from brivl.errors import RequestError
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,15 @@ class Recovery:
 def compare_with_truth(
     result: EncodingResult, truth: Truth, models: tuple[str, str], regions: Mapping[str, np.ndarray]
 ) -> Recovery:
-    """regions: name -> (n_voxels,) bool. `models` is the order of result.r2_split; truth is brought into it."""
+    """regions: name -> (n_voxels,) bool. `models` is the order of result.r2_split; truth is brought into it.
+
+    Raises RequestError unless they are the two models whose features were planted.
+    """
+    if sorted(models) != sorted(truth.models):
+        raise RequestError(
+            f"What was planted comes from {truth.models[0]!r} and {truth.models[1]!r}, and a fit of {list(models)!r} "
+            "cannot be compared with it; fit those two."
+        )
     order = slice(None) if models[0] == truth.models[0] else slice(None, None, -1)
     oracle_split = truth.oracle_split[order]
     fitted = result.selected & (truth.layer > 0)
@@ -54,7 +63,10 @@ def compare_with_truth(
 
 
 def best_layer(r2_joint: np.ndarray) -> np.ndarray:
-    """Layer (1-based) with the highest joint R2 of each voxel, 0 where no layer was fitted; r2_joint (n_layers, n_voxels)."""
+    """Layer (1-based) with the highest joint R2 of each voxel, 0 where no layer was fitted.
+
+    r2_joint (n_layers, n_voxels) -> (n_voxels,) int.
+    """
     filled = np.where(np.isnan(r2_joint), -np.inf, r2_joint)
     return np.where(np.isneginf(filled).all(0), 0, filled.argmax(0) + 1)
 

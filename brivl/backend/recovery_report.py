@@ -22,7 +22,9 @@ from brivl.store.artifacts import Store
 
 @dataclass(frozen=True)
 class RecoveryReport:
-    """Bars of the project: difference_r >= 0.7, region_rho >= 0.8, ceiling_share >= 0.6, layer_within_2 >= 0.7, silent <= 0."""
+    """Bars of the project: difference_r >= 0.7, region_rho >= 0.8, ceiling_share >= 0.6, layer_within_2 >= 0.7,
+    silent_mean_r2 <= 0.
+    """
 
     dataset: str
     subject: str
@@ -66,7 +68,9 @@ def regions_of(voxels: Voxels) -> Mapping[str, np.ndarray]:
     return {name: voxels.aal == i for i, name in enumerate(aal_names()[:90], start=1)}
 
 
-def _silent_r2(store: Store, dataset: Dataset, subject: str, responses: Responses, truth: Truth, n_most: int = 500) -> float:
+def _silent_r2(
+    store: Store, dataset: Dataset, subject: str, responses: Responses, truth: Truth, n_most: int = 500
+) -> float:
     """Mean joint R2 of voxels without signal at the middle layer, without selection by EV."""
     silent_voxels = np.flatnonzero(truth.layer == 0)[:n_most]
     if not len(silent_voxels):

@@ -1,0 +1,115 @@
+"""The one module with Streamlit caches: what is shared by all sessions of a server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from brivl.backend.datasets import DatasetCard, list_datasets
+from brivl.backend.estimates import run_takes
+from brivl.backend.fit import Answer, FitRequest, cached, fit_key
+from brivl.backend.flatmaps import flatmap_key, known_flatmap
+from brivl.backend.jobs import JobBoard
+from brivl.backend.known import Known, look_at
+from brivl.backend.subjects import SubjectFacts, facts_key, known_facts
+from brivl.config import cache_dir, data_dirs
+from brivl.core.records import FlatmapGeometry, Voxels
+from brivl.store.artifacts import Store
+from brivl.store.manifests import Manifest
+
+LOOK_AGAIN = 30  # s until folders are looked at again
+N_ANSWERS = 200
+N_SUBJECTS = 16
+
+
+def store() -> Store:
+    """The result store; nothing is created before the first write."""
+    return Store(cache_dir())
+
+
+def board() -> JobBoard:
+    """The queue of computations, one per server and cache folder."""
+    return _board(str(cache_dir()))
+
+
+@st.cache_resource(show_spinner=False)
+def _board(root: str) -> JobBoard:
+    return JobBoard(Path(root))
+
+
+def cards() -> list[DatasetCard]:
+    """Datasets that can be listed, also those that cannot be opened."""
+    return _cards(str(cache_dir()), str(data_dirs()))
+
+
+@st.cache_resource(ttl=LOOK_AGAIN, show_spinner="Looking for datasets")
+def _cards(root: str, _folders: str) -> list[DatasetCard]:
+    return list_datasets(Store(Path(root)))
+
+
+def known(name: str) -> Known:
+    """A dataset as pages know it. Raises BrivlError where it cannot be opened."""
+    return _known(name, str(cache_dir()))
+
+
+@st.cache_resource(ttl=LOOK_AGAIN, max_entries=N_SUBJECTS, show_spinner="Opening the dataset")
+def _known(name: str, root: str) -> Known:
+    return look_at(Store(Path(root)), name)
+
+
+def answer(request: FitRequest) -> Answer | None:
+    """The stored answer, or None."""
+    key = fit_key(store(), request, known(request.dataset))
+    if not store().has(key):
+        return None
+    return _answer(request, f"{cache_dir()} {key.digest} {request}")
+
+
+@st.cache_resource(max_entries=N_ANSWERS, show_spinner=False)
+def _answer(_request: FitRequest, state: str) -> Answer | None:
+    return cached(store(), _request, known(_request.dataset))
+
+
+def facts(dataset: str, subject: str) -> SubjectFacts | None:
+    """Voxels, timing and truth of a subject if a worker has noted them, else None."""
+    key = facts_key(known(dataset), subject)
+    return _facts(dataset, subject, f"{cache_dir()} {key.digest}") if store().has(key) else None
+
+
+@st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
+def _facts(dataset: str, subject: str, state: str) -> SubjectFacts | None:
+    return known_facts(store(), known(dataset), subject)
+
+
+def flatmap(voxels: Voxels) -> FlatmapGeometry | None:
+    """The flatmap of these voxels if a worker has prepared it, else None."""
+    key = flatmap_key(voxels)
+    return _flatmap(voxels, f"{cache_dir()} {key.digest}") if store().has(key) else None
+
+
+@st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
+def _flatmap(_voxels: Voxels, state: str) -> FlatmapGeometry | None:
+    return known_flatmap(store(), _voxels)
+
+
+def takes(requests: Sequence[FitRequest]) -> str:
+    """The sentence that says how long a run takes."""
+    return _takes(list(requests), f"{cache_dir()} {requests}")
+
+
+@st.cache_data(ttl=LOOK_AGAIN, show_spinner=False)
+def _takes(_requests: list[FitRequest], state: str) -> str:
+    return run_takes(store(), _requests)
+
+
+def cache_state() -> tuple[int, list[Manifest]]:
+    """Bytes in the cache, and the manifests of all fits, newest last."""
+    return _cache_state(str(cache_dir()))
+
+
+@st.cache_data(ttl=3, show_spinner=False)
+def _cache_state(root: str) -> tuple[int, list[Manifest]]:
+    found = Store(Path(root))
+    return found.size(), list(found.list("fit"))

@@ -1,0 +1,202 @@
+"""What the page Flatmap shows (paper Figs. 4c-e)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from brivl.app import cached, look, recovery_panel
+from brivl.app.asking import Shown, look_up, said_subjects
+from brivl.app.frame import PageSpec, View
+from brivl.app.limits import shared_limit
+from brivl.app.running import Run
+from brivl.app.state import MAPS, Choices
+from brivl.app.widgets import bound
+from brivl.backend.known import Known
+from brivl.backend.places import BRAIN, coordinates, masks_of
+from brivl.core.findings import joint_headline, layer_headline, voxel_headline
+from brivl.core.numbers import number
+from brivl.core.records import EncodingResult, FlatmapGeometry, Voxels
+from brivl.core.regions.region_stats import compare, mask_means
+from brivl.errors import RequestError
+from brivl.viz.flatmap import CONFIG, MapView, flatmap_figure
+from brivl.viz.flatmap_page import flatmap_page
+from brivl.viz.painting import MapScores, Painting, paint_difference, paint_joint, paint_pair
+from brivl.viz.style import R2, FigureLabel
+
+CHART = "flatmap chart"
+PICKED = "picked voxel"
+FADED = 0.18  # opacity outside the chosen region
+HEIGHT = 520  # px
+TITLES = {"joint": f"Joint {R2}", "pair": "Both models", "difference": "Difference"}
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """Scores on a map: of one subject, or the mean over subjects whose voxels are the same."""
+
+    voxels: Voxels
+    geometry: FlatmapGeometry
+    scores: MapScores
+    regions: Mapping[str, np.ndarray]  # drawn ROIs, else the 90 AAL regions
+    painting: Painting
+
+
+def _look_up(choices: Choices, known: Known) -> Shown:
+    """Answers whose flatmap is prepared; others count as missing, and a run prepares it."""
+    shown = look_up(choices, known)
+    if all(cached.flatmap(shown.facts[subject].voxels) is not None for subject in shown.subjects):
+        return shown
+    return replace(shown, answers={}, missing=choices.requests())
+
+
+def _runs(shown: Shown) -> Sequence[Run]:
+    choices = shown.choices
+    return [Run(f"Run layer {choices.layer}, {said_subjects(choices)}", choices.requests())]
+
+
+def _view(shown: Shown) -> View:
+    mapped = _mapped(shown)
+    label = FigureLabel(_headline(shown, mapped), _caption(shown, mapped), shown.known.simulated, _detail(shown))
+    region = shown.choices.region
+    highlight = region if region in mapped.geometry.outlines else None
+    stem = f"flatmap_{shown.choices.map}_layer{shown.choices.layer:02d}_{shown.choices.subject}"
+    return View(
+        label, shown, lambda: _draw(shown, mapped, label, highlight), _table(mapped),
+        lambda page: flatmap_page(mapped.geometry, mapped.painting, label, page, highlight), stem,
+    )  # fmt: skip
+
+
+def _mapped(shown: Shown) -> Mapped:
+    subject = shown.subjects[0]
+    voxels = shown.facts[subject].voxels
+    if any(not np.array_equal(shown.facts[other].voxels.ijk, voxels.ijk) for other in shown.subjects[1:]):
+        raise RequestError("These subjects have different voxels, so there is no mean map. Choose one subject.")
+    geometry = cached.flatmap(voxels)
+    assert geometry is not None  # _look_up saw to it
+    regions = masks_of(voxels, "roi" if voxels.rois else "region") if voxels.rois or voxels.aal is not None else {}
+    joint, a, b = _mean([answer.result for answer in shown.answers.values()])
+    inside = shown.region(subject)
+    opacity = None if inside is None else np.where(inside, 1.0, FADED)
+    scores = MapScores(joint, a, b, shown.names, regions, opacity)
+    return Mapped(voxels, geometry, scores, regions, _paint(shown, geometry, scores))
+
+
+def _mean(results: Sequence[EncodingResult]) -> np.ndarray:
+    """(3, n_voxels) joint, A, B: mean over the results in which a voxel was fitted, NaN where in none."""
+    stacked = np.stack([np.vstack([r.r2_joint[None], r.r2_split]) for r in results]).astype(float)
+    fitted = np.isfinite(stacked)
+    total = np.where(fitted, stacked, 0).sum(0)
+    return np.divide(total, fitted.sum(0), out=np.full(total.shape, np.nan), where=fitted.any(0))
+
+
+def _paint(shown: Shown, geometry: FlatmapGeometry, scores: MapScores) -> Painting:
+    choices = shown.choices
+    if choices.map == "difference":
+        return paint_difference(geometry, scores, shared_limit(choices, "difference", scores.a - scores.b))
+    limits = (0.0, choices.limit or shared_limit(choices, "joint", scores.joint))
+    return (
+        paint_pair(geometry, scores, limits)
+        if choices.map == "pair"
+        else paint_joint(geometry, scores, limits, look.theme())
+    )
+
+
+def _headline(shown: Shown, mapped: Mapped) -> str:
+    choices, scores = shown.choices, mapped.scores
+    if choices.map == "joint":
+        return joint_headline(choices.layer, _within(shown, scores.joint), shown.who)
+    if not mapped.regions or choices.region != BRAIN:
+        return voxel_headline(choices.layer, shown.names, _within(shown, scores.a), _within(shown, scores.b), shown.who)
+    results = [answer.result for answer in shown.answers.values()]
+    a, b = (np.stack([mask_means(r.r2_split[side], mapped.regions) for r in results]) for side in (0, 1))
+    noun = "ROIs" if mapped.voxels.rois else "regions"
+    return layer_headline(choices.layer, shown.names, compare(a, b, list(mapped.regions)), shown.who, noun)
+
+
+def _within(shown: Shown, values: np.ndarray) -> np.ndarray:
+    inside = shown.region(shown.subjects[0])
+    return values if inside is None else values[inside]
+
+
+def _caption(shown: Shown, mapped: Mapped) -> str:
+    n = len(shown.subjects)
+    names = shown.names
+    what = {
+        "joint": f"Joint {R2} of both models",
+        "pair": f"Split {R2} of {names[0]} (to the right in the legend) and of {names[1]} (upwards)",
+        "difference": f"Split {R2} of {names[0]} minus that of {names[1]}",
+    }[shown.choices.map]
+    mean = f", mean over the subjects in whom a voxel was fitted ({n})" if n > 1 else ""
+    region = "" if shown.choices.region == BRAIN else f" Voxels outside {shown.choices.region} are faded."
+    fitted = int(np.isfinite(mapped.scores.joint).sum())
+    return (
+        f"{what} on held-out data{mean}; {fitted:,} of {mapped.voxels.n_voxels:,} voxels were fitted, the others are "
+        f"clear.{region} {mapped.geometry.space}. Hover for values, click to keep a voxel."
+    )
+
+
+def _detail(shown: Shown) -> str:
+    return f"{shown.known.name}, {shown.who}, layer {shown.choices.layer}, preset {shown.choices.preset}"
+
+
+def _draw(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str | None) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.segmented_control(
+            "Map", MAPS, format_func=TITLES.__getitem__, label_visibility="collapsed", **bound("map", shown.choices.map)
+        )
+        names = st.toggle("Names", value=True, key="flatmap names")
+    picked = _picked(mapped)
+    view = MapView(look.theme(), names, highlight, picked, height=HEIGHT)
+    figure = flatmap_figure(mapped.geometry, mapped.painting, mapped.scores, label, view)
+    figure.update_layout(uirevision=f"{shown.choices.data}")
+    st.plotly_chart(
+        figure, theme=None, key=CHART, on_select=_pick, selection_mode="points", config=CONFIG, height="stretch"
+    )
+    if picked is not None:
+        _card(mapped, picked)
+    recovery_panel.draw(shown)
+
+
+def _pick() -> None:
+    points = st.session_state[CHART].selection.points
+    data = points[0].get("customdata") if points else None
+    st.session_state[PICKED] = int(data[0]) if data else None
+
+
+def _picked(mapped: Mapped) -> int | None:
+    voxel = st.session_state.get(PICKED)
+    return voxel if voxel is not None and voxel < mapped.voxels.n_voxels else None
+
+
+def _card(mapped: Mapped, voxel: int) -> None:
+    """The kept voxel: place, regions, values."""
+    mm, s = coordinates(mapped.voxels), mapped.scores
+    inside = ", ".join(name for name, mask in mapped.regions.items() if mask[voxel]) or "no region"
+    where = f" at {', '.join(f'{v:.0f}' for v in mm[voxel])} mm RAS" if mm is not None else ""
+    index = ", ".join(str(int(i)) for i in mapped.voxels.ijk[voxel])
+    look.caption(
+        f"Voxel {voxel:,}, index ({index}){where}, {inside}: joint {R2} {number(s.joint[voxel])}, "
+        f"{s.names[0]} {number(s.a[voxel])}, {s.names[1]} {number(s.b[voxel])}"
+    )
+
+
+def _table(mapped: Mapped) -> pd.DataFrame:
+    """One row per fitted voxel."""
+    s, mm = mapped.scores, coordinates(mapped.voxels)
+    table = pd.DataFrame(np.asarray(mapped.voxels.ijk), columns=["i", "j", "k"])
+    table.insert(0, "voxel", np.arange(len(table)))
+    if mm is not None:
+        table[["x_mm", "y_mm", "z_mm"]] = np.round(mm, 2)
+    names = np.full(len(table), "", object)
+    for name, mask in mapped.regions.items():
+        names[mask] = np.where(names[mask] == "", name, names[mask] + ", " + name)
+    table = table.assign(region=names, r2_joint=s.joint, r2_split_a=s.a, r2_split_b=s.b)
+    return table[np.isfinite(s.joint)]
+
+
+FLATMAP = PageSpec("Flatmap", _look_up, _runs, _view)

@@ -1,0 +1,149 @@
+"""The frame of every page that shows answers: headline, chips, one figure, caption, five tabs, self-check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+from matplotlib.figure import Figure
+
+from brivl.app import cached, look, tabs
+from brivl.app.asking import Shown, said_subjects
+from brivl.app.look import Chip
+from brivl.app.running import Run, active_job, in_progress, run_buttons, say_failures, watch
+from brivl.app.state import Choices
+from brivl.app.widgets import sidebar
+from brivl.backend.known import Known
+from brivl.core.encoding.presets import PRESETS
+from brivl.errors import BrivlError
+from brivl.viz.export import Page
+from brivl.viz.style import FigureLabel
+
+LAST = "last shown"  # in the session: page -> question whose answer was last on it
+
+
+@dataclass(frozen=True)
+class View:
+    """All that a page shows of its answers."""
+
+    label: FigureLabel
+    shown: Shown
+    draw: Callable[[], None]  # the figure, with what belongs right below it
+    table: pd.DataFrame
+    page: Callable[[Page], Figure]  # the figure for print and talk
+    stem: str  # of file names
+
+
+@dataclass(frozen=True)
+class PageSpec:
+    """How a page looks its answers up and shows them."""
+
+    name: str
+    look_up: Callable[[Choices, Known], Shown]
+    runs: Callable[[Shown], Sequence[Run]]  # what the page offers to compute, most useful first
+    view: Callable[[Shown], View]
+    ready: Callable[[Shown], bool] = lambda shown: bool(shown.answers)
+
+
+def explore(spec: PageSpec) -> None:
+    """Draw a page. Everything that a user can cause ends as a sentence."""
+    look.put_style()
+    asked = sidebar()
+    if asked is None:
+        return
+    try:
+        _explore(spec, *asked)
+    except BrivlError as error:
+        st.error(str(error))
+
+
+def _explore(spec: PageSpec, choices: Choices, known: Known) -> None:
+    shown = spec.look_up(choices, known)
+    runs = spec.runs(shown)
+    job = active_job(runs)
+    if job is not None:
+        watch(job.job_id)
+    if spec.ready(shown):
+        st.session_state.setdefault(LAST, {})[spec.name] = choices
+        _show(spec, shown)
+        if shown.missing and job is None:
+            _offer_rest(shown, runs)
+    elif job is not None:
+        _show_old(spec, known)
+    else:
+        _empty(shown, runs)
+    _sidebar_state(shown)
+
+
+def _show(spec: PageSpec, shown: Shown) -> None:
+    view = spec.view(shown)
+    look.headline(view.label.headline)
+    look.chips(chips_of(shown))
+    tabs.draw(view)
+
+
+def chips_of(shown: Shown) -> list[Chip]:
+    """What the answers rest on."""
+    known, choices = shown.known, shown.choices
+    low, high = shown.n_voxels()
+    has_ev = next(iter(shown.answers.values())).result.explainable_variance is not None
+    threshold = f", EV > {PRESETS[choices.preset].ev_threshold:g}" if has_ev else ""
+    count = f"{low:,}" if low == high else f"{low:,}–{high:,}"
+    found = [Chip(known.name)]
+    found += [Chip("SIMULATED", "simulated")] if known.simulated else []
+    found += [Chip(f"preset {choices.preset}"), Chip(f"{count} voxels{threshold}"), Chip(shown.who)]
+    found += [Chip(choices.region)] if choices.region != "all" else []
+    if any(known.offers[model].stand_in for model in choices.models):
+        found.append(Chip("stand-in models"))
+    return found
+
+
+def _show_old(spec: PageSpec, known: Known) -> None:
+    """While a first answer is computed, the last one stays, dimmed and under its own name."""
+    old = st.session_state.get(LAST, {}).get(spec.name)
+    if old is None or old.data != known.name:
+        look.caption(
+            "The figure appears here as soon as the first answer is ready. You may leave this page or close it."
+        )
+        return
+    shown = spec.look_up(old, known)
+    if spec.ready(shown):
+        st.caption(f"Still shown: layer {old.layer}, {said_subjects(old)}")
+        with st.container(key="stale"):
+            _show(spec, shown)
+
+
+def _empty(shown: Shown, runs: Sequence[Run]) -> None:
+    choices = shown.choices
+    what = f"No result yet for layer {choices.layer}, {said_subjects(choices)}."
+    look.headline(what)
+    a, b = shown.names
+    say_failures(runs)
+    look.caption(
+        f"A run predicts each voxel of {choices.data} from layer {choices.layer} of {a} and of {b} together, and says "
+        f"which of the two explains how much. {cached.takes(runs[0].requests)} The answer is kept."
+    )
+    run_buttons(runs)
+
+
+def _offer_rest(shown: Shown, runs: Sequence[Run]) -> None:
+    say_failures(runs)
+    n = len(shown.missing)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            f"{n} of {n + len(shown.answers)} fits of this page are not there yet. {cached.takes(shown.missing)}"
+        )
+        run_buttons(runs[-1:])
+
+
+def _sidebar_state(shown: Shown) -> None:
+    """Where the answer came from, and what else is being computed."""
+    with st.sidebar:
+        if shown.answers:
+            seconds = sum(float(answer.info["seconds"]) for answer in shown.answers.values())
+            n = len(shown.answers)
+            look.small(f"{n} fit{'s' if n > 1 else ''}: cached (computed in {seconds:.1f} s)")
+        for status in cached.board().active():
+            look.small(f"Running: {in_progress(status)}")

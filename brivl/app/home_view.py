@@ -1,0 +1,146 @@
+"""What the page Home shows."""
+
+from __future__ import annotations
+
+import time
+
+import pandas as pd
+import streamlit as st
+
+from brivl.app import cached, look
+from brivl.app.asking import look_up, said_subjects
+from brivl.app.look import Chip
+from brivl.app.running import Run, active_job, in_progress, run_buttons, say_failures, watch
+from brivl.app.state import Choices
+from brivl.app.widgets import sidebar
+from brivl.backend.jobs import JobStatus
+from brivl.backend.known import Known
+from brivl.errors import BrivlError
+from brivl.models.catalog import SHIPPED
+
+WHAT = (
+    "The BriVL explorer predicts fMRI responses from the layers of a multimodal model and of a unimodal one, both at "
+    "once, and says how much of the prediction is owed to each. Choose data, two models, a layer and a subject at the "
+    "left, and see the answer by layer, on the cortex and by region."
+)
+N_RECENT = 6
+
+
+def home() -> None:
+    """Draw the page. Everything that a user can cause ends as a sentence."""
+    look.put_style()
+    asked = sidebar()
+    look.headline("Which model, which layer, which region?")
+    look.caption(WHAT)
+    if asked is not None:
+        try:
+            _loaded(*asked)
+        except BrivlError as error:
+            st.error(str(error))
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        if asked is not None:
+            _tour(*asked)
+        _models()
+    with right:
+        _cache()
+        _jobs()
+
+
+def _loaded(choices: Choices, known: Known) -> None:
+    simulated = [Chip("SIMULATED", "simulated")] if known.simulated else []
+    chips = [
+        Chip(known.title),
+        *simulated,
+        Chip(f"{len(known.subjects)} subjects"),
+        Chip(f"{known.stimulus_kind} stimuli"),
+    ]
+    look.chips([*chips, Chip(known.licence)] if known.licence else chips)
+    if known.simulated:
+        look.small(
+            "Simulated: voxels, responses and noise are made by this program from planted layers and models, so the truth is "
+            "known. They say nothing about any brain."
+        )
+    elif known.citation:
+        look.small(known.citation)
+
+
+def _tour(choices: Choices, known: Known) -> None:
+    """Three steps from nothing to an answer."""
+    st.subheader("In three steps", anchor=False)
+    run = Run(f"Run layer {choices.layer}, {said_subjects(choices)}", choices.requests())
+    shown = look_up(choices, known)
+    job = active_job([run])
+    a, b = shown.names
+    st.markdown(f"**1. Fit** layer {choices.layer} of {a} and {b} to {said_subjects(choices)} of {known.name}.")
+    if job is not None:
+        watch(job.job_id)
+    elif shown.missing:
+        say_failures([run])
+        look.small(cached.takes(run.requests))
+        run_buttons([run])
+    else:
+        look.small("Done: the answer is in the cache.")
+    st.markdown("**2. Look** where in the brain the two models predict, and which of them predicts more.")
+    st.page_link("pages/flatmap.py", label="Open the flatmap")
+    st.markdown("**3. Compare** layers and regions, and take figure, numbers and methods text with you (tab Export).")
+    with st.container(horizontal=True):
+        st.page_link("pages/layers.py", label="Open the layers")
+        st.page_link("pages/regions.py", label="Open the regions")
+
+
+def _models() -> None:
+    st.subheader("Models", anchor=False)
+    rows = [(card.title, "stand-in" if card.stand_in else "as published", card.note) for card in SHIPPED.values()]
+    st.dataframe(pd.DataFrame(rows, columns=["model", "weights", "what it is"]), hide_index=True)
+
+
+def _cache() -> None:
+    st.subheader("Cache", anchor=False)
+    size, fits = cached.cache_state()
+    one, two = st.columns(2)
+    one.metric("Answers", f"{len(fits):,}")
+    two.metric("Size", _bytes(size))
+    if fits:
+        recent = [m for m in reversed(fits)][:N_RECENT]
+        rows = [
+            (r["dataset"], r["subject"], r["layer"], " and ".join(r["models"]), m["info"]["seconds"])
+            for m in recent for r in [m["info"]["request"]]
+        ]  # fmt: skip
+        st.dataframe(pd.DataFrame(rows, columns=["dataset", "subject", "layer", "models", "seconds"]), hide_index=True)
+    else:
+        look.small("No answer yet. Answers are kept and found again, in this session or another.")
+
+
+def _bytes(n: int) -> str:
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n >= size:
+            return f"{n / size:.3g} {unit}"
+    return f"{n} bytes"
+
+
+def _jobs() -> None:
+    st.subheader("Recent jobs", anchor=False)
+    jobs = cached.board().jobs()[:N_RECENT]
+    if not jobs:
+        look.small("None since the server was started.")
+        return
+    rows = [(_when(status), _asked(request), status.state, _outcome(status)) for request, status in jobs]
+    st.dataframe(pd.DataFrame(rows, columns=["started", "fits", "state", "outcome"]), hide_index=True)
+
+
+def _when(status: JobStatus) -> str:
+    return time.strftime("%H:%M", time.localtime(status.started)) if status.started else "waiting"
+
+
+def _asked(request: dict) -> str:
+    fits = request.get("fits", [])
+    if not fits:
+        return str(request.get("task", ""))
+    first = fits[0]
+    what = f"{first['dataset']}, {first['subject']}, layer {first['layer']}"
+    return what if len(fits) == 1 else f"{what} and {len(fits) - 1} more"
+
+
+def _outcome(status: JobStatus) -> str:
+    return in_progress(status) if status.active else status.error or status.message

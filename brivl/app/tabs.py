@@ -1,0 +1,116 @@
+"""The five tabs below the headline: Figure, Table, Method, Code, Export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from brivl.app import look
+from brivl.app.asking import Shown
+from brivl.backend.export import npz_bytes
+from brivl.backend.methods import cli_lines, methods_paragraph, preset_reasons, python_lines
+from brivl.viz.export import PAPER, SLIDE, figure_bytes
+
+if TYPE_CHECKING:
+    from brivl.app.frame import View
+
+NAMES = ("Figure", "Table", "Method", "Code", "Export")
+
+
+def draw(view: View) -> None:
+    """All tabs; only the open one is filled."""
+    fill: dict[str, Callable[[View], None]] = {
+        "Figure": _figure, "Table": _table, "Method": _method, "Code": _code, "Export": _export,
+    }  # fmt: skip
+    for name, tab in zip(NAMES, st.tabs(list(NAMES), key="tabs", on_change="rerun"), strict=True):
+        if tab.open:
+            with tab:
+                fill[name](view)
+
+
+def _figure(view: View) -> None:
+    view.draw()
+    look.caption(view.label.caption)
+    look.small(self_check(view.shown))
+
+
+def self_check(shown: Shown) -> str:
+    """The parts of R² must add up to the whole."""
+    return f"split adds up to joint: max |diff| {shown.largest_gap():.0e} over {len(shown.answers)} fits"
+
+
+def _table(view: View) -> None:
+    st.dataframe(view.table, hide_index=True, height=420)
+    look.small(_said(view))
+
+
+def _method(view: View) -> None:
+    st.markdown(methods_paragraph(view.shown.done))
+    preset = view.shown.done.preset
+    st.markdown(f"**Why preset “{preset.name}” does so**")
+    st.dataframe(pd.DataFrame(preset_reasons(preset), columns=["choice", "value", "reason"]), hide_index=True)
+
+
+def _code(view: View) -> None:
+    st.caption("On the command line")
+    st.code(cli_lines(view.shown.done), language="bash", wrap_lines=True, height=180)
+    st.caption("In Python")
+    st.code(python_lines(view.shown.done), language="python")
+    st.caption("Link to this page")
+    st.code(_link(), language=None)
+
+
+def _link() -> str:
+    """Address of this page with its question."""
+    from urllib.parse import urlencode
+
+    return f"{st.context.url or ''}?{urlencode(st.query_params.to_dict())}"
+
+
+def _export(view: View) -> None:
+    """Files are made when they are asked for."""
+    simulated = "simulated_" if view.shown.known.simulated else ""
+    stem = f"{simulated}{view.stem}"
+    files = [
+        ("PNG, 16:9 slide", "png", "image/png", lambda: figure_bytes(view.page(SLIDE), "png", dpi=144)),
+        ("PDF, for print", "pdf", "application/pdf", lambda: figure_bytes(view.page(PAPER), "pdf")),
+        ("SVG, for print", "svg", "image/svg+xml", lambda: figure_bytes(view.page(PAPER), "svg")),
+        ("CSV, tidy table", "csv", "text/csv", lambda: csv_text(view)),
+    ]
+    with st.container(horizontal=True):
+        for label, ending, mime, make in files:
+            st.download_button(label, make, f"{stem}.{ending}", mime, key=f"export {ending}", on_click="ignore")
+    st.caption("Scores of every voxel (.npz, as written by `python -m brivl fit --out`)")
+    _npz(view, simulated)
+    look.small(_said(view))
+
+
+def _npz(view: View, simulated: str) -> None:
+    keys = sorted(view.shown.answers)
+    layer, subject = keys[0]
+    if len(keys) > 1:
+        layer, subject = st.selectbox("Fit", keys, format_func=lambda key: f"layer {key[0]}, {key[1]}", width=260)
+    answer, voxels = view.shown.answers[layer, subject], view.shown.facts[subject].voxels
+    st.download_button(
+        "NPZ", lambda: npz_bytes(answer, voxels), f"{simulated}{subject}_layer{layer:02d}.npz", "application/octet-stream",
+        key="export npz", on_click="ignore",
+    )  # fmt: skip
+
+
+def csv_text(view: View) -> str:
+    """The table, with what it rests on in every row, so that it can be read alone."""
+    choices, known = view.shown.choices, view.shown.known
+    table = view.table.assign(
+        dataset=known.name, simulated=known.simulated, model_a=choices.a, model_b=choices.b, preset=choices.preset,
+        region_filter=choices.region,
+    )  # fmt: skip
+    return table.to_csv(index=False)
+
+
+def _said(view: View) -> str:
+    known = view.shown.known
+    words = ["Simulated data." if known.simulated else known.citation, known.licence]
+    return " ".join(word for word in words if word)

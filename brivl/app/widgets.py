@@ -1,0 +1,150 @@
+"""The sidebar: one question, the same controls in the same order on every page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import streamlit as st
+
+from brivl.app import cached, state
+from brivl.app.state import ALL, DEFAULT_POOLING, Choices
+from brivl.backend.datasets import DatasetCard
+from brivl.backend.known import Known
+from brivl.backend.places import BRAIN, region_choices
+from brivl.core.encoding.presets import PRESETS
+from brivl.errors import BrivlError
+
+POOLING_NAMES = {DEFAULT_POOLING: "model's own", "cls": "[CLS] token", "mean": "mean over tokens"}
+PILLS_UP_TO = 9  # subjects; more go into a list
+
+
+def sidebar() -> tuple[Choices, Known] | None:
+    """Draw the controls; the question asked, or None where the dataset cannot be opened (which is then said)."""
+    fields = state.raw_fields()
+    name = state.dataset_of(fields)
+    with st.sidebar:
+        _data(name)
+    try:
+        known = cached.known(name)
+    except BrivlError as error:
+        st.session_state[state.KEPT] = {**fields, "data": name}
+        _cannot_open(error)
+        return None
+    choices, notes = state.resolve(fields, known)
+    state.keep(state.to_fields(choices))
+    with st.sidebar:
+        choices = _question(choices, known)
+    _say(notes)
+    return choices, known
+
+
+def _question(choices: Choices, known: Known) -> Choices:
+    _models(choices, known)
+    _layer(choices)
+    _subject(choices)
+    choices = _region(choices)
+    _preset(choices, known)
+    return choices
+
+
+def _cannot_open(error: BrivlError) -> None:
+    st.error(str(error))
+    st.button("Show the simulated movie", on_click=state.change, kwargs={"data": state.PHANTOM_MOVIE})
+
+
+def _say(notes: Sequence[str]) -> None:
+    """Only links can ask for what is not there, so this is said once, where the link led."""
+    if notes and st.session_state.pop(state.CAME_BY_URL, True):
+        st.warning(" ".join(notes))
+
+
+def _on_change(field: str) -> Callable[[], None]:
+    def take() -> None:
+        value = st.session_state[f"choose {field}"]
+        if value is not None:
+            state.change(**{field: value})
+
+    return take
+
+
+def bound(field: str, value: object) -> dict:
+    """Key and callback of a widget, set to what the question says, so that links and pages agree with it."""
+    key = f"choose {field}"
+    if st.session_state.get(key) != value:
+        st.session_state[key] = value
+    return {"key": key, "on_change": _on_change(field)}
+
+
+def _data(name: str) -> None:
+    cards = {card.name: card for card in cached.cards()}
+    names = list(cards) if name in cards else [*cards, name]
+    st.selectbox(
+        "Data", names, format_func=lambda n: _dataset_title(n, cards.get(n)), accept_new_options=True,
+        help="A simulated experiment, a dataset of BRIVL_DATA, or the path of a folder of your own (type it).",
+        **bound("data", name),
+    )  # fmt: skip
+
+
+def _dataset_title(name: str, card: DatasetCard | None) -> str:
+    short = Path(name).name if "/" in name and Path(name).is_absolute() else name
+    if card is None:
+        return short
+    return f"{short} (cannot be opened)" if card.problem else f"{short} (simulated)" if card.simulated else short
+
+
+def _models(choices: Choices, known: Known) -> None:
+    def title(name: str) -> str:
+        offer = known.offers[name]
+        return f"{offer.title} (stand-in)" if offer.stand_in else offer.title
+
+    names = list(known.offers)
+    notes = "\n\n".join(f"**{o.title}**: {o.note}" for o in known.offers.values())
+    st.selectbox("Compare", names, format_func=title, help=notes, **bound("a", choices.a))
+    st.selectbox("with", names, format_func=title, **bound("b", choices.b))
+
+
+def _layer(choices: Choices) -> None:
+    if choices.n_layers == 1:
+        st.caption("Layer 1 (these features have one)")
+        return
+    st.slider("Layer", 1, choices.n_layers, **bound("layer", choices.layer))
+
+
+def _subject(choices: Choices) -> None:
+    names = [*choices.subjects, ALL] if len(choices.subjects) > 1 else list(choices.subjects)
+    if len(names) <= PILLS_UP_TO + 1:
+        st.pills("Subject", names, selection_mode="single", **bound("subject", choices.subject))
+    else:
+        st.selectbox("Subject", names, **bound("subject", choices.subject))
+
+
+def _region(choices: Choices) -> Choices:
+    """Regions are known once a subject has been fitted."""
+    facts = next((f for s in choices.chosen_subjects if (f := cached.facts(choices.data, s))), None)
+    names = [BRAIN, *(region_choices(facts.voxels) if facts else ())]
+    if choices.region not in names:
+        if facts is None:
+            names.append(choices.region)
+        else:
+            choices = replace(choices, region=BRAIN)
+    st.selectbox(
+        "Region", names, format_func=lambda n: "all voxels" if n == BRAIN else n, disabled=len(names) == 1,
+        help="Scores are averaged over the fitted voxels of this region.", **bound("region", choices.region),
+    )  # fmt: skip
+    return choices
+
+
+def _preset(choices: Choices, known: Known) -> None:
+    help_text = (
+        "**strict** holds out whole runs or passages and uses statistics of the training data only. "
+        "**paper** does what the authors' published code does."
+    )
+    st.segmented_control("Preset", list(PRESETS), help=help_text, **bound("preset", choices.preset))
+    if known.stimulus_kind != "features":
+        with st.expander("Pooling over tokens"):
+            st.radio(
+                "Pooling", list(POOLING_NAMES), format_func=POOLING_NAMES.__getitem__, label_visibility="collapsed",
+                **bound("pooling", choices.pooling),
+            )  # fmt: skip

@@ -1,0 +1,37 @@
+"""How long a computation will take, from those that are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from statistics import median
+
+from brivl.backend.fit import FitRequest
+from brivl.store.artifacts import Store
+
+
+def seconds_per_fit(store: Store, request: FitRequest) -> float | None:
+    """Median seconds of stored fits like this one (same dataset and preset), None where there are none."""
+    alike = [
+        float(manifest["info"]["seconds"])
+        for manifest in store.list("fit")
+        if manifest["info"]["request"]["dataset"] == request.dataset
+        and manifest["info"]["request"]["preset"] == request.preset
+    ]
+    return median(alike) if alike else None
+
+
+def in_words(seconds: float) -> str:
+    """A duration as one would say it: "8 s", "3 min", "1 h 20 min"."""
+    if seconds < 100:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def run_takes(store: Store, requests: Iterable[FitRequest]) -> str:
+    """The sentence that says how long a run takes."""
+    asked = list(requests)
+    each = seconds_per_fit(store, asked[0]) if asked else None
+    if each is None:
+        return "The first run also prepares data and model features, which takes a minute or two."
+    return f"Run takes about {in_words(each * len(asked))}."

@@ -1,0 +1,8 @@
+"""Flatmap: where in the brain, and which model."""
+
+from __future__ import annotations
+
+from brivl.app.flatmap_view import FLATMAP
+from brivl.app.frame import explore
+
+explore(FLATMAP)
