@@ -11,7 +11,7 @@ import scipy.sparse
 import shapely
 from scipy import ndimage
 
-MIN_PIECE = 12.0  # px^2; smaller pieces of an outline are specks
+MIN_PIECE = 12.0  # px^2 in a picture of 512 rows; smaller pieces of an outline are specks
 INSIDE = -1e-9  # barycentric weight that still counts as inside, so that no pixel falls between two triangles
 
 
@@ -138,14 +138,15 @@ def outlines_of(region: np.ndarray, smooth: float = 0.0, speck: float = MIN_PIEC
 
 def area_of(mask: np.ndarray) -> shapely.Geometry:
     """A bool picture as a polygon, holes filled."""
-    return shapely.union_all([shapely.make_valid(shapely.Polygon(border)) for border in outlines_of(mask)])
+    borders = outlines_of(mask, speck=1.0)
+    return shapely.union_all([shapely.make_valid(shapely.Polygon(border)) for border in borders])
 
 
-def clip(polygons: Iterable[np.ndarray], cortex: shapely.Geometry) -> list[np.ndarray]:
-    """Parts of the polygons that lie on the cortex (see `area_of`), largest first."""
+def clip(polygons: Iterable[np.ndarray], cortex: shapely.Geometry, speck: float = MIN_PIECE) -> list[np.ndarray]:
+    """Parts of the polygons that lie on the cortex (see `area_of`) and have `speck` px^2 or more, largest first."""
     drawn = shapely.union_all([shapely.make_valid(shapely.Polygon(polygon)) for polygon in polygons])
     pieces = [piece for piece in shapely.get_parts(cortex & drawn) if piece.geom_type == "Polygon"]
-    pieces = sorted((piece for piece in pieces if piece.area >= MIN_PIECE), key=lambda piece: -piece.area)
+    pieces = sorted((piece for piece in pieces if piece.area >= speck), key=lambda piece: -piece.area)
     return [np.asarray(piece.exterior.coords)[:-1] for piece in pieces]
 
 

@@ -12,6 +12,7 @@ from brivl.core.flatmap import from_arrays, normalise_rows, select_voxels, to_ar
 from brivl.core.records import FlatmapGeometry
 from brivl.data.cortex import SPACE, TRANSFORM, S1Surfaces, load_s1
 from brivl.data.flat_mesh import (
+    MIN_PIECE,
     Raster,
     area_of,
     clip,
@@ -27,7 +28,7 @@ from brivl.store.artifacts import Store
 from brivl.store.keys import ArtifactKey
 
 N_DEPTHS = 16  # samples from white matter to pia in each pixel; pycortex takes 32, with no visible difference
-VERSION = 1  # to be raised when the picture changes, so that stored ones are made anew
+VERSION = 2  # to be raised when the picture changes, so that stored ones are made anew
 
 
 def s1_flatmap(
@@ -95,8 +96,14 @@ def _nearest_column(index: np.ndarray, shape: tuple[int, int, int]) -> np.ndarra
 
 
 def _outlines(s1: S1Surfaces, mask: np.ndarray) -> dict[str, list[np.ndarray]]:
-    """Drawn ROIs in pixels, cut at the edge of the cortex (some are drawn across it)."""
-    size = np.array(mask.shape[::-1]) - 1
-    cortex = area_of(mask)
-    clipped = {name: clip([polygon * size for polygon in polygons], cortex) for name, polygons in s1.rois.items()}
-    return {name: polygons for name, polygons in clipped.items() if polygons}
+    """Drawn ROIs in pixels, cut at the edge of their hemisphere: some are drawn across it, even onto the other one."""
+    size, speck = np.array(mask.shape[::-1]) - 1, MIN_PIECE * (mask.shape[0] / 512) ** 2
+    low, high = s1.flat[:, 0].min(), s1.flat[:, 0].max()
+    between = -low / (high - low) * size[0]  # the column of x = 0, where the hemispheres meet
+    columns = np.arange(mask.shape[1])
+    sides = (area_of(mask & (columns <= between)), area_of(mask & (columns > between)))
+    found: dict[str, list[np.ndarray]] = {}
+    for name, drawn in s1.rois.items():
+        for polygon in (fractions * size for fractions in drawn):
+            found.setdefault(name, []).extend(clip([polygon], sides[int(polygon[:, 0].mean() > between)], speck))
+    return {name: polygons for name, polygons in found.items() if polygons}
