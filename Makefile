@@ -25,8 +25,7 @@ help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
 
 app: setup
-	$(IN_VENV) -m streamlit run app.py --server.address 127.0.0.1 --server.port $(PORT) \
-		--server.showEmailPrompt false --browser.gatherUsageStats false
+	$(IN_VENV) -m streamlit run app.py --server.address 127.0.0.1 --server.port $(PORT)
 
 test: setup
 	$(IN_VENV) -m pytest $(ARGS)

@@ -7,6 +7,7 @@ import ast
 import re
 import shlex
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,13 @@ def test_the_example_folder_is_a_dataset(tmp_path: Path, monkeypatch: pytest.Mon
     assert args.models.split(",") == list(data.models) and args.subject in data.subjects
     assert data.design(args.subject).n_train == len(data.responses(args.subject).Y_train) == 160
     assert data.stimulus(args.subject).features["model_b"].shape == (160, 20)
+
+
+def test_the_app_is_for_this_machine_and_asks_nothing_at_its_first_start() -> None:
+    settings = tomllib.loads((PROJECT / ".streamlit/config.toml").read_text())
+    assert settings["server"]["address"] == "127.0.0.1" and settings["server"]["showEmailPrompt"] is False
+    assert settings["browser"]["gatherUsageStats"] is False
+    assert "streamlit run app.py --server.address 127.0.0.1 " in (PROJECT / "Makefile").read_text()
 
 
 def test_every_package_that_is_imported_is_pinned() -> None:
