@@ -21,7 +21,7 @@ BATCH = 64
 def image_layers(
     model: torch.nn.Module, pixels: torch.Tensor, keep: Callable[[torch.Tensor], Kept] = lambda tokens: tokens
 ) -> list[Kept]:
-    """What `keep` makes of the tokens (B, T, width) after each block of a timm ViT, [CLS] first; by default all of them.
+    """What `keep` makes of the tokens (B, T, width) after each block of a timm ViT, [CLS] first; by default all.
 
     Before the final norm, as in the authors' code. With a `keep` that pools, only one block's tokens are in memory.
     """

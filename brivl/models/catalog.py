@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 
 from brivl.config import WEIGHTS
 from brivl.errors import RequestError
@@ -29,7 +30,7 @@ SHIPPED = {
             {"image": 12},
             False,
             True,
-            "Stand-in for ViT: same size as BriVL-mini's visual stream, trained here by classification of drawn scenes.",
+            "Stand-in for ViT: same size as BriVL-mini's visual stream, trained here to classify drawn scenes.",
         ),
         ModelCard(
             MINILM,
@@ -78,9 +79,13 @@ def open_model(name: str, kind: Kind) -> FeatureModel:
 
 
 def model_digest(name: str, kind: Kind) -> str:
-    """Digest of a stream without loading it into memory twice; what a cache key needs."""
+    """Digest of a stream, what a cache key needs: from files where they are at hand, without loading the model."""
     if name in SHIPPED:
         return _shipped_digest(name, kind)
+    if Path(name).is_dir():
+        from brivl.models.external import folder_digest
+
+        return folder_digest(name, kind)
     return open_model(name, kind).digest
 
 

@@ -1,6 +1,7 @@
 """Sizes and training settings of the dual stream, one frozen record each; every value names where it comes from.
 
-"paper" is Lu et al. 2022 (Methods, Pre-training); "code" is RERV/BriVL-Brain; "here" is this project's choice for the mini models.
+"paper" is Lu et al. 2022 (Methods, Pre-training); "code" is RERV/BriVL-Brain; "here" is this project's choice for the
+mini models.
 """
 
 from __future__ import annotations

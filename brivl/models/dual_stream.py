@@ -32,7 +32,7 @@ class DualStream(nn.Module):
         return normalize(self.lingual_fc(token_mean(hidden, attention_mask)), dim=-1)
 
     def freeze_shared_layers(self) -> None:
-        """Leave the first layers of both streams as pre-trained: multimodal and unimodal model share them (paper, Methods)."""
+        """Keep the first layers of both streams as pre-trained, shared with the unimodal models (paper, Methods)."""
         n = self.config.n_shared_layers
         parts = [
             self.visual.patch_embed,

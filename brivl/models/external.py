@@ -1,171 +1,290 @@
-"""Models that do not ship with the project: a local folder, a timm name, a transformers name."""
+"""Models that do not ship with the project: a local folder, a timm name, a transformers name.
+
+Weights are read from safetensors only and code that comes with a model is never run.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import torch
 
 from brivl.errors import RequestError
 from brivl.models.activations import image_features, pixel_maker, text_features
 from brivl.models.feature_model import FeatureModel, Kind, ModelCard, file_sha
-from brivl.models.image_encoder import to_pixels
 from brivl.models.torchvision_schemas import declare_torchvision_schemas
 
-_IMAGE_TYPES = {"vit", "deit", "dinov2", "clip_vision_model"}
+MAX_TOKENS = 80  # as many as the shipped text encoders take
+HUB_SECONDS = 5.0  # to wait for the hub's first answer; without this, transformers tries for most of a minute
+DIGESTED = {".json", ".txt", ".model", ".safetensors"}  # endings of the files in a folder that features depend on
+PREFIX_TOKENS = {"vit": 1, "dinov2": 1, "deit": 2, "clip": 1, "clip_vision_model": 1}  # before the patches, [CLS] first
+Loaded = TypeVar("Loaded")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a model comes from and what it is, without its weights."""
+
+    library: Literal["timm", "transformers"]
+    n_layers: dict[Kind, int]
+    config: Any = None  # of transformers
+
+
+def external_card(name: str) -> ModelCard:
+    """What may be said of an external model from its configuration. Raises RequestError where there is none."""
+    source = _source(name, folder_state(name))
+    note = f"From {source.library}, as published or as in the folder."
+    kinds = tuple(source.n_layers)
+    return ModelCard(name, Path(name).name, kinds, source.n_layers, len(kinds) > 1, False, note)
+
+
+def open_external(name: str, kind: Kind) -> FeatureModel:
+    """Load one stream of an external model. Raises RequestError if its weights cannot be had or do not fit."""
+    return _opened(name, kind, folder_state(name))
+
+
+def folder_digest(name: str, kind: Kind) -> str:
+    """Digest of a stream from the files of its folder: weights, configuration, vocabulary. Loads nothing."""
+    files = {file.name: file_sha(file) for file in _digested_files(name)}
+    return hashlib.sha256(json.dumps({"kind": kind, "files": files}, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def folder_state(name: str) -> tuple[tuple[str, int, int], ...]:
+    """Names, times and sizes of a model's files, which change when it does; () for a name that is no folder."""
+    states = ((file.name, file.stat()) for file in _digested_files(name))
+    return tuple((file, state.st_mtime_ns, state.st_size) for file, state in states)
+
+
+def _digested_files(name: str) -> list[Path]:
+    folder = Path(name)
+    return sorted(f for f in folder.iterdir() if f.suffix in DIGESTED and f.is_file()) if folder.is_dir() else []
 
 
 def _unknown(name: str, reason: str) -> RequestError:
     return RequestError(
-        f"Wanted a model and found none called {name!r} ({reason}). Choose a shipped model (python -m brivl models lists them), a timm name such as "
-        "'vit_base_patch16_384', a transformers name such as 'bert-base-uncased', or a folder that holds config.json and weights."
+        f"Wanted a model and found none called {name!r} ({reason}). Choose a shipped model (python -m brivl models "
+        "lists them), a timm name such as 'vit_base_patch16_384', a transformers name such as 'bert-base-uncased', or "
+        "a folder that holds config.json and model.safetensors."
     )
 
 
-def _config_of(name: str) -> tuple[str, dict]:
-    """('timm' | 'transformers', configuration) of a folder or a name, without weights."""
-    declare_torchvision_schemas()
-    folder = Path(name)
-    if folder.is_dir():
-        file = folder / "config.json"
-        try:
-            config = json.loads(file.read_text())
-        except (OSError, ValueError) as error:
-            raise _unknown(name, f"the folder has no readable config.json: {error}") from error
-        return ("timm" if "architecture" in config else "transformers"), config
-    import timm
+def _from_hub(name: str, load: Callable[[bool], Loaded]) -> Loaded:
+    """load(local_files_only) from what was downloaded before, else from the hub if that answers within seconds."""
+    try:
+        return load(True)
+    except Exception:  # timm and transformers raise many kinds where a file is absent
+        _ask_hub(name)
+    return load(False)
 
-    if timm.is_model(name):
-        return "timm", {"architecture": name}
-    from transformers import AutoConfig
+
+def _ask_hub(name: str) -> None:
+    """Raise RequestError unless the hub answers soon and knows the model."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
     try:
-        return "transformers", AutoConfig.from_pretrained(name).to_dict()
-    except Exception as error:  # transformers raises many kinds for one reason: neither a folder nor reachable
-        raise _unknown(name, "no such folder or timm model, and the hub did not give it") from error
+        HfApi().model_info(name, timeout=HUB_SECONDS)
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise _unknown(name, "nothing of it is on this machine, and the hub does not know it") from error
+    except Exception as error:  # whatever the connection, a proxy or the offline mode raise
+        raise _unknown(name, "nothing of it is on this machine, and the hub cannot be reached") from error
 
 
 @lru_cache(maxsize=32)
-def external_card(name: str) -> ModelCard:
-    """What may be said of an external model from its configuration."""
-    library, config = _config_of(name)
-    kinds: tuple[Kind, ...]
-    if library == "timm":
-        import timm
+def _source(name: str, _state: tuple) -> Source:
+    declare_torchvision_schemas()
+    folder = Path(name)
+    if folder.is_dir():
+        try:
+            is_timm = "architecture" in json.loads((folder / "config.json").read_text())
+        except (OSError, ValueError) as error:
+            raise _unknown(name, f"the folder has no readable config.json: {error}") from error
+        return _timm_source(name, f"local-dir:{name}") if is_timm else _transformers_source(name)
+    import timm
 
+    return _timm_source(name, name) if timm.is_model(name) else _transformers_source(name)
+
+
+def _timm_source(name: str, timm_name: str) -> Source:
+    import timm
+
+    try:
         with torch.device("meta"):
-            depth = len(getattr(timm.create_model(config["architecture"], pretrained=False), "blocks", ()))
-        if not depth:
-            raise _unknown(name, "it is a timm model without transformer blocks")
-        kinds, n_layers, multimodal = ("image",), {"image": depth}, False
-    elif config.get("model_type") == "clip":
-        kinds, multimodal = ("image", "text"), True
-        n_layers = {
-            "image": config["vision_config"].get("num_hidden_layers", 12),
-            "text": config["text_config"].get("num_hidden_layers", 12),
-        }
-    else:
-        image = config.get("model_type") in _IMAGE_TYPES
-        kinds, n_layers = (
-            (("image",), {"image": config["num_hidden_layers"]})
-            if image
-            else (("text",), {"text": config.get("num_hidden_layers", 0)})
-        )
-        multimodal = False
-    return ModelCard(
-        name, Path(name).name, kinds, n_layers, multimodal, False, f"From {library}, as published or as in the folder."
-    )
+            model = timm.create_model(timm_name, pretrained=False)
+    except Exception as error:  # an architecture that timm does not know, or arguments that it does not take
+        raise _unknown(name, f"timm cannot build it: {error}") from error
+    depth = len(getattr(model, "blocks", ()))
+    if not depth or getattr(model, "num_prefix_tokens", 0) < 1:
+        raise _unknown(name, "it is a timm model without transformer blocks or without a [CLS] token")
+    return Source("timm", {"image": depth})
+
+
+def _transformers_source(name: str) -> Source:
+    from transformers import AutoConfig
+
+    def load(local: bool) -> Any:
+        return AutoConfig.from_pretrained(name, local_files_only=local, trust_remote_code=False)
+
+    try:
+        config = load(True) if Path(name).is_dir() else _from_hub(name, load)
+    except RequestError:
+        raise
+    except Exception as error:  # one of many kinds, for one reason: this configuration is not to be read
+        raise _unknown(name, f"transformers cannot read its configuration: {error}") from error
+    return Source("transformers", _layers_of(name, config), config)
+
+
+def _layers_of(name: str, config: Any) -> dict[Kind, int]:
+    """Layers of each stream of a transformers model."""
+    if config.model_type == "clip":
+        return {"image": config.vision_config.num_hidden_layers, "text": config.text_config.num_hidden_layers}
+    n_layers = getattr(config, "num_hidden_layers", 0)
+    if config.model_type in PREFIX_TOKENS:
+        return {"image": n_layers}
+    if not n_layers or not getattr(config, "vocab_size", 0) or getattr(config, "is_encoder_decoder", False):
+        raise _unknown(name, f"of type {config.model_type!r}: no text encoder, and no image transformer used here")
+    return {"text": n_layers}
 
 
 @lru_cache(maxsize=2)
-def open_external(name: str, kind: Kind) -> FeatureModel:
-    """Load one stream of an external model. Raises RequestError if its weights cannot be had."""
-    library, config = _config_of(name)
+def _opened(name: str, kind: Kind, state: tuple) -> FeatureModel:
+    source = _source(name, state)
     try:
-        return _open_timm(name) if library == "timm" else _open_transformers(name, kind, config)
+        if source.library == "timm":
+            return _open_timm(name)
+        return _open_text(name, source.config) if kind == "text" else _open_vision(name, source.config)
     except RequestError:
         raise
     except Exception as error:  # timm and transformers raise many kinds when weights are absent or broken
         raise RequestError(
-            f"Wanted the weights of {name!r} and could not load them ({type(error).__name__}). Put them into a folder "
-            "(config.json and model.safetensors) and name that folder, or connect to the hub."
+            f"Wanted the weights of {name!r} and could not load them ({type(error).__name__}: {error}). Put them into "
+            "a folder (config.json and model.safetensors) and name that folder, or connect to the hub."
         ) from error
-
-
-def _digest(name: str, kind: Kind, model: torch.nn.Module) -> str:
-    folder = Path(name)
-    if folder.is_dir():
-        weights = {f.name: file_sha(f) for f in sorted(folder.glob("*.safetensors"))}
-    else:
-        whole = hashlib.sha256()
-        for key, value in sorted(model.state_dict().items()):
-            whole.update(
-                key.encode() + value.cpu().contiguous().view(torch.uint8).numpy().tobytes() if value.ndim else b""
-            )
-        weights = {"state": whole.hexdigest()}
-    return hashlib.sha256(json.dumps({"kind": kind, "weights": weights}, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _open_timm(name: str) -> FeatureModel:
     import timm
     from timm.data import resolve_model_data_config
 
-    source = f"local-dir:{name}" if Path(name).is_dir() else name
-    model = timm.create_model(source, pretrained=True, num_classes=0).eval()
+    if Path(name).is_dir():
+        if not (Path(name) / "model.safetensors").is_file():
+            raise RequestError(f"Wanted model.safetensors in the folder {name!r} and found none; convert the weights.")
+        model = timm.create_model(f"local-dir:{name}", pretrained=True, num_classes=0)
+        digest = folder_digest(name, "image")
+    else:
+        file = _timm_weights(name)
+        overlay = {"file": str(file)}
+        model = timm.create_model(name, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay)
+        digest = file_sha(file)[:32]
+    model.eval()
     data = resolve_model_data_config(model)
     prepare = pixel_maker(data["input_size"][-1], data["mean"], data["std"])
-    return FeatureModel(
-        name, "image", _digest(name, "image", model), lambda items, p: image_features(model, items, prepare, p)
-    )
+    return FeatureModel(name, "image", digest, lambda items, p: image_features(model, items, prepare, p))
 
 
-def _open_transformers(name: str, kind: Kind, config: dict[str, Any]) -> FeatureModel:
-    from transformers import AutoModel, AutoTokenizer
+def _timm_weights(name: str) -> Path:
+    """The safetensors file of a timm model in the local hub cache, downloaded if need be."""
+    from huggingface_hub import hf_hub_download
+    from timm.models import get_pretrained_cfg
 
-    model = AutoModel.from_pretrained(name, use_safetensors=True, local_files_only=Path(name).is_dir()).eval()
-    if kind == "text":
-        tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=Path(name).is_dir())
-        encoder = getattr(model, "text_model", model)
-        longest = config.get("text_config", config).get("max_position_embeddings", 80)
-        return FeatureModel(
-            name,
-            kind,
-            _digest(name, kind, model),
-            lambda items, p: text_features(encoder, tokenizer, items, min(80, longest), p),
+    config = get_pretrained_cfg(name)
+    if config is None or not config.hf_hub_id:
+        raise RequestError(f"Wanted the weights of {name!r}, and timm names none on the hub; name a folder with them.")
+    repository = config.hf_hub_id
+
+    def load(local: bool) -> str:
+        return hf_hub_download(repository, "model.safetensors", local_files_only=local)
+
+    return Path(_from_hub(repository, load))
+
+
+def _transformers_model(name: str) -> torch.nn.Module:
+    """A transformers model with all its weights, in evaluation mode."""
+    from transformers import AutoModel
+
+    def load(local: bool) -> tuple[torch.nn.Module, dict]:
+        return AutoModel.from_pretrained(
+            name, local_files_only=local, use_safetensors=True, trust_remote_code=False, output_loading_info=True,
+            dtype=torch.float32,
+        )  # fmt: skip
+
+    model, loaded = load(True) if Path(name).is_dir() else _from_hub(name, load)
+    missing = sorted(key for key in loaded["missing_keys"] if "pooler" not in key)  # poolers are not used
+    if missing:
+        raise RequestError(
+            f"The weights of {name!r} do not fill the model: {len(missing)} are missing, such as {missing[:3]}. "
+            "Use weights that belong to its config.json."
         )
-    vision = getattr(model, "vision_model", model)
-    size = config.get("vision_config", config).get("image_size", 224)
-    mean, std = _normalisation(name)
+    return model.eval()
+
+
+def _transformers_digest(name: str, kind: Kind, model: torch.nn.Module) -> str:
+    if Path(name).is_dir():
+        return folder_digest(name, kind)
+    whole = hashlib.sha256(f"{kind} {model.config.to_json_string()}".encode())
+    for key, value in sorted(model.state_dict().items()):
+        whole.update(key.encode())
+        whole.update(value.contiguous().reshape(-1).view(torch.uint8).numpy())
+    return whole.hexdigest()[:32]
+
+
+def _open_text(name: str, config: Any) -> FeatureModel:
+    from transformers import AutoTokenizer
+
+    def load(local: bool) -> Any:
+        return AutoTokenizer.from_pretrained(name, local_files_only=local, trust_remote_code=False)
+
+    model = _transformers_model(name)
+    tokenizer = load(True) if Path(name).is_dir() else _from_hub(name, load)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token  # GPT-2 has none; padding is masked, so any token will do
+    tokenizer.padding_side = "right"
+    encoder = getattr(model, "text_model", model)
+    longest = getattr(getattr(config, "text_config", config), "max_position_embeddings", MAX_TOKENS)
     return FeatureModel(
-        name,
-        kind,
-        _digest(name, kind, model),
-        lambda items, p: image_features(_HiddenStates(vision), items, lambda x: to_pixels(x, size, mean, std), p),
-    )
+        name, "text", _transformers_digest(name, "text", model),
+        lambda items, p: text_features(encoder, tokenizer, items, min(MAX_TOKENS, longest), p),
+    )  # fmt: skip
+
+
+def _open_vision(name: str, config: Any) -> FeatureModel:
+    model = _transformers_model(name)
+    vision = _Blocks(getattr(model, "vision_model", model), PREFIX_TOKENS[config.model_type])
+    size = getattr(config, "vision_config", config).image_size
+    prepare = pixel_maker(size[-1] if isinstance(size, list | tuple) else size, *_normalisation(name))
+    digest = _transformers_digest(name, "image", model)
+    return FeatureModel(name, "image", digest, lambda items, p: image_features(vision, items, prepare, p))
 
 
 def _normalisation(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and SD of the preprocessor, or one half each where the folder has no preprocessor (the value ViT was published with)."""
+    """Mean and SD of the model's preprocessor, or one half each (as ViT was published) where it has none."""
+    from huggingface_hub import hf_hub_download
+
     file = Path(name) / "preprocessor_config.json"
-    if file.is_file():
+    try:
+        if not Path(name).is_dir():
+            file = Path(_from_hub(name, lambda local: hf_hub_download(name, file.name, local_files_only=local)))
         config = json.loads(file.read_text())
         return tuple(config["image_mean"]), tuple(config["image_std"])
-    return (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+    except (OSError, KeyError, RequestError):
+        return (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 
 
-class _HiddenStates(torch.nn.Module):
-    """Gives a transformers vision model the two names that image_features uses: blocks and forward_features."""
+class _Blocks(torch.nn.Module):
+    """Gives a transformers vision model the names that image_features uses."""
 
-    def __init__(self, vision: torch.nn.Module) -> None:
+    def __init__(self, vision: torch.nn.Module, n_prefix: int) -> None:
         super().__init__()
         self.vision = vision
-        encoder = vision.encoder
-        self.blocks = getattr(encoder, "layers", None) or encoder.layer
-        self.num_prefix_tokens = 1
+        encoder = getattr(vision, "encoder", vision)
+        self.blocks = encoder.layers if hasattr(encoder, "layers") else encoder.layer
+        self.num_prefix_tokens = n_prefix
 
     def forward_features(self, pixels: torch.Tensor) -> torch.Tensor:
         return self.vision(pixel_values=pixels).last_hidden_state

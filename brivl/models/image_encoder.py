@@ -13,8 +13,9 @@ from brivl.models.torchvision_schemas import declare_torchvision_schemas
 class ConvStem(nn.Module):
     """Patch embedding by a few strided convolutions instead of one (Xiao et al. 2021, Early Convolutions).
 
-    A small transformer learns from few pictures this way, where bare patches would need hours on two cores. Every stage halves the
-    side, so 2 ** len(widths) is the patch size. Takes the arguments that timm gives to a patch embedding.
+    A small transformer learns from few pictures this way, where bare patches would need hours on two cores. Every
+    stage halves the side, so 2 ** len(widths) is the patch size. Takes the arguments that timm gives to a patch
+    embedding.
     """
 
     def __init__(self, widths: tuple[int, ...], img_size: int, in_chans: int, embed_dim: int) -> None:
@@ -60,8 +61,8 @@ def build_image_encoder(config: VisualConfig) -> nn.Module:
 def to_pixels(images: np.ndarray, size: int, mean: tuple[float, ...], std: tuple[float, ...]) -> torch.Tensor:
     """Images (B, H, W, 3) uint8 -> normalised float32 (B, 3, size, size).
 
-    Deterministic: the whole image is scaled (area-averaged where it shrinks) to a square. The authors' code takes a random crop at
-    extraction, which makes features irreproducible; this project does not.
+    Deterministic: the whole image is scaled (area-averaged where it shrinks) to a square. The authors' code takes a
+    random crop at extraction, which makes features irreproducible; this project does not.
     """
     x = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255  # (B, 3, H, W)
     if x.shape[-2:] != (size, size):

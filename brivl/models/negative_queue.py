@@ -8,7 +8,7 @@ from torch.nn.functional import normalize
 
 
 class NegativeQueue(nn.Module):
-    """Keys (queue_size, D) of unit length, oldest overwritten first, with wrap-around for any batch size up to queue_size."""
+    """Keys (queue_size, D) of unit length; a batch of up to queue_size overwrites the oldest, with wrap-around."""
 
     keys: torch.Tensor
     pointer: torch.Tensor

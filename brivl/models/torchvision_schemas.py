@@ -1,8 +1,8 @@
 """Lets timm and transformers import torchvision beside a CPU-only torch.
 
-The torchvision wheel registers its C++ operators only next to the torch build that it was compiled with. Beside another one,
-`import torchvision` stops with "operator torchvision::nms does not exist", because it attaches shape rules to operators that
-nobody declared. Declaring the two schemas is enough: this project never calls them.
+The torchvision wheel registers its C++ operators only next to the torch build that it was compiled with. Beside another
+one, `import torchvision` stops with "operator torchvision::nms does not exist", because it attaches shape rules to
+operators that nobody declared. Declaring the two schemas is enough: this project never calls them.
 """
 
 from __future__ import annotations
