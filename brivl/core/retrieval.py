@@ -20,9 +20,10 @@ class Recall:
 def recall(query: np.ndarray, gallery: np.ndarray) -> Recall:
     """query, gallery: (n, D) unit vectors, row i of one matches row i of the other.
 
-    Ties count against the query: the rank of a match is one more than the number of other answers that score at least as high.
+    Ties count against the query, and so does NaN: the rank of a match is one more than the number of other answers
+    that do not score lower.
     """
     scores = query @ gallery.T  # (n, n)
     own = scores.diagonal()[:, None]
-    ranks = (scores >= own).sum(1)
+    ranks = len(scores) - (scores < own).sum(1)
     return Recall(*(float((ranks <= k).mean()) for k in (1, 5, 10)), float(np.median(ranks)))

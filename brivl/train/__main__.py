@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
 from brivl.config import PROJECT, WEIGHTS
+from brivl.errors import BrivlError
 from brivl.train.multimodal import MultimodalRecipe, train_brivl_mini
 from brivl.train.unimodal import UnimodalRecipe, train_vit_mini
 
@@ -19,10 +21,14 @@ def main(argv: list[str] | None = None) -> None:
     log = PROJECT / "runs" / f"{args.model}.jsonl"
     asked = {"n_steps": args.steps, "n_scenes": args.scenes, "seed": args.seed}
     chosen = {name: value for name, value in asked.items() if value}
-    if args.model == "vit-mini":
-        metrics = train_vit_mini(out, log, dataclasses.replace(UnimodalRecipe(), **chosen), start=args.start)
-    else:
-        metrics = train_brivl_mini(out, args.vit, log, dataclasses.replace(MultimodalRecipe(), **chosen))
+    try:
+        if args.model == "vit-mini":
+            metrics = train_vit_mini(out, log, dataclasses.replace(UnimodalRecipe(), **chosen), start=args.start)
+        else:
+            metrics = train_brivl_mini(out, args.vit, log, dataclasses.replace(MultimodalRecipe(), **chosen))
+    except BrivlError as error:
+        print(f"brivl.train: {error}", file=sys.stderr)
+        sys.exit(2)
     print(json.dumps(metrics))
 
 

@@ -30,7 +30,7 @@ def train(
     evaluate: Report | None = None,
     every: int = 50,
 ) -> None:
-    """Run n_steps; a JSON line with loss, items per second and minutes left goes to `log` and the screen every `every` steps.
+    """Run n_steps; every `every` steps a JSON line with loss, seconds and minutes left goes to `log` and the screen.
 
     Gradients are clipped at norm 1. `evaluate(step)` may add held-out metrics to the line.
     """

@@ -20,7 +20,6 @@ from brivl.train.loop import train
 from brivl.train.scene_pairs import HELD_OUT_SEED, ScenePairs, scene_pairs
 from brivl.train.unimodal import shuffled_batches
 
-
 BUCKET = 16  # batches that are sorted by length together
 
 

@@ -78,7 +78,7 @@ def _one(rng: np.random.Generator, image_size: int, patch_size: int, n_paraphras
 
 
 def _patch_owner(masks: np.ndarray, patch_size: int) -> np.ndarray:
-    """Which thing covers most of each patch, if it covers at least a quarter: masks (n_things, H, W) -> (n_patches,)."""
+    """The thing (from 1) that covers most of each patch and at least a quarter: masks (n, H, W) -> (n_patches,)."""
     n, size, _ = masks.shape
     grid = size // patch_size
     share = (

@@ -1,7 +1,8 @@
 """vit-mini: the visual encoder alone, trained by classification on drawn scenes.
 
-[CLS] says which kinds of things, which colours and which place are in the picture; every patch says what covers it (dense labels
-make a small transformer learn in minutes what image labels alone would take hours for). No text is involved.
+[CLS] says which kinds of things, which colours and which place are in the picture; every patch says what covers it
+(dense labels make a small transformer learn in minutes what image labels alone would take hours for). No text is
+involved.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
+from brivl.errors import RequestError
 from brivl.models.configs import MINI, VisualConfig
 from brivl.models.image_encoder import build_image_encoder, to_pixels
 from brivl.models.weights import load_into, read_weights, save_weights
@@ -69,7 +71,9 @@ def classification_loss(model: Classifier, data: ScenePairs, rows: np.ndarray, p
 
 
 def shuffled_batches(n: int, batch_size: int, seed: int) -> Iterator[np.ndarray]:
-    """Row indices, every row once an epoch, for ever."""
+    """Row indices, every row at most once an epoch, for ever. Raises RequestError where there are too few rows."""
+    if n < batch_size:
+        raise RequestError(f"Wanted at least {batch_size} scenes to fill a batch and got {n}; train on more scenes.")
     rng = np.random.default_rng(seed)
     while True:
         order = rng.permutation(n)
