@@ -31,9 +31,10 @@ def run_recovery(args: argparse.Namespace) -> None:
     store = Store(args.cache)
     report = recovery_report(store, args.dataset, args.subject or open_dataset(args.dataset, store).subjects[0])
     if args.json:
-        print(json.dumps(asdict(report)))
+        numbers = asdict(report)  # JSON has no NaN
+        print(json.dumps({name: None if value != value else value for name, value in numbers.items()}))
         return
-    print(f"SIMULATED DATA. {report.dataset}, {report.subject}: {report.n_voxels} voxels with a planted signal were fitted")
+    print(f"SIMULATED DATA. {report.dataset}, {report.subject}: {report.n_voxels} voxels with a planted signal fitted")
     print(f"  difference of split R2, estimate against oracle: r = {report.difference_r}")
     print(f"  order of regions by that difference: Spearman rho = {report.region_rho}")
     print(f"  mean joint R2 over mean noise ceiling: {report.ceiling_share}")

@@ -39,7 +39,7 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
 
 def run_fit(args: argparse.Namespace) -> None:
     """Fit and print. Raises BrivlError for anything that cannot be answered."""
-    models = tuple(args.models.split(","))
+    models = tuple(name.strip() for name in args.models.split(","))
     if len(models) != 2 or not all(models):
         raise RequestError(f"Wanted two model names as A,B and got {args.models!r}.")
     check_writable(args.out)
@@ -71,7 +71,10 @@ def summarise(answer: Answer, seconds: float) -> dict:
 
 
 def write_npz(path: Path, answer: Answer, voxels: Voxels) -> None:
-    """Scores and all that is needed to place the voxels; written aside and renamed. Raises StoreError if it cannot be written."""
+    """Scores and all that is needed to place the voxels; written aside and renamed.
+
+    Raises StoreError if it cannot be written; nothing half-written stays.
+    """
     from brivl.backend.export import npz_arrays
 
     aside = path.with_name(f".{path.name}.{os.getpid()}.npz")
@@ -79,16 +82,22 @@ def write_npz(path: Path, answer: Answer, voxels: Voxels) -> None:
         np.savez_compressed(aside, **npz_arrays(answer, voxels))
         os.replace(aside, path)
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise StoreError(
             f"Wanted to write {str(path)!r} and could not ({error.strerror}); free space or choose another place."
         ) from error
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def check_writable(path: Path | None) -> None:
     """Refuse an --out that cannot work before anything is computed."""
-    if path is not None and (path.suffix != ".npz" or not path.resolve().parent.is_dir() or path.is_dir()):
-        raise RequestError(f"Wanted --out as a .npz file in a folder that exists and got {str(path)!r}.")
+    if path is None:
+        return
+    folder = path.resolve().parent
+    if path.suffix != ".npz" or path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise RequestError(
+            f"Wanted --out as a .npz file in a folder that exists and can be written to, and got {str(path)!r}."
+        )
 
 
 def _mean(values: np.ndarray) -> float | None:
@@ -108,7 +117,8 @@ def _in_words(s: dict) -> str:
     a, b = s["models"]
     label = "SIMULATED DATA. " if s["simulated"] else ""
     return (
-        f"{label}{s['dataset']}, {s['subject']}, layer {s['layer']}, {s['preset']}: {s['n_voxels_selected']} of {s['n_voxels']} voxels, "
-        f"mean joint R2 {s['mean_r2_joint']}, split {a} {s['mean_r2_split'][0]}, {b} {s['mean_r2_split'][1]} "
+        f"{label}{s['dataset']}, {s['subject']}, layer {s['layer']}, {s['preset']}: "
+        f"{s['n_voxels_selected']} of {s['n_voxels']} voxels, mean joint R2 {s['mean_r2_joint']}, "
+        f"split {a} {s['mean_r2_split'][0]}, {b} {s['mean_r2_split'][1]} "
         f"({s['cache']}, {s['seconds']} s)"
     )

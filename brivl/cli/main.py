@@ -19,8 +19,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         args.run(args)
+        sys.stdout.flush()  # here, where a reader that has left can still be dealt with
     except Cancelled as error:
-        print(error or "Cancelled.", file=sys.stderr)
+        print(str(error) or "Cancelled.", file=sys.stderr)
         return 130
     except BrivlError as error:
         print(f"brivl: {error}", file=sys.stderr)
@@ -30,6 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:  # the reader (head, say) left; keep Python from complaining again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # of the disk, where no one nearer had a better sentence
+        where = "" if error.filename is None else f" {str(error.filename)!r}"
+        print(f"brivl: Could not read or write{where} ({error.strerror}); check its path and rights.", file=sys.stderr)
+        return EXIT_BAD_INPUT
     return 0
 
 

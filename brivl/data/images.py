@@ -16,7 +16,9 @@ SIDE = 384  # what the largest encoder takes; more would only fill memory
 
 
 def read_images(paths: Sequence[str | Path], side: int = SIDE) -> np.ndarray:
-    """Image files -> (n, side, side, 3) uint8, scaled to a square as a whole; transparency over white, first frame of animations.
+    """Image files -> (n, side, side, 3) uint8, scaled to a square as a whole.
+
+    Transparency lies over white; of animations the first frame counts.
 
     Raises DataError naming the file if one is missing, corrupt, or has more than MAX_PIXELS pixels.
     """
@@ -29,8 +31,8 @@ def _read(path: Path, side: int) -> np.ndarray:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             if image.width * image.height > MAX_PIXELS:
                 raise DataError(
-                    f"Wanted an image of at most {MAX_PIXELS:,} pixels, and {path.name!r} has {image.width} x {image.height}; "
-                    "make it smaller."
+                    f"Wanted an image of at most {MAX_PIXELS:,} pixels, and {path.name!r} has "
+                    f"{image.width} x {image.height}; make it smaller."
                 )
             image.draft("RGB", (side, side))
             rgba = image.convert("RGBA")

@@ -12,6 +12,8 @@ from brivl.errors import RequestError
 from brivl.scenes.clips import clip_caption, sample_clip, scene_at
 from brivl.scenes.scene import render
 
+MOST_TRS = 10_000  # far beyond the real experiment, and far from filling the memory with frames
+
 
 @dataclass(frozen=True)
 class MovieConfig:
@@ -27,10 +29,11 @@ class MovieConfig:
     seed: int = 2022
 
     def __post_init__(self) -> None:
-        if self.n_train % self.n_runs or self.n_train // self.n_runs < 10 or self.n_test < 20:
+        fits = 10 * self.n_runs <= self.n_train <= MOST_TRS and 20 <= self.n_test <= MOST_TRS
+        if self.n_train % self.n_runs or not fits:
             raise RequestError(
-                f"Wanted at least {10 * self.n_runs} training TRs in {self.n_runs} equal runs and at least 20 test TRs, and got "
-                f"{self.n_train} and {self.n_test}. Use for example phantom-movie:720/90."
+                f"Wanted {10 * self.n_runs} to {MOST_TRS} training TRs in {self.n_runs} equal runs and 20 to "
+                f"{MOST_TRS} test TRs, and got {self.n_train} and {self.n_test}. Use for example phantom-movie:720/90."
             )
 
 
@@ -43,7 +46,7 @@ class Movie:
 
 
 def make_movie(config: MovieConfig) -> Movie:
-    """Draw the movie; runs are drawn in parallel, each from its own seed, so the result does not depend on the number of cores."""
+    """Draw the movie; runs are drawn in parallel, each from its own seed, so the number of cores changes nothing."""
     lengths = [config.n_train // config.n_runs] * config.n_runs + [config.n_test]
     runs = joblib.Parallel(n_jobs=min(n_cores(), 8))(
         joblib.delayed(_run)(config, run, length) for run, length in enumerate(lengths)
