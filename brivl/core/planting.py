@@ -23,8 +23,8 @@ SILENT = Tuning(layer=0, share=0.0, ev=0.0)
 def latents(X: np.ndarray, n_latents: int) -> np.ndarray:
     """Leading principal components of standardised features, each with variance 1.
 
-    X (n_samples, n_features) -> (n_samples, n_latents) float64. Whitening keeps a readout from being dominated by what all layers
-    share, so that planted layers differ.
+    X (n_samples, n_features) -> (n_samples, n_latents) float64, fewer columns where X has a lower rank. Whitening keeps
+    a readout from being dominated by what all layers share, so that planted layers differ.
     """
     Z = X.astype(np.float64) - X.mean(0)
     scale = Z.std(0)
@@ -32,6 +32,20 @@ def latents(X: np.ndarray, n_latents: int) -> np.ndarray:
     U, s, _ = scipy.linalg.svd(Z, full_matrices=False)
     keep = min(n_latents, int((s > s[0] * 1e-6).sum()))
     return U[:, :keep] * np.sqrt(len(Z))
+
+
+def distinct_latents(X: np.ndarray, other: np.ndarray, n_pcs: int, n_latents: int) -> np.ndarray:
+    """Readouts of X that the other features predict worst, among its leading whitened components.
+
+    X, other (n_samples, n_features) -> (n_samples, n_latents), variance 1. Two models that saw the same
+    pictures have most of their variance in common, and what is common can be attributed to neither: a truth that a fit
+    could find has to lie elsewhere. The directions are the right singular vectors of Z - P Z, with Z the components of X
+    and P the projection on those of `other`.
+    """
+    Z, W = latents(X, n_pcs), latents(other, n_pcs)
+    residual = Z - W @ np.linalg.lstsq(W, Z, rcond=None)[0]
+    _, _, directions = scipy.linalg.svd(residual, full_matrices=False)
+    return Z @ directions[:n_latents].T
 
 
 def readouts(rng: np.random.Generator, n_latents: int, n_voxels: int, coherence: float) -> np.ndarray:
@@ -55,10 +69,10 @@ def unit_variance(signal: np.ndarray) -> np.ndarray:
 
 
 def mix(part_a: np.ndarray, part_b: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Two unit-variance signals (n_samples, n_voxels) -> parts (2, n_samples, n_voxels) whose variances are share and 1 - share."""
+    """Two unit-variance signals (n_samples, n_voxels) -> parts (2, n_samples, n_voxels), variances share, 1 - share."""
     return np.stack([np.sqrt(share) * part_a, np.sqrt(1 - share) * part_b])
 
 
 def noise_sd(signal: np.ndarray, ev: np.ndarray) -> np.ndarray:
-    """SD of the noise that makes the signal's share of the variance ev: var(noise) = var(signal) (1 - ev) / ev; 1 where ev is 0."""
+    """SD of the noise that makes the signal's share of the variance ev: var(signal) (1 - ev) / ev; 1 where ev is 0."""
     return np.where(ev > 0, signal.std(0) * np.sqrt((1 - ev) / np.where(ev > 0, ev, 1)), 1.0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brivl.core.planting import Tuning, latents, mix, readouts, unit_variance
+from brivl.core.planting import Tuning, distinct_latents, mix, readouts, unit_variance
 from brivl.core.records import Responses, Truth
 
 # (model, layer 1-based) -> features of every sample (n_samples, n_features), before delays
@@ -20,7 +20,8 @@ LICENCE = "Simulated by this project; BSD-3-Clause like the code."
 class Planting:
     """Settings of the simulated brain, common to its regions."""
 
-    n_latents: int = 8  # principal components of a layer that voxels read
+    n_pcs: int = 20  # principal components of a layer that voxels may read
+    n_latents: int = 4  # directions among them that voxels do read, those in which the two models differ most
     coherence: float = 0.5  # how alike voxels of a region are tuned
     share_jitter: float = 0.1  # SD of the share of the multimodal model between voxels of a region
     ev_spread: float = 0.35  # SD of log(ev) between voxels of a region
@@ -60,11 +61,12 @@ def layer_latents(
     features: LayerFeatures, models: tuple[str, str], layers: set[int], planting: Planting
 ) -> dict[tuple[int, int], np.ndarray]:
     """Latents of every planted layer of both models: (0 or 1, layer) -> (n_samples, n_latents)."""
-    return {
-        (m, layer): latents(features(name, layer), planting.n_latents)
-        for m, name in enumerate(models)
-        for layer in layers
-    }
+    found = {}
+    for layer in layers:
+        first, second = (features(name, layer) for name in models)
+        found[0, layer] = distinct_latents(first, second, planting.n_pcs, planting.n_latents)
+        found[1, layer] = distinct_latents(second, first, planting.n_pcs, planting.n_latents)
+    return found
 
 
 def drawn(

@@ -43,7 +43,7 @@ REGION_TUNING: dict[str, Tuning] = {
 class SentencePhantomConfig:
     """Everything that changes the simulated responses, besides the features."""
 
-    planting: Planting = field(default_factory=lambda: Planting(n_latents=5, coherence=0.6))
+    planting: Planting = field(default_factory=lambda: Planting(n_latents=4, coherence=0.6))
     passage_share: float = 0.15  # of the noise variance is common to the sentences of a passage
     seed: int = 11
     null: bool = False

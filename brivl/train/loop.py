@@ -29,13 +29,16 @@ def train(
     log: Path,
     evaluate: Report | None = None,
     every: int = 50,
+    n_schedule: int | None = None,
 ) -> None:
     """Run n_steps; every `every` steps a JSON line with loss, seconds and minutes left goes to `log` and the screen.
 
-    Gradients are clipped at norm 1. `evaluate(step)` may add held-out metrics to the line.
+    Gradients are clipped at norm 1. `evaluate(step)` may add held-out metrics to the line. The learning rate follows a
+    cosine over n_schedule steps (default: n_steps), of which fewer may be run.
     """
+    length = n_schedule or n_steps
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: cosine(s, n_steps, max(1, n_steps // 20)))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: cosine(s, length, max(1, length // 20)))
     started, running = time.monotonic(), 0.0
     log.parent.mkdir(parents=True, exist_ok=True)
     for step, batch in zip(range(1, n_steps + 1), batches, strict=False):

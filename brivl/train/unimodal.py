@@ -30,8 +30,8 @@ from brivl.train.scene_pairs import COLOUR_NAMES, HELD_OUT_SEED, ScenePairs, sce
 class UnimodalRecipe:
     """How vit-mini is trained; all values are this project's choice."""
 
-    n_scenes: int = 16_000
-    n_steps: int = 1_000
+    n_scenes: int = 14_000
+    n_steps: int = 700
     batch_size: int = 96
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
