@@ -39,8 +39,8 @@ def distinct_latents(X: np.ndarray, other: np.ndarray, n_pcs: int, n_latents: in
 
     X, other (n_samples, n_features) -> (n_samples, n_latents), variance 1. Two models that saw the same
     pictures have most of their variance in common, and what is common can be attributed to neither: a truth that a fit
-    could find has to lie elsewhere. The directions are the right singular vectors of Z - P Z, with Z the components of X
-    and P the projection on those of `other`.
+    could find has to lie elsewhere. The directions are the right singular vectors of Z - P Z, with Z the components of
+    X and P the projection on those of `other`.
     """
     Z, W = latents(X, n_pcs), latents(other, n_pcs)
     residual = Z - W @ np.linalg.lstsq(W, Z, rcond=None)[0]
