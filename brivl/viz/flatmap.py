@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
 
-from brivl.core.flatmap import voxel_centres
+from brivl.core.flatmap import LabelPlace, label_places, voxel_centres
 from brivl.core.records import FlatmapGeometry
 from brivl.viz.flatmap_scale import MAP_DOMAIN, add_scale, png_uri, ring
 from brivl.viz.painting import MapScores, Painting, fitting_names, outline_path, over_curvature, roi_names
@@ -30,20 +31,45 @@ class MapView:
     height: int = 600
 
 
+@dataclass(frozen=True)
+class MapGround:
+    """What does not change with layer or model; made once by `map_ground`, it makes later figures quick."""
+
+    centres: np.ndarray  # (n_voxels, 2) pixels
+    rois: np.ndarray  # (n_voxels,) names
+    outline: np.ndarray  # (n, 2) pixels, NaN between polygons
+    places: tuple[LabelPlace, ...]
+
+
+def map_ground(geometry: FlatmapGeometry, rois: Mapping[str, np.ndarray]) -> MapGround:
+    """Voxel centres, ROI names by voxel, outlines and places of names."""
+    polygons = [polygon for group in geometry.outlines.values() for polygon in group]
+    centres = voxel_centres(geometry)
+    return MapGround(centres, roi_names(rois, len(centres)), outline_path(polygons), tuple(label_places(geometry)))
+
+
 def flatmap_figure(
-    geometry: FlatmapGeometry, painting: Painting, scores: MapScores, label: FigureLabel, view: MapView | None = None
+    geometry: FlatmapGeometry,
+    painting: Painting,
+    scores: MapScores,
+    label: FigureLabel,
+    view: MapView | None = None,
+    ground: MapGround | None = None,
 ) -> go.Figure:
-    """Plotly figure; hover shows voxel, ROIs and the three R², customdata = (voxel, ROIs, joint, A, B)."""
-    view = view or MapView()
+    """Plotly figure; hover shows voxel, ROIs and the three R²; customdata = (voxel, joint, A, B), text = ROIs.
+
+    Pass a kept `ground` to spare its making. `picked_voxel` reads the voxel out of a selected point.
+    """
+    view, ground = view or MapView(), ground or map_ground(geometry, scores.rois)
     figure = go.Figure()
     figure.add_layout_image(_image(over_curvature(geometry, painting.rgba, view.theme), "data"))
-    figure.add_traces(_outlines(geometry, view))
-    figure.add_trace(_hover(geometry, scores))
+    figure.add_traces(_outlines(geometry, ground, view))
+    figure.add_trace(_hover(ground, scores))
     if view.names:
-        figure.add_trace(_names(geometry, view))
+        figure.add_trace(_names(geometry, ground, view))
     _add_marks(figure, geometry, view)
     if view.picked is not None:
-        figure.add_trace(_picked(geometry, view.picked))
+        figure.add_trace(ring(*ground.centres[view.picked], 18))
     add_scale(figure, painting, theme_of(view.theme), view.picked)
     _frame(figure, geometry, view)
     return dress(figure, label, view.theme)
@@ -67,10 +93,12 @@ def _image(rgba: np.ndarray, name: str) -> dict:
     )
 
 
-def _outlines(geometry: FlatmapGeometry, view: MapView) -> list[go.Scatter]:
+def _outlines(geometry: FlatmapGeometry, ground: MapGround, view: MapView) -> list[go.Scatter]:
     """White lines over dark ones, so that they are seen on any colour."""
-    path = outline_path([polygon for polygons in geometry.outlines.values() for polygon in polygons])
-    traces = [_line(path, "rgba(0,0,0,0.65)", 3.2, "outline halo"), _line(path, "#FFFFFF", 1.3, "outlines")]
+    traces = [
+        _line(ground.outline, "rgba(0,0,0,0.65)", 3.2, "outline halo"),
+        _line(ground.outline, "#FFFFFF", 1.3, "outlines"),
+    ]
     if view.highlight in geometry.outlines:
         chosen = outline_path(geometry.outlines[view.highlight])
         traces += [_line(chosen, "rgba(0,0,0,0.9)", 7, "highlight halo"), _line(chosen, "#FFFFFF", 3.6, view.highlight)]
@@ -89,36 +117,39 @@ def _line(path: np.ndarray, colour: str, width: float, name: str) -> go.Scatter:
     )
 
 
-def _hover(geometry: FlatmapGeometry, scores: MapScores) -> go.Scattergl:
+def _hover(ground: MapGround, scores: MapScores) -> go.Scattergl:
     """Clear marks at the voxels' centres: they carry hover and click, the picture carries the colours."""
-    centres = voxel_centres(geometry)
-    shown = np.flatnonzero(np.isfinite(centres).all(axis=1) & np.isfinite(scores.joint))
-    data = np.empty((len(shown), 5), object)
-    for column, values in enumerate(
-        (np.arange(len(centres)), roi_names(scores, len(centres)), scores.joint, scores.a, scores.b)
-    ):
-        data[:, column] = np.asarray(values)[shown] if column < 2 else np.round(np.asarray(values, float)[shown], 5)
+    shown = np.flatnonzero(np.isfinite(ground.centres).all(axis=1) & np.isfinite(scores.joint))
     a, b = scores.names
     return go.Scattergl(
-        x=centres[shown, 0],
-        y=centres[shown, 1],
+        x=ground.centres[shown, 0].astype(np.float32),
+        y=ground.centres[shown, 1].astype(np.float32),
         mode="markers",
         marker=dict(size=9, opacity=0),
         name="voxels",
         showlegend=False,
-        customdata=data,
+        text=ground.rois[shown],
+        customdata=np.stack([shown, scores.joint[shown], scores.a[shown], scores.b[shown]], axis=1).astype(np.float32),
         hovertemplate=(
-            f"<b>%{{customdata[1]}}</b>, voxel %{{customdata[0]}}<br>joint {R2}: %{{customdata[2]:.3g}}<br>"
-            f"{a}: %{{customdata[3]:.3g}}<br>{b}: %{{customdata[4]:.3g}}<extra></extra>"
+            f"<b>%{{text}}</b>, voxel %{{customdata[0]}}<br>joint {R2}: %{{customdata[1]:.3g}}<br>"
+            f"{a}: %{{customdata[2]:.3g}}<br>{b}: %{{customdata[3]:.3g}}<extra></extra>"
         ),
     )
 
 
-def _names(geometry: FlatmapGeometry, view: MapView) -> go.Scatter:
+def picked_voxel(point: Mapping) -> int | None:
+    """Voxel of a point that st.plotly_chart reports as selected; None for points that are no voxel."""
+    data = point.get("customdata")
+    if isinstance(data, Mapping):  # typed arrays come out of the browser as {"0": ...}
+        data = [data[key] for key in sorted(data, key=int)]
+    return int(data[0]) if data is not None and len(data) == 4 else None
+
+
+def _names(geometry: FlatmapGeometry, ground: MapGround, view: MapView) -> go.Scatter:
     height, width = geometry.mask.shape
     inner = (view.width - 30) * (MAP_DOMAIN[1] - MAP_DOMAIN[0])
     scale = max(width / inner, height / (view.height - 60))  # picture pixels per screen pixel
-    places = fitting_names(geometry, NAME_WIDTH * NAME_SIZE * scale)
+    places = fitting_names(ground.places, NAME_WIDTH * NAME_SIZE * scale)
     halo = ", ".join(["0 0 3px #000"] * 3)
     return go.Scatter(
         x=[place.x for place in places],
@@ -144,11 +175,6 @@ def _add_marks(figure: go.Figure, geometry: FlatmapGeometry, view: MapView) -> N
             showarrow=False,
             font=dict(size=22, color=theme_of(view.theme).text),
         )
-
-
-def _picked(geometry: FlatmapGeometry, voxel: int) -> go.Scatter:
-    x, y = voxel_centres(geometry)[voxel]
-    return ring(x, y, 18)
 
 
 def _frame(figure: go.Figure, geometry: FlatmapGeometry, view: MapView) -> None:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
+from brivl.core.flatmap import label_places
 from brivl.core.numbers import number
 from brivl.core.records import FlatmapGeometry
 from brivl.viz.colormaps import square
@@ -45,7 +46,7 @@ def _draw_map(axes: Axes, geometry: FlatmapGeometry, painting: Painting, highlig
     height, width = geometry.mask.shape
     scale = width / (page.width * (1 - SCALE_SHARE) * POINTS)  # picture pixels per point, at least
     size = page.base * NAME_SHARE
-    for place in fitting_names(geometry, 0.6 * size * scale):
+    for place in fitting_names(label_places(geometry), 0.6 * size * scale):
         axes.text(
             place.x,
             place.y,

@@ -35,7 +35,13 @@ def ring(x: float, y: float, size: int) -> go.Scatter:
         name=PICKED,
         showlegend=False,
         hoverinfo="skip",
-        marker=dict(symbol="circle-open", size=[size + 3, size], color=["#000000", "#FFFFFF"], line=dict(width=[4, 2])),
+        marker=dict(
+            symbol="circle-open",
+            size=[size + 2, size],
+            color=["#000000", "#FFFFFF"],
+            line=dict(width=[5, 2.5]),
+            opacity=1,
+        ),
     )
 
 
@@ -76,17 +82,24 @@ def _add_bar(figure: go.Figure, bar: Bar) -> None:
             cmax=high,
             colorscale=scale,
             colorbar=dict(
-                title=dict(text=f"{bar.title}<br> ", side="top"),
+                title=dict(text=_upright(bar), side="top", font=dict(size=15)),
                 thickness=16,
                 len=0.84,
                 x=MAP_DOMAIN[1] + 0.02,
                 xanchor="left",
                 tickvals=ticks,
                 ticktext=texts,
+                tickfont=dict(size=13),
                 outlinewidth=0,
             ),
         )
     )
+
+
+def _upright(bar: Bar) -> str:
+    """Title over the bar in short lines, with room for the upper tick of two lines."""
+    lines = bar.title.replace(" − ", "\n− ").split("\n")
+    return "<br>".join([*lines, " ", *([" "] if bar.ends[1] else [])])
 
 
 def _add_square(figure: go.Figure, scale: Square, theme: Theme, at: np.ndarray | None) -> None:

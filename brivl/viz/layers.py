@@ -81,7 +81,8 @@ def span(layers: list[int]) -> tuple[float, float]:
 
 def _joint_line(scores: LayerScores, theme: ThemeName) -> go.Scatter:
     mean = scores.joint_mean()
-    over = f"mean of {scores.n_subjects} subjects" if scores.n_subjects > 1 else str(scores.table["subject"].iloc[0])
+    who = str(scores.table["subject"].iloc[0]) if len(scores.table) else ""
+    over = f"mean of {scores.n_subjects} subjects" if scores.n_subjects > 1 else who
     return go.Scatter(
         x=mean.index.to_numpy(),
         y=mean.to_numpy(),

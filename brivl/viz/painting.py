@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from brivl.core.flatmap import LabelPlace, label_places, leading_voxels, to_pixels
+from brivl.core.flatmap import LabelPlace, leading_voxels, to_pixels
 from brivl.core.records import FlatmapGeometry
 from brivl.errors import RequestError
 from brivl.viz import colormaps
@@ -83,7 +83,7 @@ def paint_difference(geometry: FlatmapGeometry, scores: MapScores, limit: float)
     difference = np.asarray(scores.a, float) - np.asarray(scores.b, float)
     rgba = colormaps.colour_diverging(to_pixels(geometry, difference), limit)
     a, b = scores.names
-    bar = Bar(colormaps.diverging(), limits, f"split {R2}, {a} − {b}", (f"{b} higher", f"{a} higher"))
+    bar = Bar(colormaps.diverging(), limits, f"split {R2}\n{a} − {b}", (f"{b} higher", f"{a} higher"))
     return Painting(_faded(geometry, scores, rgba), bar, difference[None])
 
 
@@ -135,13 +135,13 @@ def over_curvature(geometry: FlatmapGeometry, rgba: np.ndarray, theme: ThemeName
     return np.concatenate([np.divide(mixed, alpha, out=np.zeros_like(mixed), where=alpha > 0), alpha], axis=-1)
 
 
-def roi_names(scores: MapScores, n_voxels: int) -> np.ndarray:
+def roi_names(rois: Mapping[str, np.ndarray], n_voxels: int) -> np.ndarray:
     """Names of the ROIs of each voxel, "V1, V2" or "no ROI"; (n_voxels,) of str."""
     lists: list[list[str]] = [[] for _ in range(n_voxels)]
-    for name, mask in scores.rois.items():
+    for name, mask in rois.items():
         for voxel in np.flatnonzero(mask):
             lists[voxel].append(name)
-    return np.array([", ".join(names) or "no ROI" for names in lists], object)
+    return np.array([", ".join(names) or "no ROI" for names in lists], np.str_)
 
 
 def closed(polygon: np.ndarray) -> np.ndarray:
@@ -155,6 +155,6 @@ def outline_path(polygons: Sequence[np.ndarray]) -> np.ndarray:
     return np.vstack([closed(polygon) for polygon in polygons]) if len(polygons) else np.empty((0, 2))
 
 
-def fitting_names(geometry: FlatmapGeometry, character: float) -> list[LabelPlace]:
-    """Places of the ROI names that fit their outline when a character is `character` pixels wide; one per outline."""
-    return [place for place in label_places(geometry) if character * len(place.name) <= FIT * place.radius]
+def fitting_names(places: Iterable[LabelPlace], character: float) -> list[LabelPlace]:
+    """Those of the names that fit their outline when a character is `character` pixels wide."""
+    return [place for place in places if character * len(place.name) <= FIT * place.radius]

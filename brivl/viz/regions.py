@@ -88,9 +88,9 @@ def region_figure(scores: RegionScores, label: FigureLabel, theme: ThemeName = "
         for column, name, colour, offset in scores.sides():
             figure.add_trace(_dots(scores, column, name, colour, offset))
     figure.add_trace(_joint(scores, theme))
-    for column, title, x in (("p", "p", 0.915), ("q", "q", 1.0)):
-        _text_column(figure, scores.table[column], title, x, theme)
-    _mark_rows(figure, scores, theme)
+    texts = [_text_column(scores.table[name], name, x, theme) for name, x in (("p", 0.915), ("q", 1.0))]
+    # One assignment: plotly checks the whole list again at every single addition.
+    figure.update_layout(annotations=[*texts[0], *texts[1]], shapes=_stripes(scores, theme))
     figure.update_xaxes(
         title=f"{R2} on held-out data, mean over the region's voxels",
         domain=[0, 0.84],
@@ -162,38 +162,24 @@ def _joint(scores: RegionScores, theme: ThemeName) -> go.Scatter:
     )
 
 
-def _text_column(figure: go.Figure, values: pd.Series, title: str, x: float, theme: ThemeName) -> None:
+def _text_column(values: pd.Series, title: str, x: float, theme: ThemeName) -> list[dict]:
+    """Annotations of one column of probabilities, its head first."""
     common = dict(xref="paper", x=x, xanchor="right", showarrow=False)
-    figure.add_annotation(
-        text=f"<i>{title}</i>", y=1, yref="paper", yanchor="bottom", font=dict(color=theme_of(theme).muted), **common
-    )
-    for row, value in enumerate(values):
-        figure.add_annotation(
-            text=probability(value),
-            name=f"{title}-{row}",
-            y=row,
-            yref="y",
-            yanchor="middle",
-            font=dict(size=13),
-            **common,
-        )
+    head = dict(text=f"<i>{title}</i>", y=1, yref="paper", yanchor="bottom", font=dict(color=theme_of(theme).muted))
+    cells = [
+        dict(text=probability(value), name=f"{title}-{row}", y=row, yref="y", yanchor="middle", font=dict(size=13))
+        for row, value in enumerate(values)
+    ]
+    return [common | item for item in (head, *cells)]
 
 
-def _mark_rows(figure: go.Figure, scores: RegionScores, theme: ThemeName) -> None:
-    """Stripe every second row so that the eye finds the p that belongs to a bar; frame the highlighted region."""
-    grid = theme_of(theme).grid
+def _stripes(scores: RegionScores, theme: ThemeName) -> list[dict]:
+    """Every second row shaded, so that the eye finds the p that belongs to a bar; the highlighted region framed."""
+    stripes = []
     for row, region in enumerate(scores.table["region"]):
         chosen = region == scores.highlight
         if row % 2 or chosen:
-            figure.add_shape(
-                type="rect",
-                xref="paper",
-                x0=0,
-                x1=1,
-                y0=row - 0.5,
-                y1=row + 0.5,
-                layer="below",
-                fillcolor=grid,
-                opacity=0.9 if chosen else 0.35,
-                line=dict(width=1.5 if chosen else 0, color=theme_of(theme).text),
-            )
+            frame = dict(width=1.5 if chosen else 0, color=theme_of(theme).text)
+            stripe = dict(type="rect", xref="paper", x0=0, x1=1, y0=row - 0.5, y1=row + 0.5, layer="below", line=frame)
+            stripes.append(stripe | dict(fillcolor=theme_of(theme).grid, opacity=0.9 if chosen else 0.35))
+    return stripes
