@@ -219,7 +219,6 @@ def test_a_kept_ground_gives_the_same_figure(geometry: FlatmapGeometry, scores: 
     ("point", "voxel"),
     [
         ({"customdata": [7, 0.1, 0.1, 0.0]}, 7),
-        ({"customdata": {"1": 0.1, "0": 7, "3": 0.0, "2": 0.1}}, 7),
         ({"customdata": None}, None),
         ({"x": 3}, None),
     ],

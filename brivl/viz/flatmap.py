@@ -129,7 +129,7 @@ def _hover(ground: MapGround, scores: MapScores) -> go.Scattergl:
         name="voxels",
         showlegend=False,
         text=ground.rois[shown],
-        customdata=np.stack([shown, scores.joint[shown], scores.a[shown], scores.b[shown]], axis=1).astype(np.float32),
+        customdata=_numbers(shown, scores),
         hovertemplate=(
             f"<b>%{{text}}</b>, voxel %{{customdata[0]}}<br>joint {R2}: %{{customdata[1]:.3g}}<br>"
             f"{a}: %{{customdata[2]:.3g}}<br>{b}: %{{customdata[3]:.3g}}<extra></extra>"
@@ -137,11 +137,17 @@ def _hover(ground: MapGround, scores: MapScores) -> go.Scattergl:
     )
 
 
+def _numbers(shown: np.ndarray, scores: MapScores) -> np.ndarray:
+    """(n_shown, 4) of voxel, joint, A, B; as objects, since typed arrays come back from a click as {"0": ...}."""
+    data = np.empty((len(shown), 4), object)
+    data[:, 0] = shown
+    data[:, 1:] = np.round(np.stack([scores.joint[shown], scores.a[shown], scores.b[shown]], axis=1).astype(float), 5)
+    return data
+
+
 def picked_voxel(point: Mapping) -> int | None:
     """Voxel of a point that st.plotly_chart reports as selected; None for points that are no voxel."""
     data = point.get("customdata")
-    if isinstance(data, Mapping):  # typed arrays come out of the browser as {"0": ...}
-        data = [data[key] for key in sorted(data, key=int)]
     return int(data[0]) if data is not None and len(data) == 4 else None
 
 
@@ -157,6 +163,8 @@ def _names(geometry: FlatmapGeometry, ground: MapGround, view: MapView) -> go.Sc
         text=[place.name for place in places],
         mode="text",
         textfont=dict(color="#FFFFFF", size=NAME_SIZE, weight=600, shadow=halo),
+        selected=dict(textfont=dict(color="#FFFFFF")),
+        unselected=dict(textfont=dict(color="#FFFFFF")),
         hoverinfo="skip",
         showlegend=False,
         name="names",

@@ -12,7 +12,7 @@ from matplotlib.image import imsave
 from brivl.core.numbers import number
 from brivl.viz.colormaps import plotly_scale, square
 from brivl.viz.painting import Bar, Painting, Square
-from brivl.viz.style import R2, Theme
+from brivl.viz.style import R2, STEADY, Theme
 
 MAP_DOMAIN = (0.0, 0.86)
 SQUARE_X, SQUARE_Y = (0.905, 0.995), (0.62, 0.86)
@@ -33,6 +33,7 @@ def ring(x: float, y: float, size: int) -> go.Scatter:
         y=[y, y],
         mode="markers",
         name=PICKED,
+        unselected=STEADY,
         showlegend=False,
         hoverinfo="skip",
         marker=dict(

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from brivl.core.numbers import probability
 from brivl.errors import RequestError
-from brivl.viz.style import R2, A, B, FigureLabel, ThemeName, dress, rgba, theme_of
+from brivl.viz.style import R2, STEADY, A, B, FigureLabel, ThemeName, dress, rgba, theme_of
 
 COLUMNS = ("region", "joint", "a", "b", "p", "q")
 DOT_COLUMNS = ("region", "subject", "joint", "a", "b")
@@ -132,6 +132,7 @@ def _bars(scores: RegionScores, column: str, name: str, colour: str, offset: flo
         marker=dict(color=colour, line=dict(width=0)),
         opacity=0.85,
         customdata=np.hstack([shown, tests.reshape(-1, 2)]),
+        unselected=STEADY,
         hovertemplate=hover,
     )
 
@@ -146,6 +147,7 @@ def _dots(scores: RegionScores, column: str, name: str, colour: str, offset: flo
         name=f"{name}, subjects",
         marker=dict(color="#FFFFFF", size=6, line=dict(color=colour, width=1.5)),
         customdata=table[["subject", "region"]].to_numpy(object),
+        unselected=STEADY,
         hovertemplate=f"%{{customdata[0]}}, %{{customdata[1]}}<br>{name}: %{{x:.3g}}<extra></extra>",
     )
 
@@ -158,6 +160,7 @@ def _joint(scores: RegionScores, theme: ThemeName) -> go.Scatter:
         name=f"joint {R2}",
         marker=dict(symbol="line-ns", size=ROW * 0.72, line=dict(color=theme_of(theme).joint, width=3)),
         customdata=scores.table[["region"]].to_numpy(object),
+        unselected=STEADY,
         hovertemplate="%{customdata[0]}<br>joint: %{x:.3g}<extra></extra>",
     )
 

@@ -24,6 +24,9 @@ PLOT_CONFIG: dict[str, object] = {  # for st.plotly_chart(config=...)
     "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "sendDataToCloud"],
 }
 
+# A click selects a point; the other marks must not fade, since a choice is shown in other ways.
+STEADY: dict[str, object] = {"marker": {"opacity": 1}}
+
 ThemeName = Literal["light", "dark"]
 
 FONT = "'Source Sans 3', 'Source Sans Pro', 'Segoe UI', Helvetica, Arial, 'Liberation Sans', sans-serif"
