@@ -60,15 +60,23 @@ def place_of(name: str) -> tuple[int, str] | None:
     return places[0] if places else None
 
 
-def imports_of(path: Path, known: set[str]) -> Iterator[str]:
-    """Modules that a file imports anywhere, also inside functions."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def imports_of(path: Path, known: set[str], when_run: bool = False) -> Iterator[str]:
+    """Modules that a file imports anywhere, also inside functions; `when_run` leaves out `if TYPE_CHECKING:`."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    if when_run:
+        tree = _WithoutTypeChecking().visit(tree)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path.name}, line {node.lineno}: imports are written absolutely"
             names = [f"{node.module}.{alias.name}" for alias in node.names]
             yield from (name if name in known else node.module for name in names)
+
+
+class _WithoutTypeChecking(ast.NodeTransformer):
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        return None if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING" else self.generic_visit(node)
 
 
 def complaints(name: str, target: str) -> list[str]:
@@ -109,12 +117,15 @@ def test_a_wrong_import_is_seen(name: str, target: str) -> None:
 def test_imports_within_functions_and_of_submodules_are_seen(tmp_path: Path) -> None:
     file = tmp_path / "sample.py"
     hidden = ["import torch.nn", "from brivl.core import hrf", "from brivl.core.hrf import convolve_runs"]
-    file.write_text("\n    ".join(["def f():", *hidden]))
-    assert list(imports_of(file, {"brivl.core.hrf"})) == ["torch.nn", "brivl.core.hrf", "brivl.core.hrf"]
+    file.write_text("\n    ".join(["def f():", *hidden, "if TYPE_CHECKING:", "    import timm"]))
+    seen = ["torch.nn", "brivl.core.hrf", "brivl.core.hrf"]
+    assert list(imports_of(file, {"brivl.core.hrf"})) == [*seen, "timm"]
+    assert list(imports_of(file, {"brivl.core.hrf"}, when_run=True)) == seen
 
 
 def test_no_circles() -> None:
-    graph = {name: set(imports_of(path, set(SOURCES))) & set(SOURCES) - {name} for name, path in SOURCES.items()}
+    known = set(SOURCES)
+    graph = {name: set(imports_of(path, known, when_run=True)) & known - {name} for name, path in SOURCES.items()}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
