@@ -18,6 +18,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from brivl.core.encoding.cross_validation import Folds, contiguous_folds
+from brivl.core.encoding.fold_compression import Rows, compressed
 from brivl.core.encoding.ratios import choose, ratio_grid
 from brivl.core.encoding.split_score import himalaya_backend, r2_joint, r2_split
 from brivl.errors import RequestError
@@ -55,7 +56,8 @@ class BandedRidge(BaseEstimator):
     band_weights_: np.ndarray  # (n_bands, n_voxels), sums to 1
     alphas_: np.ndarray  # (n_voxels,)
     cv_scores_: np.ndarray  # (n_candidates, n_voxels) minus the mean squared error on held-out folds, at the best alpha
-    dual_coef_: np.ndarray  # (n_train, n_voxels)
+    dual_coef_: np.ndarray  # (n_rows, n_voxels); rows as in Xs_fit_, fewer than n_train where they could be compressed
+    Xs_fit_: list[np.ndarray]  # bands (n_rows, n_features)
 
     def __init__(
         self,
@@ -78,13 +80,15 @@ class BandedRidge(BaseEstimator):
         called as the search goes and may raise, which stops it. Raises RequestError for bad shapes or NaN.
         """
         _check_bands(Xs, Y)
-        self.Xs_fit_ = [np.asarray(X, np.float32) for X in Xs]
-        kernels = np.stack([X @ X.T for X in self.Xs_fit_])
-        self.kernel_scales_ = _kernel_scales(kernels) if self.normalise_kernels else np.ones(len(Xs), np.float32)
-        kernels *= self.kernel_scales_[:, None, None]
+        Xs, Y = [np.asarray(X, np.float32) for X in Xs], np.asarray(Y, np.float32)
+        self.kernel_scales_ = _kernel_scales(Xs) if self.normalise_kernels else np.ones(len(Xs), np.float32)
+        folds = contiguous_folds(len(Y), self.cv) if isinstance(self.cv, int) else self.cv
+        rows = compressed(Xs, Y, folds, self.kernel_scales_)
+        self.Xs_fit_ = rows.Xs
+        kernels = np.stack([scale * (X @ X.T) for X, scale in zip(rows.Xs, self.kernel_scales_, strict=True)])
         owner = _identical(kernels)
         distinct = np.unique(owner)
-        search = _Search(kernels[distinct], np.asarray(Y, np.float32), self._candidates(len(distinct)), self)
+        search = _Search(kernels[distinct], rows, self._candidates(len(distinct)), self)
         weights = search.run(progress)
         self.cv_scores_, self.alphas_, self.dual_coef_ = search.scores, search.alphas, search.dual_coef
         sharing = np.bincount(owner, minlength=len(Xs))[owner]
@@ -118,19 +122,19 @@ class BandedRidge(BaseEstimator):
 class _Search:
     """One search over weights and alphas; holds the arrays that its steps share."""
 
-    def __init__(self, kernels: np.ndarray, Y: np.ndarray, candidates: np.ndarray, ridge: BandedRidge) -> None:
-        self.kernels, self.Y, self.candidates, self.solver = kernels, Y, candidates, ridge.solver
+    def __init__(self, kernels: np.ndarray, rows: Rows, candidates: np.ndarray, ridge: BandedRidge) -> None:
+        self.kernels, self.rows, self.candidates, self.solver = kernels, rows, candidates, ridge.solver
         self.grid = np.asarray(ridge.alphas, np.float32)
-        self.folds = contiguous_folds(len(Y), ridge.cv) if isinstance(ridge.cv, int) else ridge.cv
-        self.scores = np.empty((len(candidates), Y.shape[1]), np.float32)
-        self.alphas = np.empty(Y.shape[1], np.float32)
-        self.dual_coef = np.empty(Y.shape, np.float32)
+        n_voxels = rows.Y.shape[1]
+        self.scores = np.empty((len(candidates), n_voxels), np.float32)
+        self.alphas = np.empty(n_voxels, np.float32)
+        self.dual_coef = np.empty(rows.Y.shape, np.float32)
 
     def run(self, progress: Progress | None) -> np.ndarray:
         """Weights of the distinct kernels, (n_kernels, n_voxels); alphas, scores and dual coefficients are kept."""
         with himalaya_backend(self.solver.backend) as backend:
-            Ks, Y = backend.asarray(self.kernels), backend.asarray(self.Y)
-            loss = _CountedLoss(progress, self._n_losses())
+            Ks, Y = backend.asarray(self.kernels), backend.asarray(self.rows.Y)
+            loss = self._loss(progress)
             alphas = np.stack([self._cross_validate(Ks, Y, i, loss) for i in range(len(self.candidates))])
             best = choose(self.scores, self.candidates)
             self.alphas[:] = alphas[best, np.arange(len(best))]
@@ -144,11 +148,11 @@ class _Search:
         # himalaya's log of a zero weight is meant to be -inf.
         with np.errstate(divide="ignore"):
             _, _, scores, alphas = solve_multiple_kernel_ridge_random_search(
-                Ks, Y, n_iter=self.candidates[i : i + 1], alphas=self.grid, score_func=loss, cv=self.folds,
+                Ks, Y, n_iter=self.candidates[i : i + 1], alphas=self.grid, score_func=loss, cv=self.rows.folds,
                 n_targets_batch=self.solver.n_voxels_batch, n_alphas_batch=self.solver.n_alphas_batch,
                 progress_bar=False, return_alphas=True,
             )  # fmt: skip
-        self.scores[i] = np.asarray(scores)[0]
+        self.scores[i] = np.asarray(scores)[0] - self.rows.unreachable
         return np.asarray(alphas)
 
     def _refit(self, backend: ModuleType, weights: np.ndarray, voxels: np.ndarray) -> np.ndarray:
@@ -156,26 +160,27 @@ class _Search:
         K = np.tensordot(weights.astype(np.float32), self.kernels, 1)
         values, vectors = (np.asarray(part) for part in backend.eigh(backend.asarray(K)))
         shrunk = np.maximum(values, 0)[:, None] + self.alphas[voxels]
-        return vectors @ ((vectors.T @ self.Y[:, voxels]) / shrunk)
+        return vectors @ ((vectors.T @ self.rows.Y[:, voxels]) / shrunk)
 
-    def _n_losses(self) -> int:
-        """How often himalaya will ask for a loss."""
-        voxel_batches = -(-self.Y.shape[1] // self.solver.n_voxels_batch)
+    def _loss(self, progress: Progress | None) -> _CountedLoss:
+        """Loss that knows how often himalaya will ask for it: voxel batches in alpha batches in folds in candidates."""
+        voxel_batches = -(-self.rows.Y.shape[1] // self.solver.n_voxels_batch)
         alpha_batches = -(-len(self.grid) // self.solver.n_alphas_batch)
-        return len(self.candidates) * len(self.folds) * alpha_batches * voxel_batches
+        weights = np.repeat(self.rows.fold_weights, alpha_batches * voxel_batches).tolist()
+        return _CountedLoss(progress, weights * len(self.candidates))
 
 
 class _CountedLoss:
-    """himalaya's default loss; each call is a step of the search, and the one place where it can be stopped."""
+    """himalaya's default loss, weighted by fold; each call is a step, and the one place to stop a search."""
 
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self.progress, self.total, self.done = progress, total, 0
+    def __init__(self, progress: Progress | None, weights: list[float]) -> None:
+        self.progress, self.weights, self.done = progress, weights, 0
 
     def __call__(self, Y: object, Y_pred: object) -> object:
         self.done += 1
         if self.progress is not None:
-            self.progress(self.done, self.total)
-        return l2_neg_loss(Y, Y_pred)
+            self.progress(self.done, len(self.weights))
+        return l2_neg_loss(Y, Y_pred) * self.weights[self.done - 1]
 
 
 def _draw(draws: Draws, n_bands: int) -> np.ndarray:
@@ -186,9 +191,9 @@ def _draw(draws: Draws, n_bands: int) -> np.ndarray:
     return candidates
 
 
-def _kernel_scales(kernels: np.ndarray) -> np.ndarray:
-    """One over the mean diagonal of each kernel; 1 for a band that is zero throughout."""
-    means = np.trace(kernels, axis1=1, axis2=2) / kernels.shape[1]
+def _kernel_scales(Xs: Sequence[np.ndarray]) -> np.ndarray:
+    """One over the mean diagonal of each band's kernel; 1 for a band that is zero throughout."""
+    means = np.array([np.square(X, dtype=np.float64).sum() / len(X) for X in Xs])
     return np.where(means > 0, 1 / np.where(means > 0, means, 1), 1).astype(np.float32)
 
 
