@@ -54,18 +54,28 @@ def add_scale(figure: go.Figure, painting: Painting, theme: Theme, picked: int |
         _add_bar(figure, painting.scale)
 
 
-def _add_bar(figure: go.Figure, bar: Bar) -> None:
-    low, high = bar.limits
+def _ticks(bar: Bar) -> tuple[np.ndarray, list[str]]:
+    """Places and texts of the ticks: a name per class, or five numbers with both limits among them."""
     if bar.levels:
-        steps = np.repeat(plotly_scale(bar.colours), 2, axis=0).tolist()
-        edges = np.repeat(np.linspace(0, 1, len(bar.colours) + 1), 2)[1:-1]
-        scale = [[float(edge), colour] for edge, (_, colour) in zip(edges, steps, strict=True)]
-        ticks, texts = np.arange(1, len(bar.levels) + 1), list(bar.levels)
-    else:
-        scale, ticks = plotly_scale(bar.colours), np.linspace(low, high, 5)
-        texts = [number(tick) for tick in ticks]
-        for end, who in ((0, bar.ends[0]), (-1, bar.ends[1])):
-            texts[end] += f"<br><i>{who}</i>" if who else ""
+        return np.arange(1, len(bar.levels) + 1), list(bar.levels)
+    ticks = np.linspace(*bar.limits, 5)
+    texts = [number(tick) for tick in ticks]
+    for end, who in ((0, bar.ends[0]), (-1, bar.ends[1])):
+        texts[end] += f"<br><i>{who}</i>" if who else ""
+    return ticks, texts
+
+
+def _steps(bar: Bar) -> list[list]:
+    """Plotly colour scale; classes get hard borders."""
+    smooth = plotly_scale(bar.colours)
+    if not bar.levels:
+        return smooth
+    edges = np.linspace(0, 1, len(smooth) + 1)
+    return [[float(edge), colour] for i, (_, colour) in enumerate(smooth) for edge in edges[i : i + 2]]
+
+
+def _add_bar(figure: go.Figure, bar: Bar) -> None:
+    (low, high), (ticks, texts) = bar.limits, _ticks(bar)
     figure.add_trace(
         go.Scatter(
             x=[None],
@@ -81,7 +91,7 @@ def _add_bar(figure: go.Figure, bar: Bar) -> None:
         coloraxis=dict(
             cmin=low,
             cmax=high,
-            colorscale=scale,
+            colorscale=_steps(bar),
             colorbar=dict(
                 title=dict(text=_upright(bar), side="top", font=dict(size=15)),
                 thickness=16,
@@ -107,19 +117,9 @@ def _add_square(figure: go.Figure, scale: Square, theme: Theme, at: np.ndarray |
     """Legend of the pair, both axes named; row 0 of the colour square is low B, so it is drawn upside down."""
     low, high = scale.limits
     rgba = np.concatenate([square()[::-1], np.ones((*square().shape[:2], 1))], axis=-1)
+    place = dict(x=low, y=high, sizex=high - low, sizey=high - low, xanchor="left", yanchor="top")
     figure.add_layout_image(
-        source=png_uri(rgba),
-        name="scale",
-        xref="x2",
-        yref="y2",
-        x=low,
-        y=high,
-        sizex=high - low,
-        sizey=high - low,
-        xanchor="left",
-        yanchor="top",
-        sizing="stretch",
-        layer="below",
+        source=png_uri(rgba), name="scale", xref="x2", yref="y2", sizing="stretch", layer="below", **place
     )
     axis = dict(
         range=[low, high],

@@ -95,6 +95,13 @@ class RegionRecovery:
         """Blue where A is estimated higher, vermilion where B is."""
         return [A if value >= 0 else B for value in self.table["estimated"]]
 
+    def span(self) -> tuple[float, float]:
+        """Ends of the axis: all values and 0, with room beside the marks."""
+        values = self.table[["planted", "estimated"]].to_numpy(float)
+        low, high = np.nanmin(values, initial=0), np.nanmax(values, initial=0)
+        room = 0.06 * (high - low or 1)
+        return low - room, high + room
+
     def axis_title(self) -> str:
         return f"split {R2}, {self.names[0]} − {self.names[1]}, mean over the region's voxels"
 
@@ -110,8 +117,7 @@ def difference_figure(recovery: DifferenceRecovery, label: FigureLabel, theme: T
     x_title, y_title = recovery.axis_titles()
     figure.update_xaxes(title=x_title, range=ends, constrain="domain")
     figure.update_yaxes(title=y_title, range=ends, scaleanchor="x", constrain="domain")
-    _add_note(figure, recovery.note())
-    return dress(figure.update_layout(height=560), label, theme)
+    return _finish(figure, recovery.note(), label, theme)
 
 
 def _points(truth: np.ndarray, estimate: np.ndarray, theme: ThemeName) -> go.Scattergl:
@@ -154,19 +160,21 @@ def _truth_line(x: list[float], y: list[float], theme: ThemeName) -> go.Scatter:
     return go.Scatter(x=x, y=y, mode="lines", name=TRUTH_NAME, line=line, hoverinfo="skip")
 
 
-def _add_note(figure: go.Figure, text: str) -> None:
+def _finish(figure: go.Figure, note: str, label: FigureLabel, theme: ThemeName) -> go.Figure:
+    """Note above the right end of the axes, legend at the left also for a single entry."""
     figure.add_annotation(
-        text=text,
+        text=note,
         name="note",
         xref="x domain",
         yref="paper",
-        x=0.02,
-        y=0.98,
-        xanchor="left",
-        yanchor="top",
+        x=1,
+        y=1,
+        xanchor="right",
+        yanchor="bottom",
+        yshift=6,
         showarrow=False,
-        font=dict(size=16),
     )
+    return dress(figure.update_layout(height=560, showlegend=True), label, theme)
 
 
 def layer_recovery_figure(recovery: LayerRecovery, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
@@ -199,8 +207,7 @@ def layer_recovery_figure(recovery: LayerRecovery, label: FigureLabel, theme: Th
         constrain="domain",
         showgrid=False,
     )
-    _add_note(figure, recovery.note())
-    return dress(figure.update_layout(height=560), label, theme)
+    return _finish(figure, recovery.note(), label, theme)
 
 
 def region_recovery_figure(recovery: RegionRecovery, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
@@ -221,12 +228,9 @@ def region_recovery_figure(recovery: RegionRecovery, label: FigureLabel, theme: 
     )
     gap = np.full(len(rows), np.nan)
     planted = table["planted"].to_numpy(float)
-    figure.add_trace(
-        _truth_line(
-            np.stack([planted, planted, gap], 1).ravel(), np.stack([rows - 0.42, rows + 0.42, gap], 1).ravel(), theme
-        )
-    )
-    figure.update_xaxes(title=recovery.axis_title(), tickformat="~g")
+    marks = (np.stack([planted, planted, gap], 1).ravel(), np.stack([rows - 0.42, rows + 0.42, gap], 1).ravel())
+    figure.add_trace(_truth_line(*marks, theme).update(line_dash="3px,2px"))  # a long dash is longer than the mark
+    figure.update_xaxes(title=recovery.axis_title(), tickformat="~g", range=recovery.span())
     figure.update_yaxes(
         tickvals=rows,
         ticktext=list(table["region"]),

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from brivl.core.numbers import number
 from brivl.viz.export import POINTS, SLIDE, Page, legend_line, new_page, print_style
 from brivl.viz.recovery import BINS, MANY, TRUTH_NAME, DifferenceRecovery, LayerRecovery, RegionRecovery
 from brivl.viz.style import JOINT, LIGHT, TRUTH, FigureLabel
@@ -42,6 +43,8 @@ def difference_page(recovery: DifferenceRecovery, label: FigureLabel, page: Page
         axes.plot([-limit, limit], [-limit, limit], "--", color=TRUTH, linewidth=base / 7, label=TRUTH_NAME)
         x_title, y_title = (title.replace(": ", ":\n") for title in recovery.axis_titles())
         axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel=x_title, ylabel=y_title)
+        ticks = np.linspace(-limit, limit, 5)
+        axes.set(xticks=ticks, yticks=ticks, xticklabels=map(number, ticks), yticklabels=map(number, ticks))
         axes.text(1.04, 0.98, recovery.note().replace(", ", "\n"), transform=axes.transAxes, va="top")
 
     return _page(draw, label, page)
@@ -98,7 +101,13 @@ def region_recovery_page(recovery: RegionRecovery, label: FigureLabel, page: Pag
             label=TRUTH_NAME,
         )
         axes.axvline(0, color=LIGHT.muted, linewidth=base / 20)
-        axes.set(yticks=rows, yticklabels=table["region"], ylim=(len(rows) - 0.4, -0.6), xlabel=recovery.axis_title())
+        axes.set(
+            yticks=rows,
+            yticklabels=table["region"],
+            ylim=(len(rows) - 0.4, -0.6),
+            xlabel=recovery.axis_title(),
+            xlim=recovery.span(),
+        )
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
 

@@ -69,7 +69,7 @@ class RegionScores:
 
 def region_figure(scores: RegionScores, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
     """Plotly figure; its height grows with the number of regions."""
-    figure, rows = go.Figure(), scores.rows()
+    figure = go.Figure()
     for column, name, colour, offset in scores.sides():
         figure.add_trace(_bars(scores, column, name, colour, offset))
     if len(scores.subjects):
@@ -91,6 +91,14 @@ def region_figure(scores: RegionScores, label: FigureLabel, theme: ThemeName = "
     texts = [_text_column(scores.table[name], name, x, theme) for name, x in (("p", 0.915), ("q", 1.0))]
     # One assignment: plotly checks the whole list again at every single addition.
     figure.update_layout(annotations=[*texts[0], *texts[1]], shapes=_stripes(scores, theme))
+    _axes(figure, scores)
+    figure.update_layout(barmode="overlay", height=max(320, ROW * scores.n_regions + TOP + BOTTOM))
+    dress(figure, label, theme, above=LIFT)
+    inner = figure.layout.height - TOP - BOTTOM
+    return figure.update_layout(margin=dict(l=20, r=40, t=TOP, b=BOTTOM), legend=dict(y=1 + (LIFT - 6) / inner))
+
+
+def _axes(figure: go.Figure, scores: RegionScores) -> None:
     figure.update_xaxes(
         title=f"{R2} on held-out data, mean over the region's voxels",
         domain=[0, 0.84],
@@ -100,7 +108,7 @@ def region_figure(scores: RegionScores, label: FigureLabel, theme: ThemeName = "
         zeroline=True,
     )
     figure.update_yaxes(
-        tickvals=rows,
+        tickvals=scores.rows(),
         ticktext=list(scores.table["region"]),
         range=[scores.n_regions - 0.4, -0.6],
         ticks="",
@@ -109,10 +117,6 @@ def region_figure(scores: RegionScores, label: FigureLabel, theme: ThemeName = "
         zeroline=False,
         showline=False,
     )
-    figure.update_layout(barmode="overlay", height=max(320, ROW * scores.n_regions + TOP + BOTTOM))
-    dress(figure, label, theme, above=LIFT)
-    inner = figure.layout.height - TOP - BOTTOM
-    return figure.update_layout(margin=dict(l=20, r=40, t=TOP, b=BOTTOM), legend=dict(y=1 + (LIFT - 6) / inner))
 
 
 def _bars(scores: RegionScores, column: str, name: str, colour: str, offset: float) -> go.Bar:

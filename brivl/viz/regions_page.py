@@ -54,7 +54,7 @@ def _draw_bars(axes: Axes, scores: RegionScores, base: float) -> None:
                 markeredgewidth=base / 13,
                 zorder=4,
             )
-    axes.plot(*scores.links(), color="#7B8794", linewidth=base / 30, zorder=3)
+    axes.plot(*scores.links(), color="#B5BDC7", linewidth=base / 30, zorder=3)
     axes.plot(
         table["joint"],
         rows,
@@ -65,14 +65,19 @@ def _draw_bars(axes: Axes, scores: RegionScores, base: float) -> None:
         label=f"joint {R2}",
         zorder=3,
     )
+    _label_rows(axes, scores, base)
+
+
+def _label_rows(axes: Axes, scores: RegionScores, base: float) -> None:
+    names = [_two_lines(name) for name in scores.table["region"]]
     axes.axvline(0, color=LIGHT.muted, linewidth=base / 20)
     axes.set(
-        yticks=rows,
-        yticklabels=[_two_lines(name) for name in table["region"]],
+        yticks=scores.rows(),
+        yticklabels=names,
         ylim=(scores.n_regions - 0.4, -0.6),
         xlabel=f"{R2} on held-out data",
     )
-    broken = any("\n" in _two_lines(name) for name in table["region"])
+    broken = any("\n" in name for name in names)
     axes.tick_params(axis="y", length=0, labelsize=base * (0.76 if broken else 1))
     axes.spines["left"].set_visible(False)
 
