@@ -21,9 +21,9 @@ class Planting:
     """Settings of the simulated brain, common to its regions."""
 
     n_pcs: int = 20  # principal components of a layer that voxels may read
-    n_latents: int = 4  # directions among them that voxels do read, those in which the two models differ most
-    coherence: float = 0.5  # how alike voxels of a region are tuned
-    share_jitter: float = 0.1  # SD of the share of the multimodal model between voxels of a region
+    n_latents: int = 3  # directions among them that voxels do read, those in which the two models differ most
+    coherence: float = 0.6  # how alike voxels of a region are tuned
+    share_jitter: float = 0.05  # SD of the share of the multimodal model between voxels of a region
     ev_spread: float = 0.35  # SD of log(ev) between voxels of a region
     max_ev: float = 0.8
 

@@ -26,13 +26,12 @@ BASELINE = 100.0  # BOLD units; the signal is in percent of it
 # areas for faces, bodies and places by deep layers and more by the multimodal model, language and frontal areas most;
 # nothing in motor and auditory ones.
 TUNING: dict[str, Tuning] = {
-    "V1": Tuning(5, 0.25, 0.40), "V2": Tuning(5, 0.30, 0.40), "V3": Tuning(6, 0.35, 0.40),
-    "OPA": Tuning(8, 0.50, 0.40), "OFA": Tuning(8, 0.55, 0.40), "IPS": Tuning(8, 0.45, 0.30),
-    "PPA": Tuning(10, 0.65, 0.45), "RSC": Tuning(10, 0.70, 0.35), "EBA": Tuning(11, 0.75, 0.45),
-    "FFA": Tuning(12, 0.80, 0.50),
-    "FEF": Tuning(10, 0.60, 0.25), "SEF": Tuning(10, 0.60, 0.20), "sPMv": Tuning(11, 0.75, 0.20),
-    "PMvh": Tuning(11, 0.70, 0.20),
-    "FO": Tuning(12, 0.85, 0.30), "Broca": Tuning(12, 0.90, 0.30),
+    "V1": Tuning(5, 0.10, 0.60), "V2": Tuning(5, 0.15, 0.58), "V3": Tuning(6, 0.20, 0.56),
+    "OPA": Tuning(8, 0.50, 0.56), "OFA": Tuning(8, 0.50, 0.56), "IPS": Tuning(8, 0.35, 0.45),
+    "PPA": Tuning(10, 0.75, 0.62), "RSC": Tuning(10, 0.80, 0.50), "EBA": Tuning(10, 0.85, 0.62),
+    "FFA": Tuning(12, 0.90, 0.65), "FEF": Tuning(10, 0.65, 0.38), "SEF": Tuning(10, 0.65, 0.32),
+    "sPMv": Tuning(10, 0.80, 0.32), "PMvh": Tuning(10, 0.75, 0.32), "FO": Tuning(12, 0.95, 0.45),
+    "Broca": Tuning(12, 0.95, 0.45),
 }  # fmt: skip
 
 
