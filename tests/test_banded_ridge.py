@@ -41,7 +41,7 @@ def test_random_draws_agree_with_himalayas_estimator(backend):
     Xs, Y, _ = simulate()
     alphas = tuple(np.logspace(3, 7, 6))
     ours = BandedRidge(alphas, Draws(8, 3), normalise_kernels=False, solver=Solver(backend, 13, 3)).fit(Xs, Y)
-    theirs = himalaya_fit(Xs, Y, ours._candidates(2), alphas)
+    theirs = himalaya_fit(Xs, Y, ours._candidates(np.arange(2)), alphas)
     np.testing.assert_allclose(ours.cv_scores_, theirs.cv_scores_, atol=1e-4)
     np.testing.assert_allclose(np.log(ours.band_weights_ / ours.alphas_), theirs.deltas_, atol=1e-4)
     kernels = np.stack([X @ X.T for X in Xs])
@@ -211,3 +211,29 @@ def test_ties_go_to_equal_weights_and_mirrored_ties_decide_nothing():
         [-1.0, -0.9, -0.9, -0.8],
     ])  # fmt: skip
     assert choose(scores, grid).tolist() == [0, 0, 1, 3]
+
+
+@pytest.mark.parametrize("backend", ["torch", "numpy"])
+def test_alphas_too_small_for_float32_are_never_chosen(backend):
+    (X, _), Y, _ = simulate(10)
+    alphas = (1e-12, 1.0, 100.0)
+    ridge = BandedRidge(alphas, normalise_kernels=False, solver=Solver(backend)).fit([X], Y)
+    assert set(ridge.alphas_.tolist()) <= {1.0, 100.0}
+    np.testing.assert_allclose(ridge.cv_scores_, himalaya_fit([X], Y, np.ones((1, 1)), alphas).cv_scores_, atol=1e-4)
+
+
+def test_given_weights_of_the_same_band_add_up():
+    (X, other), Y, _ = simulate(8)
+    ratios = np.array([[0.2, 0.5, 0.3], [0.3, 0.5, 0.2]])
+    three = BandedRidge(ALPHAS, ratios).fit([X, other, X], Y)
+    two = BandedRidge(ALPHAS, np.array([[0.5, 0.5]])).fit([X, other], Y)
+    assert len(three.cv_scores_) == 1
+    np.testing.assert_allclose(three.predict([X, other, X]), two.predict([X, other]), atol=1e-4)
+
+
+@pytest.mark.parametrize("wrong", [{"alphas": ()}, {"alphas": (1.0, -1.0)}, {"ratios": np.ones((1, 3)) / 3},
+                                   {"ratios": np.array([[0.5, 0.6]])}])  # fmt: skip
+def test_settings_that_make_no_sense_are_refused_in_words(wrong):
+    Xs, Y, _ = simulate(5)
+    with pytest.raises(RequestError, match="Alphas must be positive|sum to 1"):
+        BandedRidge(**wrong).fit(Xs, Y)

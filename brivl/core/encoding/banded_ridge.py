@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from himalaya.kernel_ridge import generate_dirichlet_samples, solve_multiple_kernel_ridge_random_search
-from himalaya.scoring import l2_neg_loss
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -24,6 +24,7 @@ from brivl.core.encoding.split_score import himalaya_backend, r2_joint, r2_split
 from brivl.errors import RequestError
 
 Progress = Callable[[int, int], None]
+Array = Any  # of the backend: numpy.ndarray or torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ class BandedRidge(BaseEstimator):
         called as the search goes and may raise, which stops it. Raises RequestError for bad shapes or NaN.
         """
         _check_bands(Xs, Y)
+        if not len(self.alphas) or not all(0 < alpha < np.inf for alpha in self.alphas):
+            raise RequestError(f"Alphas must be positive numbers, at least one; got {self.alphas!r}.")
         Xs, Y = [np.asarray(X, np.float32) for X in Xs], np.asarray(Y, np.float32)
         self.kernel_scales_ = _kernel_scales(Xs) if self.normalise_kernels else np.ones(len(Xs), np.float32)
         folds = contiguous_folds(len(Y), self.cv) if isinstance(self.cv, int) else self.cv
@@ -88,7 +91,7 @@ class BandedRidge(BaseEstimator):
         kernels = np.stack([scale * (X @ X.T) for X, scale in zip(rows.Xs, self.kernel_scales_, strict=True)])
         owner = _identical(kernels)
         distinct = np.unique(owner)
-        search = _Search(kernels[distinct], rows, self._candidates(len(distinct)), self)
+        search = _Search(kernels[distinct], rows, self._candidates(owner), self)
         weights = search.run(progress)
         self.cv_scores_, self.alphas_, self.dual_coef_ = search.scores, search.alphas, search.dual_coef
         sharing = np.bincount(owner, minlength=len(Xs))[owner]
@@ -109,14 +112,16 @@ class BandedRidge(BaseEstimator):
         """R2 per voxel (n_voxels,), or its parts by band (n_bands, n_voxels); Y is to be centred by the caller."""
         return r2_split(Y, self.predict(Xs, split=True)) if split else r2_joint(Y, self.predict(Xs))
 
-    def _candidates(self, n_bands: int) -> np.ndarray:
-        """Weights to try for this many distinct kernels."""
-        if n_bands == 1:
-            return np.ones((1, 1))
-        if isinstance(self.ratios, Draws):
-            return _draw(self.ratios, n_bands)
-        candidates = ratio_grid(n_bands) if self.ratios is None else np.asarray(self.ratios, float)
-        return candidates if candidates.shape[1] == n_bands else ratio_grid(n_bands)
+    def _candidates(self, owner: np.ndarray) -> np.ndarray:
+        """Weights to try for the distinct kernels; what bands with one kernel would get is added up."""
+        distinct = np.unique(owner)
+        if self.ratios is None:
+            return ratio_grid(len(distinct))
+        given = self.ratios
+        given = _draw(given, len(owner)) if isinstance(given, Draws) else _checked_ratios(given, len(owner))
+        merged = np.stack([given[:, owner == band].sum(1) for band in distinct], axis=1)
+        _, first = np.unique(np.round(merged, 12), axis=0, return_index=True)
+        return merged[np.sort(first)]
 
 
 class _Search:
@@ -143,10 +148,10 @@ class _Search:
                 self.dual_coef[:, voxels] = self._refit(backend, self.candidates[i], voxels)
         return self.candidates[best].T
 
-    def _cross_validate(self, Ks: object, Y: object, i: int, loss: Callable) -> np.ndarray:
+    def _cross_validate(self, Ks: Array, Y: Array, i: int, loss: Callable) -> np.ndarray:
         """Best alpha of each voxel for candidate i; its score goes to `scores`."""
-        # himalaya's log of a zero weight is meant to be -inf.
-        with np.errstate(divide="ignore"):
+        # himalaya's log of a zero weight is meant to be -inf; alphas struck out pass through the loss as NaN.
+        with np.errstate(divide="ignore", invalid="ignore"):
             _, _, scores, alphas = solve_multiple_kernel_ridge_random_search(
                 Ks, Y, n_iter=self.candidates[i : i + 1], alphas=self.grid, score_func=loss, cv=self.rows.folds,
                 n_targets_batch=self.solver.n_voxels_batch, n_alphas_batch=self.solver.n_alphas_batch,
@@ -171,16 +176,21 @@ class _Search:
 
 
 class _CountedLoss:
-    """himalaya's default loss, weighted by fold; each call is a step, and the one place to stop a search."""
+    """Minus the mean squared error, weighted by fold; each call is a step, and the one place to stop a search."""
 
     def __init__(self, progress: Progress | None, weights: list[float]) -> None:
         self.progress, self.weights, self.done = progress, weights, 0
 
-    def __call__(self, Y: object, Y_pred: object) -> object:
+    def __call__(self, Y: Array, Y_pred: Array) -> Array:
+        """Y (n_held_out, n_voxels_batch), Y_pred (n_alphas_batch, n_held_out, n_voxels_batch): per alpha and voxel."""
         self.done += 1
         if self.progress is not None:
             self.progress(self.done, len(self.weights))
-        return l2_neg_loss(Y, Y_pred) * self.weights[self.done - 1]
+        # himalaya drops Y_pred right after, and half of the time of its own loss goes into temporaries and NaN checks;
+        # alphas too small for float32, the one source of NaN, are struck out by the solver itself.
+        Y_pred -= Y
+        Y_pred *= Y_pred
+        return Y_pred.sum(1) * (-self.weights[self.done - 1] / len(Y))
 
 
 def _draw(draws: Draws, n_bands: int) -> np.ndarray:
@@ -189,6 +199,16 @@ def _draw(draws: Draws, n_bands: int) -> np.ndarray:
         candidates = np.array(generate_dirichlet_samples(draws.n_iter, n_bands, random_state=draws.random_state))
     candidates[0] = 1 / n_bands
     return candidates
+
+
+def _checked_ratios(ratios: np.ndarray, n_bands: int) -> np.ndarray:
+    """Raise RequestError unless rows are weights of this many bands."""
+    ratios = np.asarray(ratios, float)
+    if ratios.ndim != 2 or ratios.shape[1] != n_bands or (ratios < 0).any() or not np.allclose(ratios.sum(1), 1):
+        raise RequestError(
+            f"Ratios (n_candidates, {n_bands}) of weights >= 0 that sum to 1 are wanted; got {ratios!r}."
+        )
+    return ratios
 
 
 def _kernel_scales(Xs: Sequence[np.ndarray]) -> np.ndarray:
