@@ -1,4 +1,4 @@
-"""A simulated movie experiment small enough for a test: 140 frames in all, 120 voxels in four regions."""
+"""A simulated movie experiment small enough for a test: 280 frames in all, 120 voxels in four regions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from brivl.data import phantom_movie
 from brivl.data.movie_stimulus import MovieConfig
 from brivl.data.phantom_movie import BrainLayout, MoviePhantomConfig
 
-NAME = "phantom-movie:120/20"
+NAME = "phantom-movie:240/40"
 LAYER = 8
 SILENT_REGION = "M1"
 TUNING = {"uni": Tuning(LAYER, 0.15, 0.6), "both": Tuning(LAYER, 0.5, 0.6), "multi": Tuning(LAYER, 0.85, 0.6)}

@@ -18,6 +18,7 @@ import torch
 from brivl.errors import RequestError
 from brivl.models.activations import image_features, pixel_maker, text_features
 from brivl.models.feature_model import FeatureModel, Kind, ModelCard, file_sha
+from brivl.models.text_encoder import import_transformers
 from brivl.models.torchvision_schemas import declare_torchvision_schemas
 
 MAX_TOKENS = 80  # as many as the shipped text encoders take
@@ -126,10 +127,8 @@ def _timm_source(name: str, timm_name: str) -> Source:
 
 
 def _transformers_source(name: str) -> Source:
-    from transformers import AutoConfig
-
     def load(local: bool) -> Any:
-        return AutoConfig.from_pretrained(name, local_files_only=local, trust_remote_code=False)
+        return import_transformers().AutoConfig.from_pretrained(name, local_files_only=local, trust_remote_code=False)
 
     try:
         config = load(True) if Path(name).is_dir() else _from_hub(name, load)
@@ -206,10 +205,9 @@ def _timm_weights(name: str) -> Path:
 
 def _transformers_model(name: str) -> torch.nn.Module:
     """A transformers model with all its weights, in evaluation mode."""
-    from transformers import AutoModel
 
     def load(local: bool) -> tuple[torch.nn.Module, dict]:
-        return AutoModel.from_pretrained(
+        return import_transformers().AutoModel.from_pretrained(
             name, local_files_only=local, use_safetensors=True, trust_remote_code=False, output_loading_info=True,
             dtype=torch.float32,
         )  # fmt: skip
@@ -235,10 +233,9 @@ def _transformers_digest(name: str, kind: Kind, model: torch.nn.Module) -> str:
 
 
 def _open_text(name: str, config: Any) -> FeatureModel:
-    from transformers import AutoTokenizer
-
     def load(local: bool) -> Any:
-        return AutoTokenizer.from_pretrained(name, local_files_only=local, trust_remote_code=False)
+        transformers = import_transformers()
+        return transformers.AutoTokenizer.from_pretrained(name, local_files_only=local, trust_remote_code=False)
 
     model = _transformers_model(name)
     tokenizer = load(True) if Path(name).is_dir() else _from_hub(name, load)

@@ -64,7 +64,8 @@ def to_pixels(images: np.ndarray, size: int, mean: tuple[float, ...], std: tuple
     Deterministic: the whole image is scaled (area-averaged where it shrinks) to a square. The authors' code takes a
     random crop at extraction, which makes features irreproducible; this project does not.
     """
-    x = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255  # (B, 3, H, W)
+    own = np.array(images, order="C")  # a copy: what the store maps into memory is read-only, which torch warns of
+    x = torch.from_numpy(own).permute(0, 3, 1, 2).float() / 255  # (B, 3, H, W)
     if x.shape[-2:] != (size, size):
         x = torch.nn.functional.interpolate(x, (size, size), mode="bilinear", antialias=True, align_corners=False)
     shape = (1, 3, 1, 1)

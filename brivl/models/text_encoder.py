@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -19,24 +20,29 @@ def resolve(pretrained: str) -> str:
     return str(minilm_folder()) if pretrained == MINILM else pretrained
 
 
+def import_transformers() -> ModuleType:
+    """transformers, which imports beside a CPU-only torch and draws no bars of its own on the command line."""
+    declare_torchvision_schemas()
+    import transformers
+
+    transformers.logging.disable_progress_bar()
+    return transformers
+
+
 def build_text_encoder(pretrained: str) -> torch.nn.Module:
     """A transformers model with its weights; forward gives last_hidden_state (B, T, width). Nothing is unpickled."""
-    declare_torchvision_schemas()
-    from transformers import AutoModel
-
     source = resolve(pretrained)
-    return AutoModel.from_pretrained(
+    return import_transformers().AutoModel.from_pretrained(
         source, local_files_only=Path(source).is_dir(), use_safetensors=True, trust_remote_code=False
     )
 
 
 def build_tokenizer(pretrained: str) -> Any:
     """The tokenizer that belongs to the encoder."""
-    declare_torchvision_schemas()
-    from transformers import AutoTokenizer
-
     source = resolve(pretrained)
-    return AutoTokenizer.from_pretrained(source, local_files_only=Path(source).is_dir(), trust_remote_code=False)
+    return import_transformers().AutoTokenizer.from_pretrained(
+        source, local_files_only=Path(source).is_dir(), trust_remote_code=False
+    )
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> dict[str, torch.Tensor]:

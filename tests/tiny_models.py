@@ -1,0 +1,99 @@
+"""Models of a few thousand random weights, saved as folders in the forms that timm and transformers use."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from brivl.models.configs import BrivlConfig, LingualConfig, VisualConfig
+from brivl.models.torchvision_schemas import declare_torchvision_schemas
+
+declare_torchvision_schemas()
+
+WORDS = "a the red blue green dog cat house stands runs near on grass sky big small".split()
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+WIDTH, DEPTH, HEADS, SIDE = 16, 4, 2, 32
+
+
+def save_bert(folder: Path, seed: int = 0) -> Path:
+    """A BERT with its word-piece vocabulary."""
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    torch.manual_seed(seed)
+    config = BertConfig(
+        vocab_size=len(SPECIAL + WORDS), hidden_size=WIDTH, num_hidden_layers=DEPTH, num_attention_heads=HEADS,
+        intermediate_size=32, max_position_embeddings=24,
+    )  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    BertModel(config).save_pretrained(folder)
+    vocabulary = folder / "vocab.txt"
+    vocabulary.write_text("\n".join(SPECIAL + WORDS) + "\n")
+    BertTokenizer(str(vocabulary)).save_pretrained(folder)
+    return folder
+
+
+def save_vit(folder: Path, seed: int = 0) -> Path:
+    """A ViT in transformers' form."""
+    from transformers import ViTConfig, ViTModel
+
+    torch.manual_seed(seed)
+    ViTModel(ViTConfig(**_vision_sizes()), add_pooling_layer=False).save_pretrained(folder)
+    return folder
+
+
+def save_clip(folder: Path, seed: int = 0) -> Path:
+    """A CLIP whose tokenizer knows single letters."""
+    from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
+
+    torch.manual_seed(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    pieces = [*letters, *(f"{x}</w>" for x in letters), "<|startoftext|>", "<|endoftext|>"]
+    (folder / "vocab.json").write_text(json.dumps({piece: i for i, piece in enumerate(pieces)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    tokenizer = CLIPTokenizer.from_pretrained(folder)
+    text: dict[str, Any] = {
+        "vocab_size": len(pieces), "hidden_size": WIDTH, "num_hidden_layers": DEPTH - 1, "num_attention_heads": HEADS,
+        "intermediate_size": 32, "max_position_embeddings": 24, "bos_token_id": len(pieces) - 2,
+        "eos_token_id": len(pieces) - 1, "pad_token_id": len(pieces) - 1,
+    }  # fmt: skip
+    CLIPModel(CLIPConfig(text_config=text, vision_config=_vision_sizes())).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def save_timm(folder: Path, seed: int = 0) -> Path:
+    """A timm ViT as a local folder: config.json and model.safetensors."""
+    import timm
+    from safetensors.torch import save_file
+
+    torch.manual_seed(seed)
+    sizes = {"img_size": SIDE, "patch_size": 16, "embed_dim": WIDTH, "depth": DEPTH, "num_heads": HEADS}
+    model = timm.create_model("vit_tiny_patch16_224", pretrained=False, num_classes=0, **sizes)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(model.state_dict(), folder / "model.safetensors")
+    about = {"input_size": [3, SIDE, SIDE], "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.4], "num_classes": 0}
+    config = {"architecture": "vit_tiny_patch16_224", "num_classes": 0, "model_args": sizes, "pretrained_cfg": about}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def tiny_config(bert: Path, queue_size: int = 32) -> BrivlConfig:
+    """A dual stream small enough to train in a test; its lingual stream starts from the BERT in this folder."""
+    return BrivlConfig(
+        name="brivl-tiny",
+        visual=VisualConfig(image_size=SIDE, patch_size=16, width=WIDTH, depth=DEPTH, n_heads=HEADS),
+        lingual=LingualConfig(pretrained=str(bert), max_tokens=16, width=WIDTH),
+        embed_dim=8,
+        queue_size=queue_size,
+    )
+
+
+def _vision_sizes() -> dict[str, int]:
+    return {
+        "image_size": SIDE, "patch_size": 16, "hidden_size": WIDTH, "num_hidden_layers": DEPTH,
+        "num_attention_heads": HEADS, "intermediate_size": 32,
+    }  # fmt: skip
