@@ -154,9 +154,10 @@ def _draw(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str | Non
     view = MapView(look.theme(), names, highlight, picked, height=HEIGHT)
     figure = flatmap_figure(mapped.geometry, mapped.painting, mapped.scores, label, view)
     figure.update_layout(uirevision=f"{shown.choices.data}")
-    st.plotly_chart(
-        figure, theme=None, key=CHART, on_select=_pick, selection_mode="points", config=CONFIG, height="stretch"
-    )
+    with st.container(key="figure"):
+        st.plotly_chart(
+            figure, theme=None, key=CHART, on_select=_pick, selection_mode="points", config=CONFIG, height="stretch"
+        )
     if picked is not None:
         _card(mapped, picked)
     recovery_panel.draw(shown)

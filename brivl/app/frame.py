@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from brivl.app import cached, look, tabs
 from brivl.app.asking import Shown, said_subjects
 from brivl.app.look import Chip
+from brivl.app.navigation import make_sure_of_menu
 from brivl.app.running import Run, active_job, in_progress, run_buttons, say_failures, watch
 from brivl.app.state import Choices
 from brivl.app.widgets import sidebar
@@ -49,6 +50,7 @@ class PageSpec:
 
 def explore(spec: PageSpec) -> None:
     """Draw a page. Everything that a user can cause ends as a sentence."""
+    make_sure_of_menu()
     look.put_style()
     asked = sidebar()
     if asked is None:

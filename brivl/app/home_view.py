@@ -10,6 +10,7 @@ import streamlit as st
 from brivl.app import cached, look
 from brivl.app.asking import look_up, said_subjects
 from brivl.app.look import Chip
+from brivl.app.navigation import make_sure_of_menu
 from brivl.app.running import Run, active_job, in_progress, run_buttons, say_failures, watch
 from brivl.app.state import Choices
 from brivl.app.widgets import sidebar
@@ -28,6 +29,7 @@ N_RECENT = 6
 
 def home() -> None:
     """Draw the page. Everything that a user can cause ends as a sentence."""
+    make_sure_of_menu()
     look.put_style()
     asked = sidebar()
     look.headline("Which model, which layer, which region?")

@@ -82,10 +82,16 @@ def _detail(shown: Shown) -> str:
 
 def _draw(scores: LayerScores, label: FigureLabel) -> None:
     figure = layer_figure(scores, label, look.theme())
-    st.plotly_chart(
-        figure, theme=None, key=CHART, on_select=_choose_layer, selection_mode="points", config=PLOT_CONFIG,
-        height="stretch",
-    )  # fmt: skip
+    with st.container(key="figure"):
+        st.plotly_chart(
+            figure,
+            theme=None,
+            key=CHART,
+            on_select=_choose_layer,
+            selection_mode="points",
+            config=PLOT_CONFIG,
+            height="stretch",
+        )
 
 
 def _choose_layer() -> None:

@@ -13,18 +13,26 @@ from brivl.viz.style import ThemeName
 
 CSS = """
 <style>
-.stMainBlockContainer {padding: 2.2rem 2.4rem 1rem 2.4rem; max-width: 1700px;}
-[data-testid="stSidebarHeader"] {height: 2.6rem; padding-bottom: 0;}
-[data-testid="stSidebarUserContent"] {padding-top: 0.4rem;}
-[data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] {gap: 0.7rem;}
-.bx-headline {font-size: 1.6rem; line-height: 1.25; font-weight: 650; margin: 0; padding: 0;}
+.stMainBlockContainer {padding: 3.6rem 2rem 0.5rem 2rem; max-width: 1760px;}
+.stMainBlockContainer > [data-testid="stVerticalBlock"] {gap: 0.55rem;}
+[data-testid="stTabs"] [data-testid="stVerticalBlock"] {gap: 0.5rem;}
+[data-testid="stTab"] {height: 2.1rem;}
+[data-testid="stSidebarHeader"] {height: 2.2rem; min-height: 2.2rem; padding-bottom: 0; margin-bottom: 0;}
+[data-testid="stSidebarUserContent"] {padding-top: 0; padding-bottom: 1rem;}
+[data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] {gap: 0.55rem;}
+.bx-title {font-size: 1.25rem; font-weight: 700; margin: -1.4rem 0 0 0;}
+.bx-headline {font-size: 1.42rem; line-height: 1.25; font-weight: 650; margin: 0; padding: 0; text-wrap: pretty;}
 .bx-chips {display: flex; flex-wrap: wrap; gap: 0.4rem; margin: 0;}
 .bx-chip {border: 1px solid color-mix(in srgb, currentColor 28%, transparent); border-radius: 1rem;
-  padding: 0.05rem 0.65rem; font-size: 0.88rem; white-space: nowrap;}
+  padding: 0 0.6rem; font-size: 0.86rem; white-space: nowrap;}
 .bx-chip.bx-simulated {background: #FFF1D6; border-color: #D9962B; color: #7A3E00; font-weight: 650;}
-.bx-caption {font-size: 0.95rem; line-height: 1.4; margin: 0; max-width: 70rem;}
-.bx-small {font-size: 0.82rem; opacity: 0.75; margin: 0;}
+.bx-caption {font-size: 0.93rem; line-height: 1.38; margin: 0; max-width: 78rem;}
+.bx-small {font-size: 0.82rem; line-height: 1.35; opacity: 0.8; margin: 0;}
+.bx-note {font-size: 0.88rem; line-height: 1.35; margin: 0; border-left: 3px solid #D9962B; padding: 0.1rem 0 0.1rem 0.6rem;}
+.st-key-figure {height: max(400px, calc(100vh - 350px));}
+.st-key-figure > div, .st-key-figure > div > div {height: 100%; flex: 1 1 auto;}
 .st-key-stale {opacity: 0.38; filter: grayscale(0.4);}
+h3 {font-size: 1.15rem !important; padding: 0.4rem 0 0.1rem 0 !important;}
 </style>
 """
 
@@ -61,6 +69,16 @@ def chips(items: Sequence[Chip]) -> None:
 def caption(text: str) -> None:
     """What is plotted."""
     st.html(f'<p class="bx-caption">{escape(text)}</p>')
+
+
+def note(text: str) -> None:
+    """What must be read before the figure is believed."""
+    st.html(f'<p class="bx-note">{escape(text)}</p>')
+
+
+def title(text: str) -> None:
+    """Name of the product, above the controls."""
+    st.html(f'<p class="bx-title">{escape(text)}</p>')
 
 
 def small(text: str) -> None:

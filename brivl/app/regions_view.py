@@ -58,7 +58,7 @@ def _view(shown: Shown) -> View:
     def draw() -> None:
         _controls(shown, level)
         if comparison.warning:
-            st.warning(comparison.warning)
+            look.note(comparison.warning)
         figure = region_figure(scores, label, look.theme())
         st.plotly_chart(figure, theme=None, key="regions chart", config=PLOT_CONFIG)
 
@@ -69,9 +69,15 @@ def _controls(shown: Shown, level: Level) -> None:
     levels = _levels(shown)
     with st.container(horizontal=True):
         if len(levels) > 1:
-            st.segmented_control("Regions", levels, format_func=TITLES.__getitem__, **bound("level", level))
+            st.segmented_control(
+                "Regions", levels, format_func=TITLES.__getitem__, label_visibility="collapsed", **bound("level", level)
+            )
         st.segmented_control(
-            "Order", ORDERS, format_func=ORDER_NAMES.__getitem__, **bound("order", shown.choices.order)
+            "Order",
+            ORDERS,
+            format_func=ORDER_NAMES.__getitem__,
+            label_visibility="collapsed",
+            **bound("order", shown.choices.order),
         )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from brivl.app import cached, state
+from brivl.app import cached, look, state
 from brivl.app.state import ALL, DEFAULT_POOLING, Choices
 from brivl.backend.datasets import DatasetCard
 from brivl.backend.known import Known
@@ -25,6 +25,7 @@ def sidebar() -> tuple[Choices, Known] | None:
     fields = state.raw_fields()
     name = state.dataset_of(fields)
     with st.sidebar:
+        look.title("BriVL explorer")
         _data(name)
     try:
         known = cached.known(name)

@@ -1,0 +1,35 @@
+"""Which pages there are."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+ENTERED = "entered through app.py"
+
+
+def pages() -> list:
+    """The pages, in the order of the menu."""
+    return [
+        st.Page("pages/home.py", title="Home", default=True),
+        st.Page("pages/layers.py", title="Layers"),
+        st.Page("pages/flatmap.py", title="Flatmap"),
+        st.Page("pages/regions.py", title="Regions"),
+    ]
+
+
+def navigate() -> None:
+    """Run the page that the address names."""
+    page = st.navigation(pages(), position="top")
+    st.session_state[ENTERED] = True
+    page.run()
+
+
+def make_sure_of_menu() -> None:
+    """Go through app.py after all, if Streamlit did not.
+
+    The first address that a fresh server is asked for, say /layers, is answered by running pages/layers.py alone: until
+    st.navigation has been called once, a folder pages/ counts as Streamlit's older, automatic kind.
+    """
+    if ENTERED not in st.session_state:
+        st.navigation(pages(), position="top")
+        st.rerun()
