@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from brivl.app import cached, look, recovery_panel
+from brivl.app import cached, look, null_panel, recovery_panel
 from brivl.app.asking import Shown, look_up, said_subjects
 from brivl.app.frame import PageSpec, View
 from brivl.app.limits import shared_limit
@@ -161,6 +161,7 @@ def _draw(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str | Non
     if picked is not None:
         _card(mapped, picked)
     recovery_panel.draw(shown)
+    null_panel.draw(shown)
 
 
 def _pick() -> None:
