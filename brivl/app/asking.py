@@ -63,7 +63,7 @@ class Shown:
         return min(counts), max(counts)
 
     def largest_gap(self) -> float:
-        """max |split R² of A + split R² of B - joint R²| over all voxels and answers shown; should be rounding error."""
+        """max |split R² of A + that of B - joint R²| over all voxels and answers shown; should be rounding error."""
         gaps = [np.abs(a.result.r2_split.sum(0) - a.result.r2_joint).astype(float) for a in self.answers.values()]
         return max(float(np.nanmax(gap)) for gap in gaps)
 

@@ -98,12 +98,9 @@ def _paint(shown: Shown, geometry: FlatmapGeometry, scores: MapScores) -> Painti
     choices = shown.choices
     if choices.map == "difference":
         return paint_difference(geometry, scores, shared_limit(choices, "difference", scores.a - scores.b))
-    limits = (0.0, choices.limit or shared_limit(choices, "joint", scores.joint))
-    return (
-        paint_pair(geometry, scores, limits)
-        if choices.map == "pair"
-        else paint_joint(geometry, scores, limits, look.theme())
-    )
+    if choices.map == "pair":
+        return paint_pair(geometry, scores, (0.0, shared_limit(choices, "split", np.concatenate([scores.a, scores.b]))))
+    return paint_joint(geometry, scores, (0.0, shared_limit(choices, "joint", scores.joint)), look.theme())
 
 
 def _headline(shown: Shown, mapped: Mapped) -> str:

@@ -25,6 +25,7 @@ WHAT = (
     "left, and see the answer by layer, on the cortex and by region."
 )
 N_RECENT = 6
+GO = ":material/arrow_forward:"
 
 
 def home() -> None:
@@ -60,8 +61,8 @@ def _loaded(choices: Choices, known: Known) -> None:
     look.chips([*chips, Chip(known.licence)] if known.licence else chips)
     if known.simulated:
         look.small(
-            "Simulated: voxels, responses and noise are made by this program from planted layers and models, so the truth is "
-            "known. They say nothing about any brain."
+            "Simulated: voxels, responses and noise are made by this program from planted layers and models, so the truth "
+            "is known. They say nothing about any brain."
         )
     elif known.citation:
         look.small(known.citation)
@@ -84,11 +85,11 @@ def _tour(choices: Choices, known: Known) -> None:
     else:
         look.small("Done: the answer is in the cache.")
     st.markdown("**2. Look** where in the brain the two models predict, and which of them predicts more.")
-    st.page_link("pages/flatmap.py", label="Open the flatmap")
+    st.page_link("pages/flatmap.py", label="Open the flatmap", icon=GO)
     st.markdown("**3. Compare** layers and regions, and take figure, numbers and methods text with you (tab Export).")
     with st.container(horizontal=True):
-        st.page_link("pages/layers.py", label="Open the layers")
-        st.page_link("pages/regions.py", label="Open the regions")
+        st.page_link("pages/layers.py", label="Open the layers", icon=GO)
+        st.page_link("pages/regions.py", label="Open the regions", icon=GO)
 
 
 def _models() -> None:
@@ -141,7 +142,7 @@ def _asked(request: dict) -> str:
         return str(request.get("task", ""))
     first = fits[0]
     what = f"{first['dataset']}, {first['subject']}, layer {first['layer']}"
-    return what if len(fits) == 1 else f"{what} and {len(fits) - 1} more"
+    return what if len(fits) == 1 else f"{what}, {len(fits) - 1} more"
 
 
 def _outcome(status: JobStatus) -> str:

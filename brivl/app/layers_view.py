@@ -82,7 +82,7 @@ def _detail(shown: Shown) -> str:
 
 def _draw(scores: LayerScores, label: FigureLabel) -> None:
     figure = layer_figure(scores, label, look.theme())
-    with st.container(key="figure"):
+    with st.container(key="figure-tall"):
         st.plotly_chart(
             figure,
             theme=None,

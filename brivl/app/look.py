@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -28,9 +29,13 @@ CSS = """
 .bx-chip.bx-simulated {background: #FFF1D6; border-color: #D9962B; color: #7A3E00; font-weight: 650;}
 .bx-caption {font-size: 0.93rem; line-height: 1.38; margin: 0; max-width: 78rem;}
 .bx-small {font-size: 0.82rem; line-height: 1.35; opacity: 0.8; margin: 0;}
-.bx-note {font-size: 0.88rem; line-height: 1.35; margin: 0; border-left: 3px solid #D9962B; padding: 0.1rem 0 0.1rem 0.6rem;}
-.st-key-figure {height: max(400px, calc(100vh - 350px));}
-.st-key-figure > div, .st-key-figure > div > div {height: 100%; flex: 1 1 auto;}
+.bx-note {font-size: 0.88rem; line-height: 1.35; margin: 0; border-left: 3px solid #D9962B;
+  padding: 0.1rem 0 0.1rem 0.6rem;}
+[class*="st-key-figure"] {--h: max(400px, calc(100vh - 325px)); flex: 0 0 var(--h) !important;
+  height: var(--h) !important; min-height: var(--h); max-height: var(--h);}
+.st-key-figure-tall {--h: max(430px, calc(100vh - 300px)) !important;}
+[class*="st-key-figure"] > div, [class*="st-key-figure"] [data-testid="stFullScreenFrame"],
+[class*="st-key-figure"] [data-testid="stPlotlyChart"] {height: 100% !important;}
 .st-key-stale {opacity: 0.38; filter: grayscale(0.4);}
 h3 {font-size: 1.15rem !important; padding: 0.4rem 0 0.1rem 0 !important;}
 </style>
@@ -57,6 +62,7 @@ def theme() -> ThemeName:
 
 def headline(text: str) -> None:
     """The finding."""
+    text = re.sub(r"(?<=\w)-(?=\w)", "\N{NON-BREAKING HYPHEN}", text)  # "ViT-mini" stays on one line
     st.html(f'<h1 class="bx-headline">{escape(text)}</h1>')
 
 

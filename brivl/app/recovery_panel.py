@@ -93,7 +93,7 @@ def _layers(shown: Shown, subject: str, truth: Truth, label: FigureLabel) -> Non
     if any(answer is None for answer in answers.values()):
         missing = sum(answer is None for answer in answers.values())
         st.caption(
-            f"The best layer needs every layer; {missing} of {len(answers)} are missing. Run all layers on the page Layers."
+            f"The best layer needs every layer; {missing} of {len(answers)} are missing. Run all on the page Layers."
         )
         return
     joint = np.stack([answers[layer].result.r2_joint for layer in choices.layers])
@@ -104,7 +104,12 @@ def _layers(shown: Shown, subject: str, truth: Truth, label: FigureLabel) -> Non
 
 def _show(figure: PlotlyFigure, page: Callable[[], Figure], what: str) -> None:
     st.plotly_chart(figure, theme=None, key=f"recovery {what}", config=PLOT_CONFIG)
+    name = f"simulated_recovery_{what.lower().replace(' ', '_')}.png"
     st.download_button(
-        "PNG, 16:9 slide", lambda: figure_bytes(page(), "png", dpi=144), f"simulated_recovery_{what.lower()}.png", "image/png",
-        key="export recovery", on_click="ignore",
-    )  # fmt: skip
+        "PNG, 16:9 slide",
+        lambda: figure_bytes(page(), "png", dpi=144),
+        name,
+        "image/png",
+        key="export recovery",
+        on_click="ignore",
+    )

@@ -137,18 +137,17 @@ def _table(comparison: RegionComparison, means: pd.DataFrame) -> pd.DataFrame:
 
 
 def _caption(shown: Shown, comparison: RegionComparison) -> str:
-    n = len(shown.subjects)
-    dots = "Dots: subjects, joined by thin lines. " if n > 1 else ""
-    unit = f"{n} subjects" if comparison.unit == "subject" else f"voxels of {shown.who}"
-    return " ".join(
-        part for part in (
-            f"Bars: mean split {R2} of each model over the region's fitted voxels{' and subjects' if n > 1 else ''}, on "
-            f"held-out data; grey mark: joint {R2}. {dots}p: paired two-tailed t-test over {unit}; q: Benjamini-Hochberg "
-            "over the regions shown.",
-            f"{largest_difference(shown.names, comparison)}.",
-            small_sample_note(comparison),
-        ) if part
-    )  # fmt: skip
+    several = len(shown.subjects) > 1
+    unit = f"{len(shown.subjects)} subjects" if comparison.unit == "subject" else f"voxels of {shown.who}"
+    parts = [
+        f"Bars: mean split {R2} of each model over the region's fitted voxels{' and subjects' if several else ''}, on "
+        f"held-out data; grey mark: joint {R2}.",
+        "Dots: subjects, joined by thin lines." if several else "",
+        f"p: paired two-tailed t-test over {unit}; q: Benjamini-Hochberg over the regions shown.",
+        f"{largest_difference(shown.names, comparison)}.",
+        small_sample_note(comparison),
+    ]
+    return " ".join(part for part in parts if part)
 
 
 def _detail(shown: Shown) -> str:

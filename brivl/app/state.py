@@ -16,8 +16,8 @@ from brivl.models.feature_model import POOLINGS
 
 ALL = "All"
 DEFAULT_POOLING = "default"
-FIELDS = ("data", "a", "b", "layer", "subject", "region", "preset", "pooling", "map", "level", "order", "limit")
-OF_DATASET = ("a", "b", "layer", "subject", "region", "level", "limit")  # what another dataset may not have
+FIELDS = ("data", "a", "b", "layer", "subject", "region", "preset", "pooling", "map", "level", "order")
+OF_DATASET = ("a", "b", "layer", "subject", "region", "level")  # what another dataset may not have
 MAPS = ("joint", "pair", "difference")
 ORDERS = ("anatomical", "p")
 KEPT = "question"  # in the session: the raw fields, strings as in the URL
@@ -41,7 +41,6 @@ class Choices:
     map: str = "joint"
     level: str = ""
     order: str = "anatomical"
-    limit: float | None = None  # of the colours
 
     @property
     def models(self) -> tuple[str, str]:
@@ -118,7 +117,7 @@ def resolve(fields: Mapping[str, str], known: Known) -> tuple[Choices, list[str]
         preset=pick("preset", tuple(PRESETS), "strict", "preset"),
         pooling=pick("pooling", POOLINGS, DEFAULT_POOLING, "pooling"),
         map=pick("map", MAPS, "joint", "map"), order=pick("order", ORDERS, "anatomical", "order"),
-        region=fields.get("region") or BRAIN, level=fields.get("level", ""), limit=_positive(fields.get("limit", "")),
+        region=fields.get("region") or BRAIN, level=fields.get("level", ""),
     )  # fmt: skip
     return chosen, notes
 
@@ -128,24 +127,13 @@ def default_layer(n_layers: int) -> int:
     return max(1, round(n_layers * 2 / 3))
 
 
-def _positive(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if 0 < value <= 1 else None
-
-
 def to_fields(choices: Choices) -> dict[str, str]:
     """The strings of the URL."""
-    fields = {
-        name: getattr(choices, name) for name in FIELDS if name not in ("pooling", "limit", "region", "map", "order")
-    }
+    fields = {name: getattr(choices, name) for name in FIELDS if name not in ("pooling", "region", "map", "order")}
     special = {
         "pooling": "" if choices.pooling == DEFAULT_POOLING else choices.pooling,
         "region": "" if choices.region == BRAIN else choices.region,
         "map": "" if choices.map == "joint" else choices.map,
         "order": "" if choices.order == "anatomical" else choices.order,
-        "limit": "" if choices.limit is None else f"{choices.limit:g}",
     }
     return {name: str(value) for name, value in (fields | special).items() if value not in ("", None)}

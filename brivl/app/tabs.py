@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
@@ -39,7 +41,11 @@ def _figure(view: View) -> None:
 
 def self_check(shown: Shown) -> str:
     """The parts of R² must add up to the whole."""
-    return f"split adds up to joint: max |diff| {shown.largest_gap():.0e} over {len(shown.answers)} fits"
+    return f"split adds up to joint: max |diff| {shown.largest_gap():.1g} over {_count(len(shown.answers))}"
+
+
+def _count(n: int) -> str:
+    return "1 fit" if n == 1 else f"{n} fits"
 
 
 def _table(view: View) -> None:
@@ -65,8 +71,6 @@ def _code(view: View) -> None:
 
 def _link() -> str:
     """Address of this page with its question."""
-    from urllib.parse import urlencode
-
     return f"{st.context.url or ''}?{urlencode(st.query_params.to_dict())}"
 
 
@@ -94,10 +98,9 @@ def _npz(view: View, simulated: str) -> None:
     if len(keys) > 1:
         layer, subject = st.selectbox("Fit", keys, format_func=lambda key: f"layer {key[0]}, {key[1]}", width=260)
     answer, voxels = view.shown.answers[layer, subject], view.shown.facts[subject].voxels
-    st.download_button(
-        "NPZ", lambda: npz_bytes(answer, voxels), f"{simulated}{subject}_layer{layer:02d}.npz", "application/octet-stream",
-        key="export npz", on_click="ignore",
-    )  # fmt: skip
+    name = f"{simulated}{subject}_layer{layer:02d}.npz"
+    make = partial(npz_bytes, answer, voxels)
+    st.download_button("NPZ", make, name, "application/octet-stream", key="export npz", on_click="ignore")
 
 
 def csv_text(view: View) -> str:

@@ -1,4 +1,4 @@
-"""A dataset as pages know it: what can be chosen, and the digests with which answers are looked up. No data are read."""
+"""A dataset as pages know it: what can be chosen, and digests with which answers are looked up. No data are read."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ class Known:
 def look_at(store: Store, name: str) -> Known:
     """What pages may know of a dataset.
 
-    Raises RequestError for a name that is none, or a dataset without subjects or models; DataError for unreadable files.
+    Raises RequestError for a name that is none, or a dataset without subjects or models; DataError where files cannot
+    be read.
     """
     d = open_dataset(name, store)
     if not d.subjects:
