@@ -25,6 +25,7 @@ HOMES = {  # package -> the only places that may import it
     "torch": ("brivl.models", "brivl.train"),
     "timm": ("brivl.models", "brivl.train"),
     "transformers": ("brivl.models", "brivl.train"),
+    "torchvision": ("brivl.models",),
     "safetensors": ("brivl.models",),
     "huggingface_hub": ("brivl.models",),
     "himalaya": ("brivl.core.encoding.banded_ridge", "brivl.core.encoding.split_score"),

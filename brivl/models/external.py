@@ -200,7 +200,13 @@ def _timm_weights(name: str) -> Path:
     def load(local: bool) -> str:
         return hf_hub_download(repository, "model.safetensors", local_files_only=local)
 
-    return Path(_from_hub(repository, load))
+    try:
+        return Path(_from_hub(repository, load))
+    except Exception as error:  # the hub, the connection and the disk each have kinds of their own
+        raise RequestError(
+            f"Wanted the weights of {name!r} ({repository}); they are not on this machine, and the hub cannot be "
+            "reached or does not have them. Put them into a folder (config.json and model.safetensors) and name that."
+        ) from error
 
 
 def _transformers_model(name: str) -> torch.nn.Module:

@@ -17,7 +17,7 @@ _library: torch.library.Library | None = None  # kept alive: a collected Library
 
 
 def declare_torchvision_schemas() -> None:
-    """Declare the torchvision operators that are missing; does nothing where torchvision works or on a second call."""
+    """Declare the torchvision operators that are missing; does nothing where torchvision works, or on a second call."""
     global _library
     if _library is not None or _torchvision_imports():
         return
@@ -28,6 +28,15 @@ def declare_torchvision_schemas() -> None:
 
 
 def _torchvision_imports() -> bool:
-    import sys
-
-    return "torchvision" in sys.modules or hasattr(torch.ops.torchvision, "nms")
+    """Whether importing works as it is. Tried, not guessed: beside its own torch, torchvision declares the operators
+    itself when it is imported, and must not find them there already.
+    """
+    try:
+        import torchvision  # noqa: F401 (only whether it can be)
+    except RuntimeError as error:
+        if "torchvision::" in str(error):
+            return False
+        raise
+    except ModuleNotFoundError:  # those who need it will say so
+        pass
+    return True
