@@ -61,8 +61,8 @@ def _loaded(choices: Choices, known: Known) -> None:
     look.chips([*chips, Chip(known.licence)] if known.licence else chips)
     if known.simulated:
         look.small(
-            "Simulated: voxels, responses and noise are made by this program from planted layers and models, so the truth "
-            "is known. They say nothing about any brain."
+            "Simulated: responses and noise are made by this program from planted layers and models, so the truth is "
+            "known. They say nothing about any brain."
         )
     elif known.citation:
         look.small(known.citation)

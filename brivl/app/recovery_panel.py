@@ -30,6 +30,7 @@ from brivl.viz.recovery import (
 from brivl.viz.recovery_page import difference_page, layer_recovery_page, region_recovery_page
 from brivl.viz.style import PLOT_CONFIG, FigureLabel
 
+PANEL = "recovery panel"
 VOXELS, REGIONS, LAYERS = "Voxels", "Regions", "Best layer"
 
 
@@ -39,7 +40,11 @@ def draw(shown: Shown) -> None:
     truth = shown.facts[subject].truth
     if truth is None:
         return
-    with st.expander(f"Was the truth recovered? ({subject}, simulated data, whose truth is known)"):
+    title = f"Was the truth recovered? ({subject}, simulated data, whose truth is known)"
+    panel = st.expander(title, key=PANEL, on_change="rerun")
+    if not panel.open:
+        return
+    with panel:
         if set(shown.choices.models) != set(truth.models):
             st.caption(f"The truth was planted with {truth.models[0]} and {truth.models[1]}. Compare these two.")
             return

@@ -42,6 +42,11 @@ class Known:
     dataset: Dataset
     digests: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Feature spaces that come with the data."""
+        return self.dataset.models
+
     def digest(self, subject: str) -> str:
         """As of the dataset; files of gigabytes are hashed once."""
         if subject not in self.digests:
