@@ -121,7 +121,7 @@ def joint_headline(layer: int, joint: np.ndarray, who: str) -> str:
         return f"Layer {layer}: no voxel was fitted ({who})"
     positive = int((joint > 0).sum())
     return (
-        f"Layer {layer}: both models explain {number(float(joint.mean()), 2)} R² on average, "
+        f"Layer {layer}: both models together explain {number(float(joint.mean()), 2)} R² on average, "
         f"more than nothing in {positive:,} of {joint.size:,} voxels ({who})"
     )
 
