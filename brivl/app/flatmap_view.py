@@ -30,7 +30,9 @@ from brivl.viz.style import R2, FigureLabel
 
 CHART = "flatmap chart"
 PICKED = "picked voxel"
-FADED = 0.18  # opacity outside the chosen region
+FADED = 0.35  # opacity outside the chosen region
+BY_EV = "fade by explainable variance"
+FULL_EV, FAINTEST = 0.5, 0.15  # explainable variance from which colours are full; opacity where there is none
 HEIGHT = 520  # px
 TITLES = {"joint": f"Joint {R2}", "pair": "Both models", "difference": "Difference"}
 
@@ -66,9 +68,14 @@ def _view(shown: Shown) -> View:
     highlight = region if region in mapped.geometry.outlines else None
     stem = f"flatmap_{shown.choices.map}_layer{shown.choices.layer:02d}_{shown.choices.subject}"
     return View(
-        label, shown, lambda: _draw(shown, mapped, label, highlight), _table(mapped),
-        lambda page: flatmap_page(mapped.geometry, mapped.painting, label, page, highlight), stem,
-    )  # fmt: skip
+        label,
+        shown,
+        lambda: _draw(shown, mapped, label, highlight),
+        _table(mapped),
+        lambda page: flatmap_page(mapped.geometry, mapped.painting, label, page, highlight),
+        stem,
+        below=lambda: recovery_panel.draw(shown),
+    )
 
 
 def _mapped(shown: Shown) -> Mapped:
@@ -80,10 +87,19 @@ def _mapped(shown: Shown) -> Mapped:
     assert geometry is not None  # _look_up saw to it
     regions = masks_of(voxels, "roi" if voxels.rois else "region") if voxels.rois or voxels.aal is not None else {}
     joint, a, b = _mean([answer.result for answer in shown.answers.values()])
-    inside = shown.region(subject)
-    opacity = None if inside is None else np.where(inside, 1.0, FADED)
-    scores = MapScores(joint, a, b, shown.names, regions, opacity)
+    scores = MapScores(joint, a, b, shown.names, regions, _opacity(shown))
     return Mapped(voxels, geometry, scores, regions, _paint(shown, geometry, scores))
+
+
+def _opacity(shown: Shown) -> np.ndarray | None:
+    """(n_voxels,) 0..1: less outside the chosen region and, where that is wished, where little can be explained."""
+    inside = shown.region(shown.subjects[0])
+    opacity = None if inside is None else np.where(inside, 1.0, FADED)
+    ev = [answer.result.explainable_variance for answer in shown.answers.values()]
+    if not st.session_state.get(BY_EV) or any(part is None for part in ev):
+        return opacity
+    by_ev = np.clip(np.nan_to_num(np.mean(ev, axis=0)) / FULL_EV, FAINTEST, 1.0)
+    return by_ev if opacity is None else opacity * by_ev
 
 
 def _mean(results: Sequence[EncodingResult]) -> np.ndarray:
@@ -131,9 +147,10 @@ def _caption(shown: Shown, mapped: Mapped) -> str:
     mean = f", mean over the subjects in whom a voxel was fitted ({n})" if n > 1 else ""
     region = "" if shown.choices.region == BRAIN else f" Voxels outside {shown.choices.region} are faded."
     fitted = int(np.isfinite(mapped.scores.joint).sum())
+    faded = f" Colours fade where explainable variance is below {FULL_EV:g}." if st.session_state.get(BY_EV) else ""
     return (
         f"{what} on held-out data{mean}; {fitted:,} of {mapped.voxels.n_voxels:,} voxels were fitted, the others are "
-        f"clear.{region} {mapped.geometry.space}. Hover for values, click to keep a voxel."
+        f"clear.{region}{faded} {mapped.geometry.space}. Hover for values, click to keep a voxel."
     )
 
 
@@ -147,6 +164,8 @@ def _draw(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str | Non
             "Map", MAPS, format_func=TITLES.__getitem__, label_visibility="collapsed", **bound("map", shown.choices.map)
         )
         names = st.toggle("Names", value=True, key="flatmap names")
+        if next(iter(shown.answers.values())).result.explainable_variance is not None:
+            st.toggle("Fade by EV", key=BY_EV, help="Colours fade where little of the response repeats (EV below 0.5).")
     picked = _picked(mapped)
     view = MapView(look.theme(), names, highlight, picked, height=HEIGHT)
     figure = flatmap_figure(mapped.geometry, mapped.painting, mapped.scores, label, view)
@@ -157,7 +176,6 @@ def _draw(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str | Non
         )
     if picked is not None:
         _card(mapped, picked)
-    recovery_panel.draw(shown)
     null_panel.draw(shown)
 
 

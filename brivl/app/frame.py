@@ -31,10 +31,11 @@ class View:
 
     label: FigureLabel
     shown: Shown
-    draw: Callable[[], None]  # the figure, with what belongs right below it
+    draw: Callable[[], None]  # the figure, with its own controls
     table: pd.DataFrame
     page: Callable[[Page], Figure]  # the figure for print and talk
     stem: str  # of file names
+    below: Callable[[], None] | None = None  # what stands under the caption
 
 
 @dataclass(frozen=True)

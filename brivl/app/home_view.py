@@ -40,7 +40,7 @@ def home() -> None:
             _loaded(*asked)
         except BrivlError as error:
             st.error(str(error))
-    left, right = st.columns([3, 2], gap="large")
+    left, right = st.columns([5, 4], gap="large")
     with left:
         if asked is not None:
             _tour(*asked)
@@ -94,8 +94,9 @@ def _tour(choices: Choices, known: Known) -> None:
 
 def _models() -> None:
     st.subheader("Models", anchor=False)
-    rows = [(card.title, "stand-in" if card.stand_in else "as published", card.note) for card in SHIPPED.values()]
-    st.dataframe(pd.DataFrame(rows, columns=["model", "weights", "what it is"]), hide_index=True)
+    for card in SHIPPED.values():
+        kind = "stand-in" if card.stand_in else "as published"
+        st.markdown(f"**{card.title}** ({kind}, {' and '.join(card.kinds)}). {card.note}")
 
 
 def _cache() -> None:
@@ -105,12 +106,10 @@ def _cache() -> None:
     one.metric("Answers", f"{len(fits):,}")
     two.metric("Size", _bytes(size))
     if fits:
-        recent = [m for m in reversed(fits)][:N_RECENT]
-        rows = [
-            (r["dataset"], r["subject"], r["layer"], " and ".join(r["models"]), m["info"]["seconds"])
-            for m in recent for r in [m["info"]["request"]]
-        ]  # fmt: skip
-        st.dataframe(pd.DataFrame(rows, columns=["dataset", "subject", "layer", "models", "seconds"]), hide_index=True)
+        recent = fits[: -N_RECENT - 1 : -1]
+        asked = [manifest["info"]["request"] for manifest in recent]
+        rows = [(f"{r['dataset']}, {r['subject']}, layer {r['layer']}", " + ".join(r["models"])) for r in asked]
+        st.dataframe(pd.DataFrame(rows, columns=["latest answers", "models"]), hide_index=True)
     else:
         look.small("No answer yet. Answers are kept and found again, in this session or another.")
 

@@ -37,6 +37,8 @@ def _figure(view: View) -> None:
     view.draw()
     look.caption(view.label.caption)
     look.small(self_check(view.shown))
+    if view.below is not None:
+        view.below()
 
 
 def self_check(shown: Shown) -> str:

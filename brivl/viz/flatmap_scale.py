@@ -15,7 +15,7 @@ from brivl.viz.painting import Bar, Painting, Square
 from brivl.viz.style import R2, STEADY, Theme
 
 MAP_DOMAIN = (0.0, 0.86)
-SQUARE_X, SQUARE_Y = (0.905, 0.995), (0.62, 0.86)
+SQUARE_X, SQUARE_Y = (0.875, 0.965), (0.62, 0.86)
 PICKED = "picked voxel"
 
 
@@ -139,6 +139,7 @@ def _add_square(figure: go.Figure, scale: Square, theme: Theme, at: np.ndarray |
         yaxis2=axis
         | dict(
             domain=SQUARE_Y,
+            side="right",  # on the left its title would lie on the map of a narrow window
             anchor="x2",
             scaleanchor="x2",
             title=dict(text=f"split {R2}<br>{b}", font=dict(color=theme.b_text, size=13)),

@@ -29,7 +29,7 @@ STEADY: dict[str, object] = {"marker": {"opacity": 1}}
 
 ThemeName = Literal["light", "dark"]
 
-FONT = "'Source Sans 3', 'Source Sans Pro', 'Segoe UI', Helvetica, Arial, 'Liberation Sans', sans-serif"
+FONT = "'Source Sans', 'Source Sans 3', 'Source Sans Pro', 'Segoe UI', Helvetica, Arial, 'Liberation Sans', sans-serif"
 PLOT_FONTS = ("Source Sans 3", "Helvetica", "Arial", "Liberation Sans", "DejaVu Sans")
 
 

@@ -1,0 +1,132 @@
+"""The whole path in Chromium: choose, run, see the three pages, reload, cancel."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from brivl.config import PROJECT
+
+CHROMIUM = os.environ.get("BRIVL_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+DATA = "data=phantom-movie%3A120%2F24"  # small: ten samples a run
+PATIENCE = 240_000  # ms until a first answer, with everything that it prepares, on a busy machine
+HEADLINE = ".bx-headline"
+FIGURE = ".js-plotly-plot .main-svg"
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an explorer with an empty cache."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    cache: Path = tmp_path_factory.mktemp("browser") / "cache"
+    words = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        "app.py",
+        "--server.headless",
+        "true",
+        "--server.port",
+        str(port),
+    ]
+    log = open(cache.parent / "server.log", "wb")
+    process = subprocess.Popen(
+        words, cwd=PROJECT, env=os.environ | {"BRIVL_CACHE": str(cache)}, stdout=log, stderr=subprocess.STDOUT
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_up(address)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(20)
+        log.close()
+
+
+def wait_until_up(address: str) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        try:
+            with urlopen(f"{address}/_stcore/health", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError("the server did not start")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    if not CHROMIUM:
+        reason = "Chromium is missing, so the browser tests are skipped; install it (apt-get install chromium)."
+        print(reason, file=sys.__stderr__)
+        pytest.skip(reason)
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+def test_the_whole_path(server: str, browser) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 720})
+    page.set_default_timeout(PATIENCE)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+
+    # A deep link on a fresh server, nothing computed yet.
+    page.goto(f"{server}/layers?{DATA}")
+    page.wait_for_selector(HEADLINE)
+    assert "No result yet for layer 8, S01" in page.inner_text(HEADLINE)
+    assert page.get_by_role("link", name="Flatmap").count() == 1, "the menu is there"
+
+    # Choose another subject, run, watch, see.
+    page.get_by_test_id("stSidebar").get_by_role("radio", name="S02").or_(
+        page.get_by_test_id("stSidebar").get_by_role("button", name="S02")
+    ).click()
+    page.get_by_text("No result yet for layer 8, S02").wait_for()
+    page.get_by_role("button", name="Run layer 8, S02").click()
+    page.get_by_role("button", name="Cancel").wait_for()
+    page.wait_for_selector(FIGURE)
+    assert "SIMULATED" in page.inner_text(".bx-chips")
+    assert "split adds up to joint" in page.inner_text("[data-testid=stMain]")
+    page.get_by_role("button", name="Cancel").wait_for(state="detached")  # after the fit it prepares the flatmap
+
+    # The other pages keep the question.
+    page.get_by_role("link", name="Flatmap").click()
+    page.get_by_text("Joint R² of both models on held-out data").wait_for()
+    page.wait_for_selector(FIGURE)
+    assert "subject=S02" in page.url and "SIMULATED" in page.inner_text(".bx-chips")
+    page.get_by_role("link", name="Regions").click()
+    page.get_by_text("Bars: mean split R²").wait_for()
+    page.wait_for_selector(FIGURE)
+    assert "subject=S02" in page.url and "S02" in page.inner_text(HEADLINE)
+
+    # A reload shows the same answer, from the cache.
+    said = page.inner_text(HEADLINE)
+    page.reload()
+    page.wait_for_selector(FIGURE)
+    assert page.inner_text(HEADLINE) == said
+
+    # A long computation is cancelled; what was there stays.
+    page.goto(f"{server}/layers?{DATA}&subject=S02")
+    page.get_by_role("button", name=re.compile("Run all layers")).click()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("The computation was cancelled").wait_for()
+    page.wait_for_selector(FIGURE)
+    assert not errors, errors
+    page.close()
