@@ -74,6 +74,7 @@ def _view(shown: Shown) -> View:
         _table(mapped),
         lambda page: flatmap_page(mapped.geometry, mapped.painting, label, page, highlight),
         stem,
+        hint="Hover for values, click to keep a voxel.",
         below=lambda: recovery_panel.draw(shown),
     )
 
@@ -150,7 +151,7 @@ def _caption(shown: Shown, mapped: Mapped) -> str:
     faded = f" Colours fade where explainable variance is below {FULL_EV:g}." if st.session_state.get(BY_EV) else ""
     return (
         f"{what} on held-out data{mean}; {fitted:,} of {mapped.voxels.n_voxels:,} voxels were fitted, the others are "
-        f"clear.{region}{faded} {mapped.geometry.space}. Hover for values, click to keep a voxel."
+        f"clear.{region}{faded} {mapped.geometry.space}."
     )
 
 

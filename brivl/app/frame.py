@@ -13,9 +13,11 @@ from brivl.app import cached, look, tabs
 from brivl.app.asking import Shown, said_subjects
 from brivl.app.look import Chip
 from brivl.app.navigation import make_sure_of_menu
-from brivl.app.running import Run, active_job, in_progress, run_buttons, say_failures, watch
+from brivl.app.running import Run, active_job, run_buttons, say_failures, watch
 from brivl.app.state import Choices
 from brivl.app.widgets import sidebar
+from brivl.backend.estimates import in_words
+from brivl.backend.jobs import JobStatus
 from brivl.backend.known import Known
 from brivl.core.encoding.presets import PRESETS
 from brivl.errors import BrivlError
@@ -35,6 +37,7 @@ class View:
     table: pd.DataFrame
     page: Callable[[Page], Figure]  # the figure for print and talk
     stem: str  # of file names
+    hint: str = ""  # what can be done with the figure on the page, not in print
     below: Callable[[], None] | None = None  # what stands under the caption
 
 
@@ -77,7 +80,7 @@ def _explore(spec: PageSpec, choices: Choices, known: Known) -> None:
         _show_old(spec, known)
     else:
         _empty(shown, runs)
-    _sidebar_state(shown)
+    _sidebar_state(shown, job)
 
 
 def _show(spec: PageSpec, shown: Shown) -> None:
@@ -113,7 +116,9 @@ def _show_old(spec: PageSpec, known: Known) -> None:
         return
     shown = spec.look_up(old, known)
     if spec.ready(shown):
-        st.caption(f"Still shown: layer {old.layer}, {said_subjects(old)}")
+        a, b = shown.names
+        what = f"layer {old.layer}, {said_subjects(old)}, {a} and {b}, preset {old.preset}"
+        st.caption(f"Still shown until the new answer is ready: {what}")
         with st.container(key="stale"):
             _show(spec, shown)
 
@@ -141,12 +146,13 @@ def _offer_rest(shown: Shown, runs: Sequence[Run]) -> None:
         run_buttons(runs[-1:])
 
 
-def _sidebar_state(shown: Shown) -> None:
-    """Where the answer came from, and what else is being computed."""
+def _sidebar_state(shown: Shown, job: JobStatus | None) -> None:
+    """Where the answer came from, and whether something else is being computed."""
     with st.sidebar:
         if shown.answers:
             seconds = sum(float(answer.info["seconds"]) for answer in shown.answers.values())
             n = len(shown.answers)
-            look.small(f"{n} fit{'s' if n > 1 else ''}: cached (computed in {seconds:.1f} s)")
-        for status in cached.board().active():
-            look.small(f"Running: {in_progress(status)}")
+            look.small(f"{n} fit{'s' if n > 1 else ''}: cached (computed in {in_words(seconds)})")
+        others = [status for status in cached.board().active() if job is None or status.job_id != job.job_id]
+        if others:
+            look.small(f"{len(others)} other computation{'s' if len(others) > 1 else ''} running or waiting, see Home")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -11,7 +13,7 @@ from brivl.app import cached, look
 from brivl.app.asking import look_up, said_subjects
 from brivl.app.look import Chip
 from brivl.app.navigation import make_sure_of_menu
-from brivl.app.running import Run, active_job, in_progress, run_buttons, say_failures, watch
+from brivl.app.running import Run, active_job, run_buttons, say_failures, watch
 from brivl.app.state import Choices
 from brivl.app.widgets import sidebar
 from brivl.backend.jobs import JobStatus
@@ -42,12 +44,11 @@ def home() -> None:
             st.error(str(error))
     left, right = st.columns([5, 4], gap="large")
     with left:
-        if asked is not None:
-            _tour(*asked)
+        job = None if asked is None else _tour(*asked)
         _models()
     with right:
+        _jobs(job)
         _cache()
-        _jobs()
 
 
 def _loaded(choices: Choices, known: Known) -> None:
@@ -68,8 +69,8 @@ def _loaded(choices: Choices, known: Known) -> None:
         look.small(known.citation)
 
 
-def _tour(choices: Choices, known: Known) -> None:
-    """Three steps from nothing to an answer."""
+def _tour(choices: Choices, known: Known) -> JobStatus | None:
+    """Three steps from nothing to an answer; the job of the first one, if it runs."""
     st.subheader("In three steps", anchor=False)
     run = Run(f"Run layer {choices.layer}, {said_subjects(choices)}", choices.requests())
     shown = look_up(choices, known)
@@ -90,6 +91,7 @@ def _tour(choices: Choices, known: Known) -> None:
     with st.container(horizontal=True):
         st.page_link("pages/layers.py", label="Open the layers", icon=GO)
         st.page_link("pages/regions.py", label="Open the regions", icon=GO)
+    return job
 
 
 def _models() -> None:
@@ -121,28 +123,30 @@ def _bytes(n: int) -> str:
     return f"{n} bytes"
 
 
-def _jobs() -> None:
+def _jobs(tour: JobStatus | None) -> None:
     st.subheader("Recent jobs", anchor=False)
+    running = [status for status in cached.board().active() if tour is None or status.job_id != tour.job_id]
+    if running:
+        watch(running[0].job_id)
     jobs = cached.board().jobs()[:N_RECENT]
     if not jobs:
         look.small("None since the server was started.")
         return
-    rows = [(_when(status), _asked(request), status.state, _outcome(status)) for request, status in jobs]
-    st.dataframe(pd.DataFrame(rows, columns=["started", "fits", "state", "outcome"]), hide_index=True)
+    rows = [(f"{_when(status)} {_asked(request)}", _outcome(status)) for request, status in jobs]
+    st.dataframe(pd.DataFrame(rows, columns=["job", "state"]), hide_index=True)
 
 
 def _when(status: JobStatus) -> str:
-    return time.strftime("%H:%M", time.localtime(status.started)) if status.started else "waiting"
+    return time.strftime("%H:%M", time.localtime(status.started)) if status.started else ""
 
 
-def _asked(request: dict) -> str:
+def _asked(request: Mapping[str, Any]) -> str:
     fits = request.get("fits", [])
     if not fits:
         return str(request.get("task", ""))
-    first = fits[0]
-    what = f"{first['dataset']}, {first['subject']}, layer {first['layer']}"
+    what = f"{fits[0]['dataset']}, {fits[0]['subject']}, layer {fits[0]['layer']}"
     return what if len(fits) == 1 else f"{what}, {len(fits) - 1} more"
 
 
 def _outcome(status: JobStatus) -> str:
-    return in_progress(status) if status.active else status.error or status.message
+    return status.error or status.state

@@ -22,6 +22,7 @@ from brivl.viz.layers_page import layer_page
 from brivl.viz.style import PLOT_CONFIG, R2, FigureLabel
 
 CHART = "layers chart"
+HINT = "Click a dot to choose its layer."
 
 
 def _look_up(choices: Choices, known: Known) -> Shown:
@@ -42,7 +43,9 @@ def _view(shown: Shown) -> View:
     scores = LayerScores(table, shown.names, selected=shown.choices.layer)
     label = FigureLabel(_headline(shown, table), _caption(shown, table), shown.known.simulated, _detail(shown))
     stem = f"layers_{shown.known.stimulus_kind}_{shown.choices.subject}"
-    return View(label, shown, lambda: _draw(scores, label), table, lambda page: layer_page(scores, label, page), stem)
+    return View(
+        label, shown, lambda: _draw(scores, label), table, lambda page: layer_page(scores, label, page), stem, HINT
+    )
 
 
 def _headline(shown: Shown, table: pd.DataFrame) -> str:
@@ -71,8 +74,7 @@ def _caption(shown: Shown, table: pd.DataFrame) -> str:
     dots = "each dot is a subject, a thin line joins its two models." if n > 1 else f"each dot is subject {shown.who}."
     return (
         f"Mean over {count} fitted voxels{where}, on held-out data. Line: joint {R2} of both models"
-        f"{' (mean of subjects)' if n > 1 else ''}. {boxes}{dots if boxes else dots.capitalize()} "
-        "Click a dot to choose its layer."
+        f"{' (mean of subjects)' if n > 1 else ''}. {boxes}{dots if boxes else dots.capitalize()}"
     )
 
 

@@ -14,7 +14,7 @@ from brivl.viz.style import ThemeName
 
 CSS = """
 <style>
-.stMainBlockContainer {padding: 3.6rem 2rem 0.5rem 2rem; max-width: 1760px;}
+.stMainBlockContainer {padding: 4rem 2rem 0.5rem 2rem; max-width: 1760px;}
 .stMainBlockContainer > [data-testid="stVerticalBlock"] {gap: 0.55rem;}
 [data-testid="stTabs"] [data-testid="stVerticalBlock"] {gap: 0.5rem;}
 [data-testid="stTab"] {height: 2.1rem;}
@@ -36,7 +36,7 @@ CSS = """
 .st-key-figure-tall {--h: max(430px, calc(100vh - 300px)) !important;}
 [class*="st-key-figure"] > div, [class*="st-key-figure"] [data-testid="stFullScreenFrame"],
 [class*="st-key-figure"] [data-testid="stPlotlyChart"] {height: 100% !important;}
-.st-key-stale {opacity: 0.38; filter: grayscale(0.4);}
+.st-key-stale {opacity: 0.38; filter: grayscale(0.4); gap: 0.55rem;}
 h3 {font-size: 1.15rem !important; padding: 0.4rem 0 0.1rem 0 !important;}
 </style>
 """

@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-import pandas as pd
 import streamlit as st
 
 from brivl.app import look
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from brivl.app.frame import View
 
 NAMES = ("Figure", "Table", "Method", "Code", "Export")
+MOST_LINES = 4  # of code before the box scrolls
 
 
 def draw(view: View) -> None:
@@ -35,7 +35,7 @@ def draw(view: View) -> None:
 
 def _figure(view: View) -> None:
     view.draw()
-    look.caption(view.label.caption)
+    look.caption(f"{view.label.caption} {view.hint}")
     look.small(self_check(view.shown))
     if view.below is not None:
         view.below()
@@ -52,19 +52,21 @@ def _count(n: int) -> str:
 
 def _table(view: View) -> None:
     st.dataframe(view.table, hide_index=True, height=420)
-    look.small(_said(view))
+    a, b = view.shown.names
+    look.small(f"a: {a}, b: {b}. {_said(view)}")
 
 
 def _method(view: View) -> None:
     st.markdown(methods_paragraph(view.shown.done))
     preset = view.shown.done.preset
     st.markdown(f"**Why preset “{preset.name}” does so**")
-    st.dataframe(pd.DataFrame(preset_reasons(preset), columns=["choice", "value", "reason"]), hide_index=True)
+    st.markdown("\n".join(f"- `{field}` = {value}: {why}" for field, value, why in preset_reasons(preset)))
 
 
 def _code(view: View) -> None:
     st.caption("On the command line")
-    st.code(cli_lines(view.shown.done), language="bash", wrap_lines=True, height=180)
+    lines = cli_lines(view.shown.done)
+    st.code(lines, language="bash", wrap_lines=True, height=220 if lines.count("\n") > MOST_LINES else "content")
     st.caption("In Python")
     st.code(python_lines(view.shown.done), language="python")
     st.caption("Link to this page")

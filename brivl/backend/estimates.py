@@ -10,14 +10,11 @@ from brivl.store.artifacts import Store
 
 
 def seconds_per_fit(store: Store, request: FitRequest) -> float | None:
-    """Median seconds of stored fits like this one (same dataset and preset), None where there are none."""
-    alike = [
-        float(manifest["info"]["seconds"])
-        for manifest in store.list("fit")
-        if manifest["info"]["request"]["dataset"] == request.dataset
-        and manifest["info"]["request"]["preset"] == request.preset
-    ]
-    return median(alike) if alike else None
+    """Median seconds of stored fits of the same dataset, with the same preset if there are any; None without fits."""
+    alike = [m["info"] for m in store.list("fit") if m["info"]["request"]["dataset"] == request.dataset]
+    same = [info for info in alike if info["request"]["preset"] == request.preset]
+    seconds = [float(info["seconds"]) for info in same or alike]
+    return median(seconds) if seconds else None
 
 
 def in_words(seconds: float) -> str:

@@ -12,6 +12,7 @@ from brivl.backend.known import Known
 from brivl.backend.subjects import Timing
 from brivl.core.encoding.delays import delays_at
 from brivl.core.encoding.presets import PRESETS, Preset
+from brivl.core.numbers import number
 from brivl.store.manifests import versions
 
 TITLES = {"image": "images", "text": "text", "features": "features that come with the data"}
@@ -93,10 +94,10 @@ def _fitting(done: Done) -> str:
     p, t = done.preset, done.timing
     weights = f"{p.n_ratios} fixed ratios" if p.n_ratios else f"{p.n_iter} random draws (seed {p.seed})"
     inner = "contiguous blocks" if p.inner == "contiguous" else "whole runs" if t.tr else "whole groups of samples"
-    low, high = f"{min(p.alphas):.3g}", f"{max(p.alphas):.3g}"
+    low, high = number(min(p.alphas)), number(max(p.alphas))
     return (
-        f"Banded ridge regression (himalaya) predicted each voxel from both models at once, preset {p.name!r}: features "
-        f"were centred on the training mean{_delayed(p, t)}; band weights (out of {weights}) and α (out of "
+        f"Banded ridge regression (himalaya) predicted each voxel from both models at once, preset {p.name!r}: "
+        f"features were centred on the training mean{_delayed(p, t)}; band weights (out of {weights}) and α (out of "
         f"{len(p.alphas)} values from {low} to {high}) were chosen per voxel by cross-validation over {inner} of the "
         f"training data. Responses were z-scored{' per run' if t.tr else ''}."
     )
@@ -146,7 +147,7 @@ def preset_reasons(preset: Preset) -> list[tuple[str, str, str]]:
 
 def _short(value: object) -> str:
     if isinstance(value, tuple):
-        return f"{len(value)} values, {value[0]:.3g} to {value[-1]:.3g}"
+        return f"{len(value)} values, {number(value[0])} to {number(value[-1])}"
     return str(value)
 
 

@@ -15,7 +15,7 @@ from brivl.viz.painting import Bar, Painting, Square
 from brivl.viz.style import R2, STEADY, Theme
 
 MAP_DOMAIN = (0.0, 0.86)
-SQUARE_X, SQUARE_Y = (0.875, 0.965), (0.62, 0.86)
+SQUARE_X, SQUARE_Y = (0.868, 0.95), (0.62, 0.86)
 PICKED = "picked voxel"
 
 

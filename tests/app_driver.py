@@ -1,0 +1,58 @@
+"""Pages under Streamlit's AppTest, as a visitor sees them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from brivl.app import cached
+from brivl.backend.jobs import JobBoard
+from brivl.config import PROJECT
+from tests.app_samples import MOVIE
+
+APP = PROJECT / "app.py"
+PAGES = ("layers", "flatmap", "regions")
+PATIENCE = 60  # s for one run of a page on a busy machine
+SLEEPER = (sys.executable, "-c", "import time; time.sleep(60)")
+
+
+@pytest.fixture(autouse=True)
+def fresh_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No answer of another test, and workers that only sleep."""
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    monkeypatch.setattr(cached, "JobBoard", lambda root: JobBoard(root, command=SLEEPER))
+    yield
+    cached.board().shutdown()
+
+
+def open_page(page: str, **fields: str) -> AppTest:
+    """A page, run once, with the URL's fields."""
+    at = AppTest.from_file(str(APP), default_timeout=PATIENCE)
+    for name, value in ({"data": MOVIE} | fields).items():
+        at.query_params[name] = value
+    if page != "home":
+        at.switch_page(f"pages/{page}.py")
+    return at.run()
+
+
+def html(at: AppTest) -> str:
+    """What the page says outside of widgets."""
+    return "\n".join(e.proto.body for e in at.get("html") if "<style>" not in e.proto.body)
+
+
+def headline(at: AppTest) -> str:
+    return next(line for line in html(at).splitlines() if "bx-headline" in line).replace("\N{NON-BREAKING HYPHEN}", "-")
+
+
+def charts(at: AppTest) -> list[dict]:
+    return [json.loads(e.proto.spec) for e in at.get("plotly_chart")]
+
+
+def button(at: AppTest, label: str):
+    return next(b for b in at.button if b.label.startswith(label))
