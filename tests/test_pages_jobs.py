@@ -11,6 +11,7 @@ import pytest
 
 from brivl.app import cached
 from brivl.backend import jobs
+from brivl.backend.rate import Rate
 from tests.app_driver import PAGES, PATIENCE, button, charts, fresh_server, headline, html, open_page  # noqa: F401 (a fixture)
 from tests.app_samples import MOVIE, fill
 
@@ -109,3 +110,11 @@ def plain_folder(folder: Path) -> str:
     np.save(folder / "responses" / "S1.npy", rng.standard_normal((40, 6)))
     np.save(folder / "run_onsets.npy", np.arange(0, 40, 10))
     return str(folder)
+
+
+def test_time_left_does_not_count_preparations() -> None:
+    rate = Rate()
+    for second in range(60):
+        rate.update(0, second)  # simulating, extracting features: no share of the fit
+    rate.update(0.5, 69.0)
+    assert rate.seconds_left(1, 69.0) == pytest.approx(10.0)

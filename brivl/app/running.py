@@ -93,10 +93,9 @@ def watch(job_id: str) -> None:
         seen.pop(job_id, None)
         st.rerun()
     seen[job_id] = int(status.done)
-    with st.container(key="progress"):
-        bar, button = st.columns([6, 1], vertical_alignment="center")
-        bar.progress(_share(status), text=in_progress(status))
-        if button.button("Cancel", key="cancel job", width="stretch"):
+    with st.container(key="progress", horizontal=True, vertical_alignment="center"):
+        st.progress(_share(status), text=in_progress(status))
+        if st.button("Cancel", key="cancel job"):
             cached.board().cancel(job_id)
             st.rerun()
 

@@ -10,7 +10,8 @@ SMOOTHING_SECONDS = 15.0
 class Rate:
     """Work per second, recent work counting more: sum(w * work) / sum(w * time), w = exp(-age / SMOOTHING_SECONDS).
 
-    The first report is the starting point: neither the start of the process nor work found done counts.
+    The last report before any work is the starting point: neither the start of the process, nor what it prepares, nor
+    work found done counts.
     """
 
     def __init__(self) -> None:
@@ -20,7 +21,8 @@ class Rate:
 
     def update(self, done: float, now: float) -> None:
         """Take in the work done so far, at `now` in seconds. Work that shrinks is a new phase: the rate starts anew."""
-        if self._time is None or done < self._done:
+        preparing = done == self._done and self._sum_work == 0
+        if self._time is None or done < self._done or preparing:
             self._sum_work = self._sum_time = 0.0
         else:
             seconds = now - self._time
