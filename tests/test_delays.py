@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from scipy.linalg import toeplitz
 
-from brivl.core.encoding.delays import delay, delays_at, delays_in_samples, every_sample, onsets_of, run_bounds, run_labels
+from brivl.core.encoding.delays import (
+    delay,
+    delays_at,
+    delays_in_samples,
+    every_sample,
+    onsets_of,
+    run_bounds,
+    run_labels,
+)
 from brivl.errors import RequestError
 
 ONSETS = np.array([0, 7, 9])

@@ -96,12 +96,13 @@ def _flatmap(_voxels: Voxels, state: str) -> FlatmapGeometry | None:
 
 def takes(requests: Sequence[FitRequest]) -> str:
     """The sentence that says how long a run takes."""
-    return _takes(list(requests), f"{cache_dir()} {requests}")
+    first = requests[0]
+    return _takes(known(first.dataset).dataset.name, first.preset, len(requests), str(cache_dir()))
 
 
 @st.cache_data(ttl=LOOK_AGAIN, show_spinner=False)
-def _takes(_requests: list[FitRequest], state: str) -> str:
-    return run_takes(store(), _requests)
+def _takes(dataset: str, preset: str, n_fits: int, root: str) -> str:
+    return run_takes(Store(Path(root)), dataset, preset, n_fits)
 
 
 def cache_state() -> tuple[int, list[Manifest]]:

@@ -69,14 +69,15 @@ def _explore(spec: PageSpec, choices: Choices, known: Known) -> None:
     shown = spec.look_up(choices, known)
     runs = spec.runs(shown)
     job = active_job(runs)
-    if job is not None:
-        watch(job.job_id)
     if spec.ready(shown):
         st.session_state.setdefault(LAST, {})[spec.name] = choices
         _show(spec, shown)
-        if shown.missing and job is None:
+        if job is not None:  # below the figure, where Run stood, so that nothing jumps
+            watch(job.job_id)
+        elif shown.missing:
             _offer_rest(shown, runs)
     elif job is not None:
+        watch(job.job_id)
         _show_old(spec, known)
     else:
         _empty(shown, runs)

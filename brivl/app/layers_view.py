@@ -44,7 +44,13 @@ def _view(shown: Shown) -> View:
     label = FigureLabel(_headline(shown, table), _caption(shown, table), shown.known.simulated, _detail(shown))
     stem = f"layers_{shown.known.stimulus_kind}_{shown.choices.subject}"
     return View(
-        label, shown, lambda: _draw(scores, label), table, lambda page: layer_page(scores, label, page), stem, HINT
+        label,
+        shown,
+        lambda: _draw(scores, label, shown.choices.n_layers),
+        table,
+        lambda page: layer_page(scores, label, page),
+        stem,
+        HINT,
     )
 
 
@@ -70,11 +76,11 @@ def _caption(shown: Shown, table: pd.DataFrame) -> str:
     count = f"{low:,}" if low == high else f"{low:,} to {high:,}"
     where = "" if shown.choices.region == "all" else f" of {shown.choices.region}"
     n = table["subject"].nunique()
-    boxes = "Boxes: median and quartiles over subjects, whiskers to 1.5 interquartile ranges; " if n >= MIN_BOX else ""
-    dots = "each dot is a subject, a thin line joins its two models." if n > 1 else f"each dot is subject {shown.who}."
+    boxes = "Boxes: median and quartiles over subjects, whiskers to 1.5 interquartile ranges. " if n >= MIN_BOX else ""
+    dots = "Dots: subjects, a thin line joins the two models of each." if n > 1 else f"Dots: subject {shown.who}."
     return (
         f"Mean over {count} fitted voxels{where}, on held-out data. Line: joint {R2} of both models"
-        f"{' (mean of subjects)' if n > 1 else ''}. {boxes}{dots if boxes else dots.capitalize()}"
+        f"{' (mean of subjects)' if n > 1 else ''}. {boxes}{dots}"
     )
 
 
@@ -82,8 +88,10 @@ def _detail(shown: Shown) -> str:
     return f"{shown.known.name}, {shown.who}, preset {shown.choices.preset}"
 
 
-def _draw(scores: LayerScores, label: FigureLabel) -> None:
+def _draw(scores: LayerScores, label: FigureLabel, n_layers: int) -> None:
     figure = layer_figure(scores, label, look.theme())
+    # All layers from the start: the axis must not jump while they come in.
+    figure.update_xaxes(range=(0.4, n_layers + 0.6), tickvals=list(range(1, n_layers + 1)))
     with st.container(key="figure-tall"):
         st.plotly_chart(
             figure,

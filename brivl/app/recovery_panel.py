@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,10 +15,10 @@ from brivl.app import cached, look
 from brivl.app.asking import Shown
 from brivl.app.limits import round_limit
 from brivl.backend.places import masks_of
-from brivl.backend.recovery import Recovery, best_layer, compare_with_truth
+from brivl.backend.recovery import Recovery, at_planted_layer, best_layer, compare_with_truth
 from brivl.core.findings import recovery_headline
 from brivl.core.numbers import number
-from brivl.core.records import Truth
+from brivl.core.records import EncodingResult, Truth
 from brivl.viz.export import SLIDE, figure_bytes
 from brivl.viz.recovery import (
     DifferenceRecovery,
@@ -31,6 +32,12 @@ from brivl.viz.recovery_page import difference_page, layer_recovery_page, region
 from brivl.viz.style import PLOT_CONFIG, FigureLabel
 
 PANEL = "recovery panel"
+NEAR = 2  # layers from the one shown
+ALL_BASIS = "Each fitted voxel at the layer that was planted in it."
+NEAR_BASIS = (
+    "Layer {layer}, fitted voxels planted within {near} layers of it; once all layers are fitted, each voxel is taken "
+    "at its own."
+)
 VOXELS, REGIONS, LAYERS = "Voxels", "Regions", "Best layer"
 
 
@@ -53,56 +60,64 @@ def draw(shown: Shown) -> None:
 
 def _panel(shown: Shown, subject: str, truth: Truth) -> None:
     choices, voxels = shown.choices, shown.facts[subject].voxels
-    result = shown.answers[choices.layer, subject].result
-    regions = masks_of(voxels, "roi" if voxels.rois else "region")
-    found = compare_with_truth(result, truth, choices.models, regions)
-    st.markdown(f"**{recovery_headline(found.difference_r, found.n_voxels, f'{subject}, layer {choices.layer}')}**")
-    st.caption(_numbers(found))
+    layers = _all_layers(shown, subject)
+    if layers is None:
+        result, basis = _near(shown.answers[choices.layer, subject].result, truth, choices.layer), NEAR_BASIS
+    else:
+        result, basis = at_planted_layer(layers, truth), ALL_BASIS
+    basis = basis.format(layer=choices.layer, near=NEAR)
+    found = compare_with_truth(result, truth, choices.models, masks_of(voxels, "roi" if voxels.rois else "region"))
+    headline = recovery_headline(found.difference_r, found.n_voxels, subject)
+    st.markdown(f"**{headline}**")
+    st.caption(f"{basis} {_numbers(found)}")
+    label = FigureLabel(headline, basis, True, f"{choices.data}, {subject}, preset {choices.preset}")
     what = st.segmented_control("Show", [VOXELS, REGIONS, LAYERS], default=VOXELS, key="recovery of")
-    label = FigureLabel(
-        recovery_headline(found.difference_r, found.n_voxels, subject), "Planted truth against estimate.", True,
-        f"{choices.data}, {subject}, layer {choices.layer}, preset {choices.preset}",
-    )  # fmt: skip
     if what == LAYERS:
-        _layers(shown, subject, truth, label)
+        _layers(layers, truth, label)
     elif what == REGIONS:
-        table = pd.DataFrame(
-            [(name, *pair) for name, pair in found.regions.items()], columns=["region", "planted", "estimated"]
-        )
-        recovery = RegionRecovery(table, shown.names)
-        _show(
-            region_recovery_figure(recovery, label, look.theme()),
-            lambda: region_recovery_page(recovery, label, SLIDE),
-            what,
-        )
+        _regions(found, shown.names, label)
     else:
         limit = round_limit(np.concatenate([found.estimated, found.oracle]))
         recovery = DifferenceRecovery(found.oracle, found.estimated, found.difference_r, limit, shown.names)
-        _show(difference_figure(recovery, label, look.theme()), lambda: difference_page(recovery, label, SLIDE), VOXELS)
+        figure = difference_figure(recovery, label, look.theme())
+        _show(figure, lambda: difference_page(recovery, label, SLIDE), VOXELS)
+
+
+def _all_layers(shown: Shown, subject: str) -> list[EncodingResult] | None:
+    """Results of every layer, None if one is missing."""
+    choices = shown.choices
+    answers = [cached.answer(r) for r in choices.requests(choices.layers) if r.subject == subject]
+    return None if any(answer is None for answer in answers) else [answer.result for answer in answers]
+
+
+def _near(result: EncodingResult, truth: Truth, layer: int) -> EncodingResult:
+    """One layer's result, without voxels whose signal was planted in a layer far from it."""
+    near = (truth.layer == 0) | (np.abs(truth.layer - layer) <= NEAR)
+    return replace(result, selected=result.selected & near)
+
+
+def _regions(found: Recovery, names: tuple[str, str], label: FigureLabel) -> None:
+    rows = [(name, *pair) for name, pair in found.regions.items()]
+    recovery = RegionRecovery(pd.DataFrame(rows, columns=["region", "planted", "estimated"]), names)
+    figure = region_recovery_figure(recovery, label, look.theme())
+    _show(figure, lambda: region_recovery_page(recovery, label, SLIDE), REGIONS)
 
 
 def _numbers(found: Recovery) -> str:
     parts = [
-        f"Over {found.n_voxels:,} fitted voxels with a planted signal: r of estimated and planted difference "
-        f"{number(found.difference_r, 2)}",
-        f"order of regions, Spearman ρ {number(found.region_rho, 2)}",
+        f"Order of regions: Spearman ρ {number(found.region_rho, 2)}",
         f"mean joint R² {number(100 * found.ceiling_share, 2)} % of the noise ceiling",
-        f"mean joint R² of fitted voxels without signal {number(found.silent_mean_r2, 2)}",
     ]
-    return "; ".join(parts) + ". The layer shown is one of several that were planted."
+    if np.isfinite(found.silent_mean_r2):
+        parts.append(f"mean joint R² of fitted voxels without signal {number(found.silent_mean_r2, 2)}")
+    return "; ".join(parts) + "."
 
 
-def _layers(shown: Shown, subject: str, truth: Truth, label: FigureLabel) -> None:
-    choices = shown.choices
-    answers = {r.layer: cached.answer(r) for r in choices.requests(choices.layers) if r.subject == subject}
-    if any(answer is None for answer in answers.values()):
-        missing = sum(answer is None for answer in answers.values())
-        st.caption(
-            f"The best layer needs every layer; {missing} of {len(answers)} are missing. Run all on the page Layers."
-        )
+def _layers(layers: Sequence[EncodingResult] | None, truth: Truth, label: FigureLabel) -> None:
+    if layers is None:
+        st.caption("The best layer needs every layer. Run all layers on the page Layers.")
         return
-    joint = np.stack([answers[layer].result.r2_joint for layer in choices.layers])
-    recovery = LayerRecovery(truth.layer, best_layer(joint), choices.n_layers)
+    recovery = LayerRecovery(truth.layer, best_layer(np.stack([r.r2_joint for r in layers])), len(layers))
     figure = layer_recovery_figure(recovery, label, look.theme())
     _show(figure, lambda: layer_recovery_page(recovery, label, SLIDE), LAYERS)
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from statistics import median
 
-from brivl.backend.fit import FitRequest
 from brivl.store.artifacts import Store
 
 
-def seconds_per_fit(store: Store, request: FitRequest) -> float | None:
-    """Median seconds of stored fits of the same dataset, with the same preset if there are any; None without fits."""
-    alike = [m["info"] for m in store.list("fit") if m["info"]["request"]["dataset"] == request.dataset]
-    same = [info for info in alike if info["request"]["preset"] == request.preset]
-    seconds = [float(info["seconds"]) for info in same or alike]
+def seconds_per_fit(store: Store, dataset: str, preset: str) -> float | None:
+    """Median seconds of stored fits of a dataset, with this preset if there are any; None without fits."""
+    alike = [m["info"] for m in store.list("fit") if m["info"]["request"]["dataset"] == dataset]
+    same = [info for info in alike if info["request"]["preset"] == preset]
+    seconds = [float(info.get("fit_seconds", info["seconds"])) for info in same or alike]
     return median(seconds) if seconds else None
 
 
@@ -25,10 +23,9 @@ def in_words(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def run_takes(store: Store, requests: Iterable[FitRequest]) -> str:
-    """The sentence that says how long a run takes."""
-    asked = list(requests)
-    each = seconds_per_fit(store, asked[0]) if asked else None
+def run_takes(store: Store, dataset: str, preset: str, n_fits: int) -> str:
+    """The sentence that says how long a run takes; `dataset` is the dataset's own name, not its path."""
+    each = seconds_per_fit(store, dataset, preset)
     if each is None:
         return "The first run also prepares data and model features, which takes a minute or two."
-    return f"Run takes about {in_words(each * len(asked))}."
+    return f"Run takes about {in_words(each * n_fits)}."

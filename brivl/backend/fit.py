@@ -131,6 +131,7 @@ def _compute(
     ]
     what = f"Layer {request.layer}, {request.subject}"
     progress(0, 1, what)
+    prepared = time.monotonic()
     result = encode(Xs, responses, dataset.design(request.subject), PRESETS[request.preset],
                     lambda done, total: progress(done, total, what))  # fmt: skip
     arrays = {
@@ -144,6 +145,7 @@ def _compute(
     return arrays, {
         "request": asdict(replace(request, models=canonical(request.models), dataset=dataset.name)),
         "excluded": dict(result.excluded), "seconds": round(time.monotonic() - started, 3),
+        "fit_seconds": round(time.monotonic() - prepared, 3),  # without what is prepared once for all layers
         "simulated": dataset.simulated, "n_voxels": len(result.selected),
         "n_voxels_selected": int(result.selected.sum()),
     }  # fmt: skip

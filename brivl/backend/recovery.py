@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -60,6 +60,13 @@ def compare_with_truth(
         oracle=oracle[fitted],
         regions=means,
     )
+
+
+def at_planted_layer(results: Sequence[EncodingResult], truth: Truth) -> EncodingResult:
+    """Scores of each voxel at the layer planted in it (layer 1 where none was); `results` by layer, the first first."""
+    joint, split = np.stack([r.r2_joint for r in results]), np.stack([r.r2_split for r in results])
+    layer, voxels = np.maximum(truth.layer, 1) - 1, np.arange(joint.shape[1])
+    return replace(results[0], r2_joint=joint[layer, voxels], r2_split=split[layer, :, voxels].T)
 
 
 def best_layer(r2_joint: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from brivl.backend.datasets import open_dataset
 from brivl.backend.features import Progress, layer_features, n_layers, silent
 from brivl.backend.fit import FitRequest, fit
-from brivl.backend.recovery import best_layer, compare_with_truth, layer_recovery
+from brivl.backend.recovery import at_planted_layer, best_layer, compare_with_truth, layer_recovery
 from brivl.core.encoding.encode import encode
 from brivl.core.encoding.presets import STRICT
 from brivl.core.records import Responses, Truth, Voxels
@@ -49,11 +49,7 @@ def recovery_report(store: Store, dataset_name: str, subject: str, progress: Pro
     layers = range(1, n_layers(dataset.stimulus(subject), truth.models[0]) + 1)
     results = [fit(store, FitRequest(dataset_name, truth.models, k, subject), progress).result for k in layers]
     joint = np.stack([r.r2_joint for r in results])
-    split = np.stack([r.r2_split for r in results])  # (n_layers, 2, n_voxels)
-    at_planted = np.maximum(truth.layer, 1) - 1
-    voxels = np.arange(joint.shape[1])
-    chosen = replace(results[0], r2_joint=joint[at_planted, voxels], r2_split=split[at_planted, :, voxels].T)
-    found = compare_with_truth(chosen, truth, truth.models, regions_of(responses.voxels))
+    found = compare_with_truth(at_planted_layer(results, truth), truth, truth.models, regions_of(responses.voxels))
     return RecoveryReport(
         dataset_name, subject, found.n_voxels, round(found.difference_r, 4), round(found.region_rho, 4),
         round(found.ceiling_share, 4), round(layer_recovery(best_layer(joint), truth.layer), 4),

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import joblib
 
 from brivl.backend.datasets import open_dataset
 from brivl.backend.features import Progress
 from brivl.backend.fit import FitRequest, fit
 from brivl.backend.flatmaps import is_flatmap_ready, make_flatmap
 from brivl.backend.subjects import keep_facts, known_facts
+from brivl.config import n_cores
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
+
+CORES_PER_FIT = 2
 
 
 def sweep_request(store: Store, requests: list[FitRequest]) -> dict[str, Any]:
@@ -30,18 +36,46 @@ def run_task(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
 
 
 def _sweep(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-    """Fit each request in turn, then prepare what pages show beside the scores; progress counts fits."""
-    store, fits = Store(Path(request["store"])), request["fits"]
+    """Fit each request, then prepare what pages show beside the scores; progress counts fits.
+
+    The first fit runs alone, since it also makes what the others share (simulation, features). The others run side by
+    side where there are cores for it: two for each, because one fit uses little more.
+    """
+    store, fits = Store(Path(request["store"])), [_asked(fields) for fields in request["fits"]]
+    n_jobs = request.get("n_jobs") or max(1, n_cores() // CORES_PER_FIT)
     hits = 0
-    for i, fields in enumerate(fits):
-        asked = FitRequest(**(fields | {"models": tuple(fields["models"])}))
-        answer = fit(store, asked, _nested(progress, i, len(fits)))
-        hits += answer.cache == "hit"
+    for i, asked in enumerate(fits if n_jobs == 1 else fits[:1]):
+        hits += fit(store, asked, _nested(progress, i, len(fits))).cache == "hit"
         progress(i + 1, len(fits), f"Layer {asked.layer}, {asked.subject} done")
-    for name, subject in dict.fromkeys((f["dataset"], f["subject"]) for f in fits):
+    if n_jobs > 1:
+        hits += _side_by_side(store, fits[1:], n_jobs, progress)
+    for name, subject in dict.fromkeys((asked.dataset, asked.subject) for asked in fits):
         progress(len(fits), len(fits), f"Preparing the flatmap of {subject}")
         _prepare(store, name, subject, progress)
     return {"n_fits": len(fits), "hits": hits}
+
+
+def _side_by_side(store: Store, fits: list[FitRequest], n_jobs: int, progress: Progress) -> int:
+    """Fit all in n_jobs processes, which read features memory-mapped from the store; the number of cache hits."""
+    hits, n_threads = 0, max(1, n_cores() // n_jobs)
+    with warnings.catch_warnings(), joblib.parallel_config("loky", n_jobs=n_jobs, inner_max_num_threads=n_threads):
+        # joblib replaces workers whose memory has grown, as it does by a fit's features, and warns of it each time.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
+        ends = joblib.Parallel(return_as="generator_unordered")(
+            joblib.delayed(_fit_one)(store, asked) for asked in fits
+        )
+        for i, (asked, hit) in enumerate(ends, start=2):
+            hits += hit
+            progress(i, len(fits) + 1, f"Layer {asked.layer}, {asked.subject} done")
+    return hits
+
+
+def _fit_one(store: Store, asked: FitRequest) -> tuple[FitRequest, bool]:
+    return asked, fit(store, asked).cache == "hit"
+
+
+def _asked(fields: Mapping[str, Any]) -> FitRequest:
+    return FitRequest(**{**fields, "models": tuple(fields["models"])})
 
 
 def _prepare(store: Store, name: str, subject: str, progress: Progress) -> None:
