@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
 
 from brivl.backend.datasets import DatasetCard, list_datasets
@@ -18,6 +19,7 @@ from brivl.config import cache_dir, data_dirs
 from brivl.core.records import FlatmapGeometry, Voxels
 from brivl.store.artifacts import Store
 from brivl.store.manifests import Manifest
+from brivl.viz.flatmap import MapGround, map_ground
 
 LOOK_AGAIN = 30  # s until folders are looked at again
 N_ANSWERS = 200
@@ -92,6 +94,16 @@ def flatmap(voxels: Voxels) -> FlatmapGeometry | None:
 @st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
 def _flatmap(_voxels: Voxels, state: str) -> FlatmapGeometry | None:
     return known_flatmap(store(), _voxels)
+
+
+def ground(voxels: Voxels, geometry: FlatmapGeometry, rois: Mapping[str, np.ndarray]) -> MapGround:
+    """What does not change on a flatmap with layer or model; `rois` are those of the voxels."""
+    return _ground(geometry, rois, f"{cache_dir()} {flatmap_key(voxels).digest}")
+
+
+@st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
+def _ground(_geometry: FlatmapGeometry, _rois: Mapping[str, np.ndarray], state: str) -> MapGround:
+    return map_ground(_geometry, _rois)
 
 
 def takes(requests: Sequence[FitRequest]) -> str:

@@ -169,7 +169,8 @@ def _draw(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str | Non
             st.toggle("Fade by EV", key=BY_EV, help="Colours fade where little of the response repeats (EV below 0.5).")
     picked = _picked(mapped)
     view = MapView(look.theme(), names, highlight, picked, height=HEIGHT)
-    figure = flatmap_figure(mapped.geometry, mapped.painting, mapped.scores, label, view)
+    ground = cached.ground(mapped.voxels, mapped.geometry, mapped.regions)
+    figure = flatmap_figure(mapped.geometry, mapped.painting, mapped.scores, label, view, ground)
     figure.update_layout(uirevision=f"{shown.choices.data}")
     with st.container(key="figure"):
         st.plotly_chart(

@@ -15,6 +15,7 @@ from brivl.app.running import Run
 from brivl.app.state import Choices
 from brivl.backend.known import Known
 from brivl.core.findings import layers_headline
+from brivl.core.numbers import number
 from brivl.core.regions.region_stats import compare
 from brivl.errors import RequestError
 from brivl.viz.layers import MIN_BOX, LayerScores, layer_figure
@@ -63,8 +64,6 @@ def _headline(shown: Shown, table: pd.DataFrame) -> str:
         return layers_headline(layers, joint, shown.names, comparison, shown.who)
     difference = float(comparison.table["difference"].iloc[0])
     first = int(difference < 0)
-    from brivl.core.numbers import number
-
     return (
         f"Layer {layers[0]}: {shown.names[first]} explains more than {shown.names[1 - first]}, by "
         f"{number(abs(difference), 2)} {R2} on average ({shown.who}); joint {R2} {number(joint[0], 2)}"
