@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,9 @@ def sweep_request(store: Store, requests: list[FitRequest]) -> dict[str, Any]:
 
 def run_task(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Run one request in this process. Raises RequestError for a task that does not exist."""
-    tasks = {"sweep": _sweep, "flatmap": _flatmap}
-    if request.get("task") not in tasks:
-        raise RequestError(f"Wanted a task out of {sorted(tasks)} and got {request.get('task')!r}.")
-    return tasks[request["task"]](request, progress)
+    if request.get("task") not in TASKS:
+        raise RequestError(f"Wanted a task out of {sorted(TASKS)} and got {request.get('task')!r}.")
+    return TASKS[request["task"]](request, progress)
 
 
 def _sweep(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
@@ -102,3 +101,9 @@ def _flatmap(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     progress(0, 1, "Preparing the flatmap")
     _prepare(store, request["dataset"], request["subject"], progress)
     return {}
+
+
+TASKS: dict[str, Callable[[Mapping[str, Any], Progress], dict[str, Any]]] = {
+    "sweep": _sweep,
+    "flatmap": _flatmap,
+}

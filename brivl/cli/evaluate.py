@@ -1,10 +1,12 @@
-"""python -m brivl eval retrieval: how well the shipped model matches scenes and captions."""
+"""python -m brivl eval: how well the shipped models do on held-out scenes; recovery: is what was planted found?"""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from typing import Any
 
 from brivl.store.artifacts import Store
 
@@ -12,8 +14,8 @@ from brivl.store.artifacts import Store
 def add_verbs(verbs: argparse._SubParsersAction) -> None:
     """Add `eval` to the command line."""
     p = verbs.add_parser("eval", help="measure a shipped model on held-out scenes")
-    p.add_argument("what", choices=["retrieval"])
-    p.add_argument("--n", type=int, default=1000, help="held-out pairs, captions all distinct (default: %(default)s)")
+    p.add_argument("what", choices=list(EVALS))
+    p.add_argument("--n", type=int, help="held-out scenes, pairs or prompts (default: the measure's own)")
     p.add_argument("--json", action="store_true", help="print one JSON object")
     p.set_defaults(run=run_eval)
     p = verbs.add_parser("recovery", help="fit every layer of a simulated subject and compare with what was planted")
@@ -43,15 +45,36 @@ def run_recovery(args: argparse.Namespace) -> None:
 
 
 def run_eval(args: argparse.Namespace) -> None:
-    """Recall of brivl-mini both ways on held-out scenes with distinct captions (simulated pictures)."""
-    from brivl.train.evaluation import evaluate_retrieval
-
-    text_to_image, image_to_text = evaluate_retrieval(args.n)
-    out = {"model": "brivl-mini", "n_pairs": args.n, "simulated": True,
-           "text_to_image": asdict(text_to_image), "image_to_text": asdict(image_to_text)}  # fmt: skip
+    """Print one measure; everything is measured on drawn scenes (simulated)."""
+    out = {"simulated": True} | EVALS[args.what](args)
     if args.json:
         print(json.dumps(out))
         return
-    print(f"brivl-mini on {args.n} held-out drawn scenes (simulated), captions all distinct")
-    for way, r in (("text to image", text_to_image), ("image to text", image_to_text)):
-        print(f"  {way}: R@1 {r.r1:.3f}, R@5 {r.r5:.3f}, R@10 {r.r10:.3f}, median rank {r.median_rank:g}")
+    print(f"{args.what}, measured on drawn scenes (simulated)")
+    _print_nested(out, "  ")
+
+
+def _print_nested(values: Mapping[str, Any], indent: str) -> None:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            print(f"{indent}{name}:")
+            _print_nested(value, indent + "  ")
+        else:
+            print(f"{indent}{name}: {value:.3f}" if isinstance(value, float) else f"{indent}{name}: {value}")
+
+
+def _retrieval(args: argparse.Namespace) -> dict[str, Any]:
+    """Recall of brivl-mini both ways on held-out scenes with distinct captions."""
+    from brivl.train.evaluation import evaluate_retrieval
+
+    n = 1000 if args.n is None else args.n
+    text_to_image, image_to_text = evaluate_retrieval(n)
+    return {
+        "model": "brivl-mini", "n_pairs": n, "text_to_image": asdict(text_to_image),
+        "image_to_text": asdict(image_to_text),
+    }  # fmt: skip
+
+
+EVALS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "retrieval": _retrieval,
+}
