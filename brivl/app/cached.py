@@ -14,6 +14,7 @@ from brivl.backend.fit import Answer, FitRequest, cached, fit_key
 from brivl.backend.flatmaps import flatmap_key, known_flatmap
 from brivl.backend.jobs import JobBoard
 from brivl.backend.known import Known, look_at
+from brivl.backend.resident import studio_board
 from brivl.backend.subjects import SubjectFacts, facts_key, known_facts
 from brivl.config import cache_dir, data_dirs
 from brivl.core.records import FlatmapGeometry, Voxels
@@ -39,6 +40,16 @@ def board() -> JobBoard:
 @st.cache_resource(show_spinner=False)
 def _board(root: str) -> JobBoard:
     return JobBoard(Path(root))
+
+
+def studio() -> JobBoard:
+    """The queue of queries of models, answered by a process that keeps them loaded; one per server and cache."""
+    return _studio(str(cache_dir()))
+
+
+@st.cache_resource(show_spinner=False)
+def _studio(root: str) -> JobBoard:
+    return studio_board(Path(root))
 
 
 def cards() -> list[DatasetCard]:

@@ -24,6 +24,8 @@ from brivl.store.digests import json_digest, plain_json
 JSON = Any
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
+Start = Callable[[Launch], Worker]  # or something with its face: run(on_line) and stop(signal)
+
 COMMAND = (sys.executable, "-m", "brivl.backend.worker")
 TERMINATE_SECONDS = 0.3  # between asking a worker to end and killing it
 KILL_SECONDS = 5.0
@@ -86,10 +88,13 @@ class _Job:
 class JobBoard:
     """At most n_workers computations at a time, first come first served, one worker process each. Thread-safe."""
 
-    def __init__(self, store_root: Path, n_workers: int = 1, command: Sequence[str] = COMMAND) -> None:
+    def __init__(
+        self, store_root: Path, n_workers: int = 1, command: Sequence[str] = COMMAND, start: Start = Worker
+    ) -> None:
         self._logs = Path(store_root) / "jobs"
         self._n_workers = max(1, n_workers)
         self._command = tuple(command)
+        self._start = start
         self._lock = threading.RLock()
         self._jobs: dict[str, _Job] = {}  # in the order of submission
         self._queue: deque[_Job] = deque()
@@ -188,7 +193,7 @@ class JobBoard:
             self._running.add(job)
             job.state, job.started, job.message = "running", time.time(), "Starting"
             try:
-                job.worker = Worker(Launch(self._command, job.request, self.log_path(job.job_id), self._n_workers))
+                job.worker = self._start(Launch(self._command, job.request, self.log_path(job.job_id), self._n_workers))
             except OSError as error:
                 job.error = (
                     f"The worker process could not be started ({error.strerror}). Close other programs, run again."

@@ -53,7 +53,7 @@ class Worker:
         assert self._process.stdin and self._process.stdout and self._process.stderr
         readers = [
             threading.Thread(target=_read_lines, args=(self._process.stdout, on_line), daemon=True),
-            threading.Thread(target=_keep_log, args=(self._process.stderr, self.launch.log_path), daemon=True),
+            threading.Thread(target=keep_log, args=(self._process.stderr, self.launch.log_path), daemon=True),
         ]
         for reader in readers:
             reader.start()
@@ -117,7 +117,7 @@ def _read_lines(stream: IO[bytes], on_line: Callable[[Mapping[str, JSON]], None]
                     on_line(line)
 
 
-def _keep_log(stream: IO[bytes], path: Path) -> None:
+def keep_log(stream: IO[bytes], path: Path) -> None:
     """Copy a stream to a file of at most LOG_BYTES, of which the end counts; a full disk must not stop the worker."""
     kept = b""
     with stream:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import queue
 import signal
 import sys
 import threading
@@ -19,6 +20,7 @@ from typing import Any, TextIO
 from brivl.errors import BrivlError, Cancelled
 
 JSON = Any
+IDLE_SECONDS = 1200.0  # then the memory of the models is given back
 REPORT_EVERY = 0.1  # seconds between progress lines with the same message
 
 Progress = Callable[[float, float, str], None]
@@ -64,6 +66,30 @@ def serve(run_task: RunTask) -> int:
     line = _answer(run_task, request, progress)
     progress.finish(line)
     return 0 if "result" in line else 1
+
+
+def serve_many(run_task: RunTask, idle_seconds: float = IDLE_SECONDS) -> int:
+    """Answer requests, one to a line of stdin, until none came for `idle_seconds`; models stay loaded in between."""
+    channel = _take_over_stdout()
+    requests: queue.Queue[bytes] = queue.Queue()
+    threading.Thread(target=_pass_on_lines, args=(requests,), daemon=True, name="requests").start()
+    while True:
+        try:
+            request = json.loads(requests.get(timeout=idle_seconds))
+        except queue.Empty:
+            return 0
+        progress = ProgressWriter(channel)
+        progress.finish(_answer(run_task, request, progress))
+
+
+def _pass_on_lines(requests: queue.Queue[bytes]) -> None:
+    """Lines of stdin into a queue; its end, which comes when the parent dies, ends this process."""
+    rest = b""
+    while block := os.read(0, 65536):
+        *lines, rest = (rest + block).split(b"\n")
+        for line in lines:
+            requests.put(line)
+    _end_group()
 
 
 def _answer(run_task: RunTask, request: Mapping[str, JSON], progress: Progress) -> dict[str, JSON]:
@@ -126,8 +152,8 @@ def _run_task(request: Mapping[str, JSON], progress: Progress) -> Mapping[str, J
 
 
 def main() -> int:
-    """Serve one request of the explorer."""
-    return serve(_run_task)
+    """Serve one request of the explorer; with --stay one after the other."""
+    return serve_many(_run_task) if "--stay" in sys.argv[1:] else serve(_run_task)
 
 
 if __name__ == "__main__":
