@@ -104,11 +104,11 @@ def _share(status: JobStatus) -> float:
     return min(1.0, max(0.0, status.done / status.total)) if status.total else 0.0
 
 
-def in_progress(status: JobStatus) -> str:
+def in_progress(status: JobStatus, unit: str = "fits") -> str:
     """ "Layer 8, S01: 3 of 12 fits, about 40 s left"."""
     parts = [status.message or "Starting"]
     if status.state == "running" and status.total > 1:
-        parts.append(f"{int(status.done)} of {int(status.total)} fits")
+        parts.append(f"{int(status.done)} of {int(status.total)} {unit}")
     if status.seconds_left is not None:
         parts.append(f"about {in_words(status.seconds_left)} left")
     return ", ".join(parts)
