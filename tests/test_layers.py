@@ -20,7 +20,7 @@ LINES = [  # top to bottom; packages on one line are siblings that do not import
     ("brivl.core",),
     ("brivl.config", "brivl.errors"),
 ]
-FORBIDDEN = {("brivl.cli", "brivl.app"), ("brivl.viz", "brivl.data")}  # below in the picture, yet none of their business
+FORBIDDEN = {("brivl.cli", "brivl.app"), ("brivl.viz", "brivl.data")}  # below, yet none of their business
 HOMES = {  # package -> the only places that may import it
     "streamlit": ("app", "pages", "brivl.app"),
     "torch": ("brivl.models", "brivl.train"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -111,4 +112,6 @@ def in_progress(status: JobStatus, unit: str = "fits") -> str:
         parts.append(f"{int(status.done)} of {int(status.total)} {unit}")
     if status.seconds_left is not None:
         parts.append(f"about {in_words(status.seconds_left)} left")
+    elif status.state == "running" and status.started is not None:
+        parts.append(f"{in_words(max(1.0, time.time() - status.started))} so far")
     return ", ".join(parts)

@@ -6,8 +6,11 @@ mini models.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from brivl.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,17 @@ class LingualConfig:
 
 
 @dataclass(frozen=True)
+class AugmentConfig:
+    """What is done to a training image. The paper names the kinds; how strong they are it does not say."""
+
+    policy: str = "rand-m9-n2-mstd0.5"  # paper: RandAugment with colour jitter "etc"; here: timm's usual strength
+    crop_scale: tuple[float, float] = (0.2, 1.0)  # paper: random crops; code: RandomResizedCrop(384, scale=(0.2, 1))
+    flip: float = 0.5  # paper: horizontal flips; here: of every second image
+    blur: float = 0.1  # paper: Gaussian blur; here: of every tenth
+    gray: float = 0.1  # paper: graying; here: of every tenth, as captions name colours
+
+
+@dataclass(frozen=True)
 class BrivlConfig:
     """Cross-modal MoCo. The defaults are the paper's."""
 
@@ -46,12 +60,37 @@ class BrivlConfig:
     momentum: float = 0.99  # paper: m
     queue_size: int = 9600  # paper: N_q
     batch_size: int = 512  # paper
-    learning_rate: float = 1e-5  # paper
+    learning_rate: float = 1e-5  # paper: the initial one, of Adam
     weight_decay: float = 0.02  # paper
     n_epochs: int = 10  # paper
+    warm_up: float = 0.05  # here: share of the steps; then half a cosine (the paper gives the initial value only)
+    max_grad_norm: float = 1.0  # here
+    dropout: bool = True  # here: in the lingual encoder, as BERT was published; never in the momentum twins
+    augment: AugmentConfig | None = AugmentConfig()  # paper: RandAugment at 384 px
+    n_video_frames: int = 16  # paper: a video is the mean of one random frame of each of 16 segments
 
     def as_dict(self) -> dict:
         return asdict(self)
+
+
+def config_from_dict(values: Mapping[str, Any]) -> BrivlConfig:
+    """The record that as_dict took apart, also after a trip through JSON; fields that are absent have their defaults.
+
+    Raises DataError for a field that this version does not know, or parts that are no objects.
+    """
+    try:
+        parts = dict(values)
+        for name, kind in (("visual", VisualConfig), ("lingual", LingualConfig), ("augment", AugmentConfig)):
+            if parts.get(name) is not None:
+                parts[name] = kind(**_with_tuples(parts[name]))
+        return BrivlConfig(**parts)
+    except (TypeError, ValueError) as error:
+        known = sorted(field.name for field in fields(BrivlConfig))
+        raise DataError(f"Wanted the settings of a dual stream ({', '.join(known)}), but {error}.") from error
+
+
+def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 BASE = BrivlConfig()
@@ -66,6 +105,8 @@ MINI = BrivlConfig(
     learning_rate=4e-4,  # here: towers are small and the heads start from nothing
     weight_decay=0.0,  # here: so few steps need none; Adam's L2 would pull the pre-trained weights down
     n_epochs=4,
+    dropout=False,  # here: a short run over much data
+    augment=None,  # here: captions of scenes name colours and sides, which graying and flips would belie
 )
 Size = Literal["base", "mini"]
 CONFIGS: dict[Size, BrivlConfig] = {"base": BASE, "mini": MINI}
