@@ -1,0 +1,122 @@
+"""Image to text: a Transformer decoder that reads the patches of a visual encoder (Lu et al. 2022, Fig. 3a).
+
+It knows no words: ids go in, logits come out, so that a small word list or a tokenizer of transformers fits alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn.functional import scaled_dot_product_attention
+
+KeysValues = tuple[torch.Tensor, torch.Tensor]  # each (B, n_heads, n_tokens, width / n_heads)
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """Size of a decoder; every default is this project's choice, small enough to train in minutes on one core."""
+
+    n_words: int
+    width: int = 160
+    depth: int = 3
+    n_heads: int = 4
+    mlp_ratio: int = 2
+    max_words: int = 44  # the longest caption of a scene has 39 words, its commas, stop and both ends included
+    n_patches: int = 65  # tokens of the encoder, [CLS] first
+    patch_width: int = 384  # values of a token: the widths of all blocks that are read
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the decoder makes of the newest words: n is how many were given, M the number of patches."""
+
+    logits: torch.Tensor  # (B, n, n_words)
+    attention: torch.Tensor  # (B, n, M) mean over blocks and heads; sums to 1 over patches
+    past: tuple[KeysValues, ...]  # keys and values of all words so far, one pair for each block
+
+
+class DecoderBlock(nn.Module):
+    """Self-attention to earlier words, attention to patches, and a two-layer perceptron; each after a LayerNorm."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        width, self.n_heads = config.width, config.n_heads
+        self.norm_words, self.norm_cross, self.norm_mlp = (nn.LayerNorm(width) for _ in range(3))
+        self.words_qkv, self.words_out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.cross_q, self.cross_kv = nn.Linear(width, width), nn.Linear(width, 2 * width)
+        self.cross_out = nn.Linear(width, width)
+        hidden = config.mlp_ratio * width
+        self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+
+    def read(self, memory: torch.Tensor) -> KeysValues:
+        """Memory (B, M, width) -> its keys and values."""
+        k, v = self.cross_kv(memory).chunk(2, dim=-1)
+        return self._heads(k), self._heads(v)
+
+    def forward(
+        self, x: torch.Tensor, memory: KeysValues, past: KeysValues | None, weights: bool
+    ) -> tuple[torch.Tensor, KeysValues, torch.Tensor | None]:
+        """Words (B, n, width) -> words, keys and values of all words so far, attention (B, n, M) where asked for."""
+        q, k, v = (self._heads(part) for part in self.words_qkv(self.norm_words(x)).chunk(3, dim=-1))
+        if past is not None:
+            k, v = torch.cat([past[0], k], dim=2), torch.cat([past[1], v], dim=2)
+        seen = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool).tril(k.shape[2] - q.shape[2])
+        x = x + self.words_out(_joined(scaled_dot_product_attention(q, k, v, seen.to(x.device))))
+        q = self._heads(self.cross_q(self.norm_cross(x)))
+        attention = (q @ memory[0].transpose(2, 3) / q.shape[-1] ** 0.5).softmax(-1) if weights else None
+        mixed = scaled_dot_product_attention(q, *memory) if attention is None else attention @ memory[1]
+        x = x + self.cross_out(_joined(mixed))
+        return x + self.mlp(self.norm_mlp(x)), (k, v), None if attention is None else attention.mean(1)
+
+    def _heads(self, x: torch.Tensor) -> torch.Tensor:
+        return x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)  # (B, n_heads, n, width / n_heads)
+
+
+def _joined(x: torch.Tensor) -> torch.Tensor:
+    return x.transpose(1, 2).flatten(2)
+
+
+class CaptionDecoder(nn.Module):
+    """Words so far and patches -> logits of the next word. The word embedding is also the output's (tied)."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.words = nn.Embedding(config.n_words, config.width)
+        self.places = nn.Parameter(torch.zeros(config.max_words, config.width))
+        self.patch_places = nn.Parameter(torch.zeros(config.n_patches, config.width))
+        self.from_patches = nn.Linear(config.patch_width, config.width)
+        self.norm_patches, self.norm = nn.LayerNorm(config.width), nn.LayerNorm(config.width)
+        self.blocks = nn.ModuleList(DecoderBlock(config) for _ in range(config.depth))
+        for table in (self.words.weight, self.places, self.patch_places):
+            nn.init.normal_(table, std=0.02)
+
+    def read(self, patches: torch.Tensor) -> tuple[KeysValues, ...]:
+        """Patches (B, M, patch_width) -> keys and values for each block, computed once for all words."""
+        memory = self.norm_patches(self.from_patches(patches) + self.patch_places)
+        return tuple(block.read(memory) for block in self.blocks)
+
+    def forward(self, ids: torch.Tensor, patches: torch.Tensor) -> torch.Tensor:
+        """Ids (B, T) and patches (B, M, patch_width) -> logits (B, T, n_words) of the word after each."""
+        return self._run(ids, self.read(patches), None, False)[0]
+
+    def step(
+        self, ids: torch.Tensor, memory: tuple[KeysValues, ...], past: tuple[KeysValues, ...] | None = None
+    ) -> Step:
+        """Read only the words (B, n) that are new since `past`; the result is that of reading all words anew."""
+        logits, attention, past = self._run(ids, memory, past, True)
+        return Step(logits, torch.stack(attention).mean(0), past)
+
+    def _run(
+        self, ids: torch.Tensor, memory: tuple[KeysValues, ...], past: tuple[KeysValues, ...] | None, weights: bool
+    ) -> tuple[torch.Tensor, list[torch.Tensor], tuple[KeysValues, ...]]:
+        start = 0 if past is None else past[0][0].shape[2]
+        x = self.words(ids) + self.places[start : start + ids.shape[1]]
+        attention, seen = [], []
+        for i, block in enumerate(self.blocks):
+            x, own, look = block(x, memory[i], None if past is None else past[i], weights)
+            seen.append(own)
+            attention.append(look)
+        return self.norm(x) @ self.words.weight.T, attention, tuple(seen)

@@ -1,0 +1,45 @@
+"""A small closed vocabulary: sentences to word ids and back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+PAD, START, END, UNKNOWN = 0, 1, 2, 3
+SPECIAL = ("<pad>", "<start>", "<end>", "<unknown>")
+PUNCTUATION = frozenset(",.")
+TOKEN = re.compile(r"[a-z0-9']+|[,.]")
+
+
+def words_of_text(text: str) -> list[str]:
+    """Lower-case words of a sentence; commas and full stops are words of their own."""
+    return TOKEN.findall(text.lower())
+
+
+@dataclass(frozen=True)
+class WordVocabulary:
+    """Words in a fixed order, the special ones first; an id is a place in it."""
+
+    words: tuple[str, ...]
+
+    @classmethod
+    def of_texts(cls, texts: Iterable[str]) -> WordVocabulary:
+        """Every word that occurs in the texts, in alphabetical order."""
+        return cls((*SPECIAL, *sorted({word for text in texts for word in words_of_text(text)})))
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {word: i for i, word in enumerate(self.words)}
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a sentence between START and END; words that are not in the vocabulary become UNKNOWN."""
+        return [START, *(self._ids.get(word, UNKNOWN) for word in words_of_text(text)), END]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The sentence, with a capital letter; special words are left out."""
+        sentence = ""
+        for word in (self.words[i] for i in ids if i >= len(SPECIAL)):
+            sentence += word if word in PUNCTUATION or not sentence else f" {word}"
+        return sentence[:1].upper() + sentence[1:]

@@ -1,0 +1,113 @@
+"""The shipped captioners: a frozen visual encoder and the decoder that was trained on its patches."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn.functional import layer_norm
+
+from brivl.config import WEIGHTS
+from brivl.errors import RequestError
+from brivl.models.activations import image_layers
+from brivl.models.caption_decoder import CaptionDecoder, DecoderConfig
+from brivl.models.caption_search import Found, beam_search
+from brivl.models.caption_words import WordVocabulary
+from brivl.models.catalog import BRIVL_MINI, VIT_MINI
+from brivl.models.configs import MINI
+from brivl.models.feature_model import file_sha
+from brivl.models.image_encoder import to_pixels
+from brivl.models.shipped import load_brivl_mini, load_vit_mini
+from brivl.models.weights import load_into, read_info, read_weights, save_weights
+
+CAPTIONERS = (BRIVL_MINI, VIT_MINI)
+# Blocks whose tokens are read side by side: what a thing is comes late, where and what colour comes early.
+READ_BLOCKS = (4, 8, 12)
+BATCH = 50
+
+
+@dataclass(frozen=True)
+class Captioner:
+    """A visual encoder, its decoder, and the decoder's words."""
+
+    encoder: str
+    visual: torch.nn.Module
+    decoder: CaptionDecoder
+    vocabulary: WordVocabulary
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A sentence about one image, and how it came about: n words, END included where it was reached."""
+
+    text: str
+    words: tuple[str, ...]  # n
+    log_probs: np.ndarray  # (n,) float32, of each word given those before it
+    attention: np.ndarray  # (n, side, side) float32: what each word looked at, without [CLS]; sums to at most 1
+    score: float  # sum of log_probs / n
+
+
+def visual_encoder(name: str) -> torch.nn.Module:
+    """The shipped visual encoder. Raises RequestError for a name that has no captioner."""
+    if name not in CAPTIONERS:
+        raise RequestError(f"Wanted a captioner out of {list(CAPTIONERS)} and got {name!r}.")
+    return load_brivl_mini().visual if name == BRIVL_MINI else load_vit_mini()
+
+
+@torch.inference_mode()
+def patch_memory(visual: torch.nn.Module, images: np.ndarray) -> torch.Tensor:
+    """What a decoder reads: images (n, H, W, 3) uint8 -> (n, n_tokens, len(READ_BLOCKS) * width) float16.
+
+    Tokens of READ_BLOCKS, [CLS] first, each brought to mean 0 and variance 1 (so that half precision holds them).
+    """
+    parts = []
+    for start in range(0, len(images), BATCH):
+        pixels = to_pixels(images[start : start + BATCH], MINI.visual.image_size, MINI.visual.mean, MINI.visual.std)
+        layers = image_layers(visual, pixels)
+        read = [layer_norm(layers[k - 1], layers[k - 1].shape[-1:]) for k in READ_BLOCKS]
+        parts.append(torch.cat(read, dim=-1).half())
+    return torch.cat(parts)
+
+
+def captioner_file(encoder: str) -> Path:
+    """Where the decoder of this encoder is kept."""
+    return WEIGHTS / f"captioner-{encoder}.safetensors"
+
+
+def save_captioner(path: Path, decoder: CaptionDecoder, vocabulary: WordVocabulary, info: dict[str, object]) -> None:
+    """Write the decoder with its size and words in the header."""
+    header = {**info, "config": asdict(decoder.config), "words": list(vocabulary.words)}
+    save_weights(path, decoder.state_dict(), header)
+
+
+def load_captioner(encoder: str) -> Captioner:
+    """The shipped captioner of an encoder, in evaluation mode; loaded once for each state of its file."""
+    visual, path = visual_encoder(encoder), captioner_file(encoder)
+    return Captioner(encoder, visual, *_decoder(path, file_sha(path)))
+
+
+@lru_cache(maxsize=2)
+def _decoder(path: Path, _sha: str) -> tuple[CaptionDecoder, WordVocabulary]:
+    info = read_info(path)
+    decoder = CaptionDecoder(DecoderConfig(**info["config"]))
+    load_into(decoder, read_weights(path), source=path.name, missing_ok=frozenset())
+    return decoder.eval(), WordVocabulary(tuple(info["words"]))
+
+
+def caption_images(captioner: Captioner, images: np.ndarray, beam: int = 1) -> list[Caption]:
+    """Sentences about images (n, H, W, 3) uint8; beam 1 is greedy. Raises RequestError for a beam outside 1..16."""
+    captions = []
+    for start in range(0, len(images), BATCH):
+        patches = patch_memory(captioner.visual, images[start : start + BATCH]).float()
+        captions += [_caption(captioner, found) for found in beam_search(captioner.decoder, patches, beam)]
+    return captions
+
+
+def _caption(captioner: Captioner, found: Found) -> Caption:
+    side = round((found.attention.shape[1] - 1) ** 0.5)
+    words = tuple(captioner.vocabulary.words[i] for i in found.ids)
+    maps = found.attention[:, 1:].reshape(-1, side, side)
+    return Caption(captioner.vocabulary.decode(found.ids), words, found.log_probs, maps, found.score)

@@ -1,0 +1,46 @@
+"""Which things of a scene a sentence names, with the right colour."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from brivl.scenes.captions import SYNONYMS
+from brivl.scenes.scene import Scene
+from brivl.scenes.things import COLOURS, KINDS
+
+NOUNS = {kind: kind for kind in KINDS} | {other: kind for kind in KINDS for other in SYNONYMS.get(kind, ())}
+_COLOUR, _NOUN = "|".join(COLOURS), "|".join(NOUNS)
+# "a red dog"; "a person in red"; "a pair of red scissors"
+COLOUR_FIRST = re.compile(rf"\b({_COLOUR}) ({_NOUN})\b")
+COLOUR_LAST = re.compile(rf"\b(person) in ({_COLOUR})\b")
+
+
+@dataclass(frozen=True)
+class ThingScores:
+    """Shares (0..1) over scenes and over their things."""
+
+    exact_match: float  # scenes whose (object, colour) pairs are said, all of them and no other, in any order
+    thing_match: float  # things said with the right colour
+    object_match: float  # things said, whatever the colour
+
+
+def things_said(sentence: str) -> Counter[tuple[str, str]]:
+    """(kind, colour) pairs that a sentence names; other words for a kind count as the kind."""
+    text = sentence.lower()
+    pairs = [(NOUNS[noun], colour) for colour, noun in COLOUR_FIRST.findall(text)]
+    return Counter(pairs + [(noun, colour) for noun, colour in COLOUR_LAST.findall(text)])
+
+
+def score_things(scenes: Sequence[Scene], sentences: Sequence[str]) -> ThingScores:
+    """How often sentences name their scene's things with the right colours."""
+    exact, things, objects, total = 0, 0, 0, 0
+    for scene, sentence in zip(scenes, sentences, strict=True):
+        wanted, said = Counter((t.kind, t.colour) for t in scene.things), things_said(sentence)
+        exact += wanted == said
+        things += (wanted & said).total()
+        objects += (Counter(k for k, _ in wanted.elements()) & Counter(k for k, _ in said.elements())).total()
+        total += wanted.total()
+    return ThingScores(round(exact / len(scenes), 4), round(things / total, 4), round(objects / total, 4))

@@ -1,0 +1,95 @@
+"""Captioners: a decoder that learns the captions of drawn scenes from a frozen visual encoder's patches.
+
+The same recipe, seed and scenes for every encoder, so that captions differ by what the encoders see. The encoder runs
+once over all scenes, and training costs only the decoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+
+from brivl.models.caption_decoder import CaptionDecoder, DecoderConfig
+from brivl.models.caption_words import PAD, WordVocabulary
+from brivl.models.captioners import Captioner, caption_images, patch_memory, save_captioner, visual_encoder
+from brivl.models.configs import MINI
+from brivl.train.caption_checks import score_things
+from brivl.train.loop import train
+from brivl.train.scene_pairs import HELD_OUT_SEED, scene_pairs
+from brivl.train.unimodal import shuffled_batches
+
+BUCKET = 16  # batches that are sorted by length together
+
+
+@dataclass(frozen=True)
+class CaptionRecipe:
+    """How a captioner is trained; all values are this project's choice."""
+
+    n_scenes: int = 20_000
+    n_steps: int = 2_600
+    batch_size: int = 64
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 0.01
+    seed: int = 7  # none of the encoders' own scenes
+    n_held_out: int = 200
+
+
+def padded(captions: list[list[int]]) -> torch.Tensor:
+    """Ids of several captions -> (n, longest) int64, PAD after the shorter ones."""
+    longest = max(len(ids) for ids in captions)
+    return torch.tensor([[*ids, *[PAD] * (longest - len(ids))] for ids in captions])
+
+
+def caption_batches(ids: list[list[int]], batch_size: int, seed: int) -> Iterator[np.ndarray]:
+    """Rows of captions of like length, so that little is padding, for ever."""
+    rng = np.random.default_rng([seed, 1])
+    lengths = np.array([len(caption) for caption in ids])
+    for block in shuffled_batches(len(ids), batch_size * BUCKET, seed):
+        by_length = block[np.argsort(lengths[block], kind="stable")]
+        yield from rng.permutation(by_length.reshape(BUCKET, batch_size))
+
+
+def caption_loss(decoder: CaptionDecoder, patches: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy of each word given the image and the words before it."""
+    logits = decoder(ids[:, :-1], patches)
+    return cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), ignore_index=PAD)
+
+
+def train_captioner(
+    out: Path, encoder: str, log: Path, recipe: CaptionRecipe, config: DecoderConfig | None = None
+) -> dict[str, float]:
+    """Train a decoder on one encoder's patches, write it to `out`; returns held-out shares of things said rightly.
+
+    It learns the canonical caption of each scene. Raises RequestError for an encoder that has no captioner.
+    """
+    torch.manual_seed(recipe.seed)
+    visual, size = visual_encoder(encoder), (MINI.visual.image_size, MINI.visual.patch_size)
+    data = scene_pairs(recipe.n_scenes, recipe.seed, *size, n_paraphrases=0)
+    held_out = scene_pairs(recipe.n_held_out, HELD_OUT_SEED, *size, n_paraphrases=0)
+    texts = [captions[0] for captions in data.captions]
+    vocabulary = WordVocabulary.of_texts(texts)
+    ids, patches = [vocabulary.encode(text) for text in texts], patch_memory(visual, data.images)
+    sized = replace(config or DecoderConfig(0), n_words=len(vocabulary.words))
+    decoder = CaptionDecoder(replace(sized, n_patches=patches.shape[1], patch_width=patches.shape[2]))
+    optimizer = torch.optim.AdamW(decoder.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+
+    def loss_of(rows: np.ndarray) -> torch.Tensor:
+        return caption_loss(decoder, patches[rows].float(), padded([ids[i] for i in rows]))
+
+    def evaluate(step: int) -> dict[str, float]:
+        if step % 500 and step != recipe.n_steps:
+            return {}
+        said = [c.text for c in caption_images(Captioner(encoder, visual, decoder, vocabulary), held_out.images)]
+        metrics = asdict(score_things(held_out.scenes, said))
+        info = {"model": f"captioner-{encoder}", "recipe": asdict(recipe), "step": step, "metrics": metrics}
+        save_captioner(out, decoder, vocabulary, info)
+        return metrics
+
+    batches = caption_batches(ids, recipe.batch_size, recipe.seed)
+    train(optimizer, batches, loss_of, recipe.n_steps, log, evaluate)
+    return evaluate(recipe.n_steps)
