@@ -38,6 +38,7 @@ HOMES = {  # package -> the only places that may import it
     "plotly": ("brivl.viz",),
     "PIL": ("brivl.scenes", "brivl.data", "brivl.train.augment"),
     "accelerate": ("brivl.train",),
+    "nltk": ("brivl.core.caption_metrics",),
     "filelock": ("brivl.store",),
 }
 # What brivl.viz gives to brivl.app, which may name the types.
