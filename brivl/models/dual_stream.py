@@ -12,13 +12,16 @@ from brivl.models.text_encoder import build_text_encoder, token_mean
 
 
 class DualStream(nn.Module):
-    """Visual and lingual encoder, each with one fully connected layer into the shared space of embed_dim dimensions."""
+    """Visual and lingual encoder, each with one fully connected layer into the shared space of embed_dim dimensions.
 
-    def __init__(self, config: BrivlConfig) -> None:
+    The lingual encoder is the pre-trained one that the config names, unless one is given.
+    """
+
+    def __init__(self, config: BrivlConfig, lingual: nn.Module | None = None) -> None:
         super().__init__()
         self.config = config
         self.visual = build_image_encoder(config.visual)
-        self.lingual = build_text_encoder(config.lingual.pretrained)
+        self.lingual = build_text_encoder(config.lingual.pretrained) if lingual is None else lingual
         self.visual_fc = nn.Linear(config.visual.width, config.embed_dim)
         self.lingual_fc = nn.Linear(config.lingual.width, config.embed_dim)
 

@@ -70,3 +70,19 @@ def load_into(
             "Use the weights that belong to this size."
         )
     module.load_state_dict(dict(state), strict=False)
+
+
+def save_exact(path: Path, state: Mapping[str, torch.Tensor]) -> None:
+    """Write tensors bit for bit and flush them to disk; for checkpoints, whose folder is what gets renamed."""
+    save_file({name: value.detach().cpu().contiguous() for name, value in state.items()}, path)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def read_exact(path: Path) -> dict[str, torch.Tensor]:
+    """Tensors as save_exact wrote them. Raises DataError if the file is missing, truncated or of another kind."""
+    try:
+        with safe_open(path, "pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"Wanted the checkpoint {str(path)!r} and could not read it ({error}).") from error
