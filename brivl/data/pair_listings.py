@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from brivl.data.image_text import Listed
+from brivl.data.karpathy import read_karpathy
 from brivl.data.shards import IMAGE_SUFFIXES
 from brivl.errors import DataError
 
@@ -103,36 +104,31 @@ def _is_place(cell: str) -> bool:
 
 
 def _json(file: Path) -> Iterator[Listed]:
-    """COCO's captions or Karpathy's splits."""
+    """COCO's captions, or of Karpathy's splits those to train on."""
     values = _object(file)
+    if "annotations" in values:
+        yield from _coco(file.name, values)
+        return
+    for image in read_karpathy(file, Path()):
+        if image.split in PRETRAIN_SPLITS:
+            yield from _captioned(str(image.path), list(image.captions))
+
+
+def _coco(name: str, values: dict[str, Any]) -> Iterator[Listed]:
     try:
-        yield from _coco(values) if "annotations" in values else _karpathy(values)
+        names = {image["id"]: image["file_name"] for image in values["images"]}
+        for row in values["annotations"]:
+            yield from _captioned(names[row["image_id"]], row["caption"])
     except (KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{str(file)!r} should be COCO's captions (images, annotations) or Karpathy's splits (images with "
-            f"sentences) and is neither ({type(error).__name__}: {error})."
+            f"{name!r} should be captions as COCO has them ('images' with 'id' and 'file_name', 'annotations' with "
+            f"'image_id' and 'caption') and is not ({type(error).__name__}: {error}); mend it."
         ) from error
 
 
-def _coco(values: dict[str, Any]) -> Iterator[Listed]:
-    names = {image["id"]: image["file_name"] for image in values["images"]}
-    for annotation in values["annotations"]:
-        yield from _captioned(names[annotation["image_id"]], annotation["caption"])
-
-
-def _karpathy(values: dict[str, Any]) -> Iterator[Listed]:
-    for image in values["images"]:
-        if image["split"] in PRETRAIN_SPLITS:
-            folder = image.get("filepath")
-            name = f"{folder}/{image['filename']}" if folder else image["filename"]
-            yield from _captioned(name, [sentence["raw"] for sentence in image["sentences"]])
-
-
 def _captioned(name: str, captions: Any) -> Iterator[Listed]:
-    """One row a caption, given as text or as a list of texts or of {"raw": text}; at least one row, maybe blank."""
-    several: Iterable[Any] = captions if isinstance(captions, list) and captions else [captions]
-    for caption in several:
-        text = caption.get("raw", "") if isinstance(caption, dict) else caption
+    """One row a caption, given as a text or a list of texts; at least one row, maybe blank."""
+    for text in captions if isinstance(captions, list) and captions else [captions]:
         yield Listed(name, " ".join(text.split()) if isinstance(text, str) else "")
 
 
