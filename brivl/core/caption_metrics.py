@@ -50,7 +50,8 @@ def caption_scores(captions: Sequence[str], references: Sequence[Sequence[str]])
             f"{len(references)} lists of references; give every caption its references."
         )
     said, wanted = [_words(c) for c in captions], [[_words(r) for r in group] for group in references]
-    return CaptionScores(bleu4(said, wanted), meteor_exact_stem(said, wanted), rouge_l(said, wanted), cider(said, wanted))
+    measures = (bleu4, meteor_exact_stem, rouge_l, cider)
+    return CaptionScores(*(measure(said, wanted) for measure in measures))
 
 
 def bleu4(said: Sequence[list[str]], wanted: Sequence[Sequence[list[str]]]) -> float:

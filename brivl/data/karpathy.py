@@ -38,7 +38,7 @@ def read_karpathy(listing: Path, images: Path | None = None, split: str | None =
     chosen = [record for record in records if split in (None, record.split)]
     if not chosen:
         known = dict(Counter(record.split for record in records))
-        raise DataError(f"Wanted images of the split {split!r} in {listing.name!r}; it holds {known}. Name one of them.")
+        raise DataError(f"Wanted images of the split {split!r}, and {listing.name!r} holds {known}; name one of them.")
     return chosen
 
 

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from brivl.errors import RequestError
 from brivl.models.caption_decoder import CaptionDecoder, KeysValues
 from brivl.models.caption_words import END, PAD, START
 
-MOST_BEAMS = 16
 Past = tuple[KeysValues, ...]
 
 
@@ -40,8 +38,8 @@ class _Beams:
 
     @property
     def done(self) -> torch.Tensor:
-        """Which sentences have ended, (B, K) bool."""
-        return (self.ids == END).any(-1)
+        """Which sentences have ended, or stand for none where there are fewer than K; (B, K) bool."""
+        return (self.ids == END).any(-1) | self.log_probs.sum(-1).isneginf()
 
     def extended(self, kept: torch.Tensor, words: torch.Tensor, new: torch.Tensor, looks: torch.Tensor) -> _Beams:
         """Sentences `kept` (B, K) with a word each (B, K), its log-probability (B, K) and attention (B, K, M)."""
@@ -59,10 +57,8 @@ def beam_search(decoder: CaptionDecoder, patches: torch.Tensor, beam: int) -> li
 
     Sentences are compared by mean log-probability of their words, log p(w_1..w_n | image) / n. The greedy sentence is
     always among those compared, so a wider beam never returns a worse score. Of equal scores the earlier word in the
-    vocabulary wins. Raises RequestError for a beam outside 1..16.
+    vocabulary wins.
     """
-    if not 1 <= beam <= MOST_BEAMS:
-        raise RequestError(f"Wanted a beam between 1 (greedy) and {MOST_BEAMS} and got {beam!r}.")
     memory = decoder.read(patches)
     greedy = _best(_search(decoder, memory, 1))
     if beam == 1:
@@ -82,31 +78,32 @@ def _search(decoder: CaptionDecoder, memory: Past, beam: int) -> _Beams:
     newest, past = torch.full((n_images * beam, 1), START), None
     for t in range(decoder.config.max_words - 1):
         step = decoder.step(newest, memory, past)
-        log_p = step.logits[:, -1].log_softmax(-1).unflatten(0, (n_images, beam))
+        log_p = _allowed(step.logits[:, -1].log_softmax(-1).unflatten(0, (n_images, beam)), beams.done)
         kept, words = _chosen(beams, log_p, beam, first=t == 0)
         rows = torch.arange(n_images)[:, None]
-        new = log_p[rows, kept, words].where(~beams.done[rows, kept], torch.zeros(()))
-        beams = beams.extended(kept, words, new, step.attention[:, -1].unflatten(0, (n_images, beam))[rows, kept])
+        beams = beams.extended(kept, words, log_p[rows, kept, words], step.attention[:, -1].unflatten(0, (n_images, beam))[rows, kept])
         if beams.done.all():
             break
         newest, past = words.reshape(-1, 1), _reordered(step.past, (rows * beam + kept).flatten())
     return beams
 
 
+def _allowed(log_p: torch.Tensor, done: torch.Tensor) -> torch.Tensor:
+    """Log-probabilities (B, K, n_words) without words that are never said; after the end only PAD, at no cost."""
+    log_p[..., [PAD, START]] = -torch.inf
+    stay = torch.full(log_p.shape[-1:], -torch.inf)
+    stay[PAD] = 0.0
+    return torch.where(done[..., None], stay, log_p)
+
+
 def _chosen(beams: _Beams, log_p: torch.Tensor, beam: int, *, first: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """Which sentences to go on with and by which words, both (B, K), best first; log_p is (B, K, n_words)."""
-    done, n_words = beams.done, log_p.shape[-1]
-    log_p = log_p.clone()
-    log_p[..., [PAD, START]] = -torch.inf  # never said
-    stay = torch.full((n_words,), -torch.inf)
-    stay[PAD] = 0.0
-    log_p = torch.where(done[..., None], stay, log_p)
-    length = beams.length + (~done).long()
+    length = (beams.length + (~beams.done).long()).clamp(min=1)
     score = (beams.log_probs.sum(-1, keepdim=True) + log_p) / length[..., None]
     if first:
         score[:, 1:] = -torch.inf  # all sentences are still the same
     order = score.flatten(1).sort(dim=1, descending=True, stable=True).indices[:, :beam]
-    return order // n_words, order % n_words
+    return order // log_p.shape[-1], order % log_p.shape[-1]
 
 
 def _reordered(past: Past, rows: torch.Tensor) -> Past:

@@ -10,22 +10,18 @@ import numpy as np
 import torch
 from torch.nn.functional import layer_norm
 
-from brivl.config import WEIGHTS
-from brivl.errors import RequestError
 from brivl.models.activations import image_layers
 from brivl.models.caption_decoder import CaptionDecoder, DecoderConfig
 from brivl.models.caption_search import Found, beam_search
 from brivl.models.caption_words import WordVocabulary
-from brivl.models.catalog import BRIVL_MINI, VIT_MINI
+from brivl.models.captioner_files import READ_BLOCKS, captioner_file, check_captioner
+from brivl.models.catalog import BRIVL_MINI
 from brivl.models.configs import MINI
 from brivl.models.feature_model import file_sha
 from brivl.models.image_encoder import to_pixels
 from brivl.models.shipped import load_brivl_mini, load_vit_mini
 from brivl.models.weights import load_into, read_info, read_weights, save_weights
 
-CAPTIONERS = (BRIVL_MINI, VIT_MINI)
-# Blocks whose tokens are read side by side: what a thing is comes late, where and what colour comes early.
-READ_BLOCKS = (4, 8, 12)
 BATCH = 50
 
 
@@ -52,8 +48,7 @@ class Caption:
 
 def visual_encoder(name: str) -> torch.nn.Module:
     """The shipped visual encoder. Raises RequestError for a name that has no captioner."""
-    if name not in CAPTIONERS:
-        raise RequestError(f"Wanted a captioner out of {list(CAPTIONERS)} and got {name!r}.")
+    check_captioner(name)
     return load_brivl_mini().visual if name == BRIVL_MINI else load_vit_mini()
 
 
@@ -70,11 +65,6 @@ def patch_memory(visual: torch.nn.Module, images: np.ndarray) -> torch.Tensor:
         read = [layer_norm(layers[k - 1], layers[k - 1].shape[-1:]) for k in READ_BLOCKS]
         parts.append(torch.cat(read, dim=-1).half())
     return torch.cat(parts)
-
-
-def captioner_file(encoder: str) -> Path:
-    """Where the decoder of this encoder is kept."""
-    return WEIGHTS / f"captioner-{encoder}.safetensors"
 
 
 def save_captioner(path: Path, decoder: CaptionDecoder, vocabulary: WordVocabulary, info: dict[str, object]) -> None:
@@ -99,6 +89,7 @@ def _decoder(path: Path, _sha: str) -> tuple[CaptionDecoder, WordVocabulary]:
 
 def caption_images(captioner: Captioner, images: np.ndarray, beam: int = 1) -> list[Caption]:
     """Sentences about images (n, H, W, 3) uint8; beam 1 is greedy. Raises RequestError for a beam outside 1..16."""
+    check_captioner(captioner.encoder, beam)
     captions = []
     for start in range(0, len(images), BATCH):
         patches = patch_memory(captioner.visual, images[start : start + BATCH]).float()

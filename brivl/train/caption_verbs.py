@@ -1,0 +1,30 @@
+"""python -m brivl.train captioner --encoder brivl-mini | vit-mini: a caption decoder on a frozen visual encoder."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from brivl.config import PROJECT
+from brivl.models.captioner_files import CAPTIONERS, captioner_file
+
+
+def add_verbs(verbs: argparse._SubParsersAction) -> None:
+    """Add `captioner`."""
+    p = verbs.add_parser("captioner", help="a caption decoder on a frozen visual encoder, on drawn scenes")
+    p.add_argument("--encoder", choices=CAPTIONERS, default=CAPTIONERS[0], help="(default: %(default)s)")
+    p.add_argument("--steps", type=int, help="optimiser steps (default: the recipe's)")
+    p.add_argument("--scenes", type=int, help="distinct training scenes (default: the recipe's)")
+    p.add_argument("--seed", type=int, help="of the scenes and their order (default: the recipe's)")
+    p.add_argument("--out", type=Path, help="(default: the shipped file)")
+    p.set_defaults(run=_captioner)
+
+
+def _captioner(args: argparse.Namespace) -> dict[str, float]:
+    from brivl.train.captioning import CaptionRecipe, train_captioner
+
+    asked = {"n_steps": args.steps, "n_scenes": args.scenes, "seed": args.seed}
+    recipe = dataclasses.replace(CaptionRecipe(), **{name: value for name, value in asked.items() if value})
+    log = PROJECT / "runs" / f"captioner-{args.encoder}.jsonl"
+    return train_captioner(args.out or captioner_file(args.encoder), args.encoder, log, recipe)
