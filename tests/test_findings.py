@@ -45,6 +45,16 @@ def test_only_regions_that_pass_are_counted() -> None:
     assert f"in {passed} of 4 ROIs" in findings.layer_headline(1, NAMES, result, "8 subjects")
 
 
+def test_a_clear_difference_between_two_that_predict_nothing_counts_for_nothing() -> None:
+    rng = np.random.default_rng(0)
+    b = np.array([0.1, -0.1]) + rng.normal(0, 0.001, (8, 2))
+    a = b + 0.02 + rng.normal(0, 0.001, b.shape)
+    text = findings.layer_headline(8, NAMES, compare(a, b, ["V1", "AC"]), "8 subjects")
+    assert "in 1 of 2 ROIs" in text
+    text = findings.layer_headline(8, NAMES, compare(a[:, 1:], b[:, 1:], ["AC"]), "8 subjects")
+    assert text == "Layer 8: BriVL and ViT predict none of 1 ROIs (8 subjects; R² not above 0)"
+
+
 def test_one_subject_is_counted_and_said_not_to_be_tested() -> None:
     result = compare(np.array([0.3, 0.2, 0.1, np.nan]), np.array([0.1, 0.1, 0.2, 0.1]), list("abcd"))
     text = findings.layer_headline(8, NAMES, result, "S01")

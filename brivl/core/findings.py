@@ -20,7 +20,8 @@ def layer_headline(
 ) -> str:
     """Which model explains more at a layer, in how many regions, by how much.
 
-    With tests, a region counts when q < .05; without (one subject), regions are counted by sign, and that is said.
+    With tests, a region counts when q < .05 and the better model's R² is above 0; without (one subject), regions are
+    counted by sign, and that is said.
     `who` is "S01" or "8 subjects"; `noun` what the regions are.
     """
     table = comparison.table[np.isfinite(comparison.table["difference"])]
@@ -28,13 +29,16 @@ def layer_headline(
         return f"Layer {layer}: none of the {len(comparison.table)} {noun} has scores of both models ({who})"
     if not np.isfinite(table["q"]).any():
         return f"Layer {layer}: {_counts(table, names, noun)} ({who}, not tested)"
+    pair, n_regions = f"{names[0]} and {names[1]}", len(table)
+    table = table[table[["mean_a", "mean_b"]].max(axis=1) > 0]  # worse than the mean explains nothing, however clear
+    if table.empty:
+        return f"Layer {layer}: {pair} predict none of {n_regions} {noun} ({who}; R² not above 0)"
     basis = f"{who}, over voxels" if comparison.unit == "voxel" else who
     clear = table[table["q"] < ALPHA]
     if clear.empty:
         q = p_text(float(table["q"].min()), "q")
-        pair = f"{names[0]} and {names[1]}"
-        return f"Layer {layer}: {NO_DIFFERENCE} between {pair} in {len(table)} {noun} ({basis}; smallest {q})"
-    return f"Layer {layer}: {_counts(clear, names, noun, len(table))} ({basis}, q < .05)"
+        return f"Layer {layer}: {NO_DIFFERENCE} between {pair} in {n_regions} {noun} ({basis}; smallest {q})"
+    return f"Layer {layer}: {_counts(clear, names, noun, n_regions)} ({basis}, q < .05)"
 
 
 def _counts(table: pd.DataFrame, names: tuple[str, str], noun: str, total: int | None = None) -> str:
