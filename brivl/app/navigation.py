@@ -14,6 +14,7 @@ def pages() -> list:
         st.Page("pages/layers.py", title="Layers"),
         st.Page("pages/flatmap.py", title="Flatmap"),
         st.Page("pages/regions.py", title="Regions"),
+        st.Page("pages/captions.py", title="Caption"),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,17 +11,20 @@ from typing import Any
 import numpy as np
 
 from brivl.backend.features import Progress, silent
-from brivl.backend.pictures import picture
+from brivl.backend.pictures import Picture, picture
 from brivl.data.images import read_images
 from brivl.errors import DataError
 from brivl.models.captioner_files import CAPTIONERS, captioner_digest, check_captioner
+from brivl.scenes.captions import caption as scene_caption
 from brivl.store.artifacts import Artifact, Store
 from brivl.store.digests import array_digest
 from brivl.store.keys import ArtifactKey
+from brivl.train.caption_checks import things_said
 
 CAPTION_VERSION = 1
 SCENE_SIDE = 64  # pixels at which scenes are drawn for the captioners, as in their training
 FILES_AT_ONCE = 50
+N_REFERENCES = 5
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,12 @@ def known_caption(store: Store, reference: str, model: str, beam: int = 1) -> Sa
     return None if found is None else _said(found)
 
 
+def known_captions(store: Store, reference: str, beam: int = 1) -> dict[str, SaidOf] | None:
+    """What every captioner said of a picture, by name; None until all have. Raises as known_caption."""
+    said = {model: known_caption(store, reference, model, beam) for model in CAPTIONERS}
+    return said if all(said.values()) else None
+
+
 def caption(store: Store, reference: str, model: str, beam: int = 1) -> SaidOf:
     """The caption of a picture, from the store or from the model; a beam of 1 is greedy. Raises as known_caption."""
     pixels = _pixels(store, reference)
@@ -71,6 +81,20 @@ def caption_task(request: Mapping[str, Any], progress: Progress) -> dict[str, An
         caption(store, request["image"], model, request["beam"])
         progress(i + 1, len(CAPTIONERS), f"{model} has looked")
     return {}
+
+
+def references_of(chosen: Picture) -> list[str]:
+    """What may be said of a scene: its canonical caption and other wordings, always the same; [] for an upload."""
+    if chosen.scene is None:
+        return []
+    rng = np.random.default_rng(0)
+    return list(dict.fromkeys([chosen.caption, *(scene_caption(chosen.scene, rng) for _ in range(N_REFERENCES - 1))]))
+
+
+def things_right(chosen: Picture, sentence: str) -> tuple[int, int]:
+    """How many things of a scene a sentence names with the right colour, and how many there are."""
+    wanted = Counter((thing.kind, thing.colour) for thing in chosen.scene.things)
+    return (wanted & things_said(sentence)).total(), wanted.total()
 
 
 def caption_files(

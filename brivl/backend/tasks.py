@@ -10,6 +10,7 @@ from typing import Any
 
 import joblib
 
+from brivl.backend.captioning import caption_task
 from brivl.backend.datasets import open_dataset
 from brivl.backend.features import Progress
 from brivl.backend.fit import FitRequest, fit
@@ -106,4 +107,5 @@ def _flatmap(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
 TASKS: dict[str, Callable[[Mapping[str, Any], Progress], dict[str, Any]]] = {
     "sweep": _sweep,
     "flatmap": _flatmap,
+    "caption": caption_task,
 }

@@ -75,6 +75,15 @@ def _retrieval(args: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _captioning(args: argparse.Namespace) -> dict[str, Any]:
+    """Both captioners on held-out scenes, greedy."""
+    from brivl.train.caption_evaluation import evaluate_captioning
+
+    n = 500 if args.n is None else args.n
+    return {"n_scenes": n, "beam": 1, "captioners": evaluate_captioning(n)}
+
+
 EVALS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "retrieval": _retrieval,
+    "captioning": _captioning,
 }

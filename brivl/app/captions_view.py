@@ -1,0 +1,114 @@
+"""The page Caption: one picture, two captioners, a map of attention for each word."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from brivl.app import cached, look
+from brivl.app.demo import answer, demo_page
+from brivl.app.inputs import Inputs
+from brivl.app.look import Chip
+from brivl.app.picture_input import choose_picture, credit
+from brivl.backend.captioning import SaidOf, caption_request, known_captions, references_of, things_right
+from brivl.backend.pictures import Picture
+from brivl.models.catalog import SHIPPED
+from brivl.viz.word_maps import spotlight
+
+DEFAULTS = {"image": "scene:2", "search": "greedy", "n_beams": "4"}
+SEARCHES = ("greedy", "beam")
+MOST_ON_PAGE = 8
+THUMB = 92  # pixels
+UNSAID = frozenset({"<end>", ",", "."})  # words of a sentence that no map is shown for
+SURE = 0.8  # a word below this chance is marked
+
+
+def captions_page() -> None:
+    """Draw the page; the example is filled in."""
+    with demo_page():
+        inputs = Inputs("captions", DEFAULTS)
+        chosen = choose_picture(inputs)
+        beam = _beam(inputs)
+        store = cached.store()
+        headline = st.container()
+        left, right = st.columns([2, 5], gap="large")
+        with left:
+            _picture(chosen)
+        with right:
+            task = caption_request(store, chosen.reference, beam)
+            said = answer(task, lambda: known_captions(store, chosen.reference, beam))
+            if said is not None:
+                _both(chosen, said)
+        with headline:
+            _head(chosen, said, beam)
+
+
+def _beam(inputs: Inputs) -> int:
+    with st.sidebar:
+        search = inputs.choice("search", SEARCHES)
+        st.segmented_control("Words are chosen by", SEARCHES, **inputs.bound("search", search), required=True,
+                             help="Greedy takes the likeliest next word. A beam follows several sentences at once and "
+                                  "keeps the one whose words are likeliest on average.")  # fmt: skip
+        width = inputs.integer("n_beams", 2, MOST_ON_PAGE, 4)
+        if search == "greedy":
+            return 1
+        st.slider("Sentences followed", 2, MOST_ON_PAGE, **inputs.bound("n_beams", width))
+        return width
+
+
+def _head(chosen: Picture, said: dict[str, SaidOf] | None, beam: int) -> None:
+    if said is None:
+        look.headline("What do the two captioners say?")
+    elif chosen.scene is None:
+        first = next(iter(said))
+        look.headline(f"{SHIPPED[first].title} says: {said[first].text}")
+    else:
+        counts = {SHIPPED[name].title: things_right(chosen, one.text) for name, one in said.items()}
+        (a, (right, total)), (b, (other, _)) = counts.items()
+        things = "thing" if total == 1 else "things"
+        look.headline(f"{a} names {right} of {total} {things} with the right colour, {b} {other}")
+    simulated = [] if chosen.scene is None else [Chip("drawn scene (SIMULATED)", "simulated")]
+    look.chips([*simulated, Chip("stand-in models"), Chip("greedy" if beam == 1 else f"beam of {beam}")])
+
+
+def _picture(chosen: Picture) -> None:
+    st.image(chosen.image, width="stretch")
+    credit(chosen)
+    if chosen.scene is None:
+        look.note("The stand-ins know 26 kinds of drawn things in 10 colours, and see everything as one of them.")
+        return
+    with st.expander("What may be said of it (references)"):
+        for sentence in references_of(chosen):
+            st.markdown(f"- {sentence}")
+
+
+def _both(chosen: Picture, said: dict[str, SaidOf]) -> None:
+    for column, (name, one) in zip(st.columns(2, gap="medium"), said.items(), strict=True):
+        with column:
+            st.subheader(SHIPPED[name].title, anchor=False)
+            st.markdown(f"**{one.text}**")
+            doubts = [f"{word} ({_percent(p)})" for word, p in _chances(one) if p < SURE]
+            look.small(
+                f"Mean log-probability of a word {one.score:.2f}. "
+                + (f"Unsure of: {', '.join(doubts)}." if doubts else f"Sure of every word (above {_percent(SURE)}).")
+            )
+            _words(chosen.image, one)
+    look.caption(
+        "Each word with its probability, over what the decoder looked at when it chose it: its attention to the "
+        "encoder's patches (mean over blocks and heads), brightest where it is strongest."
+    )
+
+
+def _words(image: np.ndarray, said: SaidOf) -> None:
+    shown = [i for i, word in enumerate(said.words) if word not in UNSAID]
+    chances = _chances(said)
+    maps = [spotlight(image, said.attention[i]) for i in shown]
+    st.image(maps, caption=[f"{chances[i][0]} {_percent(chances[i][1])}" for i in shown], width=THUMB)
+
+
+def _chances(said: SaidOf) -> list[tuple[str, float]]:
+    return list(zip(said.words, np.exp(said.log_probs).tolist(), strict=True))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"

@@ -1,0 +1,7 @@
+"""Caption: what two captioners say of a picture, and what they look at with each word."""
+
+from __future__ import annotations
+
+from brivl.app.captions_view import captions_page
+
+captions_page()
