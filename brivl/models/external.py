@@ -177,7 +177,7 @@ def _open_timm(name: str) -> FeatureModel:
         model = timm.create_model(f"local-dir:{name}", pretrained=True, num_classes=0)
         digest = folder_digest(name, "image")
     else:
-        file = _timm_weights(name)
+        file = timm_weights(name)
         overlay = {"file": str(file)}
         model = timm.create_model(name, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay)
         digest = file_sha(file)[:32]
@@ -187,7 +187,7 @@ def _open_timm(name: str) -> FeatureModel:
     return FeatureModel(name, "image", digest, lambda items, p: image_features(model, items, prepare, p))
 
 
-def _timm_weights(name: str) -> Path:
+def timm_weights(name: str) -> Path:
     """The safetensors file of a timm model in the local hub cache, downloaded if need be."""
     from huggingface_hub import hf_hub_download
     from timm.models import get_pretrained_cfg

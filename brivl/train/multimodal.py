@@ -12,6 +12,7 @@ import torch
 from brivl.core.retrieval import recall
 from brivl.models.configs import MINI, BrivlConfig
 from brivl.models.cross_modal_moco import CrossModalMoCo
+from brivl.models.dual_files import trained_state
 from brivl.models.dual_stream import DualStream
 from brivl.models.image_encoder import to_pixels
 from brivl.models.text_encoder import build_tokenizer, tokenize
@@ -32,12 +33,6 @@ class MultimodalRecipe:
     n_schedule: int = 450  # the learning rate is laid out for more steps than retrieval turned out to need
     seed: int = 2
     n_held_out: int = 500
-
-
-def trained_state(model: DualStream) -> dict[str, torch.Tensor]:
-    """The tensors that training changed; the frozen ones are those of vit-mini and MiniLM and are not stored twice."""
-    trained = {name for name, p in model.named_parameters() if p.requires_grad}
-    return {name: value for name, value in model.state_dict().items() if name in trained}
 
 
 def pair_batches(data: ScenePairs, batch_size: int, seed: int) -> Iterator[tuple[np.ndarray, list[str]]]:
