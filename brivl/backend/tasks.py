@@ -14,7 +14,8 @@ from brivl.backend.captioning import caption_task
 from brivl.backend.datasets import open_dataset
 from brivl.backend.features import Progress
 from brivl.backend.fit import FitRequest, fit
-from brivl.backend.flatmaps import is_flatmap_ready, make_flatmap
+from brivl.backend.flatmaps import is_flatmap_ready, make_flatmap, own_flatmap
+from brivl.backend.generation import imagine_task
 from brivl.backend.subjects import keep_facts, known_facts
 from brivl.config import n_cores
 from brivl.errors import RequestError
@@ -83,7 +84,7 @@ def _prepare(store: Store, name: str, subject: str, progress: Progress) -> None:
     dataset = open_dataset(name, store, progress)
     voxels = (known_facts(store, dataset, subject) or keep_facts(store, dataset, subject)).voxels
     if not is_flatmap_ready(store, voxels):
-        make_flatmap(store, voxels)
+        make_flatmap(store, voxels, own_flatmap(dataset, subject))
 
 
 def _nested(progress: Progress, index: int, total: int) -> Progress:
@@ -108,4 +109,5 @@ TASKS: dict[str, Callable[[Mapping[str, Any], Progress], dict[str, Any]]] = {
     "sweep": _sweep,
     "flatmap": _flatmap,
     "caption": caption_task,
+    "imagine": imagine_task,
 }

@@ -83,7 +83,15 @@ def _captioning(args: argparse.Namespace) -> dict[str, Any]:
     return {"n_scenes": n, "beam": 1, "captioners": evaluate_captioning(n)}
 
 
+def _generation(args: argparse.Namespace) -> dict[str, Any]:
+    """What an independent classifier sees in pictures made of prompts."""
+    from brivl.backend.generation_report import evaluate_generation
+
+    return evaluate_generation(100 if args.n is None else args.n)
+
+
 EVALS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "retrieval": _retrieval,
     "captioning": _captioning,
+    "generation": _generation,
 }

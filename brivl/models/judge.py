@@ -14,12 +14,10 @@ import torch
 from torch import nn
 from torch.nn.functional import relu
 
-from brivl.config import WEIGHTS
 from brivl.models.feature_model import file_sha
+from brivl.models.generator_files import JUDGE_FILE
 from brivl.models.vqgan_files import to_range
 from brivl.models.weights import load_into, read_weights
-
-JUDGE_FILE = WEIGHTS / "judge.safetensors"
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from brivl.config import WEIGHTS
 from brivl.errors import DataError
 from brivl.models.feature_model import file_sha
+from brivl.models.generator_files import VQGAN_FILE
 from brivl.models.vqgan import VQGAN_MINI, Vqgan
 from brivl.models.weights import load_into, read_weights
-
-VQGAN_FILE = WEIGHTS / "vqgan-mini.safetensors"
 
 
 def load_vqgan_mini() -> Vqgan:
@@ -44,6 +42,12 @@ def to_images(x: torch.Tensor) -> np.ndarray:
     """(B, 3, H, W) in about -1..1 -> images (B, H, W, 3) uint8."""
     clipped = x.detach().clamp(-1, 1).permute(0, 2, 3, 1)
     return ((clipped + 1) * 127.5).round().to(torch.uint8).contiguous().numpy()
+
+
+@torch.inference_mode()
+def reconstruct(model: Vqgan, images: np.ndarray) -> np.ndarray:
+    """Images (n, R, R, 3) uint8 through encoder, codebook and decoder."""
+    return np.concatenate([to_images(model(part)[0]) for part in to_range(images).split(50)])
 
 
 def save_state(path: Path, state: Mapping[str, torch.Tensor], info: Mapping[str, object]) -> None:

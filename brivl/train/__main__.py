@@ -14,6 +14,7 @@ VERBS = (  # modules with add_verbs(verbs), each of whose parsers sets run=funct
     "brivl.train.shipped_verbs",
     "brivl.train.pretrain_verbs",
     "brivl.train.caption_verbs",
+    "brivl.train.generation_verbs",
 )
 
 

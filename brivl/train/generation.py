@@ -32,13 +32,13 @@ class VqganRecipe:
     """How vqgan-mini is trained; all values are this project's choice."""
 
     n_scenes: int = 12_000
-    n_steps: int = 1_600
+    n_steps: int = 1_000
     batch_size: int = 16
     learning_rate: float = 1.5e-3
     seed: int = 5
     n_held_out: int = 100
     n_free: int = 150  # steps before the codebook, which then starts from latents of scenes
-    adversary_from: float = 0.8  # share of the steps after which the PatchGAN has its say
+    adversary_from: float = 0.9  # share of the steps after which the PatchGAN has its say
     adversary_weight: float = 0.03
     adversary_width: int = 16
     thing_weight: float = 3.0  # of pixels in patches that a thing covers, against 1 for background

@@ -1,0 +1,81 @@
+"""Does text to image show what was asked for? An independent classifier says so, beside what it says of real scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from brivl.backend.features import Progress, silent
+from brivl.backend.generation import DEFAULT_STEPS, SEEN, Asked, imagine
+from brivl.errors import RequestError
+from brivl.scenes.scene import render, sample_scene
+from brivl.scenes.things import COLOURS, KINDS
+
+PROMPT_SEED = 90_017
+N_REAL = 300
+
+
+def sample_prompts(n: int, seed: int = PROMPT_SEED) -> list[tuple[str, str]]:
+    """n pairs (colour, kind): every pair at most once in 260, kinds and colours as even as n allows."""
+    rng = np.random.default_rng(seed)
+    pairs = [(c, k) for k in KINDS for c in COLOURS]
+    order = np.concatenate([rng.permutation(len(pairs)) for _ in range(-(-n // len(pairs)))])
+    return [pairs[i] for i in order[:n]]
+
+
+def evaluate_generation(n: int = 100, steps: int = DEFAULT_STEPS, progress: Progress = silent) -> dict[str, Any]:
+    """Make n pictures of "a <colour> <kind>" with the defaults, and let the judge say what it sees.
+
+    Beside the shares of asked kinds and colours that it sees stand: how often it sees a kind or colour that was not
+    asked for (what a prompt gets by chance), and the same shares for single things drawn as scenes, and for the
+    generator's reconstructions of those, which is what inversion could reach at best. Raises RequestError for n < 1.
+    """
+    if n < 1:
+        raise RequestError(f"Wanted at least one prompt and got {n}.")
+    asked, made = sample_prompts(n), []
+    for i, (colour, kind) in enumerate(asked):
+        article = "an" if colour[0] in "aeiou" else "a"
+        made.append(imagine(Asked(f"{article} {colour} {kind}", seed=i, steps=steps)))
+        progress(i + 1, n, "Pictures made")
+    shares = _shares(np.stack([m.kinds for m in made]), np.stack([m.colours for m in made]), asked)
+    seconds = [m.seconds for m in made]
+    return {
+        "model": "brivl-mini", "generator": "vqgan-mini", "n_prompts": n, "steps": steps, **shares,
+        "similarity": round(float(np.mean([m.similarity for m in made])), 4),
+        "seconds_median": round(float(np.median(seconds)), 2), "seconds_most": round(float(np.max(seconds)), 2),
+        **_ceiling(N_REAL),
+    }  # fmt: skip
+
+
+def _ceiling(n: int) -> dict[str, dict[str, float]]:
+    """The judge on n drawn scenes of one thing, and on their reconstructions by the generator."""
+    from brivl.models.judge import judge_images, load_judge
+    from brivl.models.vqgan_files import load_vqgan_mini, reconstruct
+
+    scenes = [sample_scene(np.random.default_rng([PROMPT_SEED, i]), 1) for i in range(n)]
+    there = [(s.things[0].colour, s.things[0].kind) for s in scenes]
+    images = np.stack([render(s).image for s in scenes])
+    again = reconstruct(load_vqgan_mini(), images)
+    judge = load_judge(len(KINDS), len(COLOURS))
+    found = {}
+    for name, shown in (("judge_on_scenes", images), ("judge_on_reconstructions", again)):
+        verdicts = judge_images(judge, shown)
+        found[name] = _shares(verdicts.kinds, verdicts.colours, there)
+    return found
+
+
+def _shares(kinds: np.ndarray, colours: np.ndarray, asked: Sequence[tuple[str, str]]) -> dict[str, float]:
+    """Shares of asked and of other kinds and colours that are seen: probabilities (n, n_kinds), (n, n_colours)."""
+    wanted_kinds = np.array([[k == kind for k in KINDS] for _, kind in asked])
+    wanted_colours = np.array([[c == colour for c in COLOURS] for colour, _ in asked])
+    kinds, colours = kinds > SEEN, colours > SEEN
+    both = kinds[wanted_kinds] & colours[wanted_colours]
+    return {
+        name: round(float(share.mean()), 4)
+        for name, share in {
+            "object": kinds[wanted_kinds], "colour": colours[wanted_colours], "both": both,
+            "object_by_chance": kinds[~wanted_kinds], "colour_by_chance": colours[~wanted_colours],
+        }.items()
+    }  # fmt: skip

@@ -1,0 +1,46 @@
+"""python -m brivl.train vqgan-mini | judge: the generator of text to image and the classifier that judges it."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from brivl.config import PROJECT
+from brivl.models.generator_files import JUDGE_FILE, VQGAN_FILE
+
+
+def add_verbs(verbs: argparse._SubParsersAction) -> None:
+    """Add `vqgan-mini` and `judge`."""
+    p = verbs.add_parser("vqgan-mini", help="the generator, on drawn scenes; goes on where a stopped run left off")
+    p.set_defaults(run=_vqgan_mini)
+    _add_common(p, VQGAN_FILE)
+    p = verbs.add_parser("judge", help="an independent classifier of drawn scenes, which judges generated pictures")
+    p.set_defaults(run=_judge)
+    _add_common(p, JUDGE_FILE)
+
+
+def _add_common(p: argparse.ArgumentParser, out: Path) -> None:
+    p.add_argument("--steps", type=int, help="optimiser steps (default: the recipe's)")
+    p.add_argument("--scenes", type=int, help="distinct training scenes (default: the recipe's)")
+    p.add_argument("--seed", type=int, help="of the scenes and their order (default: the recipe's)")
+    p.add_argument("--out", type=Path, default=out, help="(default: the shipped file)")
+    p.set_defaults(log=PROJECT / "runs" / f"{out.stem}.jsonl")
+
+
+def _chosen(args: argparse.Namespace) -> dict[str, int]:
+    asked = {"n_steps": args.steps, "n_scenes": args.scenes, "seed": args.seed}
+    return {name: value for name, value in asked.items() if value}
+
+
+def _vqgan_mini(args: argparse.Namespace) -> Mapping[str, float]:
+    from brivl.train.generation import VqganRecipe, train_vqgan_mini
+
+    return train_vqgan_mini(args.out, args.log, dataclasses.replace(VqganRecipe(), **_chosen(args)))
+
+
+def _judge(args: argparse.Namespace) -> Mapping[str, float]:
+    from brivl.train.judge import JudgeRecipe, train_judge
+
+    return train_judge(args.out, args.log, dataclasses.replace(JudgeRecipe(), **_chosen(args)))
