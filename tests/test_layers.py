@@ -40,6 +40,8 @@ HOMES = {  # package -> the only places that may import it
     "accelerate": ("brivl.train",),
     "nltk": ("brivl.core.caption_metrics",),
     "filelock": ("brivl.store",),
+    "h5py": ("brivl.data",),
+    "faiss": ("brivl.core.ann",),
 }
 # What brivl.viz gives to brivl.app, which may name the types.
 HANDED_OVER = {"matplotlib.figure", "plotly.graph_objects"}
