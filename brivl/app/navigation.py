@@ -15,6 +15,7 @@ def pages() -> list:
         st.Page("pages/flatmap.py", title="Flatmap"),
         st.Page("pages/regions.py", title="Regions"),
         st.Page("pages/captions.py", title="Caption"),
+        st.Page("pages/imagine.py", title="Imagine"),
     ]
 
 
