@@ -72,6 +72,7 @@ def build_index(
         cells, dim, n_lists, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
     )
     index.cp.niter, index.cp.seed, index.cp.spherical = 8, seed + 1, True
+    index.cp.min_points_per_centroid = 1  # small galleries are for tests; faiss would print a warning
     index.train(_sample(gallery, PER_LIST * n_lists, seed))
     for start in range(0, n, BLOCK):
         index.add(np.ascontiguousarray(gallery[start : start + BLOCK], np.float32))
