@@ -82,7 +82,8 @@ def _view(shown: Shown) -> View:
 def _mapped(shown: Shown) -> Mapped:
     subject = shown.subjects[0]
     voxels = shown.facts[subject].voxels
-    if any(not np.array_equal(shown.facts[other].voxels.ijk, voxels.ijk) for other in shown.subjects[1:]):
+    others = [shown.facts[other].voxels for other in shown.subjects[1:]]
+    if any(not np.array_equal(other.ijk, voxels.ijk) or other.mapper != voxels.mapper for other in others):
         raise RequestError("These subjects have different voxels, so there is no mean map. Choose one subject.")
     geometry = cached.flatmap(voxels)
     assert geometry is not None  # _look_up saw to it
@@ -156,7 +157,7 @@ def _caption(shown: Shown, mapped: Mapped) -> str:
 
 
 def _detail(shown: Shown) -> str:
-    return f"{shown.known.name}, {shown.who}, layer {shown.choices.layer}, preset {shown.choices.preset}"
+    return f"{shown.known.short_name}, {shown.who}, layer {shown.choices.layer}, preset {shown.choices.preset}"
 
 
 def _draw(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str | None) -> None:

@@ -98,7 +98,7 @@ def chips_of(shown: Shown) -> list[Chip]:
     has_ev = next(iter(shown.answers.values())).result.explainable_variance is not None
     threshold = f", EV > {PRESETS[choices.preset].ev_threshold:g}" if has_ev else ""
     count = f"{low:,}" if low == high else f"{low:,}–{high:,}"
-    found = [Chip(known.name)]
+    found = [Chip(known.short_name)]
     found += [Chip("SIMULATED", "simulated")] if known.simulated else []
     found += [Chip(f"preset {choices.preset}"), Chip(f"{count} voxels{threshold}"), Chip(shown.who)]
     found += [Chip(choices.region)] if choices.region != "all" else []

@@ -76,7 +76,7 @@ def _tour(choices: Choices, known: Known) -> JobStatus | None:
     shown = look_up(choices, known)
     job = active_job([run])
     a, b = shown.names
-    st.markdown(f"**1. Fit** layer {choices.layer} of {a} and {b} to {said_subjects(choices)} of {known.name}.")
+    st.markdown(f"**1. Fit** layer {choices.layer} of {a} and {b} to {said_subjects(choices)} of {known.short_name}.")
     if job is not None:
         watch(job.job_id)
     elif shown.missing:

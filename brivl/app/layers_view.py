@@ -84,7 +84,7 @@ def _caption(shown: Shown, table: pd.DataFrame) -> str:
 
 
 def _detail(shown: Shown) -> str:
-    return f"{shown.known.name}, {shown.who}, preset {shown.choices.preset}"
+    return f"{shown.known.short_name}, {shown.who}, preset {shown.choices.preset}"
 
 
 def _draw(scores: LayerScores, label: FigureLabel, n_layers: int) -> None:

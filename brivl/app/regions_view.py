@@ -34,7 +34,7 @@ def _levels(shown: Shown) -> tuple[Level, ...]:
     levels = levels_of(shown.facts[shown.subjects[0]].voxels)
     if not levels:
         raise RequestError(
-            f"Nothing is known about the regions of {shown.known.name!r}. Add ROI masks or AAL labels to its voxels "
+            f"Nothing is known about the regions of {shown.known.short_name!r}. Add ROI masks or AAL labels to its voxels "
             "(see README, Your own data); the pages Layers and Flatmap work without them."
         )
     return levels
@@ -151,7 +151,7 @@ def _caption(shown: Shown, comparison: RegionComparison) -> str:
 
 
 def _detail(shown: Shown) -> str:
-    return f"{shown.known.name}, {shown.who}, layer {shown.choices.layer}, preset {shown.choices.preset}"
+    return f"{shown.known.short_name}, {shown.who}, layer {shown.choices.layer}, preset {shown.choices.preset}"
 
 
 REGIONS = PageSpec("Regions", look_up, _runs, _view)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from brivl.backend.datasets import open_dataset
 from brivl.backend.fit import stimulus_kind
@@ -41,6 +42,11 @@ class Known:
     default_pair: tuple[str, str]
     dataset: Dataset
     digests: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def short_name(self) -> str:
+        """The name without the folders before it, which are nobody's business on a slide."""
+        return Path(self.name).name if Path(self.name).is_absolute() else self.name
 
     @property
     def models(self) -> tuple[str, ...]:
