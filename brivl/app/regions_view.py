@@ -34,8 +34,8 @@ def _levels(shown: Shown) -> tuple[Level, ...]:
     levels = levels_of(shown.facts[shown.subjects[0]].voxels)
     if not levels:
         raise RequestError(
-            f"Nothing is known about the regions of {shown.known.short_name!r}. Add ROI masks or AAL labels to its voxels "
-            "(see README, Your own data); the pages Layers and Flatmap work without them."
+            f"Nothing is known about the regions of {shown.known.short_name!r}. Add ROI masks or AAL labels to its "
+            "voxels (see README, Your own data); the pages Layers and Flatmap work without them."
         )
     return levels
 
