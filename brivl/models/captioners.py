@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.nn.functional import layer_norm
 
+from brivl.errors import DataError
 from brivl.models.activations import image_layers
 from brivl.models.caption_decoder import CaptionDecoder, DecoderConfig
 from brivl.models.caption_search import Found, beam_search
@@ -75,13 +76,20 @@ def save_captioner(path: Path, decoder: CaptionDecoder, vocabulary: WordVocabula
 
 def load_captioner(encoder: str) -> Captioner:
     """The shipped captioner of an encoder, in evaluation mode; loaded once for each state of its file."""
-    visual, path = visual_encoder(encoder), captioner_file(encoder)
-    return Captioner(encoder, visual, *_decoder(path, file_sha(path)))
+    path = captioner_file(encoder)
+    return _loaded(encoder, path, file_sha(path))
 
 
 @lru_cache(maxsize=2)
-def _decoder(path: Path, _sha: str) -> tuple[CaptionDecoder, WordVocabulary]:
+def _loaded(encoder: str, path: Path, _sha: str) -> Captioner:
+    return Captioner(encoder, visual_encoder(encoder), *read_decoder(path))
+
+
+def read_decoder(path: Path) -> tuple[CaptionDecoder, WordVocabulary]:
+    """A decoder of save_captioner, in evaluation mode, and its words. Raises DataError for another kind of file."""
     info = read_info(path)
+    if not {"config", "words"} <= info.keys():
+        raise DataError(f"Wanted a captioner and {path.name!r} is none; see python -m brivl.train captioner.")
     decoder = CaptionDecoder(DecoderConfig(**info["config"]))
     load_into(decoder, read_weights(path), source=path.name, missing_ok=frozenset())
     return decoder.eval(), WordVocabulary(tuple(info["words"]))

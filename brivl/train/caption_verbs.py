@@ -17,6 +17,8 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
     p.add_argument("--steps", type=int, help="optimiser steps (default: the recipe's)")
     p.add_argument("--scenes", type=int, help="distinct training scenes (default: the recipe's)")
     p.add_argument("--seed", type=int, help="of the scenes and their order (default: the recipe's)")
+    p.add_argument("--rate", type=float, help="highest learning rate (default: the recipe's)")
+    p.add_argument("--start", type=Path, help="go on from this captioner")
     p.add_argument("--out", type=Path, help="(default: the shipped file)")
     p.set_defaults(run=_captioner)
 
@@ -24,7 +26,7 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
 def _captioner(args: argparse.Namespace) -> dict[str, float]:
     from brivl.train.captioning import CaptionRecipe, train_captioner
 
-    asked = {"n_steps": args.steps, "n_scenes": args.scenes, "seed": args.seed}
+    asked = {"n_steps": args.steps, "n_scenes": args.scenes, "seed": args.seed, "learning_rate": args.rate}
     recipe = dataclasses.replace(CaptionRecipe(), **{name: value for name, value in asked.items() if value})
     log = PROJECT / "runs" / f"captioner-{args.encoder}.jsonl"
-    return train_captioner(args.out or captioner_file(args.encoder), args.encoder, log, recipe)
+    return train_captioner(args.out or captioner_file(args.encoder), args.encoder, log, recipe, start=args.start)

@@ -16,7 +16,14 @@ from torch.nn.functional import cross_entropy
 
 from brivl.models.caption_decoder import CaptionDecoder, DecoderConfig
 from brivl.models.caption_words import PAD, WordVocabulary
-from brivl.models.captioners import Captioner, caption_images, patch_memory, save_captioner, visual_encoder
+from brivl.models.captioners import (
+    Captioner,
+    caption_images,
+    patch_memory,
+    read_decoder,
+    save_captioner,
+    visual_encoder,
+)
 from brivl.models.configs import MINI
 from brivl.train.caption_checks import score_things
 from brivl.train.loop import train
@@ -61,21 +68,21 @@ def caption_loss(decoder: CaptionDecoder, patches: torch.Tensor, ids: torch.Tens
 
 
 def train_captioner(
-    out: Path, encoder: str, log: Path, recipe: CaptionRecipe, config: DecoderConfig | None = None
-) -> dict[str, float]:
+    out: Path, encoder: str, log: Path, recipe: CaptionRecipe, config: DecoderConfig | None = None,
+    start: Path | None = None,
+) -> dict[str, float]:  # fmt: skip
     """Train a decoder on one encoder's patches, write it to `out`; returns held-out shares of things said rightly.
 
-    It learns the canonical caption of each scene. Raises RequestError for an encoder that has no captioner.
+    It learns the canonical caption of each scene. `start` holds a decoder to go on from, whose size and words stay.
+    Raises RequestError for an encoder that has no captioner.
     """
     torch.manual_seed(recipe.seed)
     visual, size = visual_encoder(encoder), (MINI.visual.image_size, MINI.visual.patch_size)
     data = scene_pairs(recipe.n_scenes, recipe.seed, *size, n_paraphrases=0)
     held_out = scene_pairs(recipe.n_held_out, HELD_OUT_SEED, *size, n_paraphrases=0)
-    texts = [captions[0] for captions in data.captions]
-    vocabulary = WordVocabulary.of_texts(texts)
-    ids, patches = [vocabulary.encode(text) for text in texts], patch_memory(visual, data.images)
-    sized = replace(config or DecoderConfig(0), n_words=len(vocabulary.words))
-    decoder = CaptionDecoder(replace(sized, n_patches=patches.shape[1], patch_width=patches.shape[2]))
+    texts, patches = [captions[0] for captions in data.captions], patch_memory(visual, data.images)
+    decoder, vocabulary = read_decoder(start) if start else _new_decoder(texts, patches, config or DecoderConfig(0))
+    ids = [vocabulary.encode(text) for text in texts]
     optimizer = torch.optim.AdamW(decoder.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
 
     def loss_of(rows: np.ndarray) -> torch.Tensor:
@@ -90,6 +97,13 @@ def train_captioner(
         save_captioner(out, decoder, vocabulary, info)
         return metrics
 
-    batches = caption_batches(ids, recipe.batch_size, recipe.seed)
-    train(optimizer, batches, loss_of, recipe.n_steps, log, evaluate)
+    train(optimizer, caption_batches(ids, recipe.batch_size, recipe.seed), loss_of, recipe.n_steps, log, evaluate)
     return evaluate(recipe.n_steps)
+
+
+def _new_decoder(
+    texts: list[str], patches: torch.Tensor, config: DecoderConfig
+) -> tuple[CaptionDecoder, WordVocabulary]:
+    vocabulary = WordVocabulary.of_texts(texts)
+    words, (n_patches, width) = len(vocabulary.words), patches.shape[1:]
+    return CaptionDecoder(replace(config, n_words=words, n_patches=n_patches, patch_width=width)), vocabulary
