@@ -24,9 +24,9 @@ DEFAULTS = {**dict(zip(FIELDS, EXAMPLES, strict=True)), "seed": "0", "steps": st
 PAGE_STEPS = (10, 400)
 CAPTION = (
     "Each picture is made, not found: a grid of codes of VQGAN-mini is pulled, step by step, until BriVL-mini finds "
-    "the decoded picture near the text (generator and BriVL-mini frozen, augmented looks, Adam). Start: {start}; the one "
-    "that comes nearest goes on. The verdict is that of an independent classifier, trained on other scenes, which took "
-    "no part in the making. Curve: the best cosine so far, of the whole picture."
+    "the decoded picture near the text (generator and BriVL-mini frozen, augmented looks, Adam). Start: {start}; the "
+    "one that comes nearest goes on. The verdict is that of an independent classifier, trained on other scenes, which "
+    "took no part in the making. Curve: the best cosine so far, of the whole picture."
 )
 
 

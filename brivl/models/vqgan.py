@@ -44,7 +44,7 @@ class VqganConfig:
 
 VQGAN_MINI = VqganConfig(
     resolution=64, z_channels=64, ch=8, ch_mult=(1, 3, 8, 16), num_res_blocks=1, attn_resolutions=(), embed_dim=64,
-    n_embed=512,
+    n_embed=1024,
 )  # fmt: skip
 
 

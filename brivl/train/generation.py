@@ -20,7 +20,7 @@ from brivl.errors import DataError
 from brivl.models.vqgan import VQGAN_MINI, Vqgan, VqganConfig
 from brivl.models.vqgan_blocks import NLayerDiscriminator
 from brivl.models.vqgan_files import read_state, save_state, to_range
-from brivl.models.weights import save_weights
+from brivl.models.weights import load_into, read_weights, save_weights
 from brivl.train.loop import cosine
 from brivl.train.scene_pairs import HELD_OUT_SEED, ScenePairs, scene_pairs
 
@@ -32,16 +32,17 @@ class VqganRecipe:
     """How vqgan-mini is trained; all values are this project's choice."""
 
     n_scenes: int = 12_000
-    n_steps: int = 1_000
+    n_steps: int = 800
     batch_size: int = 16
     learning_rate: float = 1.5e-3
     seed: int = 5
     n_held_out: int = 100
-    n_free: int = 150  # steps before the codebook, which then starts from latents of scenes
+    n_free: int = 400  # steps before the codebook, which then starts from latents of scenes
+    free_noise: float = 0.3  # on latents before there is a codebook, in units of their spread: codes will be as rough
     adversary_from: float = 0.9  # share of the steps after which the PatchGAN has its say
     adversary_weight: float = 0.03
     adversary_width: int = 16
-    thing_weight: float = 3.0  # of pixels in patches that a thing covers, against 1 for background
+    thing_weight: float = 5.0  # of pixels in patches that a thing covers, against 1 for background
     revive_every: int = 50  # steps between looks for codes that nothing uses
 
 
@@ -82,7 +83,10 @@ class VqganTraining:
     def _generator_step(self, images: torch.Tensor, weights: torch.Tensor) -> dict[str, float]:
         z = self.model.latents(images)
         losses: dict[str, torch.Tensor] = {}
-        if self.step >= self.recipe.n_free:
+        if self.step < self.recipe.n_free:
+            noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(self.step))
+            z = z + self.recipe.free_noise * z.std().detach() * noise
+        else:
             quantised = self.model.quantize(z)
             z, losses["codes"] = quantised.z, quantised.loss
             self.used += torch.bincount(quantised.indices.flatten(), minlength=len(self.used))
@@ -106,9 +110,18 @@ class VqganTraining:
 
     @torch.no_grad()
     def _start_codes(self, data: ScenePairs, rng: np.random.Generator) -> None:
-        """Latents of scenes become the first codes."""
-        rows = rng.choice(len(data.images), min(len(data.images), 128), replace=False)
-        self._replace_codes(self.model.latents(to_range(data.images[rows])), torch.arange(len(self.used)), rng)
+        """Centres of clusters of latents of scenes become the first codes (k-means, a few rounds)."""
+        rows = rng.choice(len(data.images), min(len(data.images), 256), replace=False)
+        parts = to_range(data.images[rows]).split(32)
+        latents = torch.cat([self.model.latents(part) for part in parts])
+        self._replace_codes(latents, torch.arange(len(self.used)), rng)
+        codes = self.model.quantize.embedding.weight
+        vectors = latents.permute(0, 2, 3, 1).flatten(0, 2)
+        for _ in range(6):
+            nearest = self.model.quantize.nearest(latents).flatten()
+            sums = torch.zeros_like(codes).index_add_(0, nearest, vectors)
+            counts = torch.bincount(nearest, minlength=len(codes))[:, None]
+            codes.copy_(torch.where(counts > 0, sums / counts.clamp(min=1), codes))
 
     @torch.no_grad()
     def _revive(self, images: torch.Tensor, rng: np.random.Generator) -> float:
@@ -182,17 +195,19 @@ def held_out_error(model: Vqgan, data: ScenePairs) -> dict[str, float]:
     things = _weights(data.patch_kinds, 2.0, images) - 1
     return {
         "error": round(float(error.mean()), 2),
-        "error_things": round(float((error * things).sum() / things.sum()), 2),
+        "error_things": round(float((error * things).sum() / things.sum().clamp(min=1)), 2),
     }
 
 
 def train_vqgan_mini(
-    out: Path, log: Path, recipe: VqganRecipe, config: VqganConfig = VQGAN_MINI, every: int = 100
-) -> dict[str, float]:
+    out: Path, log: Path, recipe: VqganRecipe, config: VqganConfig = VQGAN_MINI, *, start: Path | None = None,
+    every: int = 100,
+) -> dict[str, float]:  # fmt: skip
     """Train, report held-out error, write float16 weights to `out`; returns the metrics.
 
-    Every `every` steps the whole state goes to a file beside the log, and a run with the same recipe goes on from it.
-    Raises DataError where that file belongs to another recipe.
+    `start` holds an encoder and a decoder to go on from; the codebook always starts anew. Every `every` steps the whole
+    state goes to a file beside the log, and a run with the same recipe goes on from it. Raises DataError where that
+    file belongs to another recipe.
     """
     run = VqganTraining(recipe, config)
     kept = log.with_suffix(".state.safetensors")
@@ -201,6 +216,9 @@ def train_vqgan_mini(
         if info.get("recipe") != asdict(recipe) or info.get("config") != json.loads(json.dumps(config.as_dict())):
             raise DataError(f"Wanted to go on from {kept.name!r}, but it belongs to another recipe; move it away.")
         run.restore(flat, info["step"])
+    elif start is not None:
+        parts = {key: value for key, value in read_weights(start).items() if not key.startswith("quantize.")}
+        load_into(run.model, parts, source=start.name, missing_ok=frozenset({"quantize.embedding.weight"}))
     size = config.resolution
     data = scene_pairs(recipe.n_scenes, recipe.seed, size, PATCH, n_paraphrases=0)
     held_out = scene_pairs(recipe.n_held_out, HELD_OUT_SEED, size, PATCH, n_paraphrases=0)

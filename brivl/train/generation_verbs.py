@@ -14,6 +14,7 @@ from brivl.models.generator_files import JUDGE_FILE, VQGAN_FILE
 def add_verbs(verbs: argparse._SubParsersAction) -> None:
     """Add `vqgan-mini` and `judge`."""
     p = verbs.add_parser("vqgan-mini", help="the generator, on drawn scenes; goes on where a stopped run left off")
+    p.add_argument("--start", type=Path, help="go on from this encoder and decoder, with a new codebook")
     p.set_defaults(run=_vqgan_mini)
     _add_common(p, VQGAN_FILE)
     p = verbs.add_parser("judge", help="an independent classifier of drawn scenes, which judges generated pictures")
@@ -37,7 +38,8 @@ def _chosen(args: argparse.Namespace) -> dict[str, int]:
 def _vqgan_mini(args: argparse.Namespace) -> Mapping[str, float]:
     from brivl.train.generation import VqganRecipe, train_vqgan_mini
 
-    return train_vqgan_mini(args.out, args.log, dataclasses.replace(VqganRecipe(), **_chosen(args)))
+    recipe = dataclasses.replace(VqganRecipe(), **_chosen(args))
+    return train_vqgan_mini(args.out, args.log, recipe, start=args.start)
 
 
 def _judge(args: argparse.Namespace) -> Mapping[str, float]:
