@@ -10,6 +10,7 @@ from typing import Any
 
 import joblib
 
+from brivl.backend.attention import attend_task
 from brivl.backend.captioning import caption_task
 from brivl.backend.datasets import open_dataset
 from brivl.backend.features import Progress
@@ -109,5 +110,6 @@ TASKS: dict[str, Callable[[Mapping[str, Any], Progress], dict[str, Any]]] = {
     "sweep": _sweep,
     "flatmap": _flatmap,
     "caption": caption_task,
+    "attend": attend_task,
     "imagine": imagine_task,
 }

@@ -75,6 +75,13 @@ def _retrieval(args: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _attention(args: argparse.Namespace) -> dict[str, Any]:
+    """Pointing game of word maps, and deletion of the most relevant word, on held-out scenes; the result is kept."""
+    from brivl.backend.attention import evaluation
+
+    return evaluation(Store(args.cache), 200 if args.n is None else args.n)
+
+
 def _captioning(args: argparse.Namespace) -> dict[str, Any]:
     """Both captioners on held-out scenes, greedy."""
     from brivl.train.caption_evaluation import evaluate_captioning
@@ -93,5 +100,6 @@ def _generation(args: argparse.Namespace) -> dict[str, Any]:
 EVALS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "retrieval": _retrieval,
     "captioning": _captioning,
+    "attention": _attention,
     "generation": _generation,
 }

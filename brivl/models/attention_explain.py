@@ -26,12 +26,16 @@ from brivl.errors import RequestError
 from brivl.models.dual_stream import DualStream
 from brivl.models.text_encoder import token_mean
 
+IMAGE_START, TEXT_START = 6, 1  # defaults, chosen on validation scenes (brivl.train.attention_evaluation)
 _ONE_AT_A_TIME = threading.RLock()  # models are shared, and are switched for the time of a run
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """similarity (B,); relevance (B, rows, columns) of patches or (B, T) of tokens, not below 0, float32."""
+    """similarity (B,) = y; relevance, not below 0, float32, for each start layer asked for.
+
+    relevance: (n_starts, B, rows, columns) of patches, or (n_starts, B, T) of tokens.
+    """
 
     similarity: torch.Tensor
     relevance: torch.Tensor
@@ -57,47 +61,48 @@ def self_attention_relevance(
 
 
 def explain_image(
-    model: DualStream, pixels: torch.Tensor, direction: torch.Tensor, start_layer: int = 1
+    model: DualStream, pixels: torch.Tensor, direction: torch.Tensor, start_layers: Sequence[int] = (1,)
 ) -> Explanation:
     """Relevance of each patch for y = <image embedding, direction>, read from the row of [CLS].
 
-    pixels (B, 3, H, W) normalised; direction (B, D) or (D,). Gives relevance (B, rows, columns) of the patch grid.
-    Leaves the model as it was, its gradients too. Raises RequestError for a start layer that does not exist.
+    pixels (B, 3, H, W) normalised; direction (B, D) or (D,). Gives relevance (n_starts, B, rows, columns) of the patch
+    grid. Leaves the model as it was, its gradients too. Raises RequestError for a start layer that does not exist.
     """
     visual = model.visual
     with vit_attentions(visual) as attentions:
         embedding = model.encode_image(pixels.detach().clone().requires_grad_())
-        similarity, R = _explained((embedding * direction).sum(-1), attentions, start_layer)
-    patches = R[:, 0, visual.num_prefix_tokens :]  # (B, n_patches)
-    return Explanation(similarity, patches.reshape(len(R), *visual.patch_embed.grid_size))
+        similarity, R = _explained((embedding * direction).sum(-1), attentions, start_layers)
+    patches = R[:, :, 0, visual.num_prefix_tokens :]  # (n_starts, B, n_patches)
+    return Explanation(similarity, patches.unflatten(-1, visual.patch_embed.grid_size))
 
 
 def explain_text(
-    model: DualStream, tokens: dict[str, torch.Tensor], direction: torch.Tensor, start_layer: int = 1
+    model: DualStream, tokens: dict[str, torch.Tensor], direction: torch.Tensor, start_layers: Sequence[int] = (1,)
 ) -> Explanation:
     """Relevance of each token for y = <text embedding, direction>, the mean of the rows of the text's tokens.
 
     The text embedding is the mean over the text's tokens, so no one row stands for it. tokens: input_ids and
-    attention_mask (B, T); direction (B, D) or (D,). Gives relevance (B, T), 0 at padding. What a token has from
-    itself through R_0 = I is taken off, since it is the same for all. Leaves the model as it was. Raises RequestError
-    for a start layer that does not exist.
+    attention_mask (B, T); direction (B, D) or (D,). Gives relevance (n_starts, B, T), 0 at padding. What a
+    token has from itself through R_0 = I is taken off, since it is the same for all. Leaves the model as it was.
+    Raises RequestError for a start layer that does not exist.
     """
     mask = tokens["attention_mask"]
     with bert_attentions(model.lingual) as attentions:
         words = model.lingual.get_input_embeddings()(tokens["input_ids"]).detach().requires_grad_()
         hidden = model.lingual(inputs_embeds=words, attention_mask=mask).last_hidden_state
         embedding = normalize(model.lingual_fc(token_mean(hidden, mask)), dim=-1)
-        similarity, R = _explained((embedding * direction).sum(-1), attentions, start_layer)
-    own = token_mean(R - torch.eye(R.shape[-1]), mask)  # (B, T)
+        similarity, R = _explained((embedding * direction).sum(-1), attentions, start_layers)
+    own = torch.stack([token_mean(r - torch.eye(r.shape[-1]), mask) for r in R])  # (n_starts, B, T)
     return Explanation(similarity, own * mask)
 
 
 def _explained(
-    score: torch.Tensor, attentions: Sequence[torch.Tensor], start_layer: int
+    score: torch.Tensor, attentions: Sequence[torch.Tensor], start_layers: Sequence[int]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Similarity (B,) and R (B, T, T). Items of a batch do not touch, so the sum's gradient is each one's own."""
+    """Similarity (B,) and R (n_starts, B, T, T). Items of a batch do not touch, so the sum's gradient is each one's."""
     gradients = torch.autograd.grad(score.sum(), list(attentions))
-    return score.detach(), self_attention_relevance([A.detach() for A in attentions], gradients, start_layer)
+    kept = [A.detach() for A in attentions]
+    return score.detach(), torch.stack([self_attention_relevance(kept, gradients, start) for start in start_layers])
 
 
 @contextmanager
