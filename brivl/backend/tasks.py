@@ -17,6 +17,7 @@ from brivl.backend.features import Progress
 from brivl.backend.fit import FitRequest, fit
 from brivl.backend.flatmaps import is_flatmap_ready, make_flatmap, own_flatmap
 from brivl.backend.generation import imagine_task
+from brivl.backend.retrieval import recall_task, retrieve_task
 from brivl.backend.subjects import keep_facts, known_facts
 from brivl.config import n_cores
 from brivl.errors import RequestError
@@ -112,4 +113,6 @@ TASKS: dict[str, Callable[[Mapping[str, Any], Progress], dict[str, Any]]] = {
     "caption": caption_task,
     "attend": attend_task,
     "imagine": imagine_task,
+    "retrieve": retrieve_task,
+    "gallery-recall": recall_task,
 }

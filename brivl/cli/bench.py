@@ -11,22 +11,30 @@ from pathlib import Path
 from typing import Any
 
 from brivl.config import n_cores
+from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 
 
 def add_verbs(verbs: argparse._SubParsersAction) -> None:
     """Add `bench` to the command line."""
-    p = verbs.add_parser("bench", help="measure how long the main job takes on this machine")
-    p.add_argument("what", choices=["first-answer", "sweep"])
+    p = verbs.add_parser("bench", help="measure how long the main jobs take on this machine")
+    p.add_argument("what", choices=["first-answer", "sweep", "retrieval"])
     p.add_argument("--dataset", default="phantom-movie", help="a phantom (default: %(default)s)")
+    p.add_argument("--n", type=int, default=1_000_000, help="retrieval: embeddings to search (default: %(default)s)")
     p.add_argument("--json", action="store_true", help="print one JSON object")
     p.set_defaults(run=run_bench)
 
 
 def run_bench(args: argparse.Namespace) -> None:
-    """From an empty cache: the first answer (simulation, features, one fit, flatmap) or all layers of one subject."""
-    with tempfile.TemporaryDirectory(prefix="brivl-bench-") as folder:
-        measured = _measure(args.what, args.dataset, Store(Path(folder)))
+    """From an empty cache: the first answer (simulation, features, one fit, flatmap) or all layers of one subject.
+
+    Or one search after the other in a large gallery of made-up embeddings.
+    """
+    if args.what == "retrieval":
+        measured = _search(args.n)
+    else:
+        with tempfile.TemporaryDirectory(prefix="brivl-bench-") as folder:
+            measured = _measure(args.what, args.dataset, Store(Path(folder)))
     measured |= {"cores": n_cores(), "simulated": True}
     if args.json:
         print(json.dumps(measured))
@@ -35,11 +43,19 @@ def run_bench(args: argparse.Namespace) -> None:
         print(f"{name}: {value}")
 
 
+def _search(n: int) -> dict[str, Any]:
+    from brivl.backend.search_bench import search_bench
+
+    if not 5_000 <= n <= 5_000_000:
+        raise RequestError(f"Wanted between 5,000 and 5,000,000 embeddings and got {n}.")
+    return search_bench(n)
+
+
 def _measure(what: str, dataset_name: str, store: Store) -> dict[str, Any]:
     from brivl.backend.datasets import open_dataset
     from brivl.backend.features import n_layers
     from brivl.backend.fit import FitRequest, cached, fit
-    from brivl.backend.flatmaps import make_flatmap
+    from brivl.backend.flatmaps import make_flatmap, own_flatmap
     from brivl.models.catalog import DEFAULT_PAIR
 
     dataset = open_dataset(dataset_name, store)
@@ -53,7 +69,8 @@ def _measure(what: str, dataset_name: str, store: Store) -> dict[str, Any]:
     build = _timed(lambda: dataset.responses(subject))
     first = _timed(lambda: fit(store, request))
     again = _timed(lambda: cached(store, request))
-    flatmap = _timed(lambda: make_flatmap(store, dataset.responses(subject).voxels))
+    own = own_flatmap(dataset, subject)
+    flatmap = _timed(lambda: make_flatmap(store, dataset.responses(subject).voxels, own))
     return {
         "bench": what, "dataset": dataset_name, "build_and_features_s": build, "fit_s": first, "flatmap_s": flatmap,
         "first_answer_s": round(build + first + flatmap, 2), "cached_answer_s": again,
