@@ -166,6 +166,8 @@ def _notices(asked: Query, embedder: Embedder) -> list[str]:
     """What must be said about the words of a question."""
     said = []
     for text in filter(None, (asked.text, asked.minus)):
+        if len(text) == MOST_CHARACTERS:
+            said.append(f"The text is longer than {MOST_CHARACTERS:,} characters; what follows them is left out.")
         n_tokens = embedder.count_tokens(text)
         if n_tokens > embedder.max_tokens:
             said.append(

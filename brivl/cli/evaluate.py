@@ -64,14 +64,15 @@ def _print_nested(values: Mapping[str, Any], indent: str) -> None:
 
 
 def _retrieval(args: argparse.Namespace) -> dict[str, Any]:
-    """Recall of brivl-mini both ways on held-out scenes with distinct captions."""
+    """Recall of brivl-mini both ways on held-out scenes with distinct captions, and on the galleries that ship."""
+    from brivl.cli.retrieving import measure_galleries
     from brivl.train.evaluation import evaluate_retrieval
 
     n = 1000 if args.n is None else args.n
     text_to_image, image_to_text = evaluate_retrieval(n)
     return {
         "model": "brivl-mini", "n_pairs": n, "text_to_image": asdict(text_to_image),
-        "image_to_text": asdict(image_to_text),
+        "image_to_text": asdict(image_to_text), **measure_galleries(Store(args.cache)),
     }  # fmt: skip
 
 
