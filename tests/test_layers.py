@@ -29,7 +29,7 @@ HOMES = {  # package -> the only places that may import it
     "torchvision": ("brivl.models",),
     "safetensors": ("brivl.models",),
     "huggingface_hub": ("brivl.models",),
-    "himalaya": ("brivl.core.encoding.banded_ridge", "brivl.core.encoding.split_score"),
+    "himalaya": ("brivl.core.encoding.random_search", "brivl.core.encoding.split_score"),
     "cortex": ("brivl.data.cortex",),
     "nilearn": ("brivl.data",),
     "nibabel": ("brivl.data",),

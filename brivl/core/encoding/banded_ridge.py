@@ -2,29 +2,29 @@
 
 Y = sum_j X_j b_j + noise, where band j has the kernel K_j = X_j X_j'; for weights g_j >= 0, sum 1, and a > 0 the dual
 solution is c = (sum_j g_j K_j + a I)^-1 Y, and band j predicts g_j X_j* X_j' c (la Tour, Eickenberg, Nunez-Elizalde
-and Gallant 2022). The search over (g, a) is himalaya's; this module is its one home.
+and Gallant 2022). Searches over (g, a): `surface_search`, the default, and himalaya's, `random_search`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from types import ModuleType
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 
 import numpy as np
-from himalaya.kernel_ridge import generate_dirichlet_samples, solve_multiple_kernel_ridge_random_search
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from brivl.core.encoding.cross_validation import Folds, contiguous_folds
-from brivl.core.encoding.fold_compression import Rows, compressed
+from brivl.core.encoding.fold_compression import compressed, part_the_rows
+from brivl.core.encoding.problem import Problem, Progress, Solver, Steps
+from brivl.core.encoding.random_search import draw, random_search
 from brivl.core.encoding.ratios import choose, ratio_grid
 from brivl.core.encoding.split_score import himalaya_backend, r2_joint, r2_split
+from brivl.core.encoding.surface_search import SurfaceSearch
 from brivl.errors import RequestError
 
-Progress = Callable[[int, int], None]
-Array = Any  # of the backend: numpy.ndarray or torch.Tensor
+__all__ = ["BandedRidge", "Draws", "Progress", "Solver"]
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,6 @@ class Draws:
 
     n_iter: int = 20
     random_state: int = 0
-
-
-@dataclass(frozen=True)
-class Solver:
-    """What changes speed and memory, not the answer: arrays of (n_alphas_batch, n_held_out, n_voxels_batch) float32."""
-
-    backend: str = "torch"
-    n_voxels_batch: int = 1000
-    n_alphas_batch: int = 5
 
 
 class BandedRidge(BaseEstimator):
@@ -91,9 +82,9 @@ class BandedRidge(BaseEstimator):
         kernels = np.stack([scale * (X @ X.T) for X, scale in zip(rows.Xs, self.kernel_scales_, strict=True)])
         owner = _identical(kernels)
         distinct = np.unique(owner)
-        search = _Search(kernels[distinct], rows, self._candidates(owner), self)
-        weights = search.run(progress)
-        self.cv_scores_, self.alphas_, self.dual_coef_ = search.scores, search.alphas, search.dual_coef
+        problem = Problem(kernels[distinct], rows.folds, rows.fold_weights, self._candidates(owner), self.alphas)
+        weights = self._search(problem, rows.Y, progress)
+        self.cv_scores_ -= rows.unreachable
         sharing = np.bincount(owner, minlength=len(Xs))[owner]
         self.band_weights_ = weights[np.searchsorted(distinct, owner)] / sharing[:, None]
         return self
@@ -112,93 +103,55 @@ class BandedRidge(BaseEstimator):
         """R2 per voxel (n_voxels,), or its parts by band (n_bands, n_voxels); Y is to be centred by the caller."""
         return r2_split(Y, self.predict(Xs, split=True)) if split else r2_joint(Y, self.predict(Xs))
 
+    def _search(self, problem: Problem, Y: np.ndarray, progress: Progress | None) -> np.ndarray:
+        """Weights (n_kernels, n_voxels) chosen; scores, alphas and dual weights are kept."""
+        canonical, place = _canonical(problem)
+        with himalaya_backend(self.solver.backend) as backend:
+            search = SurfaceSearch(canonical, self.solver, backend)
+            if self.solver.method == "himalaya" or not part_the_rows(problem.folds, len(Y)):
+                scores, alphas = random_search(canonical, Y, self.solver, progress)
+            else:
+                scores, alphas = search.search(Y, Steps(progress, 2 * search.n_combinations))
+            self.cv_scores_ = scores[place]
+            best = choose(self.cv_scores_, problem.candidates)
+            self.alphas_ = alphas[place[best], np.arange(len(best))]
+            self.dual_coef_ = _refit(search, Y, place[best], self.alphas_)
+        return problem.candidates[best].T
+
     def _candidates(self, owner: np.ndarray) -> np.ndarray:
         """Weights to try for the distinct kernels; what bands with one kernel would get is added up."""
         distinct = np.unique(owner)
         if self.ratios is None:
             return ratio_grid(len(distinct))
         given = self.ratios
-        given = _draw(given, len(owner)) if isinstance(given, Draws) else _checked_ratios(given, len(owner))
+        if isinstance(given, Draws):
+            given = draw(given.n_iter, given.random_state, len(owner))
+        else:
+            given = _checked_ratios(given, len(owner))
         merged = np.stack([given[:, owner == band].sum(1) for band in distinct], axis=1)
         _, first = np.unique(np.round(merged, 12), axis=0, return_index=True)
         return merged[np.sort(first)]
 
 
-class _Search:
-    """One search over weights and alphas; holds the arrays that its steps share."""
-
-    def __init__(self, kernels: np.ndarray, rows: Rows, candidates: np.ndarray, ridge: BandedRidge) -> None:
-        self.kernels, self.rows, self.candidates, self.solver = kernels, rows, candidates, ridge.solver
-        self.grid = np.asarray(ridge.alphas, np.float32)
-        n_voxels = rows.Y.shape[1]
-        self.scores = np.empty((len(candidates), n_voxels), np.float32)
-        self.alphas = np.empty(n_voxels, np.float32)
-        self.dual_coef = np.empty(rows.Y.shape, np.float32)
-
-    def run(self, progress: Progress | None) -> np.ndarray:
-        """Weights of the distinct kernels, (n_kernels, n_voxels); alphas, scores and dual coefficients are kept."""
-        with himalaya_backend(self.solver.backend) as backend:
-            Ks, Y = backend.asarray(self.kernels), backend.asarray(self.rows.Y)
-            loss = self._loss(progress)
-            alphas = np.stack([self._cross_validate(Ks, Y, i, loss) for i in range(len(self.candidates))])
-            best = choose(self.scores, self.candidates)
-            self.alphas[:] = alphas[best, np.arange(len(best))]
-            for i in np.unique(best):
-                voxels = np.flatnonzero(best == i)
-                self.dual_coef[:, voxels] = self._refit(backend, self.candidates[i], voxels)
-        return self.candidates[best].T
-
-    def _cross_validate(self, Ks: Array, Y: Array, i: int, loss: Callable) -> np.ndarray:
-        """Best alpha of each voxel for candidate i; its score goes to `scores`."""
-        # himalaya's log of a zero weight is meant to be -inf; alphas struck out pass through the loss as NaN.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            _, _, scores, alphas = solve_multiple_kernel_ridge_random_search(
-                Ks, Y, n_iter=self.candidates[i : i + 1], alphas=self.grid, score_func=loss, cv=self.rows.folds,
-                n_targets_batch=self.solver.n_voxels_batch, n_alphas_batch=self.solver.n_alphas_batch,
-                progress_bar=False, return_alphas=True,
-            )  # fmt: skip
-        self.scores[i] = np.asarray(scores)[0] - self.rows.unreachable
-        return np.asarray(alphas)
-
-    def _refit(self, backend: ModuleType, weights: np.ndarray, voxels: np.ndarray) -> np.ndarray:
-        """Dual coefficients (n_train, n_voxels) of the voxels that chose these weights, each with its alpha."""
-        K = np.tensordot(weights.astype(np.float32), self.kernels, 1)
-        values, vectors = (np.asarray(part) for part in backend.eigh(backend.asarray(K)))
-        shrunk = np.maximum(values, 0)[:, None] + self.alphas[voxels]
-        return vectors @ ((vectors.T @ self.rows.Y[:, voxels]) / shrunk)
-
-    def _loss(self, progress: Progress | None) -> _CountedLoss:
-        """Loss that knows how often himalaya will ask for it: voxel batches in alpha batches in folds in candidates."""
-        voxel_batches = -(-self.rows.Y.shape[1] // self.solver.n_voxels_batch)
-        alpha_batches = -(-len(self.grid) // self.solver.n_alphas_batch)
-        weights = np.repeat(self.rows.fold_weights, alpha_batches * voxel_batches).tolist()
-        return _CountedLoss(progress, weights * len(self.candidates))
+def _refit(search: SurfaceSearch, Y: np.ndarray, best: np.ndarray, alphas: np.ndarray) -> np.ndarray:
+    """Dual weights (n_rows, n_voxels), each voxel with the candidate and the alpha that it chose."""
+    dual = np.empty(Y.shape, np.float32)
+    for candidate in np.unique(best):
+        voxels = np.flatnonzero(best == candidate)
+        for some in np.array_split(voxels, -(-len(voxels) // search.solver.n_voxels_batch)):
+            dual[:, some] = search.dual(int(candidate), Y[:, some], alphas[some])
+    return dual
 
 
-class _CountedLoss:
-    """Minus the mean squared error, weighted by fold; each call is a step, and the one place to stop a search."""
+def _canonical(problem: Problem) -> tuple[Problem, np.ndarray]:
+    """Kernels in the order of their digests and candidates sorted; and where each given candidate went.
 
-    def __init__(self, progress: Progress | None, weights: list[float]) -> None:
-        self.progress, self.weights, self.done = progress, weights, 0
-
-    def __call__(self, Y: Array, Y_pred: Array) -> Array:
-        """Y (n_held_out, n_voxels_batch), Y_pred (n_alphas_batch, n_held_out, n_voxels_batch): per alpha and voxel."""
-        self.done += 1
-        if self.progress is not None:
-            self.progress(self.done, len(self.weights))
-        # himalaya drops Y_pred right after, and half of the time of its own loss goes into temporaries and NaN checks;
-        # alphas too small for float32, the one source of NaN, are struck out by the solver itself.
-        Y_pred -= Y
-        Y_pred *= Y_pred
-        return Y_pred.sum(1) * (-self.weights[self.done - 1] / len(Y))
-
-
-def _draw(draws: Draws, n_bands: int) -> np.ndarray:
-    """Draws of himalaya with the first one replaced by equal weights, as its own solver does."""
-    with himalaya_backend("numpy"):
-        candidates = np.array(generate_dirichlet_samples(draws.n_iter, n_bands, random_state=draws.random_state))
-    candidates[0] = 1 / n_bands
-    return candidates
+    The caller's order of bands then cannot change anything, not even rounding.
+    """
+    order = np.argsort([blake2b(np.ascontiguousarray(K)).hexdigest() for K in problem.kernels])
+    turned = problem.candidates[:, order]
+    rows = np.lexsort(turned.T[::-1])
+    return replace(problem, kernels=problem.kernels[order], candidates=turned[rows]), np.argsort(rows)
 
 
 def _checked_ratios(ratios: np.ndarray, n_bands: int) -> np.ndarray:

@@ -39,7 +39,7 @@ def compressed(Xs: list[np.ndarray], Y: np.ndarray, folds: Folds, scales: np.nda
     Xs: bands (n_rows, n_features), Y (n_rows, n_voxels), scales (n_bands,) of the bands' kernels.
     """
     as_they_are = Rows(Xs, Y, folds, np.ones(len(folds)), np.zeros(Y.shape[1], np.float32))
-    if not _part_the_rows(folds, len(Y)):
+    if not part_the_rows(folds, len(Y)):
         return as_they_are
     held_out = [test for _, test in folds]
     bases = [_basis([X[rows] for X in Xs], scales) for rows in held_out]
@@ -52,7 +52,7 @@ def compressed(Xs: list[np.ndarray], Y: np.ndarray, folds: Folds, scales: np.nda
     return Rows(turned[:-1], turned[-1], _consecutive(ranks), ranks / sizes, np.mean(missed, axis=0))
 
 
-def _part_the_rows(folds: Folds, n_rows: int) -> bool:
+def part_the_rows(folds: Folds, n_rows: int) -> bool:
     """Whether each row is held out once, and each fold trains on all rows that it does not hold out."""
     held_out = np.sort(np.concatenate([test for _, test in folds]))
     complete = all(len(train) + len(test) == n_rows for train, test in folds)

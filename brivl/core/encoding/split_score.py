@@ -1,6 +1,6 @@
 """R2 of the joint model, and its parts by band that add up to it (eq. 9 of Lu et al. 2022; St-Yves and Naselaris 2018).
 
-The only module besides `banded_ridge` that knows himalaya, whose current backend is one global: `himalaya_backend`
+The only module besides `random_search` that knows himalaya, whose current backend is one global: `himalaya_backend`
 sets it for the length of a block.
 """
 

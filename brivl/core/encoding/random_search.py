@@ -1,0 +1,76 @@
+"""The search as himalaya does it: every candidate and alpha on every fold, each fold with its own decomposition.
+
+Slow, and independent of `surface_search`, whose oracle it is; also for folds that do not part the rows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from himalaya.kernel_ridge import generate_dirichlet_samples, solve_multiple_kernel_ridge_random_search
+
+from brivl.core.encoding.problem import Array, Problem, Progress, Solver
+from brivl.core.encoding.split_score import himalaya_backend
+
+
+def random_search(
+    problem: Problem, Y: np.ndarray, solver: Solver, progress: Progress | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Score of each candidate at its best alpha, and that alpha: both (n_candidates, n_voxels) float32.
+
+    Y (n_rows, n_voxels) float32. progress(done, total) may raise, which stops the search.
+    """
+    with himalaya_backend(solver.backend) as backend:
+        Ks, Y_there = backend.asarray(problem.kernels), backend.asarray(Y)
+        loss = _loss(problem, Y.shape[1], solver, progress)
+        found = [_cross_validate(Ks, Y_there, problem, i, (solver, loss)) for i in range(len(problem.candidates))]
+    scores, alphas = (np.stack(part) for part in zip(*found, strict=True))
+    return scores, alphas
+
+
+def draw(n_iter: int, random_state: int, n_bands: int) -> np.ndarray:
+    """Draws of himalaya with the first one replaced by equal weights, as its own solver does."""
+    with himalaya_backend("numpy"):
+        candidates = np.array(generate_dirichlet_samples(n_iter, n_bands, random_state=random_state))
+    candidates[0] = 1 / n_bands
+    return candidates
+
+
+def _cross_validate(
+    Ks: Array, Y: Array, problem: Problem, i: int, how: tuple[Solver, _CountedLoss]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Score and best alpha of each voxel for candidate i."""
+    solver, loss = how
+    # himalaya's log of a zero weight is meant to be -inf; alphas struck out pass through the loss as NaN.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        _, _, scores, alphas = solve_multiple_kernel_ridge_random_search(
+            Ks, Y, n_iter=problem.candidates[i : i + 1], alphas=np.asarray(problem.alphas, np.float32),
+            score_func=loss, cv=problem.folds, n_targets_batch=solver.n_voxels_batch,
+            n_alphas_batch=solver.n_alphas_batch, progress_bar=False, return_alphas=True,
+        )  # fmt: skip
+    return np.asarray(scores)[0], np.asarray(alphas)
+
+
+def _loss(problem: Problem, n_voxels: int, solver: Solver, progress: Progress | None) -> _CountedLoss:
+    """Loss that knows how often himalaya will ask for it: voxel batches in alpha batches in folds in candidates."""
+    voxel_batches = -(-n_voxels // solver.n_voxels_batch)
+    alpha_batches = -(-len(problem.alphas) // solver.n_alphas_batch)
+    weights = np.repeat(problem.fold_weights, alpha_batches * voxel_batches).tolist()
+    return _CountedLoss(progress, weights * len(problem.candidates))
+
+
+class _CountedLoss:
+    """Minus the mean squared error, weighted by fold; each call is a step, and the one place to stop a search."""
+
+    def __init__(self, progress: Progress | None, weights: list[float]) -> None:
+        self.progress, self.weights, self.done = progress, weights, 0
+
+    def __call__(self, Y: Array, Y_pred: Array) -> Array:
+        """Y (n_held_out, n_voxels_batch), Y_pred (n_alphas_batch, n_held_out, n_voxels_batch): per alpha and voxel."""
+        self.done += 1
+        if self.progress is not None:
+            self.progress(self.done, len(self.weights))
+        # himalaya drops Y_pred right after, and half of the time of its own loss goes into temporaries and NaN checks;
+        # alphas too small for float32, the one source of NaN, are struck out by the solver itself.
+        Y_pred -= Y
+        Y_pred *= Y_pred
+        return Y_pred.sum(1) * (-self.weights[self.done - 1] / len(Y))
