@@ -27,8 +27,8 @@ IMAGE_START, TEXT_START = 6, 1  # see brivl.models.attention_explain
 class Attention:
     """Relevance in both streams for every start layer s, at index s - 1, float32, not below 0.
 
-    maps (n_image_layers, rows, columns): patches, for <image, phrase>. word_relevance (n_text_layers, n_words): words of
-    the query, for <image, query>. n_words_read: words that lie within the model's token limit.
+    maps (n_image_layers, rows, columns): patches, for <image, phrase>. word_relevance (n_text_layers, n_words): words
+    of the query, for <image, query>. n_words_read: words that lie within the model's token limit.
     """
 
     maps: np.ndarray

@@ -1,0 +1,7 @@
+"""Attend: where the model looks for a word, and which words it weighs."""
+
+from __future__ import annotations
+
+from brivl.app.attention_view import attention_page
+
+attention_page()
