@@ -12,6 +12,9 @@ from brivl.backend.datasets import DatasetCard, list_datasets
 from brivl.backend.estimates import run_takes
 from brivl.backend.fit import Answer, FitRequest, cached, fit_key
 from brivl.backend.flatmaps import flatmap_key, known_flatmap
+from brivl.backend.galleries import open_gallery
+from brivl.backend.gallery_items import Gallery
+from brivl.backend.gallery_thumbnails import Thumbnail, thumbnail
 from brivl.backend.jobs import JobBoard
 from brivl.backend.known import Known, look_at
 from brivl.backend.resident import studio_board
@@ -25,6 +28,7 @@ from brivl.viz.flatmap import MapGround, map_ground
 LOOK_AGAIN = 30  # s until folders are looked at again
 N_ANSWERS = 200
 N_SUBJECTS = 16
+N_ITEMS = 500
 
 
 def store() -> Store:
@@ -126,6 +130,26 @@ def takes(requests: Sequence[FitRequest]) -> str:
 @st.cache_data(ttl=LOOK_AGAIN, show_spinner=False)
 def _takes(dataset: str, preset: str, n_fits: int, root: str) -> str:
     return run_takes(Store(Path(root)), dataset, preset, n_fits)
+
+
+def gallery(name: str, most: int) -> Gallery:
+    """A gallery that can be searched. Raises BrivlError where it cannot be opened."""
+    return _gallery(name, most)
+
+
+@st.cache_resource(ttl=LOOK_AGAIN, max_entries=8, show_spinner="Looking through the folder")
+def _gallery(name: str, most: int) -> Gallery:
+    return open_gallery(name, most)
+
+
+def item_thumbnail(of: Gallery, row: int, side: int) -> Thumbnail:
+    """An item of a gallery as it is looked at. Raises DataError where its file has gone."""
+    return _item_thumbnail(of, row, side, of.digest(range(row, row + 1)))
+
+
+@st.cache_resource(max_entries=N_ITEMS, show_spinner=False)
+def _item_thumbnail(_of: Gallery, row: int, side: int, state: str) -> Thumbnail:
+    return thumbnail(_of, row, side)
 
 
 def cache_state() -> tuple[int, list[Manifest]]:

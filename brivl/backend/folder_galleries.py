@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from brivl.backend.gallery_items import N_SEGMENTS, N_SHOWN, Captions, Gallery, Shown, segment_shares
 from brivl.data.image_folder import FileState, Pixels, file_state, list_images, read_pixels
-from brivl.data.images import read_images
+from brivl.data.images import read_image
 from brivl.data.karpathy import CaptionedImage, read_karpathy
 from brivl.data.msrvtt import VideoFrames, find_video_list, read_videos
 from brivl.errors import DataError
@@ -41,7 +42,11 @@ class ImageGallery:
         return len(self.files)
 
     def digest(self, rows: range) -> str:
-        return _states_digest(self.files[rows.start : rows.stop])
+        return self._whole if len(rows) == len(self) else _states_digest(self.files[rows.start : rows.stop])
+
+    @cached_property
+    def _whole(self) -> str:
+        return _states_digest(self.files)
 
     def pixels(self, rows: range, side: int) -> Pixels:
         return read_pixels([self.files[i].path for i in rows], side)
@@ -54,7 +59,7 @@ class ImageGallery:
 
     def show(self, row: int, side: int) -> Shown:
         said = self.said[row][0] if self.said else self.item_name(row)
-        return Shown(self.item_name(row), said, (read_images([self.files[row].path], side)[0],))
+        return Shown(self.item_name(row), said, (read_image(self.files[row].path, self.item_name(row), side),))
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,13 @@ class VideoGallery:
         return len(self.videos)
 
     def digest(self, rows: range) -> str:
+        return self._whole if len(rows) == len(self) else self._digest(rows)
+
+    @cached_property
+    def _whole(self) -> str:
+        return self._digest(range(len(self)))
+
+    def _digest(self, rows: range) -> str:
         chosen = [path for i in rows for path in self._chosen(i)]
         return json_digest([N_SEGMENTS, _states_digest([state for p in chosen if (state := file_state(p))])])
 
@@ -100,7 +112,9 @@ class VideoGallery:
         video = self.videos[row]
         places = np.linspace(0, len(video.frames) - 1, min(N_SHOWN, len(video.frames))).astype(int)
         frames = read_pixels([video.frames[i] for i in places], side).images
-        return Shown(video.name, video.sentences[0], tuple(frames) or (np.full((side, side, 3), 230, np.uint8),))
+        if not len(frames):
+            raise DataError(f"No frame of {video.name!r} can be read; extract them again.")
+        return Shown(video.name, video.sentences[0], tuple(frames))
 
     def _chosen(self, row: int) -> list[Path]:
         frames = self.videos[row].frames

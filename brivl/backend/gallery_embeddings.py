@@ -40,9 +40,7 @@ def embed_gallery(store: Store, gallery: Gallery, embedder: Embedder, progress: 
     size, parts = PART[gallery.kind], []
     for start in range(0, len(gallery), size):
         rows = range(start, min(start + size, len(gallery)))
-        key = ArtifactKey("gallery-embeddings", {
-            "items": gallery.digest(rows), "model": embedder.digest, "version": VERSION,
-        })  # fmt: skip
+        key = _part_key(gallery, rows, embedder.digest)
         part = store.get_or_compute(key, lambda rows=rows: _embed(gallery, rows, embedder, progress))
         parts.append((part.arrays["vectors"], part.arrays["rows"] + start, part.info["bad"]))
         progress(rows.stop, len(gallery), f"Reading {gallery.title}")
@@ -51,6 +49,19 @@ def embed_gallery(store: Store, gallery: Gallery, embedder: Embedder, progress: 
     if not sum(map(len, rows)):
         raise DataError(f"None of the {len(gallery):,} items can be read. The first: {named[0][1]}")
     return Embedded(np.concatenate([x for x in vectors if len(x)]), np.concatenate(rows), named)
+
+
+def is_embedded(store: Store, gallery: Gallery, model_digest: str) -> bool:
+    """Whether all parts of a gallery are in the store, so that a question takes no longer than its own embedding."""
+    size = PART[gallery.kind]
+    parts = (range(start, min(start + size, len(gallery))) for start in range(0, len(gallery), size))
+    return all(store.has(_part_key(gallery, rows, model_digest)) for rows in parts)
+
+
+def _part_key(gallery: Gallery, rows: range, model_digest: str) -> ArtifactKey:
+    return ArtifactKey("gallery-embeddings", {
+        "items": gallery.digest(rows), "model": model_digest, "version": VERSION,
+    })  # fmt: skip
 
 
 def _embed(gallery: Gallery, rows: range, embedder: Embedder, progress: Progress) -> tuple[dict, dict]:

@@ -24,7 +24,7 @@ class Captions:
 
 @dataclass(frozen=True)
 class Shown:
-    """An item as a page shows it: its name, what is said of it, and frames (side, side, 3) uint8, one of an image."""
+    """An item as a page shows it: its name, what is said of it, and frames (H, W, 3) uint8, one of an image."""
 
     name: str
     caption: str

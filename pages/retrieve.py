@@ -1,0 +1,7 @@
+"""Retrieval: pictures and videos found by text, by picture, and by sums of them."""
+
+from __future__ import annotations
+
+from brivl.app.retrieve_view import retrieve_page
+
+retrieve_page()
