@@ -7,7 +7,6 @@ state lies under 'module'. BriVL 1.0 lies under 'learnable', is another architec
 from __future__ import annotations
 
 import dataclasses
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,15 +63,28 @@ class ImportReport:
         return parts
 
 
-def import_brivl_brain(path: Path, tokenizer: str | None = None, head_width: int = HEAD_WIDTH) -> tuple[
-    DualStream, ImportReport
-]:  # fmt: skip
+def import_brivl_brain(
+    path: Path, tokenizer: str | None = None, head_width: int = HEAD_WIDTH
+) -> tuple[DualStream, ImportReport]:
     """The dual stream in a checkpoint of BriVL-Brain, sizes read from its tensors, and a report on all keys.
 
     tokenizer: folder or name of its word pieces; those of BERT-Base are known.
     Raises RequestError for BriVL 1.0, DataError for other files and where parts of the streams are missing.
     """
-    state = brivl_brain_state(path)
+    placed, left_out, unexpected = _placed(brivl_brain_state(path))
+    config, bert = _sizes(placed, path.name, tokenizer, head_width)
+    model = DualStream(config, empty_bert(bert, path.name))
+    own = model.state_dict()
+    missing = tuple(key for key in UNUSED if key in own and key not in placed)
+    taken = {key: value for key, value in placed.items() if key in own}
+    filled = taken | {key: torch.zeros_like(own[key]) for key in missing}
+    load_into(model, filled, source=path.name, missing_ok=frozenset())
+    strays = tuple(key for key in placed if key not in own)
+    return model.eval(), ImportReport(tuple(taken), left_out, (*unexpected, *strays), missing)
+
+
+def _placed(state: State) -> tuple[State, dict[str, str], list[str]]:
+    """Tensors by the names that they have here; keys with the reason why they have no place; keys of no known part."""
     placed: State = {}
     left_out: dict[str, str] = {}
     unexpected: list[str] = []
@@ -83,17 +95,7 @@ def import_brivl_brain(path: Path, tokenizer: str | None = None, head_width: int
             placed[PLACES[prefix] + key.removeprefix(prefix)] = value.float()
         else:
             unexpected.append(key)
-    config, bert = _sizes(placed, path.name, tokenizer, head_width)
-    model = DualStream(config, empty_bert(bert, path.name))
-    own = model.state_dict()
-    missing = tuple(key for key in UNUSED if key in own and key not in placed)
-    placed |= {key: torch.zeros_like(own[key]) for key in missing}
-    strays = tuple(key for key in placed if key not in own)
-    load_into(
-        model, {k: v for k, v in placed.items() if k in own}, source=path.name, missing_ok=frozenset()
-    )  # fmt: skip
-    taken = tuple(key for key in placed if key in own and key not in missing)
-    return model.eval(), ImportReport(taken, left_out, (*unexpected, *strays), missing)
+    return placed, left_out, unexpected
 
 
 def brivl_brain_state(path: Path) -> State:
@@ -124,7 +126,7 @@ def load_tensors(path: Path) -> Mapping[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise DataError(f"Wanted the checkpoint {str(path)!r} and could not read it ({error.strerror}).") from error
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError) as error:
+    except Exception as error:  # of many kinds, down to IndexError, where the file is something else
         reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
         raise DataError(
             f"Wanted a checkpoint of tensors in {path.name!r}, and it is damaged or holds other objects, which are "
@@ -157,6 +159,11 @@ def _sizes(state: State, source: str, tokenizer: str | None, head_width: int) ->
         raise DataError(f"{source!r} lacks a part of the streams that their sizes are read from: {error}.") from error
     if tokenizer is None and n_words != BERT_VOCABULARY:
         raise RequestError(f"{source!r} has {n_words:,} word pieces, not those of BERT-Base; name theirs with --bert.")
+    if width % head_width or text_width % head_width:
+        raise RequestError(
+            f"Wanted attention heads that {width} and {text_width} numbers divide into and got a head width of "
+            f"{head_width}; give the right one with --head-width."
+        )
     side = round((n_tokens - 1) ** 0.5) * patch
     lingual = LingualConfig(tokenizer or BERT_WORD_PIECES, min(BASE.lingual.max_tokens, n_positions), text_width)
     visual = VisualConfig(side, patch, width, _depth(state, "visual.blocks."), width // head_width)

@@ -1,4 +1,4 @@
-"""Models by name: the shipped ones, local folders, and whatever timm and transformers know."""
+"""Models by name: the shipped ones, weights files, local folders, and whatever timm and transformers know."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from brivl.errors import RequestError
 from brivl.models.feature_model import FeatureModel, Kind, ModelCard, file_sha
 
 BRIVL_MINI, VIT_MINI, MINILM = "brivl-mini", "vit-mini", "minilm-l6"
+WEIGHTS_FILE = ".safetensors"  # a name with this ending is a file that training or import-checkpoint wrote
 SHIPPED = {
     card.name: card
     for card in (
@@ -58,6 +59,10 @@ def card_for(name: str) -> ModelCard:
     """
     if name in SHIPPED:
         return SHIPPED[name]
+    if name.endswith(WEIGHTS_FILE):
+        from brivl.models.file_models import file_card
+
+        return file_card(name)
     from brivl.models.external import external_card  # here: the shipped models' cards must not cost an import of torch
 
     return external_card(name)
@@ -71,6 +76,10 @@ def open_model(name: str, kind: Kind) -> FeatureModel:
             f"Wanted a model that takes {kind} stimuli, and {name!r} takes {' and '.join(card.kinds)} only. "
             f"Choose one of {[c.name for c in shipped_for(kind)]}."
         )
+    if name not in SHIPPED and name.endswith(WEIGHTS_FILE):
+        from brivl.models.file_models import open_file_model
+
+        return open_file_model(name, kind)
     if name not in SHIPPED:
         from brivl.models.external import open_external
 
@@ -82,6 +91,10 @@ def model_digest(name: str, kind: Kind) -> str:
     """Digest of a stream, what a cache key needs: from files where they are at hand, without loading the model."""
     if name in SHIPPED:
         return _shipped_digest(name, kind)
+    if name.endswith(WEIGHTS_FILE):
+        from brivl.models.file_models import file_model_digest
+
+        return file_model_digest(name, kind)
     if Path(name).is_dir():
         from brivl.models.external import folder_digest
 

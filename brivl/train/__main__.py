@@ -13,6 +13,7 @@ from brivl.errors import BrivlError
 VERBS = (  # modules with add_verbs(verbs), each of whose parsers sets run=function(args) -> metrics
     "brivl.train.shipped_verbs",
     "brivl.train.pretrain_verbs",
+    "brivl.train.import_verbs",
     "brivl.train.caption_verbs",
     "brivl.train.generation_verbs",
 )
