@@ -11,6 +11,8 @@ from brivl.config import data_dirs
 from brivl.data import phantom_movie, phantom_sentences
 from brivl.data.dataset import Dataset
 from brivl.data.folders import open_folder
+from brivl.data.pereira2018 import open_pereira
+from brivl.data.pereira_files import dataset_names, is_pereira, split_name
 from brivl.data.shuffled import shift_events, shuffle_events
 from brivl.errors import BrivlError, DataError, RequestError
 from brivl.store.artifacts import Store
@@ -43,7 +45,9 @@ def open_dataset(name: str, store: Store, progress: Progress = silent) -> Datase
         return PhantomSentences(store, progress=progress)
     folder = Path(name).expanduser()
     if folder.is_dir():  # before nulls, since folders may have an @ in their names
-        return _open_folder(folder)
+        return _open_folder(folder, store)
+    if (named := split_name(name)) is not None:
+        return open_pereira(*named)
     base, _, null = name.rpartition("@")
     if base and null in NULLS:
         return NULLS[null](open_dataset(base, store, progress), seed=0)
@@ -51,7 +55,7 @@ def open_dataset(name: str, store: Store, progress: Progress = silent) -> Datase
         raise RequestError(f"Wanted a null control out of {sorted(NULLS)} after '@' and got {null!r}.")
     raise RequestError(
         f"Wanted a dataset and found none called {name!r}. Choose {phantom_movie.NAME!r}, {phantom_sentences.NAME!r}, "
-        "or name a folder in BIDS form or with features/ and responses/ (see README, Your own data)."
+        "or name a folder in BIDS form, with features/ and responses/, or of shortclips (see docs/own_data.md)."
     )
 
 
@@ -59,22 +63,29 @@ def list_datasets(store: Store) -> list[DatasetCard]:
     """Both phantoms, and the datasets in the folders of BRIVL_DATA; one that cannot be opened comes with the reason."""
     names = [phantom_movie.NAME, phantom_sentences.NAME]
     for folder in data_dirs():
-        names += [str(path) for path in _candidates(folder)]
+        names += [name for path in _candidates(folder) for name in dataset_names(path)]
     return [_card(name, store) for name in names]
 
 
 def _candidates(folder: Path) -> list[Path]:
     """The folder itself if it is a dataset (or cannot be looked into), else the folders in it."""
     try:
-        if any(folder.glob("sub-*")) or (folder / "responses").is_dir():
+        if any(folder.glob("sub-*")) or (folder / "responses").is_dir() or is_pereira(folder):
             return [folder]
         return sorted(path for path in folder.iterdir() if path.is_dir())
     except OSError:
         return [folder]  # _card says what is wrong with it
 
 
-def _open_folder(folder: Path) -> Dataset:
+def _open_folder(folder: Path, store: Store) -> Dataset:
     try:
+        if (folder / "responses").is_dir():
+            from brivl.data.shortclips_files import is_shortclips  # here: others need no HDF5
+
+            if is_shortclips(folder):
+                from brivl.data.shortclips import open_shortclips
+
+                return open_shortclips(folder, store)
         return open_folder(folder)
     except OSError as error:
         raise DataError(

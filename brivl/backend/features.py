@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse
 
 from brivl.core.records import Stimulus
 from brivl.data.images import read_images
@@ -18,6 +19,8 @@ from brivl.store.keys import ArtifactKey
 
 Progress = Callable[[float, float, str], None]
 FEATURES_VERSION = 1
+# Items whose features of all layers are in memory at a time; a multiple of what models take in one batch.
+ITEMS_AT_A_TIME = 128
 # What each stream's embedding is made from (paper).
 DEFAULT_POOLING: dict[str, Pooling] = {"image": "cls", "text": "mean"}
 
@@ -111,17 +114,29 @@ def _image_digest(path: Path) -> str:
 
 
 def _extract(stimulus: Stimulus, model: str, progress: Progress) -> tuple[dict[str, np.ndarray], dict]:
-    items = stimulus.items
-    if stimulus.kind == "image" and not isinstance(items, np.ndarray):
-        items = read_images(items)
-    layers = open_model(model, stimulus.kind).extract(
-        items, lambda done, total: progress(done, total, f"Features of {model}")
-    )
-    # (n_layers, n_items, width) -> (n_layers, n_samples, width): frames averaged within a TR, events by their share
-    samples = {
-        p: np.stack([stimulus.weights @ X for X in X_layers]).astype(np.float32) for p, X_layers in layers.items()
-    }
-    return samples, {"model": model, "kind": stimulus.kind, "n_items": len(stimulus.items)}
+    """Features of each sample, (n_layers, n_samples, width) by pooling: frames averaged within a TR, events by share.
+
+    Items are read, and their features added to the samples, some at a time: those of a film do not fit in memory.
+    """
+    extract, n_items = open_model(model, stimulus.kind).extract, len(stimulus.items)
+    columns, samples = scipy.sparse.csc_matrix(stimulus.weights), {}
+    for start in range(0, max(n_items, 1), ITEMS_AT_A_TIME):
+        items = stimulus.items[start : start + ITEMS_AT_A_TIME]
+        if stimulus.kind == "image" and not isinstance(items, np.ndarray):
+            items = read_images(items)
+        layers = extract(items, lambda done, _, at=start: progress(at + done, n_items, f"Features of {model}"))
+        for pooling, X in layers.items():
+            total = samples.setdefault(pooling, np.zeros((len(X), columns.shape[0], X.shape[-1]), np.float32))
+            _add(total, columns[:, start : start + ITEMS_AT_A_TIME].tocsr(), X)
+    return samples, {"model": model, "kind": stimulus.kind, "n_items": n_items}
+
+
+def _add(total: np.ndarray, weights: scipy.sparse.csr_matrix, X: np.ndarray) -> None:
+    """Add the share of items X (n_layers, n_items, width) to the samples (n_layers, n_samples, width) they are in."""
+    rows = np.flatnonzero(np.diff(weights.indptr))
+    part = weights[rows]
+    for layer, features in zip(total, X, strict=True):
+        layer[rows] += part @ features
 
 
 def _own_features(stimulus: Stimulus, model: str, layer: int) -> np.ndarray:

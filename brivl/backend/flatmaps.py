@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from brivl.core.flatmap import from_arrays, to_arrays
 from brivl.core.records import FlatmapGeometry, Voxels
+from brivl.data.dataset import Dataset
+from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 from brivl.store.digests import array_digest
 from brivl.store.keys import ArtifactKey
@@ -17,17 +21,31 @@ def flatmap_key(voxels: Voxels) -> ArtifactKey:
     parts = {"ijk": voxels.ijk, "affine": voxels.affine, "aal": voxels.aal} | {
         f"roi {name}": inside for name, inside in voxels.rois.items()
     }
-    return ArtifactKey("subject-flatmap", {
+    own = {"mapper": voxels.mapper} if voxels.mapper else {}
+    return ArtifactKey("subject-flatmap", own | {
         "voxels": {name: array_digest(part) for name, part in parts.items() if part is not None},
         "shape": list(voxels.shape), "form": voxels.flatmap, "space": voxels.space, "height": HEIGHT,
         "version": FLATMAP_VERSION,
     })  # fmt: skip
 
 
-def make_flatmap(store: Store, voxels: Voxels) -> FlatmapGeometry:
-    """The geometry of a subject's voxels, from the store or worked out (seconds) and kept."""
+OwnFlatmap = Callable[[], FlatmapGeometry]
+
+
+def own_flatmap(dataset: Dataset, subject: str) -> OwnFlatmap | None:
+    """What makes the flatmap that a dataset brings itself, of its voxels with flatmap "mapper"; else None."""
+    dataset = getattr(dataset, "base", dataset)  # a null control has the voxels of its base
+    make = getattr(dataset, "flatmap", None)
+    return None if make is None else lambda: make(subject, HEIGHT)
+
+
+def make_flatmap(store: Store, voxels: Voxels, own: OwnFlatmap | None = None) -> FlatmapGeometry:
+    """The geometry of a subject's voxels, from the store or worked out (seconds) and kept.
+
+    `own` is from `own_flatmap`; RequestError where it is missing and the voxels need it.
+    """
     artifact = store.get_or_compute(
-        flatmap_key(voxels), lambda: (to_arrays(_make(store, voxels)), {"space": voxels.space})
+        flatmap_key(voxels), lambda: (to_arrays(_make(store, voxels, own)), {"space": voxels.space})
     )
     return from_arrays(artifact.arrays)
 
@@ -43,8 +61,12 @@ def is_flatmap_ready(store: Store, voxels: Voxels) -> bool:
     return store.has(flatmap_key(voxels))
 
 
-def _make(store: Store, voxels: Voxels) -> FlatmapGeometry:
+def _make(store: Store, voxels: Voxels, own: OwnFlatmap | None) -> FlatmapGeometry:
     """Imports stand here since pages, which only look geometries up, need neither pycortex nor nilearn."""
+    if voxels.flatmap == "mapper":
+        if own is None:
+            raise RequestError(f"The flatmap of {voxels.space} comes from its dataset; open that to make it.")
+        return own()
     if voxels.flatmap == "pycortex-S1":
         from brivl.data.s1_flatmap import s1_flatmap
 

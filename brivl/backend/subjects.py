@@ -78,6 +78,7 @@ def _voxel_arrays(v: Voxels) -> tuple[dict[str, np.ndarray], dict]:
     arrays |= {name: value for name, value in optional.items() if value is not None}
     return arrays, {
         "roi_names": list(v.rois), "shape": [int(n) for n in v.shape], "space": v.space, "flatmap": v.flatmap,
+        "mapper": v.mapper,
     }  # fmt: skip
 
 
@@ -85,8 +86,9 @@ def _facts(artifact: Artifact) -> SubjectFacts:
     a, info = artifact.arrays, artifact.info
     rois = dict(zip(info["roi_names"], a.get("rois", ()), strict=True))
     voxels = Voxels(
-        info["space"], a["ijk"], tuple(info["shape"]), a.get("affine"), rois, a.get("aal"), flatmap=info["flatmap"]
-    )
+        info["space"], a["ijk"], tuple(info["shape"]), a.get("affine"), rois, a.get("aal"), info["flatmap"],
+        info.get("mapper", ""),
+    )  # fmt: skip
     truth = None
     if "truth_layer" in a:
         models = tuple(info["truth_models"])

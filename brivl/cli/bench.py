@@ -18,9 +18,14 @@ from brivl.store.artifacts import Store
 def add_verbs(verbs: argparse._SubParsersAction) -> None:
     """Add `bench` to the command line."""
     p = verbs.add_parser("bench", help="measure how long the main jobs take on this machine")
-    p.add_argument("what", choices=["first-answer", "sweep", "retrieval"])
+    p.add_argument("what", choices=["first-answer", "sweep", "retrieval", "fit"])
     p.add_argument("--dataset", default="phantom-movie", help="a phantom (default: %(default)s)")
-    p.add_argument("--n", type=int, default=1_000_000, help="retrieval: embeddings to search (default: %(default)s)")
+    p.add_argument("--n", type=int, help="retrieval: embeddings (default 1,000,000); fit: training samples (900)")
+    p.add_argument("--kind", choices=["movie", "sentences"], default="movie", help="fit: features with delays, or not")
+    p.add_argument("--voxels", type=int, default=1000, help="fit: voxels of a subject (default: %(default)s)")
+    p.add_argument("--subjects", type=int, default=5, help="fit: subjects (default: %(default)s)")
+    p.add_argument("--draws", type=int, default=20, help="fit: of himalaya's 20 draws; fewer are extrapolated")
+    p.add_argument("--himalaya-subjects", type=int, help="fit: subjects that himalaya fits; fewer are extrapolated")
     p.add_argument("--json", action="store_true", help="print one JSON object")
     p.set_defaults(run=run_bench)
 
@@ -31,7 +36,9 @@ def run_bench(args: argparse.Namespace) -> None:
     Or one search after the other in a large gallery of made-up embeddings.
     """
     if args.what == "retrieval":
-        measured = _search(args.n)
+        measured = _search(1_000_000 if args.n is None else args.n)
+    elif args.what == "fit":
+        measured = _solvers(args)
     else:
         with tempfile.TemporaryDirectory(prefix="brivl-bench-") as folder:
             measured = _measure(args.what, args.dataset, Store(Path(folder)))
@@ -76,6 +83,14 @@ def _measure(what: str, dataset_name: str, store: Store) -> dict[str, Any]:
         "first_answer_s": round(build + first + flatmap, 2), "cached_answer_s": again,
         "computed_over_cached": round(first / max(again, 1e-4)),
     }  # fmt: skip
+
+
+def _solvers(args: argparse.Namespace) -> dict[str, Any]:
+    """The default solver against himalaya on the same simulated subjects."""
+    from brivl.backend.solver_bench import Size, bench_fit
+
+    n = 900 if args.n is None else args.n
+    return bench_fit(Size(args.kind, n, args.voxels, args.subjects, args.draws, args.himalaya_subjects))
 
 
 def _timed(work: Callable[[], object]) -> float:

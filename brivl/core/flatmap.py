@@ -11,6 +11,7 @@ import scipy.sparse
 from brivl.core.records import FlatmapGeometry
 from brivl.errors import DataError
 
+LEAST_SHARE = 0.25  # of the sum of a pixel's weights, to the sum of their sizes, for the pixel to have a value
 LABEL_GRID = 24  # points along each side of a polygon's box among which the place of its name is sought
 
 
@@ -47,8 +48,12 @@ def to_pixels(geometry: FlatmapGeometry, values: np.ndarray) -> np.ndarray:
 def _mean_of_finite(weights: scipy.sparse.csr_matrix, row: np.ndarray) -> np.ndarray:
     finite = np.isfinite(row)
     total = weights @ finite.astype(float)
-    # An exact zero test would keep pixels whose only weight is rounding error.
-    return np.divide(weights @ np.where(finite, row, 0.0), total, out=np.full(len(total), np.nan), where=total > 1e-6)
+    # An exact zero test would keep pixels whose only weight is rounding error; where weights of both signs nearly
+    # cancel once voxels are left out, a division by what is left would blow noise up.
+    shown = total > 1e-6
+    if weights.data.min(initial=0) < 0:
+        shown &= total > LEAST_SHARE * (abs(weights) @ finite.astype(float))
+    return np.divide(weights @ np.where(finite, row, 0.0), total, out=np.full(len(total), np.nan), where=shown)
 
 
 def voxel_centres(geometry: FlatmapGeometry) -> np.ndarray:
@@ -91,10 +96,14 @@ def select_voxels(geometry: FlatmapGeometry, keep: np.ndarray) -> FlatmapGeometr
 
 
 def normalise_rows(weights: scipy.sparse.spmatrix) -> scipy.sparse.csr_matrix:
-    """float32 CSR with rows that sum to 1, or to 0 where a row is empty."""
+    """float32 CSR with rows that sum to 1, or empty where weights are missing or (of both signs) nearly cancel."""
     weights = scipy.sparse.csr_matrix(weights, dtype=np.float64)
     weights.eliminate_zeros()
     total = np.asarray(weights.sum(1)).ravel()
+    if weights.data.min(initial=0) < 0:
+        kept = total > LEAST_SHARE * np.asarray(abs(weights).sum(1)).ravel()
+        weights = scipy.sparse.csr_matrix(scipy.sparse.diags(kept.astype(float)) @ weights)
+        weights.eliminate_zeros()
     weights.data /= np.repeat(total, np.diff(weights.indptr))
     weights.sort_indices()
     return scipy.sparse.csr_matrix(
@@ -145,8 +154,9 @@ def check(geometry: FlatmapGeometry) -> None:
             f"{mask.shape!r} with {int(mask.sum())!r}. Build the flatmap again."
         )
     total = np.asarray(weights.sum(1)).ravel()
-    if weights.data.size and (weights.data.min() < 0 or not np.all((abs(total - 1) < 1e-4) | (total == 0))):
-        raise DataError("Wanted non-negative weights that sum to 1 or 0 per pixel. Use normalise_rows on them.")
+    empty = np.asarray(abs(weights).sum(1)).ravel() == 0
+    if not np.all((abs(total - 1) < 1e-4) | empty):
+        raise DataError("Wanted weights that sum to 1 or 0 per pixel. Use normalise_rows on them.")
     if background is not None and (background.shape != mask.shape or not _in_unit_range(background)):
         raise DataError(f"Wanted a background of shape {mask.shape!r} in 0..1, got {background.shape!r}.")
     for name, polygons in geometry.outlines.items():

@@ -55,7 +55,8 @@ class Voxels:
     affine: np.ndarray | None  # (4, 4) voxel index -> mm RAS
     rois: Mapping[str, np.ndarray] = field(default_factory=dict)  # name -> (n_voxels,) bool
     aal: np.ndarray | None = None  # (n_voxels,) int, 0 = none, 1..116 = AAL1
-    flatmap: Literal["pycortex-S1", "fsaverage5", "slices"] = "slices"
+    flatmap: Literal["pycortex-S1", "fsaverage5", "slices", "mapper"] = "slices"
+    mapper: str = ""  # flatmap "mapper", which the dataset itself brings: digest of the file that it comes from
 
     @property
     def n_voxels(self) -> int:
