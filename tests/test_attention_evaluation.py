@@ -13,8 +13,9 @@ from brivl.cli.main import main
 from brivl.config import cache_dir
 from brivl.core.query_words import foreign_letters, per_word, phrase_of, split_words, without_word
 from brivl.errors import RequestError
+from brivl.scenes.captions import caption
 from brivl.scenes.gallery import gallery_scene
-from brivl.scenes.naming import named_thing
+from brivl.scenes.naming import known_share, named_thing
 from brivl.scenes.scene import Scene, Thing
 from brivl.store.artifacts import Store
 from brivl.train.attention_evaluation import (
@@ -82,6 +83,13 @@ def test_which_thing_a_phrase_names() -> None:
                              Thing("cup", "red", "small", 0.5, 0.2)))  # fmt: skip
     assert [named_thing(scene, p) for p in ("car", "a red Automobile", "blue", "the red cup")] == [0, 0, 1, 2]
     assert [named_thing(scene, p) for p in ("red", "blue car", "horse", "a", "car dog")] == [None] * 5
+
+
+def test_other_languages_are_seen_and_captions_are_not() -> None:
+    assert min(known_share(caption(gallery_scene(i))) for i in range(40)) == 1
+    for other in ("ein rotes Auto auf der Straße", "une voiture rouge dans la rue", "un coche rojo en la calle"):
+        assert known_share(other) < 0.3, other
+    assert known_share("two red cars") > 0.5 and known_share("42") == 1
 
 
 def test_explained_once_and_found_again() -> None:

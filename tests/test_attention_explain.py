@@ -166,7 +166,7 @@ def test_a_query_has_a_map_for_each_start_layer_and_words_add_up_from_pieces() -
     assert found.patches.shape == (12, 8, 8) and found.words.shape == (6, 13)
     tokens = tokenize(shipped_tokenizer(), [TEXT], 80)
     assert len(token_spans(shipped_tokenizer(), TEXT)) == tokens["input_ids"].shape[1]
-    assert found.n_words_read == 13 and 1 <= found.pieces_per_word < 1.5
+    assert found.n_words_read == 13
     many = explain_query(image, f"{TEXT} " * 10, "car")
     assert many.n_words_read < 130 == many.words.shape[1] and (many.words[:, many.n_words_read :] == 0).all()
     np.testing.assert_array_equal(many.patches, found.patches)

@@ -10,13 +10,15 @@ import streamlit as st
 from brivl.app import look
 from brivl.app.inputs import Inputs
 from brivl.app.picture_input import choose_picture
-from brivl.backend.attention import IMAGE_START, TEXT_START, n_start_layers
+from brivl.backend.attention import n_start_layers
 from brivl.backend.pictures import Picture
 from brivl.core.query_words import MOST_CHARACTERS, foreign_letters, phrase_of, split_words
-from brivl.scenes.naming import named_thing
+from brivl.models.attention_defaults import IMAGE_START, TEXT_START
+from brivl.scenes.naming import known_share, named_thing
 
 WHOLE = "all"  # of the input "words": the whole query
 MOST_PILLS = 60
+FEW_KNOWN = 0.3  # share of the query's words
 OPACITIES = (0, 100)
 DEFAULTS = {
     "image": "scene:12", "q": "", "words": "", "start": str(IMAGE_START), "text_start": str(TEXT_START),
@@ -92,6 +94,11 @@ def _remarks(query: str) -> None:
         look.note(f"The query has {len(query):,} characters; the first {MOST_CHARACTERS:,} are used.")
     if foreign_letters(query):
         look.note("The model knows English only: what it shows for other languages means nothing.")
+    elif known_share(query) < FEW_KNOWN:
+        look.note(
+            "Few of these words occur in the English captions of drawn things that the model was trained on; "
+            "what it shows for the others means little."
+        )
 
 
 def _words(inputs: Inputs, query: str, chosen: Picture) -> tuple[int, ...]:

@@ -21,10 +21,10 @@ from brivl.viz.attention import attention_page as printed
 from brivl.viz.export import SLIDE, figure_bytes
 from brivl.viz.style import PLOT_CONFIG, A, FigureLabel, rgba
 
-MANY_PIECES = 2.0  # word pieces of a word, on average: English sentences of everyday words need hardly more than 1
 CSS = """<style>
 .bx-words {display: flex; flex-wrap: wrap; gap: 0.3rem 0.35rem; margin: 0.2rem 0; font-size: 1.05rem;}
 .bx-words span {border-radius: 0.3rem; padding: 0.08rem 0.4rem; text-align: center; line-height: 1.25;}
+.st-key-figure-attention {--h: max(400px, calc(100vh - 470px)) !important;}
 .bx-words small {display: block; font-size: 0.74rem; opacity: 0.85;}
 </style>"""
 
@@ -115,8 +115,6 @@ def _lingual(question: Question, found: Attention) -> None:
     )
     if found.n_words_read < len(found.words):
         look.note(f"The query is long: the model reads the first {found.n_words_read} of {len(found.words)} words.")
-    if found.pieces_per_word > MANY_PIECES:
-        look.note("Most words here are unknown to the model, which knows English only; take the map with care.")
 
 
 def words_html(words: list[str], shares: np.ndarray) -> str:

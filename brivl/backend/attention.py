@@ -20,7 +20,6 @@ from brivl.store.keys import ArtifactKey
 
 ATTENTION_VERSION = 1
 SCENE_SIDE = 64  # pixels at which scenes are drawn for the model, as in its training
-IMAGE_START, TEXT_START = 6, 1  # see brivl.models.attention_explain
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,6 @@ class Attention:
     phrase_similarity: float
     query_similarity: float
     n_words_read: int
-    pieces_per_word: float
 
     def map_from(self, start_layer: int) -> np.ndarray:
         """(rows, columns) of a start layer. Raises RequestError where there is none."""
@@ -139,7 +137,7 @@ def _compute(pixels: np.ndarray, query: str, phrase: str) -> tuple[dict[str, np.
 
 def _read(found: Artifact, query: str) -> Attention:
     info, arrays = found.info, found.arrays
-    numbers = (info["phrase_similarity"], info["query_similarity"], info["n_words_read"], info["pieces_per_word"])
+    numbers = (info["phrase_similarity"], info["query_similarity"], info["n_words_read"])
     return Attention(arrays["patches"], arrays["words"], split_words(query), *numbers)
 
 

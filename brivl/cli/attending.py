@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from brivl.backend.attention import IMAGE_START, TEXT_START, Attention, checked, explain
+from brivl.backend.attention import Attention, checked, explain
 from brivl.core.heatmap import peak, scale_map
 from brivl.errors import RequestError
+from brivl.models.attention_defaults import IMAGE_START, TEXT_START
 from brivl.store.artifacts import Store
 
 SUFFIXES = (".png", ".npz")

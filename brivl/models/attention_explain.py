@@ -26,7 +26,6 @@ from brivl.errors import RequestError
 from brivl.models.dual_stream import DualStream
 from brivl.models.text_encoder import token_mean
 
-IMAGE_START, TEXT_START = 6, 1  # defaults, chosen on validation scenes (brivl.train.attention_evaluation)
 _ONE_AT_A_TIME = threading.RLock()  # models are shared, and are switched for the time of a run
 
 

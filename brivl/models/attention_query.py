@@ -30,7 +30,6 @@ class QueryExplanation:
     phrase_similarity: float
     query_similarity: float
     n_words_read: int
-    pieces_per_word: float
 
 
 def explain_query(image: np.ndarray, query: str, phrase: str) -> QueryExplanation:
@@ -45,14 +44,12 @@ def explain_query(image: np.ndarray, query: str, phrase: str) -> QueryExplanatio
     read = explain_text(model, tokens, of_image, range(1, len(model.lingual.encoder.layer) + 1))
     spans = token_spans(tokenizer, query)
     words, reached = split_words(query), max(end for _, end in spans)
-    in_reach = [word for word in words if word.end <= reached]
     return QueryExplanation(
         seen.relevance[:, 0].numpy(),
         per_word(words, spans, read.relevance[:, 0].numpy()),
         float(seen.similarity[0]),
         float(read.similarity[0]),
-        len(in_reach),
-        sum(end > start for start, end in spans) / max(len(in_reach), 1),
+        sum(word.end <= reached for word in words),
     )
 
 

@@ -5,10 +5,25 @@ from __future__ import annotations
 import re
 
 from brivl.scenes.captions import SYNONYMS
-from brivl.scenes.scene import Scene
-from brivl.scenes.things import COLOURS, KINDS
+from brivl.scenes.places import PLACE_PHRASE
+from brivl.scenes.scene import SIZES, Scene
+from brivl.scenes.things import ACTIONS, COLOURS, KINDS, WORDS
 
 _KIND_OF = {word: kind for kind in KINDS for word in (kind, *SYNONYMS.get(kind, ()))}
+
+_GRAMMAR = (
+    "a an the of to in on at and is are that there this with without it its near next left right above below behind "
+    "front picture scene photo showing pair word standing waiting resting"
+)
+_SAID = (*KINDS, *COLOURS, *SIZES, *WORDS, *SYNONYMS, *PLACE_PHRASE.values(), _GRAMMAR)
+_SAID_TOO = [word for words in (*SYNONYMS.values(), *ACTIONS.values()) for word in words]
+VOCABULARY = frozenset(re.findall(r"[a-z]+", " ".join((*_SAID, *_SAID_TOO)).lower()))
+
+
+def known_share(text: str) -> float:
+    """Share of a text's words that captions of scenes are made of, in the singular or plural; 1 for no word."""
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    return sum(w in VOCABULARY or w.removesuffix("s") in VOCABULARY for w in words) / len(words) if words else 1.0
 
 
 def named_thing(scene: Scene, phrase: str) -> int | None:

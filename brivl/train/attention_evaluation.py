@@ -19,7 +19,8 @@ import torch
 
 from brivl.core.query_words import per_word, split_words, without_word
 from brivl.errors import RequestError
-from brivl.models.attention_explain import IMAGE_START, TEXT_START, explain_image, explain_text
+from brivl.models.attention_defaults import IMAGE_START, TEXT_START
+from brivl.models.attention_explain import explain_image, explain_text
 from brivl.models.attention_query import shipped_tokenizer, token_spans
 from brivl.models.configs import MINI
 from brivl.models.image_encoder import to_pixels
