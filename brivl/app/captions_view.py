@@ -15,12 +15,15 @@ from brivl.backend.pictures import Picture
 from brivl.models.catalog import SHIPPED
 from brivl.viz.word_maps import spotlight
 
-DEFAULTS = {"image": "scene:2", "search": "greedy", "n_beams": "4"}
+DEFAULTS = {"image": "scene:2", "search": "greedy", "n_beams": "4", "words": "content"}
 SEARCHES = ("greedy", "beam")
+WORDS = ("content", "all")
 MOST_ON_PAGE = 8
-THUMB = 92  # pixels
-UNSAID = frozenset({"<end>", ",", "."})  # words of a sentence that no map is shown for
-SURE = 0.8  # a word below this chance is marked
+THUMB = 96  # pixels
+UNSAID = frozenset({"<end>", ",", "."})  # parts of a sentence that no map is shown for
+SMALL_WORDS = frozenset("a an the in on at of to and is that there with".split())
+SURE = 0.8  # words below this chance are named
+N_DOUBTS = 4
 
 
 def captions_page() -> None:
@@ -28,7 +31,7 @@ def captions_page() -> None:
     with demo_page():
         inputs = Inputs("captions", DEFAULTS)
         chosen = choose_picture(inputs)
-        beam = _beam(inputs)
+        beam, every = _beam(inputs), _every_word(inputs)
         store = cached.store()
         headline = st.container()
         left, right = st.columns([2, 5], gap="large")
@@ -38,7 +41,7 @@ def captions_page() -> None:
             task = caption_request(store, chosen.reference, beam)
             said = answer(task, lambda: known_captions(store, chosen.reference, beam))
             if said is not None:
-                _both(chosen, said)
+                _both(chosen, said, every)
         with headline:
             _head(chosen, said, beam)
 
@@ -54,6 +57,14 @@ def _beam(inputs: Inputs) -> int:
             return 1
         st.slider("Sentences followed", 2, MOST_ON_PAGE, **inputs.bound("n_beams", width))
         return width
+
+
+def _every_word(inputs: Inputs) -> bool:
+    with st.sidebar:
+        words = inputs.choice("words", WORDS)
+        st.segmented_control("Maps for words", WORDS, **inputs.bound("words", words), required=True,
+                             help="Content words name things, colours, sizes, actions and places.")  # fmt: skip
+    return words == "all"
 
 
 def _head(chosen: Picture, said: dict[str, SaidOf] | None, beam: int) -> None:
@@ -82,28 +93,34 @@ def _picture(chosen: Picture) -> None:
             st.markdown(f"- {sentence}")
 
 
-def _both(chosen: Picture, said: dict[str, SaidOf]) -> None:
+def _both(chosen: Picture, said: dict[str, SaidOf], every: bool) -> None:
     for column, (name, one) in zip(st.columns(2, gap="medium"), said.items(), strict=True):
         with column:
             st.subheader(SHIPPED[name].title, anchor=False)
             st.markdown(f"**{one.text}**")
-            doubts = [f"{word} ({_percent(p)})" for word, p in _chances(one) if p < SURE]
-            look.small(
-                f"Mean log-probability of a word {one.score:.2f}. "
-                + (f"Unsure of: {', '.join(doubts)}." if doubts else f"Sure of every word (above {_percent(SURE)}).")
-            )
-            _words(chosen.image, one)
+            look.small(f"{_doubts(one)} Mean log-probability of a word {one.score:.2f}.")
+            _words(chosen.image, one, every)
     look.caption(
         "Each word with its probability, over what the decoder looked at when it chose it: its attention to the "
         "encoder's patches (mean over blocks and heads), brightest where it is strongest."
     )
 
 
-def _words(image: np.ndarray, said: SaidOf) -> None:
-    shown = [i for i, word in enumerate(said.words) if word not in UNSAID]
+def _doubts(said: SaidOf) -> str:
+    """The words that it was least sure of, the most doubtful first."""
+    doubts = sorted([(p, word) for word, p in _chances(said) if p < SURE and word not in UNSAID])[:N_DOUBTS]
+    if not doubts:
+        return f"Sure of every word (above {_percent(SURE)})."
+    return f"Least sure of {', '.join(f'{word} ({_percent(p)})' for p, word in doubts)}."
+
+
+def _words(image: np.ndarray, said: SaidOf, every: bool) -> None:
+    left_out = UNSAID if every else UNSAID | SMALL_WORDS
+    shown = [i for i, word in enumerate(said.words) if word not in left_out]
     chances = _chances(said)
     maps = [spotlight(image, said.attention[i]) for i in shown]
-    st.image(maps, caption=[f"{chances[i][0]} {_percent(chances[i][1])}" for i in shown], width=THUMB)
+    if maps:
+        st.image(maps, caption=[f"{chances[i][0]} {_percent(chances[i][1])}" for i in shown], width=THUMB)
 
 
 def _chances(said: SaidOf) -> list[tuple[str, float]]:
