@@ -6,24 +6,29 @@ from pathlib import Path
 
 from brivl.data.bids import open_bids
 from brivl.data.dataset import Dataset
+from brivl.data.pereira2018 import open_pereira
+from brivl.data.pereira_files import is_pereira
 from brivl.data.plain_folder import open_plain
 from brivl.errors import DataError
 
 
 def open_folder(folder: Path | str, task: str | None = None) -> Dataset:
-    """The dataset in a folder: BIDS where there are sub-* folders, plain where there are features or responses.
+    """The dataset in a folder: BIDS, plain arrays, or Pereira et al. (2018), by what is in it.
 
-    `task` chooses among the tasks of a BIDS folder. DataError where the folder is missing or has neither form.
+    `task` chooses among the tasks of a BIDS folder. DataError where the folder is missing or has no form of these.
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise DataError(f"Wanted a folder with a dataset, but {str(folder)!r} is no folder; check the path.")
     if any(path.is_dir() for path in folder.glob("sub-*")):
         return open_bids(folder, task)
+    if is_pereira(folder):
+        return open_pereira(folder)
     if (folder / "responses").is_dir() or (folder / "features").is_dir() or (folder / "features.npz").is_file():
         return open_plain(folder)
     found = sorted(path.name for path in folder.iterdir())[:8]
     raise DataError(
-        f"{str(folder)!r} should be a BIDS folder (sub-*/func/*_bold.nii.gz with *_events.tsv) or a plain folder "
-        f"(features/*.npy, responses/*.npy, run_onsets.npy), but neither was found; it holds {found!r}."
+        f"{str(folder)!r} should be a BIDS folder (sub-*/func/*_bold.nii.gz with *_events.tsv), a plain folder "
+        "(features/*.npy, responses/*.npy, run_onsets.npy) or one of pereira2018 (P01/examples_384sentences.mat and so "
+        f"on), but none of these was found; it holds {found!r}."
     )
