@@ -22,12 +22,12 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 
 
-def drive(stages: list[list[dict[str, Any]]], timeout: float = 280) -> tuple[list[list[int]], str]:
+def drive(stages: list[list[dict[str, Any]]]) -> tuple[list[list[int]], str]:
     """Run a plan; exit codes by stage, and all that was said on stderr."""
     env = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
         [sys.executable, "-m", "tests.pretrain_driver"], input=json.dumps(stages), capture_output=True, text=True,
-        timeout=timeout, cwd=ROOT, env=env, check=True,
+        cwd=ROOT, env=env, check=True,
     )  # fmt: skip
     return json.loads(done.stdout.splitlines()[-1]), done.stderr
 
@@ -71,8 +71,8 @@ def _start(one: dict[str, Any]) -> int:
 
 
 def _kill(child: int, folder: Path, step: int, delay: float) -> None:
-    metrics, end = folder / "metrics.jsonl", time.monotonic() + 120
-    while time.monotonic() < end:
+    metrics = folder / "metrics.jsonl"
+    while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:  # until it ends by itself
         lines = metrics.read_text().splitlines() if metrics.exists() else []
         if len(lines) >= step:
             break

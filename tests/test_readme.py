@@ -27,6 +27,7 @@ DOCS = [
         "CHANGELOG.md",
         "ARCHITECTURE.md",
         "docs/own_data.md",
+        "docs/pretraining.md",
         "brivl/weights/README.md",
     )
 ]
