@@ -24,7 +24,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Vqgan, DualStream]
     torch.manual_seed(0)
     generator = Vqgan(VqganConfig(
         resolution=SIDE, z_channels=8, ch=8, ch_mult=(1, 2), num_res_blocks=1, attn_resolutions=(), embed_dim=6,
-        n_embed=40,
+        n_embed=40, norm_groups=4,
     ))  # fmt: skip
     torch.nn.init.normal_(generator.quantize.embedding.weight)
     guide = DualStream(tiny_config(save_bert(tmp_path_factory.mktemp("bert"))))

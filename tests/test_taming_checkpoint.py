@@ -142,6 +142,7 @@ def test_objects_in_a_checkpoint_are_not_unpickled(files: Callable, state: dict[
         ({"data": 1}, "'model'"),
         (config_of({**DDCONFIG, "ch": "many"}), "'ch'.*'many'"),
         (config_of({**DDCONFIG, "ch_mult": 3}), "'ch_mult'"),
+        (config_of({**DDCONFIG, "ch": 12}), "32 groups"),
         (config_of(n_embed=10**9), "'n_embed'"),
         (config_of(embed_dim=True), "'embed_dim'"),
         ([1, 2], "'config'"),

@@ -58,11 +58,11 @@ class Imagined:
 Look = Callable[[Progress], None]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def text_vector(guide: DualStream, text: str) -> torch.Tensor:
     """The guide's unit vector (D,) of one text, cut at its longest."""
     lingual = guide.config.lingual
-    return guide.encode_text(**tokenize(build_tokenizer(lingual.pretrained), [text], lingual.max_tokens))[0].clone()
+    return guide.encode_text(**tokenize(build_tokenizer(lingual.pretrained), [text], lingual.max_tokens))[0]
 
 
 def start_latents(generator: Vqgan, images: np.ndarray) -> torch.Tensor:

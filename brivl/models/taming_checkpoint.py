@@ -62,6 +62,12 @@ def read_taming_config(path: Path) -> VqganConfig:
         )
     params = _part(model, "params", path)
     sizes = _part(params, "ddconfig", path)
+    width = _size(sizes, "ch", path)
+    if any(width * m % 32 for m in _sizes(sizes, "ch_mult", path)):
+        raise DataError(
+            f"Wanted widths that 32 groups divide, as in every VQGAN of taming, and {path.name!r} has ch={width} "
+            f"times {sizes['ch_mult']}; give the config that belongs to the checkpoint."
+        )
     return VqganConfig(
         **{name: _size(sizes, name, path) for name in SIZES},
         ch_mult=_sizes(sizes, "ch_mult", path),

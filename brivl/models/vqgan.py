@@ -32,6 +32,7 @@ class VqganConfig:
     embed_dim: int = 256
     n_embed: int = 16384
     beta: float = 0.25  # weight of the commitment loss
+    norm_groups: int = 32  # fixed in taming; few channels in many groups lose their colour, so the mini has 1
 
     @property
     def side(self) -> int:
@@ -43,8 +44,8 @@ class VqganConfig:
 
 
 VQGAN_MINI = VqganConfig(
-    resolution=64, z_channels=64, ch=8, ch_mult=(1, 3, 8, 16), num_res_blocks=1, attn_resolutions=(), embed_dim=64,
-    n_embed=1024,
+    resolution=64, z_channels=64, ch=12, ch_mult=(1, 2, 4, 8), num_res_blocks=1, attn_resolutions=(), embed_dim=64,
+    n_embed=1024, norm_groups=1,
 )  # fmt: skip
 
 
@@ -94,12 +95,12 @@ class Encoder(nn.Module):
         self.down = nn.ModuleList()
         for i, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
             attends = config.resolution // 2**i in config.attn_resolutions
-            level = Level((before, *[after] * config.num_res_blocks), attends, config.dropout)
+            level = Level((before, *[after] * config.num_res_blocks), attends, config)
             if i < len(config.ch_mult) - 1:
                 level.downsample = Downsample(after)
             self.down.append(level)
-        self.mid = Middle(widths[-1], config.dropout)
-        self.norm_out = group_norm(widths[-1])
+        self.mid = Middle(widths[-1], config)
+        self.norm_out = group_norm(widths[-1], config.norm_groups)
         self.conv_out = nn.Conv2d(widths[-1], config.z_channels * (2 if config.double_z else 1), 3, padding=1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -116,16 +117,16 @@ class Decoder(nn.Module):
         super().__init__()
         widths = [config.ch * m for m in (*config.ch_mult, config.ch_mult[-1])]
         self.conv_in = nn.Conv2d(config.z_channels, widths[-1], 3, padding=1)
-        self.mid = Middle(widths[-1], config.dropout)
+        self.mid = Middle(widths[-1], config)
         levels = []
         for i, (after, before) in enumerate(zip(widths, widths[1:], strict=False)):  # finest first, as stored
             attends = config.resolution // 2**i in config.attn_resolutions
-            level = Level((before, *[after] * (config.num_res_blocks + 1)), attends, config.dropout)
+            level = Level((before, *[after] * (config.num_res_blocks + 1)), attends, config)
             if i:
                 level.upsample = Upsample(after)
             levels.append(level)
         self.up = nn.ModuleList(levels)
-        self.norm_out = group_norm(widths[0])
+        self.norm_out = group_norm(widths[0], config.norm_groups)
         self.conv_out = nn.Conv2d(widths[0], config.out_ch, 3, padding=1)
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from math import gcd
+from typing import Protocol
 
 import torch
 from torch import nn
 from torch.nn.functional import interpolate, pad, scaled_dot_product_attention, silu
 
 
-def group_norm(n_channels: int) -> nn.GroupNorm:
-    """32 groups as published; where the channels do not divide into them, groups of 4 channels or a little more."""
-    n_groups = 32 if n_channels % 32 == 0 else gcd(n_channels // 4 or 1, n_channels)
+class Rest(Protocol):
+    """What all blocks of a model share."""
+
+    @property
+    def dropout(self) -> float: ...
+    @property
+    def norm_groups(self) -> int: ...
+
+
+def group_norm(n_channels: int, n_groups: int) -> nn.GroupNorm:
+    """Normalisation of groups of channels."""
     return nn.GroupNorm(n_groups, n_channels, eps=1e-6)
 
 
 class ResnetBlock(nn.Module):
     """x + conv(swish(norm(conv(swish(norm(x)))))), with a 1 x 1 shortcut where the number of channels changes."""
 
-    def __init__(self, n_in: int, n_out: int, dropout: float) -> None:
+    def __init__(self, n_in: int, n_out: int, rest: Rest) -> None:
         super().__init__()
-        self.norm1 = group_norm(n_in)
+        self.norm1 = group_norm(n_in, rest.norm_groups)
         self.conv1 = nn.Conv2d(n_in, n_out, 3, padding=1)
-        self.norm2 = group_norm(n_out)
-        self.dropout = nn.Dropout(dropout)
+        self.norm2 = group_norm(n_out, rest.norm_groups)
+        self.dropout = nn.Dropout(rest.dropout)
         self.conv2 = nn.Conv2d(n_out, n_out, 3, padding=1)
         if n_in != n_out:
             self.nin_shortcut = nn.Conv2d(n_in, n_out, 1)
@@ -37,9 +45,9 @@ class ResnetBlock(nn.Module):
 class AttnBlock(nn.Module):
     """x + attention of every position of the map to every other, one head."""
 
-    def __init__(self, n_channels: int) -> None:
+    def __init__(self, n_channels: int, rest: Rest) -> None:
         super().__init__()
-        self.norm = group_norm(n_channels)
+        self.norm = group_norm(n_channels, rest.norm_groups)
         self.q, self.k, self.v, self.proj_out = (nn.Conv2d(n_channels, n_channels, 1) for _ in range(4))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -74,11 +82,11 @@ class Upsample(nn.Module):
 class Middle(nn.Module):
     """Residual block, attention, residual block, at the coarsest level."""
 
-    def __init__(self, n_channels: int, dropout: float) -> None:
+    def __init__(self, n_channels: int, rest: Rest) -> None:
         super().__init__()
-        self.block_1 = ResnetBlock(n_channels, n_channels, dropout)
-        self.attn_1 = AttnBlock(n_channels)
-        self.block_2 = ResnetBlock(n_channels, n_channels, dropout)
+        self.block_1 = ResnetBlock(n_channels, n_channels, rest)
+        self.attn_1 = AttnBlock(n_channels, rest)
+        self.block_2 = ResnetBlock(n_channels, n_channels, rest)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.block_2(self.attn_1(self.block_1(x)))
@@ -87,11 +95,11 @@ class Middle(nn.Module):
 class Level(nn.Module):
     """Residual blocks of one resolution, each followed by attention where that is wanted, then a change of side."""
 
-    def __init__(self, widths: tuple[int, ...], attends: bool, dropout: float) -> None:
+    def __init__(self, widths: tuple[int, ...], attends: bool, rest: Rest) -> None:
         super().__init__()
         pairs = list(zip(widths, widths[1:], strict=False))
-        self.block = nn.ModuleList(ResnetBlock(n_in, n_out, dropout) for n_in, n_out in pairs)
-        self.attn = nn.ModuleList(AttnBlock(n_out) for _, n_out in pairs if attends)
+        self.block = nn.ModuleList(ResnetBlock(n_in, n_out, rest) for n_in, n_out in pairs)
+        self.attn = nn.ModuleList(AttnBlock(n_out, rest) for _, n_out in pairs if attends)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         for i, block in enumerate(self.block):
