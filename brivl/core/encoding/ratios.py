@@ -12,7 +12,7 @@ def ratio_grid(n_bands: int, n_ratios: int = 11, decades: float = 2.0) -> np.nda
 
     Two bands: n_ratios candidates (odd), log10 of the ratio of the weights even in [-decades, decades], and the two
     end points where one band has it all; mirrored rows are equal to the bit. More bands: log10 weights in
-    {-decades, 0, decades} in every combination, and the end points.
+    {-decades, 0} in every combination, for three bands also halfway, and the end points.
     """
     if n_bands == 1:
         return np.ones((1, 1))
@@ -22,7 +22,8 @@ def ratio_grid(n_bands: int, n_ratios: int = 11, decades: float = 2.0) -> np.nda
         for share in 1 / (1 + 10**log_ratios):
             rows += [np.array([1 - share, share]), np.array([share, 1 - share])]
     else:
-        levels = 10.0 ** (decades * np.array(list(product((-1, 0), repeat=n_bands))))
+        steps = (-1, -0.5, 0) if n_bands == 3 else (-1, 0)
+        levels = 10.0 ** (decades * np.array(list(product(steps, repeat=n_bands))))
         rows = sorted((w / w.sum() for w in levels if w.max() == 1), key=np.ptp)
     return np.array([*rows, *np.eye(n_bands)])
 
