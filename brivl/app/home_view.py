@@ -26,6 +26,7 @@ WHAT = (
     "once, and says how much of the prediction is owed to each. Choose data, two models, a layer and a subject at the "
     "left, and see the answer by layer, on the cortex and by region."
 )
+DEMOS = {"retrieve": "Retrieve", "attention": "Attend", "captions": "Caption", "imagine": "Imagine"}
 N_RECENT = 6
 GO = ":material/arrow_forward:"
 
@@ -45,6 +46,7 @@ def home() -> None:
     left, right = st.columns([5, 4], gap="large")
     with left:
         job = None if asked is None else _tour(*asked)
+        _demos()
         _models()
     with right:
         _jobs(job)
@@ -92,6 +94,13 @@ def _tour(choices: Choices, known: Known) -> JobStatus | None:
         st.page_link("pages/layers.py", label="Open the layers", icon=GO)
         st.page_link("pages/regions.py", label="Open the regions", icon=GO)
     return job
+
+
+def _demos() -> None:
+    st.markdown("**And the models themselves**: what they find, look at, say and imagine.")
+    with st.container(horizontal=True):
+        for name, label in DEMOS.items():
+            st.page_link(f"pages/{name}.py", label=label, icon=GO)
 
 
 def _models() -> None:
