@@ -45,7 +45,7 @@ def test_the_scenes_are_a_real_choice() -> None:
 
 
 def test_the_model_points_far_above_chance_and_words_matter() -> None:
-    data = pointing_scenes(16, VALIDATION_SEED + 2)
+    data = pointing_scenes(12, VALIDATION_SEED + 2)
     for named, least in (("object", 0.45), ("colour", 0.6)):
         found = pointing_game(data, named)
         assert found["accuracy"] >= least and found["chance"] < 0.15

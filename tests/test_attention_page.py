@@ -18,7 +18,7 @@ from brivl.backend.tasks import run_task
 from brivl.config import cache_dir
 from brivl.core.query_words import split_words
 from brivl.scenes.gallery import gallery_scene
-from brivl.scenes.naming import named_thing
+from brivl.scenes.naming import is_kind, named_thing
 from brivl.store.artifacts import Store
 from brivl.viz.attention import AttentionFigure, attention_figure, attention_page
 from brivl.viz.export import SLIDE, figure_bytes
@@ -55,7 +55,7 @@ def fill(query: str, phrase: str, reference: str = f"scene:{SCENE}"):
 def test_the_example_of_a_scene_is_its_caption_and_the_first_thing_in_it() -> None:
     scene, shown = gallery_scene(SCENE), picture(Store(cache_dir()), f"scene:{SCENE}")
     words = [w.text for w in split_words(shown.caption)]
-    first = next(i for i, w in enumerate(words) if named_thing(scene, w) is not None)
+    first = next(i for i, w in enumerate(words) if named_thing(scene, w) is not None and is_kind(w))
     found = fill(shown.caption, words[first])
     at = open_attention(image=f"scene:{SCENE}")
     assert not at.exception and not at.error

@@ -14,7 +14,7 @@ from brivl.backend.attention import n_start_layers
 from brivl.backend.pictures import Picture
 from brivl.core.query_words import MOST_CHARACTERS, foreign_letters, phrase_of, split_words
 from brivl.models.attention_defaults import IMAGE_START, TEXT_START
-from brivl.scenes.naming import known_share, named_thing
+from brivl.scenes.naming import is_kind, known_share, named_thing
 
 WHOLE = "all"  # of the input "words": the whole query
 MOST_PILLS = 60
@@ -127,8 +127,9 @@ def _asked(said: str, n_words: int, default: Sequence[int]) -> tuple[int, ...]:
 
 
 def _first_named(chosen: Picture, query: str) -> list[int]:
-    """The first word of the query that names one thing of the scene, so that the first look is at something."""
+    """The first word that names one thing of the scene, rather by kind than by colour: there is something to see."""
     if chosen.scene is None:
         return []
     words = split_words(query)[:MOST_PILLS]
-    return [i for i, word in enumerate(words) if named_thing(chosen.scene, word.text) is not None][:1]
+    naming = [i for i, word in enumerate(words) if named_thing(chosen.scene, word.text) is not None]
+    return sorted(naming, key=lambda i: not is_kind(words[i].text))[:1]

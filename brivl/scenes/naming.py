@@ -20,6 +20,11 @@ _SAID_TOO = [word for words in (*SYNONYMS.values(), *ACTIONS.values()) for word 
 VOCABULARY = frozenset(re.findall(r"[a-z]+", " ".join((*_SAID, *_SAID_TOO)).lower()))
 
 
+def is_kind(word: str) -> bool:
+    """Whether a word is a name of things, not of their colour."""
+    return word.lower() in _KIND_OF
+
+
 def known_share(text: str) -> float:
     """Share of a text's words that captions of scenes are made of, in the singular or plural; 1 for no word."""
     words = re.findall(r"[^\W\d_]+", text.lower())

@@ -65,7 +65,7 @@ def attention_figure(shown: AttentionFigure, label: FigureLabel, theme: ThemeNam
     dress(figure, label, theme)
     figure.update_xaxes(visible=False, range=(-0.5, width - 0.5), constrain="domain")
     figure.update_yaxes(visible=False, range=(height - 0.5, -0.5), scaleanchor="x", constrain="domain")
-    figure.update_layout(margin=dict(l=4, r=4, t=34, b=4), showlegend=False)
+    figure.update_layout(margin=dict(l=4, r=4, t=42, b=4), showlegend=False)
     return figure
 
 
