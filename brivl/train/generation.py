@@ -32,7 +32,7 @@ class VqganRecipe:
     """How vqgan-mini is trained; all values are this project's choice."""
 
     n_scenes: int = 12_000
-    n_steps: int = 700
+    n_steps: int = 3_000
     batch_size: int = 16
     learning_rate: float = 2e-3
     seed: int = 5
@@ -52,7 +52,9 @@ class VqganTraining:
     def __init__(self, recipe: VqganRecipe, config: VqganConfig) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.step = recipe, 0
-        self.model = Vqgan(config).to(memory_format=torch.channels_last)
+        self.model = Vqgan(config)
+        start_linear(self.model)
+        self.model = self.model.to(memory_format=torch.channels_last)
         self.adversary = NLayerDiscriminator(config.out_ch, recipe.adversary_width, n_layers=2)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.99))
         self.adversary_optimizer = torch.optim.Adam(self.adversary.parameters(), lr=3e-4, betas=(0.5, 0.9))
@@ -162,6 +164,23 @@ class VqganTraining:
                 index, field = key.split(".")
                 moments.setdefault(int(index), {})[field] = value.clone()
             optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
+
+
+def start_linear(model: Vqgan) -> None:
+    """Orthogonal convolutions, and residual branches that start at nothing: an almost linear autoencoder.
+
+    It passes colours on from the first step, where PyTorch's own start weakens them by a third at every change of side.
+    """
+    for name, part in model.named_modules():
+        if isinstance(part, torch.nn.Conv2d):
+            torch.nn.init.zeros_(part.bias)
+            if name.endswith(("conv2", "proj_out")):
+                torch.nn.init.zeros_(part.weight)
+            elif part.kernel_size == (1, 1) or part.stride == (2, 2) or part.in_channels <= 3:
+                torch.nn.init.orthogonal_(part.weight)
+            else:  # in the middle of the kernel only (Xiao et al. 2018)
+                torch.nn.init.zeros_(part.weight)
+                torch.nn.init.orthogonal_(part.weight[:, :, 1, 1])
 
 
 def picture_loss(made: torch.Tensor, real: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
