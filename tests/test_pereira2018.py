@@ -110,9 +110,7 @@ def test_what_is_planted_is_recovered_where_it_was_planted(tmp_path: Path, store
     assert dict(result.excluded) == {NOT_FINITE: 1, CONSTANT: 1} and len(result.selected) == 90
     areas = {key: inside & result.selected for key, inside in masks_of(voxels, "area").items()}
     assert set(areas) == {"Temporal lobe", "Frontal lobe", "Occipital lobe"}
-    multi, uni = (
-        {key: split[inside].mean() for key, inside in areas.items()} for split in result.r2_split
-    )
+    multi, uni = ({key: split[inside].mean() for key, inside in areas.items()} for split in result.r2_split)
     assert multi["Temporal lobe"] > 0.6 > 0.05 > abs(uni["Temporal lobe"])
     assert uni["Frontal lobe"] > 0.6 > 0.05 > abs(multi["Frontal lobe"])
     assert result.r2_joint[areas["Occipital lobe"]].mean() < 0.05
