@@ -65,11 +65,14 @@ class BandedRidge(BaseEstimator):
         self.normalise_kernels = normalise_kernels
         self.solver = solver
 
-    def fit(self, Xs: Sequence[np.ndarray], Y: np.ndarray, progress: Progress | None = None) -> BandedRidge:
+    def fit(
+        self, Xs: Sequence[np.ndarray], Y: np.ndarray, progress: Progress | None = None, overwrite_Y: bool = False
+    ) -> BandedRidge:
         """Choose weights and alpha of each voxel by cross-validation, then refit on all rows.
 
         Xs: bands (n_train, n_features of the band), Y (n_train, n_voxels), both centred. progress(done, total) is
-        called as the search goes and may raise, which stops it. Raises RequestError for bad shapes or NaN.
+        called as the search goes and may raise, which stops it. overwrite_Y: dual weights may take the
+        place of Y, if that is float32, which halves the memory. Raises RequestError for bad shapes or NaN.
         """
         _check_bands(Xs, Y)
         if not len(self.alphas) or not all(0 < alpha < np.inf for alpha in self.alphas):
@@ -83,7 +86,7 @@ class BandedRidge(BaseEstimator):
         owner = _identical(kernels)
         distinct = np.unique(owner)
         problem = Problem(kernels[distinct], rows.folds, rows.fold_weights, self._candidates(owner), self.alphas)
-        weights = self._search(problem, rows.Y, progress)
+        weights = self._search(problem, rows.Y, progress, overwrite_Y or rows.Y is not Y)
         self.cv_scores_ -= rows.unreachable
         sharing = np.bincount(owner, minlength=len(Xs))[owner]
         self.band_weights_ = weights[np.searchsorted(distinct, owner)] / sharing[:, None]
@@ -103,7 +106,7 @@ class BandedRidge(BaseEstimator):
         """R2 per voxel (n_voxels,), or its parts by band (n_bands, n_voxels); Y is to be centred by the caller."""
         return r2_split(Y, self.predict(Xs, split=True)) if split else r2_joint(Y, self.predict(Xs))
 
-    def _search(self, problem: Problem, Y: np.ndarray, progress: Progress | None) -> np.ndarray:
+    def _search(self, problem: Problem, Y: np.ndarray, progress: Progress | None, overwrite: bool) -> np.ndarray:
         """Weights (n_kernels, n_voxels) chosen; scores, alphas and dual weights are kept."""
         canonical, place = _canonical(problem)
         with himalaya_backend(self.solver.backend) as backend:
@@ -115,7 +118,7 @@ class BandedRidge(BaseEstimator):
             self.cv_scores_ = scores[place]
             best = choose(self.cv_scores_, problem.candidates)
             self.alphas_ = alphas[place[best], np.arange(len(best))]
-            self.dual_coef_ = _refit(search, Y, place[best], self.alphas_)
+            self.dual_coef_ = _refit(search, Y, place[best], self.alphas_, Y if overwrite else np.empty_like(Y))
         return problem.candidates[best].T
 
     def _candidates(self, owner: np.ndarray) -> np.ndarray:
@@ -133,9 +136,10 @@ class BandedRidge(BaseEstimator):
         return merged[np.sort(first)]
 
 
-def _refit(search: SurfaceSearch, Y: np.ndarray, best: np.ndarray, alphas: np.ndarray) -> np.ndarray:
-    """Dual weights (n_rows, n_voxels), each voxel with the candidate and the alpha that it chose."""
-    dual = np.empty(Y.shape, np.float32)
+def _refit(
+    search: SurfaceSearch, Y: np.ndarray, best: np.ndarray, alphas: np.ndarray, dual: np.ndarray
+) -> np.ndarray:
+    """Dual weights (n_rows, n_voxels), each voxel with the candidate and the alpha that it chose; written to `dual`."""
     for candidate in np.unique(best):
         voxels = np.flatnonzero(best == candidate)
         for some in np.array_split(voxels, -(-len(voxels) // search.solver.n_voxels_batch)):

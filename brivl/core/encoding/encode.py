@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 
@@ -46,7 +46,22 @@ def encode(
     preset: Preset,
     progress: Progress | None = None,
 ) -> EncodingResult:
-    """Fit banded ridge to each voxel and score it on held-out samples, jointly and by band.
+    """Fit banded ridge to each voxel and score it on held-out samples, jointly and by band: `encode_many` of one."""
+    return encode_many(Xs, [responses], design, preset, progress)[0]
+
+
+def encode_many(
+    Xs: Sequence[np.ndarray],
+    subjects: Sequence[Responses],
+    design: Design,
+    preset: Preset,
+    progress: Progress | None = None,
+) -> list[EncodingResult]:
+    """Fit banded ridge to each voxel of subjects who share the stimuli, and score it jointly and by band.
+
+    What does not depend on responses is done once for all. With more than a few hundred voxels scores are mapped from a
+    sample (`surface_search`) that all subjects are in, so that results differ from subject-by-subject ones as much as
+    the search allows.
 
     Xs: bands (n_train + n_test, n_features), one row per sample, not yet delayed. With a test set the score is on it;
     without, it is the mean over outer folds. Features are centred on training means, then delayed within runs if
@@ -58,15 +73,28 @@ def encode(
     progress(done, total) may raise (Cancelled), which stops the fit. Raises DataError if shapes do not add up,
     RequestError if no voxel is left or delays collide.
     """
-    _check(Xs, responses, design)
-    selection = select_voxels(responses, design, preset.ev_threshold)
-    held_outs, n_folds = _held_outs(responses, design, preset, selection.selected)
+    for responses in subjects:
+        _check(Xs, responses, design)
+    selections = [select_voxels(responses, design, preset.ev_threshold) for responses in subjects]
+    each = [_held_outs(r, design, preset, s.selected) for r, s in zip(subjects, selections, strict=True)]
+    n_folds = each[0][1]
     scores = [
-        _fit_and_score(Xs, held_out, design, preset, _fraction(progress, i, n_folds))
-        for i, held_out in enumerate(held_outs)
+        _fit_and_score(Xs, _side_by_side(fold), design, preset, _fraction(progress, i, n_folds))
+        for i, fold in enumerate(zip(*(held_outs for held_outs, _ in each), strict=True))
     ]
-    joint, split, weights = (np.mean(parts, axis=0) for parts in zip(*scores, strict=True))
-    return _as_result(selection, joint, split, weights)
+    means = [np.mean(parts, axis=0) for parts in zip(*scores, strict=True)]
+    ends = np.cumsum([s.selected.sum() for s in selections])[:-1]
+    of_subjects = zip(*(np.split(part, ends, axis=-1) for part in means), strict=True)
+    return [_as_result(s, *parts) for s, parts in zip(selections, of_subjects, strict=True)]
+
+
+def _side_by_side(held_outs: Sequence[_HeldOut]) -> _HeldOut:
+    """One division of the samples with the voxels of all subjects."""
+    if len(held_outs) == 1:
+        return held_outs[0]
+    first = held_outs[0]
+    Y_train = np.concatenate([held_out.Y_train for held_out in held_outs], axis=1)
+    return _HeldOut(first.train, first.test, Y_train, np.concatenate([h.Y_test for h in held_outs], axis=1))
 
 
 def _fit_and_score(
@@ -80,7 +108,7 @@ def _fit_and_score(
         cv=_inner_folds(held_out.train, design, preset),
         normalise_kernels=preset.normalise_kernels,
     )
-    ridge.fit([X[held_out.train] for X in bands], held_out.Y_train, progress)
+    ridge.fit([X[held_out.train] for X in bands], held_out.Y_train, progress, True)
     predicted = ridge.predict([X[held_out.test] for X in bands], split=True)
     joint = r2_joint(held_out.Y_test, predicted.sum(0))
     return joint, r2_split(held_out.Y_test, predicted), ridge.band_weights_
@@ -99,7 +127,7 @@ def _ready(X: np.ndarray, train: np.ndarray, design: Design, preset: Preset) -> 
 
 def _held_outs(
     responses: Responses, design: Design, preset: Preset, selected: np.ndarray
-) -> tuple[Sequence[_HeldOut] | map, int]:
+) -> tuple[Iterable[_HeldOut], int]:
     """The test set, or the outer folds, one at a time: responses of all folds at once would not fit in memory."""
     Y = np.asarray(responses.Y_train[:, selected])
     if design.n_test:
