@@ -27,6 +27,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     except BrivlError as error:
         print(f"brivl.train: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("brivl.train: stopped; pre-training goes on from its last checkpoint with --resume.", file=sys.stderr)
+        sys.exit(130)
+    except OSError as error:  # of the disk, where no one nearer had a better sentence
+        where = "" if error.filename is None else f" {str(error.filename)!r}"
+        print(f"brivl.train: Could not read or write{where} ({error.strerror or error}); check it.", file=sys.stderr)
+        sys.exit(2)
     if metrics is not None:
         print(json.dumps(metrics))
 

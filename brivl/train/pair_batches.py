@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from brivl.errors import RequestError
+from brivl.errors import BrivlError, RequestError
 from brivl.models.configs import BrivlConfig
 from brivl.models.image_encoder import to_pixels
 from brivl.train.augment import augment
@@ -67,15 +67,21 @@ class Part:
 
 
 class PartDataset(Dataset):
-    """Parts by number: part k of step s is item s * n_parts + k."""
+    """Parts by number: part k of step s is item s * n_parts + k.
+
+    An error is handed over as it is: raised in a process that reads ahead it would arrive as a traceback.
+    """
 
     def __init__(self, source: PairSource, config: BrivlConfig, split: Split, seed: int) -> None:
         self.source, self.config, self.split, self.seed = source, config, split, seed
 
-    def __getitem__(self, number: int) -> Part:
+    def __getitem__(self, number: int) -> Part | BrivlError:
         step, part = divmod(number, self.split.n_parts)
         epoch, order = step_rows(len(self.source), self.split.batch_size, self.seed, step)
-        return read_part(self.source, self.split.rows(order, part), self.config, (self.seed, 2, epoch))
+        try:
+            return read_part(self.source, self.split.rows(order, part), self.config, (self.seed, 2, epoch))
+        except BrivlError as error:
+            return error
 
 
 def read_part(
@@ -93,8 +99,11 @@ def read_part(
     return Part(pixels, [pair.caption for pair in read], skipped)
 
 
-def part_loader(dataset: PartDataset, first_step: int, n_steps: int, n_workers: int) -> DataLoader:
+def parts_from(dataset: PartDataset, first_step: int, n_steps: int, n_workers: int) -> Iterator[Part]:
     """Parts from a step on, prepared ahead in n_workers processes; 0 prepares each when it is needed."""
     numbers = range(first_step * dataset.split.n_parts, n_steps * dataset.split.n_parts)
     own = torch.Generator()  # a loader draws a seed for its workers; drawn from torch's own it would change dropout
-    return DataLoader(dataset, batch_size=None, sampler=numbers, num_workers=n_workers, generator=own)
+    for part in DataLoader(dataset, batch_size=None, sampler=numbers, num_workers=n_workers, generator=own):
+        if isinstance(part, BrivlError):
+            raise part
+        yield part

@@ -20,7 +20,7 @@ from brivl.models.dual_files import SHARED, dual_tokenizer, save_dual
 from brivl.train.chance import chance_states, seed_rank, set_chance
 from brivl.train.checkpoint import Checkpoint, load_optimizer, optimizer_tensors, read_checkpoint, save_checkpoint
 from brivl.train.held_out import held_out_recall
-from brivl.train.pair_batches import PartDataset, Split, part_loader, step_rows
+from brivl.train.pair_batches import PartDataset, Split, parts_from, step_rows
 from brivl.train.pair_sources import PairSource, split_files, split_scenes
 from brivl.train.pretrain_log import Journal, Limits
 from brivl.train.pretrain_loop import Trainer
@@ -139,7 +139,7 @@ class Run:
         """Make the steps that are left."""
         trainer, pace, n_steps = self.trainer, self.pace, self.recipe.n_steps
         dataset = PartDataset(self.train, trainer.config, trainer.split, self.recipe.seed)
-        parts = iter(part_loader(dataset, n_done, n_steps, pace.n_workers))
+        parts = parts_from(dataset, n_done, n_steps, pace.n_workers)
         self.journal.start(n_done)
         for step in range(n_done + 1, n_steps + 1):
             own = [next(parts) for _ in range(trainer.split.n_parts)]
