@@ -40,6 +40,7 @@ HOMES = {  # package -> the only places that may import it
     "accelerate": ("brivl.train",),
     "nltk": ("brivl.core.caption_metrics",),
     "filelock": ("brivl.store",),
+    "yaml": ("brivl.models.taming_checkpoint",),
     "h5py": ("brivl.data",),
     "faiss": ("brivl.core.ann",),
 }
