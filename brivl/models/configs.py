@@ -90,6 +90,8 @@ def config_from_dict(values: Mapping[str, Any]) -> BrivlConfig:
 
 
 def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(values, Mapping):
+        raise TypeError(f"a part is {values!r}, no object")
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
