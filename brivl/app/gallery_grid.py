@@ -52,10 +52,8 @@ def _cell(gallery: Gallery, row: int, score: float, on_click: Callable[[int], No
         look.small(str(error))
         return
     st.html(_figure(shown, score))
-    st.button(
-        f"Search by {shown.name}", key=f"by {key} {row}", help=f"{_plain(shown.caption)} Click: search by this picture.",
-        on_click=on_click, args=(row,),
-    )  # fmt: skip
+    hint = f"{_plain(shown.caption)} Click: search by this picture."
+    st.button(f"Search by {shown.name}", key=f"by {key} {row}", help=hint, on_click=on_click, args=(row,))
 
 
 def _figure(shown: Thumbnail, score: float) -> str:

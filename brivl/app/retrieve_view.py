@@ -189,9 +189,10 @@ def _finding(gallery: Gallery, queries: Sequence[Query], found: Sequence[Found |
     query, one = done[0]
     shown = min(k, len(one.rows))
     right = count_showing(gallery, query, one.rows[:shown])
-    if right is None:
+    if right is None or not right.n_items:
         return f"Best match for {asked}: {best[0]}"
-    return f"{right} of the {shown} best matches for {asked} show one; first {best[0]}"
+    named = f"the {right.n_items} with a {right.thing}" if right.n_items > 1 else f"the one with a {right.thing}"
+    return f"Best match for {asked}: {best[0]}; {right.n_matches} of {named} among the first {shown}"
 
 
 def _chips(gallery: Gallery, queries: Sequence[Query], found: Sequence[Found | None]) -> None:

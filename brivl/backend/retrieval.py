@@ -189,7 +189,8 @@ def _found(stored: Artifact) -> Found:
 
 
 def _plain(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text[:MOST_CHARACTERS]).split())
+    printable = "".join(c if c.isprintable() else " " for c in text[: 10 * MOST_CHARACTERS])
+    return " ".join(printable.split())[:MOST_CHARACTERS]
 
 
 def _short(text: str) -> str:
