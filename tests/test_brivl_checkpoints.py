@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from brivl.config import WEIGHTS
 from brivl.errors import DataError, RequestError
 from brivl.models.brivl_checkpoints import import_brivl_brain
 from brivl.models.catalog import card_for, model_digest, open_model
@@ -184,3 +185,13 @@ def test_a_path_without_a_model_is_told(tmp_path: Path) -> None:
     (tmp_path / "bad.safetensors").write_bytes(b"nothing")
     with pytest.raises(DataError, match="could not read"):
         card_for(str(tmp_path / "bad.safetensors"))
+
+
+def test_the_shipped_file_by_its_path_is_the_shipped_model() -> None:
+    """It holds what training changed only; the rest comes from the models that it shares layers with."""
+    file = str(WEIGHTS / "brivl-mini.safetensors")
+    assert card_for(file).stand_in and card_for(file).n_layers == card_for("brivl-mini").n_layers
+    images = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
+    for kind, items in (("image", images), ("text", ["a red dog on a beach"])):
+        found, wanted = (open_model(name, kind).extract(items, QUIET) for name in (file, "brivl-mini"))
+        assert all(np.array_equal(found[pooling], wanted[pooling]) for pooling in wanted)

@@ -31,8 +31,9 @@ def test_absent_settings_have_their_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{"queue": 3}, {"visual": {"sides": 3}}, {"visual": [1, 2]}, {"lingual": "bert"}, {"augment": {"x": 1}}]
-)
+    "values", [{"queue": 3}, {"visual": {"sides": 3}}, {"visual": [1, 2]}, {"lingual": "bert"}, {"augment": {"x": 1}},
+               {"batch_size": "512"}, {"momentum": None}, {"dropout": 1}, {"visual": {"depth": 2.5}}],
+)  # fmt: skip
 def test_unknown_settings_are_named(values: dict) -> None:
     with pytest.raises(DataError, match="Wanted the settings of a dual stream"):
         config_from_dict(values)

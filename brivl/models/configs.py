@@ -76,23 +76,29 @@ class BrivlConfig:
 def config_from_dict(values: Mapping[str, Any]) -> BrivlConfig:
     """The record that as_dict took apart, also after a trip through JSON; fields that are absent have their defaults.
 
-    Raises DataError for a field that this version does not know, or parts that are no objects.
+    Raises DataError for a field that this version does not know, or a value of another type than its default.
     """
     try:
         parts = dict(values)
         for name, kind in (("visual", VisualConfig), ("lingual", LingualConfig), ("augment", AugmentConfig)):
             if parts.get(name) is not None:
-                parts[name] = kind(**_with_tuples(parts[name]))
-        return BrivlConfig(**parts)
+                parts[name] = _record(kind, parts[name])
+        return _record(BrivlConfig, parts)
     except (TypeError, ValueError) as error:
         known = sorted(field.name for field in fields(BrivlConfig))
         raise DataError(f"Wanted the settings of a dual stream ({', '.join(known)}), but {error}.") from error
 
 
-def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+def _record(kind: type, values: Any) -> Any:
     if not isinstance(values, Mapping):
         raise TypeError(f"a part is {values!r}, no object")
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    made = kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    for field in fields(kind):
+        wanted, value = type(field.default), getattr(made, field.name)
+        fits = type(value) is wanted or (wanted is float and type(value) is int)
+        if wanted in (int, float, str, bool) and not fits:
+            raise TypeError(f"{field.name} should be of type {wanted.__name__} and is {value!r}")
+    return made
 
 
 BASE = BrivlConfig()
