@@ -78,7 +78,7 @@ def searched() -> tuple[np.ndarray, SurfaceSearch, tuple[np.ndarray, np.ndarray]
     problem = problem_of(Xs, ratio_grid(2))
     with himalaya_backend("torch") as backend:
         exact = SurfaceSearch(problem, Solver(exact=True), backend)
-        scores = exact._all_scores(Y[:N], Steps(None, 0))
+        scores = exact.all_scores(Y[:N], Steps(None, 0))
         search = SurfaceSearch(problem, Solver(), backend)
         found = search.search(Y[:N], Steps(None, 2 * search.n_combinations))
     return scores, search, found

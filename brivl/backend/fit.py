@@ -21,7 +21,7 @@ from brivl.models.catalog import model_digest
 from brivl.store.artifacts import Artifact, Store
 from brivl.store.keys import ArtifactKey
 
-ENCODING_VERSION = 1  # raise when the same inputs would give other scores
+ENCODING_VERSION = 2  # raise when the same inputs would give other scores
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ def _fitting(done: Done) -> str:
     inner = "contiguous blocks" if p.inner == "contiguous" else "whole runs" if t.tr else "whole groups of samples"
     low, high = number(min(p.alphas)), number(max(p.alphas))
     return (
-        f"Banded ridge regression (himalaya) predicted each voxel from both models at once, preset {p.name!r}: "
+        f"Banded ridge regression (himalaya's model, own search) predicted each voxel from both models at once, preset {p.name!r}: "
         f"features were centred on the training mean{_delayed(p, t)}; band weights (out of {weights}) and α (out of "
         f"{len(p.alphas)} values from {low} to {high}) were chosen per voxel by cross-validation over {inner} of the "
         f"training data. Responses were z-scored{' per run' if t.tr else ''}."

@@ -25,6 +25,7 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
     p.add_argument("--voxels", type=int, default=1000, help="fit: voxels of a subject (default: %(default)s)")
     p.add_argument("--subjects", type=int, default=5, help="fit: subjects (default: %(default)s)")
     p.add_argument("--draws", type=int, default=20, help="fit: of himalaya's 20 draws; fewer are extrapolated")
+    p.add_argument("--regret", action="store_true", help="fit: instead, the loss given away against the full grid")
     p.add_argument("--himalaya-subjects", type=int, help="fit: subjects that himalaya fits; fewer are extrapolated")
     p.add_argument("--json", action="store_true", help="print one JSON object")
     p.set_defaults(run=run_bench)
@@ -87,10 +88,11 @@ def _measure(what: str, dataset_name: str, store: Store) -> dict[str, Any]:
 
 def _solvers(args: argparse.Namespace) -> dict[str, Any]:
     """The default solver against himalaya on the same simulated subjects."""
-    from brivl.backend.solver_bench import Size, bench_fit
+    from brivl.backend.solver_bench import Size, bench_fit, regret
 
     n = 900 if args.n is None else args.n
-    return bench_fit(Size(args.kind, n, args.voxels, args.subjects, args.draws, args.himalaya_subjects))
+    size = Size(args.kind, n, args.voxels, args.subjects, args.draws, args.himalaya_subjects)
+    return regret(size) if args.regret else bench_fit(size)
 
 
 def _timed(work: Callable[[], object]) -> float:

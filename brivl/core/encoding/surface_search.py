@@ -59,7 +59,7 @@ class SurfaceSearch:
         """
         sample = self.sample(Y)
         if self.solver.exact or len(sample) == Y.shape[1]:
-            return self._best(self._all_scores(Y, steps), np.arange(self.n_combinations))
+            return self._best(self.all_scores(Y, steps), np.arange(self.n_combinations))
         self.map = self.calibrate(Y[:, sample], steps)
         return self._mapped_scores(Y, self.map, steps)
 
@@ -108,7 +108,7 @@ class SurfaceSearch:
                 steps.advance((done + (position + 1) / len(wanted)) * n_alphas)
         return learn_map(gains.reshape(self.n_combinations, -1).T)
 
-    def _all_scores(self, Y: np.ndarray, steps: Steps) -> np.ndarray:
+    def all_scores(self, Y: np.ndarray, steps: Steps) -> np.ndarray:
         """Scores (n_combinations, n_voxels) of every combination."""
         if Y.shape[1] > MANY_VOXELS * len(Y):
             return -self._losses_of_many(np.arange(self.n_combinations), Y, steps)
