@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse
 
 WIDTH, HEIGHT = 44, 26  # px of the flatmap
-N_RUNS, RUN, N_TEST, N_REPEATS, PER_TR = 4, 30, 40, 6, 2
+N_RUNS, RUN, N_TEST, N_REPEATS, PER_TR = 4, 48, 30, 6, 2
 ONSETS = np.arange(N_RUNS) * RUN
 
 
