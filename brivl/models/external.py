@@ -75,7 +75,7 @@ def _unknown(name: str, reason: str) -> RequestError:
     )
 
 
-def _from_hub(name: str, load: Callable[[bool], Loaded]) -> Loaded:
+def from_hub(name: str, load: Callable[[bool], Loaded]) -> Loaded:
     """load(local_files_only) from what was downloaded before, else from the hub if that answers within seconds."""
     try:
         return load(True)
@@ -131,7 +131,7 @@ def _transformers_source(name: str) -> Source:
         return import_transformers().AutoConfig.from_pretrained(name, local_files_only=local, trust_remote_code=False)
 
     try:
-        config = load(True) if Path(name).is_dir() else _from_hub(name, load)
+        config = load(True) if Path(name).is_dir() else from_hub(name, load)
     except RequestError:
         raise
     except Exception as error:  # one of many kinds, for one reason: this configuration is not to be read
@@ -201,7 +201,7 @@ def timm_weights(name: str) -> Path:
         return hf_hub_download(repository, "model.safetensors", local_files_only=local)
 
     try:
-        return Path(_from_hub(repository, load))
+        return Path(from_hub(repository, load))
     except Exception as error:  # the hub, the connection and the disk each have kinds of their own
         raise RequestError(
             f"Wanted the weights of {name!r} ({repository}); they are not on this machine, and the hub cannot be "
@@ -218,7 +218,7 @@ def _transformers_model(name: str) -> torch.nn.Module:
             dtype=torch.float32,
         )  # fmt: skip
 
-    model, loaded = load(True) if Path(name).is_dir() else _from_hub(name, load)
+    model, loaded = load(True) if Path(name).is_dir() else from_hub(name, load)
     missing = sorted(key for key in loaded["missing_keys"] if "pooler" not in key)  # poolers are not used
     if missing:
         raise RequestError(
@@ -244,7 +244,7 @@ def _open_text(name: str, config: Any) -> FeatureModel:
         return transformers.AutoTokenizer.from_pretrained(name, local_files_only=local, trust_remote_code=False)
 
     model = _transformers_model(name)
-    tokenizer = load(True) if Path(name).is_dir() else _from_hub(name, load)
+    tokenizer = load(True) if Path(name).is_dir() else from_hub(name, load)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token  # GPT-2 has none; padding is masked, so any token will do
     tokenizer.padding_side = "right"
@@ -272,7 +272,7 @@ def _normalisation(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     file = Path(name) / "preprocessor_config.json"
     try:
         if not Path(name).is_dir():
-            file = Path(_from_hub(name, lambda local: hf_hub_download(name, file.name, local_files_only=local)))
+            file = Path(from_hub(name, lambda local: hf_hub_download(name, file.name, local_files_only=local)))
         config = json.loads(file.read_text())
         return tuple(config["image_mean"]), tuple(config["image_std"])
     except (OSError, KeyError, RequestError):

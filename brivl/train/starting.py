@@ -11,8 +11,8 @@ from brivl.errors import RequestError
 from brivl.models.configs import BrivlConfig
 from brivl.models.dual_files import VIT_MINI
 from brivl.models.dual_stream import DualStream
-from brivl.models.external import timm_weights
-from brivl.models.text_encoder import build_text_encoder
+from brivl.models.external import from_hub, timm_weights
+from brivl.models.text_encoder import build_text_encoder, import_transformers, resolve
 from brivl.models.torchvision_schemas import declare_torchvision_schemas
 from brivl.models.weights import load_into, read_weights
 
@@ -24,13 +24,7 @@ def start_streams(config: BrivlConfig, vit: str) -> DualStream:
     trained; otherwise the first layers of both stay as they are (paper, Methods). Raises RequestError where weights
     cannot be had.
     """
-    try:
-        model = DualStream(config, build_text_encoder(config.lingual.pretrained))
-    except (OSError, ValueError) as error:
-        raise RequestError(
-            f"Wanted the text encoder {config.lingual.pretrained!r} and could not load it; give a folder with its "
-            "config.json, model.safetensors and vocabulary (--bert), or connect to the hub."
-        ) from error
+    model = DualStream(config, _text_encoder(config.lingual.pretrained))
     if vit == "none":
         if getattr(model.lingual, "pooler", None) is not None:
             model.lingual.pooler.requires_grad_(False)  # never used, so it would have no gradient
@@ -39,6 +33,24 @@ def start_streams(config: BrivlConfig, vit: str) -> DualStream:
     load_into(model.visual, state, source=source, missing_ok=frozenset())
     model.freeze_shared_layers()
     return model
+
+
+def _text_encoder(pretrained: str) -> torch.nn.Module:
+    try:
+        if Path(resolve(pretrained)).is_dir():
+            return build_text_encoder(pretrained)
+        models = import_transformers().AutoModel
+        return from_hub(
+            pretrained,
+            lambda local: models.from_pretrained(
+                pretrained, local_files_only=local, use_safetensors=True, trust_remote_code=False
+            ),
+        )
+    except (OSError, ValueError, RequestError) as error:
+        raise RequestError(
+            f"Wanted the text encoder {pretrained!r} and could not load it; give a folder with its config.json, "
+            "model.safetensors and vocabulary (--bert), or connect to the hub."
+        ) from error
 
 
 def _vit_state(vit: str) -> tuple[dict[str, torch.Tensor], str]:
