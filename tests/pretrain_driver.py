@@ -44,6 +44,7 @@ def ranks(argv: list[object], n: int) -> list[dict[str, Any]]:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     common = {"WORLD_SIZE": str(n), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    common["ACCELERATE_GRADIENT_ACCUMULATION_STEPS"] = "1"  # as its launcher sets it; must not overrule ours
     return [run(argv, RANK=str(i), LOCAL_RANK=str(i), **common) for i in range(n)]
 
 

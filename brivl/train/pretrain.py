@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import GradientAccumulationPlugin
 
 from brivl.data.pairs import open_pairs
 from brivl.errors import RequestError
@@ -82,8 +83,10 @@ def open_accelerator(recipe: PretrainRecipe) -> Accelerator:
     has_gpu = torch.cuda.is_available()
     if recipe.precision == "fp16" and not has_gpu:
         raise RequestError("Wanted fp16, which needs a GPU, and there is none; choose --precision bf16 or no.")
+    # As a plug-in, because a launcher's environment would overrule the plain argument and thereby the step.
+    parts = GradientAccumulationPlugin(num_steps=recipe.n_parts, sync_with_dataloader=False)
     accelerator = Accelerator(
-        cpu=not has_gpu, mixed_precision=recipe.precision, gradient_accumulation_steps=recipe.n_parts
+        cpu=not has_gpu, mixed_precision=recipe.precision, gradient_accumulation_plugin=parts
     )
     plugin = getattr(accelerator.state, "deepspeed_plugin", None)
     if plugin is not None and plugin.zero_stage > 0:

@@ -132,3 +132,4 @@ def tell_deepspeed(accelerator: Accelerator, split: Split) -> None:
     if plugin is not None:
         rows = split.batch_size // (split.n_parts * split.n_ranks)
         plugin.deepspeed_config["train_micro_batch_size_per_gpu"] = rows
+        plugin.deepspeed_config["gradient_accumulation_steps"] = split.n_parts
