@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from brivl.app import cached, look
 from brivl.app.demo import answer, demo_page
@@ -32,6 +33,7 @@ DEFAULTS = {
     "other": "", "k": "10", "most": str(MOST_IMAGES),
 }  # fmt: skip
 EMPTY = f"Type a text at the left, such as “{EXAMPLE}”, or add a picture. A term alone cannot be taken away."
+COLUMNS = 5  # of pictures, on the whole page
 LONGEST = 1_000  # characters that the text box takes
 LIMITS = (1, 1_000_000)
 CAPTION = (
@@ -112,31 +114,33 @@ def _queries(inputs: Inputs, image: str, kind: str) -> list[Query]:
 
 def _page(inputs: Inputs, gallery: Gallery, queries: Sequence[Query]) -> None:
     top = st.container()
-    found = _answers(inputs, gallery, queries)
+    columns = st.columns(len(queries), gap="large") if len(queries) > 1 else [st.container()]
+    found = _answers(columns, gallery, queries)
     with top:
         look.headline(_finding(gallery, queries, found, _k(inputs)))
         _chips(gallery, queries, found)
         notices = (notice for one in found for notice in (() if one is None else (*one.notices, *_unread(one))))
         for notice in dict.fromkeys([*gallery.notes, *notices]):
             look.note(notice)
+    for column, query, one in zip(columns, queries, found, strict=True):
+        if one is not None:
+            with column:
+                _grid(inputs, gallery, query, one, COLUMNS // len(queries))
     if found[0] is not None:
         look.caption(CAPTION.format(formula=found[0].formula, how=_how(gallery, found[0])))
     recall_panel(gallery, queries)
 
 
-def _answers(inputs: Inputs, gallery: Gallery, queries: Sequence[Query]) -> list[Found | None]:
-    """Ask each model and draw its matches; None where there is no answer yet. The worker takes one after the other."""
+def _answers(columns: Sequence[DeltaGenerator], gallery: Gallery, queries: Sequence[Query]) -> list[Found | None]:
+    """Ask each model; None where there is no answer yet, with its progress. The worker takes one after the other."""
     found: list[Found | None] = []
-    columns = st.columns(len(queries), gap="large") if len(queries) > 1 else [st.container()]
     for column, query in zip(columns, queries, strict=True):
         with column:
             if len(queries) > 1:
                 st.subheader(_title(query.model), anchor=False)
             waits = any(one is None for one in found)
             found.append(None if waits else _answer(gallery, query))
-            if found[-1] is not None:
-                _grid(inputs, gallery, query, found[-1], 10 // len(queries) // 2)
-            elif waits:
+            if waits:
                 look.small("Comes next.")
     return found
 
