@@ -46,7 +46,7 @@ def _elements(raw: bytes) -> list[int]:
 
 
 def _mutated(raw: bytes, i: int) -> bytes:
-    """One of four kinds of damage, seeded: cut, flipped bytes, an absurd size in a tag, an absurd shape or tag inside."""
+    """One of four kinds of damage, seeded: cut, flipped bytes, an absurd size in a tag, an absurd number inside."""
     rng, data = np.random.default_rng(i), bytearray(raw)
     if i % 4 == 0:
         return raw[: int(rng.integers(0, len(raw)))]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
+from brivl.backend.data_report import DataReport, data_reports
 from brivl.backend.datasets import DatasetCard, list_datasets
 from brivl.backend.estimates import run_takes
 from brivl.backend.fit import Answer, FitRequest, cached, fit_key
@@ -64,6 +65,26 @@ def cards() -> list[DatasetCard]:
 @st.cache_resource(ttl=LOOK_AGAIN, show_spinner="Looking for datasets")
 def _cards(root: str, _folders: str) -> list[DatasetCard]:
     return list_datasets(Store(Path(root)))
+
+
+def reports() -> list[DataReport]:
+    """What there is of each dataset on this machine."""
+    return _reports(str(cache_dir()), str(data_dirs()))
+
+
+@st.cache_resource(ttl=3, show_spinner="Looking at files")
+def _reports(root: str, _folders: str) -> list[DataReport]:
+    return data_reports(Store(Path(root)))
+
+
+def downloads() -> JobBoard:
+    """The queue of downloads, apart from computations, which need not wait for them."""
+    return _downloads(str(cache_dir()))
+
+
+@st.cache_resource(show_spinner=False)
+def _downloads(root: str) -> JobBoard:
+    return JobBoard(Path(root))
 
 
 def known(name: str) -> Known:

@@ -11,6 +11,7 @@ def pages() -> list:
     """The pages, in the order of the menu."""
     return [
         st.Page("pages/home.py", title="Home", default=True),
+        st.Page("pages/data.py", title="Data"),
         st.Page("pages/layers.py", title="Layers"),
         st.Page("pages/flatmap.py", title="Flatmap"),
         st.Page("pages/regions.py", title="Regions"),

@@ -12,6 +12,7 @@ import joblib
 
 from brivl.backend.attention import attend_task
 from brivl.backend.captioning import caption_task
+from brivl.backend.data_download import download_task
 from brivl.backend.datasets import open_dataset
 from brivl.backend.features import Progress
 from brivl.backend.fit import FitRequest, fit
@@ -110,6 +111,7 @@ def _flatmap(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
 TASKS: dict[str, Callable[[Mapping[str, Any], Progress], dict[str, Any]]] = {
     "sweep": _sweep,
     "flatmap": _flatmap,
+    "download": download_task,
     "caption": caption_task,
     "attend": attend_task,
     "imagine": imagine_task,

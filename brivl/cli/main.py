@@ -39,13 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from brivl.cli import attending, bench, captioning, evaluate, fitting, imagine, listing, retrieving
+    from brivl.cli import attending, bench, captioning, data, evaluate, fitting, imagine, listing, retrieving
 
     parser = argparse.ArgumentParser(prog="python -m brivl", description="Which model, which layer, which region?")
     parser.add_argument(
         "--cache", type=Path, default=cache_dir(), help="folder of stored answers (default: %(default)s)"
     )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    for module in (fitting, listing, evaluate, bench, captioning, imagine, attending, retrieving):
+    for module in (fitting, listing, data, evaluate, bench, captioning, imagine, attending, retrieving):
         module.add_verbs(verbs)
     return parser

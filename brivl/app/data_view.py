@@ -1,0 +1,119 @@
+"""What the page Data shows: each dataset with its files, licence and citation, and a download where one is possible."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from brivl.app import cached, look
+from brivl.app.demo import demo_page
+from brivl.app.look import Chip
+from brivl.app.running import in_progress
+from brivl.backend.data_download import download_request
+from brivl.backend.data_report import DataReport, in_bytes
+from brivl.config import data_dirs
+from brivl.errors import BrivlError
+
+KINDS = {"published": "published", "own": "your own", "simulated": "simulated"}
+REFUSED = "could not download"
+EVERY = 1.0  # s between looks at a download
+NO_AFFINE = (
+    "The files carry no affine, so its voxels are drawn as slices of their own grid and on no surface, and no side is "
+    "marked left or right; regions are those that the files name."
+)
+
+
+def data_page() -> None:
+    """Draw the page. Everything that a user can cause ends as a sentence."""
+    with demo_page():
+        reports = cached.reports()
+        n_whole = sum(bool(r.files) and not r.to_fetch for r in reports)
+        n_own = sum(r.kind == "own" for r in reports)
+        n_published = sum(r.kind == "published" for r in reports)
+        look.headline(f"{n_whole} of {n_published} published datasets whole on this machine, {n_own} of your own")
+        look.caption(_where())
+        for report in reports:
+            _dataset(report)
+
+
+def _where() -> str:
+    folders = [str(folder) for folder in data_dirs()]
+    if not folders:
+        return "Set BRIVL_DATA to a folder, and datasets in it are found; until then only simulated data are here."
+    return f"Looked for in {', '.join(folders)} (BRIVL_DATA), names, sizes and headers only."
+
+
+def _dataset(report: DataReport) -> None:
+    with st.container(border=True):
+        st.subheader(report.title, anchor=False)
+        simulated = report.kind == "simulated"
+        chips = [Chip("SIMULATED", "simulated") if simulated else Chip(KINDS[report.kind])]
+        chips += [Chip(f"{n} {state}") for state, n in report.counts.items()]
+        chips += [Chip(in_bytes(report.size))] if report.size else []
+        look.chips(chips)
+        if report.problem:
+            st.error(report.problem)
+        if report.folder:
+            look.small(report.folder)
+        if report.name == "pereira2018":
+            look.small(NO_AFFINE)
+        look.small(f"Licence: {report.licence or 'not stated'}")
+        look.small(f"Cite: {report.citation or 'not stated'}")
+        if report.files:
+            _files(report)
+        if report.commands:
+            _get(report)
+
+
+def _files(report: DataReport) -> None:
+    rows = [(f.name, f.state, in_bytes(f.size), "" if f.published is None else in_bytes(f.published), f.checksum,
+             f.note) for f in report.files]  # fmt: skip
+    with st.expander(f"{len(rows)} files"):
+        columns = ["file", "state", "here", "published size", "published checksum", "note"]
+        st.dataframe(pd.DataFrame(rows, columns=columns), hide_index=True)
+
+
+def _get(report: DataReport) -> None:
+    """Download with progress where datalad is installed, else what to type."""
+    if not report.downloadable:
+        with st.expander(f"How to get the other {len(report.to_fetch)} files"):
+            st.code("\n".join(report.commands), language="bash")
+        return
+    # All files, so that the request stays the same while they arrive; those that are here are left alone.
+    request = download_request(report.name, Path(report.folder), [file.name for file in report.files])
+    status = cached.downloads().find(request)
+    if status is not None and status.active:
+        _watch(status.job_id)
+        return
+    refused = st.session_state.pop(REFUSED, None)
+    if refused:
+        st.error(refused)
+    if status is not None and status.state == "failed":
+        st.error(status.error or "The download ended early. Start it again; what is here is kept.")
+    st.button(
+        f"Download {len(report.to_fetch)} files with datalad", key=f"download {report.name}", on_click=_start,
+        args=(request,),
+    )  # fmt: skip
+
+
+@st.fragment(run_every=EVERY)
+def _watch(job_id: str) -> None:
+    """Progress of a download with its Cancel; redraws the page when it has ended."""
+    status = cached.downloads().status(job_id)
+    if not status.active:
+        st.rerun()
+    share = min(1.0, status.done / status.total) if status.total else 0.0
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.progress(share, text=in_progress(status, "files"))
+        if st.button("Cancel", key=f"cancel {job_id}", help="What has arrived is kept."):
+            cached.downloads().cancel(job_id)
+            st.rerun()
+
+
+def _start(request: dict) -> None:
+    try:
+        cached.downloads().submit(request)
+    except BrivlError as error:
+        st.session_state[REFUSED] = str(error)
