@@ -84,11 +84,12 @@ def _attention(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _captioning(args: argparse.Namespace) -> dict[str, Any]:
-    """Both captioners on held-out scenes, greedy."""
+    """Both captioners on held-out scenes, greedy and with a beam of 4."""
     from brivl.train.caption_evaluation import evaluate_captioning
 
     n = 500 if args.n is None else args.n
-    return {"n_scenes": n, "beam": 1, "captioners": evaluate_captioning(n)}
+    searches = {"greedy": 1, "beam_of_4": 4}
+    return {"n_scenes": n, **{search: evaluate_captioning(n, beam) for search, beam in searches.items()}}
 
 
 def _generation(args: argparse.Namespace) -> dict[str, Any]:
