@@ -1,4 +1,4 @@
-"""shortclips files that are damaged, cut short, made to harm, or of other shapes: a sentence soon, or a correct load."""
+"""shortclips files that are damaged, cut short, made to harm or of other shapes: a sentence soon or a correct load."""
 
 from __future__ import annotations
 
