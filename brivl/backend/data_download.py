@@ -116,6 +116,10 @@ def _run(command: Sequence[str], what: str) -> None:
 
 def _pereira_commands(folder: Path, files: Sequence[str]) -> list[str]:
     subjects = list(dict.fromkeys(name.split("/")[0] for name in files))
-    lines = [f"# Download SUBJECT.tar for {', '.join(subjects)} from {PUBLISHED[PEREIRA].page}"]
+    here = {subject: found[0].name for subject in subjects if (found := sorted(folder.glob(f"{subject}.tar*")))}
+    lines, absent = [], [subject for subject in subjects if subject not in here]
+    if absent:
+        wanted = ", ".join(f"{subject}.tar" for subject in absent)
+        lines.append(f"# Download {wanted} from {PUBLISHED[PEREIRA].page} into this folder:")
     lines += [shlex.join(["mkdir", "-p", str(folder)]), shlex.join(["cd", str(folder)])]
-    return lines + [f"tar -xf {subject}.tar" for subject in subjects]
+    return lines + [shlex.join(["tar", "-xf", here.get(subject, f"{subject}.tar")]) for subject in subjects]
