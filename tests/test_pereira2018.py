@@ -12,8 +12,10 @@ import scipy.io
 from brivl.backend.datasets import list_datasets, open_dataset
 from brivl.backend.features import features_key
 from brivl.backend.fit import FitRequest, fit
+from brivl.backend.flatmaps import make_flatmap
 from brivl.backend.known import look_at
 from brivl.backend.places import levels_of, masks_of
+from brivl.backend.subjects import keep_facts
 from brivl.config import cache_dir
 from brivl.core.encoding.voxel_selection import CONSTANT, NOT_FINITE
 from brivl.data.folders import open_folder
@@ -23,6 +25,8 @@ from brivl.data.pereira_meta import to_volume
 from brivl.data.slices import slice_montage
 from brivl.errors import DataError, RequestError
 from brivl.store.artifacts import Store
+from tests.app_driver import PAGES, charts, fresh_server, html, open_page  # noqa: F401 (a fixture)
+from tests.app_samples import put_fit
 from tests.pereira_fixture import SHAPE, Brain, column, make_brain, meta_of, sentences, write_concepts, write_subject
 
 
@@ -197,3 +201,19 @@ def test_an_empty_brain_and_lost_rows_are_refused(tmp_path: Path) -> None:
     scipy.io.savemat(path, mat | {"examples": mat["examples"][:7]})
     with pytest.raises(DataError, match="each of 8 texts"):
         open_pereira(tmp_path).responses("P01")
+
+
+def test_pages_show_slices_areas_and_layers(tmp_path: Path, store: Store) -> None:
+    name = f"{tmp_path}:2"
+    for subject in ("P01", "M02"):
+        write_subject(tmp_path, subject, noise(8), make_brain())
+    known, rng = look_at(store, name), np.random.default_rng(0)
+    for subject in known.subjects:
+        voxels = keep_facts(store, known.dataset, subject).voxels
+        make_flatmap(store, voxels)
+        put_fit(store, known, FitRequest(name, known.default_pair, 4, subject), voxels.n_voxels, rng)
+    for page in PAGES:
+        at = open_page(page, data=name, layer="4", subject="P01")
+        assert not at.exception and not at.error and len(charts(at)) == 1
+        assert "SIMULATED" not in html(at)
+    assert "no affine" in html(open_page("flatmap", data=name, layer="4", subject="P01"))

@@ -82,10 +82,13 @@ def _install(source: str, folder: Path, progress: Progress, total: int) -> None:
 
 def _fetch(about: Published, folder: Path, name: str, i: int, total: int, progress: Progress) -> bool:
     """Whether a file had to be fetched."""
-    if file_state(folder, name).state == "present":
+    state = file_state(folder, name).state
+    if state == "present":
         progress(i + 1, total, f"{name} is here already")
         return False
     progress(i, total, f"Fetching {name}")
+    if state == "truncated":
+        _set_aside(folder, name)
     for sibling in about.siblings:
         try:
             _run(get_command(folder, name, sibling), name)
@@ -100,6 +103,12 @@ def _fetch(about: Published, folder: Path, name: str, i: int, total: int, progre
         )
     progress(i + 1, total, f"{name} is here")
     return True
+
+
+def _set_aside(folder: Path, name: str) -> None:
+    """Let git-annex see for itself that a content is bad; until it has, it takes it for fetched."""
+    command = ["git", "-C", str(folder), "annex", "fsck", name]
+    subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
 
 
 def _run(command: Sequence[str], what: str) -> None:

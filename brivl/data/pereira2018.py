@@ -101,7 +101,7 @@ class PereiraDataset:
             raise DataError(f"No voxel of {str(path)!r} lies in a cerebral AAL region; check its labels.")
         voxels = Voxels(SPACE, places.ijk[kept], places.shape, None, aal=places.aal[kept])
         with np.errstate(over="ignore"):
-            return Responses(Y[:, kept].astype(np.float32), None, voxels)
+            return Responses(Y.astype(np.float32)[:, kept], None, voxels)
 
     def truth(self, subject: str) -> Truth | None:
         check_subject(self, subject)
