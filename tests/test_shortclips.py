@@ -24,7 +24,8 @@ from brivl.core.encoding.voxel_selection import NOT_FINITE
 from brivl.core.flatmap import to_pixels
 from brivl.core.hrf import convolve_runs
 from brivl.core.planting import distinct_latents, unit_variance
-from brivl.data import movie_frames
+from brivl.data import content_digest, movie_frames
+from brivl.data.content_digest import ContentDigest
 from brivl.data.movie_frames import MovieFrames, look_at_frames
 from brivl.data.shortclips import open_shortclips
 from brivl.errors import DataError, RequestError
@@ -206,6 +207,17 @@ def test_digest_follows_the_files(folder: Path) -> None:
         path.write_bytes(kept)
     write(folder / "responses" / "S04_responses.hdf", responses_arrays(21, seed=9))
     assert open_shortclips(folder).digest("S01") == before
+
+
+def test_large_files_are_hashed_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By all processes together: the digest is in the store until the file changes."""
+    monkeypatch.setattr(content_digest, "LARGE", 0)
+    store, path = Store(tmp_path / "store"), folder / "responses" / "S01_responses.hdf"
+    read: list[Path] = []
+    monkeypatch.setattr(content_digest, "_hashed", lambda p: read.append(p) or f"digest {len(read)}")
+    assert [ContentDigest(Store(store.root))(path) for _ in range(3)] == ["digest 1"] * 3 and read == [path]
+    path.write_bytes(path.read_bytes() + b" ")
+    assert ContentDigest(store)(path) == "digest 2"
 
 
 def test_two_dimensional_test_set_and_no_mapper(folder: Path) -> None:
