@@ -18,13 +18,13 @@ from brivl.app.recall_panel import recall_panel
 from brivl.backend.galleries import MOST_IMAGES
 from brivl.backend.gallery_embeddings import is_embedded
 from brivl.backend.gallery_items import Gallery
-from brivl.backend.matches import count_showing
 from brivl.backend.pictures import keep_upload
 from brivl.backend.retrieval import Found, Query, known_retrieval, retrieve_request
 from brivl.data.thumbnails import png
 from brivl.errors import BrivlError
 from brivl.models.catalog import BRIVL_MINI, SHIPPED
 from brivl.models.embedder_files import embedder_digest
+from brivl.scenes.captions import with_article
 
 EXAMPLE = "a red car"
 GALLERIES = {"scenes": "2,000 drawn scenes", "clips": "200 drawn clips", "folder": "a folder of mine"}
@@ -190,13 +190,11 @@ def _finding(gallery: Gallery, queries: Sequence[Query], found: Sequence[Found |
     if len(done) > 1:
         best = [f"{line} ({_title(query.model)})" for line, (query, _) in zip(best, done, strict=True)]
         return f"Best match for {asked}: {'; '.join(best)}"
-    query, one = done[0]
-    shown = min(k, len(one.rows))
-    right = count_showing(gallery, query, one.rows[:shown])
-    if right is None or not right.n_items:
+    one = done[0][1]
+    if not one.n_showing:
         return f"Best match for {asked}: {best[0]}"
-    named = f"the {right.n_items} with a {right.thing}" if right.n_items > 1 else f"the one with a {right.thing}"
-    return f"Best match for {asked}: {best[0]}; {right.n_matches} of {named} among the first {shown}"
+    share = f"{int(one.shows[:k].sum())} of the {one.n_showing} with {with_article(one.thing)}"
+    return f"Best match for {asked}: {best[0]}; the first {min(k, len(one.rows))} hold {share}"
 
 
 def _chips(gallery: Gallery, queries: Sequence[Query], found: Sequence[Found | None]) -> None:

@@ -14,6 +14,7 @@ from brivl.backend.galleries import MOST_IMAGES, open_gallery
 from brivl.backend.gallery_embeddings import embed_gallery, gallery_index
 from brivl.backend.gallery_items import Gallery
 from brivl.backend.gallery_recall import measure_recall
+from brivl.backend.matches import Showing, items_showing
 from brivl.backend.pictures import picture
 from brivl.core.arithmetic import combine, formula
 from brivl.core.english import seems_foreign
@@ -27,7 +28,7 @@ from brivl.store.keys import ArtifactKey
 if TYPE_CHECKING:
     from brivl.models.embedding import Embedder
 
-VERSION = 1
+VERSION = 2
 MOST_SHOWN = 100  # answers kept for each query
 MOST_CHARACTERS = 2_000  # of a text; far more than any model here reads
 N_NAMED = 5
@@ -60,6 +61,9 @@ class Found:
     n_bad: int
     index_recall: float | None  # of the index that was used; None where all items were compared
     notices: tuple[str, ...]
+    thing: str  # that the text names and drawn items are known to show or not, "" where that cannot be said
+    shows: np.ndarray  # (k,) bool, whether a match shows it
+    n_showing: int  # items of the gallery that do
 
 
 def retrieve(store: Store, query: Query, progress: Progress = silent) -> Found:
@@ -137,13 +141,17 @@ def _search(
     else:
         found = index.search(vector, embedded.vectors, MOST_SHOWN)
     there = found.rows[0] >= 0
+    rows = embedded.rows[found.rows[0][there]]
+    named = None if asked.image or asked.minus else items_showing(gallery, asked.text)
+    showing = named or Showing("", frozenset())
     info = {
         "gallery": gallery.name, "model": embedder.name, "formula": formula(plus, minus),
         "n_searched": len(embedded.rows), "bad": [name for name, _ in embedded.bad[:N_NAMED]],
         "n_bad": len(embedded.bad), "index_recall": None if index is None else index.recall,
-        "notices": _notices(asked, embedder),
+        "notices": _notices(asked, embedder), "thing": showing.thing, "n_showing": len(showing.rows),
     }  # fmt: skip
-    return {"rows": embedded.rows[found.rows[0][there]], "scores": found.scores[0][there]}, info
+    shows = np.array([int(row) in showing.rows for row in rows], bool)
+    return {"rows": rows, "scores": found.scores[0][there], "shows": shows}, info
 
 
 def _vectors(store: Store, asked: Query, embedder: Embedder) -> list[np.ndarray]:
@@ -184,7 +192,8 @@ def _found(stored: Artifact) -> Found:
     info = stored.info
     return Found(
         np.array(stored.arrays["rows"]), np.array(stored.arrays["scores"]), info["formula"], info["n_searched"],
-        tuple(info["bad"]), info["n_bad"], info["index_recall"], tuple(info["notices"]),
+        tuple(info["bad"]), info["n_bad"], info["index_recall"], tuple(info["notices"]), info["thing"],
+        np.array(stored.arrays["shows"]), info["n_showing"],
     )  # fmt: skip
 
 
