@@ -49,7 +49,8 @@ class Journal:
         line = {
             "step": step, "loss": round(sum(self._losses) / len(self._losses), 6),
             "images_per_s": round(n_made * self.batch_size / seconds, 2), "seconds": round(seconds, 1),
-            "minutes_left": round(seconds / n_made * (self.n_steps - step) / 60, 1), **more,
+            "minutes_left": round(seconds / n_made * (self.n_steps - step) / 60, 1),
+            "ranks": self.accelerator.num_processes, **more,
         }  # fmt: skip
         self._losses = []
         if self.accelerator.is_main_process:
