@@ -82,7 +82,7 @@ def test_every_command_is_understood(line: str) -> None:
 def test_fits_name_what_there_is(line: str) -> None:
     args = parsed(line)
     kind = "image" if args.dataset == "phantom-movie" else "text"
-    assert args.subject in SUBJECTS.get(args.dataset, ("sub-01",))
+    assert args.subject in SUBJECTS.get(args.dataset, ("sub-01", "S01"))  # BIDS, shortclips
     assert all(args.layer <= SHIPPED[model].n_layers[kind] for model in args.models.split(","))
 
 
@@ -132,7 +132,9 @@ def test_every_package_that_is_imported_is_pinned() -> None:
     imported = {name for path in files for name in imports(ast.parse(path.read_text()))}
     outside = imported - sys.stdlib_module_names - {"brivl", "pages", "tests"}
     pins = re.findall(r"^([\w-]+)==\S+", (PROJECT / "requirements.txt").read_text(), re.M)
-    names = {"scikit-learn": "sklearn", "pillow": "PIL", "pycortex": "cortex"}
+    names = {
+        "scikit-learn": "sklearn", "pillow": "PIL", "pycortex": "cortex", "faiss-cpu": "faiss", "pyyaml": "yaml",
+    }  # fmt: skip
     assert outside <= {names.get(pin, pin).replace("-", "_") for pin in pins}
 
 
