@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from brivl.models.vqgan import Vqgan
 
 IMAGINE_VERSION = 1
-DEFAULT_STEPS = 100
+DEFAULT_STEPS = 80
 MOST_STEPS = 1000
-N_STARTS = 4
+N_STARTS = 3
 SEEN = 0.5  # probability from which the judge is taken to see something
 STARTS = {
     "places": f"{N_STARTS} empty places, drawn by the seed; nothing that could be asked for is in them",

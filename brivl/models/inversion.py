@@ -23,11 +23,11 @@ from brivl.models.vqgan_files import to_images, to_range
 class InversionSettings:
     """How a latent is pulled; values are this project's choice."""
 
-    n_steps: int = 120
-    n_crops: int = 2  # augmented looks at each picture in each step
-    learning_rate: float = 0.15  # of Adam, in units of the spread of the codes
-    scale: tuple[float, float] = (0.75, 1.05)  # side of a crop as a share of the picture
-    noise: float = 0.05  # of pixels in -1..1
+    n_steps: int = 80
+    n_crops: int = 4  # augmented looks at each picture in each step
+    learning_rate: float = 0.3  # of Adam, in units of the spread of the codes
+    scale: tuple[float, float] = (0.6, 1.3)  # side of a crop as a share of the picture
+    noise: float = 0.1  # of pixels in -1..1
     to_codes: float = 0.05  # weight of the mean squared distance to the nearest codes, in units of their spread
     smooth: float = 0.0  # weight of the mean absolute difference of neighbouring pixels
     show_every: int = 10  # steps between looks at what has been made
