@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
+import scipy.sparse
 
 from brivl.backend.datasets import list_datasets, open_dataset
 from brivl.backend.features import features_key
@@ -19,7 +20,7 @@ from brivl.backend.subjects import keep_facts
 from brivl.config import cache_dir
 from brivl.core.encoding.voxel_selection import CONSTANT, NOT_FINITE
 from brivl.data.folders import open_folder
-from brivl.data.mat_files import read_mat, texts
+from brivl.data.mat_files import field, read_mat, texts
 from brivl.data.pereira2018 import open_pereira
 from brivl.data.pereira_meta import to_volume
 from brivl.data.slices import slice_montage
@@ -171,6 +172,14 @@ def test_texts_keep_their_letters(tmp_path: Path) -> None:
     mat = read_mat(tmp_path / "a.mat", ("c", "n"))
     wanted = ["The cat\u2019s caf\u00e9.", "padded", "The cat\u2019s", "caf\u00e9", "\u00c2"]
     assert texts(mat["c"]) == texts(mat["n"]) == wanted
+
+
+def test_sparse_and_empty_parts_are_read(tmp_path: Path) -> None:
+    parts = {"s": scipy.sparse.eye_array(5, format="csc"), "e": np.zeros((0, 3)), "z": np.array([1 + 2j])}
+    scipy.io.savemat(tmp_path / "a.mat", {"meta": parts}, do_compression=True)
+    meta = read_mat(tmp_path / "a.mat", ("meta",))["meta"]
+    np.testing.assert_array_equal(field(meta, "s").toarray(), np.eye(5))
+    assert field(meta, "e").shape == (0, 3) and field(meta, "z").item() == 1 + 2j and field(meta, "none") is None
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -20,7 +20,7 @@ from brivl.errors import DataError
 HEADER_BYTES = 128
 MATRIX, COMPRESSED = 14, 15
 DATA_BYTES = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8, 16: 1, 17: 2, 18: 4}
-CELL, STRUCT, CHAR, NUMERIC = 1, 2, 4, range(6, 16)
+CELL, STRUCT, CHAR, SPARSE, NUMERIC = 1, 2, 4, 5, range(6, 16)
 DEEPEST = 12
 MOST_BYTES = 1 << 40  # of one variable; deflate's own limit is met first in small files
 CHUNK = 1 << 18
@@ -160,17 +160,21 @@ class _Walk:
             if not length or length[0] < 1 or length[0] > NAME_BYTES or len(names) % length[0]:
                 raise Broken("a struct has broken field names")
             self._matrices(stream, count * (len(names) // length[0]), left, depth)
+        elif mclass == SPARSE:  # rows, columns, values: as many as there are, which scipy holds against the shape
+            for _ in range(4 if is_complex else 3):
+                self._values(stream, None, False)
         elif mclass == CHAR or mclass in NUMERIC:
             for _ in range(2 if is_complex else 1):
                 self._values(stream, count, mclass == CHAR)
         else:
             raise Broken(f"a variable is of class {mclass}, which is neither numbers, text, cell nor struct")
 
-    def _values(self, stream: _Stream, count: int, is_text: bool) -> None:
+    def _values(self, stream: _Stream, count: int | None, is_text: bool) -> None:
         kind, size, inside = self.tag(stream)
         if kind not in DATA_BYTES:
             raise Broken(f"values have the unknown type {kind}")
         n = size // DATA_BYTES[kind]
+        count = n if count is None else count
         if size % DATA_BYTES[kind] or (n < count if is_text and kind == 16 else n != count and (size or not is_text)):
             raise Broken(f"{count} values are claimed where {n} stand")
         if inside is None:
