@@ -81,7 +81,7 @@ def test_every_command_is_understood(line: str) -> None:
 @pytest.mark.parametrize("line", [line for line in FITS if "my_data" not in line])
 def test_fits_name_what_there_is(line: str) -> None:
     args = parsed(line)
-    kind = "image" if args.dataset == "phantom-movie" else "text"
+    kind = "image" if "vit-mini" in args.models else "text"
     assert args.subject in SUBJECTS.get(args.dataset, ("sub-01", "S01"))  # BIDS, shortclips
     assert all(args.layer <= SHIPPED[model].n_layers[kind] for model in args.models.split(","))
 
