@@ -156,9 +156,9 @@ def test_command_line(made: list[Asked], tmp_path: Path, capsys: pytest.CaptureF
 
 def test_shipped_models_make_a_picture_that_comes_nearer_to_its_text() -> None:
     """A few steps only; `python -m brivl eval generation` measures what the defaults reach."""
-    found = generation.imagine(Asked("a red car", steps=12))
+    found = generation.imagine(Asked("a red car", steps=8))
     assert found.image.shape == (64, 64, 3) and found.image.std() > 5
-    assert found.similarity > found.similarities[0] + 0.05
+    assert found.similarity > found.similarities[0] + 0.03
 
 
 def test_weights_stay_small() -> None:
