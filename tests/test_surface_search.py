@@ -110,7 +110,7 @@ def test_the_full_grid_is_himalayas():
 
 @pytest.mark.parametrize("n_bands", [1, 2, 3])
 def test_held_out_scores_are_not_lower_than_himalayas(n_bands):
-    Xs, Y = simulate(n_bands)
+    Xs, Y = simulate(n_bands, 900)
     train, test = [X[:N] for X in Xs], [X[N:] for X in Xs]
     ours = BandedRidge(ALPHAS).fit(train, Y[:N])
     theirs = BandedRidge(ALPHAS, Draws(20), solver=Solver(method="himalaya")).fit(train, Y[:N])

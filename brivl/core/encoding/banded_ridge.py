@@ -47,7 +47,9 @@ class BandedRidge(BaseEstimator):
 
     band_weights_: np.ndarray  # (n_bands, n_voxels), sums to 1
     alphas_: np.ndarray  # (n_voxels,)
-    cv_scores_: np.ndarray  # (n_candidates, n_voxels) minus the mean squared error on held-out folds, at the best alpha
+    # (n_candidates, n_voxels) minus the mean squared error on held-out folds, at the best alpha; with many voxels
+    # mapped from a sample (`surface_search`), closely for candidates near the best, roughly for others
+    cv_scores_: np.ndarray
     dual_coef_: np.ndarray  # (n_rows, n_voxels); rows as in Xs_fit_, fewer than n_train where they could be compressed
     Xs_fit_: list[np.ndarray]  # bands (n_rows, n_features)
 

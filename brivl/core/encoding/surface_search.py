@@ -126,6 +126,7 @@ class SurfaceSearch:
         """Best score and alpha of each candidate, from the pivots' losses."""
         pivot_losses = self._losses_of_many(score_map.pivots, Y, steps)
         usable = self._usable(score_map)
+        worthwhile = score_map.relevant.reshape(len(self.problem.candidates), -1).any(1)
         factors = score_map.factors[:, usable].astype(np.float32)
         scores, alphas = np.empty((2, len(self.problem.candidates), Y.shape[1]), np.float32)
         for batch in self._batches(Y):
@@ -133,10 +134,13 @@ class SurfaceSearch:
             gains = (null - pivot_losses[:, batch]).astype(np.float32)
             mapped = factors.T @ gains - null.astype(np.float32)
             scores[:, batch], alphas[:, batch] = self._best(mapped, np.flatnonzero(usable))
+            # Candidates that were nowhere near the best in the sample are mapped roughly and are not to win by that.
+            best = scores[worthwhile][:, batch].max(0)
+            scores[~worthwhile, batch] = np.minimum(scores[~worthwhile, batch], best - RELEVANT * null)
         return scores, alphas
 
     def _usable(self, score_map: ScoreMap) -> np.ndarray:
-        """Combinations to choose from: the relevant ones, or for a candidate without any, the pivot-nearest alpha."""
+        """Combinations to choose from: the relevant ones, or for a candidate without any, all known."""
         usable = score_map.relevant.reshape(len(self.problem.candidates), -1).copy()
         known = (score_map.factors != 0).any(0).reshape(usable.shape)
         for candidate in np.flatnonzero(~usable.any(1)):
