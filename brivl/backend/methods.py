@@ -95,9 +95,10 @@ def _fitting(done: Done) -> str:
     weights = f"{p.n_ratios} fixed ratios" if p.n_ratios else f"{p.n_iter} random draws (seed {p.seed})"
     inner = "contiguous blocks" if p.inner == "contiguous" else "whole runs" if t.tr else "whole groups of samples"
     low, high = number(min(p.alphas)), number(max(p.alphas))
+    search = "himalaya's random search" if p.search == "himalaya" else "himalaya's model, own search"
     return (
-        f"Banded ridge regression (himalaya's model, own search) predicted each voxel from both models at once, preset {p.name!r}: "
-        f"features were centred on the training mean{_delayed(p, t)}; band weights (out of {weights}) and α (out of "
+        f"Banded ridge regression ({search}) predicted each voxel from both models at once, preset "
+        f"{p.name!r}: features were centred on the training mean{_delayed(p, t)}; band weights (out of {weights}) and α (out of "
         f"{len(p.alphas)} values from {low} to {high}) were chosen per voxel by cross-validation over {inner} of the "
         f"training data. Responses were z-scored{' per run' if t.tr else ''}."
     )

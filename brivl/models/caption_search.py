@@ -81,7 +81,8 @@ def _search(decoder: CaptionDecoder, memory: Past, beam: int) -> _Beams:
         log_p = _allowed(step.logits[:, -1].log_softmax(-1).unflatten(0, (n_images, beam)), beams.done)
         kept, words = _chosen(beams, log_p, beam, first=t == 0)
         rows = torch.arange(n_images)[:, None]
-        beams = beams.extended(kept, words, log_p[rows, kept, words], step.attention[:, -1].unflatten(0, (n_images, beam))[rows, kept])
+        attention = step.attention[:, -1].unflatten(0, (n_images, beam))[rows, kept]
+        beams = beams.extended(kept, words, log_p[rows, kept, words], attention)
         if beams.done.all():
             break
         newest, past = words.reshape(-1, 1), _reordered(step.past, (rows * beam + kept).flatten())

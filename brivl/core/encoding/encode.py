@@ -18,6 +18,7 @@ from brivl.core.encoding.cross_validation import (
 )
 from brivl.core.encoding.delays import delay, delays_at, onsets_of, run_bounds, run_labels
 from brivl.core.encoding.presets import Preset
+from brivl.core.encoding.problem import Solver
 from brivl.core.encoding.ratios import ratio_grid
 from brivl.core.encoding.split_score import r2_joint, r2_split
 from brivl.core.encoding.standardize import TrainingScaler, zscore_runs
@@ -107,6 +108,7 @@ def _fit_and_score(
         ratios=Draws(preset.n_iter, preset.seed) if preset.n_iter else ratio_grid(len(Xs), preset.n_ratios or 11),
         cv=_inner_folds(held_out.train, design, preset),
         normalise_kernels=preset.normalise_kernels,
+        solver=Solver(method="himalaya") if preset.search == "himalaya" else Solver(),
     )
     ridge.fit([X[held_out.train] for X in bands], held_out.Y_train, progress, True)
     predicted = ridge.predict([X[held_out.test] for X in bands], split=True)
