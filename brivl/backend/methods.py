@@ -98,8 +98,8 @@ def _fitting(done: Done) -> str:
     search = "himalaya's random search" if p.search == "himalaya" else "himalaya's model, own search"
     return (
         f"Banded ridge regression ({search}) predicted each voxel from both models at once, preset "
-        f"{p.name!r}: features were centred on the training mean{_delayed(p, t)}; band weights (out of {weights}) and α (out of "
-        f"{len(p.alphas)} values from {low} to {high}) were chosen per voxel by cross-validation over {inner} of the "
+        f"{p.name!r}: features were centred on the training mean{_delayed(p, t)}; band weights (out of {weights}) and "
+        f"α (out of {len(p.alphas)} values from {low} to {high}) were chosen per voxel by cross-validation over {inner} of the "
         f"training data. Responses were z-scored{' per run' if t.tr else ''}."
     )
 
