@@ -99,8 +99,8 @@ def _fitting(done: Done) -> str:
     return (
         f"Banded ridge regression ({search}) predicted each voxel from both models at once, preset "
         f"{p.name!r}: features were centred on the training mean{_delayed(p, t)}; band weights (out of {weights}) and "
-        f"α (out of {len(p.alphas)} values from {low} to {high}) were chosen per voxel by cross-validation over {inner} of the "
-        f"training data. Responses were z-scored{' per run' if t.tr else ''}."
+        f"α (out of {len(p.alphas)} values from {low} to {high}) were chosen per voxel by cross-validation over "
+        f"{inner} of the training data. Responses were z-scored{' per run' if t.tr else ''}."
     )
 
 
