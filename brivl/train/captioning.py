@@ -76,8 +76,8 @@ def train_captioner(
     It learns the canonical caption of each scene. `start` holds a decoder to go on from, whose size and words stay.
     Raises RequestError for an encoder that has no captioner.
     """
-    torch.manual_seed(recipe.seed)
     visual, size = visual_encoder(encoder), (MINI.visual.image_size, MINI.visual.patch_size)
+    torch.manual_seed(recipe.seed)  # now: making the encoder draws numbers, unless it was made before
     data = scene_pairs(recipe.n_scenes, recipe.seed, *size, n_paraphrases=0)
     held_out = scene_pairs(recipe.n_held_out, HELD_OUT_SEED, *size, n_paraphrases=0)
     texts, patches = [captions[0] for captions in data.captions], patch_memory(visual, data.images)
