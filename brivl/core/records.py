@@ -13,6 +13,8 @@ from typing import Literal
 import numpy as np
 import scipy.sparse
 
+from brivl.core.columns import Columns
+
 StimulusKind = Literal["image", "text", "features"]
 
 
@@ -65,10 +67,13 @@ class Voxels:
 
 @dataclass(frozen=True)
 class Responses:
-    """BOLD of one subject, unscaled. Columns with NaN or no variance are allowed; they are reported and not fitted."""
+    """BOLD of one subject, unscaled. Columns with NaN or no variance are allowed; they are reported and not fitted.
 
-    Y_train: np.ndarray  # (n_train, n_voxels) float32
-    Y_test: np.ndarray | None  # (n_repeats, n_test, n_voxels) float32
+    Large ones may be `Columns`, which stay in their file until they are sliced.
+    """
+
+    Y_train: np.ndarray | Columns  # (n_train, n_voxels) float32
+    Y_test: np.ndarray | Columns | None  # (n_repeats, n_test, n_voxels) float32
     voxels: Voxels
 
 
