@@ -12,9 +12,10 @@ from brivl.app.demo import demo_page
 from brivl.app.look import Chip
 from brivl.app.running import in_progress
 from brivl.backend.data_download import download_request
-from brivl.backend.data_report import DataReport, in_bytes
+from brivl.backend.data_report import DataReport
 from brivl.config import data_dirs
 from brivl.errors import BrivlError
+from brivl.store.sizes import in_bytes
 
 KINDS = {"published": "published", "own": "your own", "simulated": "simulated"}
 REFUSED = "could not download"

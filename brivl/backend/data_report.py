@@ -63,14 +63,6 @@ def default_folder(name: str) -> Path:
     return (roots[0] if roots else PROJECT / "data") / name
 
 
-def in_bytes(n: int) -> str:
-    """A size as one would say it: "1.5 GB"."""
-    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if n >= size:
-            return f"{n / size:.3g} {unit}"
-    return f"{n} bytes"
-
-
 def _folder_of(name: str) -> Path:
     """The folder of a published dataset: one that holds it, else where it would be put."""
     for root in data_dirs():

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from brivl.store.artifacts import Store
+from brivl.store.sizes import in_bytes
 
 if TYPE_CHECKING:
     from brivl.backend.data_report import DataReport
@@ -52,8 +53,6 @@ def _wrong_checksums(reports: list[DataReport]) -> dict[str, dict[str, bool | No
 
 
 def _in_words(r: DataReport, checksums: dict[str, bool | None] | None) -> str:
-    from brivl.backend.data_report import in_bytes
-
     lines = [f"{r.title} [{r.kind.upper() if r.kind == 'simulated' else r.kind}]: {r.name}"]
     if r.problem:
         return f"{lines[0]}\n    {r.problem}"

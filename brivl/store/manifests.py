@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -14,6 +16,7 @@ from brivl.store.digests import JSON, canonical_json, json_digest
 from brivl.store.keys import ArtifactKey
 
 FORMAT = 1
+# What every manifest has; "seconds" came later, so older ones lack it.
 FIELDS = frozenset({"format", "kind", "ingredients", "info", "bytes", "sha256", "versions", "created", "self_sha256"})
 
 Manifest = Mapping[str, JSON]
@@ -26,8 +29,8 @@ class BadManifest(Exception):
 @cache
 def versions() -> dict[str, str | None]:
     """Versions of the packages that compute results, read without importing them."""
-    found: dict[str, str | None] = {"brivl": brivl.__version__}
-    for name in ("numpy", "torch", "himalaya"):
+    found: dict[str, str | None] = {"brivl": brivl.__version__, "python": platform.python_version()}
+    for name in ("numpy", "scipy", "torch", "timm", "transformers", "himalaya"):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -35,13 +38,23 @@ def versions() -> dict[str, str | None]:
     return found
 
 
-def make(key: ArtifactKey, info: Mapping[str, JSON], n_bytes: int, sha256: str) -> Manifest:
+@dataclass(frozen=True)
+class Making:
+    """How a result came about: its key, what its writer says, and how long it took (s, None where nobody knows)."""
+
+    key: ArtifactKey
+    info: Mapping[str, JSON]
+    seconds: float | None = None
+
+
+def make(making: Making, n_bytes: int, sha256: str) -> Manifest:
     """The manifest of a data file of n_bytes bytes. Raises StoreError where info is not JSON."""
     body = {
         "format": FORMAT,
-        "kind": key.kind,
-        "ingredients": key.ingredients,
-        "info": dict(info),
+        "kind": making.key.kind,
+        "ingredients": making.key.ingredients,
+        "info": dict(making.info),
+        "seconds": None if making.seconds is None else round(making.seconds, 3),
         "bytes": n_bytes,
         "sha256": sha256,
         "versions": versions(),
