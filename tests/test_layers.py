@@ -43,6 +43,7 @@ HOMES = {  # package -> the only places that may import it
     "yaml": ("brivl.models.taming_checkpoint",),
     "h5py": ("brivl.data",),
     "faiss": ("brivl.core.ann",),
+    "distributed": ("brivl.backend.dask_workers",),
 }
 # What brivl.viz gives to brivl.app, which may name the types.
 HANDED_OVER = {"matplotlib.figure", "plotly.graph_objects"}

@@ -59,6 +59,17 @@ def open_dataset(name: str, store: Store, progress: Progress = silent) -> Datase
     )
 
 
+def absolute_name(name: str) -> str:
+    """The name of a dataset as it can be said in another working folder: the paths of folders made absolute."""
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return str(folder.absolute())
+    if (named := split_name(name)) is not None:
+        return f"{named[0].absolute()}:{named[1]}"
+    base, at, null = name.rpartition("@")
+    return f"{absolute_name(base)}@{null}" if at else name
+
+
 def list_datasets(store: Store) -> list[DatasetCard]:
     """Both phantoms, and the datasets in the folders of BRIVL_DATA; one that cannot be opened comes with the reason."""
     names = [phantom_movie.NAME, phantom_sentences.NAME]

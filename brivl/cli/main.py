@@ -10,6 +10,7 @@ from pathlib import Path
 
 from brivl.config import cache_dir
 from brivl.errors import BrivlError, Cancelled
+from brivl.store.sizes import size_limit
 
 EXIT_BAD_INPUT = 2
 
@@ -18,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; the exit code."""
     args = _parser().parse_args(argv)
     try:
+        size_limit()  # a setting that means nothing is said before anything is computed
         args.run(args)
         sys.stdout.flush()  # here, where a reader that has left can still be dealt with
     except Cancelled as error:
@@ -39,13 +41,39 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from brivl.cli import attending, bench, captioning, data, evaluate, fitting, imagine, listing, retrieving
+    from brivl.cli import (
+        attending,
+        bench,
+        cache,
+        captioning,
+        data,
+        evaluate,
+        fitting,
+        imagine,
+        listing,
+        reproducing,
+        retrieving,
+        sweeping,
+    )
 
     parser = argparse.ArgumentParser(prog="python -m brivl", description="Which model, which layer, which region?")
     parser.add_argument(
         "--cache", type=Path, default=cache_dir(), help="folder of stored answers (default: %(default)s)"
     )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    for module in (fitting, listing, data, evaluate, bench, captioning, imagine, attending, retrieving):
+    for module in (
+        fitting,
+        sweeping,
+        listing,
+        reproducing,
+        data,
+        evaluate,
+        bench,
+        captioning,
+        imagine,
+        attending,
+        retrieving,
+        cache,
+    ):
         module.add_verbs(verbs)
     return parser
