@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
+from brivl.backend.cache_report import CacheReport, cache_report
 from brivl.backend.data_report import DataReport, data_reports
 from brivl.backend.datasets import DatasetCard, list_datasets
 from brivl.backend.estimates import run_takes
@@ -20,7 +22,7 @@ from brivl.backend.jobs import JobBoard
 from brivl.backend.known import Known, look_at
 from brivl.backend.resident import studio_board
 from brivl.backend.subjects import SubjectFacts, facts_key, known_facts
-from brivl.config import cache_dir, data_dirs
+from brivl.config import cache_dir, cache_max, data_dirs
 from brivl.core.records import FlatmapGeometry, Voxels
 from brivl.store.artifacts import Store
 from brivl.store.manifests import Manifest
@@ -87,6 +89,16 @@ def _downloads(root: str) -> JobBoard:
     return JobBoard(Path(root))
 
 
+def housekeeping() -> JobBoard:
+    """The queue of looking after the cache, apart from computations, which need not wait for it."""
+    return _housekeeping(str(cache_dir()))
+
+
+@st.cache_resource(show_spinner=False)
+def _housekeeping(root: str) -> JobBoard:
+    return JobBoard(Path(root))
+
+
 def known(name: str) -> Known:
     """A dataset as pages know it. Raises BrivlError where it cannot be opened."""
     return _known(name, str(cache_dir()))
@@ -97,12 +109,20 @@ def _known(name: str, root: str) -> Known:
     return look_at(Store(Path(root)), name)
 
 
+def _unless_gone(look_up: Callable[..., Any], *args: Any) -> Any:
+    """What a cached look-up finds. None, of a result evicted a moment ago, is not kept: it will be computed again."""
+    found = look_up(*args)
+    if found is None:
+        look_up.clear(*args)
+    return found
+
+
 def answer(request: FitRequest) -> Answer | None:
     """The stored answer, or None."""
     key = fit_key(store(), request, known(request.dataset))
     if not store().has(key):
         return None
-    return _answer(request, f"{cache_dir()} {key.digest} {request}")
+    return _unless_gone(_answer, request, f"{cache_dir()} {key.digest} {request}")
 
 
 @st.cache_resource(max_entries=N_ANSWERS, show_spinner=False)
@@ -113,7 +133,9 @@ def _answer(_request: FitRequest, state: str) -> Answer | None:
 def facts(dataset: str, subject: str) -> SubjectFacts | None:
     """Voxels, timing and truth of a subject if a worker has noted them, else None."""
     key = facts_key(known(dataset), subject)
-    return _facts(dataset, subject, f"{cache_dir()} {key.digest}") if store().has(key) else None
+    if not store().has(key):
+        return None
+    return _unless_gone(_facts, dataset, subject, f"{cache_dir()} {key.digest}")
 
 
 @st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
@@ -124,7 +146,7 @@ def _facts(dataset: str, subject: str, state: str) -> SubjectFacts | None:
 def flatmap(voxels: Voxels) -> FlatmapGeometry | None:
     """The flatmap of these voxels if a worker has prepared it, else None."""
     key = flatmap_key(voxels)
-    return _flatmap(voxels, f"{cache_dir()} {key.digest}") if store().has(key) else None
+    return _unless_gone(_flatmap, voxels, f"{cache_dir()} {key.digest}") if store().has(key) else None
 
 
 @st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
@@ -182,3 +204,19 @@ def cache_state() -> tuple[int, list[Manifest]]:
 def _cache_state(root: str) -> tuple[int, list[Manifest]]:
     found = Store(Path(root))
     return found.size(), list(found.list("fit"))
+
+
+def cache_report_now() -> CacheReport:
+    """What the cache holds, by kind. Raises StoreError, RequestError as brivl.backend.cache_report does."""
+    return _cache_report(str(cache_dir()), cache_max())
+
+
+@st.cache_data(ttl=3, show_spinner=False)
+def _cache_report(root: str, limit: str) -> CacheReport:
+    return cache_report(Store(Path(root)))
+
+
+def forget_cache_report() -> None:
+    """Look at the cache anew next time: something has changed it."""
+    _cache_report.clear()
+    _cache_state.clear()
