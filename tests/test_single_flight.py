@@ -16,7 +16,9 @@ import pytest
 
 from brivl.store import locks
 from brivl.store.artifacts import Store
+from brivl.store.digests import array_digest
 from brivl.store.keys import ArtifactKey
+from brivl.store.verification import verify
 
 # Python 3.12 warns of forking beside threads; the children here only touch files.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -41,30 +43,35 @@ def fork(body: Callable[[int], None]) -> Forked:
     return pid, reading
 
 
+N_PROCESSES, N_RESULTS, N_KILLS = 8, 20, 50
+
+
 def ask_for_all(root: Path, writing: int) -> None:
-    """Ask for five results in random order; say the bytes that came."""
+    """Ask for all results in random order; say the digests of the bytes that came."""
 
     def compute(n: int) -> tuple[dict[str, np.ndarray], dict[str, int]]:
         with open(root / "computed", "a") as file:
             file.write(f"{n}\n")
-        time.sleep(0.05)
+        time.sleep(0.02)
         return {"x": np.random.default_rng().normal(size=1000)}, {}
 
     store, found = Store(root / "cache"), {}
-    for n in random.Random(os.getpid()).sample(range(5), 5):
+    for n in random.Random(os.getpid()).sample(range(N_RESULTS), N_RESULTS):
         found[n] = store.get_or_compute(ArtifactKey("fits", {"n": n}), lambda n=n: compute(n))
-    os.write(writing, " ".join(str(found[n].arrays["x"].sum()) for n in range(5)).encode())
+    os.write(writing, " ".join(array_digest(found[n].arrays["x"]) for n in range(N_RESULTS)).encode())
 
 
-def test_four_processes_compute_five_results_once_and_get_the_same_bytes(tmp_path: Path) -> None:
-    asking = [fork(lambda writing: ask_for_all(tmp_path, writing)) for _ in range(4)]
+def test_many_processes_compute_each_result_once_and_get_the_same_bytes(tmp_path: Path) -> None:
+    asking = [fork(lambda writing: ask_for_all(tmp_path, writing)) for _ in range(N_PROCESSES)]
     codes = [os.waitpid(pid, 0)[1] for pid, _ in asking]
     answers = [os.read(reading, 10_000) for _, reading in asking]
     for _, reading in asking:
         os.close(reading)
-    assert codes == [0] * 4
-    assert sorted((tmp_path / "computed").read_text().split()) == list("01234")
-    assert len(set(answers)) == 1 and len(answers[0].split()) == 5
+    assert codes == [0] * N_PROCESSES
+    assert sorted(map(int, (tmp_path / "computed").read_text().split())) == list(range(N_RESULTS))
+    assert len(set(answers)) == 1 and len(set(answers[0].split())) == N_RESULTS
+    found = verify(tmp_path / "cache")
+    assert (found.n_whole, found.damaged, found.n_abandoned, found.n_held_locks) == (N_RESULTS, (), 0, 0)
 
 
 def test_threads_of_one_process_compute_once_too(tmp_path: Path) -> None:
@@ -109,9 +116,11 @@ def writer(root: Path) -> Iterator[None]:
 
 def test_killed_writers_leave_no_damage_and_no_lock(tmp_path: Path) -> None:
     rng, store, found = random.Random(0), Store(tmp_path), 0
-    for _ in range(12):
+    for _ in range(N_KILLS):
         with writer(tmp_path):
-            time.sleep(rng.uniform(0.0, 0.05))
+            time.sleep(rng.uniform(0.0, 0.03))
+        looked = verify(tmp_path)
+        assert (looked.damaged, looked.n_busy, looked.n_held_locks) == ((), 0, 0)
         artifact = store.get(KILLED)
         if artifact is not None:
             found += 1

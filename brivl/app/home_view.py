@@ -20,6 +20,7 @@ from brivl.backend.jobs import JobStatus
 from brivl.backend.known import Known
 from brivl.errors import BrivlError
 from brivl.models.catalog import SHIPPED
+from brivl.store.sizes import in_bytes
 
 WHAT = (
     "The BriVL explorer predicts fMRI responses from the layers of a multimodal model and of a unimodal one, both at "
@@ -115,7 +116,7 @@ def _cache() -> None:
     size, fits = cached.cache_state()
     one, two = st.columns(2)
     one.metric("Answers", f"{len(fits):,}")
-    two.metric("Size", _bytes(size))
+    two.metric("Size", in_bytes(size))
     if fits:
         recent = fits[: -N_RECENT - 1 : -1]
         asked = [manifest["info"]["request"] for manifest in recent]
@@ -123,13 +124,7 @@ def _cache() -> None:
         st.dataframe(pd.DataFrame(rows, columns=["latest answers", "models"]), hide_index=True)
     else:
         look.small("No answer yet. Answers are kept and found again, in this session or another.")
-
-
-def _bytes(n: int) -> str:
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if n >= size:
-            return f"{n / size:.3g} {unit}"
-    return f"{n} bytes"
+    st.page_link("pages/cache.py", label="Open the cache", icon=GO)
 
 
 def _jobs(tour: JobStatus | None) -> None:

@@ -95,8 +95,8 @@ def prune_request(store: Store, max_bytes: int) -> dict[str, Any]:
 
 
 def verify_task(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-    """Verify in the worker; progress counts bytes. The fields of brivl.store.verification.Verified."""
-    return asdict(verify(Path(request["store"]), progress))
+    """Verify in the worker; progress counts MB. The fields of brivl.store.verification.Verified."""
+    return asdict(verify(Path(request["store"]), lambda done, of, said: progress(done / 1e6, of / 1e6, said)))
 
 
 def prune_task(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def run_prune(args: argparse.Namespace) -> None:
         print(json.dumps({"dry_run": args.dry_run, "max_bytes": most, **said}))
         return
     kinds = ", ".join(f"{n} {kind}" for kind, n in said["by_kind"].items())
-    print(f"{'Would delete' if args.dry_run else 'Deleted'} {said['removed']:,} results{f' ({kinds})' if kinds else ''}, "
+    print(f"{'Would delete' if args.dry_run else 'Deleted'} {said['removed']:,} results ({kinds or 'of no kind'}), "
           f"{said['n_set_aside']} damaged files set aside, {said['n_abandoned']} unfinished files and "
           f"{said['n_locks']} idle locks: {in_bytes(said['freed'])}. {in_bytes(said['left'])} stay.")  # fmt: skip
     if said["left"] > most:

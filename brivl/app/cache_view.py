@@ -1,0 +1,140 @@
+"""What the page Cache shows: kinds of results, how many, how large, when last used; verify and prune, in a worker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from brivl.app import cached, look
+from brivl.app.demo import demo_page
+from brivl.app.look import Chip
+from brivl.app.running import in_progress
+from brivl.backend.cache_report import CacheReport, prune_request, verify_request
+from brivl.backend.jobs import JobStatus
+from brivl.errors import BrivlError
+from brivl.store.sizes import in_bytes
+
+EVERY = 1.0  # s between looks at a job
+REFUSED = "could not look after the cache"
+SIZES = tuple(int(n) for n in (100e9, 50e9, 20e9, 10e9, 5e9, 2e9, 1e9, 500e6, 200e6, 100e6, 0))  # that may stay
+WHAT = (
+    "What was computed is kept here and found again, by any page and the command line. Where the cache outgrows its "
+    "limit (BRIVL_CACHE_MAX), results go that were not used for longest; they are computed again when they are asked "
+    "for. Uploads stay, and so does whatever is being read or written."
+)
+
+
+def cache_page() -> None:
+    """Draw the page. Everything that a user can cause ends as a sentence."""
+    with demo_page():
+        report = cached.cache_report_now()
+        look.headline(f"The cache holds {report.n_results:,} results, {in_bytes(report.size)}")
+        look.chips(_chips(report))
+        look.caption(WHAT)
+        _actions(report)
+        _kinds(report)
+        _folders(report)
+
+
+def _chips(report: CacheReport) -> list[Chip]:
+    chips = [Chip("no limit" if report.limit is None else f"limit {in_bytes(report.limit)}")]
+    chips += [Chip(f"{in_bytes(report.size_aside)} set aside as damaged")] if report.size_aside else []
+    chips += [Chip(f"{report.n_unfinished} unfinished files")] if report.n_unfinished else []
+    return chips
+
+
+def _actions(report: CacheReport) -> None:
+    """Verify and Prune, or the one of them that is going on; and how the last of them ended."""
+    board = cached.housekeeping()
+    running = board.active()
+    if running:
+        _watch(running[0].job_id)
+        return
+    refused = st.session_state.pop(REFUSED, None)
+    if refused:
+        st.error(refused)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.button("Verify all", on_click=_start, args=(verify_request(cached.store()),),
+                  help="Reads and hashes every result. Damaged ones are set aside and computed again.")  # fmt: skip
+        most = st.selectbox("Keep at most", _sizes(report), format_func=_in_words, width=220)
+        st.button("Prune", on_click=_start, args=(prune_request(cached.store(), most),),
+                  help="Deletes what was not used for longest, and what killed computations left behind.")  # fmt: skip
+    for request, status in board.jobs()[:1]:
+        _say_end(request, status)
+
+
+def _sizes(report: CacheReport) -> list[int]:
+    """Sizes to prune to, from the first that would delete something."""
+    return [n for n in SIZES if n < report.size + report.size_aside] or [0]
+
+
+def _in_words(most: int) -> str:
+    return in_bytes(most) if most else "uploads only"
+
+
+def _say_end(request: Mapping[str, Any], status: JobStatus) -> None:
+    if status.state == "failed":
+        st.error(status.error or "It ended early. Start it again.")
+    elif status.state == "cancelled":
+        st.info("Cancelled. What was done until then stays done.")
+    elif status.result is not None:
+        said = _verified if request["task"] == "cache-verify" else _pruned
+        look.note(f"{time.strftime('%H:%M', time.localtime(status.started))}: {said(status.result)}")
+
+
+def _verified(end: Mapping[str, Any]) -> str:
+    damaged = len(end["damaged"])
+    first = f"{end['n_whole']:,} results are whole, {in_bytes(end['n_bytes'])} read and hashed; "
+    what = f"{damaged} were damaged and are set aside. " if damaged else "none is damaged. "
+    return first + what + f"{end['n_abandoned']} files were left by killed computations, {end['n_held_locks']} run now."
+
+
+def _pruned(end: Mapping[str, Any]) -> str:
+    kinds = ", ".join(f"{n} {kind}" for kind, n in end["by_kind"].items())
+    return (f"{end['removed']:,} results deleted{f' ({kinds})' if kinds else ''}, {in_bytes(end['freed'])} freed, "
+            f"{in_bytes(end['left'])} left; {end['n_in_use']} were in use and stay.")  # fmt: skip
+
+
+def _kinds(report: CacheReport) -> None:
+    if not report.kinds:
+        look.small("Nothing is stored yet.")
+        return
+    rows = [
+        (k.kind, k.n, in_bytes(k.size), time.strftime("%Y-%m-%d %H:%M", time.localtime(k.last_use)),
+         "" if k.evictable else "brought by users, never deleted") for k in report.kinds
+    ]  # fmt: skip
+    st.dataframe(pd.DataFrame(rows, columns=["kind", "results", "size", "last used", "note"]), hide_index=True)
+
+
+def _folders(report: CacheReport) -> None:
+    if not report.folders:
+        return
+    with st.expander("Beside the results"):
+        rows = [(f.name, f.n_files, in_bytes(f.size), f.note) for f in report.folders]
+        st.dataframe(pd.DataFrame(rows, columns=["folder", "files", "size", "what it is"]), hide_index=True)
+
+
+@st.fragment(run_every=EVERY)
+def _watch(job_id: str) -> None:
+    """Progress with its Cancel; redraws the page when it has ended."""
+    status = cached.housekeeping().status(job_id)
+    if not status.active:
+        cached.forget_cache_report()
+        st.rerun()
+    share = min(1.0, status.done / status.total) if status.total else 0.0
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.progress(share, text=in_progress(status, "MB"))
+        if st.button("Cancel", key=f"cancel {job_id}", help="What was done until then stays done."):
+            cached.housekeeping().cancel(job_id)
+            st.rerun()
+
+
+def _start(request: dict) -> None:
+    try:
+        cached.housekeeping().submit(request)
+    except BrivlError as error:
+        st.session_state[REFUSED] = str(error)

@@ -1,0 +1,7 @@
+"""Cache: what is stored, whether it is whole, and making room."""
+
+from __future__ import annotations
+
+from brivl.app.cache_view import cache_page
+
+cache_page()
