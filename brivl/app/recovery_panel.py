@@ -13,11 +13,9 @@ from plotly.graph_objects import Figure as PlotlyFigure
 
 from brivl.app import cached, look
 from brivl.app.asking import Shown
-from brivl.app.limits import round_limit
-from brivl.backend.places import masks_of
 from brivl.backend.recovery import Recovery, at_planted_layer, best_layer, compare_with_truth
 from brivl.core.findings import recovery_headline
-from brivl.core.numbers import number
+from brivl.core.numbers import number, round_limit
 from brivl.core.records import EncodingResult, Truth
 from brivl.viz.export import SLIDE, figure_bytes
 from brivl.viz.recovery import (

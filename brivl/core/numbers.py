@@ -39,3 +39,13 @@ def p_text(value: float, symbol: str = "p") -> str:
     if text == "–":
         return f"{symbol} not defined"
     return f"{symbol} {text}" if text[0] in "<>" else f"{symbol} = {text}"
+
+
+LIMITS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+
+
+def round_limit(values: np.ndarray) -> float:
+    """Limit of a colour scale: the first round number that 99 % of the magnitudes do not exceed."""
+    finite = np.abs(values[np.isfinite(values)])
+    reach = float(np.quantile(finite, 0.99)) if finite.size else 0.0
+    return next((step for step in LIMITS if step >= reach), LIMITS[-1])

@@ -27,17 +27,18 @@ def flatmap_page(
     with print_style(page):
         figure = new_page(label, page)
         brain, side = figure.subplots(1, 2, width_ratios=(1 - SCALE_SHARE, SCALE_SHARE))
-        _draw_map(brain, geometry, painting, highlight, page)
+        draw_map(brain, geometry, painting, highlight, page)
         side.axis("off")
         if isinstance(painting.scale, Square):
-            _draw_square(side, painting.scale, page)
+            draw_square(side, painting.scale, page)
         else:
-            _draw_bar(side, painting.scale, page)
+            draw_bar(side, painting.scale, page)
         figure.canvas.draw()
     return figure
 
 
-def _draw_map(axes: Axes, geometry: FlatmapGeometry, painting: Painting, highlight: str | None, page: Page) -> None:
+def draw_map(axes: Axes, geometry: FlatmapGeometry, painting: Painting, highlight: str | None, page: Page) -> None:
+    """Map with outlines, names that fit, L and R, and the space named below it."""
     axes.imshow(np.clip(over_curvature(geometry, painting.rgba, "light"), 0, 1), interpolation="none", aspect="equal")
     thin = page.base / 13
     for name, polygons in geometry.outlines.items():
@@ -78,7 +79,8 @@ def _halo(width: float) -> list[patheffects.AbstractPathEffect]:
     return [patheffects.withStroke(linewidth=width, foreground="#000000", alpha=0.65)]
 
 
-def _draw_bar(side: Axes, bar: Bar, page: Page) -> None:
+def draw_bar(side: Axes, bar: Bar, page: Page) -> None:
+    """Scale of one value, within axes that are switched off."""
     axes = side.inset_axes((0.0, 0.12, 0.16, 0.72))
     low, high = bar.limits
     axes.imshow(
@@ -98,7 +100,8 @@ def _draw_bar(side: Axes, bar: Bar, page: Page) -> None:
         axes.text(0, y, text, transform=axes.transAxes, va=where, size=page.base * 0.85, color=LIGHT.muted)
 
 
-def _draw_square(side: Axes, scale: Square, page: Page) -> None:
+def draw_square(side: Axes, scale: Square, page: Page) -> None:
+    """Scale of a pair of values, within axes that are switched off."""
     axes = side.inset_axes((0.1, 0.25, 0.8, 0.5))
     low, high = scale.limits
     axes.imshow(square(), origin="lower", extent=(low, high, low, high), aspect="equal")

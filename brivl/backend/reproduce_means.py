@@ -1,0 +1,92 @@
+"""Mean R² over voxels for the figures of the paper: fitted or from the store, one tidy row for each region."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from brivl.backend.features import Progress, silent
+from brivl.backend.fit import FitRequest, fit
+from brivl.backend.reproduce_source import Source
+from brivl.backend.subjects import SubjectFacts, keep_facts
+from brivl.core.qualitative_checks import BRAIN, Means
+from brivl.core.records import EncodingResult, Voxels
+from brivl.core.regions.areas import LEVELS, N_CEREBRAL, regions
+from brivl.store.artifacts import Store
+
+MEAN_COLUMNS = ("layer", "subject", "level", "region", "joint", "a", "b", "n_voxels")
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Means of all fits that were asked for, and where each subject's voxels lie."""
+
+    source: Source
+    means: Means
+    facts: Mapping[str, SubjectFacts]
+
+
+def gather(store: Store, source: Source, requests: Sequence[FitRequest], progress: Progress = silent) -> Gathered:
+    """Answers to the requests as means; what is in the store is used, the rest is fitted and kept, one by one.
+
+    progress(done, total, message) counts fits. Raises BrivlError as `fit` does.
+    """
+    rows: list[tuple] = []
+    facts: dict[str, SubjectFacts] = {}
+    for i, request in enumerate(requests):
+
+        def part(done: float, total: float, message: str, i: int = i) -> None:
+            progress(i + done / max(total, 1e-9), len(requests), message)
+
+        part(0, 1, f"Layer {request.layer}, {request.subject}")
+        result = fit(store, request, part).result
+        if request.subject not in facts:
+            facts[request.subject] = keep_facts(store, source.known.dataset, request.subject)
+        rows += mean_rows(request, result, facts[request.subject].voxels, kept(source, result, facts[request.subject]))
+    progress(len(requests), len(requests), "Fits ready")
+    return Gathered(source, Means(pd.DataFrame(rows, columns=list(MEAN_COLUMNS)), source.n_layers), facts)
+
+
+def kept(source: Source, result: EncodingResult, facts: SubjectFacts) -> np.ndarray:
+    """(n_voxels,) bool: voxels behind a figure. Fitted ones; of sentences those in AAL 1 to 90, and with the preset
+    "paper" only those with joint R² above 0, as in the paper (which chooses voxels by the scores that it reports)."""
+    inside = np.asarray(result.selected, bool).copy()
+    if source.family == "sentences":
+        if facts.voxels.aal is not None:
+            inside &= (facts.voxels.aal >= 1) & (facts.voxels.aal <= N_CEREBRAL)
+        if source.preset == "paper":
+            inside &= np.nan_to_num(result.r2_joint) > 0
+    return inside
+
+
+def voxel_rule(source: Source) -> str:
+    """`kept` in words."""
+    if source.family == "movies":
+        return "fitted voxels (explainable variance above 0.1 where the test run repeats)"
+    positive = " and joint R² above 0" if source.preset == "paper" else ""
+    return f"fitted voxels of the 90 cerebral AAL regions (all where there are no labels){positive}"
+
+
+def masks(voxels: Voxels) -> dict[tuple[str, str], np.ndarray]:
+    """(level, region) -> (n_voxels,) bool: the whole brain, ROIs of the data, AAL at three levels."""
+    found = {(BRAIN, BRAIN): np.ones(voxels.n_voxels, bool)}
+    found |= {("roi", name): np.asarray(inside, bool) for name, inside in voxels.rois.items()}
+    if voxels.aal is not None:
+        aal = np.asarray(voxels.aal)
+        found |= {(level, r.name): np.isin(aal, r.labels) for level in LEVELS for r in regions(level)}
+    return found
+
+
+def mean_rows(request: FitRequest, result: EncodingResult, voxels: Voxels, inside: np.ndarray) -> list[tuple]:
+    """Rows with MEAN_COLUMNS, for regions with at least one voxel that is kept."""
+    rows = []
+    for (level, region), mask in masks(voxels).items():
+        chosen = mask & inside
+        if chosen.any():
+            values = (result.r2_joint[chosen], *result.r2_split[:, chosen])
+            means = (float(np.mean(v, dtype=np.float64)) for v in values)
+            rows.append((request.layer, request.subject, level, region, *means, int(chosen.sum())))
+    return rows

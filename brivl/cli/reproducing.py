@@ -1,0 +1,84 @@
+"""python -m brivl reproduce: figures of the paper from any data that can give them, and a table of its statements."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from brivl.errors import RequestError
+from brivl.store.artifacts import Store
+
+OUT = Path("reproduced")
+
+
+def add_verbs(verbs: argparse._SubParsersAction) -> None:
+    """Add `reproduce` to the command line."""
+    p = verbs.add_parser("reproduce", help="figures and statements of the paper, from movie and sentence data")
+    p.add_argument("figures", nargs="+", metavar="FIGURE", help="fig4b, fig6c, figS4, ...; fig4 (all panels); all")
+    p.add_argument("--data", required=True, nargs="+", metavar="DATA", help="phantoms, or folders (docs/own_data.md)")
+    p.add_argument("--out", type=Path, default=OUT, help="folder for PDF, PNG and CSV (default: %(default)s)")
+    p.add_argument("--models", help="multimodal,unimodal (default: the pair that fits the stimuli)")
+    p.add_argument("--subjects", help="some of them, S01,S02 (default: all)")
+    p.add_argument("--layers", help="some of them, 4,8,12 or 1-6 (default: all)")
+    p.add_argument("--preset", default="strict", help="strict (default) or paper")
+    p.add_argument("--json", action="store_true", help="print one JSON object")
+    p.set_defaults(run=run_reproduce)
+
+
+def run_reproduce(args: argparse.Namespace) -> None:
+    """Write the files and print the table of checks. Raises BrivlError for what cannot be answered."""
+    from brivl.backend.reproduce import reproduce
+    from brivl.backend.reproduce_source import Wanted
+
+    wanted = Wanted(tuple(args.data), _models(args.models), _names(args.subjects), _layers(args.layers), args.preset)
+    done = reproduce(Store(args.cache), args.figures, wanted, args.out, _printer())
+    if args.json:
+        rows = done.checks.astype(object).where(done.checks.notna(), None).to_dict("records")
+        print(json.dumps({"out": str(args.out), "files": [path.name for path in done.files], "made": list(done.made),
+                          "not_made": dict(done.not_made), "checks": rows}))  # fmt: skip
+        return
+    print(done.text)
+    print(f"{len(done.files)} files in {args.out}: {', '.join(done.made)}")
+
+
+def _models(text: str | None) -> tuple[str, str] | None:
+    names = tuple(name.strip() for name in text.split(",")) if text is not None else None
+    if names is not None and (len(names) != 2 or not all(names)):
+        raise RequestError(f"Wanted two model names as multimodal,unimodal and got {text!r}.")
+    return names
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()
+
+
+def _layers(text: str | None) -> tuple[int, ...]:
+    """Numbers and spans: "4,8,12", "1-6"."""
+    found: list[int] = []
+    for part in _names(text):
+        first, _, last = part.partition("-")
+        if not (first.isascii() and first.isdecimal()) or (last and not (last.isascii() and last.isdecimal())):
+            raise RequestError(f"Wanted layers such as 4,8,12 or 1-6 and got {text!r}.")
+        if len(part) > 8:
+            raise RequestError(f"Wanted layers such as 4,8,12 or 1-6 and got {text!r}.")
+        found += range(int(first), int(last or first) + 1)
+    return tuple(found)
+
+
+def _printer() -> Callable[[float, float, str], None]:
+    """Progress on stderr: in one line on a terminal, else a line whenever what is done changes."""
+    state = {"said": "", "at": time.monotonic()}
+
+    def on_terminal(done: float, total: float, message: str) -> None:
+        print(f"\r{message}: {done / max(total, 1e-9):4.0%}\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def in_lines(done: float, total: float, message: str) -> None:
+        if message != state["said"]:
+            state["said"] = message
+            print(f"{message} ({done:.0f} of {total:.0f} done)" if total > 1 else message, file=sys.stderr, flush=True)
+
+    return on_terminal if sys.stderr.isatty() else in_lines
