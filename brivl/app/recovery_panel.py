@@ -13,6 +13,7 @@ from plotly.graph_objects import Figure as PlotlyFigure
 
 from brivl.app import cached, look
 from brivl.app.asking import Shown
+from brivl.backend.places import masks_of
 from brivl.backend.recovery import Recovery, at_planted_layer, best_layer, compare_with_truth
 from brivl.core.findings import recovery_headline
 from brivl.core.numbers import number, round_limit
