@@ -41,7 +41,7 @@ def test_random_draws_agree_with_himalayas_estimator(backend):
     Xs, Y, _ = simulate()
     alphas = tuple(np.logspace(3, 7, 6))
     ours = BandedRidge(alphas, Draws(8, 3), normalise_kernels=False, solver=Solver(backend, 13, 3)).fit(Xs, Y)
-    theirs = himalaya_fit(Xs, Y, ours._candidates(np.arange(2)), alphas)
+    theirs = himalaya_fit(Xs, Y, ours.candidates(np.arange(2)), alphas)
     np.testing.assert_allclose(ours.cv_scores_, theirs.cv_scores_, atol=1e-4)
     np.testing.assert_allclose(np.log(ours.band_weights_ / ours.alphas_), theirs.deltas_, atol=1e-4)
     kernels = np.stack([X @ X.T for X in Xs])

@@ -11,6 +11,7 @@ import numpy as np
 
 from brivl.backend.datasets import open_dataset
 from brivl.backend.features import Progress, check_layer, layer_features, resolve_pooling, silent
+from brivl.backend.fit_parts import FitParts, forget_finished
 from brivl.backend.subjects import keep_facts
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.records import EncodingResult
@@ -111,14 +112,16 @@ def fit(store: Store, request: FitRequest, progress: Progress = silent) -> Answe
 
     def compute() -> tuple[dict[str, np.ndarray], dict]:
         computed.append(True)
-        return _compute(store, request, dataset, progress)
+        return _compute(store, request, dataset, progress, FitParts(store, key))
 
     artifact = store.get_or_compute(key, compute)
+    if computed:
+        forget_finished(store)
     return _answer(request, artifact, "miss" if computed else "hit")
 
 
 def _compute(
-    store: Store, request: FitRequest, dataset: Dataset, progress: Progress
+    store: Store, request: FitRequest, dataset: Dataset, progress: Progress, parts: FitParts
 ) -> tuple[dict[str, np.ndarray], dict]:
     from brivl.core.encoding.encode import encode  # here: those who only look answers up need no himalaya
 
@@ -133,7 +136,8 @@ def _compute(
     progress(0, 1, what)
     prepared = time.monotonic()
     result = encode(Xs, responses, dataset.design(request.subject), PRESETS[request.preset],
-                    lambda done, total: progress(done, total, what))  # fmt: skip
+                    lambda done, total: progress(done, total, what),
+                    parts)  # fmt: skip
     arrays = {
         "r2_joint": result.r2_joint,
         "r2_split": result.r2_split,

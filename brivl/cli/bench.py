@@ -18,15 +18,19 @@ from brivl.store.artifacts import Store
 def add_verbs(verbs: argparse._SubParsersAction) -> None:
     """Add `bench` to the command line."""
     p = verbs.add_parser("bench", help="measure how long the main jobs take on this machine")
-    p.add_argument("what", choices=["first-answer", "sweep", "retrieval", "fit"])
+    p.add_argument("what", choices=["first-answer", "sweep", "retrieval", "fit", "memory"])
     p.add_argument("--dataset", default="phantom-movie", help="a phantom (default: %(default)s)")
-    p.add_argument("--n", type=int, help="retrieval: embeddings (default 1,000,000); fit: training samples (900)")
+    p.add_argument("--n", type=int, help="retrieval: embeddings (default 1,000,000); fit, memory: samples (900)")
     p.add_argument("--kind", choices=["movie", "sentences"], default="movie", help="fit: features with delays, or not")
-    p.add_argument("--voxels", type=int, default=1000, help="fit: voxels of a subject (default: %(default)s)")
+    p.add_argument("--voxels", type=int, default=1000, help="fit, memory: voxels of a subject (%(default)s)")
     p.add_argument("--subjects", type=int, default=5, help="fit: subjects (default: %(default)s)")
     p.add_argument("--draws", type=int, default=20, help="fit: of himalaya's 20 draws; fewer are extrapolated")
     p.add_argument("--regret", action="store_true", help="fit: instead, the loss given away against the full grid")
     p.add_argument("--himalaya-subjects", type=int, help="fit: subjects that himalaya fits; fewer are extrapolated")
+    p.add_argument("--width", type=int, default=768, help="memory: features of a band (default: %(default)s)")
+    p.add_argument("--batches", type=int, help="memory: stop after so many batches of voxels (default: fit all)")
+    p.add_argument("--voxel-sweep", help="memory: several numbers of voxels, as 10000,20000,40000")
+    p.add_argument("--plot", type=Path, help="memory, with --voxel-sweep: write seconds and GiB by voxels to this PNG")
     p.add_argument("--json", action="store_true", help="print one JSON object")
     p.set_defaults(run=run_bench)
 
@@ -40,6 +44,8 @@ def run_bench(args: argparse.Namespace) -> None:
         measured = _search(1_000_000 if args.n is None else args.n)
     elif args.what == "fit":
         measured = _solvers(args)
+    elif args.what == "memory":
+        measured = _memory(args)
     else:
         with tempfile.TemporaryDirectory(prefix="brivl-bench-") as folder:
             measured = _measure(args.what, args.dataset, Store(Path(folder)))
@@ -93,6 +99,38 @@ def _solvers(args: argparse.Namespace) -> dict[str, Any]:
     n = 900 if args.n is None else args.n
     size = Size(args.kind, n, args.voxels, args.subjects, args.draws, args.himalaya_subjects)
     return regret(size) if args.regret else bench_fit(size)
+
+
+def _memory(args: argparse.Namespace) -> dict[str, Any]:
+    """Peak memory and seconds of a fit of responses that lie in a file, or of several with a line through them."""
+    from brivl.backend.memory_bench import Shape, bench_memory, sweep_voxels
+
+    shape = Shape(args.voxels, 900 if args.n is None else args.n, args.width, args.batches)
+    if args.voxel_sweep is None:
+        return bench_memory(shape)
+    try:
+        voxels = [int(number) for number in args.voxel_sweep.split(",")]
+    except ValueError as error:
+        raise RequestError(f"Wanted numbers of voxels as 10000,20000,40000 and got {args.voxel_sweep!r}.") from error
+    if args.plot is not None and (args.plot.suffix != ".png" or not args.plot.resolve().parent.is_dir()):
+        raise RequestError(f"Wanted --plot as a .png file in a folder that exists and got {str(args.plot)!r}.")
+    measured = sweep_voxels(voxels, shape)
+    if args.plot is not None:
+        args.plot.write_bytes(_plot(measured))
+    return measured
+
+
+def _plot(measured: dict[str, Any]) -> bytes:
+    from brivl.viz.style import FigureLabel
+    from brivl.viz.voxel_cost import voxel_cost_png
+
+    fixed, slope = measured["cpu_s_fixed"], measured["cpu_s_per_1000_voxels"] / 1000
+    label = FigureLabel(
+        f"{measured['n']} samples: {1000 * slope:.2g} processor seconds per thousand voxels, after {fixed:.3g}",
+        "One fit of two bands, responses read from their file in batches.", simulated=True,
+        detail=f"{measured['width']} features a band at four delays, preset strict, test set of 270 samples",
+    )  # fmt: skip
+    return voxel_cost_png(measured["fits"], (fixed, slope), label)
 
 
 def _timed(work: Callable[[], object]) -> float:

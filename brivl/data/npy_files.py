@@ -7,14 +7,17 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
+from brivl.core.columns import Columns
 from brivl.errors import DataError
 
 NUMERIC = "fiub"  # kinds of dtype that are numbers: float, int, unsigned, bool
+STRIP_ROWS = 256
 _BROKEN = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, KeyError)
 
 
@@ -42,6 +45,35 @@ def read_numbers(path: Path, name: str | None = None) -> np.ndarray:
         _header(path, name, file, held)
     with _opened(path, name) as (file, _):
         return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def response_columns(path: Path, n_train: int, n_test: int) -> tuple[Columns, Columns | None]:
+    """Responses (n_train + n_test, n_voxels) of a .npy file that stay there: training rows, and the one test repeat.
+
+    DataError as in `array_shape`, now or when columns are read.
+    """
+    n_voxels = array_shape(path)[1]
+    test = slice(n_train, n_train + n_test)
+    Y_train = Columns((n_train, n_voxels), partial(_read_columns, path, slice(0, n_train)))
+    Y_test = Columns((1, n_test, n_voxels), lambda start, stop: _read_columns(path, test, start, stop)[None])
+    return Y_train, Y_test if n_test else None
+
+
+def _read_columns(path: Path, rows: slice, start: int, stop: int) -> np.ndarray:
+    """Rows and columns start to stop of the array (n_rows, n_columns) in a .npy file, float32.
+
+    The file is mapped, a strip of rows at a time, so that no more of it than a strip counts as memory of the process.
+    """
+    with _opened(path, None) as (file, held):
+        n_rows = _header(path, None, file, held)[0][0]
+        first, last, _ = rows.indices(n_rows)
+        found = np.empty((last - first, stop - start), np.float32)
+        for i in range(first, last, STRIP_ROWS):
+            strip = slice(i, min(i + STRIP_ROWS, last))
+            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+            found[strip.start - first : strip.stop - first] = mapped[strip, start:stop]
+            del mapped
+        return found
 
 
 def label(path: Path, name: str | None) -> str:

@@ -16,6 +16,7 @@ Responses are taken as they are: nothing is detrended here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +24,11 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse
 
+from brivl.core.columns import LARGE_BYTES
 from brivl.core.records import Design, Responses, Stimulus, Truth
 from brivl.data.dataset import check_subject
 from brivl.data.file_digest import digest_files
-from brivl.data.npy_files import array_names, array_shape, label, read_numbers
+from brivl.data.npy_files import array_names, array_shape, label, read_numbers, response_columns
 from brivl.data.plain_description import Description, read_description
 from brivl.data.plain_voxels import read_voxels
 from brivl.errors import DataError
@@ -111,11 +113,16 @@ class PlainDataset:
         return Stimulus("features", (), scipy.sparse.csr_matrix((n_samples, 0)), features)
 
     def responses(self, subject: str) -> Responses:
-        """Training responses (n_train, n_voxels) and test responses (n_repeats, n_test, n_voxels) or None, float32."""
+        """Training responses (n_train, n_voxels) and test responses (n_repeats, n_test, n_voxels) or None, float32.
+
+        Large .npy files are read a range of voxels at a time, when it is asked for.
+        """
         check_subject(self, subject)
         n_train, n_test = self._rows(subject)
         path = self.files[subject]
-        if path.suffix == ".npy":
+        if path.suffix == ".npy" and 4 * math.prod(array_shape(path)) > LARGE_BYTES:
+            Y_train, Y_test = response_columns(path, n_train, n_test)
+        elif path.suffix == ".npy":
             Y = read_numbers(path).astype(np.float32)
             Y_train, Y_test = Y[:n_train], Y[None, n_train:] if n_test else None
         else:

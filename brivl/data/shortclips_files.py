@@ -12,10 +12,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from brivl.core.columns import LARGE_BYTES, READ_COLUMNS, Columns
 from brivl.data.annex import check_fetched, is_pointer
 from brivl.data.hdf5_file import Hdf5File, open_hdf5
 from brivl.data.movie_frames import FrameFile, look_at_frames
@@ -128,14 +130,34 @@ def _read_onsets(file: Hdf5File, n_train: int) -> np.ndarray:
     return onsets.astype(int)
 
 
-def read_responses(path: Path, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """Y_train (n_train, n_voxels) and Y_test (n_repeats, n_test, n_voxels), float32, NaN where the file has NaN."""
+def read_responses(path: Path, layout: Layout) -> tuple[np.ndarray | Columns, np.ndarray | Columns]:
+    """Y_train (n_train, n_voxels) and Y_test (n_repeats, n_test, n_voxels), float32, NaN where the file has NaN.
+
+    Large ones stay in the file and are read a range of voxels at a time, unless they are stored in chunks so wide that
+    every range would have the whole file decompressed.
+    """
+    shapes = {"Y_train": (layout.n_train, layout.n_voxels),
+              "Y_test": (layout.n_repeats, layout.n_test, layout.n_voxels)}  # fmt: skip
     with open_hdf5(path) as file:
-        Y_train, Y_test = file.read("Y_train", np.float32), file.read("Y_test", np.float32)
-    shape = (layout.n_repeats, layout.n_test, layout.n_voxels)
-    if Y_train.shape != (layout.n_train, layout.n_voxels) or Y_test.size != np.prod(shape):
-        raise DataError(f"{str(path)!r} has changed while it was read; start again.")
-    return Y_train, Y_test.reshape(shape)
+        narrow = all((file.array(name).chunks or (1,))[-1] <= READ_COLUMNS for name in shapes)
+    if narrow and 4 * layout.n_train * layout.n_voxels > LARGE_BYTES:
+        Y_train, Y_test = (Columns(shape, partial(_read_columns, path, name, shape)) for name, shape in shapes.items())
+        return Y_train, Y_test
+    Y_train, Y_test = (_read_columns(path, name, shape, 0, layout.n_voxels) for name, shape in shapes.items())
+    return Y_train, Y_test
+
+
+def _read_columns(path: Path, name: str, shape: tuple[int, ...], start: int, stop: int) -> np.ndarray:
+    """Columns of an array of this shape, or of its only repeat; float32. DataError where the file has changed."""
+    with open_hdf5(path) as file:
+        array = file.array(name)
+        if array.shape not in (shape, shape[1:] if shape[0] == 1 else shape):
+            raise DataError(f"{str(path)!r} has changed while it was read; start again.")
+        values = np.empty((*array.shape[:-1], stop - start), np.float32)
+        with file.reading(name):
+            if values.size:
+                array.read_direct(values, np.s_[..., start:stop])
+    return values.reshape(*shape[:-1], stop - start)
 
 
 def look_at_stimuli(files: Files, layout: Layout) -> tuple[list[FrameFile], int]:

@@ -8,16 +8,16 @@ and Gallant 2022). Searches over (g, a): `surface_search`, the default, and hima
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from hashlib import blake2b
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from brivl.core.encoding.bands import Bands, kernel_scales
 from brivl.core.encoding.cross_validation import Folds, contiguous_folds
 from brivl.core.encoding.fold_compression import compressed, part_the_rows
-from brivl.core.encoding.problem import Problem, Progress, Solver, Steps
+from brivl.core.encoding.problem import Progress, Solver, Steps
 from brivl.core.encoding.random_search import draw, random_search
 from brivl.core.encoding.ratios import choose, ratio_grid
 from brivl.core.encoding.split_score import himalaya_backend, r2_joint, r2_split
@@ -80,51 +80,60 @@ class BandedRidge(BaseEstimator):
         if not len(self.alphas) or not all(0 < alpha < np.inf for alpha in self.alphas):
             raise RequestError(f"Alphas must be positive numbers, at least one; got {self.alphas!r}.")
         Xs, Y = [np.asarray(X, np.float32) for X in Xs], np.asarray(Y, np.float32)
-        self.kernel_scales_ = _kernel_scales(Xs) if self.normalise_kernels else np.ones(len(Xs), np.float32)
-        folds = contiguous_folds(len(Y), self.cv) if isinstance(self.cv, int) else self.cv
-        rows = compressed(Xs, Y, folds, self.kernel_scales_)
+        self.kernel_scales_ = self.scales_of(Xs)
+        rows = compressed(Xs, Y, self.folds_of(len(Y)), self.kernel_scales_)
         self.Xs_fit_ = rows.Xs
-        kernels = np.stack([scale * (X @ X.T) for X, scale in zip(rows.Xs, self.kernel_scales_, strict=True)])
-        owner = _identical(kernels)
-        distinct = np.unique(owner)
-        problem = Problem(kernels[distinct], rows.folds, rows.fold_weights, self._candidates(owner), self.alphas)
-        weights = self._search(problem, rows.Y, progress, overwrite_Y or rows.Y is not Y)
+        folds = rows.folds, rows.fold_weights
+        bands = Bands.of(rows.Xs, self.kernel_scales_, folds, self.candidates, self.alphas)
+        self.band_weights_ = self._search(bands, rows.Y, progress, overwrite_Y or rows.Y is not Y)
         self.cv_scores_ -= rows.unreachable
-        sharing = np.bincount(owner, minlength=len(Xs))[owner]
-        self.band_weights_ = weights[np.searchsorted(distinct, owner)] / sharing[:, None]
         return self
+
+    def scales_of(self, Xs: Sequence[np.ndarray]) -> np.ndarray:
+        """What each band's kernel is multiplied by: (n_bands,) float32."""
+        return kernel_scales(Xs) if self.normalise_kernels else np.ones(len(Xs), np.float32)
+
+    def folds_of(self, n_rows: int) -> Folds:
+        """The folds that choose weights and alpha."""
+        return contiguous_folds(n_rows, self.cv) if isinstance(self.cv, int) else self.cv
 
     def predict(self, Xs: Sequence[np.ndarray], split: bool = False) -> np.ndarray:
         """Predictions (n_samples, n_voxels), or with split=True by band (n_bands, n_samples, n_voxels), float32."""
         check_is_fitted(self, "dual_coef_")
         _check_bands(Xs, None, [X.shape[1] for X in self.Xs_fit_])
-        bands = np.stack([
-            (scale * (np.asarray(X, np.float32) @ X_fit.T)) @ self.dual_coef_ * weights
-            for X, X_fit, scale, weights in zip(Xs, self.Xs_fit_, self.kernel_scales_, self.band_weights_, strict=True)
-        ])
+        bands = np.stack(
+            [
+                (scale * (np.asarray(X, np.float32) @ X_fit.T)) @ self.dual_coef_ * weights
+                for X, X_fit, scale, weights in zip(
+                    Xs, self.Xs_fit_, self.kernel_scales_, self.band_weights_, strict=True
+                )
+            ]
+        )
         return bands if split else bands.sum(0)
 
     def score(self, Xs: Sequence[np.ndarray], Y: np.ndarray, split: bool = False) -> np.ndarray:
         """R2 per voxel (n_voxels,), or its parts by band (n_bands, n_voxels); Y is to be centred by the caller."""
         return r2_split(Y, self.predict(Xs, split=True)) if split else r2_joint(Y, self.predict(Xs))
 
-    def _search(self, problem: Problem, Y: np.ndarray, progress: Progress | None, overwrite: bool) -> np.ndarray:
-        """Weights (n_kernels, n_voxels) chosen; scores, alphas and dual weights are kept."""
-        canonical, place = _canonical(problem)
+    def _search(self, bands: Bands, Y: np.ndarray, progress: Progress | None, overwrite: bool) -> np.ndarray:
+        """Weights (n_bands, n_voxels) chosen; scores, alphas and dual weights are kept."""
         with himalaya_backend(self.solver.backend) as backend:
-            search = SurfaceSearch(canonical, self.solver, backend)
-            if self.solver.method == "himalaya" or not part_the_rows(problem.folds, len(Y)):
-                scores, alphas = random_search(canonical, Y, self.solver, progress)
+            search = SurfaceSearch(bands.problem, self.solver, backend)
+            if self.solver.method == "himalaya" or not part_the_rows(bands.problem.folds, len(Y)):
+                scores, alphas = random_search(bands.problem, Y, self.solver, progress)
             else:
                 scores, alphas = search.search(Y, Steps(progress, 2 * search.n_combinations))
-            self.cv_scores_ = scores[place]
-            best = choose(self.cv_scores_, problem.candidates)
-            self.alphas_ = alphas[place[best], np.arange(len(best))]
-            self.dual_coef_ = _refit(search, Y, place[best], self.alphas_, Y if overwrite else np.empty_like(Y))
-        return problem.candidates[best].T
+            self.cv_scores_ = scores[bands.place]
+            best = choose(self.cv_scores_, bands.candidates)
+            self.alphas_ = alphas[bands.place[best], np.arange(len(best))]
+            self.dual_coef_ = refit(search, Y, bands.place[best], self.alphas_, Y if overwrite else np.empty_like(Y))
+        return bands.weights(best)
 
-    def _candidates(self, owner: np.ndarray) -> np.ndarray:
-        """Weights to try for the distinct kernels; what bands with one kernel would get is added up."""
+    def candidates(self, owner: np.ndarray) -> np.ndarray:
+        """Weights to try for the distinct kernels; what bands with one kernel would get is added up.
+
+        owner (n_bands,): the first band with the same kernel.
+        """
         distinct = np.unique(owner)
         if self.ratios is None:
             return ratio_grid(len(distinct))
@@ -138,26 +147,13 @@ class BandedRidge(BaseEstimator):
         return merged[np.sort(first)]
 
 
-def _refit(
-    search: SurfaceSearch, Y: np.ndarray, best: np.ndarray, alphas: np.ndarray, dual: np.ndarray
-) -> np.ndarray:
+def refit(search: SurfaceSearch, Y: np.ndarray, best: np.ndarray, alphas: np.ndarray, dual: np.ndarray) -> np.ndarray:
     """Dual weights (n_rows, n_voxels), each voxel with the candidate and the alpha that it chose; written to `dual`."""
     for candidate in np.unique(best):
         voxels = np.flatnonzero(best == candidate)
         for some in np.array_split(voxels, -(-len(voxels) // search.solver.n_voxels_batch)):
             dual[:, some] = search.dual(int(candidate), Y[:, some], alphas[some])
     return dual
-
-
-def _canonical(problem: Problem) -> tuple[Problem, np.ndarray]:
-    """Kernels in the order of their digests and candidates sorted; and where each given candidate went.
-
-    The caller's order of bands then cannot change anything, not even rounding.
-    """
-    order = np.argsort([blake2b(np.ascontiguousarray(K)).hexdigest() for K in problem.kernels])
-    turned = problem.candidates[:, order]
-    rows = np.lexsort(turned.T[::-1])
-    return replace(problem, kernels=problem.kernels[order], candidates=turned[rows]), np.argsort(rows)
 
 
 def _checked_ratios(ratios: np.ndarray, n_bands: int) -> np.ndarray:
@@ -168,22 +164,6 @@ def _checked_ratios(ratios: np.ndarray, n_bands: int) -> np.ndarray:
             f"Ratios (n_candidates, {n_bands}) of weights >= 0 that sum to 1 are wanted; got {ratios!r}."
         )
     return ratios
-
-
-def _kernel_scales(Xs: Sequence[np.ndarray]) -> np.ndarray:
-    """One over the mean diagonal of each band's kernel; 1 for a band that is zero throughout."""
-    means = np.array([np.square(X, dtype=np.float64).sum() / len(X) for X in Xs])
-    return np.where(means > 0, 1 / np.where(means > 0, means, 1), 1).astype(np.float32)
-
-
-def _identical(kernels: np.ndarray) -> np.ndarray:
-    """For each band the first band with the same kernel up to rounding: (n_bands,) int."""
-    owner = np.arange(len(kernels))
-    for later in range(1, len(kernels)):
-        tolerance = 1e-6 * np.abs(kernels[later]).max()
-        same = [i for i in range(later) if np.abs(kernels[i] - kernels[later]).max() <= tolerance]
-        owner[later] = owner[same[0]] if same else later
-    return owner
 
 
 def _check_bands(Xs: Sequence[np.ndarray], Y: np.ndarray | None, widths: Sequence[int] | None = None) -> None:

@@ -33,23 +33,51 @@ class Rows:
     unreachable: np.ndarray  # (n_voxels,) mean squared error that turning has taken out of the loss
 
 
+@dataclass(frozen=True)
+class Turn:
+    """How the rows of each fold are turned: by orthonormal bases (n_held_out, rank) of the features there."""
+
+    held_out: list[np.ndarray]
+    bases: list[np.ndarray]
+
+    @classmethod
+    def of(cls, Xs: list[np.ndarray], folds: Folds, scales: np.ndarray) -> Turn | None:
+        """From bands (n_rows, n_features) and the scales of their kernels; None unless rows become fewer by a third."""
+        n_rows = len(Xs[0])
+        if not part_the_rows(folds, n_rows):
+            return None
+        held_out = [test for _, test in folds]
+        bases = [_basis([X[rows] for X in Xs], scales) for rows in held_out]
+        ranks = np.array([U.shape[1] for U in bases])
+        if ranks.sum() > (1 - WORTHWHILE) * n_rows or ranks.min() == 0:
+            return None
+        return cls(held_out, bases)
+
+    def rows(self, part: np.ndarray) -> np.ndarray:
+        """Features or responses (n_rows, n_columns) turned: (sum of ranks, n_columns)."""
+        return np.concatenate([U.T @ part[rows] for U, rows in zip(self.bases, self.held_out, strict=True)])
+
+    def missed(self, Y: np.ndarray) -> np.ndarray:
+        """Mean squared error (n_voxels,) that turning takes out of the loss."""
+        pairs = zip(self.bases, self.held_out, strict=True)
+        return np.mean([np.square(Y[r] - U @ (U.T @ Y[r])).mean(0) for U, r in pairs], axis=0)
+
+    @property
+    def folds(self) -> tuple[Folds, np.ndarray]:
+        """Folds of the turned rows, and their weights."""
+        ranks = np.array([U.shape[1] for U in self.bases])
+        return _consecutive(ranks), ranks / np.array([len(rows) for rows in self.held_out])
+
+
 def compressed(Xs: list[np.ndarray], Y: np.ndarray, folds: Folds, scales: np.ndarray) -> Rows:
     """Rows turned fold by fold if that makes them fewer by a third, else as they are.
 
     Xs: bands (n_rows, n_features), Y (n_rows, n_voxels), scales (n_bands,) of the bands' kernels.
     """
-    as_they_are = Rows(Xs, Y, folds, np.ones(len(folds)), np.zeros(Y.shape[1], np.float32))
-    if not part_the_rows(folds, len(Y)):
-        return as_they_are
-    held_out = [test for _, test in folds]
-    bases = [_basis([X[rows] for X in Xs], scales) for rows in held_out]
-    ranks = np.array([U.shape[1] for U in bases])
-    if ranks.sum() > (1 - WORTHWHILE) * len(Y) or ranks.min() == 0:
-        return as_they_are
-    turned = [np.concatenate([U.T @ part[rows] for U, rows in zip(bases, held_out, strict=True)]) for part in (*Xs, Y)]
-    missed = [np.square(Y[r] - U @ (U.T @ Y[r])).mean(0) for U, r in zip(bases, held_out, strict=True)]
-    sizes = np.array([len(rows) for rows in held_out])
-    return Rows(turned[:-1], turned[-1], _consecutive(ranks), ranks / sizes, np.mean(missed, axis=0))
+    turn = Turn.of(Xs, folds, scales)
+    if turn is None:
+        return Rows(Xs, Y, folds, np.ones(len(folds)), np.zeros(Y.shape[1], np.float32))
+    return Rows([turn.rows(X) for X in Xs], turn.rows(Y), *turn.folds, turn.missed(Y))
 
 
 def part_the_rows(folds: Folds, n_rows: int) -> bool:

@@ -6,7 +6,7 @@ single rows; the same algebra holds for blocks). No fold needs a decomposition o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +17,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky
 from threadpoolctl import ThreadpoolController
 
 from brivl.core.encoding.problem import Array
+from brivl.core.encoding.shelf import Shelf
 
 # Added to the diagonal of a loss that is to be factored, as a share of its largest entry; what it adds is taken off.
 JITTER = 2e-6
@@ -69,6 +70,12 @@ class Decomposition:
         in_order = vectors if np.array_equal(order, np.arange(len(order))) else vectors[order]
         return cls(np.maximum(values, 0), backend.asarray(in_order), smallest)
 
+    def kept(self, shelf: Shelf, backend: ModuleType) -> Callable[[], Decomposition]:
+        """Itself for later, the vectors on a shelf."""
+        vectors = shelf.keep(backend.to_numpy(self.vectors))
+        values, smallest = self.values, self.smallest_alpha
+        return lambda: Decomposition(values, backend.asarray(vectors()), smallest)
+
     def shrinkage(self, alpha: float) -> np.ndarray:
         """alpha / (values + alpha): eigenvalues of alpha Q, which stay in range for any alpha."""
         return (alpha / (self.values.astype(np.float64) + alpha)).astype(self.values.dtype)
@@ -113,22 +120,23 @@ def error_rows(eigen: Decomposition, blocks: Blocks, alpha: float, backend: Modu
 class QuadraticLoss:
     """The loss of one candidate and alpha as a function of y, |E y|^2, prepared for many voxels."""
 
-    def __init__(self, errors: np.ndarray, n_voxels: int, backend: ModuleType) -> None:
+    def __init__(self, errors: np.ndarray, n_voxels: int, backend: ModuleType, shelf: Shelf | None = None) -> None:
+        """n_voxels: that will be asked for in all. With a shelf the matrix is kept there between calls."""
         self.backend, self.added = backend, 0.0
         factor = self._triangle(errors) if n_voxels > VOXELS_PER_ROW * len(errors) else None
         size = -(-len(errors) // TRIANGLE_BLOCKS)
         rows = errors if factor is None else factor
-        self.parts = []
+        self.parts: list[tuple[int, Callable[[], Array]]] = []
         for start in range(0, len(rows), size):
             first = 0 if factor is None else start
             part = np.ascontiguousarray(rows[start : start + size, first:])
-            self.parts.append((first, backend.asarray(part)))
+            self.parts.append((first, _there(part, backend) if shelf is None else shelf.keep(part)))
 
     def __call__(self, Y: Array, squares: np.ndarray) -> np.ndarray:
         """Loss (n_voxels,) float64 of Y (n_rows, n_voxels), whose sums of squares are `squares`."""
         total = -self.added * squares
         for first, part in self.parts:
-            errors = part @ Y[first:]
+            errors = self.backend.asarray(part()) @ Y[first:]
             errors *= errors
             total += self.backend.to_numpy(errors.sum(0))
         return total
@@ -145,6 +153,12 @@ class QuadraticLoss:
             return None
         self.added = added
         return factor
+
+
+def _there(part: np.ndarray, backend: ModuleType) -> Callable[[], Array]:
+    """The part where the backend computes, moved there once."""
+    moved = backend.asarray(part)
+    return lambda: moved
 
 
 def _one_thread() -> AbstractContextManager:

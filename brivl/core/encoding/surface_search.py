@@ -9,6 +9,7 @@ Few voxels, or exact=True, have every combination computed instead.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from types import ModuleType
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from brivl.core.encoding.leave_out import Blocks, Decomposition, QuadraticLoss, dual_weights, error_rows, losses
 from brivl.core.encoding.problem import Array, Problem, Solver, Steps
 from brivl.core.encoding.score_map import RELEVANT, ScoreMap, learn_map
+from brivl.core.encoding.shelf import Shelf
 
 # Sample voxels, and those of them from the most predictable twentieth, where errors of mapping are largest.
 N_SAMPLE, N_STRONG, STRONG = 384, 96, 0.05
@@ -30,12 +32,13 @@ OPERATOR_BYTES = 400 * 2**20
 class SurfaceSearch:
     """Search over one problem; decompositions are kept, so that refitting needs none."""
 
-    def __init__(self, problem: Problem, solver: Solver, backend: ModuleType) -> None:
-        self.problem, self.solver, self.backend = problem, solver, backend
+    def __init__(self, problem: Problem, solver: Solver, backend: ModuleType, shelf: Shelf | None = None) -> None:
+        """With a shelf decompositions are kept there, else in memory."""
+        self.problem, self.solver, self.backend, self.shelf = problem, solver, backend, shelf
         self.blocks = Blocks.of([test for _, test in problem.folds], problem.fold_weights)
         # Larger alphas first, so that ties go to them, as himalaya has it.
         self.alphas = np.sort(np.asarray(problem.alphas, np.float64))[::-1]
-        self.eigen: dict[int, Decomposition] = {}
+        self.eigen: dict[int, Callable[[], Decomposition]] = {}
         self.map: ScoreMap | None = None
         self._ordered = bool((np.diff(self.blocks.order) == 1).all())
         self._row_weights = np.empty(len(self.blocks.order), np.float32)
@@ -49,8 +52,9 @@ class SurfaceSearch:
     def decomposition(self, candidate: int) -> Decomposition:
         """Of the candidate's kernel; computed once."""
         if candidate not in self.eigen:
-            self.eigen[candidate] = Decomposition.of(self.problem.mixed(candidate), self.blocks.order, self.backend)
-        return self.eigen[candidate]
+            made = Decomposition.of(self.problem.mixed(candidate), self.blocks.order, self.backend)
+            self.eigen[candidate] = (lambda: made) if self.shelf is None else made.kept(self.shelf, self.backend)
+        return self.eigen[candidate]()
 
     def search(self, Y: np.ndarray, steps: Steps) -> tuple[np.ndarray, np.ndarray]:
         """Score of each candidate at its best alpha, and that alpha: both (n_candidates, n_voxels) float32.
@@ -59,9 +63,13 @@ class SurfaceSearch:
         """
         sample = self.sample(Y)
         if self.solver.exact or len(sample) == Y.shape[1]:
-            return self._best(self.all_scores(Y, steps), np.arange(self.n_combinations))
+            return self.search_all(Y, steps)
         self.map = self.calibrate(Y[:, sample], steps)
         return self._mapped_scores(Y, self.map, steps)
+
+    def search_all(self, Y: np.ndarray, steps: Steps) -> tuple[np.ndarray, np.ndarray]:
+        """As `search`, with every combination computed for every voxel."""
+        return self._best(self.all_scores(Y, steps), np.arange(self.n_combinations))
 
     def dual(self, candidate: int, Y: np.ndarray, alphas: np.ndarray) -> np.ndarray:
         """Dual weights (n_rows, n_voxels) of voxels of one candidate, each with its alpha."""
@@ -72,19 +80,17 @@ class SurfaceSearch:
 
     def sample(self, Y: np.ndarray) -> np.ndarray:
         """Voxels (n_sample,) spread over all degrees of predictability, with more of the strongest."""
-        n_voxels = Y.shape[1]
-        if n_voxels <= N_SAMPLE:
-            return np.arange(n_voxels)
-        directions = np.random.default_rng(0).standard_normal((len(Y), N_DIRECTIONS), np.float32)
-        seen = (self.problem.kernels.sum(0) @ directions).T
+        return spread_sample(self.predictability(Y)) if Y.shape[1] > N_SAMPLE else np.arange(Y.shape[1])
+
+    def predictability(self, Y: np.ndarray) -> np.ndarray:
+        """A rough measure (n_voxels,) of how much of each voxel lies in directions that the kernels favour."""
         squares = np.maximum(np.einsum("ij,ij->j", Y, Y), np.finfo(np.float32).tiny)
-        weakest_first = np.argsort(np.square(seen @ Y).sum(0) / squares, kind="stable")
-        strong = weakest_first[-max(int(STRONG * n_voxels), N_STRONG) :]
-        spread = [_spread(weakest_first, N_SAMPLE - N_STRONG), _spread(strong, N_STRONG)]
-        ranks = np.empty(n_voxels, int)
-        ranks[weakest_first] = np.arange(n_voxels)
-        chosen = np.unique(np.concatenate(spread))
-        return chosen[np.argsort(ranks[chosen])]
+        return np.square(self._directions @ Y).sum(0) / squares
+
+    @cached_property
+    def _directions(self) -> np.ndarray:
+        directions = np.random.default_rng(0).standard_normal((len(self._row_weights), N_DIRECTIONS), np.float32)
+        return (self.problem.kernels.sum(0) @ directions).T
 
     def calibrate(self, Y: np.ndarray, steps: Steps) -> ScoreMap:
         """Map of scores learnt from sample voxels Y (n_rows, n_sample).
@@ -124,12 +130,15 @@ class SurfaceSearch:
 
     def _mapped_scores(self, Y: np.ndarray, score_map: ScoreMap, steps: Steps) -> tuple[np.ndarray, np.ndarray]:
         """Best score and alpha of each candidate, from the pivots' losses."""
-        pivot_losses = self._losses_of_many(score_map.pivots, Y, steps)
+        return self.mapped(Y, score_map, self._losses_of_many(score_map.pivots, Y, steps))
+
+    def mapped(self, Y: np.ndarray, score_map: ScoreMap, pivot_losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Best score and alpha of each candidate, (n_candidates, n_voxels) each, from losses (n_pivots, n_voxels)."""
         usable = self._usable(score_map)
         worthwhile = score_map.relevant.reshape(len(self.problem.candidates), -1).any(1)
         factors = score_map.factors[:, usable].astype(np.float32)
         scores, alphas = np.empty((2, len(self.problem.candidates), Y.shape[1]), np.float32)
-        for batch in self._batches(Y):
+        for batch in self.batches(Y):
             null = self._sums(Y[:, batch])[0]
             gains = (null - pivot_losses[:, batch]).astype(np.float32)
             mapped = factors.T @ gains - null.astype(np.float32)
@@ -168,17 +177,16 @@ class SurfaceSearch:
     def _losses_of_many(self, combinations: np.ndarray, Y: np.ndarray, steps: Steps) -> np.ndarray:
         """Losses (n_combinations given, n_voxels) float64, a group of combinations and a batch of voxels at a time."""
         found = np.empty((len(combinations), Y.shape[1]))
-        batches, size = self._batches(Y), max(1, OPERATOR_BYTES // (4 * len(Y) ** 2))
+        batches, size = self.batches(Y), max(1, OPERATOR_BYTES // (4 * len(Y) ** 2))
         start, each = steps.done, (steps.total - steps.done) / len(found) / (len(batches) + 1)
         for i in range(0, len(found), size):
             group = []
             for combination in combinations[i : i + size]:
-                group.append(self._operator(int(combination), Y.shape[1]))
+                group.append(self.operator(int(combination), Y.shape[1]))
                 start += each
                 steps.advance(start)
             for batch in batches:
-                rows = Y[:, batch] if self._ordered else Y[self.blocks.order, batch]
-                there, squares = self.backend.asarray(np.ascontiguousarray(rows)), self._sums(Y[:, batch])[1]
+                there, squares = self.there(Y[:, batch])
                 for j, loss in enumerate(group):
                     found[i + j, batch] = loss(there, squares)
                     start += each
@@ -186,22 +194,41 @@ class SurfaceSearch:
         steps.advance(steps.total)
         return found
 
-    def _operator(self, combination: int, n_voxels: int) -> Callable[[Array, np.ndarray], np.ndarray]:
-        """Loss of one combination as a function of responses."""
+    def there(self, Y: np.ndarray) -> tuple[Array, np.ndarray]:
+        """Responses of a batch as operators want them, and their sums of squares (n_voxels,)."""
+        rows = Y if self._ordered else Y[self.blocks.order]
+        return self.backend.asarray(np.ascontiguousarray(rows)), self._sums(Y)[1]
+
+    def operator(self, combination: int, n_voxels: int) -> Callable[[Array, np.ndarray], np.ndarray]:
+        """Loss of one combination as a function of what `there` gives; n_voxels in all, which decides on its form."""
         candidate, a = divmod(combination, len(self.alphas))
         eigen, alpha = self.decomposition(candidate), float(self.alphas[a])
         if alpha < eigen.smallest_alpha and a > 0:
             return lambda Y, squares: np.full(len(squares), np.inf)
-        return QuadraticLoss(error_rows(eigen, self.blocks, alpha, self.backend), n_voxels, self.backend)
+        errors = error_rows(eigen, self.blocks, alpha, self.backend)
+        return QuadraticLoss(errors, n_voxels, self.backend, self.shelf)
 
     def _sums(self, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Loss of no prediction, never 0, and sum of squares: (n_voxels,) each, from rows in their own order."""
         squares = np.square(Y)
         return np.maximum(self._row_weights @ squares, np.finfo(np.float32).tiny), squares.sum(0)
 
-    def _batches(self, Y: np.ndarray) -> list[slice]:
+    def batches(self, Y: np.ndarray) -> list[slice]:
+        """Slices of voxels that are multiplied at once."""
         size = self.solver.n_voxels_batch
         return [slice(start, start + size) for start in range(0, Y.shape[1], size)]
+
+
+def spread_sample(predictability: np.ndarray) -> np.ndarray:
+    """Voxels (n_sample,) spread over all degrees of predictability (n_voxels,), with more of the strongest."""
+    n_voxels = len(predictability)
+    weakest_first = np.argsort(predictability, kind="stable")
+    strong = weakest_first[-max(int(STRONG * n_voxels), N_STRONG) :]
+    spread = [_spread(weakest_first, N_SAMPLE - N_STRONG), _spread(strong, N_STRONG)]
+    ranks = np.empty(n_voxels, int)
+    ranks[weakest_first] = np.arange(n_voxels)
+    chosen = np.unique(np.concatenate(spread))
+    return chosen[np.argsort(ranks[chosen])]
 
 
 def _spread(sorted_voxels: np.ndarray, n: int) -> np.ndarray:

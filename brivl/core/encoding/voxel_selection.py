@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from brivl.core.encoding.explainable_variance import explainable_variance
 from brivl.core.encoding.standardize import constant_in_some_run
-from brivl.core.records import Design, Responses
+from brivl.core.records import Design, EncodingResult, Responses
 from brivl.errors import RequestError
 
 NOT_FINITE = "NaN or infinite responses"
 CONSTANT = "no variance in a run"
 CONSTANT_HELD_OUT = "no variance in a held-out fold"
+# Voxels that are judged at once where they lie in a file: ten repeats of 270 samples are 44 MB in float64.
+SCAN_COLUMNS = 2048
 
 
 @dataclass(frozen=True)
@@ -24,15 +28,56 @@ class Selection:
     explainable_variance: np.ndarray | None  # (n_voxels,), NaN where it is not defined; None without repeats
     excluded: dict[str, int]  # reason -> number of voxels
 
+    def result(self, joint: np.ndarray, split: np.ndarray, weights: np.ndarray) -> EncodingResult:
+        """Scores of the selected voxels put back among all; those without a score are counted as excluded.
+
+        joint (n_selected,), split and weights (n_bands, n_selected).
+        """
+        selected, excluded = self.selected.copy(), dict(self.excluded)
+        scored = np.isfinite(joint)
+        if not scored.all():
+            excluded[CONSTANT_HELD_OUT] = int((~scored).sum())
+            selected[selected] = scored
+        r2_joint, r2_split, band_weights = (
+            np.full((*part.shape[:-1], len(selected)), np.nan, np.float32) for part in (joint, split, weights)
+        )
+        r2_joint[selected] = joint[scored]
+        r2_split[:, selected], band_weights[:, selected] = split[:, scored], weights[:, scored]
+        return EncodingResult(r2_joint, r2_split, selected, self.explainable_variance, band_weights, excluded)
+
 
 def select_voxels(responses: Responses, design: Design, ev_threshold: float) -> Selection:
     """Leave out voxels with NaN, without variance in a run, and, where the test run repeats, with EV <= threshold.
 
     Raises RequestError if no voxel is left.
     """
-    finite = _finite(responses.Y_train)
-    constant = constant_in_some_run(responses.Y_train, design.run_onsets)
-    Y_test = responses.Y_test if design.n_test else None
+    return _not_empty(_judged(responses.Y_train, responses.Y_test, design, ev_threshold))
+
+
+def select_in_batches(
+    responses: Responses, design: Design, ev_threshold: float, tell: Callable[[float], None]
+) -> Selection:
+    """As `select_voxels`, reading a few voxels at a time; tell(share that is done) may raise."""
+    Y_train, Y_test, n_voxels = responses.Y_train, responses.Y_test, responses.Y_train.shape[1]
+    parts = []
+    for start in range(0, n_voxels, SCAN_COLUMNS):
+        tell(start / n_voxels)
+        some = slice(start, start + SCAN_COLUMNS)
+        repeats = None if Y_test is None else Y_test[:, :, some]
+        parts.append(_judged(Y_train[:, some], repeats, design, ev_threshold))
+    counts = sum((Counter(part.excluded) for part in parts), Counter())
+    evs = [part.explainable_variance for part in parts]
+    return _not_empty(Selection(
+        np.concatenate([part.selected for part in parts]),
+        None if evs[0] is None else np.concatenate(evs), dict(counts),
+    ))  # fmt: skip
+
+
+def _judged(Y_train: np.ndarray, Y_test: np.ndarray | None, design: Design, ev_threshold: float) -> Selection:
+    """The selection, which may be empty."""
+    finite = _finite(Y_train)
+    constant = constant_in_some_run(Y_train, design.run_onsets)
+    Y_test = Y_test if design.n_test else None
     for repeat in () if Y_test is None else Y_test:
         finite &= _finite(repeat)
         constant |= constant_in_some_run(repeat, design.test_onsets)
@@ -45,13 +90,16 @@ def select_voxels(responses: Responses, design: Design, ev_threshold: float) -> 
         explained = ev > ev_threshold
         excluded[f"explainable variance at most {ev_threshold:g}"] = int((selected & ~explained).sum())
         selected &= explained
-    excluded = {reason: count for reason, count in excluded.items() if count}
-    if not selected.any():
+    return Selection(selected, ev, {reason: count for reason, count in excluded.items() if count})
+
+
+def _not_empty(selection: Selection) -> Selection:
+    if not selection.selected.any():
         raise RequestError(
-            f"No voxel is left of {len(selected)}: {excluded!r}. Check the responses, lower the threshold of "
-            f"explainable variance, or choose another region."
+            f"No voxel is left of {len(selection.selected)}: {selection.excluded!r}. Check the responses, lower the "
+            f"threshold of explainable variance, or choose another region."
         )
-    return Selection(selected, ev, excluded)
+    return selection
 
 
 def _finite(Y: np.ndarray) -> np.ndarray:

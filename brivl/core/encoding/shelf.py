@@ -1,0 +1,54 @@
+"""Matrices that are used again and again: in memory while there is room, in a scratch file beyond."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from brivl.errors import StoreError
+
+ROOM_BYTES = 1536 * 2**20
+
+Kept = Callable[[], np.ndarray]  # the array, from wherever it is
+
+
+class Shelf:
+    """Keeps the first `room` bytes of arrays in memory. The scratch file has no name: it goes with the process."""
+
+    def __init__(self, room: int, folder: Path | None = None) -> None:
+        self.room, self.folder = room, folder
+        self._file = None
+
+    def keep(self, array: np.ndarray) -> Kept:
+        """The array for later: itself, or read from the scratch file each time. StoreError where that is full."""
+        if array.nbytes <= self.room:
+            self.room -= array.nbytes
+            return lambda: array
+        start, shape, dtype = self._write(np.ascontiguousarray(array)), array.shape, array.dtype
+        return lambda: self._read(start, np.empty(shape, dtype))
+
+    def _write(self, array: np.ndarray) -> int:
+        """Where it begins in the scratch file."""
+        try:
+            if self._file is None:
+                if self.folder is not None:
+                    self.folder.mkdir(parents=True, exist_ok=True)
+                self._file = tempfile.TemporaryFile(dir=self.folder)
+            start = self._file.seek(0, 2)
+            self._file.write(memoryview(array).cast("B"))
+            self._file.flush()
+        except OSError as error:
+            raise StoreError(
+                f"Wanted {array.nbytes:,} bytes of scratch space on disk, but there are none ({error.strerror}). Free "
+                "some space, or set BRIVL_CACHE to a folder on a larger disk."
+            ) from error
+        return start
+
+    def _read(self, start: int, array: np.ndarray) -> np.ndarray:
+        assert self._file is not None
+        self._file.seek(start)
+        self._file.readinto(memoryview(array).cast("B"))
+        return array

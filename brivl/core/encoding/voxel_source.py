@@ -1,0 +1,51 @@
+"""Responses of the selected voxels of all subjects, numbered one after the other and read when they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from brivl.core.encoding.held_out import HeldOut, Rows, fit_responses, held_out, side_by_side
+from brivl.core.encoding.presets import Preset
+from brivl.core.encoding.voxel_selection import Selection
+from brivl.core.records import Design, Responses
+
+
+class VoxelSource:
+    """Voxels 0 to n_voxels - 1: those of the first subject that are selected, then those of the second, and so on."""
+
+    def __init__(
+        self, subjects: Sequence[Responses], selections: Sequence[Selection], design: Design, preset: Preset
+    ) -> None:
+        self._subjects, self._design, self._preset = subjects, design, preset
+        self._columns = [np.flatnonzero(selection.selected) for selection in selections]
+        self.ends = np.cumsum([len(columns) for columns in self._columns])
+
+    @property
+    def n_voxels(self) -> int:
+        return int(self.ends[-1])
+
+    def held_out(self, voxels: slice, rows: Rows) -> HeldOut:
+        """Responses of consecutive voxels, ready to fit and to score."""
+        parts = []
+        for responses, _, columns in self._of_subjects(np.arange(voxels.start, voxels.stop)):
+            repeats = np.asarray(responses.Y_test[:, :, columns]) if self._design.n_test else None
+            Y = np.asarray(responses.Y_train[:, columns])
+            parts.append(held_out(Y, repeats, rows, self._design, self._preset))
+        return side_by_side(parts)
+
+    def fit_responses(self, voxels: np.ndarray, rows: Rows) -> np.ndarray:
+        """Responses (n_fit, n_voxels) float32 of any voxels, in their order, ready to fit."""
+        found = np.empty((len(rows.train), len(voxels)), np.float32)
+        for responses, here, columns in self._of_subjects(voxels):
+            found[:, here] = fit_responses(np.asarray(responses.Y_train[:, columns]), rows, self._design)
+        return found
+
+    def _of_subjects(self, voxels: np.ndarray) -> Iterator[tuple[Responses, np.ndarray, np.ndarray]]:
+        """Each subject who has any of the voxels: responses, which of `voxels` these are, and the subject's columns."""
+        subject_of = np.searchsorted(self.ends, voxels, side="right")
+        for subject in np.unique(subject_of):
+            here = np.flatnonzero(subject_of == subject)
+            first = self.ends[subject] - len(self._columns[subject])
+            yield self._subjects[subject], here, self._columns[subject][voxels[here] - first]
