@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -13,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from brivl.app import cached
 from brivl.backend.jobs import JobBoard
 from brivl.config import PROJECT
+from brivl.viz.packing import unpack
 from tests.app_samples import MOVIE
 
 APP = PROJECT / "app.py"
@@ -52,6 +54,17 @@ def headline(at: AppTest) -> str:
 
 def charts(at: AppTest) -> list[dict]:
     return [json.loads(e.proto.spec) for e in at.get("plotly_chart")]
+
+
+def maps(at: AppTest) -> list[dict]:
+    """What the viewers of the page are told to show."""
+    viewers = [e.proto for e in at.get("bidi_component") if e.proto.component_name == "brivl_viewer"]
+    return [json.loads(proto.json) for proto in viewers]
+
+
+def packed(at: AppTest) -> list[tuple[dict, dict[str, np.ndarray]]]:
+    """Meta and arrays of all bytes that the browser is sent."""
+    return [unpack(e.proto.bytes) for e in at.get("bidi_component") if e.proto.component_name == "brivl_bytes"]
 
 
 def button(at: AppTest, label: str):

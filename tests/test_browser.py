@@ -22,6 +22,7 @@ DATA = "data=phantom-movie%3A120%2F24"  # small: ten samples a run
 PATIENCE = 240_000  # ms until a first answer, with everything that it prepares, on a busy machine
 HEADLINE = ".bx-headline"
 FIGURE = ".js-plotly-plot .main-svg"
+MAP = ".viewer .tip"  # is there once the first map is painted
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -109,7 +110,7 @@ def test_the_whole_path(server: str, browser) -> None:
     # The other pages keep the question.
     page.get_by_role("link", name="Flatmap").click()
     page.get_by_text("Joint R² of both models on held-out data").wait_for()
-    page.wait_for_selector(FIGURE)
+    page.wait_for_selector(MAP)
     assert "subject=S02" in page.url and "SIMULATED" in page.inner_text(".bx-chips")
     page.get_by_role("link", name="Regions").click()
     page.get_by_text("Bars: mean split R²").wait_for()

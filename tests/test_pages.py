@@ -8,7 +8,7 @@ import pytest
 from brivl.app import cached, state, tabs
 from brivl.app.asking import look_up, mean_scores
 from brivl.config import cache_dir
-from tests.app_driver import PAGES, button, charts, fresh_server, headline, html, open_page  # noqa: F401 (a fixture)
+from tests.app_driver import PAGES, button, charts, fresh_server, headline, html, maps, open_page  # noqa: F401 (a fixture)
 from tests.app_samples import MOVIE, SENTENCES, fill
 
 # Nothing stored
@@ -52,9 +52,12 @@ def test_full_cache_shows_finding_chips_figure_and_self_check(page: str, subject
     said = html(at)
     assert "SIMULATED" in said and "stand-in models" in said and "EV &gt; 0.1" in said
     assert "split adds up to joint: max |diff| 0 " in said
-    (chart,) = charts(at)
-    assert chart["layout"]["meta"]["simulated"] is True
-    assert any(a["text"] == "simulated" for a in chart["layout"]["annotations"])
+    if page == "flatmap":
+        assert [shown["simulated"] for shown in maps(at)] == [True]
+    else:
+        (chart,) = charts(at)
+        assert chart["layout"]["meta"]["simulated"] is True
+        assert any(a["text"] == "simulated" for a in chart["layout"]["annotations"])
     who = "S01" if subject == "S01" else "5 subjects"
     assert who in headline(at)
 

@@ -20,6 +20,7 @@ from brivl.backend.gallery_items import Gallery
 from brivl.backend.gallery_thumbnails import Thumbnail, thumbnail
 from brivl.backend.jobs import JobBoard
 from brivl.backend.known import Known, look_at
+from brivl.backend.map_scores import layers_payload
 from brivl.backend.resident import studio_board
 from brivl.backend.subjects import SubjectFacts, facts_key, known_facts
 from brivl.config import cache_dir, cache_max, data_dirs
@@ -27,10 +28,13 @@ from brivl.core.records import FlatmapGeometry, Voxels
 from brivl.store.artifacts import Store
 from brivl.store.manifests import Manifest
 from brivl.viz.flatmap import MapGround, map_ground
+from brivl.viz.map_payload import RegionMasks, ground_payload
+from brivl.viz.packing import Packed
 
 LOOK_AGAIN = 30  # s until folders are looked at again
 N_ANSWERS = 200
 N_SUBJECTS = 16
+N_MAPS = 32
 N_ITEMS = 500
 
 
@@ -162,6 +166,28 @@ def ground(voxels: Voxels, geometry: FlatmapGeometry, rois: Mapping[str, np.ndar
 @st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
 def _ground(_geometry: FlatmapGeometry, _rois: Mapping[str, np.ndarray], state: str) -> MapGround:
     return map_ground(_geometry, _rois)
+
+
+def browser_ground(voxels: Voxels, geometry: FlatmapGeometry, regions: RegionMasks) -> Packed:
+    """The flatmap of these voxels as the browser takes it."""
+    return _browser_ground(voxels, geometry, regions, f"{cache_dir()} {flatmap_key(voxels).digest}")
+
+
+@st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
+def _browser_ground(_voxels: Voxels, _geometry: FlatmapGeometry, _regions: RegionMasks, state: str) -> Packed:
+    return ground_payload(_geometry, ground(_voxels, _geometry, _regions.named), _voxels, _regions)
+
+
+def browser_scores(answers: Mapping[tuple[int, str], Answer], names: tuple[str, str]) -> Packed:
+    """Scores of all these layers, mean over their subjects, as the browser takes them."""
+    requests = [answer.request for answer in answers.values()]
+    keys = [fit_key(store(), request, known(request.dataset)).digest for request in requests]
+    return _browser_scores(answers, names, f"{cache_dir()} {keys} {requests[0].models}")
+
+
+@st.cache_resource(max_entries=N_MAPS, show_spinner=False)
+def _browser_scores(_answers: Mapping[tuple[int, str], Answer], names: tuple[str, str], state: str) -> Packed:
+    return layers_payload(_answers, names)
 
 
 def takes(requests: Sequence[FitRequest]) -> str:

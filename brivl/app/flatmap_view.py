@@ -9,32 +9,46 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from brivl.app import cached, look, null_panel, recovery_panel
+from brivl.app import cached, look, map_state, map_viewer, null_panel, recovery_panel
 from brivl.app.asking import Shown, look_up, said_subjects
 from brivl.app.frame import PageSpec, View
-from brivl.app.limits import shared_limit
 from brivl.app.running import Run
 from brivl.app.state import MAPS, Choices
 from brivl.app.widgets import bound
 from brivl.backend.known import Known
+from brivl.backend.map_scores import best_layers, mean_scores, mean_variance
 from brivl.backend.places import BRAIN, coordinates, masks_of
 from brivl.core.findings import joint_headline, layer_headline, voxel_headline
 from brivl.core.numbers import number
-from brivl.core.records import EncodingResult, FlatmapGeometry, Voxels
+from brivl.core.records import FlatmapGeometry, Voxels
 from brivl.core.regions.region_stats import compare, mask_means
 from brivl.errors import RequestError
 from brivl.viz.flatmap import CONFIG, MapView, flatmap_figure
 from brivl.viz.flatmap_page import flatmap_page
-from brivl.viz.painting import MapScores, Painting, paint_difference, paint_joint, paint_pair
+from brivl.viz.painting import (
+    MapScores,
+    Painting,
+    paint_difference,
+    paint_joint,
+    paint_levels,
+    paint_pair,
+    paint_value,
+)
 from brivl.viz.style import R2, FigureLabel
 
 CHART = "flatmap chart"
-PICKED = "picked voxel"
+HINT = (
+    "Hover for values, click to keep a voxel. Keys on the map: [ ] layer, m map, arrows and + − move, Shift with "
+    "arrows walks from voxel to voxel, 0 whole map, Esc clears."
+)
 FADED = 0.35  # opacity outside the chosen region
-BY_EV = "fade by explainable variance"
+PLAIN = "plain map"
 FULL_EV, FAINTEST = 0.5, 0.15  # explainable variance from which colours are full; opacity where there is none
 HEIGHT = 520  # px
-TITLES = {"joint": f"Joint {R2}", "pair": "Both models", "difference": "Difference"}
+TITLES = {
+    "joint": f"Joint {R2}", "a": "First model", "b": "Second model", "pair": "Both models", "difference": "Difference",
+    "best": "Best layer",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,7 +88,7 @@ def _view(shown: Shown) -> View:
         _table(mapped),
         lambda page: flatmap_page(mapped.geometry, mapped.painting, label, page, highlight),
         stem,
-        hint="Hover for values, click to keep a voxel.",
+        hint=HINT,
         below=lambda: recovery_panel.draw(shown),
     )
 
@@ -88,7 +102,7 @@ def _mapped(shown: Shown) -> Mapped:
     geometry = cached.flatmap(voxels)
     assert geometry is not None  # _look_up saw to it
     regions = masks_of(voxels, "roi" if voxels.rois else "region") if voxels.rois or voxels.aal is not None else {}
-    joint, a, b = _mean([answer.result for answer in shown.answers.values()])
+    joint, a, b = mean_scores([answer.result for answer in shown.answers.values()])
     scores = MapScores(joint, a, b, shown.names, regions, _opacity(shown))
     return Mapped(voxels, geometry, scores, regions, _paint(shown, geometry, scores))
 
@@ -97,28 +111,29 @@ def _opacity(shown: Shown) -> np.ndarray | None:
     """(n_voxels,) 0..1: less outside the chosen region and, where that is wished, where little can be explained."""
     inside = shown.region(shown.subjects[0])
     opacity = None if inside is None else np.where(inside, 1.0, FADED)
-    ev = [answer.result.explainable_variance for answer in shown.answers.values()]
-    if not st.session_state.get(BY_EV) or any(part is None for part in ev):
+    variance = mean_variance([answer.result for answer in shown.answers.values()])
+    if not map_state.current().fade or variance is None:
         return opacity
-    by_ev = np.clip(np.nan_to_num(np.mean(ev, axis=0)) / FULL_EV, FAINTEST, 1.0)
+    by_ev = np.clip(np.nan_to_num(variance) / FULL_EV, FAINTEST, 1.0)
     return by_ev if opacity is None else opacity * by_ev
 
 
-def _mean(results: Sequence[EncodingResult]) -> np.ndarray:
-    """(3, n_voxels) joint, A, B: mean over the results in which a voxel was fitted, NaN where in none."""
-    stacked = np.stack([np.vstack([r.r2_joint[None], r.r2_split]) for r in results]).astype(float)
-    fitted = np.isfinite(stacked)
-    total = np.where(fitted, stacked, 0).sum(0)
-    return np.divide(total, fitted.sum(0), out=np.full(total.shape, np.nan), where=fitted.any(0))
-
-
 def _paint(shown: Shown, geometry: FlatmapGeometry, scores: MapScores) -> Painting:
-    choices = shown.choices
-    if choices.map == "difference":
-        return paint_difference(geometry, scores, shared_limit(choices, "difference", scores.a - scores.b))
-    if choices.map == "pair":
-        return paint_pair(geometry, scores, (0.0, shared_limit(choices, "split", np.concatenate([scores.a, scores.b]))))
-    return paint_joint(geometry, scores, (0.0, shared_limit(choices, "joint", scores.joint)), look.theme())
+    kind, theme = shown.choices.map, look.theme()
+    if kind == "best":
+        best, layers = best_layers(map_viewer.all_layers(shown).answers)
+        return paint_levels(geometry, scores, best, [f"layer {layer}" for layer in layers], f"Best layer, joint {R2}")
+    on_map = map_viewer.OnMap(shown, shown.facts[shown.subjects[0]].voxels, geometry, scores)
+    limits = map_viewer.limits_of(on_map, map_state.current())
+    if kind == "difference":
+        return paint_difference(geometry, scores, limits["difference"])
+    if kind == "pair":
+        return paint_pair(geometry, scores, (0.0, limits["split"]))
+    if kind == "joint":
+        return paint_joint(geometry, scores, (0.0, limits["joint"]), theme)
+    side = "ab".index(kind)
+    title = f"Split {R2} of {shown.names[side]}"
+    return paint_value(geometry, scores, (scores.a, scores.b)[side], ((0.0, limits["split"]), title), theme)
 
 
 def _headline(shown: Shown, mapped: Mapped) -> str:
@@ -143,13 +158,16 @@ def _caption(shown: Shown, mapped: Mapped) -> str:
     names = shown.names
     what = {
         "joint": f"Joint {R2} of both models",
+        "a": f"Split {R2} of {names[0]}",
+        "b": f"Split {R2} of {names[1]}",
+        "best": f"Of the layers that have been fitted, the one with the highest joint {R2}",
         "pair": f"Split {R2} of {names[0]} (to the right in the legend) and of {names[1]} (upwards)",
         "difference": f"Split {R2} of {names[0]} minus that of {names[1]}",
     }[shown.choices.map]
     mean = f", mean over the subjects in whom a voxel was fitted ({n})" if n > 1 else ""
     region = "" if shown.choices.region == BRAIN else f" Voxels outside {shown.choices.region} are faded."
     fitted = int(np.isfinite(mapped.scores.joint).sum())
-    faded = f" Colours fade where explainable variance is below {FULL_EV:g}." if st.session_state.get(BY_EV) else ""
+    faded = f" Colours fade where explainable variance is below {FULL_EV:g}." if map_state.current().fade else ""
     return (
         f"{what} on held-out data{mean}; {fitted:,} of {mapped.voxels.n_voxels:,} voxels were fitted, the others are "
         f"clear.{region}{faded} {mapped.geometry.space}."
@@ -161,15 +179,22 @@ def _detail(shown: Shown) -> str:
 
 
 def _draw(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str | None) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.segmented_control(
-            "Map", MAPS, format_func=TITLES.__getitem__, label_visibility="collapsed", **bound("map", shown.choices.map)
-        )
-        names = st.toggle("Names", value=True, key="flatmap names")
-        if next(iter(shown.answers.values())).result.explainable_variance is not None:
-            st.toggle("Fade by EV", key=BY_EV, help="Colours fade where little of the response repeats (EV below 0.5).")
-    picked = _picked(mapped)
-    view = MapView(look.theme(), names, highlight, picked, height=HEIGHT)
+    if st.session_state.get(PLAIN):
+        _draw_plain(shown, mapped, label, highlight)
+    else:
+        on_map = map_viewer.OnMap(shown, mapped.voxels, mapped.geometry, mapped.scores)
+        map_viewer.draw(on_map, label, lambda looked: _card(mapped, looked.voxel))
+    st.toggle("Plain figure", key=PLAIN, help="For browsers without WebGL2: slower, one map, the same values.")
+    null_panel.draw(shown)
+
+
+def _draw_plain(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str | None) -> None:
+    """The map as a Plotly figure."""
+    st.segmented_control(
+        "Map", MAPS, format_func=TITLES.__getitem__, label_visibility="collapsed", **bound("map", shown.choices.map)
+    )
+    looked = map_state.of_voxels(map_state.current(), mapped.voxels.n_voxels, "plain")
+    view = MapView(look.theme(), looked.names, highlight, looked.voxel, height=HEIGHT)
     ground = cached.ground(mapped.voxels, mapped.geometry, mapped.regions)
     figure = flatmap_figure(mapped.geometry, mapped.painting, mapped.scores, label, view, ground)
     figure.update_layout(uirevision=f"{shown.choices.data}")
@@ -177,24 +202,19 @@ def _draw(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str | Non
         st.plotly_chart(
             figure, theme=None, key=CHART, on_select=_pick, selection_mode="points", config=CONFIG, height="stretch"
         )
-    if picked is not None:
-        _card(mapped, picked)
-    null_panel.draw(shown)
+    _card(mapped, looked.voxel)
 
 
 def _pick() -> None:
     points = st.session_state[CHART].selection.points
     data = points[0].get("customdata") if points else None
-    st.session_state[PICKED] = int(data[0]) if data else None
+    map_state.keep(replace(map_state.current(), voxel=int(data[0]) if data else None))
 
 
-def _picked(mapped: Mapped) -> int | None:
-    voxel = st.session_state.get(PICKED)
-    return voxel if voxel is not None and voxel < mapped.voxels.n_voxels else None
-
-
-def _card(mapped: Mapped, voxel: int) -> None:
+def _card(mapped: Mapped, voxel: int | None) -> None:
     """The kept voxel: place, regions, values."""
+    if voxel is None:
+        return
     mm, s = coordinates(mapped.voxels), mapped.scores
     inside = ", ".join(name for name, mask in mapped.regions.items() if mask[voxel]) or "no region"
     where = f" at {', '.join(f'{v:.0f}' for v in mm[voxel])} mm RAS" if mm is not None else ""

@@ -1,0 +1,129 @@
+"""The map on the page: what the browser is given, and what it says back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from brivl.app import cached, look, map_state, state
+from brivl.app.asking import Shown, look_up
+from brivl.app.limits import shared_limit
+from brivl.app.state import MAPS, Choices
+from brivl.app.viewer import component
+from brivl.backend.places import BRAIN, region_choices
+from brivl.core.records import FlatmapGeometry, Voxels
+from brivl.viz.map_payload import RegionMasks
+from brivl.viz.painting import MapScores
+from brivl.viz.style import FigureLabel, theme_of
+
+KEY = "map viewer"
+SEQ = "map news"  # in the session: number of the last news that was taken
+WHOLE_PAGE = "map asks for the page"  # in the session: news changed the question, so the headline must follow
+
+
+@dataclass(frozen=True)
+class OnMap:
+    """A subject's voxels on a map with their scores at the layer shown."""
+
+    shown: Shown
+    voxels: Voxels
+    geometry: FlatmapGeometry
+    scores: MapScores
+
+
+def draw(on_map: OnMap, label: FigureLabel, below: Callable[[map_state.MapLook], None]) -> None:
+    """The viewer, and what `below` draws for the kept voxel or area; only they follow a click, not the page."""
+    shown, voxels = on_map.shown, on_map.voxels
+    ground = cached.browser_ground(voxels, on_map.geometry, RegionMasks(on_map.scores.rois, region_choices(voxels)))
+    scores = cached.browser_scores(all_layers(shown).answers, shown.names)
+    map_state.keep(map_state.of_voxels(map_state.current(), voxels.n_voxels, ground.id))
+    component.send(ground, "ground")
+    component.send(scores, "scores")
+    _viewer(on_map, label, (ground.id, scores.id), below)
+
+
+def all_layers(shown: Shown) -> Shown:
+    """The same question at every layer that has been fitted."""
+    return look_up(shown.choices, shown.known, shown.choices.layers)
+
+
+@st.fragment
+def _viewer(
+    on_map: OnMap, label: FigureLabel, ids: tuple[str, str], below: Callable[[map_state.MapLook], None]
+) -> None:
+    if st.session_state.pop(WHOLE_PAGE, False):
+        st.rerun()
+    looked = map_state.current()
+    with st.container(key="figure"):
+        component.show(KEY, _data(on_map, label, ids, looked), lambda: _take(on_map.shown.choices))
+    below(looked)
+
+
+def _data(on_map: OnMap, label: FigureLabel, ids: tuple[str, str], looked: map_state.MapLook) -> dict[str, Any]:
+    """What the viewer shall show; see viewer/viewer.js."""
+    shown, theme = on_map.shown, theme_of(look.theme())
+    pair = set_of(shown.choices)
+    return {
+        "ground": ids[0], "sets": [{"key": pair, "values": ids[1], "title": " and ".join(shown.names)}],
+        "seq": st.session_state.get(SEQ, 0), "simulated": shown.known.simulated, "label": f"Map. {label.headline}",
+        "theme": {
+            "text": theme.text, "muted": theme.muted, "background": theme.background, "a": theme.a_text,
+            "b": theme.b_text, "joint": theme.joint, "curvature": list(theme.curvature), "negative": theme.negative,
+            "dark": look.theme() == "dark",
+        },
+        "view": view_of(shown.choices, looked) | {"limits": limits_of(on_map, looked)},
+    }  # fmt: skip
+
+
+def set_of(choices: Choices) -> str:
+    """Name of a pair of models as one word."""
+    return "|".join(choices.models)
+
+
+def view_of(choices: Choices, looked: map_state.MapLook) -> dict[str, Any]:
+    """The view as the viewer knows it, but for the limits."""
+    x, y, zoom = looked.camera
+    return {
+        "map": choices.map, "layer": choices.layer, "set": set_of(choices),
+        "region": None if choices.region == BRAIN else choices.region, "polygon": list(looked.area) or None,
+        "picked": looked.voxel, "names": looked.names, "fade": looked.fade, "camera": {"x": x, "y": y, "zoom": zoom},
+        "others": [{"set": pane.set, "layer": pane.layer, "map": pane.map} for pane in looked.panes],
+    }  # fmt: skip
+
+
+def limits_of(on_map: OnMap, looked: map_state.MapLook) -> dict[str, float]:
+    """Limit of each scale: set by hand, else the one kept for these data."""
+    choices, s = on_map.shown.choices, on_map.scores
+    values = {"joint": s.joint, "split": np.concatenate([s.a, s.b]), "difference": s.a - s.b}
+    return {what: looked.limits.get(what) or shared_limit(choices, what, part) for what, part in values.items()}
+
+
+def _take(choices: Choices) -> None:
+    """Take the viewer's news: what is looked at into the URL, a changed question to the whole page."""
+    news = st.session_state[KEY].get("settled")
+    if not isinstance(news, Mapping) or not isinstance(news.get("view"), Mapping):
+        return
+    view = news["view"]
+    st.session_state[SEQ] = news.get("seq", 0)
+    map_state.keep(map_state.from_browser(view))
+    asked = replace(choices, **asked_by(view, choices))
+    if asked != choices:
+        st.session_state[WHOLE_PAGE] = True
+        state.change(map=asked.map, layer=asked.layer, region=asked.region, a=asked.a, b=asked.b)
+
+
+def asked_by(view: Mapping[str, Any], choices: Choices) -> dict[str, Any]:
+    """The fields of the question that the viewer can change, where it names something that there is."""
+    found: dict[str, Any] = {"region": view["region"] if isinstance(view.get("region"), str) else BRAIN}
+    if view.get("map") in MAPS:
+        found["map"] = view["map"]
+    if view.get("layer") in choices.layers:
+        found["layer"] = view["layer"]
+    models = str(view.get("set", "")).split("|")
+    if len(models) == 2:
+        found |= {"a": models[0], "b": models[1]}
+    return found

@@ -1,0 +1,271 @@
+// One map: its canvases, what lies under the pointer, pan, zoom, box and lasso.
+
+import { MISSING, simplified } from "./ground.js";
+import { Overlay } from "./overlay.js";
+import { Painter, styleOf } from "./painter.js";
+
+const FADED = 0.35; // opacity outside the selection
+const FULL_EV = 0.5; // explainable variance from which colours are full
+const FAINTEST = 0.15; // opacity where nothing can be explained
+const SETTLE = 140; // ms without motion after which outlines are drawn again
+const CLICK = 4; // px that a click may wander
+const SLOW = 45; // ms a frame, above which the picture is coarser while it moves
+
+function element(tag, kind, parent) {
+  const made = document.createElement(tag);
+  made.className = kind;
+  parent.append(made);
+  return made;
+}
+
+export class Pane {
+  constructor(parent, viewer) {
+    this.viewer = viewer;
+    this.root = element("div", "pane", parent);
+    this.head = element("div", "pane-head", this.root);
+    this.stage = element("div", "stage", this.root);
+    this.canvas = element("canvas", "map", this.stage);
+    this.overlay = new Overlay(element("canvas", "lines", this.stage));
+    this.svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    this.svg.setAttribute("class", "area");
+    this.shape = document.createElementNS("http://www.w3.org/2000/svg", "polygon");
+    this.svg.append(this.shape);
+    this.stage.append(this.svg);
+    this.ring = element("div", "ring picked", this.stage);
+    this.cursor = element("div", "ring cursor", this.stage);
+    this.tip = element("div", "tip", this.stage);
+    this.badge = element("div", "badge", this.stage);
+    this.painter = new Painter(this.canvas);
+    this.coarse = 1;
+    this._listen();
+  }
+
+  get ground() { return this.viewer.ground; }
+
+  // What is shown
+
+  /** Colour the picture for {scores, layer, map}; values are put together anew only when they changed. */
+  paint(view, limits, options) {
+    Object.assign(this, { view, options });
+    const { scores, layer, map } = view;
+    const names = [scores.meta.names[0], scores.meta.names[1]];
+    this.style = styleOf(map, names, limits);
+    const valuesKey = `${scores.id} ${map === "best" ? "best" : layer}`;
+    if (this.groundKey !== options.groundKey) this._setGround(scores, options);
+    if (this.valuesKey !== valuesKey) {
+      this.painter.setValues(map === "best" ? this._classes(scores) : this._pairs(scores, layer));
+      this.valuesKey = valuesKey;
+    }
+    this._setColours(scores);
+    this._colour();
+    this.drawSoon();
+  }
+
+  _pairs(scores, layer) {
+    const { a, b } = scores.layer(layer);
+    return this.ground.toPixels([a, b]);
+  }
+
+  _classes(scores) {
+    const { place, margin } = scores.bestLayer();
+    const { leading } = this.ground;
+    const picture = new Float32Array(2 * leading.length).fill(MISSING);
+    for (let i = 0; i < leading.length; i++) {
+      const v = leading[i];
+      if (v >= 0 && place[v] === place[v]) [picture[2 * i], picture[2 * i + 1]] = [place[v], margin[v]];
+    }
+    return picture;
+  }
+
+  _setGround(scores, { groundKey, inside }) {
+    const { ground } = this;
+    const bytes = new Uint8Array(4 * ground.leading.length);
+    const ev = scores.ev && ground.toPixels([scores.ev.map((x) => (x === x ? Math.max(FAINTEST, Math.min(1, x / FULL_EV)) : FAINTEST))]);
+    const chosen = inside && ground.toPixels([Float32Array.from(inside, (x) => (x ? 1 : FADED))]);
+    const byte = (value) => (value === MISSING ? 255 : Math.round(255 * Math.min(1, Math.max(0, value))));
+    for (let i = 0; i < ground.leading.length; i++) {
+      const shade = ground.background ? ground.background[i] : 0;
+      bytes[4 * i] = shade ? Math.round(((shade - 1) / 254) * 255) : 0;
+      bytes[4 * i + 1] = shade ? 255 : 0;
+      bytes[4 * i + 2] = ev ? byte(ev[i]) : 255;
+      bytes[4 * i + 3] = chosen ? byte(chosen[i]) : 255;
+    }
+    const fresh = this.painter.size[0] !== ground.width || this.painter.size[1] !== ground.height;
+    this.painter.setGround(ground.width, ground.height, bytes);
+    if (fresh) this.valuesKey = null;
+    this.groundKey = groundKey;
+  }
+
+  _setColours(scores) {
+    const { mode } = this.style;
+    const key = `${mode} ${mode === "classes" ? scores.id : ""}`;
+    if (this.coloursKey === key) return;
+    const { luts } = this.ground;
+    if (mode === "pair") this.painter.setColours(256, 256, luts.square);
+    else if (mode === "classes") this.painter.setColours(scores.layers.length, 1, this.viewer.layerColours(scores));
+    else this.painter.setColours(256, 1, luts[mode]);
+    this.coloursKey = key;
+  }
+
+  _colour() {
+    const { curvature, negative } = this.options.theme;
+    const classes = this.view.scores.layers.length;
+    this.painter.colour({ ...this.style, greys: [...curvature, negative], byEv: this.options.byEv, classes });
+  }
+
+  // Where things are
+
+  /** Picture to px of the stage: scale, and where the picture's left top corner lies. */
+  transform() {
+    const { clientWidth: width, clientHeight: height } = this.stage;
+    const camera = this.viewer.camera;
+    const fit = Math.min(width / this.ground.width, height / this.ground.height);
+    const scale = fit * camera.zoom;
+    return { scale, left: width / 2 - camera.x * this.ground.width * scale, top: height / 2 - camera.y * this.ground.height * scale };
+  }
+
+  toPicture(clientX, clientY) {
+    const box = this.stage.getBoundingClientRect();
+    const { scale, left, top } = this.transform();
+    return [(clientX - box.left - left) / scale - 0.5, (clientY - box.top - top) / scale - 0.5];
+  }
+
+  toStage([x, y], { scale, left, top } = this.transform()) {
+    return [left + (x + 0.5) * scale, top + (y + 0.5) * scale];
+  }
+
+  // Drawing
+
+  drawSoon() {
+    this.waiting ??= requestAnimationFrame(() => {
+      this.waiting = null;
+      this.draw();
+    });
+  }
+
+  draw() {
+    if (!this.view || !this.stage.clientWidth) return;
+    const now = performance.now();
+    const ratio = Math.min(window.devicePixelRatio || 1, 2) / this.coarse;
+    const size = [Math.round(this.stage.clientWidth * ratio), Math.round(this.stage.clientHeight * ratio)];
+    if (this.canvas.width !== size[0] || this.canvas.height !== size[1]) [this.canvas.width, this.canvas.height] = size;
+    const at = this.transform();
+    const box = [at.left, at.top, at.left + at.scale * this.ground.width, at.top + at.scale * this.ground.height];
+    this.painter.show(box.map((v) => v * ratio));
+    this._place(this.ring, this.viewer.picked, at);
+    this._area(at);
+    if (this.moving) this._inMotion(now, at);
+    else this.overlay.draw(this.ground, at, this.options);
+  }
+
+  _inMotion(now, at) {
+    this.overlay.follow(at);
+    if (this.lastFrame && now - this.lastFrame < 400) {
+      this.pace = 0.7 * (this.pace ?? 16) + 0.3 * (now - this.lastFrame);
+      if (this.pace > SLOW) this.coarse = 2;
+    }
+    this.lastFrame = now;
+  }
+
+  /** Say that the map moves: outlines follow, and are drawn again when it stands still. */
+  move() {
+    this.moving = true;
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => {
+      [this.moving, this.coarse, this.lastFrame] = [false, 1, null];
+      this.drawSoon();
+    }, SETTLE);
+    this.drawSoon();
+  }
+
+  _place(mark, voxel, at = this.transform()) {
+    const place = voxel === null ? null : this.ground.place(voxel);
+    mark.style.display = place ? "block" : "none";
+    if (!place) return;
+    const [x, y] = this.toStage(place, at);
+    mark.style.transform = `translate(${x}px, ${y}px)`;
+  }
+
+  _area(at) {
+    const polygon = this.drawing ?? this.viewer.polygon;
+    this.shape.setAttribute("points", (polygon ?? []).map((p) => this.toStage(p, at).join(",")).join(" "));
+  }
+
+  // Under the pointer
+
+  /** Read-out of a voxel at a place on screen; voxel -1 hides it. Other panes show where it lies. */
+  showTip(voxel, clientX, clientY) {
+    if (voxel < 0) {
+      this.tip.style.display = "none";
+      return;
+    }
+    this.tip.textContent = this.viewer.readOut(voxel, this.view);
+    this.tip.style.display = "block";
+    const { clientWidth: width, clientHeight: height } = this.stage;
+    const box = this.viewer.boxOf(this.stage);
+    const [x, y] = [clientX - box.left, clientY - box.top];
+    this.tip.style.transform =
+      `translate(${x > width / 2 ? `calc(${x - 14}px - 100%)` : `${x + 14}px`}, ${y > height / 2 ? `calc(${y - 10}px - 100%)` : `${y + 10}px`})`;
+  }
+
+  showCursor(voxel) {
+    this._place(this.cursor, voxel < 0 ? null : voxel);
+  }
+
+  _listen() {
+    const { stage } = this;
+    stage.addEventListener("pointerdown", (event) => this._down(event));
+    stage.addEventListener("pointermove", (event) => this._moveTo(event));
+    stage.addEventListener("pointerup", (event) => this._up(event));
+    stage.addEventListener("pointercancel", () => { this.held = this.drawing = null; });
+    stage.addEventListener("pointerleave", () => this.viewer.hover(this, -1));
+    stage.addEventListener("wheel", (event) => {
+      event.preventDefault();
+      this.viewer.zoomAt(this, event.clientX, event.clientY, Math.exp(-event.deltaY * 0.0015));
+    }, { passive: false });
+    stage.addEventListener("dblclick", () => this.viewer.resetCamera());
+    this.canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
+    this.canvas.addEventListener("webglcontextrestored", () => this._restore());
+  }
+
+  _restore() {
+    this.painter.start();
+    this.groundKey = this.valuesKey = this.coloursKey = null;
+    this.viewer.repaint();
+  }
+
+  _down(event) {
+    if (event.button !== 0) return;
+    this.stage.setPointerCapture?.(event.pointerId);
+    this.viewer.root.focus({ preventScroll: true });
+    this.held = { x: event.clientX, y: event.clientY, at: { ...this.viewer.camera }, moved: false };
+    if (this.viewer.tool !== "pan") this.drawing = [this.toPicture(event.clientX, event.clientY)];
+  }
+
+  _moveTo(event) {
+    const { held } = this;
+    if (!held) {
+      this.viewer.hover(this, this.ground?.voxelAt(...this.toPicture(event.clientX, event.clientY)) ?? -1, event);
+      return;
+    }
+    held.moved ||= Math.hypot(event.clientX - held.x, event.clientY - held.y) > CLICK;
+    if (!held.moved) return;
+    if (this.drawing) this._extend(this.toPicture(event.clientX, event.clientY));
+    else this.viewer.panTo(this, held, event.clientX - held.x, event.clientY - held.y);
+  }
+
+  _extend([x, y]) {
+    const [x0, y0] = this.drawing[0];
+    if (this.viewer.tool === "box") this.drawing = [[x0, y0], [x, y0], [x, y], [x0, y]];
+    else this.drawing.push([x, y]);
+    this._area(this.transform());
+  }
+
+  _up(event) {
+    const { held, drawing } = this;
+    this.held = this.drawing = null;
+    if (!held) return;
+    if (held.moved && drawing) this.viewer.select(drawing.length > 2 ? simplified(drawing) : null);
+    else if (!held.moved) this.viewer.pick(this.ground.voxelAt(...this.toPicture(event.clientX, event.clientY)));
+  }
+}

@@ -1,0 +1,312 @@
+// The viewer: what is shown, by which panes, and what Python is told once it has settled.
+
+import { Controls, MAP_NAMES, PaneHead } from "./controls.js";
+import { drawCurve } from "./curve.js";
+import { Pane } from "./pane.js";
+import { Scale } from "./scale.js";
+import { number } from "./scores.js";
+
+const SETTLED = { click: 0, select: 0, layer: 450, map: 150, look: 700 }; // ms until Python hears of a change
+const ZOOM = [0.8, 40];
+const STEPS = [0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1];
+const WHOLE = { x: 0.5, y: 0.5, zoom: 1 };
+const KEPT = ["map", "layer", "set", "region", "polygon", "picked", "names", "fade", "camera", "limits", "others"];
+
+export class Viewer {
+  constructor(parent) {
+    this.root = document.createElement("div");
+    this.root.className = "viewer";
+    this.root.tabIndex = 0;
+    this.root.setAttribute("role", "application");
+    parent.append(this.root);
+    this.controls = new Controls(this.root, this);
+    this.body = document.createElement("div");
+    this.body.className = "body";
+    this.grid = document.createElement("div");
+    this.side = document.createElement("div");
+    [this.grid.className, this.side.className] = ["panes", "side"];
+    this.body.append(this.grid, this.side);
+    this.root.append(this.body);
+    this.scale = new Scale(this.side);
+    this.limitBox = this._limitBox();
+    this.curveBox = document.createElement("div");
+    this.side.append(this.curveBox);
+    this.panes = [];
+    Object.assign(this, { tool: "pan", seq: 0, sent: 0, camera: { ...WHOLE }, picked: null, polygon: null, others: [] });
+    this.root.addEventListener("keydown", (event) => this._key(event));
+    this.watch = new ResizeObserver(() => this.panes.forEach((pane) => pane.drawSoon()));
+    this.watch.observe(this.grid);
+    this.root.brivl = this; // for tests and the bench
+  }
+
+  // From Python
+
+  /** Show what Python says: {seq, theme, sets, view, ...}; its view counts unless news of ours are on their way. */
+  update(data, ground, scores, tell) {
+    Object.assign(this, { sets: data.sets, theme: data.theme, data, tell });
+    const fresh = this.ground !== ground;
+    if (!this.ground) this.seq = this.sent = data.seq;
+    Object.assign(this, { ground, all: new Map(data.sets.map((s, i) => [s.key, scores[i]])) });
+    if (fresh || data.seq >= this.sent) this._take(data.view);
+    this.root.setAttribute("aria-label", data.label);
+    this.root.classList.toggle("dark", data.theme.dark);
+    this.root.style.setProperty("--bv-text", data.theme.text);
+    this.root.style.setProperty("--bv-muted", data.theme.muted);
+    this.root.style.setProperty("--bv-back", data.theme.background);
+    this.repaint();
+  }
+
+  _take(view) {
+    for (const name of KEPT) if (view[name] !== undefined) this[name] = structuredClone(view[name]);
+    if (!this.all.has(this.set)) this.set = this.sets[0].key;
+    this.layer = this.scores.nearestLayer(this.layer);
+  }
+
+  get scores() { return this.all.get(this.set); }
+
+  // To Python
+
+  /** Tell Python, once nothing has changed for as long as this kind of change needs. */
+  settle(why) {
+    this.seq += 1;
+    const due = performance.now() + SETTLED[why];
+    this.due = why === "click" || why === "select" ? due : Math.max(due, this.due ?? 0);
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => {
+      [this.due, this.sent] = [null, this.seq];
+      const view = Object.fromEntries(KEPT.map((name) => [name, this[name]]));
+      this.tell?.({ seq: this.seq, view });
+    }, Math.max(0, this.due - performance.now()));
+  }
+
+  // What is shown
+
+  views() {
+    const main = { set: this.set, scores: this.scores, layer: this.layer, map: this.map };
+    const others = this.others.map((other) => {
+      const scores = this.all.get(other.set) ?? this.scores;
+      return { ...other, set: this.all.has(other.set) ? other.set : this.set, scores, layer: scores.nearestLayer(other.layer) };
+    });
+    return [main, ...others];
+  }
+
+  repaint() {
+    const views = this.views();
+    while (this.panes.length < views.length) this._addPane();
+    while (this.panes.length > views.length) this.panes.pop().root.remove();
+    this.grid.dataset.n = views.length;
+    const inside = this.inside();
+    const groundOf = (scores) => `${this.ground.id} ${scores.id} ${this.polygon ?? this.region ?? ""}`;
+    this.panes.forEach((pane, i) => {
+      const view = views[i];
+      pane.headControls.update(this, view);
+      const options = { theme: this.theme, names: this.names, region: this.region, byEv: this.fade && !!view.scores.ev, inside, groundKey: groundOf(view.scores) };
+      pane.paint(view, this.limits, options);
+      pane.badge.textContent = this.data.simulated ? "simulated" : "";
+    });
+    this.controls.update(this);
+    this._legend();
+  }
+
+  _addPane() {
+    const pane = new Pane(this.grid, this);
+    const i = this.panes.push(pane) - 1;
+    pane.headControls = new PaneHead(pane.head, (change) => this.setPane(i, change));
+    this.watch.observe(pane.stage);
+  }
+
+  _legend() {
+    const { style } = this.panes[0];
+    const luts = { ...this.ground.luts, layers: this.layerColours(this.scores) };
+    this.scale.set(style, luts, this.scores.meta.names, this.scores.layers);
+    this.limitBox.style.display = style.scale ? "" : "none";
+    this.limitBox.firstChild.textContent = style.scale ? `limit ${number(this.limits[style.scale])}` : "";
+    this._inHand(this.picked ?? -1);
+  }
+
+  layerColours(scores) {
+    return Uint8Array.from(scores.meta.layer_colours.flat());
+  }
+
+  /** Voxels of the drawn area, else of the region; null for all. */
+  inside() {
+    if (this.polygon) return this.ground.members({ polygon: this.polygon });
+    return this.region ? this.ground.members({ region: this.region }) : null;
+  }
+
+  readOut(voxel, { scores, layer, map }) {
+    const { a, b } = scores.layer(layer);
+    const [nameA, nameB] = scores.meta.names;
+    const ijk = [0, 1, 2].map((k) => this.ground.ijk[3 * voxel + k]);
+    const lines = [this.ground.regionsOf(voxel).join(", ") || "no region", `voxel ${voxel.toLocaleString("en")} (${ijk.join(", ")})${this._mm(ijk)}`];
+    if (a[voxel] !== a[voxel]) return [...lines, "not fitted"].join("\n");
+    lines.push(`joint R² ${number(a[voxel] + b[voxel])}`, `${nameA} ${number(a[voxel])}`, `${nameB} ${number(b[voxel])}`);
+    if (scores.ev && scores.ev[voxel] === scores.ev[voxel]) lines.push(`explainable variance ${number(scores.ev[voxel])}`);
+    if (map === "best") {
+      const { place, margin } = scores.bestLayer();
+      lines.push(place[voxel] > 0 ? `best layer ${scores.layers[place[voxel] - 1]}, ${Math.round(100 * margin[voxel])} % above the others` : "no layer predicts it");
+    }
+    return lines.join("\n");
+  }
+
+  _mm(ijk) {
+    const { affine } = this.ground.meta;
+    if (!affine) return "";
+    const mm = [0, 1, 2].map((r) => Math.round(affine[r][0] * ijk[0] + affine[r][1] * ijk[1] + affine[r][2] * ijk[2] + affine[r][3]));
+    return `, ${mm.map((v) => number(v, 4)).join(", ")} mm`;
+  }
+
+  /** The pointer is over a voxel of a pane; -1: over none. Other panes and the scale show it too. */
+  hover(pane, voxel, event) {
+    if (event) pane.showTip(voxel, event.clientX, event.clientY);
+    else pane.showTip(-1);
+    if (voxel === this.under) return;
+    this.under = voxel;
+    for (const other of this.panes) other.showCursor(other === pane ? -1 : voxel);
+    this._inHand(voxel >= 0 ? voxel : this.picked ?? -1);
+  }
+
+  _inHand(voxel) {
+    const values = voxel >= 0 ? this.scores.layer(this.layer) : null;
+    this.scale.point(values && { a: values.a[voxel], b: values.b[voxel] });
+    cancelAnimationFrame(this.curving);
+    this.curving = requestAnimationFrame(() => this._curve(voxel));
+  }
+
+  _curve(voxel) {
+    const inside = voxel < 0 ? this.inside() : null;
+    const points = voxel >= 0 ? this.scores.curve(voxel) : inside ? this.scores.curve(-1, inside) : [];
+    const n = inside ? inside.reduce((sum, x) => sum + x, 0) : 0;
+    const title = voxel >= 0 ? `R² by layer, voxel ${voxel.toLocaleString("en")}` : `R² by layer, mean of ${n.toLocaleString("en")} voxels`;
+    drawCurve(this.curveBox, points, this.layer, title, this.theme);
+  }
+
+  // What a visitor does
+
+  _change(why, fields) {
+    Object.assign(this, fields);
+    this.repaint();
+    this.settle(why);
+  }
+
+  setMap(map) { this._change("map", { map }); }
+  setLayerAt(place) { this.setLayer(this.scores.layers[Math.min(this.scores.layers.length - 1, Math.max(0, place))]); }
+  setLayer(layer) { if (layer !== this.layer) this._change("layer", { layer }); }
+  setSet(set) { this._change("map", { set, layer: this.all.get(set).nearestLayer(this.layer) }); }
+  setRegion(region) { this._change("map", { region: region || null, polygon: null }); }
+  setNames(names) { this._change("look", { names }); }
+  setFade(fade) { this._change("look", { fade }); }
+  setTool(tool) { this.tool = tool; this.root.dataset.tool = tool; this.controls.update(this); }
+  select(polygon) { this._change("select", { polygon, picked: null }); }
+  clear() { this._change("select", { picked: null, polygon: null, camera: { ...WHOLE } }); }
+  resetCamera() { this._change("look", { camera: { ...WHOLE } }); }
+
+  pick(voxel) {
+    this.picked = voxel < 0 ? null : voxel;
+    this.panes.forEach((pane) => pane._place(pane.ring, this.picked));
+    this._inHand(voxel);
+    this.settle("click");
+  }
+
+  /** Other panes differ from the first in the layer, so that there is something to compare. */
+  setPanes(n) {
+    const { layers } = this.scores;
+    const others = this.others.slice(0, n - 1);
+    while (others.length < n - 1) {
+      const at = (layers.indexOf(this.layer) + others.length + 1) % layers.length;
+      others.push({ set: this.set, layer: layers[at], map: this.map });
+    }
+    this._change("map", { others });
+  }
+
+  setPane(i, change) {
+    if (i === 0) return this._change("map", change);
+    return this._change("map", { others: this.others.map((other, k) => (k === i - 1 ? { ...other, ...change } : other)) });
+  }
+
+  setLimit(step) {
+    const { scale } = this.panes[0].style;
+    const above = STEPS.findIndex((s) => s >= this.limits[scale] - 1e-9);
+    const at = Math.min(STEPS.length - 1, Math.max(0, (above < 0 ? STEPS.length : above) + step));
+    this._change("look", { limits: { ...this.limits, [scale]: STEPS[at] } });
+  }
+
+  _limitBox() {
+    const box = document.createElement("div");
+    box.className = "limit";
+    box.append(document.createElement("span"));
+    for (const [text, step, label] of [["−", -1, "Lower colour limit"], ["+", 1, "Higher colour limit"]]) {
+      const button = Object.assign(document.createElement("button"), { type: "button", textContent: text, onclick: () => this.setLimit(step) });
+      button.setAttribute("aria-label", label);
+      box.append(button);
+    }
+    this.side.append(box);
+    return box;
+  }
+
+  // Camera, shared by all panes
+
+  panTo(pane, held, dx, dy) {
+    const { scale } = pane.transform();
+    this._aim({ ...this.camera, x: held.at.x - dx / (scale * this.ground.width), y: held.at.y - dy / (scale * this.ground.height) });
+  }
+
+  zoomAt(pane, clientX, clientY, factor) {
+    const [x, y] = pane.toPicture(clientX, clientY);
+    const at = { x: (x + 0.5) / this.ground.width, y: (y + 0.5) / this.ground.height };
+    const zoom = Math.min(ZOOM[1], Math.max(ZOOM[0], this.camera.zoom * factor));
+    const kept = this.camera.zoom / zoom;
+    this._aim({ x: at.x + (this.camera.x - at.x) * kept, y: at.y + (this.camera.y - at.y) * kept, zoom });
+  }
+
+  _aim({ x, y, zoom }) {
+    const within = (v) => Math.min(1.1, Math.max(-0.1, v));
+    this.camera = { x: within(x), y: within(y), zoom };
+    this.panes.forEach((pane) => pane.move());
+    this.settle("look");
+  }
+
+  boxOf(stage) { return stage.getBoundingClientRect(); }
+
+  // Keyboard
+
+  _key(event) {
+    if (event.target !== this.root || event.ctrlKey || event.metaKey || event.altKey) return;
+    const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    const { layers } = this.scores;
+    const does = {
+      "[": () => this.setLayerAt(layers.indexOf(this.layer) - 1),
+      "]": () => this.setLayerAt(layers.indexOf(this.layer) + 1),
+      m: () => this.setMap(MAP_NAMES[(MAP_NAMES.indexOf(this.map) + 1) % MAP_NAMES.length]),
+      n: () => this.setNames(!this.names),
+      e: () => this.setFade(!this.fade),
+      0: () => this.resetCamera(),
+      "+": () => this._aim({ ...this.camera, zoom: Math.min(ZOOM[1], this.camera.zoom * 1.25) }),
+      "-": () => this._aim({ ...this.camera, zoom: Math.max(ZOOM[0], this.camera.zoom / 1.25) }),
+      Escape: () => this.clear(),
+    }[event.key];
+    if (arrows[event.key]) this._arrow(arrows[event.key], event.shiftKey);
+    else if (does) does();
+    else return;
+    event.preventDefault();
+  }
+
+  /** Arrows move the map; with Shift the picked voxel goes to its neighbour. */
+  _arrow([dx, dy], walks) {
+    if (!walks) {
+      const step = 0.08 / this.camera.zoom;
+      return this._aim({ ...this.camera, x: this.camera.x + dx * step, y: this.camera.y + dy * step });
+    }
+    const from = this.picked === null ? [this.camera.x * this.ground.width, this.camera.y * this.ground.height] : this.ground.place(this.picked);
+    for (let far = 1; from && far < 60; far++) {
+      const voxel = this.ground.voxelAt(from[0] + dx * far, from[1] + dy * far);
+      if (voxel >= 0 && voxel !== this.picked) return this.pick(voxel);
+    }
+    return undefined;
+  }
+
+  close() {
+    clearTimeout(this.telling);
+    this.watch.disconnect();
+  }
+}

@@ -1,0 +1,49 @@
+"""Scores on a map: means over subjects whose voxels are the same, for one layer or all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from brivl.backend.fit import Answer
+from brivl.core.records import EncodingResult
+from brivl.viz.map_payload import scores_payload
+from brivl.viz.packing import Packed
+
+
+def mean_scores(results: Sequence[EncodingResult]) -> np.ndarray:
+    """(3, n_voxels) joint, A, B: mean over the results in which a voxel was fitted, NaN where in none."""
+    stacked = np.stack([np.vstack([r.r2_joint[None], r.r2_split]) for r in results]).astype(float)
+    fitted = np.isfinite(stacked)
+    total = np.where(fitted, stacked, 0).sum(0)
+    return np.divide(total, fitted.sum(0), out=np.full(total.shape, np.nan), where=fitted.any(0))
+
+
+def mean_variance(results: Sequence[EncodingResult]) -> np.ndarray | None:
+    """(n_voxels,) mean explainable variance, or None where one of the results has none."""
+    found = [r.explainable_variance for r in results]
+    return None if any(part is None for part in found) else np.mean(found, axis=0)
+
+
+def by_layer(answers: Mapping[tuple[int, str], Answer]) -> dict[int, list[EncodingResult]]:
+    """Results of each layer, by (layer, subject)."""
+    found: dict[int, list[EncodingResult]] = {}
+    for (layer, _), answer in sorted(answers.items()):
+        found.setdefault(layer, []).append(answer.result)
+    return found
+
+
+def layers_payload(answers: Mapping[tuple[int, str], Answer], names: tuple[str, str]) -> Packed:
+    """Split R² of all layers, and explainable variance, as the browser takes them."""
+    found = by_layer(answers)
+    split = {layer: mean_scores(results)[1:] for layer, results in found.items()}
+    return scores_payload(split, names, mean_variance(next(iter(found.values()))))
+
+
+def best_layers(answers: Mapping[tuple[int, str], Answer]) -> tuple[np.ndarray, list[int]]:
+    """(n_voxels,) 1-based place of the layer with the highest positive joint R² (0 where none), and the layers."""
+    found = by_layer(answers)
+    joint = np.stack([mean_scores(results)[0] for results in found.values()])
+    best = np.where(np.isfinite(joint) & (joint > 0), joint, 0)
+    return np.where(best.max(0) > 0, best.argmax(0) + 1, 0), list(found)

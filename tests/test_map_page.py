@@ -1,0 +1,141 @@
+"""The flatmap page: what the viewer is told, what a link restores, and what the viewer's news change."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import streamlit as st
+
+from brivl.app import map_state, map_viewer, state
+from brivl.app.map_state import MapLook, PaneChoice
+from brivl.app.viewer import component
+from tests.app_driver import charts, fresh_server, maps, open_page, packed  # noqa: F401 (a fixture)
+from tests.app_samples import MOVIE, SENTENCES, fill
+
+LOOK = MapLook(
+    12, ((1, 2), (30, 4), (5, 60)), (0.25, 0.5, 3.0), {"joint": 0.3, "difference": 0.05},
+    (PaneChoice("brivl-mini|vit_mini", 7, "difference"), PaneChoice("a|b", 3, "best")), False, True,
+)  # fmt: skip
+
+
+def test_the_viewer_is_given_all_layers_that_are_there() -> None:
+    fill(MOVIE, [7, 8], ["S01"])
+    at = open_page("flatmap")
+    assert not at.exception and not charts(at)
+    ((_, ground), (scores, values)) = packed(at)
+    (shown,) = maps(at)
+    assert scores["layers"] == [7, 8] and scores["names"] == ["BriVL-mini", "ViT-mini"]
+    assert len(values["a"]) == 2 * scores["n_voxels"] and "outline_points" in ground
+    assert shown["view"]["layer"] == 8 and shown["view"]["map"] == "joint" and shown["view"]["picked"] is None
+    assert np.isnan(values["a"][0]), "the first voxel is not fitted"
+
+
+def test_swapped_models_swap_the_values() -> None:
+    fill(MOVIE, [8], ["S01"])
+    (_, straight), (_, swapped) = (
+        packed(at)[1] for at in (open_page("flatmap"), open_page("flatmap", a="vit-mini", b="brivl-mini"))
+    )
+    np.testing.assert_array_equal(straight["a"], swapped["b"])
+
+
+def test_mean_over_subjects() -> None:
+    fill(MOVIE, [8], ["S01", "S02", "S03", "S04", "S05"])
+    one, every = (packed(open_page("flatmap", subject=subject))[1][1] for subject in ("S01", "All"))
+    assert np.nanstd(every["a"]) < 0.7 * np.nanstd(one["a"])
+
+
+@pytest.mark.parametrize("kind", state.MAPS)
+def test_every_map_has_its_figure_for_print(kind: str) -> None:
+    fill(MOVIE, [7, 8], ["S01"])
+    at = open_page("flatmap", map=kind)
+    assert not at.exception and maps(at)[0]["view"]["map"] == kind
+    at.session_state["tabs"] = "Export"
+    at.run()
+    assert not at.exception and not at.error
+
+
+def test_a_link_restores_how_the_map_is_looked_at() -> None:
+    fill(MOVIE, [7, 8], ["S01"])
+    fields = map_state.to_fields(LOOK)
+    at = open_page("flatmap", map="pair", region="V1", **fields)
+    assert not at.exception
+    view = maps(at)[0]["view"]
+    assert view["picked"] == 12 and view["polygon"] == [[1, 2], [30, 4], [5, 60]] and view["region"] == "V1"
+    assert view["camera"] == {"x": 0.25, "y": 0.5, "zoom": 3.0} and view["fade"] and not view["names"]
+    assert view["limits"]["joint"] == 0.3 and view["limits"]["difference"] == 0.05
+    assert view["others"][1] == {"set": "a|b", "layer": 3, "map": "best"}
+    assert {name: at.query_params[name] for name in fields} == fields
+
+
+def test_look_survives_another_page() -> None:
+    fill(MOVIE, [8], ["S01"])
+    at = open_page("flatmap", voxel="12")
+    at.query_params.clear()
+    at.switch_page("pages/layers.py").run()
+    at.switch_page("pages/flatmap.py").run()
+    assert maps(at)[0]["view"]["picked"] == 12 and at.query_params["voxel"] == ["12"][0]
+
+
+def test_another_dataset_forgets_the_voxel() -> None:
+    fill(MOVIE, [8], ["S01"])
+    fill(SENTENCES, [4], ["P01"])
+    at = open_page("flatmap", voxel="12")
+    at.query_params.clear()
+    at.query_params["data"] = SENTENCES
+    at.run()
+    assert not at.exception and maps(at)[0]["view"]["picked"] is None
+
+
+def test_fields_come_back() -> None:
+    assert map_state.read(map_state.to_fields(LOOK)) == LOOK
+    assert map_state.to_fields(MapLook()) == {}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"voxel": "-1", "area": "1.2_3", "camera": "nan_1_2", "limits": "joint-x_split-9", "panes": "a~b"},
+        {"voxel": "1e9", "area": "<img>", "camera": "1", "limits": "__", "panes": "~~,x~1~nonsense"},
+    ],
+)
+def test_nonsense_in_a_link_counts_as_nothing(fields: dict[str, str]) -> None:
+    assert map_state.read(fields) == MapLook()
+
+
+def test_nonsense_from_the_browser_counts_as_nothing() -> None:
+    wrong = {"picked": "x", "polygon": [[1], 2], "camera": {"x": "a"}, "limits": {"joint": "1"}, "others": [3, {}]}
+    assert map_state.from_browser(wrong) == MapLook()
+    assert map_state.from_browser({"camera": {"x": 9, "y": -9, "zoom": 1e9}}).camera == (1.1, -0.1, 40.0)
+
+
+def test_news_of_the_viewer_change_the_question_only_to_what_there_is() -> None:
+    fill(MOVIE, [8], ["S01"])
+    asked = state.Choices(MOVIE, "brivl-mini", "vit-mini", 8, "S01", 12, ("S01",))
+    news = {"map": "best", "layer": 7, "region": "V1", "set": "vit-mini|brivl-mini"}
+    assert map_viewer.asked_by(news, asked) == {
+        "map": "best", "layer": 7, "region": "V1", "a": "vit-mini", "b": "brivl-mini",
+    }  # fmt: skip
+    wrong = {"map": "x", "layer": 99, "region": None, "set": 3}
+    assert map_viewer.asked_by(wrong, asked) == {"region": "all"}
+
+
+def test_the_view_that_python_gives_is_the_look_that_comes_back() -> None:
+    choices = state.Choices(MOVIE, "brivl-mini", "vit-mini", 8, "S01", 12, ("S01",))
+    view = map_viewer.view_of(choices, LOOK) | {"limits": dict(LOOK.limits)}
+    assert map_state.from_browser(view) == LOOK
+
+
+def test_the_plain_figure_is_there_for_browsers_without_webgl() -> None:
+    fill(MOVIE, [8], ["S01"])
+    at = open_page("flatmap")
+    at.session_state["plain map"] = True
+    at.run()
+    assert not at.exception and not maps(at)
+    assert charts(at)[0]["layout"]["meta"]["simulated"] is True
+
+
+def test_the_code_is_one_module_without_imports() -> None:
+    code = component.javascript()
+    assert "\nimport " not in code and code.count("export default") == 1 and code.count("export ") == 1
+    assert {path.name for path in component.FOLDER.glob("*.js")} == set(component.FILES)
+    assert st.components.v2
