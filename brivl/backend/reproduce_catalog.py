@@ -1,4 +1,4 @@
-"""Figures of the paper (Lu et al. 2022) that rest on the movie and sentence data: what each shows, and what it needs."""
+"""Figures of the paper (Lu et al. 2022) that rest on the movie and sentence data: what each shows, what it needs."""
 
 from __future__ import annotations
 

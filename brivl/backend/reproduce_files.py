@@ -58,7 +58,7 @@ def note(page: PaperPage, gathered: Gathered) -> dict[str, Any]:
         "names": {"a": s.names[0], "b": s.names[1]},
         "stand_ins": [m for m in s.models if m in s.known.offers and s.known.offers[m].stand_in],
         "preset": s.preset, "layers": list(s.layers_of(page.figure)), "n_layers": s.n_layers,
-        "subjects": list(s.subjects_of(page.figure)), "voxels": voxel_rule(s), "versions": dict(versions()),
+        "subjects": list(s.subjects_of(page.figure)), "voxels": voxel_rule(gathered), "versions": dict(versions()),
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The paper's flatmaps: voxels chosen (Fig. 4a), three layers of subject 1 (4c-e), all layers of all subjects (S5-S13)."""
+"""The paper's flatmaps: voxels chosen (Fig. 4a), three layers of subject 1 (4c-e), everything of everyone (S5-S13)."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _selected(store: Store, gathered: Gathered, figure: PaperFigure, subject: st
         f"Coloured voxels entered the fit; others are clear. {geometry.space}.",
     )  # fmt: skip
     painting = paint_value(geometry, scores, ev, ((0.0, 1.0), "explainable variance"))
-    table = voxel_places(voxels).assign(explainable_variance=np.float64(result.explainable_variance))
+    table = voxel_places(voxels).assign(explainable_variance=result.explainable_variance)
     return PaperPage(figure.key, figure, label, lambda: flatmap_page(geometry, painting, label, PAPER), table[shown])
 
 

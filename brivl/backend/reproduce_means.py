@@ -12,6 +12,7 @@ from brivl.backend.features import Progress, silent
 from brivl.backend.fit import FitRequest, fit
 from brivl.backend.reproduce_source import Source
 from brivl.backend.subjects import SubjectFacts, keep_facts
+from brivl.core.encoding.presets import PRESETS
 from brivl.core.qualitative_checks import BRAIN, Means
 from brivl.core.records import EncodingResult, Voxels
 from brivl.core.regions.areas import LEVELS, N_CEREBRAL, regions
@@ -62,12 +63,17 @@ def kept(source: Source, result: EncodingResult, facts: SubjectFacts) -> np.ndar
     return inside
 
 
-def voxel_rule(source: Source) -> str:
+def voxel_rule(gathered: Gathered) -> str:
     """`kept` in words."""
-    if source.family == "movies":
-        return "fitted voxels (explainable variance above 0.1 where the test run repeats)"
-    positive = " and joint R² above 0" if source.preset == "paper" else ""
-    return f"fitted voxels of the 90 cerebral AAL regions (all where there are no labels){positive}"
+    source, facts = gathered.source, next(iter(gathered.facts.values()))
+    rules = []
+    if (facts.timing.n_repeats or 1) > 1:
+        rules.append(f"explainable variance above {PRESETS[source.preset].ev_threshold:g}")
+    if source.family == "sentences" and facts.voxels.aal is not None:
+        rules.append("in the 90 cerebral AAL regions")
+    if source.family == "sentences" and source.preset == "paper":
+        rules.append("joint R² above 0")
+    return ", ".join(rules) or "all that could be fitted"
 
 
 def masks(voxels: Voxels) -> dict[tuple[str, str], np.ndarray]:

@@ -31,9 +31,8 @@ def label_of(gathered: Gathered, figure: PaperFigure, headline: str, caption: st
     first = f"After {figure.name} of Lu et al. 2022: {figure.shows}."
     depth = ""
     if s.n_layers != PAPER_LAYERS and figure.layers:
-        depth = (
-            f" Layer {figure.layers[0]} of the paper's 12 is by depth layer {s.layers_of(figure)[0]} of {s.n_layers}."
-        )
+        here = f"layer {s.layers_of(figure)[0]} of {s.n_layers}"
+        depth = f" By depth, {here} stands for the paper's {figure.layers[0]} of 12."
     return FigureLabel(headline, f"{first} {caption}{depth}", s.known.simulated, detail(gathered))
 
 

@@ -66,8 +66,8 @@ def _layers(gathered: Gathered, figure: PaperFigure) -> PaperPage:
     boxes = table["subject"].nunique() >= MIN_BOX
     label = label_of(
         gathered, figure, _by_layer(gathered, table),
-        f"Mean over {_count(table['n_voxels'])} voxels a subject ({voxel_rule(s)}), on held-out data; line: joint {R2}"
-        f"{', mean of subjects' if len(s.subjects) > 1 else ''}. "
+        f"Mean over {_count(table['n_voxels'])} voxels a subject ({voxel_rule(gathered)}), on held-out data; line: "
+        f"joint {R2}{', mean of subjects' if len(s.subjects) > 1 else ''}. "
         f"{'Boxes: median and quartiles over subjects, whiskers to 1.5 interquartile ranges. ' if boxes else ''}"
         "Dots: subjects.",
     )  # fmt: skip
@@ -114,8 +114,8 @@ def _regions(gathered: Gathered, figure: PaperFigure, level: str) -> PaperPage:
 def _region_caption(gathered: Gathered, found: RegionTables, level: str) -> str:
     s = gathered.source
     parts = [
-        f"Bars: mean split {R2} over the region's voxels ({voxel_rule(s)}) and subjects, on held-out data; mark: joint "
-        f"{R2}; dots: subjects. p: paired two-tailed t-test over {who(s.subjects)}; q: Benjamini-Hochberg.",
+        f"Bars: mean split {R2} over the region's voxels ({voxel_rule(gathered)}) and subjects, on held-out data; "
+        f"mark: joint {R2}; dots: subjects. p: paired two-tailed t-test over {who(s.subjects)}; q: Benjamini-Hochberg.",
         "In the order of p; orange: regions boxed in the paper." if level == "merged" else "",
         small_sample_note(found.comparison),
     ]
@@ -129,8 +129,8 @@ def _area_layers(gathered: Gathered, figure: PaperFigure) -> PaperPage:
     last = region_tables(gathered, "area", s.layers[-1]).comparison
     label = label_of(
         gathered, figure, layer_headline(s.layers[-1], s.names, last, who(s.subjects), "areas"),
-        f"Lines: mean over {who(s.subjects)} of the mean over the area's voxels ({voxel_rule(s)}), on held-out data; "
-        "small dots: subjects.",
+        f"Lines: mean over {who(s.subjects)} of the mean over the area's voxels ({voxel_rule(gathered)}), on held-out "
+        "data; small dots: subjects.",
     )  # fmt: skip
     return PaperPage(figure.key, figure, label, lambda: area_layers_page(rows, s.names, label),
                      area_layer_csv(gathered))  # fmt: skip
@@ -144,9 +144,9 @@ def _atlas(gathered: Gathered, figure: PaperFigure) -> PaperPage:
     what = f"joint {R2}" if figure.value == "joint" else f"split {R2} of {s.names[0]} minus that of {s.names[1]}"
     label = label_of(
         gathered, figure, _atlas_headline(gathered, figure, values, layers),
-        f"Colour: {what} on held-out data, mean over the region's voxels ({voxel_rule(s)}), then over "
-        f"{who(s.subjects)}; grey: no value. Drawn by region on fsaverage5 and, for 12 subcortical regions, in slices of "
-        "AAL1.",
+        f"Colour: {what} on held-out data, mean over the region's voxels ({voxel_rule(gathered)}), then over "
+        f"{who(s.subjects)}; light grey: no value. Drawn by region: cortex on fsaverage5, 12 subcortical regions in "
+        "slices of AAL1.",
     )  # fmt: skip
     if len(layers) == 1 and figure.layers:
         return PaperPage(figure.key, figure, label, lambda: atlas_page(_views(), values[layers[0]], scale, label),

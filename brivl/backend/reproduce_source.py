@@ -1,4 +1,4 @@
-"""What a dataset offers for the figures of the paper: models, layers, subjects, and why a figure cannot be made of it."""
+"""What a dataset offers for the figures of the paper: models, layers, subjects; and why a figure cannot be made."""
 
 from __future__ import annotations
 
@@ -92,10 +92,10 @@ def open_sources(store: Store, wanted: Wanted) -> list[Source]:
     for subject in wanted.subjects:
         if subject not in there:
             check_subject(opened[0].dataset, subject)
-    return [_source(known, wanted) for known in opened if not wanted.subjects or there_of(known, wanted)]
+    return [_source(known, wanted) for known in opened if not wanted.subjects or subjects_asked(known, wanted)]
 
 
-def there_of(known: Known, wanted: Wanted) -> tuple[str, ...]:
+def subjects_asked(known: Known, wanted: Wanted) -> tuple[str, ...]:
     """Subjects of a dataset that were asked for, in the dataset's order."""
     return tuple(s for s in known.subjects if not wanted.subjects or s in wanted.subjects)
 
@@ -117,7 +117,7 @@ def _source(known: Known, wanted: Wanted) -> Source:
     if strange:
         raise RequestError(f"Wanted layers 1 to {n_layers}, which both models have, and got {strange}.")
     layers = tuple(sorted(set(wanted.layers))) or tuple(range(1, n_layers + 1))
-    return Source(known, models, n_layers, layers, there_of(known, wanted), wanted.preset)
+    return Source(known, models, n_layers, layers, subjects_asked(known, wanted), wanted.preset)
 
 
 def _n_layers(known: Known, model: str) -> int:

@@ -112,8 +112,7 @@ def voxel_csv(voxels: Voxels, results: Mapping[int, EncodingResult], shown: np.n
     base = voxel_places(voxels)
     parts = []
     for layer, r in results.items():
-        table = base.assign(r2_joint=np.float64(r.r2_joint), r2_split_a=np.float64(r.r2_split[0]),
-                            r2_split_b=np.float64(r.r2_split[1]))  # fmt: skip
+        table = base.assign(r2_joint=r.r2_joint, r2_split_a=r.r2_split[0], r2_split_b=r.r2_split[1])
         table.insert(0, "layer", layer)
         parts.append(table[shown])
     return pd.concat(parts, ignore_index=True)

@@ -92,8 +92,8 @@ def _not_ahead_at_12(means: Means) -> Decision:
 MOVIE_CHECKS: tuple[Check, ...] = (
     Check(
         "4b-rise", ("fig4b",), "Joint R² rises with depth and is stable after layer 8.",
-        "Mean over subjects: up to layer 8 Spearman rho with depth >= 0.7 and the last above the first; from layer 8 on "
-        "the least-squares slope is at most a quarter of the one before, up or down.", _rise_then_flat,
+        "Mean over subjects: up to layer 8 Spearman rho with depth >= 0.7 and the last above the first; from layer 8 "
+        "on the least-squares slope is at most a quarter of the one before, up or down.", _rise_then_flat,
     ),
     Check(
         "4b-ahead", ("fig4b",), "BriVL contributes more than ViT from layer 4 on.",
@@ -102,8 +102,8 @@ MOVIE_CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "4c-e-early", MAPS, "Layer 8 predicts V1 to V4 best.",
-        "Of layers 4, 8 and 12, layer 8 has the highest joint R² (mean over voxels, then subjects) in more than half of "
-        "V1, V2, V3, V4, as far as the data have them.", lambda m: _best_at(m, EARLY, 8),
+        "Of layers 4, 8 and 12, layer 8 has the highest joint R² (mean over voxels, then subjects) in more than half "
+        "of V1, V2, V3, V4, as far as the data have them.", lambda m: _best_at(m, EARLY, 8),
     ),
     Check(
         "4c-e-deep", MAPS, "Layer 12 predicts FFA, EBA and MT best.",
@@ -111,8 +111,8 @@ MOVIE_CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "4c-e-high", MAPS, "BriVL is ahead in high-level visual cortex at layers 4, 8 and 12.",
-        "Split R², multimodal minus unimodal, is above 0 in more than half of FFA, EBA, OFA, LO, PPA, OPA/TOS, RSC, MT, "
-        "pSTS (as far as there) at each of the three layers.", _ahead_in_high,
+        "Split R², multimodal minus unimodal, is above 0 in more than half of FFA, EBA, OFA, LO, PPA, OPA/TOS, RSC, "
+        "MT, pSTS (as far as there) at each of the three layers.", _ahead_in_high,
     ),
     Check(
         "4c-e-psts", MAPS, "BriVL is ahead in pSTS at layers 4, 8 and 12.",

@@ -201,8 +201,8 @@ SENTENCE_CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "6a-left", ("fig6a",), "Left temporal, inferior parietal and orbitofrontal regions are predicted best.",
-        "Layer 12, mean over subjects: the mean joint R² of each of the three groups of left AAL regions lies above two "
-        "thirds of all regions, and above the same regions of the right side.", _left_highest,
+        "Layer 12, mean over subjects: the mean joint R² of each of the three groups of left AAL regions lies above "
+        "two thirds of all regions, and above the same regions of the right side.", _left_highest,
     ),
     Check(
         "6b-language", ("fig6b",), "BriVL is ahead in the language network of the left hemisphere.",

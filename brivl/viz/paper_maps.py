@@ -1,4 +1,4 @@
-"""Flatmaps as the paper lays them out: pair of split R² over joint R² (Figs. 4c-e), and many layers on one page (S5-S13)."""
+"""Flatmaps as the paper lays them out: split R² over joint R² (Figs. 4c-e), and many layers on one page (S5-S13)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from brivl.core.records import FlatmapGeometry
 from brivl.viz.export import PAPER, Page, new_page, print_style
 from brivl.viz.flatmap_page import SCALE_SHARE, draw_bar, draw_map, draw_square
 from brivl.viz.painting import MapScores, Painting, outline_path, over_curvature, paint_joint, paint_pair
-from brivl.viz.style import FigureLabel
+from brivl.viz.style import LIGHT, R2, FigureLabel
 
 TALL = Page(PAPER.width, 6.6, PAPER.base, PAPER.headline)
 WHOLE = Page(PAPER.width, 9.7, PAPER.base, PAPER.headline)
 LEAST_ROWS = 3
+THIN = 2  # every so many pixels of a small map are drawn
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def map_grid_page(
     page = Page(WHOLE.width, WHOLE.height * (n_rows + 1.9) / (6 + 1.9), WHOLE.base, WHOLE.headline)
     with print_style(page):
         figure = new_page(label, page)
-        grid = figure.subplots(n_rows + 1, 4, height_ratios=(*[1] * n_rows, 1.15))
+        grid = figure.subplots(n_rows + 1, 4, height_ratios=(*[1] * n_rows, 1.0))
         for axes in grid.ravel():
             axes.axis("off")
         for i, (layer, scores) in enumerate(layers):
@@ -61,6 +62,8 @@ def map_grid_page(
             for offset, painting in enumerate(_paint(geometry, scores, limits)):
                 _small_map(grid[row, column + offset], geometry, painting)
             grid[row, column].set_title(f"layer {layer}", loc="left", size=page.base, pad=2)
+        for axes, title in zip(grid[0], 2 * ("split", "joint"), strict=True):
+            axes.set_title(f"{title} {R2}", loc="right", size=page.base * 0.9, color=LIGHT.muted, pad=2)
         _scales(grid[n_rows], geometry, layers[0][1], limits, page)
         figure.canvas.draw()
     return figure
@@ -76,18 +79,18 @@ def _paint(geometry: FlatmapGeometry, scores: MapScores, limits: MapLimits) -> t
 def _small_map(axes: Axes, geometry: FlatmapGeometry, painting: Painting) -> None:
     """Map with outlines, too small for names."""
     picture = np.clip(over_curvature(geometry, painting.rgba, "light"), 0, 1)
-    axes.imshow(picture, interpolation="none", aspect="equal")
-    for polygons in geometry.outlines.values():
-        axes.plot(*outline_path(polygons).T, color="white", linewidth=0.35)
     height, width = geometry.mask.shape
+    axes.imshow(picture[::THIN, ::THIN], interpolation="none", extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+    for polygons in geometry.outlines.values():
+        axes.plot(*outline_path(polygons).T, color="white", linewidth=0.25)
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
 
 
 def _scales(row: np.ndarray, geometry: FlatmapGeometry, scores: MapScores, limits: MapLimits, page: Page) -> None:
     pair, joint = _paint(geometry, scores, limits)
-    square = row[0].inset_axes((0.0, -0.35, 1.0, 1.6))
+    square = row[0].inset_axes((0.0, -0.1, 1.0, 1.5))
     square.axis("off")
     draw_square(square, pair.scale, page)
-    bar = row[1].inset_axes((0.35, 0.0, 0.6, 1.0))
+    bar = row[1].inset_axes((0.35, 0.1, 0.6, 1.15))
     bar.axis("off")
     draw_bar(bar, joint.scale, page)

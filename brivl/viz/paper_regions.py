@@ -37,7 +37,7 @@ def boxed_region_page(
 
 
 def area_layers_page(table: pd.DataFrame, names: tuple[str, str], label: FigureLabel, page: Page = AREAS) -> Figure:
-    """Matplotlib page with a panel for each area: joint and split R² by layer, lines over subjects' mean, dots subjects.
+    """Matplotlib page with a panel for each area: joint and split R² by layer, lines mean of subjects, dots subjects.
 
     table: area, layer, subject, joint, a, b.
     """
@@ -62,13 +62,13 @@ def area_layers_page(table: pd.DataFrame, names: tuple[str, str], label: FigureL
 def _draw(axes: Axes, table: pd.DataFrame, names: tuple[str, str], base: float) -> None:
     layers = sorted(table["layer"].unique())
     shown = (
-        ("joint", f"joint {R2}", JOINT),
-        ("a", f"{names[0]} (split {R2})", A),
-        ("b", f"{names[1]} (split {R2})", B),
+        ("joint", f"joint {R2}", JOINT, "-o"),
+        ("a", f"{names[0]} (split {R2})", A, "-^"),
+        ("b", f"{names[1]} (split {R2})", B, "-s"),
     )
-    for column, name, colour in shown:
+    for column, name, colour, form in shown:
         mean = table.groupby("layer")[column].mean()
-        axes.plot(mean.index, mean, "-o", color=colour, linewidth=base / 6, markersize=base / 2.6, label=name, zorder=3)
+        axes.plot(mean.index, mean, form, color=colour, linewidth=base / 6, markersize=base / 2.6, label=name, zorder=3)
         if column != "joint":
             axes.plot(table["layer"], table[column], "o", color=colour, markersize=base / 5, alpha=0.45, zorder=2,
                       markeredgewidth=0)  # fmt: skip
