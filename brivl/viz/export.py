@@ -75,7 +75,7 @@ def print_style(page: Page) -> Iterator[None]:
 
 def _wrap(text: str, width: float, size: float) -> str:
     characters = max(20, int(width * POINTS / (0.5 * size)))
-    return "\n".join(textwrap.fill(line, characters) for line in text.splitlines())
+    return "\n".join(textwrap.fill(line, characters, break_on_hyphens=False) for line in text.splitlines())
 
 
 def new_page(label: FigureLabel, page: Page) -> Figure:
