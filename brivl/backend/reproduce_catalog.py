@@ -44,7 +44,7 @@ _MAPS = "split R² of both models (two-dimensional colours) and joint R² on the
 def _figures() -> tuple[PaperFigure, ...]:
     triple = {4: "", 8: "", 12: ""}
     return (
-        PaperFigure("fig4a", "Fig. 4a", "movies", "selected", "voxels chosen by explainable variance", (12,)),
+        PaperFigure("fig4a", "Fig. 4a", "movies", "selected", "voxels chosen by explainable variance"),
         PaperFigure("fig4b", "Fig. 4b", "movies", "layers", _SPLIT_BY_LAYER),
         *(PaperFigure(f"fig4{panel}", f"Fig. 4{panel}", "movies", "maps", _MAPS, (layer,))
           for panel, layer in zip("cde", triple, strict=True)),

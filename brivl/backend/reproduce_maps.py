@@ -89,7 +89,7 @@ def _selected(store: Store, gathered: Gathered, figure: PaperFigure, subject: st
         f"Coloured voxels entered the fit; others are clear. {geometry.space}.",
     )  # fmt: skip
     painting = paint_value(geometry, scores, ev, ((0.0, 1.0), "explainable variance"))
-    table = voxel_places(voxels).assign(explainable_variance=result.explainable_variance)
+    table = voxel_places(subject, voxels).assign(explainable_variance=result.explainable_variance)
     return PaperPage(figure.key, figure, label, lambda: flatmap_page(geometry, painting, label, PAPER), table[shown])
 
 
@@ -106,7 +106,7 @@ def _pair(store: Store, gathered: Gathered, figure: PaperFigure, subject: str) -
         PAIR_CAPTION.format(*s.names, f"{int(shown.sum()):,} of {voxels.n_voxels:,} voxels, others clear. "
                             f"Colour limits are those of layers {', '.join(map(str, results))}. {geometry.space}."),
     )  # fmt: skip
-    table = voxel_csv(voxels, {layer: results[layer]}, shown)
+    table = voxel_csv(subject, voxels, {layer: results[layer]}, shown)
     return PaperPage(figure.key, figure, label, lambda: map_pair_page(geometry, scores, limits, label), table)
 
 
@@ -129,5 +129,5 @@ def _grid(store: Store, gathered: Gathered, figure: PaperFigure, subject: str) -
     )  # fmt: skip
     return PaperPage(
         f"{figure.key}_{subject}", figure, label, lambda: map_grid_page(geometry, layers, limits, label),
-        voxel_csv(voxels, results, shown),
+        voxel_csv(subject, voxels, results, shown),
     )  # fmt: skip

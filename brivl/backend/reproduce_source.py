@@ -62,6 +62,8 @@ class Source:
 
     def layers_of(self, figure: PaperFigure) -> tuple[int, ...]:
         """The models' layers that a figure shows, as far as they were asked for."""
+        if figure.kind == "selected":
+            return self.layers[-1:]  # explainable variance is the same at any
         if not figure.layers:
             return self.layers
         wanted = [at_depth(layer, self.n_layers) for layer in figure.layers]

@@ -107,9 +107,9 @@ def atlas_csv(gathered: Gathered, layers: Sequence[int], value: str) -> pd.DataF
     return pd.DataFrame(rows, columns=["layer", "aal", "region", "area", quantity, "n_subjects"])
 
 
-def voxel_csv(voxels: Voxels, results: Mapping[int, EncodingResult], shown: np.ndarray) -> pd.DataFrame:
+def voxel_csv(subject: str, voxels: Voxels, results: Mapping[int, EncodingResult], shown: np.ndarray) -> pd.DataFrame:
     """Figs. 4c-e, S5-S13: one row for each voxel drawn and layer, with its place, ROIs and scores."""
-    base = voxel_places(voxels)
+    base = voxel_places(subject, voxels)
     parts = []
     for layer, r in results.items():
         table = base.assign(r2_joint=r.r2_joint, r2_split_a=r.r2_split[0], r2_split_b=r.r2_split[1])
@@ -118,10 +118,11 @@ def voxel_csv(voxels: Voxels, results: Mapping[int, EncodingResult], shown: np.n
     return pd.concat(parts, ignore_index=True)
 
 
-def voxel_places(voxels: Voxels) -> pd.DataFrame:
-    """voxel, i, j, k, x_mm, y_mm, z_mm (where they are known), roi (several with ";")."""
+def voxel_places(subject: str, voxels: Voxels) -> pd.DataFrame:
+    """subject, voxel, i, j, k, x_mm, y_mm, z_mm (where they are known), roi (several with ";")."""
     table = pd.DataFrame(np.asarray(voxels.ijk), columns=["i", "j", "k"])
     table.insert(0, "voxel", np.arange(len(table)))
+    table.insert(0, "subject", subject)
     mm = coordinates(voxels)
     if mm is not None:
         table[["x_mm", "y_mm", "z_mm"]] = np.round(mm, 3)
