@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from brivl.cli.stopping import stops_at_once
 from brivl.errors import RequestError, StoreError
 from brivl.store.artifacts import Store
 
@@ -48,7 +49,8 @@ def run_fit(args: argparse.Namespace) -> None:
 
     store, started = Store(args.cache), time.monotonic()
     request = FitRequest(args.dataset, models, args.layer, args.subject, args.preset, args.pooling)
-    answer = fit(store, request, _printer(quiet=args.json))
+    with stops_at_once():
+        answer = fit(store, request, _printer(quiet=args.json))
     if args.out:
         dataset = open_dataset(args.dataset, store)
         write_npz(args.out, answer, dataset.responses(args.subject).voxels)

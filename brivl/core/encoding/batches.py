@@ -30,7 +30,7 @@ from brivl.core.records import Design, EncodingResult, Responses
 # Responses of one batch, float32; about five arrays of this size live at once.
 BATCH_BYTES = 64 * 2**20
 # himalaya's search decomposes anew for every batch, so that its batches are larger.
-HIMALAYA_BATCHES = 8
+HIMALAYA_BATCHES = 4
 # Pivots that a map is expected to need, for progress.
 LIKELY_PIVOTS = 16
 
