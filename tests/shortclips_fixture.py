@@ -2,79 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
-import h5py
 import numpy as np
-import scipy.sparse
 
+from brivl.data.shortclips_form import Flat, mapper_arrays, sparse_parts, two_discs
+from brivl.data.shortclips_form import write_arrays as write
+
+__all__ = ["Toy", "sparse_parts"]  # handed on
+Toy = Flat
 WIDTH, HEIGHT = 44, 26  # px of the flatmap
 N_RUNS, RUN, N_TEST, N_REPEATS, PER_TR = 4, 48, 30, 6, 2
 ONSETS = np.arange(N_RUNS) * RUN
 
 
-@dataclass(frozen=True)
-class Toy:
-    """A flatmap of two hemispheres whose operator is known in dense form."""
-
-    operator: np.ndarray  # (n_pixels, n_voxels)
-    mask: np.ndarray  # (width, height) bool
-    curvature: np.ndarray  # (width, height), NaN outside
-    to_left: np.ndarray  # (n_vertices / 2, n_voxels)
-    to_right: np.ndarray
-    rois: dict[str, np.ndarray]
-
-
 def toy(n_voxels: int, seed: int = 0, negative: bool = False) -> Toy:
-    """Each pixel shows a voxel, by x, and the next one; some pixels show none, and some are covered only in part."""
-    rng = np.random.default_rng(seed)
-    x, y = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT), indexing="ij")
-    mask = np.zeros((WIDTH, HEIGHT), bool)
-    for middle in (0.25 * WIDTH, 0.75 * WIDTH):
-        mask |= ((x - middle) / 10) ** 2 + ((y - HEIGHT / 2 - 1) / 10) ** 2 < 1
-    pixels = np.argwhere(mask)
-    operator = np.zeros((len(pixels), n_voxels))
-    voxel = pixels[:, 0] * n_voxels // WIDTH
-    share = rng.uniform(0.5, 1, len(pixels))
-    operator[np.arange(len(pixels)), voxel] = share
-    operator[np.arange(len(pixels)), (voxel + 1) % n_voxels] += (-0.1 if negative else 1) * (1 - share)
-    operator[::17] *= 0.5
-    operator[::23] = 0
-    sides = rng.normal(size=(2, 12, n_voxels)) * (rng.random((2, 12, n_voxels)) < 0.2)
-    rois = {"V1": np.arange(n_voxels) < n_voxels // 3, "FFA": np.arange(n_voxels) >= n_voxels - n_voxels // 4}
-    return Toy(operator, mask, np.where(mask, rng.random(mask.shape), np.nan), sides[0], sides[1], rois)
-
-
-def write(path: Path, arrays: Mapping[str, np.ndarray], compressed: bool = True) -> Path:
-    """Top-level arrays, gzipped in chunks as the published ones, or contiguous."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with h5py.File(path, "w") as file:
-        for name, values in arrays.items():
-            file.create_dataset(name, data=values, compression="gzip" if compressed and np.size(values) else None)
-    return path
-
-
-def sparse_parts(name: str, operator: np.ndarray) -> dict[str, np.ndarray]:
-    csr = scipy.sparse.csr_matrix(operator)
-    parts = {"data": csr.data, "indices": csr.indices, "indptr": csr.indptr, "shape": np.array(csr.shape)}
-    return {f"{name}_{part}": values for part, values in parts.items()}
-
-
-def mapper_arrays(t: Toy, legacy: bool = False) -> dict[str, np.ndarray]:
-    """A mapper file with today's names and everything in it; or with the old names, two sides, and no more."""
-    if legacy:
-        sides = {"vox_to_fsavg_left": t.to_left, "vox_to_fsavg_right": t.to_right}
-        arrays = sparse_parts("pixmap", t.operator) | {"pixmask": t.mask}
-        return arrays | {k: v for name, side in sides.items() for k, v in sparse_parts(name, side).items()}
-    overlay = np.zeros((*t.mask.shape, 4))
-    return (
-        sparse_parts("voxel_to_flatmap", t.operator)
-        | sparse_parts("voxel_to_fsaverage", np.vstack([t.to_left, t.to_right]))
-        | {"flatmap_mask": t.mask, "flatmap_curvature": t.curvature, "flatmap_rois": overlay}
-        | {f"roi_mask_{name}": inside for name, inside in t.rois.items()}
-    )
+    """A flatmap of two hemispheres whose operators are known in dense form."""
+    flat = two_discs(n_voxels, radius=10, n_vertices=24, seed=seed, negative=negative)
+    dense = {name: getattr(flat, name).toarray() for name in ("operator", "to_left", "to_right")}
+    return replace(flat, **dense)
 
 
 def frames(seed: int = 0, size: int = 32) -> list[np.ndarray]:

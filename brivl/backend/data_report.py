@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from brivl.backend.data_download import can_download, commands_to_copy
 from brivl.backend.datasets import DatasetCard, list_datasets
 from brivl.config import PROJECT, data_dirs
 from brivl.data.file_state import FileState, file_state
+from brivl.data.pereira_files import split_name
 from brivl.data.published import PUBLISHED, Published, expected_files, recognised
 from brivl.store.artifacts import Store
 
@@ -46,14 +47,15 @@ class DataReport:
 
 def data_reports(store: Store) -> list[DataReport]:
     """Published datasets (found in BRIVL_DATA or not), the simulated ones, and the user's own."""
-    places = {name: _folder_of(name) for name in PUBLISHED}
     cards = list_datasets(store)
+    simulated = [card.name for card in cards if card.simulated]
+    places = {name: _folder_of(name, simulated) for name in PUBLISHED}
     taken = [str(folder) for folder in places.values()]
-    own = [card for card in cards if not card.simulated and not any(_is_of(card.name, folder) for folder in taken)]
+    others = [card for card in cards if not any(_is_of(card.name, folder) for folder in taken)]
     return [
         *(_published(PUBLISHED[name], folder) for name, folder in places.items()),
-        *(_card(card, "simulated") for card in cards if card.simulated),
-        *(_card(card, "own") for card in own),
+        *(_card(card, "simulated") for card in others if card.simulated),
+        *(_card(card, "own") for card in others if not card.simulated),
     ]
 
 
@@ -63,13 +65,14 @@ def default_folder(name: str) -> Path:
     return (roots[0] if roots else PROJECT / "data") / name
 
 
-def _folder_of(name: str) -> Path:
-    """The folder of a published dataset: one that holds it, else where it would be put."""
+def _folder_of(name: str, simulated: Sequence[str]) -> Path:
+    """The folder of a published dataset: one that holds it, else where it would be put; never a simulated one."""
     for root in data_dirs():
         for folder in (root, *_folders_in(root)):
-            if _recognised(folder) == name:
+            if _recognised(folder) == name and not any(_is_of(card, str(folder)) for card in simulated):
                 return folder
-    return default_folder(name)
+    folder = default_folder(name)
+    return folder.with_name(f"{name}-published") if any(_is_of(card, str(folder)) for card in simulated) else folder
 
 
 def _folders_in(root: Path) -> list[Path]:
@@ -101,7 +104,8 @@ def _is_of(name: str, folder: str) -> bool:
 
 
 def _card(card: DatasetCard, kind: str) -> DataReport:
-    folder = "" if kind == "simulated" else card.name
+    named = split_name(card.name)
+    folder = str(named[0]) if named else card.name if card.problem or Path(card.name).is_dir() else ""
     size = _size(Path(folder)) if folder else 0
     return DataReport(card.name, card.title, kind, folder, card.licence, card.citation, (), size, problem=card.problem)
 

@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from brivl.cli import fixtures
 from brivl.store.artifacts import Store
 from brivl.store.sizes import in_bytes
 
@@ -20,6 +21,7 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
     p.add_argument("--json", action="store_true", help="print one JSON object")
     p.add_argument("--verify", action="store_true", help="read the files that are here and hold them to the checksums")
     p.set_defaults(run=run_data)
+    fixtures.add_verb(p.add_subparsers(metavar="make-fixture"))
 
 
 def run_data(args: argparse.Namespace) -> None:

@@ -22,6 +22,9 @@ from brivl.data.mat_files import read_mat, texts, whole_numbers
 from brivl.data.mat_scan import scan_mat
 from brivl.data.pereira_files import EXPERIMENTS, find_files
 from brivl.data.pereira_meta import read_places
+from brivl.data.simulated_mark import CITATION as SIMULATED_CITATION
+from brivl.data.simulated_mark import LICENCE as SIMULATED_LICENCE
+from brivl.data.simulated_mark import any_marked
 from brivl.errors import DataError
 
 LOADER = "pereira2018 1: 90 cerebral AAL regions"  # part of the digest; count up when answers change
@@ -63,7 +66,8 @@ class PereiraDataset:
 
     @property
     def title(self) -> str:
-        return f"Pereira et al. 2018, {EXPERIMENTS[self.experiment].title}"
+        form = "Simulated, in the form of " if self.simulated else ""
+        return f"{form}Pereira et al. 2018, {EXPERIMENTS[self.experiment].title}"
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -138,6 +142,10 @@ def open_pereira(folder: Path | str, experiment: str | None = None) -> PereiraDa
         raise DataError(
             f"{str(folder)!r} should hold SUBJECT/examples_{stem}.mat or SUBJECT/data_{stem}.mat for "
             f"{EXPERIMENTS[chosen].title}, and has none; unpack the subjects' archives there."
+        )
+    if any_marked(files.values()):
+        return PereiraDataset(
+            folder, chosen, files, simulated=True, licence=SIMULATED_LICENCE, citation=SIMULATED_CITATION
         )
     return PereiraDataset(folder, chosen, files)
 

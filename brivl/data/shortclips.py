@@ -26,6 +26,9 @@ from brivl.data.shortclips_files import (
     read_layout,
     read_responses,
 )
+from brivl.data.simulated_mark import CITATION as SIMULATED_CITATION
+from brivl.data.simulated_mark import LICENCE as SIMULATED_LICENCE
+from brivl.data.simulated_mark import any_marked
 from brivl.errors import DataError
 from brivl.store.artifacts import Store
 
@@ -171,4 +174,8 @@ def open_shortclips(folder: Path | str, store: Store | None = None) -> Shortclip
         for path in files.responses.values():
             check_fetched(path, files.folder)
         raise DataError(f"{str(files.folder)!r} should have responses/SUBJECT_responses.hdf, but none was found.")
+    if any_marked(files.responses[subject] for subject in here):
+        about = {"title": "Simulated, in the form of shortclips", "licence": SIMULATED_LICENCE,
+                 "citation": SIMULATED_CITATION}  # fmt: skip
+        return ShortclipsDataset(files, here, ContentDigest(store), simulated=True, **about)
     return ShortclipsDataset(files, here, ContentDigest(store))
