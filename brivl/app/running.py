@@ -13,6 +13,7 @@ from brivl.backend.estimates import in_words
 from brivl.backend.fit import FitRequest
 from brivl.backend.jobs import JobStatus
 from brivl.backend.tasks import sweep_request
+from brivl.config import scheduler
 from brivl.errors import BrivlError
 
 EVERY = 1.0  # s between looks at a job
@@ -29,7 +30,7 @@ class Run:
     @property
     def job(self) -> dict:
         """The same request in every session, so that all of them meet in one job."""
-        return sweep_request(cached.store(), list(self.requests))
+        return sweep_request(cached.store(), list(self.requests), scheduler())
 
 
 def active_job(runs: Sequence[Run]) -> JobStatus | None:
@@ -59,6 +60,8 @@ def run_buttons(runs: Sequence[Run]) -> None:
                 args=(run,),
                 key=f"run {i} {run.label}",
             )
+    if scheduler():
+        st.caption(f"Fits run on the workers of {scheduler()} (BRIVL_SCHEDULER).")
 
 
 def submit(run: Run) -> None:

@@ -10,11 +10,13 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Self
 
+from brivl.backend.datasets import absolute_name
 from brivl.backend.features import Progress
 from brivl.backend.local_workers import Share, tell_share
 from brivl.backend.sweep_task import Outcome, Task, fit_task
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 4.0
 ADDRESS = re.compile(r"[a-z]+://[^\s/]+:\d+/?")
+OLD_SECONDS = 30 * 24 * 3600.0  # no sweep takes as long
 REPORT_EVERY = 0.5  # seconds between a worker's reports on one fit
 
 _one_at_a_time = threading.Lock()  # of this process: a worker with several threads would set BLAS against itself
@@ -67,19 +70,20 @@ class DaskWorkers:
         of_index = {task.index: task for task in tasks}
         self._client.subscribe_topic(self._topic, partial(_pass_on, of_index, share))
         futures = {self._submitted(root, task): task for task in tasks}
-        for future in as_completed(futures):
+        for future in as_completed(futures, loop=self._client.loop):
             task = futures.pop(future)
             of_index.pop(task.index, None)
             yield self._outcome(future, task)
 
     def _submitted(self, root: Path, task: Task) -> Future:
-        return self._client.submit(
-            _fit_there, str(root), str(self._probe), task, self._topic, key=f"{self._topic}-{task.index}", pure=False
-        )  # fmt: skip
+        # Workers have a working folder of their own, where relative paths would mean something else.
+        there = replace(task, request=replace(task.request, dataset=absolute_name(task.request.dataset)))
+        key = f"{self._topic}-{task.index}"
+        return self._client.submit(_fit_there, str(root), str(self._probe), there, self._topic, key=key, pure=False)
 
     def _outcome(self, future: Future, task: Task) -> Outcome:
         if future.status == "finished":
-            return future.result()
+            return replace(future.result(), task=task)
         if future.status != "error":
             return Outcome(task, error=f"The scheduler at {self._address} went away. Start it, run again.")
         error = future.exception()
@@ -93,6 +97,9 @@ class DaskWorkers:
         try:
             self._probe.parent.mkdir(parents=True, exist_ok=True)
             self._probe.write_text(self._probe.name)
+            for old in self._probe.parent.glob("probe-*"):  # of processes that were killed
+                if old.stat().st_mtime < time.time() - OLD_SECONDS:
+                    old.unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(f"Could not write to the cache {str(self._root)!r} ({error.strerror}).") from error
         answers = self._client.run(_sees, str(self._probe), on_error="return")

@@ -15,7 +15,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
 
-from brivl.backend.datasets import absolute_name
 from brivl.backend.features import Progress, silent
 from brivl.backend.fit import FitRequest, canonical, fit_key
 from brivl.backend.known import Known, look_at
@@ -75,7 +74,7 @@ def sweep_requests(store: Store, question: Question) -> list[FitRequest]:
     known = look_at(store, question.dataset)
     subjects = known.subjects if question.subjects is None else question.subjects
     return [
-        FitRequest(absolute_name(question.dataset), models, layer, subject, question.preset, question.pooling)
+        FitRequest(question.dataset, models, layer, subject, question.preset, question.pooling)
         for models in dict.fromkeys(canonical(pair) for pair in question.pairs)
         for layer in (range(1, _n_layers(known, models) + 1) if question.layers is None else question.layers)
         for subject in subjects

@@ -1,0 +1,149 @@
+"""Sweeps on a Dask cluster: the bytes of this machine, also when a worker is killed; sentences where there is none."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from distributed import Client, LocalCluster
+from threadpoolctl import threadpool_limits
+
+from brivl.backend import dask_workers
+from brivl.backend.dask_workers import DaskWorkers
+from brivl.backend.fit import FitRequest, cached
+from brivl.backend.local_workers import LocalWorkers
+from brivl.backend.sweep import Question, run_sweep, sweep_requests, workers_for
+from brivl.backend.tasks import run_task, sweep_request
+from brivl.cli.main import main
+from brivl.errors import Cancelled, RequestError, StoreError
+from brivl.store.artifacts import Store
+from tests.plain_sample import make_plain
+
+SUBJECTS = ("A", "B", "C", "D")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[LocalCluster]:
+    with LocalCluster(2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four subjects of other noise each, and Z, of whom every voxel is missing."""
+    found = make_plain(tmp_path_factory.mktemp("data") / "plain")
+    Y = np.load(found / "responses" / "A.npy")
+    for i, subject in enumerate(SUBJECTS[1:]):
+        noise = np.random.default_rng(i).standard_normal(Y.shape)
+        np.save(found / "responses" / f"{subject}.npy", Y + noise)
+    np.save(found / "responses" / "Z.npy", np.full_like(Y, np.nan))
+    return found
+
+
+def asked(folder: Path, store: Store, subjects: tuple[str, ...] = SUBJECTS) -> list[FitRequest]:
+    return sweep_requests(store, Question(str(folder), (("signal", "other"),), subjects=subjects))
+
+
+@pytest.fixture(scope="module")
+def alone(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """All answers as this process gives them, with one thread as workers have."""
+    store = Store(tmp_path_factory.mktemp("alone"))
+    with threadpool_limits(1):
+        assert run_sweep(store, asked(folder, store), LocalWorkers(1)).computed == 8
+    return store
+
+
+def contents(store: Store, folder: Path) -> dict[tuple[str, int], list[bytes]]:
+    found = {(r.subject, r.layer): cached(store, r).result for r in asked(folder, store)}
+    return {k: [r.r2_joint.tobytes(), r.r2_split.tobytes(), r.band_weights.tobytes()] for k, r in found.items()}
+
+
+def test_a_worker_killed_in_mid_sweep_loses_nothing(
+    cluster: LocalCluster, folder: Path, alone: Store, tmp_path: Path
+) -> None:
+    store, before = Store(tmp_path / "store"), {}
+    with Client(cluster, set_as_default=False) as client:
+        pids = list(client.run(os.getpid).values())
+
+    def kill_once(done: float, _total: float, _message: str) -> None:
+        if done >= 2 and not before:
+            before.update({path: path.read_bytes() for path in (store.root / "fit").glob("*.json")})
+            os.kill(pids[0], signal.SIGKILL)
+
+    with DaskWorkers(cluster.scheduler_address, store.root) as workers:
+        end = run_sweep(store, asked(folder, store), workers, kill_once)
+    manifests = {path: path.read_bytes() for path in (store.root / "fit").glob("*.json")}
+    assert (end.n_tasks, end.hits + end.computed, len(end.failed)) == (8, 8, 0)
+    assert len(manifests) == 8 and before and before.items() <= manifests.items()  # none was written twice
+    assert contents(store, folder) == contents(alone, folder)
+    assert not list(store.root.glob("jobs/probe*"))
+
+
+def test_a_failing_fit_does_not_lose_the_others(cluster: LocalCluster, folder: Path, tmp_path: Path) -> None:
+    store, seen = Store(tmp_path / "store"), []
+    request = sweep_request(store, asked(folder, store, ("Z", "A")), cluster.scheduler_address)
+    with pytest.raises(RequestError, match="2 of 4 fits failed: .*voxel"):
+        run_task(request, lambda done, total, _: seen.append((done, total)))
+    assert sum(cached(store, r) is not None for r in asked(folder, store)) == 2
+    assert seen[-1] == (4, 4) and [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+def test_who_stops_waiting_leaves_nothing_behind(cluster: LocalCluster, folder: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+
+    def stop(done: float, _total: float, _message: str) -> None:
+        if done >= 1:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled), DaskWorkers(cluster.scheduler_address, store.root) as workers:
+        run_sweep(store, asked(folder, store), workers, stop)
+    while cluster.scheduler.tasks:  # until the time limit of the test
+        time.sleep(0.05)
+
+
+def test_a_worker_without_the_cache_folder_is_a_sentence(
+    cluster: LocalCluster, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "store")
+    with DaskWorkers(cluster.scheduler_address, store.root) as workers:
+        workers._probe.unlink()  # what a worker that comes later sees
+        end = run_sweep(store, asked(folder, store, ("A",)), workers)
+    assert len(end.failed) == 2 and all("shared by all workers" in said for said in end.failed.values())
+    monkeypatch.setattr(dask_workers, "_sees", lambda probe: False)
+    with pytest.raises(StoreError, match="2 of 2 workers .* shared by all workers"):
+        DaskWorkers(cluster.scheduler_address, store.root).__enter__()
+
+
+def test_other_data_on_a_worker_are_a_sentence(cluster: LocalCluster, folder: Path, tmp_path: Path) -> None:
+    """The file changes between the plan and the fit: the answer would go under another key."""
+    store, own = Store(tmp_path / "store"), make_plain(tmp_path / "own")
+    with DaskWorkers(cluster.scheduler_address, store.root) as workers:
+
+        def change(done: float, total: float, _message: str) -> None:
+            if not done:
+                np.save(own / "responses" / "A.npy", np.random.default_rng(9).standard_normal((120, 12)))
+
+        end = run_sweep(store, asked(own, store, ("A",)), workers, change)
+    assert len(end.failed) == 2 and "sees other files" in next(iter(end.failed.values()))
+    assert not store.list("fit")
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"), [("tcp://127.0.0.1:1", "none answered within"), ("here", "as in tcp://10.0.0.1:8786")]
+)
+def test_no_scheduler_is_a_sentence(
+    address: str, sentence: str, tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(dask_workers, "CONNECT_SECONDS", 0.5)
+    words = ["--cache", str(tmp_path / "store"), "sweep", "--dataset", str(folder), "--models", "signal,other"]
+    assert main([*words, "--scheduler", address]) == 2
+    said = capsys.readouterr()
+    assert sentence in said.err and address in said.err and not said.out
+    with pytest.raises(RequestError), workers_for(1, address, None, Store(tmp_path)):
+        pass
