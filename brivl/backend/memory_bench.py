@@ -39,7 +39,7 @@ def bench_memory(shape: Shape) -> dict[str, Any]:
 
     Raises RequestError for sizes that make no sense, BrivlError where the process fails.
     """
-    if min(shape.voxels, shape.width - N_LATENT + 1, shape.n - 2 * N_RUNS + 1, shape.batches or 1) < 1:
+    if min(shape.voxels, shape.width - N_LATENT + 1, shape.n - 2 * N_RUNS + 1) < 1 or shape.batches == 0:
         raise RequestError(
             f"Wanted at least 1 voxel, {2 * N_RUNS} samples and {N_LATENT} features; got {asdict(shape)!r}."
         )

@@ -60,17 +60,18 @@ class BatchedRidge:
         self._bands = Bands.of(Xs, scales, weighted, ridge.candidates, ridge.alphas)
         self._across = [scale * (test @ X.T) for X, test, scale in zip(Xs, Xs_test, scales, strict=True)]
         self.solver, self.n_voxels, self.n_rows = ridge.solver, n_voxels, len(Xs[0])
+        self._shelf = Shelf(ROOM_BYTES, scratch)
         with himalaya_backend(self.solver.backend) as backend:
-            self._search = SurfaceSearch(self._bands.problem, self.solver, backend, Shelf(ROOM_BYTES, scratch))
+            self._search = SurfaceSearch(self._bands.problem, self.solver, backend, self._shelf)
         own = self.solver.method != "himalaya" and part_the_rows(weighted[0], self.n_rows)
         self.is_own = own
         self.is_mapped = own and n_voxels > N_SAMPLE and not self.solver.exact
         self.map: ScoreMap | None = None
         self._operators: list[Callable] = []
 
-    @property
-    def n_candidates(self) -> int:
-        return len(self._bands.candidates)
+    def close(self) -> None:
+        """Give the scratch file back; nothing can be fitted any more."""
+        self._shelf.close()
 
     def predictability(self, Y: np.ndarray) -> np.ndarray:
         """What the sample is drawn by (`spread_sample`), (n_voxels,) from responses (n_train, n_voxels)."""

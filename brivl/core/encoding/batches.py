@@ -7,6 +7,7 @@ once to fit and score. Finished batches can be kept elsewhere (`Parts`): a fit t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -107,7 +108,8 @@ class _Division:
         batches = self._batches(how[1])
         found = [self.parts.get(self._name(batch)) for batch in batches]
         if any(scores is None for scores in found):
-            self._fill(found, batches, self._ridge(Xs, how))
+            with closing(self._ridge(Xs, how)) as ridge:
+                self._fill(found, batches, ridge)
         self.tells[FIT](1.0)
         return [np.concatenate([scores[name] for scores in found], axis=-1) for name in SCORES]
 

@@ -16,7 +16,7 @@ Kept = Callable[[], np.ndarray]  # the array, from wherever it is
 
 
 class Shelf:
-    """Keeps the first `room` bytes of arrays in memory. The scratch file has no name: it goes with the process."""
+    """Keeps the first `room` bytes of arrays in memory. The scratch file has no name: it cannot outlive the process."""
 
     def __init__(self, room: int, folder: Path | None = None) -> None:
         self.room, self.folder = room, folder
@@ -29,6 +29,11 @@ class Shelf:
             return lambda: array
         start, shape, dtype = self._write(np.ascontiguousarray(array)), array.shape, array.dtype
         return lambda: self._read(start, np.empty(shape, dtype))
+
+    def close(self) -> None:
+        """Give the scratch file back; what was kept there is gone."""
+        if self._file is not None:
+            self._file.close()
 
     def _write(self, array: np.ndarray) -> int:
         """Where it begins in the scratch file."""
