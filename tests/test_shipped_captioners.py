@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
+from scipy import ndimage
 
 from brivl.models.captioner_files import CAPTIONERS, captioner_file
-from brivl.models.captioners import caption_images, load_captioner
+from brivl.models.captioners import caption_images, load_captioner, patch_memory, steady_memory
 from brivl.models.weights import read_info
 from brivl.scenes.scene import render
 from brivl.train.caption_evaluation import caption_test_scenes, evaluate_captioning
@@ -48,3 +51,13 @@ def test_a_word_for_a_thing_looks_at_the_thing():
                 hits.append(bool(mask.flat[at]))
                 chance.append(mask.mean())
     assert sum(hits) / len(hits) >= 0.8 > 3 * sum(chance) / len(chance)
+
+
+@pytest.mark.parametrize(("side", "pixels"), [(64, 1), (192, 3)])
+def test_decoders_read_the_mean_of_five_views_one_pixel_of_the_encoder_apart(side, pixels):
+    images = np.stack([render(scene, side).image for scene in caption_test_scenes(2).scenes])
+    visual = load_captioner(CAPTIONERS[0]).visual
+    shifts = [(0, 0), (pixels, 0), (-pixels, 0), (0, pixels), (0, -pixels)]
+    views = [ndimage.shift(images, (0, *shift, 0), order=0, mode="nearest") for shift in shifts]
+    expected = sum(patch_memory(visual, view).float() for view in views) / 5
+    torch.testing.assert_close(steady_memory(visual, images), expected)

@@ -15,6 +15,8 @@ CAPTIONERS = (BRIVL_MINI, VIT_MINI)  # by the name of the visual encoder
 MOST_BEAMS = 16
 # Blocks whose tokens are read side by side: what a thing is comes late, where it is and its colour come early.
 READ_BLOCKS = (4, 8, 12)
+# Shifts (rows, columns) in pixels of the looks at an image whose tokens are averaged: itself and its four neighbours.
+VIEWS = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0))
 
 
 def check_captioner(encoder: str, beam: int = 1) -> None:
@@ -33,5 +35,5 @@ def captioner_file(encoder: str) -> Path:
 def captioner_digest(encoder: str) -> str:
     """Digest of encoder and decoder, what a cache key needs. Raises RequestError, or DataError for a missing file."""
     check_captioner(encoder)
-    parts = [model_digest(encoder, "image"), file_sha(captioner_file(encoder)), READ_BLOCKS]
+    parts = [model_digest(encoder, "image"), file_sha(captioner_file(encoder)), READ_BLOCKS, VIEWS]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]

@@ -15,7 +15,7 @@ from brivl.models.activations import image_layers
 from brivl.models.caption_decoder import CaptionDecoder, DecoderConfig
 from brivl.models.caption_search import Found, beam_search
 from brivl.models.caption_words import WordVocabulary
-from brivl.models.captioner_files import READ_BLOCKS, captioner_file, check_captioner
+from brivl.models.captioner_files import READ_BLOCKS, VIEWS, captioner_file, check_captioner
 from brivl.models.catalog import BRIVL_MINI
 from brivl.models.configs import MINI
 from brivl.models.feature_model import file_sha
@@ -51,6 +51,19 @@ def visual_encoder(name: str) -> torch.nn.Module:
     """The shipped visual encoder. Raises RequestError for a name that has no captioner."""
     check_captioner(name)
     return load_brivl_mini().visual if name == BRIVL_MINI else load_vit_mini()
+
+
+@torch.inference_mode()
+def steady_memory(visual: torch.nn.Module, images: np.ndarray) -> torch.Tensor:
+    """`patch_memory` averaged over VIEWS of each image, (n, n_tokens, len(READ_BLOCKS) * width) float32.
+
+    Strided convolutions make a token depend on where a thing lies to the pixel; a mean over neighbouring places less.
+    """
+    height, width = images.shape[1:3]
+    step = max(1, round(min(height, width) / MINI.visual.image_size))  # one pixel of what the encoder sees
+    padded = np.pad(images, ((0, 0), (step, step), (step, step), (0, 0)), mode="edge")
+    views = (padded[:, y : y + height, x : x + width] for y, x in step * (np.array(VIEWS) + 1))
+    return torch.stack([patch_memory(visual, view).float() for view in views]).mean(0)
 
 
 @torch.inference_mode()
@@ -100,7 +113,7 @@ def caption_images(captioner: Captioner, images: np.ndarray, beam: int = 1) -> l
     check_captioner(captioner.encoder, beam)
     captions = []
     for start in range(0, len(images), BATCH):
-        patches = patch_memory(captioner.visual, images[start : start + BATCH]).float()
+        patches = steady_memory(captioner.visual, images[start : start + BATCH])
         captions += [_caption(captioner, found) for found in beam_search(captioner.decoder, patches, beam)]
     return captions
 
