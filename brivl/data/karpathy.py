@@ -6,12 +6,12 @@ filepath.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from brivl.data.json_file import parse_json
 from brivl.errors import DataError
 
 MAX_BYTES = 2**30  # dataset_coco.json has 144 MB
@@ -46,12 +46,12 @@ def _entries(listing: Path) -> list[Any]:
     try:
         if listing.stat().st_size > MAX_BYTES:
             raise DataError(f"Wanted a listing of at most 1 GB, and {str(listing)!r} is larger.")
-        value = json.loads(listing.read_text("utf-8-sig"))
+        value = parse_json(listing.read_text("utf-8-sig"))
     except OSError as error:
         raise DataError(
             f"Wanted the listing {str(listing)!r} and could not read it ({error.strerror}); check the path."
         ) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DataError(f"{listing.name!r} should be JSON in UTF-8 and is not ({error}); fetch it again.") from error
     entries = value.get("images") if isinstance(value, dict) else None
     if not isinstance(entries, list) or not entries:

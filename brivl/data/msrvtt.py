@@ -9,13 +9,13 @@ first, for instance with `ffmpeg -i video7010.mp4 -vf fps=3 frames/video7010/%05
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from brivl.data.image_folder import is_image_name
+from brivl.data.json_file import parse_json
 from brivl.errors import DataError
 
 N_NAMED = 5
@@ -91,7 +91,7 @@ def _rows(listing: Path) -> Iterator[tuple[str, str]]:
 
 
 def _json_rows(listing: Path) -> Iterator[tuple[str, str]]:
-    value = json.loads(listing.read_text("utf-8-sig"))
+    value = parse_json(listing.read_text("utf-8-sig"))
     entries: Iterable[Any] = value.get("sentences", ()) if isinstance(value, dict) else value
     for entry in entries if isinstance(entries, list) else ():
         if not isinstance(entry, dict):

@@ -18,6 +18,7 @@ from brivl.errors import DataError
 
 DEFLATE_RATIO = 1032  # the most that one byte of a deflate stream can unfold to (RFC 1951)
 MAX_VOLUME_BYTES = 2**31  # a 7 T whole-brain volume has 0.02 GB; more than 2 GB is a broken header
+MAX_OFFSET = 2**26  # bytes of header and extensions; more is a broken header
 TR_RANGE = (0.05, 30.0)  # s; outside of this a repetition time is a mistaken unit
 SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 _BROKEN = (ImageFileError, HeaderDataError, WrapStructError, OSError, EOFError, zlib.error, ValueError, OverflowError)
@@ -63,11 +64,11 @@ def _check_claim(path: Path, image: nibabel.Nifti1Image) -> None:
         raise DataError(f"{str(path)!r} should hold at least one voxel but its header says shape {shape!r}.")
     if image.affine is None or not np.isfinite(image.affine).all():
         raise DataError(f"{str(path)!r} should place its voxels, but its affine has values that are not finite.")
-    claimed = math.prod(int(n) for n in shape) * dtype.itemsize
+    claimed, offset = math.prod(int(n) for n in shape) * dtype.itemsize, int(image.dataobj.offset)
     held = path.stat().st_size
-    most = held * DEFLATE_RATIO if path.suffix == ".gz" else held - int(image.dataobj.offset)
+    most = (held * DEFLATE_RATIO if path.suffix == ".gz" else held) - offset
     volume = math.prod(int(n) for n in shape[:3]) * dtype.itemsize
-    if claimed > most or volume > MAX_VOLUME_BYTES:
+    if claimed > most or volume > MAX_VOLUME_BYTES or not 0 <= offset <= MAX_OFFSET:
         raise DataError(
             f"{str(path)!r} claims shape {shape!r}, that is {claimed} bytes of voxels, but the file has {held} bytes, "
             "which cannot hold them (or no memory could); it is truncated or its header is broken. Copy it again."
@@ -108,7 +109,6 @@ def iter_volumes(path: Path, image: nibabel.Nifti1Image) -> Iterator[np.ndarray]
     proxy, grid = image.dataobj, image.shape[:3]
     n_volumes = math.prod(image.shape[3:])
     n_bytes = math.prod(grid) * proxy.dtype.itemsize
-    scaled = (proxy.slope, proxy.inter) != (1.0, 0.0)
     try:
         with ImageOpener(path) as file:
             file.seek(proxy.offset)
@@ -117,10 +117,17 @@ def iter_volumes(path: Path, image: nibabel.Nifti1Image) -> Iterator[np.ndarray]
                 if len(raw) < n_bytes:
                     raise DataError(f"{str(path)!r} ends in volume {t + 1} of {n_volumes}: truncated; copy it again.")
                 volume = np.frombuffer(raw, proxy.dtype).reshape(grid, order="F")
-                yield (volume * proxy.slope + proxy.inter if scaled else volume).astype(np.float32)
+                yield _in_units(volume, proxy.slope, proxy.inter)
             file.read(1)  # reaches the end of a gz stream, where its checksum is compared
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{str(path)!r} is truncated or damaged ({error}); copy it again.") from error
+
+
+def _in_units(volume: np.ndarray, slope: float, inter: float) -> np.ndarray:
+    """float32, infinite where a number is too large for it: such voxels are counted and left out later."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = volume if (slope, inter) == (1.0, 0.0) else volume * slope + inter
+        return scaled.astype(np.float32)
 
 
 def header_tr(path: Path, image: nibabel.Nifti1Image) -> float:

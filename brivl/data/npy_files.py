@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -18,7 +20,11 @@ from brivl.errors import DataError
 
 NUMERIC = "fiub"  # kinds of dtype that are numbers: float, int, unsigned, bool
 STRIP_ROWS = 256
-_BROKEN = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, KeyError)
+MOST_HEADER = 10_000  # bytes, as numpy's own limit, which numpy checks only after it has read them all
+LARGE = 2**28  # bytes; numbers that unfold to more have been packed to no less than a hundredth
+MOST_UNFOLDING = 100
+_BROKEN = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, KeyError,
+           tokenize.TokenError, SyntaxError)  # fmt: skip
 
 
 def array_names(path: Path) -> tuple[str, ...]:
@@ -43,8 +49,19 @@ def read_numbers(path: Path, name: str | None = None) -> np.ndarray:
     """The array itself, numbers of any kind. DataError as in `array_shape`, or where the file is damaged."""
     with _opened(path, name) as (file, held):
         _header(path, name, file, held)
-    with _opened(path, name) as (file, _):
-        return np.lib.format.read_array(file, allow_pickle=False)
+    try:
+        with _opened(path, name) as (file, _):
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except MemoryError as error:
+        raise DataError(
+            f"There is not enough memory to read {label(path, name)}. Close other programs, or save fewer columns."
+        ) from error
+
+
+def read_float32(path: Path, name: str | None = None) -> np.ndarray:
+    """The array as float32, infinite where a number is too large for it. DataError as in `read_numbers`."""
+    with np.errstate(over="ignore"):
+        return read_numbers(path, name).astype(np.float32)
 
 
 def response_columns(path: Path, n_train: int, n_test: int) -> tuple[Columns, Columns | None]:
@@ -91,6 +108,8 @@ def _opened(path: Path, name: str | None) -> Iterator[tuple[BinaryIO, int]]:
         else:
             with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
                 entry = archive.getinfo(f"{name}.npy")
+                if entry.file_size > max(LARGE, MOST_UNFOLDING * entry.compress_size):
+                    raise ValueError(f"{entry.compress_size} bytes would unfold to {entry.file_size}, as no numbers do")
                 yield file, min(entry.file_size, path.stat().st_size * 1032)  # what deflate can unfold to at most
     except _BROKEN as error:
         wanted = f"Wanted to read {label(path, name)} as an array"
@@ -99,6 +118,7 @@ def _opened(path: Path, name: str | None) -> Iterator[tuple[BinaryIO, int]]:
 
 def _header(path: Path, name: str | None, file: BinaryIO, held: int) -> tuple[tuple[int, ...], np.dtype]:
     version = np.lib.format.read_magic(file)
+    _check_header_length(file, version)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(file)
     if dtype.kind not in NUMERIC:
@@ -110,3 +130,12 @@ def _header(path: Path, name: str | None, file: BinaryIO, held: int) -> tuple[tu
             f"{held} bytes at most; it is truncated or its header is broken. Save it again."
         )
     return shape, dtype
+
+
+def _check_header_length(file: BinaryIO, version: tuple[int, int]) -> None:
+    """Raise ValueError for a header so long that reading it would fill the memory."""
+    start, form = file.tell(), "<H" if version == (1, 0) else "<I"
+    (length,) = struct.unpack(form, file.read(struct.calcsize(form)).ljust(4, b"\0")[: struct.calcsize(form)])
+    if length > MOST_HEADER:
+        raise ValueError(f"its header claims {length} bytes")
+    file.seek(start)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from brivl.data.image_text import Listed
+from brivl.data.json_file import parse_json
 from brivl.data.karpathy import read_karpathy
 from brivl.data.shards import IMAGE_SUFFIXES
 from brivl.errors import DataError
@@ -76,8 +76,8 @@ def rows_of(listing: Listing) -> Iterator[Listed]:
 def _jsonl(file: Path) -> Iterator[Listed]:
     for number, line in _lines(file):
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            row = parse_json(line)
+        except ValueError as error:
             raise DataError(f"Line {number} of {str(file)!r} is no JSON ({error}); mend or remove it.") from error
         if not isinstance(row, dict):
             raise DataError(f"Line {number} of {str(file)!r} should be an object and is {type(row).__name__!r}.")
@@ -116,7 +116,7 @@ def _json(file: Path) -> Iterator[Listed]:
 
 def _coco(name: str, values: dict[str, Any]) -> Iterator[Listed]:
     try:
-        names = {image["id"]: image["file_name"] for image in values["images"]}
+        names = {image["id"]: _name(image["file_name"]) for image in values["images"]}
         for row in values["annotations"]:
             yield from _captioned(names[row["image_id"]], row["caption"])
     except (KeyError, TypeError, AttributeError) as error:
@@ -124,6 +124,12 @@ def _coco(name: str, values: dict[str, Any]) -> Iterator[Listed]:
             f"{name!r} should be captions as COCO has them ('images' with 'id' and 'file_name', 'annotations' with "
             f"'image_id' and 'caption') and is not ({type(error).__name__}: {error}); mend it."
         ) from error
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"the file_name {value!r:.60} is no text")
+    return value
 
 
 def _captioned(name: str, captions: Any) -> Iterator[Listed]:
@@ -147,10 +153,10 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
 
 def _object(file: Path) -> dict[str, Any]:
     try:
-        values = json.loads(file.read_text("utf-8-sig"))
+        values = parse_json(file.read_text("utf-8-sig"))
     except OSError as error:
         raise DataError(f"Wanted to read {str(file)!r}, but it cannot be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DataError(f"{str(file)!r} should be JSON in UTF-8 but is not ({error}); mend it.") from error
     if not isinstance(values, dict):
         raise DataError(f"{str(file)!r} should hold one JSON object but holds {type(values).__name__!r}.")

@@ -28,7 +28,7 @@ from brivl.core.columns import LARGE_BYTES
 from brivl.core.records import Design, Responses, Stimulus, Truth
 from brivl.data.dataset import check_subject
 from brivl.data.file_digest import digest_files
-from brivl.data.npy_files import array_names, array_shape, label, read_numbers, response_columns
+from brivl.data.npy_files import array_names, array_shape, label, read_float32, read_numbers, response_columns
 from brivl.data.plain_description import Description, read_description
 from brivl.data.plain_voxels import read_voxels
 from brivl.errors import DataError
@@ -42,7 +42,7 @@ class ArrayRef:
     name: str | None = None
 
     def read(self) -> np.ndarray:
-        return read_numbers(self.path, self.name)
+        return read_float32(self.path, self.name)
 
     def shape(self) -> tuple[int, ...]:
         return array_shape(self.path, self.name)
@@ -123,11 +123,11 @@ class PlainDataset:
         if path.suffix == ".npy" and 4 * math.prod(array_shape(path)) > LARGE_BYTES:
             Y_train, Y_test = response_columns(path, n_train, n_test)
         elif path.suffix == ".npy":
-            Y = read_numbers(path).astype(np.float32)
+            Y = read_float32(path)
             Y_train, Y_test = Y[:n_train], Y[None, n_train:] if n_test else None
         else:
-            Y_train = read_numbers(path, "Y_train").astype(np.float32)
-            Y_test = read_numbers(path, "Y_test").astype(np.float32) if n_test else None
+            Y_train = read_float32(path, "Y_train")
+            Y_test = read_float32(path, "Y_test") if n_test else None
             Y_test = Y_test[None] if Y_test is not None and Y_test.ndim == 2 else Y_test
         return Responses(Y_train, Y_test, read_voxels(self._voxels_file(subject), Y_train.shape[1], self.about.space))
 
@@ -206,8 +206,9 @@ def _npz_rows(path: Path, about: Description) -> tuple[int, int]:
 def _read_onsets(path: Path, n_train: int) -> np.ndarray:
     """Run onsets, checked against the number of training rows."""
     onsets = read_numbers(path)
-    whole = onsets.ndim == 1 and onsets.size > 0 and np.isfinite(onsets).all() and (onsets == onsets.astype(int)).all()
-    if not (whole and onsets[0] == 0 and (np.diff(onsets.astype(int)) > 0).all() and onsets[-1] < n_train):
+    within = onsets.ndim == 1 and onsets.size > 0 and (onsets >= 0).all() and (onsets < n_train).all()
+    whole = within and (onsets == np.floor(onsets)).all()
+    if not (whole and onsets[0] == 0 and (np.diff(onsets.astype(int)) > 0).all()):
         raise DataError(
             f"{str(path)!r} should list the first training row of each run: whole numbers that start at 0, rise, and "
             f"stay below the {n_train} training rows of the responses, but holds {onsets.ravel()[:20].tolist()!r}; the "
@@ -238,7 +239,7 @@ def _read_features(model: str, ref: ArrayRef, n_samples: int, subject: str) -> n
             f"Features of {model!r}, {ref}, should have {n_samples} rows, one for each training and test row of the "
             f"responses of {subject!r}, but have {shape[-2]}; cut or extend them to match."
         )
-    X = ref.read().astype(np.float32)
+    X = ref.read()
     bad = int(X.size - np.isfinite(X).sum())
     if bad:
         raise DataError(

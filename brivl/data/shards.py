@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import glob
 import itertools
-import json
 import re
 import tarfile
 from collections.abc import Iterable, Iterator
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from brivl.data.image_text import N_NAMED, ImagePlace, ImageText, PairList
+from brivl.data.json_file import parse_json
 from brivl.errors import DataError
 
 IMAGE_SUFFIXES = ("jpg", "jpeg", "png", "webp", "bmp", "gif")
@@ -134,8 +134,8 @@ def _plain(text: bytes) -> str:
 def _from_json(text: bytes) -> str:
     """The caption of a member in the form of img2dataset: {"caption": ...}; "" where there is none."""
     try:
-        values = json.loads(text)
-    except (ValueError, RecursionError):
+        values = parse_json(text.decode("utf-8-sig"))
+    except ValueError:
         return ""
     caption = next((values[k] for k in ("caption", "text") if values.get(k)), "") if isinstance(values, dict) else ""
     return " ".join(caption.split()) if isinstance(caption, str) else ""
