@@ -14,7 +14,7 @@ from distributed import Client, LocalCluster
 from threadpoolctl import threadpool_limits
 
 from brivl.backend import dask_workers
-from brivl.backend.dask_workers import DaskWorkers
+from brivl.backend.dask_workers import DaskWorkers, _teller
 from brivl.backend.fit import FitRequest, cached
 from brivl.backend.local_workers import LocalWorkers
 from brivl.backend.sweep import Question, run_sweep, sweep_requests, workers_for
@@ -103,6 +103,28 @@ def test_who_stops_waiting_leaves_nothing_behind(cluster: LocalCluster, folder: 
     with pytest.raises(Cancelled), DaskWorkers(cluster.scheduler_address, store.root) as workers:
         run_sweep(store, asked(folder, store), workers, stop)
     while cluster.scheduler.tasks:  # until the time limit of the test
+        time.sleep(0.05)
+
+
+def until_unwanted(folder: str) -> None:
+    """Stands for a fit that would never end."""
+    tell = _teller("nobody's", 0)
+    (Path(folder) / "began").touch()
+    try:
+        while True:
+            tell(0, 1, "Layer 1")
+            time.sleep(0.01)
+    except Cancelled:
+        (Path(folder) / "stopped").touch()
+
+
+def test_a_running_fit_stops_when_nobody_waits(cluster: LocalCluster, tmp_path: Path) -> None:
+    with Client(cluster, set_as_default=False) as client:
+        future = client.submit(until_unwanted, str(tmp_path), pure=False)
+        while not (tmp_path / "began").exists():
+            time.sleep(0.05)
+        assert future.status == "pending"
+    while not (tmp_path / "stopped").exists():  # until the time limit of the test
         time.sleep(0.05)
 
 

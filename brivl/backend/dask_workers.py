@@ -141,8 +141,11 @@ def _pass_on(tasks: dict[int, Task], share: Share, event: tuple[float, Any]) -> 
 def _fit_there(root: str, probe: str, task: Task, topic: str) -> Outcome:
     if not _sees(probe):
         return Outcome(task, error=_unseen(Path(probe)))
-    with _one_at_a_time:
-        return fit_task(Path(root), task, _teller(topic, task.index))
+    try:
+        with _one_at_a_time:
+            return fit_task(Path(root), task, _teller(topic, task.index))
+    except Cancelled as error:
+        return Outcome(task, error=str(error))
 
 
 def _sees(probe: str) -> bool:
@@ -166,7 +169,8 @@ def _teller(topic: str, index: int) -> Progress:
 
     def tell(done: float, total: float, message: str) -> None:
         nonlocal last
-        if worker.state.tasks[key].state == "cancelled":
+        known = worker.state.tasks.get(key)
+        if known is None or known.state == "cancelled":
             raise Cancelled("Nobody waits for this fit any more.")
         if (now := time.monotonic()) - last >= REPORT_EVERY:
             last = now
