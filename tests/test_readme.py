@@ -28,6 +28,7 @@ DOCS = [
         "ARCHITECTURE.md",
         "docs/own_data.md",
         "docs/pretraining.md",
+        "docs/cluster.md",
         "brivl/weights/README.md",
     )
 ]

@@ -37,6 +37,7 @@ class LocalWorkers:
     def __init__(self, n: int) -> None:
         self._here, self._n = n == 1, n
         self._pool: ProcessPoolExecutor | None = None
+        self._filters = warnings.catch_warnings()
 
     @property
     def title(self) -> str:
@@ -44,9 +45,13 @@ class LocalWorkers:
         return "this process" if self._here else f"{self._n} local processes"
 
     def __enter__(self) -> Self:
+        self._filters.__enter__()
+        # joblib replaces processes whose memory has grown, as it does by a fit's features, and warns each time.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
+        self._filters.__exit__(*error)
         if self._pool is not None:
             self._pool.shutdown(wait=True, kill_workers=True)
 
@@ -69,17 +74,13 @@ class LocalWorkers:
 
     def _side_by_side(self, root: Path, tasks: Sequence[Task]) -> Iterator[Outcome]:
         """Outcomes of the tasks; returns those that were lost because a process died."""
-        lost = []
-        with warnings.catch_warnings():
-            # joblib replaces processes whose memory has grown, as it does by a fit's features, and warns each time.
-            warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
-            pool = self._started()
-            futures = {pool.submit(fit_task, root, task): task for task in tasks}
-            for future in as_completed(futures):
-                try:
-                    yield future.result()
-                except BrokenProcessPool:
-                    lost.append(futures[future])
+        lost, pool = [], self._started()
+        futures = {pool.submit(fit_task, root, task): task for task in tasks}
+        for future in as_completed(futures):
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                lost.append(futures[future])
         if lost:
             pool.shutdown(wait=True, kill_workers=True)
             self._pool = None

@@ -42,6 +42,7 @@ def run_sweep_verb(args: argparse.Namespace) -> None:
         raise RequestError(f"Wanted 1 to 1024 --workers and got {args.workers}.")
     pairs, layers = tuple(map(_pair, args.models)), _layers(args.layers)
     subjects = None if args.subjects == "all" else tuple(_names(args.subjects, "--subjects"))
+    from brivl.backend.datasets import open_dataset
     from brivl.backend.sweep import Question, run_sweep, sweep_requests, workers_for
 
     store = Store(args.cache)
@@ -50,7 +51,8 @@ def run_sweep_verb(args: argparse.Namespace) -> None:
     address = "" if args.workers else args.scheduler or scheduler()
     with workers_for(len(requests), address, args.workers, store) as workers:
         end = run_sweep(store, requests, workers, _printer(quiet=args.json))
-        summary = summarise(end) | {"workers": workers.title}
+        simulated = open_dataset(args.dataset, store).simulated
+        summary = summarise(end) | {"workers": workers.title, "simulated": simulated}
     print(json.dumps(summary) if args.json else _in_words(summary))
     if end.failed:
         raise RequestError(f"{len(end.failed)} of {end.n_tasks} fits failed; all others are kept.")
@@ -118,7 +120,8 @@ def _printer(quiet: bool) -> Callable[[float, float, str], None]:
 
 
 def _in_words(s: dict[str, Any]) -> str:
-    lines = [f"{s['tasks']} fits: {s['hits']} from the cache, {s['computed']} computed, {len(s['failed'])} failed, "
-             f"in {s['seconds']} s by {s['workers']}"]  # fmt: skip
+    label = "SIMULATED DATA. " if s["simulated"] else ""
+    counts = f"{s['hits']} from the cache, {s['computed']} computed, {len(s['failed'])} failed"
+    lines = [f"{label}{s['tasks']} fits: {counts}, in {s['seconds']} s by {s['workers']}"]
     lines += [f"    {f['subject']}, layer {f['layer']}, {' and '.join(f['models'])}: {f['error']}" for f in s["failed"]]
     return "\n".join(lines)
