@@ -16,7 +16,7 @@ from brivl.cli.main import main
 from brivl.store.artifacts import Store
 from brivl.store.places import place_of
 from tests.app_driver import PATIENCE, button, fresh_server, headline, html, open_page  # noqa: F401 (a fixture)
-from tests.test_cache_upkeep import HOUR, fill, key, there
+from tests.cache_samples import HOUR, fill, key, there
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import pytest
 from brivl.store import locks
 from brivl.store.artifacts import Store
 from brivl.store.digests import array_digest
+from brivl.store.eviction import prune
 from brivl.store.keys import ArtifactKey
 from brivl.store.verification import verify
 
@@ -170,6 +171,39 @@ def test_a_reader_never_sees_a_mixture_while_a_writer_replaces(tmp_path: Path) -
                 seen.add(artifact.info["i"])
                 assert np.all(artifact.arrays["x"] == artifact.info["i"])
     assert len(seen) == 10 and not (tmp_path / "quarantine").exists()
+
+
+def prune_forever(root: Path, writing: int) -> None:
+    """Evict everything that is not in use, again and again."""
+    os.write(writing, b"pruning")
+    while True:
+        prune(root, 0)
+
+
+def test_answers_stay_right_while_another_process_evicts_all_the_time(tmp_path: Path) -> None:
+    store, rng, computed = Store(tmp_path), random.Random(1), 0
+
+    def compute(n: int) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+        nonlocal computed
+        computed += 1
+        return {"x": np.full(500, n)}, {"n": n}
+
+    pid, reading = fork(lambda writing: prune_forever(tmp_path, writing))
+    try:
+        assert os.read(reading, 100) == b"pruning"
+        for _ in range(150):
+            n = rng.randrange(4)
+            key = ArtifactKey("fits", {"n": n})
+            store.has(key)
+            found = store.get(key)
+            assert found is None or (found.info["n"] == n and (found.arrays["x"] == n).all())
+            assert (store.get_or_compute(key, lambda n=n: compute(n)).arrays["x"] == n).all()
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(reading)
+    looked = verify(tmp_path)
+    assert 4 < computed and (looked.damaged, looked.n_busy) == ((), 0) and not (tmp_path / "quarantine").exists()
 
 
 def test_a_forked_child_does_not_keep_the_lock_of_a_killed_writer(tmp_path: Path) -> None:

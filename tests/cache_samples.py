@@ -1,0 +1,34 @@
+"""A cache with results of known ages, for tests of what looks after it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from brivl.store.artifacts import Store
+from brivl.store.keys import ArtifactKey
+from brivl.store.places import place_of
+
+HOUR = 3600.0
+
+
+def key(n: int, kind: str = "fits") -> ArtifactKey:
+    return ArtifactKey(kind, {"n": n})
+
+
+def fill(store: Store, ages: Sequence[float], kind: str = "fits") -> list[int]:
+    """One result of about 8 kB for each age (s since its last use); their sizes."""
+    sizes = []
+    for n, age in enumerate(ages):
+        store.put(key(n, kind), {"x": np.full(1000, float(n))}, {})
+        place = place_of(store.root, key(n, kind))
+        os.utime(place.manifest, (time.time() - age,) * 2)
+        sizes.append(place.data.stat().st_size + place.manifest.stat().st_size)
+    return sizes
+
+
+def there(store: Store, n: int, kind: str = "fits") -> bool:
+    return place_of(store.root, key(n, kind)).manifest.exists()
