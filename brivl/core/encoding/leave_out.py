@@ -130,13 +130,14 @@ class QuadraticLoss:
         for start in range(0, len(rows), size):
             first = 0 if factor is None else start
             part = np.ascontiguousarray(rows[start : start + size, first:])
-            self.parts.append((first, _there(part, backend) if shelf is None else shelf.keep(part)))
+            # A view of the factor would keep its whole square.
+            self.parts.append((first, _there(part if factor is None else part.copy(), backend, shelf)))
 
     def __call__(self, Y: Array, squares: np.ndarray) -> np.ndarray:
         """Loss (n_voxels,) float64 of Y (n_rows, n_voxels), whose sums of squares are `squares`."""
         total = -self.added * squares
         for first, part in self.parts:
-            errors = self.backend.asarray(part()) @ Y[first:]
+            errors = part() @ Y[first:]
             errors *= errors
             total += self.backend.to_numpy(errors.sum(0))
         return total
@@ -155,10 +156,13 @@ class QuadraticLoss:
         return factor
 
 
-def _there(part: np.ndarray, backend: ModuleType) -> Callable[[], Array]:
-    """The part where the backend computes, moved there once."""
-    moved = backend.asarray(part)
-    return lambda: moved
+def _there(part: np.ndarray, backend: ModuleType, shelf: Shelf | None) -> Callable[[], Array]:
+    """The part where the backend computes: moved there once, or each time from the shelf."""
+    if shelf is None:
+        moved = backend.asarray(part)
+        return lambda: moved
+    kept = shelf.keep(part)
+    return lambda: backend.asarray(kept())
 
 
 def _one_thread() -> AbstractContextManager:
