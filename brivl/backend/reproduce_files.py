@@ -25,6 +25,7 @@ HEAD = ("check", "figures", "verdict", "claim", "rule", "evidence", "dataset", "
 def write_page(folder: Path, page: PaperPage, gathered: Gathered) -> list[Path]:
     """Write STEM.pdf, STEM.png, STEM.csv and STEM.json. Raises StoreError; nothing half-written stays."""
     drawn = page.draw()
+    drawn.set_layout_engine("none")  # it is laid out; without this each file would lay it out again
     contents = {
         "csv": csv_bytes(page, gathered),
         "json": (json.dumps(note(page, gathered), indent=1, ensure_ascii=False) + "\n").encode(),
