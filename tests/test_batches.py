@@ -14,10 +14,13 @@ from brivl.core.encoding import batched_ridge, batches, shelf
 from brivl.core.encoding.banded_ridge import BandedRidge
 from brivl.core.encoding.batched_ridge import BatchedRidge
 from brivl.core.encoding.encode import encode, encode_many
+from brivl.core.encoding.held_out import divisions
 from brivl.core.encoding.presets import STRICT
 from brivl.core.encoding.problem import Solver, Steps
 from brivl.core.encoding.split_score import himalaya_backend
 from brivl.core.encoding.surface_search import SurfaceSearch, spread_sample
+from brivl.core.encoding.voxel_selection import Selection
+from brivl.core.encoding.voxel_source import VoxelSource
 from brivl.core.records import Design, EncodingResult, Responses
 from brivl.errors import Cancelled, StoreError
 from tests import test_surface_search as searches
@@ -71,6 +74,23 @@ def test_choices_are_the_same_to_the_bit_for_any_size_of_batch(data, monkeypatch
     for other in results[1:]:
         assert_same(results[0], other, scores_to=1e-5)
     assert results[0].excluded == {"NaN or infinite responses": 1} and np.nanmean(results[0].r2_joint) > 0.05
+
+
+def test_a_voxel_alone_gets_the_same_bits_as_among_others():
+    rng = np.random.default_rng(0)
+    Y = rng.standard_normal((3, searches.N + searches.N_TEST, 5)).astype(np.float32)
+    subjects = [Responses(Y[0, : searches.N] + 50, Y[1:, searches.N :], voxels(5))] * 2
+    chosen = Selection(np.array([True, False, True, True, False]), None, {})
+    source = VoxelSource(subjects, [chosen] * 2, DESIGN, PRESET)
+    (rows,) = divisions(DESIGN, PRESET)
+    together = source.held_out(slice(0, 6), rows)
+    assert source.n_voxels == 6 and source.ends.tolist() == [3, 6]
+    for voxel in range(6):
+        alone = source.held_out(slice(voxel, voxel + 1), rows)
+        np.testing.assert_array_equal(alone.Y_train[:, 0], together.Y_train[:, voxel])
+        np.testing.assert_array_equal(alone.Y_test[:, 0], together.Y_test[:, voxel])
+    order = np.array([5, 0, 4])
+    np.testing.assert_array_equal(source.fit_responses(order, rows), together.Y_train[:, order])
 
 
 def test_batches_find_what_all_voxels_at_once_find(data, monkeypatch):

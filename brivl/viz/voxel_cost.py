@@ -28,4 +28,4 @@ def voxel_cost_png(fits: Sequence[Mapping[str, Any]], line: tuple[float, float],
         for axes in (seconds, memory):
             axes.set(xlabel="thousand voxels", xlim=(0, None))
             axes.legend(loc="upper left")
-        return figure_bytes(figure, "png", dpi=150)
+    return figure_bytes(figure, "png", dpi=150)

@@ -129,7 +129,10 @@ class BatchedRidge:
     def _rows(self, Y: np.ndarray) -> np.ndarray:
         """Responses in the rows that are computed with."""
         Y = np.asarray(Y, np.float32)
-        return Y if self._turn is None else self._turn.rows(Y)
+        if self._turn is None:
+            return Y
+        blocks = [np.ascontiguousarray(Y[:, block]) for block in self._search.batches(Y)]
+        return np.concatenate([self._turn.rows(block) for block in blocks], axis=1)
 
 
 def _steps(tell: Tell, total: int) -> Steps:

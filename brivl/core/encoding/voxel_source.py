@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,16 +31,19 @@ class VoxelSource:
         """Responses of consecutive voxels, ready to fit and to score."""
         parts = []
         for responses, _, columns in self._of_subjects(np.arange(voxels.start, voxels.stop)):
-            repeats = np.asarray(responses.Y_test[:, :, columns]) if self._design.n_test else None
-            Y = np.asarray(responses.Y_train[:, columns])
-            parts.append(held_out(Y, repeats, rows, self._design, self._preset))
+            several = _at_least_two(columns)
+            repeats = np.asarray(responses.Y_test[:, :, several]) if self._design.n_test else None
+            Y = np.asarray(responses.Y_train[:, several])
+            ready, n = held_out(Y, repeats, rows, self._design, self._preset), len(columns)
+            parts.append(replace(ready, Y_train=ready.Y_train[:, :n], Y_test=ready.Y_test[:, :n]))
         return side_by_side(parts)
 
     def fit_responses(self, voxels: np.ndarray, rows: Rows) -> np.ndarray:
         """Responses (n_fit, n_voxels) float32 of any voxels, in their order, ready to fit."""
         found = np.empty((len(rows.train), len(voxels)), np.float32)
         for responses, here, columns in self._of_subjects(voxels):
-            found[:, here] = fit_responses(np.asarray(responses.Y_train[:, columns]), rows, self._design)
+            Y = np.asarray(responses.Y_train[:, _at_least_two(columns)])
+            found[:, here] = fit_responses(Y, rows, self._design)[:, : len(columns)]
         return found
 
     def _of_subjects(self, voxels: np.ndarray) -> Iterator[tuple[Responses, np.ndarray, np.ndarray]]:
@@ -49,3 +53,11 @@ class VoxelSource:
             here = np.flatnonzero(subject_of == subject)
             first = self.ends[subject] - len(self._columns[subject])
             yield self._subjects[subject], here, self._columns[subject][voxels[here] - first]
+
+
+def _at_least_two(columns: np.ndarray) -> np.ndarray:
+    """A single column twice: numpy adds up the rows of one column in another order than those of several.
+
+    So a voxel gets the same bits whatever it is read with.
+    """
+    return columns if len(columns) > 1 else np.repeat(columns, 2)
