@@ -29,6 +29,7 @@ DOCS = [
         "docs/own_data.md",
         "docs/pretraining.md",
         "docs/cluster.md",
+        "docs/reproduce.md",
         "brivl/weights/README.md",
     )
 ]

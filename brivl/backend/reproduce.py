@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +17,7 @@ from brivl.backend.reproduce_page import detail
 from brivl.backend.reproduce_pages import pages
 from brivl.backend.reproduce_source import Source, Wanted, open_sources, why_not
 from brivl.core.movie_checks import MOVIE_CHECKS
-from brivl.core.qualitative_checks import PAPER_LAYERS, UNTESTABLE, Check, Verdict, judge
+from brivl.core.qualitative_checks import PAPER_LAYERS, UNTESTABLE, Check, Means, Verdict, judge
 from brivl.core.sentence_checks import SENTENCE_CHECKS
 from brivl.errors import DataError, RequestError
 from brivl.store.artifacts import Store
@@ -101,19 +101,25 @@ def _verdicts(
     chosen: Sequence[PaperFigure], gathered: Mapping[str, Gathered], not_made: Mapping[str, str]
 ) -> list[tuple[Verdict, str, bool | None]]:
     """Every check that rests on a figure asked for, with its dataset and whether that is simulated."""
-    asked = {figure.key for figure in chosen}
+    asked = {figure.key: figure for figure in chosen}
     found: list[tuple[Verdict, str, bool | None]] = []
     for check in CHECKS:
         keys = [key for key in check.figures if key in asked]
         if not keys:
             continue
-        made = next((gathered[key] for key in keys if key in gathered), None)
+        made = next((key for key in keys if key in gathered), None)
         if made is None:
             found.append((judge(check, None, not_made[keys[0]]), "", None))
         else:
-            known = made.source.known
-            found.append((judge(check, made.means), known.short_name, known.simulated))
+            known = gathered[made].source.known
+            found.append((judge(check, _shown(gathered[made], asked[made])), known.short_name, known.simulated))
     return found
+
+
+def _shown(gathered: Gathered, figure: PaperFigure) -> Means:
+    """Means of the subjects that a figure shows, so that a verdict does not depend on which others were asked for."""
+    table = gathered.means.table
+    return replace(gathered.means, table=table[table["subject"].isin(gathered.source.subjects_of(figure))])
 
 
 def _remarks(gathered: Mapping[str, Gathered], not_made: Mapping[str, str]) -> list[str]:

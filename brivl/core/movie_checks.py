@@ -102,30 +102,33 @@ MOVIE_CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "4c-e-early", MAPS, "Layer 8 predicts V1 to V4 best.",
-        "Of layers 4, 8 and 12, layer 8 has the highest joint R² (mean over voxels, then subjects) in more than half "
-        "of V1, V2, V3, V4, as far as the data have them.", lambda m: _best_at(m, EARLY, 8),
+        "Subject 1, means over voxels: of layers 4, 8 and 12, layer 8 has the highest joint R² in more than half of "
+        "V1, V2, V3, V4, as far as the data have them.", lambda m: _best_at(m, EARLY, 8),
     ),
     Check(
         "4c-e-deep", MAPS, "Layer 12 predicts FFA, EBA and MT best.",
-        "As before, layer 12 in more than half of FFA, EBA, MT.", lambda m: _best_at(m, DEEP, 12),
+        "Subject 1, means over voxels: of layers 4, 8 and 12, layer 12 has the highest joint R² in more than half of "
+        "FFA, EBA, MT, as far as the data have them.", lambda m: _best_at(m, DEEP, 12),
     ),
     Check(
         "4c-e-high", MAPS, "BriVL is ahead in high-level visual cortex at layers 4, 8 and 12.",
-        "Split R², multimodal minus unimodal, is above 0 in more than half of FFA, EBA, OFA, LO, PPA, OPA/TOS, RSC, "
-        "MT, pSTS (as far as there) at each of the three layers.", _ahead_in_high,
+        "Subject 1: split R², multimodal minus unimodal, is above 0 in more than half of FFA, EBA, OFA, LO, PPA, "
+        "OPA/TOS, RSC, MT, pSTS (as far as there) at each of the three layers.", _ahead_in_high,
     ),
     Check(
         "4c-e-psts", MAPS, "BriVL is ahead in pSTS at layers 4, 8 and 12.",
-        "Split R², multimodal minus unimodal, is above 0 in pSTS at each of the three layers.",
+        "Subject 1: split R², multimodal minus unimodal, is above 0 in pSTS at each of the three layers.",
         lambda m: _ahead(m, PSTS, SHOWN),
     ),
     Check(
         "4c-d-early", MAPS, "BriVL is ahead in V1 to V4 at layers 4 and 8.",
-        "Split R², multimodal minus unimodal, averaged over V1 to V4 (as far as there) is above 0 at both layers.",
+        "Subject 1: split R², multimodal minus unimodal, averaged over V1 to V4 (as far as there) is above 0 "
+        "at both layers.",
         lambda m: _ahead(m, EARLY, (4, 8)),
     ),
     Check(
         "4e-early", MAPS, "BriVL is not ahead in V1 to V4 at layer 12.",
-        "The same difference is not above 0 at layer 12.", _not_ahead_at_12,
+        "Subject 1: split R², multimodal minus unimodal, averaged over V1 to V4 (as far as there) is not above 0 at "
+        "layer 12.", _not_ahead_at_12,
     ),
 )  # fmt: skip

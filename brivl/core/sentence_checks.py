@@ -179,7 +179,7 @@ SENTENCE_CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "5a-nine", ("fig5a",), "At layer 9 BriVL's median is not above BERT's.",
-        "The same difference is not above 0 at layer 9.", _median_behind_at_9,
+        "Median over subjects of split R², multimodal minus unimodal, is not above 0 at layer 9.", _median_behind_at_9,
     ),
     Check(
         "5a-bert-best", ("fig5a",), "BERT is best at layer 9.",
@@ -211,12 +211,14 @@ SENTENCE_CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "6b-high", ("fig6b",), "BriVL is ahead in high-order regions.",
-        "The same in at least three quarters of 22 frontal, parietal and cingulate regions of both sides.",
+        "Layer 12: split R², multimodal minus unimodal, is above 0 in at least three quarters of 22 frontal, parietal "
+        "and cingulate regions of both sides.",
         lambda m: _ahead_in(m, _sided(HIGH_ORDER, "LR"), 0.75),
     ),
     Check(
         "6b-subcortex", ("fig6b",), "BriVL is ahead in subcortical regions, too.",
-        "The same in more than half of the 12 subcortical regions as Fig. 6 counts them.",
+        "Layer 12: split R², multimodal minus unimodal, is above 0 in more than half of the 12 subcortical regions as "
+        "Fig. 6 counts them.",
         lambda m: _ahead_in(m, _sided(SUBCORTEX, "LR"), 0.501),
     ),
     Check(
@@ -231,6 +233,7 @@ SENTENCE_CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "6c-boxed", ("fig6c",), "BriVL is significantly ahead in Heschl, ParaHippocampal and Fusiform (boxed).",
-        "The difference is above 0 with p < .05, uncorrected, in all three.", _boxed,
+        "Layer 12: the difference is above 0 with p < .05 (paired two-tailed t over subjects, uncorrected) in all "
+        "three.", _boxed,
     ),
 )  # fmt: skip

@@ -54,7 +54,7 @@ def map_grid_page(
     page = Page(WHOLE.width, WHOLE.height * (n_rows + 1.9) / (6 + 1.9), WHOLE.base, WHOLE.headline)
     with print_style(page):
         figure = new_page(label, page)
-        grid = figure.subplots(n_rows + 1, 4, height_ratios=(*[1] * n_rows, 1.0))
+        grid = figure.subplots(n_rows + 1, 4, height_ratios=(*[1] * n_rows, 0.85))
         for axes in grid.ravel():
             axes.axis("off")
         for i, (layer, scores) in enumerate(layers):
@@ -88,9 +88,9 @@ def _small_map(axes: Axes, geometry: FlatmapGeometry, painting: Painting) -> Non
 
 def _scales(row: np.ndarray, geometry: FlatmapGeometry, scores: MapScores, limits: MapLimits, page: Page) -> None:
     pair, joint = _paint(geometry, scores, limits)
-    square = row[0].inset_axes((0.0, -0.1, 1.0, 1.5))
+    square = row[0].inset_axes((0.0, 0.1, 1.0, 1.5))
     square.axis("off")
     draw_square(square, pair.scale, page)
-    bar = row[1].inset_axes((0.35, 0.1, 0.6, 1.15))
+    bar = row[1].inset_axes((0.35, 0.25, 0.6, 1.2))
     bar.axis("off")
     draw_bar(bar, joint.scale, page)
