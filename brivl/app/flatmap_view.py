@@ -59,7 +59,10 @@ class Mapped:
     geometry: FlatmapGeometry
     scores: MapScores
     regions: Mapping[str, np.ndarray]  # drawn ROIs, else the 90 AAL regions
-    painting: Painting
+
+    def painting(self, shown: Shown) -> Painting:
+        """For figures that Python draws: print, and browsers without WebGL2."""
+        return _paint(shown, self.geometry, self.scores)
 
 
 def _look_up(choices: Choices, known: Known) -> Shown:
@@ -86,7 +89,7 @@ def _view(shown: Shown) -> View:
         shown,
         lambda: _draw(shown, mapped, label, highlight),
         _table(mapped),
-        lambda page: flatmap_page(mapped.geometry, mapped.painting, label, page, highlight),
+        lambda page: flatmap_page(mapped.geometry, mapped.painting(shown), label, page, highlight),
         stem,
         hint=HINT,
         below=lambda: recovery_panel.draw(shown),
@@ -104,7 +107,7 @@ def _mapped(shown: Shown) -> Mapped:
     regions = masks_of(voxels, "roi" if voxels.rois else "region") if voxels.rois or voxels.aal is not None else {}
     joint, a, b = mean_scores([answer.result for answer in shown.answers.values()])
     scores = MapScores(joint, a, b, shown.names, regions, _opacity(shown))
-    return Mapped(voxels, geometry, scores, regions, _paint(shown, geometry, scores))
+    return Mapped(voxels, geometry, scores, regions)
 
 
 def _opacity(shown: Shown) -> np.ndarray | None:
@@ -196,7 +199,7 @@ def _draw_plain(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str
     looked = map_state.of_voxels(map_state.current(), mapped.voxels.n_voxels, "plain")
     view = MapView(look.theme(), looked.names, highlight, looked.voxel, height=HEIGHT)
     ground = cached.ground(mapped.voxels, mapped.geometry, mapped.regions)
-    figure = flatmap_figure(mapped.geometry, mapped.painting, mapped.scores, label, view, ground)
+    figure = flatmap_figure(mapped.geometry, mapped.painting(shown), mapped.scores, label, view, ground)
     figure.update_layout(uirevision=f"{shown.choices.data}")
     with st.container(key="figure"):
         st.plotly_chart(
@@ -219,6 +222,7 @@ def _card(mapped: Mapped, voxel: int | None) -> None:
     inside = ", ".join(name for name, mask in mapped.regions.items() if mask[voxel]) or "no region"
     where = f" at {', '.join(f'{v:.0f}' for v in mm[voxel])} mm RAS" if mm is not None else ""
     index = ", ".join(str(int(i)) for i in mapped.voxels.ijk[voxel])
+    st.html(f'<span data-voxel="{voxel}"></span>')
     look.caption(
         f"Voxel {voxel:,}, index ({index}){where}, {inside}: joint {R2} {number(s.joint[voxel])}, "
         f"{s.names[0]} {number(s.a[voxel])}, {s.names[1]} {number(s.b[voxel])}"

@@ -18,9 +18,9 @@ from brivl.store.artifacts import Store
 def add_verbs(verbs: argparse._SubParsersAction) -> None:
     """Add `bench` to the command line."""
     p = verbs.add_parser("bench", help="measure how long the main jobs take on this machine")
-    p.add_argument("what", choices=["first-answer", "sweep", "retrieval", "fit", "memory"])
+    p.add_argument("what", choices=["first-answer", "sweep", "retrieval", "fit", "memory", "views"])
     p.add_argument("--dataset", default="phantom-movie", help="a phantom (default: %(default)s)")
-    p.add_argument("--n", type=int, help="retrieval: embeddings (default 1,000,000); fit, memory: samples (900)")
+    p.add_argument("--n", type=int, help="retrieval: embeddings (1e6); fit, memory: samples (900); views: voxels (8e4)")
     p.add_argument("--kind", choices=["movie", "sentences"], default="movie", help="fit: features with delays, or not")
     p.add_argument("--voxels", type=int, default=1000, help="fit, memory: voxels of a subject (%(default)s)")
     p.add_argument("--subjects", type=int, default=5, help="fit: subjects (default: %(default)s)")
@@ -46,6 +46,8 @@ def run_bench(args: argparse.Namespace) -> None:
         measured = _solvers(args)
     elif args.what == "memory":
         measured = _memory(args)
+    elif args.what == "views":
+        measured = _views(80_000 if args.n is None else args.n)
     else:
         with tempfile.TemporaryDirectory(prefix="brivl-bench-") as folder:
             measured = _measure(args.what, args.dataset, Store(Path(folder)))
@@ -55,6 +57,13 @@ def run_bench(args: argparse.Namespace) -> None:
         return
     for name, value in measured.items():
         print(f"{name}: {value}")
+
+
+def _views(n_voxels: int) -> dict[str, Any]:
+    """The flatmap page in Chromium."""
+    from brivl.backend.view_bench import bench_views
+
+    return bench_views(n_voxels)
 
 
 def _search(n: int) -> dict[str, Any]:

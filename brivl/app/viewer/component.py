@@ -15,7 +15,7 @@ from brivl.viz.packing import Packed
 FOLDER = Path(__file__).parent
 # Each file needs only files before it.
 FILES = (
-    "bytes.js", "ground.js", "scores.js", "painter.js", "scale.js", "curve.js", "overlay.js", "controls.js", "pane.js",
+    "bytes.js", "ground.js", "scores.js", "colour.js", "painter.js", "scale.js", "curve.js", "overlay.js", "controls.js", "pane.js",
     "viewer.js", "main.js",
 )  # fmt: skip
 IMPORT = re.compile(r"^import .*?;\n", re.MULTILINE | re.DOTALL)

@@ -2,7 +2,7 @@
 
 import { bitAt } from "./bytes.js";
 
-export const MISSING = -1e30; // in a picture: no voxel has a value here
+export const MISSING = Math.fround(-1e30); // of a cell: no voxel has a value here
 const LEAST_SHARE = 0.25; // as in brivl/core/flatmap.py
 const OUTLINE_UNIT = 8; // parts of a pixel in which outlines are given
 const NO_PLACE = 65535;
@@ -90,14 +90,14 @@ export class Ground {
   }
 
   /**
-   * Picture of one or two rows of voxel values: weighted mean over the voxels with a value, MISSING without any.
-   * Two rows share their missing voxels. Float32Array (height * width * rows), rows side by side in each cell.
+   * One or two rows of voxel values by cell: weighted mean over the voxels with a value, MISSING without any.
+   * Two rows share their missing voxels. Float32Array (n_cells * rows), rows side by side in each cell.
    */
-  toPixels(rows) {
+  toCells(rows) {
     const [a, b] = [rows[0], rows[1] ?? rows[0]];
     const k = rows.length;
-    const picture = new Float32Array(this.height * this.width * k).fill(MISSING);
     const { cells, starts, indices, weights, signed } = this;
+    const values = new Float32Array(cells.length * k).fill(MISSING);
     for (let p = 0; p < cells.length; p++) {
       let total = 0, size = 0, x = 0, y = 0;
       for (let j = starts[p]; j < starts[p + 1]; j++) {
@@ -111,11 +111,21 @@ export class Ground {
         }
       }
       if (total > 0 && !(signed && total <= LEAST_SHARE * size)) {
-        picture[cells[p] * k] = x / total;
-        if (k === 2) picture[cells[p] * 2 + 1] = y / total;
+        values[p * k] = x / total;
+        if (k === 2) values[p * 2 + 1] = y / total;
       }
     }
-    return picture;
+    return values;
+  }
+
+  /** The voxel with the largest weight of each cell speaks for it: pairs [a, b] by cell, MISSING where a is NaN. */
+  leadingCells(a, b) {
+    const values = new Float32Array(this.cells.length * 2).fill(MISSING);
+    for (let p = 0; p < this.cells.length; p++) {
+      const v = this.leading[this.cells[p]];
+      if (v >= 0 && a[v] === a[v]) [values[2 * p], values[2 * p + 1]] = [a[v], b[v]];
+    }
+    return values;
   }
 }
 

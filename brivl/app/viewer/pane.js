@@ -1,8 +1,9 @@
 // One map: its canvases, what lies under the pointer, pan, zoom, box and lasso.
 
-import { MISSING, simplified } from "./ground.js";
+import { colourCells, curvaturePicture, opaque, styleOf } from "./colour.js";
+import { simplified } from "./ground.js";
 import { Overlay } from "./overlay.js";
-import { Painter, styleOf } from "./painter.js";
+import { Painter } from "./painter.js";
 
 const FADED = 0.35; // opacity outside the selection
 const FULL_EV = 0.5; // explainable variance from which colours are full
@@ -10,6 +11,10 @@ const FAINTEST = 0.15; // opacity where nothing can be explained
 const SETTLE = 140; // ms without motion after which outlines are drawn again
 const CLICK = 4; // px that a click may wander
 const SLOW = 45; // ms a frame, above which the picture is coarser while it moves
+
+function evOpacity(ev) {
+  return ev === ev ? Math.max(FAINTEST, Math.min(1, ev / FULL_EV)) : FAINTEST;
+}
 
 function element(tag, kind, parent) {
   const made = document.createElement(tag);
@@ -44,73 +49,45 @@ export class Pane {
 
   // What is shown
 
-  /** Colour the picture for {scores, layer, map}; values are put together anew only when they changed. */
+  /** Colour the picture for {scores, layer, map} and send it to the screen. */
   paint(view, limits, options) {
     Object.assign(this, { view, options });
     const { scores, layer, map } = view;
-    const names = [scores.meta.names[0], scores.meta.names[1]];
-    this.style = styleOf(map, names, limits);
-    const valuesKey = `${scores.id} ${map === "best" ? "best" : layer}`;
-    if (this.groundKey !== options.groundKey) this._setGround(scores, options);
-    if (this.valuesKey !== valuesKey) {
-      this.painter.setValues(map === "best" ? this._classes(scores) : this._pairs(scores, layer));
-      this.valuesKey = valuesKey;
-    }
-    this._setColours(scores);
-    this._colour();
+    const { ground } = this;
+    this.style = styleOf(map, scores.meta.names, limits);
+    const pairs = scores.onMap(ground, map === "best" ? "best" : layer);
+    if (this.pixels?.length !== ground.height * ground.width) this.pixels = new Uint32Array(ground.height * ground.width);
+    colourCells(this.pixels, this._curvature(options.theme), ground.cells, pairs, {
+      style: this.style, colours: this._colours(scores), opacity: this._opacity(scores, options), grey: options.theme.negative,
+    });
+    this.painter.set(ground.width, ground.height, this.pixels);
     this.drawSoon();
   }
 
-  _pairs(scores, layer) {
-    const { a, b } = scores.layer(layer);
-    return this.ground.toPixels([a, b]);
+  _kept(name, key, make) {
+    if (this[name]?.key !== key) this[name] = { key, value: make() };
+    return this[name].value;
   }
 
-  _classes(scores) {
-    const { place, margin } = scores.bestLayer();
-    const { leading } = this.ground;
-    const picture = new Float32Array(2 * leading.length).fill(MISSING);
-    for (let i = 0; i < leading.length; i++) {
-      const v = leading[i];
-      if (v >= 0 && place[v] === place[v]) [picture[2 * i], picture[2 * i + 1]] = [place[v], margin[v]];
-    }
-    return picture;
+  _curvature({ curvature }) {
+    return this._kept("shade", `${this.ground.id} ${curvature}`, () => curvaturePicture(this.ground, curvature));
   }
 
-  _setGround(scores, { groundKey, inside }) {
-    const { ground } = this;
-    const bytes = new Uint8Array(4 * ground.leading.length);
-    const ev = scores.ev && ground.toPixels([scores.ev.map((x) => (x === x ? Math.max(FAINTEST, Math.min(1, x / FULL_EV)) : FAINTEST))]);
-    const chosen = inside && ground.toPixels([Float32Array.from(inside, (x) => (x ? 1 : FADED))]);
-    const byte = (value) => (value === MISSING ? 255 : Math.round(255 * Math.min(1, Math.max(0, value))));
-    for (let i = 0; i < ground.leading.length; i++) {
-      const shade = ground.background ? ground.background[i] : 0;
-      bytes[4 * i] = shade ? Math.round(((shade - 1) / 254) * 255) : 0;
-      bytes[4 * i + 1] = shade ? 255 : 0;
-      bytes[4 * i + 2] = ev ? byte(ev[i]) : 255;
-      bytes[4 * i + 3] = chosen ? byte(chosen[i]) : 255;
-    }
-    const fresh = this.painter.size[0] !== ground.width || this.painter.size[1] !== ground.height;
-    this.painter.setGround(ground.width, ground.height, bytes);
-    if (fresh) this.valuesKey = null;
-    this.groundKey = groundKey;
-  }
-
-  _setColours(scores) {
+  _colours(scores) {
     const { mode } = this.style;
-    const key = `${mode} ${mode === "classes" ? scores.id : ""}`;
-    if (this.coloursKey === key) return;
-    const { luts } = this.ground;
-    if (mode === "pair") this.painter.setColours(256, 256, luts.square);
-    else if (mode === "classes") this.painter.setColours(scores.layers.length, 1, this.viewer.layerColours(scores));
-    else this.painter.setColours(256, 1, luts[mode]);
-    this.coloursKey = key;
+    const rgb = mode === "pair" ? "square" : mode;
+    const make = () => opaque(mode === "classes" ? this.viewer.layerColours(scores) : this.ground.luts[rgb]);
+    return this._kept("palette", mode === "classes" ? scores.id : `${mode} ${this.ground.id}`, make);
   }
 
-  _colour() {
-    const { curvature, negative } = this.options.theme;
-    const classes = this.view.scores.layers.length;
-    this.painter.colour({ ...this.style, greys: [...curvature, negative], byEv: this.options.byEv, classes });
+  /** Opacity by cell: less outside the selection, and where little can be explained; null: all are full. */
+  _opacity(scores, { byEv, inside, chosen }) {
+    if (!byEv && !inside) return null;
+    return this._kept("opacity", `${this.ground.id} ${byEv ? scores.id : ""} ${chosen}`, () => {
+      const rows = [inside && Float32Array.from(inside, (x) => (x ? 1 : FADED)), byEv && scores.ev.map(evOpacity)].filter(Boolean);
+      const parts = rows.map((row) => this.ground.toCells([row]));
+      return parts.length === 1 ? parts[0] : parts[0].map((x, p) => x * parts[1][p]);
+    });
   }
 
   // Where things are
@@ -154,6 +131,7 @@ export class Pane {
     this.painter.show(box.map((v) => v * ratio));
     this._place(this.ring, this.viewer.picked, at);
     this._area(at);
+    this.viewer.firstPaint ??= performance.now();
     if (this.moving) this._inMotion(now, at);
     else this.overlay.draw(this.ground, at, this.options);
   }
@@ -230,7 +208,6 @@ export class Pane {
 
   _restore() {
     this.painter.start();
-    this.groundKey = this.valuesKey = this.coloursKey = null;
     this.viewer.repaint();
   }
 

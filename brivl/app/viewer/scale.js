@@ -14,7 +14,10 @@ export class Scale {
 
   /** Draw for a style of `styleOf`; `names` of the models, `layers` of the best-layer map. */
   set(style, luts, names, layers) {
+    const key = JSON.stringify([style, names, layers]);
     this.style = style;
+    if (this.key === key) return;
+    this.key = key;
     this.root.replaceChildren();
     const title = this._text("scale-title", style.mode === "pair" ? "Split R²" : style.title);
     this.root.append(title);
@@ -35,8 +38,9 @@ export class Scale {
     [canvas.width, canvas.height] = [width, height];
     const context = canvas.getContext("2d");
     const image = context.createImageData(width, height);
-    for (let y = 0; y < height; y++) {
-      for (let x = 0; x < width; x++) image.data.set([...paint(x, y), 255], 4 * (y * width + x));
+    for (let i = 0; i < width * height; i++) {
+      image.data.set(paint(i % width, Math.floor(i / width)), 4 * i);
+      image.data[4 * i + 3] = 255;
     }
     context.putImageData(image, 0, 0);
     return canvas;

@@ -2,12 +2,15 @@
 
 import { fromHalf } from "./bytes.js";
 
+const MOST_CELLS = 16; // maps by cell
+
 export class Scores {
   constructor({ id, meta, arrays }) {
     Object.assign(this, { id, meta, layers: meta.layers, nVoxels: meta.n_voxels });
     this.bits = { a: arrays.a, b: arrays.b };
     this.ev = arrays.ev ? fromHalf(arrays.ev) : null;
     this.kept = new Map();
+    this.cells = new Map();
     this.best = null;
   }
 
@@ -20,6 +23,18 @@ export class Scores {
       this.kept.set(number, { a: part(this.bits.a), b: part(this.bits.b) });
     }
     return this.kept.get(number);
+  }
+
+  /** Pairs (a, b) by cell of a map at a layer, or (place, margin) of the best layer. */
+  onMap(ground, layer) {
+    const key = `${ground.id} ${layer}`;
+    if (!this.cells.has(key)) {
+      const { a, b } = layer === "best" ? {} : this.layer(layer);
+      const best = layer === "best" ? this.bestLayer() : null;
+      this.cells.set(key, best ? ground.leadingCells(best.place, best.margin) : ground.toCells([a, b]));
+      for (const old of [...this.cells.keys()].slice(0, Math.max(0, this.cells.size - MOST_CELLS))) this.cells.delete(old);
+    }
+    return this.cells.get(key);
   }
 
   nearestLayer(number) {

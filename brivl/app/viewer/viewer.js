@@ -96,11 +96,11 @@ export class Viewer {
     while (this.panes.length > views.length) this.panes.pop().root.remove();
     this.grid.dataset.n = views.length;
     const inside = this.inside();
-    const groundOf = (scores) => `${this.ground.id} ${scores.id} ${this.polygon ?? this.region ?? ""}`;
+    const chosen = String(this.polygon ?? this.region ?? "");
     this.panes.forEach((pane, i) => {
       const view = views[i];
       pane.headControls.update(this, view);
-      const options = { theme: this.theme, names: this.names, region: this.region, byEv: this.fade && !!view.scores.ev, inside, groundKey: groundOf(view.scores) };
+      const options = { theme: this.theme, names: this.names, region: this.region, byEv: this.fade && !!view.scores.ev, inside, chosen };
       pane.paint(view, this.limits, options);
       pane.badge.textContent = this.data.simulated ? "simulated" : "";
     });

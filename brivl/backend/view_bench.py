@@ -1,0 +1,138 @@
+"""How fast the viewer is in Chromium without a graphics card: hover, layers, click, panning, first paint, payload."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+from brivl.backend.view_bench_data import DATASET, SUBJECT, fill_store
+from brivl.config import PROJECT
+from brivl.errors import RequestError
+from brivl.store.artifacts import Store
+
+BARS = {
+    "hover_ms": 16, "layer_ms": 100, "card_ms": 300, "pan_fps": 15, "first_paint_ms": 2000, "payload_mb": 10,
+}  # fmt: skip
+SOFTWARE = ("--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader")
+SIZE = {"width": 1380, "height": 1010}  # px of the window, so that the map has about 800 x 600
+PATIENCE = 180  # s for the server to start, and for a page
+PAINTED = """() => [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")].some(
+  (e) => e.shadowRoot?.querySelector(".viewer")?.brivl.firstPaint)"""
+CLICKED = (1234, 20_000, 41_000, 62_000, 79_000)
+
+
+def bench_views(n_voxels: int) -> dict[str, Any]:
+    """Median and worst of each measure beside its bar. RequestError where Chromium or Playwright is missing."""
+    if not 1_000 <= n_voxels <= 300_000:
+        raise RequestError(f"Wanted between 1,000 and 300,000 voxels and got {n_voxels}.")
+    chromium = os.environ.get("BRIVL_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        raise RequestError("Wanted the package playwright; `pip install playwright` brings it.") from None
+    if chromium is None:
+        raise RequestError("Wanted Chromium; install it (apt-get install chromium) or name it in BRIVL_CHROMIUM.")
+    with tempfile.TemporaryDirectory(prefix="brivl-bench-") as folder:
+        fill_store(Store(Path(folder)), n_voxels)
+        with _server(Path(folder)) as address, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium, args=list(SOFTWARE))
+            _open(browser, address)[0].close()  # imports and the cached arrays of the server are nobody's first paint
+            measured = _measure(browser, address, n_voxels)
+            browser.close()
+    return {"bench": "views", "n_voxels": n_voxels} | measured | {"bars": BARS, "holds": _holds(measured)}
+
+
+def _measure(browser: Any, address: str, n_voxels: int) -> dict[str, Any]:
+    page, received = _open(browser, address)
+    page.evaluate((Path(__file__).parent / "view_bench.js").read_text(encoding="utf-8"))
+    first = page.evaluate("bench.firstPaint")
+    payload = sum(received) / 1e6
+    hover = page.evaluate("bench.hover(150)")
+    layers = page.evaluate("bench.layers(3)")
+    fps = page.evaluate("bench.pan(4000)")
+    page.wait_for_timeout(3000)  # until the server has heard of the last layer
+    cards = [page.evaluate(f"bench.card({voxel})") for voxel in CLICKED if voxel < n_voxels]
+    size = page.evaluate("bench.size")
+    page.close()
+    return {
+        "map_px": size, "hover_ms": _typical(hover), "hover_worst_ms": round(max(hover), 1),
+        "layer_ms": _typical(layers), "layer_worst_ms": round(max(layers), 1), "card_ms": _typical(cards),
+        "card_worst_ms": round(max(cards), 1), "pan_fps": round(fps, 1), "first_paint_ms": round(first),
+        "payload_mb": round(payload, 2),
+    }  # fmt: skip
+
+
+def _typical(times: list[float]) -> float:
+    return round(statistics.median(times), 1)
+
+
+def _holds(measured: dict[str, Any]) -> dict[str, bool]:
+    """Whether each bar holds; frames a second are to be many, the others few."""
+    return {
+        name: measured[name] >= bar if name.endswith("fps") else measured[name] <= bar for name, bar in BARS.items()
+    }
+
+
+def _open(browser: Any, address: str) -> tuple[Any, list[int]]:
+    """The flatmap page, painted, in a browser session of its own; and the sizes of what the server sent."""
+    page = browser.new_page(viewport=SIZE)
+    received: list[int] = []
+    page.on("websocket", lambda ws: ws.on("framereceived", lambda frame: received.append(len(frame))))
+    page.goto(f"{address}/flatmap?data={DATASET}&subject={SUBJECT}", timeout=PATIENCE * 1000)
+    page.wait_for_function(PAINTED, timeout=PATIENCE * 1000)
+    return page, received
+
+
+@contextmanager
+def _server(cache: Path) -> Iterator[str]:
+    """The address of an explorer of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [
+        sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true", "--server.address",
+        "127.0.0.1", "--server.port", str(port), "--server.fileWatcherType", "none",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        words, cwd=PROJECT, env=os.environ | {"BRIVL_CACHE": str(cache)}, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        _wait_until_up(f"http://127.0.0.1:{port}")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _wait_until_up(address: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            with urlopen(f"{address}/_stcore/health", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.5)
+    raise RequestError(f"The explorer did not start within {PATIENCE} s; try `make app` by hand.")
+
+
+def as_text(measured: dict[str, Any]) -> str:
+    """One line a measure, with its bar."""
+    lines = [f"{measured['n_voxels']:,} voxels, map of {' x '.join(map(str, measured['map_px']))} px"]
+    for name, bar in BARS.items():
+        worst = measured.get(name.replace("_ms", "_worst_ms")) if name.endswith("_ms") else None
+        more = "" if worst is None else f" (worst {worst})"
+        said = "holds" if measured["holds"][name] else "MISSED"
+        lines.append(f"{name}: {measured[name]}{more}, bar {bar}: {said}")
+    return "\n".join(lines)
