@@ -102,6 +102,8 @@ def lying_npz(path: Path, bomb: str) -> Iterator[Change]:
         arrays = dict(whole)
     for name in arrays:
         yield f"without {name}", path, _npz({k: v for k, v in arrays.items() if k != name})
+        for what, changed in other_arrays(arrays[name]).items():
+            yield f"{name} {what}", path, partial(_npz, arrays | {name: changed})
     rest = {name: npy(array) for name, array in arrays.items() if name != bomb}
     width = max(1, 2**32 // 8 // max(1, len(arrays[bomb])))
     for name, shape in {"bomb": (len(arrays[bomb]), width), "bomb of one number": (1,)}.items():

@@ -95,7 +95,7 @@ def test_page_lists_kinds(store: Store) -> None:
     assert "The cache holds 4 results" in headline(at) and "limit 20 GB" in html(at)
     table = at.dataframe[0].value
     assert sorted(table["kind"]) == ["fits", "upload"] and table.set_index("kind")["results"]["fits"] == 3
-    assert set(table["note"]) == {"", "brought by users, never deleted"}
+    assert set(table["note"]) == {"", "uploads are never deleted"}
 
 
 def test_an_empty_cache_and_a_limit_that_is_no_size(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,8 +19,8 @@ PATIENCE = 300  # s for a whole form on a busy machine; the clock of one reading
 # Of each form as many changes, more than 300 in all, and the least that must be refused: a loader that takes anything
 # would pass otherwise.
 DRAWN = {
-    "plain": (110, 70), "bids": (110, 60), "shortclips": (80, 30), "pereira2018-A": (60, 15), "pereira2018-B": (60, 15),
-    "listings": (110, 40),
+    "plain": (110, 60), "bids": (110, 40), "shortclips": (80, 25), "pereira2018-A": (60, 8), "pereira2018-B": (60, 8),
+    "listings": (110, 30),
 }  # fmt: skip
 
 

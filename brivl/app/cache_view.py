@@ -43,7 +43,11 @@ def cache_page() -> None:
 def _chips(report: CacheReport) -> list[Chip]:
     chips = [Chip("no limit" if report.limit is None else f"limit {in_bytes(report.limit)}")]
     chips += [Chip(f"{in_bytes(report.size_aside)} set aside as damaged")] if report.size_aside else []
-    chips += [Chip(f"{report.n_unfinished} unfinished files")] if report.n_unfinished else []
+    chips += (
+        [Chip(f"{report.n_unfinished} unfinished file{'s' if report.n_unfinished > 1 else ''}")]
+        if report.n_unfinished
+        else []
+    )
     return chips
 
 
@@ -68,8 +72,9 @@ def _actions(report: CacheReport) -> None:
 
 
 def _sizes(report: CacheReport) -> list[int]:
-    """Sizes to prune to, from the first that would delete something."""
-    return [n for n in SIZES if n < report.size + report.size_aside] or [0]
+    """Sizes to prune to, from the first that would delete no result on."""
+    here = report.size + report.size_aside
+    return [n for n in SIZES if n >= here][-1:] + [n for n in SIZES if n < here]
 
 
 def _in_words(most: int) -> str:
@@ -105,7 +110,7 @@ def _kinds(report: CacheReport) -> None:
         return
     rows = [
         (k.kind, k.n, in_bytes(k.size), time.strftime("%Y-%m-%d %H:%M", time.localtime(k.last_use)),
-         "" if k.evictable else "brought by users, never deleted") for k in report.kinds
+         "" if k.evictable else "uploads are never deleted") for k in report.kinds
     ]  # fmt: skip
     st.dataframe(pd.DataFrame(rows, columns=["kind", "results", "size", "last used", "note"]), hide_index=True)
 

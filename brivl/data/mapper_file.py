@@ -158,7 +158,7 @@ def _shape(file: Hdf5File, prefix: str) -> tuple[int, int]:
     name = f"{prefix}_shape"
     shape = file.shape(name)
     values = file.read(name).tolist() if shape == (2,) else None
-    if values is None or any(v != v or v != int(v) or not 0 < v < 2**31 for v in values):
+    if values is None or any(not 0 < v < 2**31 or v != int(v) for v in values):
         raise DataError(f"{name!r} in {str(file.path)!r} should be two whole numbers but is {values or shape!r}.")
     return int(values[0]), int(values[1])
 
@@ -185,6 +185,8 @@ def _operator(file: Hdf5File, prefix: str) -> scipy.sparse.csr_matrix:
 
 def _whole(file: Hdf5File, name: str) -> np.ndarray:
     values = file.read(name)
-    if values.dtype.kind == "f" and not (np.isfinite(values).all() and (values == np.round(values)).all()):
+    if values.dtype.kind == "f":
+        values = values.astype(np.float64)  # in which 2^53 has a place
+    if values.dtype.kind == "f" and not ((np.abs(values) < 2**53).all() and (values == np.round(values)).all()):
         raise DataError(f"{name!r} in {str(file.path)!r} should hold whole numbers but does not.")
     return values.astype(np.int64)

@@ -92,7 +92,8 @@ class PereiraDataset:
         n_rows = len(self._texts(subject).items)
         mat = read_mat(path, (_response_name(path), "meta"))
         Y = next((mat[name] for name in RESPONSES if name in mat), np.zeros(0))
-        if Y.ndim != 2 or Y.dtype.kind not in "iuf" or len(Y) != n_rows or Y.shape[1] < 1:
+        sparse = not isinstance(Y, np.ndarray)
+        if sparse or Y.ndim != 2 or Y.dtype.kind not in "iuf" or len(Y) != n_rows or Y.shape[1] < 1:
             raise DataError(
                 f"Responses in {str(path)!r} should be numbers (n_samples, n_voxels) with a row for each of {n_rows} "
                 f"texts, but are {Y.dtype!r} of shape {Y.shape!r}."

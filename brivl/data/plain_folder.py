@@ -205,7 +205,7 @@ def _npz_rows(path: Path, about: Description) -> tuple[int, int]:
 
 def _read_onsets(path: Path, n_train: int) -> np.ndarray:
     """Run onsets, checked against the number of training rows."""
-    onsets = read_numbers(path)
+    onsets = read_numbers(path).astype(np.float64)
     within = onsets.ndim == 1 and onsets.size > 0 and (onsets >= 0).all() and (onsets < n_train).all()
     whole = within and (onsets == np.floor(onsets)).all()
     if not (whole and onsets[0] == 0 and (np.diff(onsets.astype(int)) > 0).all()):

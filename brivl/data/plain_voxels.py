@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from brivl.data.npy_files import array_names, read_numbers
 from brivl.errors import DataError
 
 ROI = "roi_"
+MOST = 2**31  # voxels of a grid, or any number here; no image of a brain has more
 
 
 def read_voxels(path: Path, n_voxels: int, space: str) -> Voxels:
@@ -28,6 +30,8 @@ def read_voxels(path: Path, n_voxels: int, space: str) -> Voxels:
     if lacking:
         raise DataError(f"{str(path)!r} should hold ijk and shape, but {lacking!r} are missing; it holds {names!r}.")
     shape = tuple(int(n) for n in _whole(path, "shape", (3,)))
+    if not 0 < math.prod(shape) <= MOST or min(shape) < 1:
+        raise DataError(f"shape in {str(path)!r} should be that of an image of a brain but is {shape!r}.")
     ijk = _whole(path, "ijk", (n_voxels, 3))
     if (ijk < 0).any() or (ijk >= shape).any():
         raise DataError(
@@ -47,7 +51,8 @@ def _whole(path: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
     values = read_numbers(path, name)
     if values.shape != shape:
         raise DataError(f"{name!r} in {str(path)!r} should have shape {shape!r} but has {values.shape!r}.")
-    if not np.isfinite(values).all() or (values != np.round(values)).any():
+    numbers = values.astype(np.float64)  # in which MOST has a place
+    if not (np.abs(numbers) < MOST).all() or (numbers != np.round(numbers)).any():
         raise DataError(f"{name!r} in {str(path)!r} should hold whole numbers but does not.")
     return values.astype(int)
 
