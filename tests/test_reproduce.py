@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,9 @@ from brivl.backend import reproduce_files, reproduce_pages
 from brivl.backend.fit import Answer, FitRequest, cached
 from brivl.backend.known import look_at
 from brivl.backend.reproduce import Reproduction, reproduce
-from brivl.backend.reproduce_source import Wanted
+from brivl.backend.reproduce_means import kept
+from brivl.backend.reproduce_source import Wanted, open_sources
+from brivl.backend.subjects import keep_facts
 from brivl.cli.main import main
 from brivl.core.atlas_views import AtlasView
 from brivl.core.regions.areas import regions
@@ -173,16 +175,29 @@ def test_atlas_figures_hold_the_means_of_the_regions(sentences: Made) -> None:
     pd.testing.assert_frame_equal(last.drop(columns="figure"), one.drop(columns="figure"))
 
 
+def test_the_paper_keeps_voxels_that_are_predicted(sentences: Made) -> None:
+    """Preset "paper": AAL 1 to 90 with joint R² above 0; "strict": all fitted ones of AAL 1 to 90."""
+    (source,) = open_sources(sentences.store, Wanted((SENTENCES,), subjects=("P01",)))
+    facts = keep_facts(sentences.store, source.known.dataset, "P01")
+    result = answer(sentences, SENTENCES, 6, "P01").result
+    joint = np.where(np.arange(len(result.r2_joint)) % 2 == 0, -0.1, result.r2_joint)
+    result = replace(result, r2_joint=joint)
+    cerebral = result.selected & (facts.voxels.aal <= 90)
+    np.testing.assert_array_equal(kept(source, result, facts), cerebral)
+    np.testing.assert_array_equal(kept(replace(source, preset="paper"), result, facts), cerebral & (joint > 0))
+    assert 0 < (cerebral & (joint > 0)).sum() < cerebral.sum()
+
+
 def test_both_datasets_at_once_and_experiment_3(own_cache: Path, tmp_path: Path) -> None:
-    folder, rng, brain = tmp_path / "pereira2018", np.random.default_rng(0), make_brain()
+    folder, rng, brain = tmp_path / "data" / "pereira2018", np.random.default_rng(0), make_brain()
     for experiment, n in (("2", 40), ("3", 30)):
         for subject in ("P01", "M02"):
             write_subject(folder, subject, rng.normal(size=(n, len(brain.aal))), brain, experiment=experiment)
         fill(f"{folder}:{experiment}", [6], ["P01", "M02"])
     store = fill(MOVIE, [12], WATCHERS)
-    wanted = Wanted((MOVIE, str(folder)), subjects=(*WATCHERS, "P01", "M02"))
+    wanted = Wanted((MOVIE, str(folder.parent)), subjects=(*WATCHERS, "P01", "M02"))
     done = reproduce(store, ["fig4a", "fig5d", "figS1d"], wanted, tmp_path / "out")
-    assert set(done.made) == {"fig4a", "fig5d", "figS1d"}
+    assert set(done.made) == {"fig4a", "fig5d", "figS1d"} and not done.not_made
     datasets = {key: pd.read_csv(tmp_path / "out" / f"{key}.csv")["dataset"].iloc[0] for key in done.made}
     assert datasets == {"fig4a": MOVIE, "fig5d": "pereira2018:2", "figS1d": "pereira2018:3"}
     assert not pd.read_csv(tmp_path / "out" / "figS1d.csv")["simulated"].any()

@@ -19,6 +19,7 @@ from brivl.core.regions.areas import LEVELS, N_CEREBRAL, regions
 from brivl.store.artifacts import Store
 
 MEAN_COLUMNS = ("layer", "subject", "level", "region", "joint", "a", "b", "n_voxels")
+Masks = dict[tuple[str, str], np.ndarray]  # (level, region) -> (n_voxels,) bool
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ def gather(store: Store, source: Source, requests: Sequence[FitRequest], progres
     """
     rows: list[tuple] = []
     facts: dict[str, SubjectFacts] = {}
+    inside: dict[str, Masks] = {}  # of the subject at hand: those of all at once would take gigabytes
     for i, request in enumerate(requests):
 
         def part(done: float, total: float, message: str, i: int = i) -> None:
@@ -46,7 +48,9 @@ def gather(store: Store, source: Source, requests: Sequence[FitRequest], progres
         result = fit(store, request, part).result
         if request.subject not in facts:
             facts[request.subject] = keep_facts(store, source.known.dataset, request.subject)
-        rows += mean_rows(request, result, facts[request.subject].voxels, kept(source, result, facts[request.subject]))
+        if request.subject not in inside:
+            inside = {request.subject: masks(facts[request.subject].voxels)}
+        rows += mean_rows(request, result, inside[request.subject], kept(source, result, facts[request.subject]))
     progress(len(requests), len(requests), "Fits ready")
     return Gathered(source, Means(pd.DataFrame(rows, columns=list(MEAN_COLUMNS)), source.n_layers), facts)
 
@@ -76,7 +80,7 @@ def voxel_rule(gathered: Gathered) -> str:
     return ", ".join(rules) or "all that could be fitted"
 
 
-def masks(voxels: Voxels) -> dict[tuple[str, str], np.ndarray]:
+def masks(voxels: Voxels) -> Masks:
     """(level, region) -> (n_voxels,) bool: the whole brain, ROIs of the data, AAL at three levels."""
     found = {(BRAIN, BRAIN): np.ones(voxels.n_voxels, bool)}
     found |= {("roi", name): np.asarray(inside, bool) for name, inside in voxels.rois.items()}
@@ -86,10 +90,10 @@ def masks(voxels: Voxels) -> dict[tuple[str, str], np.ndarray]:
     return found
 
 
-def mean_rows(request: FitRequest, result: EncodingResult, voxels: Voxels, inside: np.ndarray) -> list[tuple]:
+def mean_rows(request: FitRequest, result: EncodingResult, groups: Masks, inside: np.ndarray) -> list[tuple]:
     """Rows with MEAN_COLUMNS, for regions with at least one voxel that is kept."""
     rows = []
-    for (level, region), mask in masks(voxels).items():
+    for (level, region), mask in groups.items():
         chosen = mask & inside
         if chosen.any():
             values = (result.r2_joint[chosen], *result.r2_split[:, chosen])

@@ -12,7 +12,7 @@ from brivl.core.encoding.presets import PRESETS
 from brivl.core.qualitative_checks import at_depth
 from brivl.data.dataset import check_subject
 from brivl.data.pereira2018 import PereiraDataset
-from brivl.data.pereira_files import experiments_in
+from brivl.data.pereira_files import experiments_in, is_pereira
 from brivl.errors import DataError, RequestError
 from brivl.models.catalog import card_for
 from brivl.store.artifacts import Store
@@ -103,13 +103,27 @@ def subjects_asked(known: Known, wanted: Wanted) -> tuple[str, ...]:
 
 
 def _parts(name: str) -> list[str]:
-    """A folder of Pereira et al. as its experiments with sentences; everything else as it is."""
+    """A folder of Pereira et al. as its experiments with sentences, a folder of datasets as these; others as they are.
+
+    Raises DataError where a folder cannot be looked into.
+    """
     folder = Path(name).expanduser()
+    if not folder.is_dir():
+        return [name]
     try:
-        found = [e for e in experiments_in(folder) if e in ("2", "3")] if folder.is_dir() else []
+        if _holds_data(folder):
+            found = [e for e in experiments_in(folder) if e in ("2", "3")]
+            return [f"{name}:{experiment}" for experiment in found] or [name]
+        inner = [path for path in sorted(folder.iterdir()) if path.is_dir() and _holds_data(path)]
     except OSError as error:
         raise DataError(f"Wanted to look into {name!r} and could not ({error.strerror}); check its rights.") from error
-    return [f"{name}:{experiment}" for experiment in found] or [name]
+    return [part for path in inner for part in _parts(str(path))] or [name]
+
+
+def _holds_data(folder: Path) -> bool:
+    """Whether a folder has the form of a dataset, broken or not."""
+    named = ("responses", "features", "features.npz")
+    return any((folder / part).exists() for part in named) or any(folder.glob("sub-*")) or is_pereira(folder)
 
 
 def _source(known: Known, wanted: Wanted) -> Source:

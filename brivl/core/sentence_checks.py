@@ -175,11 +175,11 @@ SENTENCE_CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "5a-ahead", ("fig5a",), "From layer 4 on, layer 9 excepted, BriVL's median is above BERT's.",
-        "Median over subjects of split R², multimodal minus unimodal, is above 0 at all these layers.", _median_ahead,
+        "The median over subjects of split R² is higher for the multimodal model at all these layers.", _median_ahead,
     ),
     Check(
         "5a-nine", ("fig5a",), "At layer 9 BriVL's median is not above BERT's.",
-        "Median over subjects of split R², multimodal minus unimodal, is not above 0 at layer 9.", _median_behind_at_9,
+        "The median over subjects of split R² is not higher for the multimodal model at layer 9.", _median_behind_at_9,
     ),
     Check(
         "5a-bert-best", ("fig5a",), "BERT is best at layer 9.",
