@@ -19,6 +19,7 @@ from brivl.backend.generation import imagine_task
 from brivl.backend.retrieval import recall_task, retrieve_task
 from brivl.backend.subjects import keep_facts, known_facts
 from brivl.backend.sweep import run_sweep, workers_for
+from brivl.backend.voxel_course import course_task
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 
@@ -83,6 +84,7 @@ TASKS: dict[str, Callable[[Mapping[str, Any], Progress], dict[str, Any]]] = {
     "imagine": imagine_task,
     "retrieve": retrieve_task,
     "gallery-recall": recall_task,
+    "time-course": course_task,
     "cache-verify": verify_task,
     "cache-prune": prune_task,
 }

@@ -1,0 +1,53 @@
+"""Frames or sentences of samples, small, side by side in one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from brivl.core.records import Stimulus
+from brivl.data.images import read_images
+from brivl.data.thumbnails import webp
+
+TILE = 64  # px
+COLUMNS = 16
+
+
+def items_of(stimulus: Stimulus, rows: np.ndarray) -> np.ndarray:
+    """(n_rows,) the middle one of the items shown in each sample, -1 where none was."""
+    weights = stimulus.weights
+    found = []
+    for row in rows:
+        items = np.sort(weights.indices[weights.indptr[row] : weights.indptr[row + 1]])
+        found.append(int(items[len(items) // 2]) if len(items) else -1)
+    return np.array(found, int)
+
+
+def contact_sheet(stimulus: Stimulus, rows: np.ndarray) -> bytes:
+    """WebP of TILE x TILE tiles, COLUMNS in a row, the frame of each sample in turn; grey where nothing was shown."""
+    tiles = np.full((-(-max(len(rows), 1) // COLUMNS) * COLUMNS, TILE, TILE, 3), 128, np.uint8)
+    items = items_of(stimulus, rows)
+    shown = np.flatnonzero(items >= 0)
+    if len(shown):
+        tiles[shown] = _tiles(stimulus.items, items[shown])
+    sheet = tiles.reshape(-1, COLUMNS, TILE, TILE, 3).swapaxes(1, 2).reshape(-1, COLUMNS * TILE, 3)
+    return webp([sheet])
+
+
+def _tiles(items: Sequence | np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    if isinstance(items, np.ndarray) and items.ndim == 4:
+        return np.stack([_small(items[i]) for i in chosen])
+    return read_images([Path(items[i]) for i in chosen], TILE)
+
+
+def _small(frame: np.ndarray) -> np.ndarray:
+    """The frame with TILE rows and columns of its own."""
+    at = [np.minimum((np.arange(TILE) + 0.5) * n / TILE, n - 1).astype(int) for n in frame.shape[:2]]
+    return frame[np.ix_(*at)]
+
+
+def sentences_of(stimulus: Stimulus, rows: np.ndarray) -> list[str]:
+    """The text of each sample."""
+    return ["" if item < 0 else str(stimulus.items[item]) for item in items_of(stimulus, rows)]
