@@ -60,8 +60,6 @@ def run_buttons(runs: Sequence[Run]) -> None:
                 args=(run,),
                 key=f"run {i} {run.label}",
             )
-    if scheduler():
-        st.caption(f"Fits run on the workers of {scheduler()} (BRIVL_SCHEDULER).")
 
 
 def submit(run: Run) -> None:

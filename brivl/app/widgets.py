@@ -13,6 +13,7 @@ from brivl.app.state import ALL, DEFAULT_POOLING, Choices
 from brivl.backend.datasets import DatasetCard
 from brivl.backend.known import Known
 from brivl.backend.places import BRAIN, region_choices
+from brivl.config import scheduler
 from brivl.core.encoding.presets import PRESETS
 from brivl.errors import BrivlError
 
@@ -37,6 +38,8 @@ def sidebar() -> tuple[Choices, Known] | None:
     state.keep(state.to_fields(choices))
     with st.sidebar:
         choices = _question(choices, known)
+        if scheduler():
+            look.small(f"Runs go to the Dask scheduler {scheduler()}")
     _say(notes)
     return choices, known
 
