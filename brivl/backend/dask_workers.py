@@ -6,6 +6,7 @@ probe file says at the start, and to each fit, whether a worker sees that folder
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 import time
@@ -120,12 +121,22 @@ def _connected(address: str) -> Client:
     from distributed import Client
 
     try:
+        asyncio.run(asyncio.wait_for(_shake_hands(address), CONNECT_SECONDS))
         return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError, TypeError, RuntimeError) as error:  # what Dask makes of addresses that lead nowhere
+    except Exception as error:  # whatever Dask makes of what answers there
         raise RequestError(
             f"Wanted a Dask scheduler at {address!r} and none answered within {CONNECT_SECONDS:g} s ({_said(error)}). "
             "Start it, or correct the address (--scheduler, BRIVL_SCHEDULER)."
         ) from error
+
+
+async def _shake_hands(address: str) -> None:
+    """Connect once; Dask's client would wait without end for the greeting of a server that is none of Dask's."""
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    comm = await connect(address, timeout=CONNECT_SECONDS, **Security().get_connection_args("client"))
+    await comm.close()
 
 
 def _pass_on(tasks: dict[int, Task], share: Share, event: tuple[float, Any]) -> None:
