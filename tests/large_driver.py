@@ -97,7 +97,7 @@ def dying(at: float) -> Progress:
 def resume(folder: Path) -> dict:
     """Fit without a break; fit with several; and die when all is stored but the parts still lie there."""
     make_dataset(folder / "data", N_TRAIN, N_TEST, N_VOXELS)
-    batches.BATCH_BYTES, plain_folder.LARGE_BYTES = 4 * N_TRAIN * 1000, 0
+    batches.BATCH_BYTES, plain_folder.LARGE_BYTES = 4 * (N_TRAIN + N_TEST) * 1000, 0
     asked = request(folder / "data")
     whole = in_child(lambda: fitted(Store(folder / "whole"), asked))
     store, deaths = Store(folder / "broken"), []

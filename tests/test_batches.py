@@ -55,7 +55,7 @@ class Memory(dict):
 
 
 def of_batches(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    monkeypatch.setattr(batches, "BATCH_BYTES", 4 * searches.N * size)
+    monkeypatch.setattr(batches, "BATCH_BYTES", 4 * (searches.N + searches.N_TEST) * size)
 
 
 def assert_same(first: EncodingResult, second: EncodingResult, scores_to: float) -> None:
@@ -85,6 +85,7 @@ def test_a_voxel_alone_gets_the_same_bits_as_among_others():
     (rows,) = divisions(DESIGN, PRESET)
     together = source.held_out(slice(0, 6), rows)
     assert source.n_voxels == 6 and source.ends.tolist() == [3, 6]
+    assert source.n_rows == searches.N + 2 * searches.N_TEST
     for voxel in range(6):
         alone = source.held_out(slice(voxel, voxel + 1), rows)
         np.testing.assert_array_equal(alone.Y_train[:, 0], together.Y_train[:, voxel])

@@ -28,7 +28,7 @@ from brivl.core.encoding.voxel_selection import Selection, select_in_batches
 from brivl.core.encoding.voxel_source import VoxelSource
 from brivl.core.records import Design, EncodingResult, Responses
 
-# Responses of one batch, float32; about five arrays of this size live at once.
+# Responses of one batch, float32, test runs included; about five arrays of this size live at once.
 BATCH_BYTES = 64 * 2**20
 # himalaya's search decomposes anew for every batch, so that its batches are larger.
 HIMALAYA_BATCHES = 4
@@ -162,7 +162,7 @@ class _Division:
         """Consecutive voxels, whole blocks of those that are multiplied at once."""
         block, n_voxels = Solver().n_voxels_batch, self.source.n_voxels
         n_bytes = BATCH_BYTES * (HIMALAYA_BATCHES if preset.search == "himalaya" else 1)
-        size = block * max(1, n_bytes // (4 * len(self.rows.train) * block))
+        size = block * max(1, n_bytes // (4 * self.source.n_rows * block))
         return [slice(start, min(start + size, n_voxels)) for start in range(0, n_voxels, size)]
 
     def _name(self, batch: slice) -> str:

@@ -27,6 +27,12 @@ class VoxelSource:
     def n_voxels(self) -> int:
         return int(self.ends[-1])
 
+    @property
+    def n_rows(self) -> int:
+        """Samples that are read of a voxel, repeats of the test run included."""
+        repeats = max(len(responses.Y_test) for responses in self._subjects) if self._design.n_test else 0
+        return self._design.n_train + repeats * self._design.n_test
+
     def held_out(self, voxels: slice, rows: Rows) -> HeldOut:
         """Responses of consecutive voxels, ready to fit and to score."""
         parts = []
