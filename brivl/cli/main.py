@@ -31,6 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("brivl: stopped; answers that were ready are kept.", file=sys.stderr)
         return 130
+    except MemoryError:
+        print("brivl: There was not enough memory. Close other programs, or choose fewer voxels.", file=sys.stderr)
+        return EXIT_BAD_INPUT
     except BrokenPipeError:  # the reader (head, say) left; keep Python from complaining again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:  # of the disk, where no one nearer had a better sentence

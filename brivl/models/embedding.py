@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +18,7 @@ from brivl.models.catalog import BRIVL_MINI, SHIPPED
 from brivl.models.dual_files import dual_tokenizer, load_dual
 from brivl.models.dual_stream import DualStream
 from brivl.models.embedder_files import check_both_streams, embedder_digest
+from brivl.models.normalisation import Normalisation, read_normalisation
 from brivl.models.text_encoder import build_tokenizer, import_transformers, tokenize
 
 BATCH = 32
@@ -115,16 +115,12 @@ def _in_batches(encode: Callable[[Any], torch.Tensor], items: np.ndarray | Seque
     return np.concatenate(parts)
 
 
-def _normalisation(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and SD of the model's preprocessor, CLIP's own where it has none."""
+def _normalisation(name: str) -> Normalisation:
+    """That of the model's preprocessor, CLIP's own where it has none."""
     from huggingface_hub import try_to_load_from_cache
 
     folder = Path(name)
     file = folder / "preprocessor_config.json" if folder.is_dir() else try_to_load_from_cache(
         name, "preprocessor_config.json"
     )  # fmt: skip
-    try:
-        config = json.loads(Path(str(file)).read_text())
-        return tuple(config["image_mean"]), tuple(config["image_std"])
-    except (OSError, ValueError, KeyError):
-        return CLIP_MEAN, CLIP_STD
+    return read_normalisation(Path(str(file)), (CLIP_MEAN, CLIP_STD))

@@ -18,6 +18,7 @@ import torch
 from brivl.errors import RequestError
 from brivl.models.activations import image_features, pixel_maker, text_features
 from brivl.models.feature_model import FeatureModel, Kind, ModelCard, file_sha
+from brivl.models.normalisation import Normalisation, read_normalisation
 from brivl.models.text_encoder import import_transformers
 from brivl.models.torchvision_schemas import declare_torchvision_schemas
 
@@ -25,6 +26,7 @@ MAX_TOKENS = 80  # as many as the shipped text encoders take
 HUB_SECONDS = 5.0  # to wait for the hub's first answer; without this, transformers tries for most of a minute
 DIGESTED = {".json", ".txt", ".model", ".safetensors"}  # endings of the files in a folder that features depend on
 PREFIX_TOKENS = {"vit": 1, "dinov2": 1, "deit": 2, "clip": 1, "clip_vision_model": 1}  # before the patches, [CLS] first
+ONE_HALF: Normalisation = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 Loaded = TypeVar("Loaded")
 
 
@@ -103,9 +105,10 @@ def _source(name: str, _state: tuple) -> Source:
     folder = Path(name)
     if folder.is_dir():
         try:
-            is_timm = "architecture" in json.loads((folder / "config.json").read_text())
-        except (OSError, ValueError) as error:
+            config = json.loads((folder / "config.json").read_text())
+        except (OSError, ValueError, RecursionError) as error:
             raise _unknown(name, f"the folder has no readable config.json: {error}") from error
+        is_timm = isinstance(config, dict) and "architecture" in config
         return _timm_source(name, f"local-dir:{name}") if is_timm else _transformers_source(name)
     import timm
 
@@ -265,18 +268,17 @@ def _open_vision(name: str, config: Any) -> FeatureModel:
     return FeatureModel(name, "image", digest, lambda items, p: image_features(vision, items, prepare, p))
 
 
-def _normalisation(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and SD of the model's preprocessor, or one half each (as ViT was published) where it has none."""
+def _normalisation(name: str) -> Normalisation:
+    """That of the model's preprocessor, or one half each (as ViT was published) where it has none."""
     from huggingface_hub import hf_hub_download
 
     file = Path(name) / "preprocessor_config.json"
-    try:
-        if not Path(name).is_dir():
+    if not Path(name).is_dir():
+        try:
             file = Path(from_hub(name, lambda local: hf_hub_download(name, file.name, local_files_only=local)))
-        config = json.loads(file.read_text())
-        return tuple(config["image_mean"]), tuple(config["image_std"])
-    except (OSError, KeyError, RequestError):
-        return (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+        except (OSError, RequestError):
+            return ONE_HALF
+    return read_normalisation(file, ONE_HALF)
 
 
 class _Blocks(torch.nn.Module):

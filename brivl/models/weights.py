@@ -45,11 +45,15 @@ def read_info(path: Path) -> dict:
     """The JSON that save_weights put into the header; {} if there is none."""
     try:
         with safe_open(path, "pt") as file:
-            return json.loads((file.metadata() or {}).get("info", "{}"))
-    except (OSError, SafetensorError) as error:
+            info = json.loads((file.metadata() or {}).get("info", "{}"))
+    except (OSError, SafetensorError, ValueError, RecursionError) as error:
         raise DataError(
             f"Wanted weights in {path.name!r} and could not read them ({error}); fetch the file again."
         ) from error
+    if not isinstance(info, dict):
+        raise DataError(f"Wanted a note (a JSON object) in the header of {path.name!r} and got {info!r:.60}; "
+                        "fetch the file again.")  # fmt: skip
+    return info
 
 
 def load_into(
