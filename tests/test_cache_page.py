@@ -115,7 +115,11 @@ def test_page_verifies_and_prunes_in_a_worker(store: Store, real_workers: None) 
     assert request["task"] == "cache-verify" and cached.housekeeping().wait(status.job_id, 4 * PATIENCE).state == "done"
     cached.forget_cache_report()
     at.run()
-    assert "3 results are whole" in html(at) and "1 were damaged" in html(at) and "set aside as damaged" in html(at)
+    assert (
+        "3 results are whole" in html(at)
+        and "1 damaged and set aside" in html(at)
+        and "set aside as damaged" in html(at)
+    )
     at.selectbox[0].select(0).run()
     button(at, "Prune").click().run()
     request, status = cached.housekeeping().jobs()[0]

@@ -147,6 +147,20 @@ def test_no_result_goes_that_is_being_written_or_was_just_used(store: Store, mon
     assert prune(store.root, 0).n_in_use >= 1 and there(store, 0)
 
 
+def test_the_lock_file_goes_last(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever makes the next one may write at once, beside an evictor that has not finished."""
+    fill(store, [HOUR])
+    place, seen, discard = place_of(store.root, key(0)), [], locks.discard
+
+    def look(path: Path) -> None:
+        if path == place.lock:
+            seen.append((place.manifest.exists(), place.data.exists()))
+        discard(path)
+
+    monkeypatch.setattr(locks, "discard", look)
+    assert len(prune(store.root, 0).removed) == 1 and seen == [(False, False)] and not place.lock.exists()
+
+
 def test_between_has_and_get_is_a_miss(store: Store) -> None:
     fill(store, [HOUR])
     assert store.has(key(0))

@@ -35,7 +35,8 @@ def cache_page() -> None:
         look.headline(f"The cache holds {report.n_results:,} results, {in_bytes(report.size)}")
         look.chips(_chips(report))
         look.caption(WHAT)
-        _actions(report)
+        with st.container(key="actions"):
+            _actions(report)
         _kinds(report)
         _folders(report)
 
@@ -92,10 +93,9 @@ def _say_end(request: Mapping[str, Any], status: JobStatus) -> None:
 
 
 def _verified(end: Mapping[str, Any]) -> str:
-    damaged = len(end["damaged"])
-    first = f"{end['n_whole']:,} results are whole, {in_bytes(end['n_bytes'])} read and hashed; "
-    what = f"{damaged} were damaged and are set aside. " if damaged else "none is damaged. "
-    return first + what + f"{end['n_abandoned']} files were left by killed computations, {end['n_held_locks']} run now."
+    damaged = f"{len(end['damaged'])} damaged and set aside" if end["damaged"] else "none damaged"
+    return (f"{end['n_whole']:,} results are whole, {in_bytes(end['n_bytes'])} read and hashed; {damaged}. Files left "
+            f"by killed computations: {end['n_abandoned']}. Computations now: {end['n_held_locks']}.")  # fmt: skip
 
 
 def _pruned(end: Mapping[str, Any]) -> str:

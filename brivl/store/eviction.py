@@ -77,8 +77,8 @@ def keep_within_limit(root: Path, n_bytes: int) -> None:
         if limit is None or not _is_time_to_look(root, n_bytes, limit):
             return
         with locks.exclusive(root / "locks" / ALONE, timeout=0.0) as alone:
-            found = look_through(root)
-            if alone and _size(root, found) > limit:
+            found = look_through(root) if alone else None
+            if found is not None and _size(root, found) > limit:
                 evicted = _evict(root, found, int(TO_SHARE * limit), time.time() - SPARED, dry_run=False)
                 _log.info("The cache had outgrown %d bytes: %d results went.", limit, len(evicted.removed))
     except (OSError, BrivlError) as error:
@@ -118,19 +118,23 @@ def _evictable(found: Inventory, used_before: float) -> Iterable[Entry]:
 
 def _is_gone(entry: Entry, dry_run: bool) -> bool:
     """Remove a result unless a process writes, reads or has just used it; whether it went (or would)."""
+    with suppress(FileNotFoundError, StoreError), locks.exclusive(entry.place.lock, timeout=0.0) as free:
+        if free:
+            gone = _unlinked(entry, dry_run)
+            locks.discard(entry.place.lock)  # last: whoever takes the next lock file may write at once
+            return gone
+    return False  # a process writes it, it went by itself, or this thread is computing it
+
+
+def _unlinked(entry: Entry, dry_run: bool) -> bool:
     place = entry.place
-    with suppress(FileNotFoundError, StoreError), locks.exclusive(place.lock, timeout=0.0) as free:
-        if not free:
+    with locks.is_unread(place.data) as unread:
+        if not unread or place.manifest.stat().st_mtime != entry.last_use:
             return False
-        locks.discard(place.lock)
-        with locks.is_unread(place.data) as unread:
-            if not unread or place.manifest.stat().st_mtime != entry.last_use:
-                return False
-            if not dry_run:
-                place.manifest.unlink()  # first: without it the result is absent
-                place.data.unlink()
-            return True
-    return False  # it went by itself, or this thread is computing it
+        if not dry_run:
+            place.manifest.unlink()  # first: without it the result is absent
+            place.data.unlink()
+        return True
 
 
 def _set_aside(root: Path) -> Iterator[tuple[Path, int]]:
