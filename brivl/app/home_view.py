@@ -63,7 +63,7 @@ def _loaded(choices: Choices, known: Known) -> None:
         Chip(f"{known.stimulus_kind} stimuli"),
     ]
     look.chips([*chips, Chip(known.licence)] if known.licence else chips)
-    if known.simulated:
+    if known.name.startswith("phantom-"):
         look.small(
             "Simulated: responses and noise are made by this program from planted layers and models, so the truth is "
             "known. They say nothing about any brain."

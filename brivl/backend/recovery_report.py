@@ -45,7 +45,8 @@ def recovery_report(store: Store, dataset_name: str, subject: str, progress: Pro
     dataset = open_dataset(dataset_name, store, progress)
     truth, responses = dataset.truth(subject), dataset.responses(subject)
     if truth is None:
-        raise RequestError(f"Wanted a simulated dataset, whose truth is known, and {dataset_name!r} is measured data.")
+        what = "is simulated but keeps no truth" if dataset.simulated else "is measured data"
+        raise RequestError(f"Wanted a simulated dataset, whose truth is known, and {dataset_name!r} {what}.")
     layers = range(1, n_layers(dataset.stimulus(subject), truth.models[0]) + 1)
     results = [fit(store, FitRequest(dataset_name, truth.models, k, subject), progress).result for k in layers]
     joint = np.stack([r.r2_joint for r in results])
