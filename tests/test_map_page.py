@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import streamlit as st
@@ -9,6 +11,9 @@ import streamlit as st
 from brivl.app import map_state, map_viewer, state
 from brivl.app.map_state import MapLook, PaneChoice
 from brivl.app.viewer import component
+from brivl.backend.fit import FitRequest, cached, canonical
+from brivl.backend.known import look_at
+from brivl.backend.voxel_course import Place, course_key
 from tests.app_driver import charts, fresh_server, maps, open_page, packed  # noqa: F401 (a fixture)
 from tests.app_samples import MOVIE, SENTENCES, fill
 
@@ -123,6 +128,70 @@ def test_the_view_that_python_gives_is_the_look_that_comes_back() -> None:
     choices = state.Choices(MOVIE, "brivl-mini", "vit-mini", 8, "S01", 12, ("S01",))
     view = map_viewer.view_of(choices, LOOK) | {"limits": dict(LOOK.limits)}
     assert map_state.from_browser(view) == LOOK
+
+
+# The card
+
+
+def cards(at) -> list[dict]:
+    viewers = [e.proto for e in at.get("bidi_component") if e.proto.component_name == "brivl_card"]
+    return [json.loads(proto.json) for proto in viewers]
+
+
+def test_card_of_a_voxel_says_what_was_fitted_and_what_was_planted() -> None:
+    store = fill(MOVIE, [7, 8], ["S01"])
+    at = open_page("flatmap", voxel="13")
+    assert not at.exception
+    (card,) = cards(at)
+    known = look_at(store, MOVIE)
+    result = cached(store, FitRequest(MOVIE, known.default_pair, 8, "S01")).result
+    said = {name: value for name, value, _ in card["facts"]}
+    assert card["title"] == "Voxel 13, FFA" and card["voxel"] == 13 and card["course"] is None
+    assert float(said["joint R²"]) == pytest.approx(float(result.r2_joint[13]), rel=6e-3)
+    assert [p["layer"] for p in card["layers"]] == [7, 8]
+    assert card["layers"][1]["a"] == pytest.approx(float(result.r2_split[0, 13]), rel=1e-6)
+    assert said["planted layer"] == str(13 % 3 * 4) and card["truth"] == {"layer": 4}
+    assert any(b.label == "Show time courses" for b in at.button)
+
+
+def test_card_of_a_region_and_of_a_drawn_area() -> None:
+    fill(MOVIE, [8], ["S01"])
+    assert not cards(open_page("flatmap"))
+    (region,) = cards(open_page("flatmap", region="V1"))
+    assert region["title"].startswith("V1, ") and region["voxel"] is None
+    (area,) = cards(open_page("flatmap", area="0.0_50.0_50.40_0.40"))
+    assert area["title"].startswith("Drawn area, ")
+    n = int(area["title"].split(", ")[1].split()[0])
+    assert 20 < n < len(packed(open_page("flatmap"))[0][1]["ijk"]) / 3 * 0.6, "half of the map"
+
+
+def test_card_of_a_voxel_that_was_not_fitted() -> None:
+    fill(MOVIE, [8], ["S01"])
+    at = open_page("flatmap", voxel="0")
+    assert not at.exception
+    (card,) = cards(at)
+    assert dict((n, v) for n, v, _ in card["facts"])["joint R²"] == "–"
+    assert card["layers"] == [{"layer": 8, "a": None, "b": None}]
+    assert not any(b.label == "Show time courses" for b in at.button)
+
+
+def test_a_stored_time_course_is_sent_with_the_card() -> None:
+    store = fill(MOVIE, [8], ["S01"])
+    known = look_at(store, MOVIE)
+    request = FitRequest(MOVIE, known.default_pair, 8, "S01")
+    info = {"n_most": 1, "n_least": 1, "tr": 2.0, "r2_joint": 0.5, "r2_split": [0.2, 0.3], "n_voxels": 1,
+            "fitted": [0.5, 0.2, 0.3], "band_weights": [0.4, 0.6]}  # fmt: skip
+    predicted = np.arange(80.0).reshape(2, 40)
+    arrays = {"measured": np.arange(40.0), "predicted": predicted, "delays_s": np.array([0.0, 4]),
+              "delay_weights": np.ones((2, 2))}  # fmt: skip
+    store.put(course_key(store, request, Place(13), known), arrays, info)
+    at = open_page("flatmap", voxel="13")
+    assert not at.exception
+    (card,) = cards(at)
+    meta, sent = packed(at)[-1]
+    assert card["course"] and meta["kind"] == "course" and meta["tr"] == 2.0
+    order = 1 if canonical(request.models) == request.models else -1
+    np.testing.assert_array_equal(sent["predicted"].reshape(2, 40), predicted[::order])
 
 
 def test_the_plain_figure_is_there_for_browsers_without_webgl() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from brivl.app import cached, look, map_state, map_viewer, null_panel, recovery_panel
+from brivl.app import cached, look, map_state, map_viewer, null_panel, recovery_panel, voxel_card
 from brivl.app.asking import Shown, look_up, said_subjects
 from brivl.app.frame import PageSpec, View
 from brivl.app.running import Run
@@ -19,7 +19,6 @@ from brivl.backend.known import Known
 from brivl.backend.map_scores import best_layers, mean_scores, mean_variance
 from brivl.backend.places import BRAIN, coordinates, masks_of
 from brivl.core.findings import joint_headline, layer_headline, voxel_headline
-from brivl.core.numbers import number
 from brivl.core.records import FlatmapGeometry, Voxels
 from brivl.core.regions.region_stats import compare, mask_means
 from brivl.errors import RequestError
@@ -186,7 +185,7 @@ def _draw(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str | Non
         _draw_plain(shown, mapped, label, highlight)
     else:
         on_map = map_viewer.OnMap(shown, mapped.voxels, mapped.geometry, mapped.scores)
-        map_viewer.draw(on_map, label, lambda looked: _card(mapped, looked.voxel))
+        map_viewer.draw(on_map, label, lambda layers, looked: voxel_card.draw(shown, layers, mapped.regions, looked))
     st.toggle("Plain figure", key=PLAIN, help="For browsers without WebGL2: slower, one map, the same values.")
     null_panel.draw(shown)
 
@@ -205,28 +204,13 @@ def _draw_plain(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str
         st.plotly_chart(
             figure, theme=None, key=CHART, on_select=_pick, selection_mode="points", config=CONFIG, height="stretch"
         )
-    _card(mapped, looked.voxel)
+    voxel_card.draw(shown, map_viewer.all_layers(shown), mapped.regions, looked)
 
 
 def _pick() -> None:
     points = st.session_state[CHART].selection.points
     data = points[0].get("customdata") if points else None
     map_state.keep(replace(map_state.current(), voxel=int(data[0]) if data else None))
-
-
-def _card(mapped: Mapped, voxel: int | None) -> None:
-    """The kept voxel: place, regions, values."""
-    if voxel is None:
-        return
-    mm, s = coordinates(mapped.voxels), mapped.scores
-    inside = ", ".join(name for name, mask in mapped.regions.items() if mask[voxel]) or "no region"
-    where = f" at {', '.join(f'{v:.0f}' for v in mm[voxel])} mm RAS" if mm is not None else ""
-    index = ", ".join(str(int(i)) for i in mapped.voxels.ijk[voxel])
-    st.html(f'<span data-voxel="{voxel}"></span>')
-    look.caption(
-        f"Voxel {voxel:,}, index ({index}){where}, {inside}: joint {R2} {number(s.joint[voxel])}, "
-        f"{s.names[0]} {number(s.a[voxel])}, {s.names[1]} {number(s.b[voxel])}"
-    )
 
 
 def _table(mapped: Mapped) -> pd.DataFrame:

@@ -33,6 +33,7 @@ CSS = """
   padding: 0.1rem 0 0.1rem 0.6rem;}
 [class*="st-key-figure"] {--h: max(400px, calc(100vh - 325px)); flex: 0 0 var(--h) !important;
   height: var(--h) !important; min-height: var(--h); max-height: var(--h);}
+.st-key-figure-map {--h: clamp(400px, calc(100vh - 325px), 47vw) !important;}
 .st-key-figure-tall {--h: max(430px, calc(100vh - 300px)) !important;}
 [class*="st-key-figure"] > div, [class*="st-key-figure"] [data-testid="stFullScreenFrame"],
 [class*="st-key-figure"] [data-testid="stPlotlyChart"] {height: 100% !important;}

@@ -25,6 +25,9 @@ SEQ = "map news"  # in the session: number of the last news that was taken
 WHOLE_PAGE = "map asks for the page"  # in the session: news changed the question, so the headline must follow
 
 
+Below = Callable[[Shown, map_state.MapLook], None]  # given every layer that has been fitted
+
+
 @dataclass(frozen=True)
 class OnMap:
     """A subject's voxels on a map with their scores at the layer shown."""
@@ -35,15 +38,16 @@ class OnMap:
     scores: MapScores
 
 
-def draw(on_map: OnMap, label: FigureLabel, below: Callable[[map_state.MapLook], None]) -> None:
+def draw(on_map: OnMap, label: FigureLabel, below: Below) -> None:
     """The viewer, and what `below` draws for the kept voxel or area; only they follow a click, not the page."""
     shown, voxels = on_map.shown, on_map.voxels
     ground = cached.browser_ground(voxels, on_map.geometry, RegionMasks(on_map.scores.rois, region_choices(voxels)))
-    scores = cached.browser_scores(all_layers(shown).answers, shown.names)
+    layers = all_layers(shown)
+    scores = cached.browser_scores(layers.answers, shown.names)
     map_state.keep(map_state.of_voxels(map_state.current(), voxels.n_voxels, ground.id))
     component.send(ground, "ground")
     component.send(scores, "scores")
-    _viewer(on_map, label, (ground.id, scores.id), below)
+    _viewer(on_map, label, (ground.id, scores.id), lambda looked: below(layers, looked))
 
 
 def all_layers(shown: Shown) -> Shown:
@@ -58,8 +62,8 @@ def _viewer(
     if st.session_state.pop(WHOLE_PAGE, False):
         st.rerun()
     looked = map_state.current()
-    with st.container(key="figure"):
-        component.show(KEY, _data(on_map, label, ids, looked), lambda: _take(on_map.shown.choices))
+    with st.container(key="figure-map"):
+        component.show(KEY, _data(on_map, label, ids, looked), lambda: _take(on_map))
     below(looked)
 
 
@@ -102,18 +106,24 @@ def limits_of(on_map: OnMap, looked: map_state.MapLook) -> dict[str, float]:
     return {what: looked.limits.get(what) or shared_limit(choices, what, part) for what, part in values.items()}
 
 
-def _take(choices: Choices) -> None:
+def _take(on_map: OnMap) -> None:
     """Take the viewer's news: what is looked at into the URL, a changed question to the whole page."""
     news = st.session_state[KEY].get("settled")
     if not isinstance(news, Mapping) or not isinstance(news.get("view"), Mapping):
         return
-    view = news["view"]
+    view, choices = news["view"], on_map.shown.choices
     st.session_state[SEQ] = news.get("seq", 0)
-    map_state.keep(map_state.from_browser(view))
+    map_state.keep(_by_hand(map_state.from_browser(view), on_map))
     asked = replace(choices, **asked_by(view, choices))
     if asked != choices:
         st.session_state[WHOLE_PAGE] = True
         state.change(map=asked.map, layer=asked.layer, region=asked.region, a=asked.a, b=asked.b)
+
+
+def _by_hand(looked: map_state.MapLook, on_map: OnMap) -> map_state.MapLook:
+    """Without the limits that are as they are anyway: a link need not hold them."""
+    usual, before = limits_of(on_map, map_state.MapLook()), map_state.current().limits
+    return replace(looked, limits={k: v for k, v in looked.limits.items() if k in before or v != usual[k]})
 
 
 def asked_by(view: Mapping[str, Any], choices: Choices) -> dict[str, Any]:

@@ -63,7 +63,8 @@
     const start = performance.now();
     for (const kind of ["pointerdown", "pointerup"]) stage.dispatchEvent(event(kind, left + at[0], top + at[1]));
     const picked = viewer.picked;
-    const there = () => roots.concat([document]).some((root) => root?.querySelector(`[data-voxel="${picked}"]`));
+    const all = () => [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")].map((e) => e.shadowRoot);
+    const there = () => all().some((root) => root?.querySelector(`.card[data-voxel="${picked}"]`));
     while (!there() && performance.now() - start < 20000) await frame();
     return performance.now() - start;
   }

@@ -15,8 +15,8 @@ from brivl.viz.packing import Packed
 FOLDER = Path(__file__).parent
 # Each file needs only files before it.
 FILES = (
-    "bytes.js", "ground.js", "scores.js", "colour.js", "painter.js", "scale.js", "curve.js", "overlay.js", "controls.js", "pane.js",
-    "viewer.js", "main.js",
+    "bytes.js", "ground.js", "scores.js", "colour.js", "painter.js", "scale.js", "curve.js", "card.js", "overlay.js",
+    "controls.js", "pane.js", "viewer.js", "main.js",
 )  # fmt: skip
 IMPORT = re.compile(r"^import .*?;\n", re.MULTILINE | re.DOTALL)
 EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
@@ -44,3 +44,8 @@ def send(packed: Packed, key: str) -> None:
 def show(key: str, data: Mapping[str, Any], on_settled: Callable[[], None]) -> None:
     """The viewer; `st.session_state[key].settled` holds its news when `on_settled` is called."""
     _mount("brivl_viewer")(key=key, data=dict(data), height="stretch", on_settled_change=on_settled)
+
+
+def card(key: str, data: Mapping[str, Any]) -> None:
+    """The card of a voxel or an area."""
+    _mount("brivl_card")(key=key, data=dict(data))

@@ -1,6 +1,7 @@
 // What Streamlit calls: with bytes, which are kept for all viewers of the page, or with what a viewer shall show.
 
 import { readHeader, unpack } from "./bytes.js";
+import { Card } from "./card.js";
 import { Ground } from "./ground.js";
 import { Scores } from "./scores.js";
 import { Viewer } from "./viewer.js";
@@ -24,7 +25,15 @@ function keep(bytes) {
   const at = slot(readHeader(bytes).id);
   if (at.filled) return;
   at.filled = true;
-  at.resolve(unpack(bytes).then((packed) => (packed.meta.kind === "ground" ? new Ground(packed) : new Scores(packed))));
+  const make = { ground: (packed) => new Ground(packed), scores: (packed) => new Scores(packed), course: (packed) => packed };
+  at.resolve(unpack(bytes).then((packed) => make[packed.meta.kind](packed)));
+}
+
+async function showCard(card, data) {
+  const turn = (card.turn = (card.turn ?? 0) + 1);
+  if (!data.course || !slot(data.course).filled) card.update(data, null); // what is known at once
+  const course = data.course ? await slot(data.course).made : null;
+  if (course && card.turn === turn) card.update(data, course);
 }
 
 async function show(viewer, data, tell) {
@@ -48,10 +57,15 @@ export default function brivlViewer({ data, parentElement, setTriggerValue }) {
     return undefined;
   }
   if (!data) return undefined;
+  const isCard = data.kind === "card";
   let viewer = viewers.get(parentElement);
   if (!viewer) {
-    viewer = new Viewer(parentElement);
+    viewer = isCard ? new Card(parentElement) : new Viewer(parentElement);
     viewers.set(parentElement, viewer);
+  }
+  if (isCard) {
+    showCard(viewer, data).catch((error) => complain(parentElement, error));
+    return () => { viewers.delete(parentElement); viewer.root.remove(); };
   }
   show(viewer, data, (news) => setTriggerValue("settled", news)).catch((error) => complain(parentElement, error));
   return () => { viewer.close(); viewers.delete(parentElement); viewer.root.remove(); };
