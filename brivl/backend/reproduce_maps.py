@@ -103,8 +103,8 @@ def _pair(store: Store, gathered: Gathered, figure: PaperFigure, subject: str) -
     limits = _limits(gathered, list(results.values()), subject)
     label = label_of(
         gathered, figure, voxel_headline(layer, s.names, scores.a, scores.b, subject),
-        PAIR_CAPTION.format(*s.names, f"{int(shown.sum()):,} of {voxels.n_voxels:,} voxels, others clear. "
-                            f"Colour limits are those of layers {', '.join(map(str, results))}. {geometry.space}."),
+        PAIR_CAPTION.format(*s.names, f"{int(shown.sum()):,} of {voxels.n_voxels:,} voxels, others clear; grey: below "
+                            f"0. Colour limits are those of layers {', '.join(map(str, results))}. {geometry.space}."),
     )  # fmt: skip
     table = voxel_csv(subject, voxels, {layer: results[layer]}, shown)
     return PaperPage(figure.key, figure, label, lambda: map_pair_page(geometry, scores, limits, label), table)

@@ -113,9 +113,14 @@ def _regions(gathered: Gathered, figure: PaperFigure, level: str) -> PaperPage:
 
 def _region_caption(gathered: Gathered, found: RegionTables, level: str) -> str:
     s = gathered.source
+    several = len(s.subjects) > 1
     parts = [
-        f"Bars: mean split {R2} over the region's voxels ({voxel_rule(gathered)}) and subjects, on held-out data; "
-        f"mark: joint {R2}; dots: subjects. p: paired two-tailed t-test over {who(s.subjects)}; q: Benjamini-Hochberg.",
+        f"Bars: mean split {R2} over the region's voxels ({voxel_rule(gathered)})"
+        f"{' and subjects' if several else ''}, on held-out data; mark: joint {R2}"
+        f"{'; dots: subjects' if several else ''}.",
+        f"p: paired two-tailed t-test over {who(s.subjects)}; q: Benjamini-Hochberg."
+        if several
+        else "One subject: no test.",
         "In the order of p; orange: regions boxed in the paper." if level == "merged" else "",
         small_sample_note(found.comparison),
     ]
@@ -142,11 +147,12 @@ def _atlas(gathered: Gathered, figure: PaperFigure) -> PaperPage:
     limit = round_limit(np.array([v for by_region in values.values() for v in by_region.values()]))
     scale = AtlasScale(limit, None if figure.value == "joint" else s.names)
     what = f"joint {R2}" if figure.value == "joint" else f"split {R2} of {s.names[0]} minus that of {s.names[1]}"
+    below = ", darker grey: below 0" if figure.value == "joint" else ""
     label = label_of(
         gathered, figure, _atlas_headline(gathered, figure, values, layers),
         f"Colour: {what} on held-out data, mean over the region's voxels ({voxel_rule(gathered)}), then over "
-        f"{who(s.subjects)}; light grey: no value. Drawn by region: cortex on fsaverage5, 12 subcortical regions in "
-        "slices of AAL1.",
+        f"{who(s.subjects)}; light grey: no value{below}. Drawn by region: cortex on fsaverage5, 12 subcortical "
+        "regions in slices of AAL1.",
     )  # fmt: skip
     if len(layers) == 1 and figure.layers:
         return PaperPage(figure.key, figure, label, lambda: atlas_page(_views(), values[layers[0]], scale, label),

@@ -14,6 +14,7 @@ from brivl.core.qualitative_checks import BRAIN
 from brivl.core.records import EncodingResult, Voxels
 from brivl.core.regions.areas import regions
 from brivl.core.regions.region_stats import RegionComparison, compare
+from brivl.errors import RequestError
 
 MEAN = "mean"  # in the column "subject": over the subjects above it
 QUANTITIES = (("joint", "joint R2"), ("a", "split R2"), ("b", "split R2"))
@@ -39,9 +40,11 @@ def layer_table(gathered: Gathered, level: str = BRAIN, region: str = BRAIN) -> 
 
 
 def region_tables(gathered: Gathered, level: str, layer: int) -> RegionTables:
-    """Regions of a level that have voxels, front to back, compared over subjects at a layer."""
+    """Regions of a level that have voxels, front to back, compared over subjects at a layer. RequestError for none."""
     table = gathered.means.table
     rows = table[(table["level"] == level) & (table["layer"] == layer)]
+    if rows.empty:
+        raise RequestError(_no_voxel(gathered, layer))
     names = tuple(r.name for r in regions(level) if r.name in set(rows["region"]))
     joint, a, b = (rows.pivot(index="subject", columns="region", values=c)[list(names)] for c in ("joint", "a", "b"))
     dots = rows[["region", "subject", "joint", "a", "b", "n_voxels"]].reset_index(drop=True)
@@ -86,9 +89,15 @@ def region_csv(gathered: Gathered, level: str, layer: int, order: Sequence[str])
     return table
 
 
+def _no_voxel(gathered: Gathered, layer: int) -> str:
+    return f"no voxel of {gathered.source.known.short_name} in these regions is kept at layer {layer}"
+
+
 def atlas_values(gathered: Gathered, layer: int, value: str) -> dict[int, float]:
-    """AAL number -> mean over subjects of joint R² or of the difference of split R²."""
+    """AAL number -> mean over subjects of joint R² or of the difference of split R². RequestError without any voxel."""
     table = gathered.means.of("region", value)
+    if layer not in table.index:
+        raise RequestError(_no_voxel(gathered, layer))
     numbers = {r.name: r.labels[0] for r in regions("region")}
     return {numbers[name]: float(v) for name, v in table.loc[layer].items() if np.isfinite(v)}
 
