@@ -37,6 +37,17 @@ def test_manifest_says_how_it_was_made_without_paths_or_hosts(store: Store) -> N
     assert str(store.root) not in text and os.uname().nodename not in text
 
 
+def test_notes_keep_names_and_lose_folders(store: Store, tmp_path: Path) -> None:
+    model, picture = tmp_path / "my model", tmp_path / "a.png"
+    info = {"request": {"models": (str(model), "vit-mini")}, "bad": [["a", f"Wanted {str(picture)!r} and could not."]],
+            "prompt": "a '/red/' or '/blue' car", "n": np.int64(2)}  # fmt: skip
+    store.put(KEY, {}, info)
+    assert store.list()[0]["info"] == {
+        "request": {"models": ["my model", "vit-mini"]}, "bad": [["a", "Wanted 'a.png' and could not."]],
+        "prompt": "a '/red/' or '/blue' car", "n": 2,
+    }  # fmt: skip
+
+
 def test_manifest_says_how_long_it_took(store: Store) -> None:
     def slow() -> tuple[dict[str, np.ndarray], dict[str, object]]:
         time.sleep(0.05)

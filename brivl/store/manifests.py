@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from brivl.store.keys import ArtifactKey
 FORMAT = 1
 # What every manifest has; "seconds" came later, so older ones lack it.
 FIELDS = frozenset({"format", "kind", "ingredients", "info", "bytes", "sha256", "versions", "created", "self_sha256"})
+
+_QUOTED = re.compile(r"'(/[^'\n]*)'")
 
 Manifest = Mapping[str, JSON]
 
@@ -53,7 +56,7 @@ def make(making: Making, n_bytes: int, sha256: str) -> Manifest:
         "format": FORMAT,
         "kind": making.key.kind,
         "ingredients": making.key.ingredients,
-        "info": dict(making.info),
+        "info": host_free(dict(making.info)),
         "seconds": None if making.seconds is None else round(making.seconds, 3),
         "bytes": n_bytes,
         "sha256": sha256,
@@ -62,6 +65,25 @@ def make(making: Making, n_bytes: int, sha256: str) -> Manifest:
     }
     body = json.loads(canonical_json(body, "manifest"))
     return {**body, "self_sha256": json_digest(body)}
+
+
+def host_free(value: JSON) -> JSON:
+    """A note without folders of this machine: full paths, alone or quoted in a sentence, become the file's name."""
+    if isinstance(value, str):
+        return _named(value) if value.startswith("/") else _QUOTED.sub(lambda found: f"'{_named(found[1])}'", value)
+    if isinstance(value, list | tuple):
+        return [host_free(part) for part in value]
+    if isinstance(value, Mapping):
+        return {name: host_free(part) for name, part in value.items()}
+    return value
+
+
+def _named(text: str) -> str:
+    """The last part of a full path, of a folder that is on this machine; any other text as it is."""
+    try:
+        return Path(text).name if len(Path(text).parts) > 2 and Path(text).parent.is_dir() else text
+    except (OSError, ValueError):  # too long, or with a null: no path
+        return text
 
 
 def dump(manifest: Manifest) -> bytes:
