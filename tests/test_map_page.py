@@ -116,12 +116,25 @@ def test_nonsense_from_the_browser_counts_as_nothing() -> None:
 def test_news_of_the_viewer_change_the_question_only_to_what_there_is() -> None:
     fill(MOVIE, [8], ["S01"])
     asked = state.Choices(MOVIE, "brivl-mini", "vit-mini", 8, "S01", 12, ("S01",))
-    news = {"map": "best", "layer": 7, "region": "V1", "set": "vit-mini|brivl-mini"}
+    news = {"map": "best", "layer": 7, "region": "V1", "set": "vit-mini|brivl-mini|S01|paper"}
     assert map_viewer.asked_by(news, asked) == {
         "map": "best", "layer": 7, "region": "V1", "a": "vit-mini", "b": "brivl-mini",
+        "subject": "S01", "preset": "paper",
     }  # fmt: skip
     wrong = {"map": "x", "layer": 99, "region": None, "set": 3}
     assert map_viewer.asked_by(wrong, asked) == {"region": "all"}
+
+
+def test_panes_can_show_other_subjects_presets_and_models_whose_scores_are_sent_when_shown() -> None:
+    fill(MOVIE, [7, 8], ["S01", "S02"])
+    sets = maps(open_page("flatmap"))[0]["sets"]
+    assert [each["title"] for each in sets] == ["BriVL-mini and ViT-mini", "S02"]
+    assert sets[0]["values"] and sets[1]["values"] is None
+    at = open_page("flatmap", panes=f"{sets[1]['key']}~7~joint")
+    shown = maps(at)[0]
+    assert shown["sets"][1]["values"] and shown["view"]["others"][0]["set"] == sets[1]["key"]
+    (one, first), (two, second) = packed(at)[1:]
+    assert one["layers"] == two["layers"] == [7, 8] and not np.array_equal(first["a"], second["a"])
 
 
 def test_the_view_that_python_gives_is_the_look_that_comes_back() -> None:

@@ -12,6 +12,7 @@ import streamlit as st
 from brivl.app import cached, look, map_state, state
 from brivl.app.asking import Shown, look_up
 from brivl.app.limits import shared_limit
+from brivl.app.map_sets import asked_by_key, key_of, map_sets
 from brivl.app.state import MAPS, Choices
 from brivl.app.viewer import component
 from brivl.backend.places import BRAIN, region_choices
@@ -42,12 +43,16 @@ def draw(on_map: OnMap, label: FigureLabel, below: Below) -> None:
     """The viewer, and what `below` draws for the kept voxel or area; only they follow a click, not the page."""
     shown, voxels = on_map.shown, on_map.voxels
     ground = cached.browser_ground(voxels, on_map.geometry, RegionMasks(on_map.scores.rois, region_choices(voxels)))
-    layers = all_layers(shown)
-    scores = cached.browser_scores(layers.answers, shown.names)
+    sets = map_sets(shown, voxels)
     map_state.keep(map_state.of_voxels(map_state.current(), voxels.n_voxels, ground.id))
     component.send(ground, "ground")
-    component.send(scores, "scores")
-    _viewer(on_map, label, (ground.id, scores.id), lambda looked: below(layers, looked))
+    wanted = {sets[0].key, *(pane.set for pane in map_state.current().panes)}
+    packed = {each.key: each.packed() for each in sets if each.key in wanted}
+    for key, part in packed.items():
+        component.send(part, f"scores {key}")
+    listed = [{"key": e.key, "title": e.title, "values": packed[e.key].id if e.key in packed else None} for e in sets]
+    layers = all_layers(shown)
+    _viewer(on_map, label, {"ground": ground.id, "sets": listed}, lambda looked: below(layers, looked))
 
 
 def all_layers(shown: Shown) -> Shown:
@@ -57,22 +62,20 @@ def all_layers(shown: Shown) -> Shown:
 
 @st.fragment
 def _viewer(
-    on_map: OnMap, label: FigureLabel, ids: tuple[str, str], below: Callable[[map_state.MapLook], None]
+    on_map: OnMap, label: FigureLabel, sent: Mapping[str, Any], below: Callable[[map_state.MapLook], None]
 ) -> None:
     if st.session_state.pop(WHOLE_PAGE, False):
         st.rerun()
     looked = map_state.current()
     with st.container(key="figure-map"):
-        component.show(KEY, _data(on_map, label, ids, looked), lambda: _take(on_map))
+        component.show(KEY, _data(on_map, label, looked) | sent, lambda: _take(on_map))
     below(looked)
 
 
-def _data(on_map: OnMap, label: FigureLabel, ids: tuple[str, str], looked: map_state.MapLook) -> dict[str, Any]:
+def _data(on_map: OnMap, label: FigureLabel, looked: map_state.MapLook) -> dict[str, Any]:
     """What the viewer shall show; see viewer/viewer.js."""
     shown, theme = on_map.shown, theme_of(look.theme())
-    pair = set_of(shown.choices)
     return {
-        "ground": ids[0], "sets": [{"key": pair, "values": ids[1], "title": " and ".join(shown.names)}],
         "seq": st.session_state.get(SEQ, 0), "simulated": shown.known.simulated, "label": f"Map. {label.headline}",
         "theme": {
             "text": theme.text, "muted": theme.muted, "background": theme.background, "a": theme.a_text,
@@ -83,16 +86,11 @@ def _data(on_map: OnMap, label: FigureLabel, ids: tuple[str, str], looked: map_s
     }  # fmt: skip
 
 
-def set_of(choices: Choices) -> str:
-    """Name of a pair of models as one word."""
-    return "|".join(choices.models)
-
-
 def view_of(choices: Choices, looked: map_state.MapLook) -> dict[str, Any]:
     """The view as the viewer knows it, but for the limits."""
     x, y, zoom = looked.camera
     return {
-        "map": choices.map, "layer": choices.layer, "set": set_of(choices),
+        "map": choices.map, "layer": choices.layer, "set": key_of(choices),
         "region": None if choices.region == BRAIN else choices.region, "polygon": list(looked.area) or None,
         "picked": looked.voxel, "names": looked.names, "fade": looked.fade, "camera": {"x": x, "y": y, "zoom": zoom},
         "others": [{"set": pane.set, "layer": pane.layer, "map": pane.map} for pane in looked.panes],
@@ -113,11 +111,15 @@ def _take(on_map: OnMap) -> None:
         return
     view, choices = news["view"], on_map.shown.choices
     st.session_state[SEQ] = news.get("seq", 0)
+    before = {pane.set for pane in map_state.current().panes}
     map_state.keep(_by_hand(map_state.from_browser(view), on_map))
+    if {pane.set for pane in map_state.current().panes} - before:  # their scores are sent by the page
+        st.session_state[WHOLE_PAGE] = True
     asked = replace(choices, **asked_by(view, choices))
     if asked != choices:
         st.session_state[WHOLE_PAGE] = True
-        state.change(map=asked.map, layer=asked.layer, region=asked.region, a=asked.a, b=asked.b)
+        names = ("map", "layer", "region", "a", "b", "subject", "preset")
+        state.change(**{name: getattr(asked, name) for name in names})
 
 
 def _by_hand(looked: map_state.MapLook, on_map: OnMap) -> map_state.MapLook:
@@ -133,7 +135,4 @@ def asked_by(view: Mapping[str, Any], choices: Choices) -> dict[str, Any]:
         found["map"] = view["map"]
     if view.get("layer") in choices.layers:
         found["layer"] = view["layer"]
-    models = str(view.get("set", "")).split("|")
-    if len(models) == 2:
-        found |= {"a": models[0], "b": models[1]}
-    return found
+    return found | asked_by_key(str(view.get("set", "")), choices)

@@ -77,7 +77,7 @@ export class Controls {
     this.slider.parentElement.style.display = scores.layers.length > 1 ? "" : "none";
     this.slider.setAttribute("aria-valuetext", `layer ${viewer.layer}`);
     this.number.textContent = String(viewer.layer);
-    this.set.set(viewer.sets.map((s) => [s.key, s.title]), viewer.set);
+    this.set.set(viewer.sets.map((s) => [s.key, s.title]), viewer.wanted ?? viewer.set);
     this.set.select.style.display = viewer.sets.length > 1 ? "" : "none";
     const regions = viewer.ground.meta.regions.filter((r) => r.filter).map((r) => [r.name, r.name]);
     this.region.set([["", "all voxels"], ...regions], viewer.region ?? "");

@@ -38,7 +38,7 @@ async function showCard(card, data) {
 
 async function show(viewer, data, tell) {
   const turn = (viewer.turn = (viewer.turn ?? 0) + 1);
-  const [ground, ...scores] = await Promise.all([data.ground, ...data.sets.map((s) => s.values)].map((id) => slot(id).made));
+  const [ground, ...scores] = await Promise.all([data.ground, ...data.sets.map((s) => s.values).filter(Boolean)].map((id) => slot(id).made));
   if (viewer.turn === turn) viewer.update(data, ground, scores, tell);
 }
 

@@ -46,7 +46,7 @@ export class Viewer {
     Object.assign(this, { sets: data.sets, theme: data.theme, data, tell });
     const fresh = this.ground !== ground;
     if (!this.ground) this.seq = this.sent = data.seq;
-    Object.assign(this, { ground, all: new Map(data.sets.map((s, i) => [s.key, scores[i]])) });
+    Object.assign(this, { ground, all: new Map(data.sets.filter((s) => s.values).map((s, i) => [s.key, scores[i]])) });
     if (fresh || data.seq >= this.sent) this._take(data.view);
     this.root.setAttribute("aria-label", data.label);
     this.root.classList.toggle("dark", data.theme.dark);
@@ -58,7 +58,8 @@ export class Viewer {
 
   _take(view) {
     for (const name of KEPT) if (view[name] !== undefined) this[name] = structuredClone(view[name]);
-    if (!this.all.has(this.set)) this.set = this.sets[0].key;
+    this.wanted = null;
+    if (!this.all.has(this.set)) this.set = this.sets.find((s) => s.values).key;
     this.layer = this.scores.nearestLayer(this.layer);
   }
 
@@ -74,7 +75,7 @@ export class Viewer {
     clearTimeout(this.telling);
     this.telling = setTimeout(() => {
       [this.due, this.sent] = [null, this.seq];
-      const view = Object.fromEntries(KEPT.map((name) => [name, this[name]]));
+      const view = { ...Object.fromEntries(KEPT.map((name) => [name, this[name]])), set: this.wanted ?? this.set };
       this.tell?.({ seq: this.seq, view });
     }, Math.max(0, this.due - performance.now()));
   }
@@ -85,7 +86,9 @@ export class Viewer {
     const main = { set: this.set, scores: this.scores, layer: this.layer, map: this.map };
     const others = this.others.map((other) => {
       const scores = this.all.get(other.set) ?? this.scores;
-      return { ...other, set: this.all.has(other.set) ? other.set : this.set, scores, layer: scores.nearestLayer(other.layer) };
+      const known = this.sets.some((s) => s.key === other.set);
+      const layer = scores.nearestLayer(other.layer);
+      return { ...other, set: known ? other.set : this.set, scores, layer, loading: known && !this.all.has(other.set) };
     });
     return [main, ...others];
   }
@@ -102,7 +105,8 @@ export class Viewer {
       pane.headControls.update(this, view);
       const options = { theme: this.theme, names: this.names, region: this.region, byEv: this.fade && !!view.scores.ev, inside, chosen };
       pane.paint(view, this.limits, options);
-      pane.badge.textContent = this.data.simulated ? "simulated" : "";
+      pane.badge.textContent = view.loading ? "loading" : this.data.simulated ? "simulated" : "";
+      pane.stage.classList.toggle("loading", !!view.loading);
     });
     this.controls.update(this);
     this._legend();
@@ -192,7 +196,10 @@ export class Viewer {
   setMap(map) { this._change("map", { map }); }
   setLayerAt(place) { this.setLayer(this.scores.layers[Math.min(this.scores.layers.length - 1, Math.max(0, place))]); }
   setLayer(layer) { if (layer !== this.layer) this._change("layer", { layer }); }
-  setSet(set) { this._change("map", { set, layer: this.all.get(set).nearestLayer(this.layer) }); }
+  setSet(set) {
+    if (this.all.has(set)) this._change("map", { set, layer: this.all.get(set).nearestLayer(this.layer) });
+    else this._change("map", { wanted: set }); // Python sends it
+  }
   setRegion(region) { this._change("map", { region: region || null, polygon: null }); }
   setNames(names) { this._change("look", { names }); }
   setFade(fade) { this._change("look", { fade }); }
@@ -220,7 +227,10 @@ export class Viewer {
   }
 
   setPane(i, change) {
-    if (i === 0) return this._change("map", change);
+    if (i === 0) {
+      if (change.set) return this.setSet(change.set);
+      return this._change("map", change);
+    }
     return this._change("map", { others: this.others.map((other, k) => (k === i - 1 ? { ...other, ...change } : other)) });
   }
 
