@@ -202,7 +202,7 @@ def test_texts_of_two_bytes_a_letter(tmp_path: Path, order: str) -> None:
 
 def test_an_empty_brain_and_lost_rows_are_refused(tmp_path: Path) -> None:
     brain = make_brain(12)
-    write_subject(tmp_path, "P01", noise(8, 12), Brain(brain.ijk, np.full(12, 95)))
+    write_subject(tmp_path, "P01", noise(8, 12), Brain(brain.ijk, np.full(12, 95), brain.shape))
     with pytest.raises(DataError, match="No voxel"):
         open_pereira(tmp_path).responses("P01")
     path = write_subject(tmp_path, "P01", noise(8, 12), brain)
