@@ -1,6 +1,6 @@
 """A folder in the form of Pereira et al. (2018), of any size: noise and a planted signal, no brain.
 
-What is planted is linear in the words of the project's own sentences, in the voxels of half of the AAL regions.
+What is planted is a level for each topic of the project's own sentences, in the voxels of half of the AAL regions.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from brivl.data.aal import mni_grid
-from brivl.data.passages import N_SENTENCES, load_passages
+from brivl.data.passages import N_SENTENCES, Passages, load_passages
 from brivl.data.pereira_files import EXPERIMENTS
 from brivl.data.pereira_form import Brain, Read, file_of, sentence_variables, write_variables
 from brivl.data.simulated_mark import mark_mat
@@ -20,7 +20,6 @@ from brivl.errors import RequestError
 
 BATCH = 5000  # voxels
 GRIDS_MM = (4.0, 3.0, 2.5, 2.0, 1.5)  # the coarsest with enough voxels in AAL regions is taken
-DIMENSIONS = 64  # of the words
 MOST_EXPLAINED = 0.4  # share of the signal in the variance of a voxel, at most
 BASELINE = 1.0
 EXPERIMENT = "2"
@@ -57,7 +56,7 @@ def write_simulated_pereira(folder: Path, size: PereiraSize, progress: Progress)
     passages = load_passages()
     n = size.n_sentences
     read = Read(list(passages.sentences[:n]), passages.passage[:n] + 1)
-    Z = _words(read.sentences, size.seed)
+    Z = _topics(passages, n)
     for i, subject in enumerate(EXPERIMENTS[EXPERIMENT].subjects[: size.n_subjects]):
         progress(i, size.n_subjects, f"Writing {subject}")
         brain = _brain(size.n_voxels, np.random.default_rng([size.seed, i]))
@@ -77,12 +76,10 @@ def _brain(n_voxels: int, rng: np.random.Generator) -> Brain:
     return Brain(grid.ijk[chosen], grid.aal[chosen], grid.shape)
 
 
-def _words(sentences: list[str], seed: int) -> np.ndarray:
-    """Which words each sentence has, projected at random: (n_sentences, DIMENSIONS) float32, columns standardised."""
-    words = [set(sentence.lower().strip(".").split()) for sentence in sentences]
-    known = sorted(set().union(*words))
-    counts = np.array([[word in has for word in known] for has in words], np.float32)
-    Z = counts @ np.random.default_rng(seed).standard_normal((len(known), DIMENSIONS), dtype=np.float32)
+def _topics(passages: Passages, n: int) -> np.ndarray:
+    """Which topic each of the first n sentences has: (n, n_topics) float32, columns standardised."""
+    topic = passages.topic[passages.passage[:n]]
+    Z = (topic[:, None] == np.unique(topic)).astype(np.float32)
     return (Z - Z.mean(0)) / np.maximum(Z.std(0), 1e-6)
 
 
@@ -95,7 +92,7 @@ def _responses(Z: np.ndarray, brain: Brain, seed: int, subject: int) -> np.ndarr
         columns = slice(start, min(start + BATCH, n_voxels))
         n = columns.stop - columns.start
         explained = np.where((brain.aal[columns] + 1) // 2 % 2 == 1, rng.uniform(0, MOST_EXPLAINED, n), 0)
-        signal = Z @ rng.standard_normal((DIMENSIONS, n), dtype=np.float32)
+        signal = Z @ rng.standard_normal((Z.shape[1], n), dtype=np.float32)
         signal *= np.sqrt(explained) / np.maximum(signal.std(0), 1e-6)
         noise = rng.standard_normal(signal.shape, dtype=np.float32)
         Y[:, columns] = BASELINE + signal + np.sqrt(1 - explained) * noise
