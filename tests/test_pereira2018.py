@@ -26,7 +26,7 @@ from brivl.data.pereira_meta import to_volume
 from brivl.data.slices import slice_montage
 from brivl.errors import DataError, RequestError
 from brivl.store.artifacts import Store
-from tests.app_driver import PAGES, charts, fresh_server, html, open_page  # noqa: F401 (a fixture)
+from tests.app_driver import PAGES, charts, fresh_server, html, maps, open_page  # noqa: F401 (a fixture)
 from tests.app_samples import put_fit
 from tests.pereira_fixture import SHAPE, Brain, column, make_brain, meta_of, sentences, write_concepts, write_subject
 
@@ -223,6 +223,6 @@ def test_pages_show_slices_areas_and_layers(tmp_path: Path, store: Store) -> Non
         put_fit(store, known, FitRequest(name, known.default_pair, 4, subject), voxels.n_voxels, rng)
     for page in PAGES:
         at = open_page(page, data=name, layer="4", subject="P01")
-        assert not at.exception and not at.error and len(charts(at)) == 1
+        assert not at.exception and not at.error and len(charts(at)) + len(maps(at)) == 1
         assert "SIMULATED" not in html(at)
     assert "no affine" in html(open_page("flatmap", data=name, layer="4", subject="P01"))
