@@ -25,7 +25,7 @@ def voxel_cost_png(fits: Sequence[Mapping[str, Any]], line: tuple[float, float],
         memory.plot(voxels, [fit["peak_rss_gib"] for fit in fits], "o-", color=A, label="peak of the process")
         memory.plot(voxels, [fit["responses_gib"] for fit in fits], "s-", color=B, label="responses in their file")
         memory.set(ylabel="GiB", ylim=(0, None))
-        for axes in (seconds, memory):
+        for axes, place in ((seconds, "upper left"), (memory, "center right")):
             axes.set(xlabel="thousand voxels", xlim=(0, None))
-            axes.legend(loc="upper left")
+            axes.legend(loc=place)
     return figure_bytes(figure, "png", dpi=150)
