@@ -134,9 +134,8 @@ def moments(store: Store, asked: FitRequest) -> list[float]:
 
 def memory(folder: Path, n_voxels: int) -> dict:
     """Growth of a child's resident memory over a fit, beside the bytes of the responses."""
-    make_dataset(folder / "data", 64, 16, n_voxels)
-    plain_folder.LARGE_BYTES = 0
-    batches.BATCH_BYTES = 2**20
+    make_dataset(folder / "data", 240, 60, n_voxels)
+    plain_folder.LARGE_BYTES, batches.BATCH_BYTES = 0, 4 * 2**20
 
     def measured() -> dict:
         before = _status("VmRSS")
@@ -144,8 +143,7 @@ def memory(folder: Path, n_voxels: int) -> dict:
         answer = fitted(Store(folder / "store"), request(folder / "data"))
         return answer | {"growth": _status("VmHWM") - before}
 
-    in_child(lambda: fitted(Store(folder / "first"), request(folder / "data", ("other", "other"))))
-    return in_child(measured) | {"responses": 4 * 80 * n_voxels}
+    return in_child(measured) | {"responses": 4 * 300 * n_voxels}
 
 
 def _status(field: str) -> int:
@@ -156,4 +154,5 @@ def _status(field: str) -> int:
 
 if __name__ == "__main__":
     what, where = sys.argv[1], Path(sys.argv[2])
-    print(json.dumps(resume(where) if what == "resume" else memory(where, int(sys.argv[3]))))
+    sizes = [int(size) for size in sys.argv[3:]]
+    print(json.dumps(resume(where) if what == "resume" else [memory(where / str(size), size) for size in sizes]))
