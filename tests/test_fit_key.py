@@ -17,6 +17,7 @@ from brivl.backend.fit import FitRequest, fit_key, is_cached
 from brivl.core.encoding.presets import PRESETS, Preset
 from brivl.store.artifacts import Store
 from tests.plain_sample import LENGTH, N_RUNS, make_plain
+from tests.tiny_models import save_timm
 
 # Another value of each field; a field that is added to either record must be added here too.
 OTHER_REQUEST: dict[str, Any] = {
@@ -133,6 +134,17 @@ def test_each_ingredient_of_the_key_alone_is_a_miss(store: Store, request_a: Fit
         changed = dataclasses.replace(key, ingredients={**key.ingredients, name: "another"})
         assert store.get(changed) is None and not store.has(changed), name
     assert store.get(dataclasses.replace(key)) is not None
+
+
+def test_a_models_folder_may_lie_elsewhere(tmp_path: Path, own_cache: Path) -> None:
+    """Neither the answer's key nor the order of its halves tells where; an `a` in the path sorts before brivl-mini."""
+    store, keys = Store(own_cache), []
+    for place in ("a", "z"):
+        folder = save_timm(tmp_path / place / "vit_own")
+        asked = FitRequest("phantom-movie:120/20", (str(folder), "brivl-mini"), 1, "S01")
+        assert fitting.canonical(asked.models) == ("brivl-mini", str(folder))
+        keys.append(fit_key(store, asked))
+    assert keys[0] == keys[1] and str(tmp_path) not in json.dumps(keys[0].ingredients)
 
 
 def test_manifests_of_a_fit_name_no_path_and_no_host(folder: Path, own_cache: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -48,8 +49,11 @@ class Answer:
 
 
 def canonical(models: tuple[str, str]) -> tuple[str, str]:
-    """The order in which a pair is fitted, so that swapping the models swaps the scores exactly and costs nothing."""
-    first, second = sorted(models)
+    """The order in which a pair is fitted, so that swapping the models swaps the scores exactly and costs nothing.
+
+    It does not depend on where a model's folder lies.
+    """
+    first, second = sorted(models, key=lambda model: (Path(model).name, model))
     return first, second
 
 
@@ -69,7 +73,7 @@ def fit_key(store: Store, request: FitRequest, dataset: Dataset | None = None) -
     else:
         for model in request.models:
             check_layer(model, kind, request.layer)
-        models = [[m, model_digest(m, kind)] for m in canonical(request.models)]
+        models = [[Path(m).name, model_digest(m, kind)] for m in canonical(request.models)]
     return ArtifactKey("fit", {
         "data": dataset.digest(request.subject), "models": models, "layer": request.layer, "pooling": pooling,
         "preset": settings, "version": ENCODING_VERSION,
