@@ -19,7 +19,7 @@ from tests.app_samples import MOVIE, SENTENCES, fill
 
 LOOK = MapLook(
     12, ((1, 2), (30, 4), (5, 60)), (0.25, 0.5, 3.0), {"joint": 0.3, "difference": 0.05},
-    (PaneChoice("brivl-mini|vit_mini", 7, "difference"), PaneChoice("a|b", 3, "best")), False, True,
+    (PaneChoice("brivl-mini|vit_mini", 7, "difference"), PaneChoice("a|b", 3, "best")), False, True, "pial", (-90.0, 12.5, 2.0),
 )  # fmt: skip
 
 

@@ -10,53 +10,14 @@ import pytest
 
 from brivl.core.flatmap import leading_voxels, voxel_centres
 from brivl.core.polygons import inside_polygon
-from brivl.core.records import FlatmapGeometry, Voxels
-from brivl.viz import painting
 from brivl.viz.flatmap import map_ground
 from brivl.viz.map_payload import RegionMasks, ground_payload, scores_payload
-from brivl.viz.painting import MapScores
-from tests.figure_samples import NAMES, flatmap
+from tests.figure_samples import NAMES
 from tests.test_browser import browser  # noqa: F401 (a fixture)
 from tests.viewer_page import open_viewer, viewer_data
+from tests.viewer_sample import LAYERS, Sample, news
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
-LAYERS = (7, 8, 9)
-
-
-class Sample:
-    """A map of two ellipses, scores of three layers, and what Python paints of them."""
-
-    def __init__(self) -> None:
-        rng = np.random.default_rng(1)
-        self.geometry: FlatmapGeometry = flatmap(120, 300, 5)
-        n = self.n = self.geometry.pixel_to_voxel.shape[1]
-        self.voxels = Voxels("made-up", np.stack([np.arange(n), np.arange(n) * 2, np.zeros(n, int)], 1), (n, n, 1),
-                             np.diag([2.0, 2, 2, 1]))  # fmt: skip
-        self.split = {layer: rng.normal(0.05, 0.04, (2, n)).astype(np.float16).astype(float) for layer in LAYERS}
-        for split in self.split.values():
-            split[:, :4] = np.nan
-        self.ev = rng.uniform(0, 0.7, n).astype(np.float16).astype(float)
-        self.v1 = np.arange(n) % 3 == 0
-        regions = RegionMasks({"V1": self.v1}, {"V1": self.v1})
-        self.ground = ground_payload(self.geometry, map_ground(self.geometry, {}), self.voxels, regions)
-        self.scores = scores_payload(self.split, NAMES, self.ev)
-
-    def of(self, layer: int, opacity: np.ndarray | None = None) -> MapScores:
-        a, b = self.split[layer]
-        return MapScores(a + b, a, b, NAMES, {}, opacity)
-
-    def painted(self, kind: str, layer: int = 8, opacity: np.ndarray | None = None) -> np.ndarray:
-        """(height, width, 4) premultiplied, 0..255, as the figure for print has it."""
-        scores = self.of(layer, opacity)
-        paint = {
-            "joint": lambda: painting.paint_joint(self.geometry, scores, (0.0, 0.2)),
-            "a": lambda: painting.paint_value(self.geometry, scores, scores.a, ((0.0, 0.1), "A")),
-            "b": lambda: painting.paint_value(self.geometry, scores, scores.b, ((0.0, 0.1), "B")),
-            "pair": lambda: painting.paint_pair(self.geometry, scores, (0.0, 0.1)),
-            "difference": lambda: painting.paint_difference(self.geometry, scores, 0.05),
-        }[kind]()
-        rgba = painting.over_curvature(self.geometry, paint.rgba, "light")
-        return np.concatenate([rgba[..., :3] * rgba[..., 3:], rgba[..., 3:]], axis=-1) * 255
 
 
 @pytest.fixture(scope="module")
@@ -92,13 +53,6 @@ def at_voxel(page: Any, voxel: int) -> tuple[float, float]:
         "(v) => { const p = window.viewer().panes[0], b = p.stage.getBoundingClientRect();"
         " const [x, y] = p.toStage(window.viewer().ground.place(v)); return [b.left + x, b.top + y]; }", voxel,
     ))  # fmt: skip
-
-
-def news(page: Any) -> dict:
-    """What Python hears last."""
-    page.wait_for_function("window.news.length > 0")
-    page.wait_for_timeout(30)
-    return page.evaluate("window.news[window.news.length - 1].view")
 
 
 # Colours
@@ -228,6 +182,9 @@ def test_keys(page: Any) -> None:
     assert (view["layer"], view["map"]) == (9, "b") and view["camera"]["zoom"] > 1
     page.keyboard.press("Escape")
     page.wait_for_function("window.viewer().camera.zoom === 1")
+
+
+# What comes late, and names
 
 
 def test_old_news_from_python_do_not_undo_what_was_done_since(page: Any, sample: Sample) -> None:

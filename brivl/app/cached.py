@@ -22,14 +22,17 @@ from brivl.backend.jobs import JobBoard
 from brivl.backend.known import Known, look_at
 from brivl.backend.map_scores import layers_payload
 from brivl.backend.resident import studio_board
+from brivl.backend.solids import known_solid, solid_key
 from brivl.backend.subjects import SubjectFacts, facts_key, known_facts
 from brivl.config import cache_dir, cache_max, data_dirs
 from brivl.core.records import FlatmapGeometry, Voxels
+from brivl.core.regions.areas import regions
 from brivl.store.artifacts import Store
 from brivl.store.manifests import Manifest
 from brivl.viz.flatmap import MapGround, map_ground
 from brivl.viz.map_payload import RegionMasks, ground_payload
 from brivl.viz.packing import Packed
+from brivl.viz.solid_payload import solid_payload
 
 LOOK_AGAIN = 30  # s until folders are looked at again
 N_ANSWERS = 200
@@ -176,6 +179,19 @@ def browser_ground(voxels: Voxels, geometry: FlatmapGeometry, regions: RegionMas
 @st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
 def _browser_ground(_voxels: Voxels, _geometry: FlatmapGeometry, _regions: RegionMasks, state: str) -> Packed:
     return ground_payload(_geometry, ground(_voxels, _geometry, _regions.named), _voxels, _regions)
+
+
+def browser_solid(voxels: Voxels) -> Packed | None:
+    """The surfaces of these voxels in space as the browser takes them, if a worker has prepared them."""
+    key = solid_key(voxels)
+    return _browser_solid(voxels, f"{cache_dir()} {key.digest}") if store().has(key) else None
+
+
+@st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
+def _browser_solid(_voxels: Voxels, state: str) -> Packed | None:
+    solid = known_solid(store(), _voxels)
+    names = {label: region.title for region in regions("region") for label in region.labels}
+    return None if solid is None else solid_payload(solid, _voxels, names)
 
 
 def browser_scores(answers: Mapping[tuple[int, str], Answer], names: tuple[str, str]) -> Packed:

@@ -39,7 +39,7 @@ CSS = """
 [class*="st-key-figure"] [data-testid="stPlotlyChart"] {height: 100% !important;}
 [class*="st-key-figure"] [data-testid="stBidiComponentIsolated"], [class*="st-key-figure"] .stBidiComponent
   {height: 100% !important;}
-[class*="st-key-bytes-"] {display: none;}
+[class*="st-key-bytes-"], :has(> [class*="st-key-bytes-"]):not(:has(> :not([class*="st-key-bytes-"]))) {display: none;}
 .st-key-stale {opacity: 0.38; filter: grayscale(0.4); gap: 0.55rem;}
 h3 {font-size: 1.15rem !important; padding: 0.4rem 0 0.1rem 0 !important;}
 </style>

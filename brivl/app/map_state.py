@@ -18,12 +18,15 @@ from brivl.core.polygons import MOST_CORNERS, polygon_text, read_polygon
 from brivl.errors import RequestError
 
 KEPT = "map looked at"  # in the session: the fields, strings as in the URL
-FIELDS = ("voxel", "area", "camera", "limits", "panes", "names", "fade")
+FIELDS = ("voxel", "area", "camera", "limits", "panes", "names", "fade", "shape", "orbit")
 OF_SUBJECT = ("voxel", "area")  # what other voxels make meaningless
 SCALES = ("joint", "split", "difference")
 MOST_PANES = 4
 WHOLE = (0.5, 0.5, 1.0)
 ZOOM = (0.8, 40.0)
+SHAPES = ("flat", "inflated", "pial", "regions")
+FRONT = (-35.0, 18.0, 1.0)
+TURNS = ((-180.0, 180.0), (-90.0, 90.0), (0.6, 6.0))  # yaw and pitch in degrees, zoom
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class MapLook:
     panes: tuple[PaneChoice, ...] = ()
     names: bool = True
     fade: bool = False  # by explainable variance
+    shape: str = "flat"  # or a surface in space, where there is one
+    orbit: tuple[float, float, float] = FRONT  # yaw, pitch, zoom of the surface in space
 
 
 def current() -> MapLook:
@@ -82,6 +87,8 @@ def to_fields(look: MapLook) -> dict[str, str]:
         "panes": ",".join(f"{pane.set}~{pane.layer}~{pane.map}" for pane in look.panes),
         "names": "" if look.names else "off",
         "fade": "ev" if look.fade else "",
+        "shape": "" if look.shape == "flat" else look.shape,
+        "orbit": "" if look.orbit == FRONT else "_".join(f"{value:.4g}" for value in look.orbit),
     }
     return {name: value for name, value in fields.items() if value}
 
@@ -91,7 +98,7 @@ def read(fields: Mapping[str, str]) -> MapLook:
     return MapLook(
         _whole(fields.get("voxel")), _area(fields.get("area", "")), _camera(_floats(fields.get("camera", ""))),
         _limits(_pairs(fields.get("limits", ""))), _panes(fields.get("panes", "")), fields.get("names") != "off",
-        fields.get("fade") == "ev",
+        fields.get("fade") == "ev", _shape(fields.get("shape")), _orbit(_floats(fields.get("orbit", ""))),
     )  # fmt: skip
 
 
@@ -99,11 +106,12 @@ def from_browser(view: Mapping[str, Any]) -> MapLook:
     """The look that the viewer reports; what is no such thing counts as nothing."""
     picked, camera = view.get("picked"), view.get("camera") or {}
     polygon = view.get("polygon") or []
-    limits = view.get("limits") or {}
+    limits, orbit = view.get("limits") or {}, view.get("orbit") or {}
     panes = [(o.get("set"), o.get("layer"), o.get("map")) for o in view.get("others") or [] if isinstance(o, Mapping)]
     return MapLook(
         _whole(picked), _corners(polygon), _camera([camera.get(name) for name in ("x", "y", "zoom")]), _limits(limits),
         _checked(panes), bool(view.get("names", True)), bool(view.get("fade", False)),
+        _shape(view.get("shape")), _orbit([orbit.get(name) for name in ("yaw", "pitch", "zoom")]),
     )  # fmt: skip
 
 
@@ -143,6 +151,17 @@ def _camera(values: Sequence) -> tuple[float, float, float]:
         return WHOLE
     x, y, zoom = values
     return min(1.1, max(-0.1, x)), min(1.1, max(-0.1, y)), min(ZOOM[1], max(ZOOM[0], zoom))
+
+
+def _shape(value: object) -> str:
+    return value if isinstance(value, str) and value in SHAPES else "flat"
+
+
+def _orbit(values: Sequence) -> tuple[float, float, float]:
+    if len(values) != 3 or not all(isinstance(v, int | float) and math.isfinite(v) for v in values):
+        return FRONT
+    yaw, pitch, zoom = (min(high, max(low, v)) for v, (low, high) in zip(values, TURNS, strict=True))
+    return yaw, pitch, zoom
 
 
 def _pairs(text: str) -> dict[str, float]:

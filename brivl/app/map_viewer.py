@@ -11,11 +11,13 @@ import streamlit as st
 
 from brivl.app import cached, look, map_state, state
 from brivl.app.asking import Shown, look_up
+from brivl.app.demo import answer
 from brivl.app.limits import shared_limit
 from brivl.app.map_sets import asked_by_key, key_of, map_sets
 from brivl.app.state import MAPS, Choices
 from brivl.app.viewer import component
 from brivl.backend.places import BRAIN, region_choices
+from brivl.backend.solids import has_solid
 from brivl.core.records import FlatmapGeometry, Voxels
 from brivl.viz.map_payload import RegionMasks
 from brivl.viz.painting import MapScores
@@ -52,7 +54,27 @@ def draw(on_map: OnMap, label: FigureLabel, below: Below) -> None:
         component.send(part, f"scores {key}")
     listed = [{"key": e.key, "title": e.title, "values": packed[e.key].id if e.key in packed else None} for e in sets]
     layers = all_layers(shown)
-    _viewer(on_map, label, {"ground": ground.id, "sets": listed}, lambda looked: below(layers, looked))
+    sent = {"ground": ground.id, "sets": listed, "solid": _send_solid(voxels)}
+    _viewer(on_map, label, sent, lambda looked: below(layers, looked))
+    if has_solid(voxels) and sent["solid"] is None:
+        _offer_solid(on_map)
+
+
+def _send_solid(voxels: Voxels) -> str | None:
+    """Id of the surfaces in space, None where there are none."""
+    solid = cached.browser_solid(voxels) if has_solid(voxels) else None
+    if solid is None:
+        return None
+    component.send(solid, "solid")
+    return solid.id
+
+
+def _offer_solid(on_map: OnMap) -> None:
+    """For maps prepared before there were surfaces in space."""
+    task = {"task": "flatmap", "store": str(cached.store().root), "dataset": on_map.shown.choices.data,
+            "subject": on_map.shown.subjects[0]}  # fmt: skip
+    if answer(task, lambda: cached.browser_solid(on_map.voxels), button="Prepare the 3-D view") is not None:
+        st.rerun()
 
 
 def all_layers(shown: Shown) -> Shown:
@@ -89,11 +111,13 @@ def _data(on_map: OnMap, label: FigureLabel, looked: map_state.MapLook) -> dict[
 def view_of(choices: Choices, looked: map_state.MapLook) -> dict[str, Any]:
     """The view as the viewer knows it, but for the limits."""
     x, y, zoom = looked.camera
+    orbit = dict(zip(("yaw", "pitch", "zoom"), looked.orbit, strict=True))
     return {
         "map": choices.map, "layer": choices.layer, "set": key_of(choices),
         "region": None if choices.region == BRAIN else choices.region, "polygon": list(looked.area) or None,
         "picked": looked.voxel, "names": looked.names, "fade": looked.fade, "camera": {"x": x, "y": y, "zoom": zoom},
         "others": [{"set": pane.set, "layer": pane.layer, "map": pane.map} for pane in looked.panes],
+        "shape": looked.shape, "orbit": orbit,
     }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from brivl.backend.fit import FitRequest
 from brivl.backend.flatmaps import is_flatmap_ready, make_flatmap, own_flatmap
 from brivl.backend.generation import imagine_task
 from brivl.backend.retrieval import recall_task, retrieve_task
+from brivl.backend.solids import has_solid, make_solid
 from brivl.backend.subjects import keep_facts, known_facts
 from brivl.backend.sweep import run_sweep, workers_for
 from brivl.backend.voxel_course import course_task
@@ -65,6 +66,8 @@ def _prepare(store: Store, name: str, subject: str, progress: Progress) -> None:
     voxels = (known_facts(store, dataset, subject) or keep_facts(store, dataset, subject)).voxels
     if not is_flatmap_ready(store, voxels):
         make_flatmap(store, voxels, own_flatmap(dataset, subject))
+    if has_solid(voxels):
+        make_solid(store, voxels)
 
 
 def _flatmap(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:

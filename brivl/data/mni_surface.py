@@ -104,11 +104,11 @@ def _nearest_voxels(voxels: Voxels, brain: Fsaverage5, raster: Raster, left: np.
     mm = voxels.ijk @ voxels.affine[:3, :3].T + voxels.affine[:3, 3]
     edge = float(np.linalg.norm(voxels.affine[:3, :3], axis=0).max())
     pia, wm = raster.interpolate(brain.pia), raster.interpolate(brain.wm)
-    columns = [_nearest(mm, wm + depth * (pia - wm), left, edge) for depth in DEPTHS]
+    columns = [nearest_within(mm, wm + depth * (pia - wm), left, edge) for depth in DEPTHS]
     return normalise_rows(columns_to_weights(columns, len(mm)))
 
 
-def _nearest(mm: np.ndarray, places: np.ndarray, left: np.ndarray, reach: float) -> np.ndarray:
+def nearest_within(mm: np.ndarray, places: np.ndarray, left: np.ndarray, reach: float) -> np.ndarray:
     """Row of mm (n_voxels, 3) nearest to each place (n_pixels, 3) on the same side of x = 0; -1 beyond `reach`."""
     found = np.full(len(places), -1)
     for pixels, side in ((left, mm[:, 0] <= 0), (~left, mm[:, 0] >= 0)):
@@ -125,7 +125,7 @@ def _region_outlines(brain: Fsaverage5, raster: Raster, left: np.ndarray) -> dic
     grid = mni_grid(LABEL_MM)
     cerebral = grid.aal <= CEREBRAL
     mm = grid.ijk[cerebral] @ grid.affine[:3, :3].T + grid.affine[:3, 3]
-    nearest = _nearest(mm, raster.interpolate((brain.pia + brain.wm) / 2), left, 4 * LABEL_MM)
+    nearest = nearest_within(mm, raster.interpolate((brain.pia + brain.wm) / 2), left, 4 * LABEL_MM)
     picture = np.zeros(raster.mask.shape, int)
     picture[raster.mask] = np.where(nearest >= 0, grid.aal[cerebral][nearest], 0)
     width, speck = raster.mask.shape[0] / 170, SPECK_SHARE * raster.mask.sum()

@@ -40,11 +40,15 @@ export function curvaturePicture({ background, height, width }, [sulcus, gyrus])
   const picture = new Uint32Array(height * width);
   if (!background) return picture;
   for (let i = 0; i < picture.length; i++) {
-    if (!background[i]) continue;
-    const grey = Math.round(255 * (sulcus + ((gyrus - sulcus) * (background[i] - 1)) / 254));
-    picture[i] = rgba(grey, grey, grey, 255);
+    if (background[i]) picture[i] = greyBetween(sulcus, gyrus, (background[i] - 1) / 254);
   }
   return picture;
+}
+
+/** An opaque grey at a share of the way from one to the other (0..1). */
+export function greyBetween(sulcus, gyrus, share) {
+  const grey = Math.round(255 * (sulcus + (gyrus - sulcus) * share));
+  return rgba(grey, grey, grey, 255);
 }
 
 /**

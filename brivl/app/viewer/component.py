@@ -15,8 +15,8 @@ from brivl.viz.packing import Packed
 FOLDER = Path(__file__).parent
 # Each file needs only files before it.
 FILES = (
-    "bytes.js", "ground.js", "scores.js", "colour.js", "painter.js", "scale.js", "curve.js", "card.js", "overlay.js",
-    "controls.js", "pane.js", "viewer.js", "main.js",
+    "bytes.js", "ground.js", "scores.js", "colour.js", "painter.js", "solid.js", "scale.js", "curve.js", "card.js",
+    "overlay.js", "controls.js", "pane.js", "viewer.js", "main.js",
 )  # fmt: skip
 IMPORT = re.compile(r"^import .*?;\n", re.MULTILINE | re.DOTALL)
 EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)

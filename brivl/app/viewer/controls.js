@@ -20,6 +20,7 @@ function choice(parent, label, options, onChoose) {
     value, make("button", group, { type: "button", onclick: () => onChoose(value) }, text),
   ]));
   return {
+    root: group,
     set(value) { for (const [v, button] of buttons) button.setAttribute("aria-pressed", String(v === value)); },
     name(value, text) { buttons.get(value).textContent = text; },
   };
@@ -58,6 +59,10 @@ export class Controls {
     this.number = make("output", layer);
     this.set = picker(bar, "Models", (v) => viewer.setSet(v));
     this.region = picker(bar, "Region", (v) => viewer.setRegion(v));
+    const shapes = { flat: "Flat", inflated: "Inflated", pial: "Pial", regions: "AAL regions" };
+    this.shape = picker(bar, "Shape", (v) => viewer.setShape(v));
+    this.shapes = Object.entries(shapes);
+    this.side = picker(bar, "Seen from", (v) => { if (v) viewer.setSide(v); });
     this.tool = choice(bar, "Pointer", TOOLS, (v) => viewer.setTool(v));
     this.names = toggle(bar, "Names", (on) => viewer.setNames(on));
     this.ev = toggle(bar, "Fade by EV", (on) => viewer.setFade(on));
@@ -82,6 +87,12 @@ export class Controls {
     const regions = viewer.ground.meta.regions.filter((r) => r.filter).map((r) => [r.name, r.name]);
     this.region.set([["", "all voxels"], ...regions], viewer.region ?? "");
     this.region.select.style.display = regions.length ? "" : "none";
+    this.shape.set(this.shapes, viewer.shape);
+    this.shape.select.style.display = viewer.solid ? "" : "none";
+    const sides = ["left", "right", "top", "front", "back", "below"].map((s) => [s, `from ${s === "top" ? "above" : s}`]);
+    this.side.set([["", "seen from"], ...sides], "");
+    this.side.select.style.display = viewer.shape === "flat" ? "none" : "";
+    this.tool.root.style.display = viewer.shape === "flat" ? "" : "none";
     this.tool.set(viewer.tool);
     this.names.set(viewer.names);
     this.ev.set(viewer.fade);

@@ -7,22 +7,83 @@ const LEAST_SHARE = 0.25; // as in brivl/core/flatmap.py
 const OUTLINE_UNIT = 8; // parts of a pixel in which outlines are given
 const NO_PLACE = 65535;
 
-export class Ground {
+/** Cells (pixels or vertices) that each show a weighted mean of voxels. */
+export class Cells {
+  constructor({ counts, indices, weights }) {
+    this.starts = new Uint32Array(counts.length + 1);
+    for (let i = 0; i < counts.length; i++) this.starts[i + 1] = this.starts[i] + counts[i];
+    this.indices = indices;
+    this.weights = weights;
+    this.signed = weights.some((w) => w < 0);
+    this.n = counts.length;
+  }
+
+  /** Voxel with the largest weight by cell, -1 where there is none. */
+  leaders() {
+    const leaders = new Int32Array(this.n).fill(-1);
+    for (let p = 0; p < this.n; p++) {
+      let most = 0;
+      for (let j = this.starts[p]; j < this.starts[p + 1]; j++) {
+        if (this.weights[j] > 0 && this.weights[j] >= most) [most, leaders[p]] = [this.weights[j], this.indices[j]];
+      }
+    }
+    return leaders;
+  }
+
+  /**
+   * One or two rows of voxel values by cell: weighted mean over the voxels with a value, MISSING without any.
+   * Two rows share their missing voxels. Float32Array (n_cells * rows), rows side by side in each cell.
+   */
+  toCells(rows) {
+    const [a, b] = [rows[0], rows[1] ?? rows[0]];
+    const k = rows.length;
+    const { n, starts, indices, weights, signed } = this;
+    const values = new Float32Array(n * k).fill(MISSING);
+    for (let p = 0; p < n; p++) {
+      let total = 0, size = 0, x = 0, y = 0;
+      for (let j = starts[p]; j < starts[p + 1]; j++) {
+        const value = a[indices[j]];
+        if (value === value) {
+          const w = weights[j];
+          total += w;
+          size += w < 0 ? -w : w;
+          x += w * value;
+          y += w * b[indices[j]];
+        }
+      }
+      if (total > 0 && !(signed && total <= LEAST_SHARE * size)) {
+        values[p * k] = x / total;
+        if (k === 2) values[p * 2 + 1] = y / total;
+      }
+    }
+    return values;
+  }
+
+  /** The voxel with the largest weight of each cell speaks for it: pairs [a, b] by cell, MISSING where a is NaN. */
+  leadingCells(a, b) {
+    const values = new Float32Array(this.n * 2).fill(MISSING);
+    for (let p = 0; p < this.n; p++) {
+      const v = this.leaderOf[p];
+      if (v >= 0 && a[v] === a[v]) [values[2 * p], values[2 * p + 1]] = [a[v], b[v]];
+    }
+    return values;
+  }
+}
+
+export class Ground extends Cells {
   constructor({ id, meta, arrays }) {
+    super(arrays);
     Object.assign(this, { id, meta, height: meta.height, width: meta.width, nVoxels: meta.n_voxels });
     this.cells = this._cells(arrays.mask);
-    this.starts = new Uint32Array(arrays.counts.length + 1);
-    for (let i = 0; i < arrays.counts.length; i++) this.starts[i + 1] = this.starts[i] + arrays.counts[i];
-    this.indices = arrays.indices;
-    this.weights = arrays.weights;
-    this.signed = this.weights.some((w) => w < 0);
     this.background = arrays.background;
     this.centres = arrays.centres;
     this.ijk = arrays.ijk;
     this.bits = arrays.regions;
     this.luts = { sequential: arrays.sequential, diverging: arrays.diverging, square: arrays.square };
     this.outlines = this._outlines(arrays.outline_points, arrays.outline_offsets);
-    this.leading = this._leading();
+    this.leaderOf = this.leaders();
+    this.leading = new Int32Array(this.height * this.width).fill(-1);
+    this.cells.forEach((cell, p) => { this.leading[cell] = this.leaderOf[p]; });
   }
 
   _cells(mask) {
@@ -36,21 +97,6 @@ export class Ground {
       name,
       points: Float32Array.from(points.subarray(2 * offsets[k], 2 * offsets[k + 1]), (x) => x / OUTLINE_UNIT),
     }));
-  }
-
-  /** Voxel with the largest weight by cell, -1 where there is none. */
-  _leading() {
-    const leading = new Int32Array(this.height * this.width).fill(-1);
-    for (let p = 0; p < this.cells.length; p++) {
-      let most = 0;
-      for (let j = this.starts[p]; j < this.starts[p + 1]; j++) {
-        if (this.weights[j] > 0 && this.weights[j] >= most) {
-          most = this.weights[j];
-          leading[this.cells[p]] = this.indices[j];
-        }
-      }
-    }
-    return leading;
   }
 
   /** Voxel at picture coordinates (integers at pixel centres), -1 where there is none. */
@@ -87,45 +133,6 @@ export class Ground {
       } else inside[v] = k >= 0 && this.inRegion(k, v) ? 1 : 0;
     }
     return inside;
-  }
-
-  /**
-   * One or two rows of voxel values by cell: weighted mean over the voxels with a value, MISSING without any.
-   * Two rows share their missing voxels. Float32Array (n_cells * rows), rows side by side in each cell.
-   */
-  toCells(rows) {
-    const [a, b] = [rows[0], rows[1] ?? rows[0]];
-    const k = rows.length;
-    const { cells, starts, indices, weights, signed } = this;
-    const values = new Float32Array(cells.length * k).fill(MISSING);
-    for (let p = 0; p < cells.length; p++) {
-      let total = 0, size = 0, x = 0, y = 0;
-      for (let j = starts[p]; j < starts[p + 1]; j++) {
-        const value = a[indices[j]];
-        if (value === value) {
-          const w = weights[j];
-          total += w;
-          size += w < 0 ? -w : w;
-          x += w * value;
-          y += w * b[indices[j]];
-        }
-      }
-      if (total > 0 && !(signed && total <= LEAST_SHARE * size)) {
-        values[p * k] = x / total;
-        if (k === 2) values[p * 2 + 1] = y / total;
-      }
-    }
-    return values;
-  }
-
-  /** The voxel with the largest weight of each cell speaks for it: pairs [a, b] by cell, MISSING where a is NaN. */
-  leadingCells(a, b) {
-    const values = new Float32Array(this.cells.length * 2).fill(MISSING);
-    for (let p = 0; p < this.cells.length; p++) {
-      const v = this.leading[this.cells[p]];
-      if (v >= 0 && a[v] === a[v]) [values[2 * p], values[2 * p + 1]] = [a[v], b[v]];
-    }
-    return values;
   }
 }
 

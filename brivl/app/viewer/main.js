@@ -4,6 +4,7 @@ import { readHeader, unpack } from "./bytes.js";
 import { Card } from "./card.js";
 import { Ground } from "./ground.js";
 import { Scores } from "./scores.js";
+import { Solid } from "./solid.js";
 import { Viewer } from "./viewer.js";
 
 const MOST_KEPT = 24;
@@ -25,7 +26,7 @@ function keep(bytes) {
   const at = slot(readHeader(bytes).id);
   if (at.filled) return;
   at.filled = true;
-  const make = { ground: (packed) => new Ground(packed), scores: (packed) => new Scores(packed), course: (packed) => packed };
+  const make = { solid: (packed) => new Solid(packed), ground: (packed) => new Ground(packed), scores: (packed) => new Scores(packed), course: (packed) => packed };
   at.resolve(unpack(bytes).then((packed) => make[packed.meta.kind](packed)));
 }
 
@@ -38,8 +39,8 @@ async function showCard(card, data) {
 
 async function show(viewer, data, tell) {
   const turn = (viewer.turn = (viewer.turn ?? 0) + 1);
-  const [ground, ...scores] = await Promise.all([data.ground, ...data.sets.map((s) => s.values).filter(Boolean)].map((id) => slot(id).made));
-  if (viewer.turn === turn) viewer.update(data, ground, scores, tell);
+  const [ground, solid, ...scores] = await Promise.all([data.ground, data.solid, ...data.sets.map((s) => s.values).filter(Boolean)].map((id) => (id ? slot(id).made : null)));
+  if (viewer.turn === turn) viewer.update(data, ground, solid, scores, tell);
 }
 
 function complain(parentElement, error) {

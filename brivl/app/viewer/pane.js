@@ -1,9 +1,10 @@
 // One map: its canvases, what lies under the pointer, pan, zoom, box and lasso.
 
-import { colourCells, curvaturePicture, opaque, styleOf } from "./colour.js";
+import { colourCells, curvaturePicture, greyBetween, opaque, styleOf } from "./colour.js";
 import { simplified } from "./ground.js";
 import { Overlay } from "./overlay.js";
 import { Painter } from "./painter.js";
+import { SolidView, axesOf, dot } from "./solid.js";
 
 const FADED = 0.35; // opacity outside the selection
 const FULL_EV = 0.5; // explainable variance from which colours are full
@@ -30,12 +31,14 @@ export class Pane {
     this.head = element("div", "pane-head", this.root);
     this.stage = element("div", "stage", this.root);
     this.canvas = element("canvas", "map", this.stage);
+    this.spaceCanvas = element("canvas", "space", this.stage);
     this.overlay = new Overlay(element("canvas", "lines", this.stage));
     this.svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     this.svg.setAttribute("class", "area");
     this.shape = document.createElementNS("http://www.w3.org/2000/svg", "polygon");
     this.svg.append(this.shape);
     this.stage.append(this.svg);
+    this.sides = ["L", "R"].map((side) => Object.assign(element("div", "side-mark", this.stage), { textContent: side }));
     this.ring = element("div", "ring picked", this.stage);
     this.cursor = element("div", "ring cursor", this.stage);
     this.tip = element("div", "tip", this.stage);
@@ -55,12 +58,34 @@ export class Pane {
     const { scores, layer, map } = view;
     const { ground } = this;
     this.style = styleOf(map, scores.meta.names, limits);
+    this.root.classList.toggle("in-space", !this.flat);
+    if (!this.flat) return this._paintSolid(scores, map === "best" ? "best" : layer, options);
     const pairs = scores.onMap(ground, map === "best" ? "best" : layer);
     if (this.pixels?.length !== ground.height * ground.width) this.pixels = new Uint32Array(ground.height * ground.width);
     colourCells(this.pixels, this._curvature(options.theme), ground.cells, pairs, {
-      style: this.style, colours: this._colours(scores), opacity: this._opacity(scores, options), grey: options.theme.negative,
+      style: this.style, colours: this._colours(scores), opacity: this._opacity(ground, scores, options), grey: options.theme.negative,
     });
     this.painter.set(ground.width, ground.height, this.pixels);
+    return this.drawSoon();
+  }
+
+  get flat() { return this.viewer.shape === "flat"; }
+
+  /** Colour the surface in space. */
+  _paintSolid(scores, layer, options) {
+    const { solid, shape } = this.viewer;
+    this.space ??= new SolidView(this.spaceCanvas);
+    const byRegion = shape === "regions";
+    const [sulcus, gyrus] = options.theme.curvature;
+    const under = this._kept("skin", `${solid.id} ${sulcus} ${gyrus}`, () =>
+      Uint32Array.from(solid.shade, (x) => greyBetween(sulcus, gyrus, x / 255)));
+    this.skin2 = this.skin2?.length === solid.n ? this.skin2 : new Uint32Array(solid.n);
+    colourCells(this.skin2, under, solid.all, scores.onMap(solid, layer, byRegion), {
+      style: this.style, colours: this._colours(scores), opacity: byRegion ? null : this._opacity(solid, scores, options),
+      grey: options.theme.negative,
+    });
+    this.space.setForm(solid, byRegion ? "pial" : shape, byRegion);
+    this.space.setColours(this.skin2, byRegion || this.style.mode === "classes");
     this.drawSoon();
   }
 
@@ -81,11 +106,11 @@ export class Pane {
   }
 
   /** Opacity by cell: less outside the selection, and where little can be explained; null: all are full. */
-  _opacity(scores, { byEv, inside, chosen }) {
+  _opacity(cells, scores, { byEv, inside, chosen }) {
     if (!byEv && !inside) return null;
-    return this._kept("opacity", `${this.ground.id} ${byEv ? scores.id : ""} ${chosen}`, () => {
+    return this._kept("opacity", `${cells.id} ${byEv ? scores.id : ""} ${chosen}`, () => {
       const rows = [inside && Float32Array.from(inside, (x) => (x ? 1 : FADED)), byEv && scores.ev.map(evOpacity)].filter(Boolean);
-      const parts = rows.map((row) => this.ground.toCells([row]));
+      const parts = rows.map((row) => cells.toCells([row]));
       return parts.length === 1 ? parts[0] : parts[0].map((x, p) => x * parts[1][p]);
     });
   }
@@ -125,6 +150,7 @@ export class Pane {
     const now = performance.now();
     const ratio = Math.min(window.devicePixelRatio || 1, 2) / this.coarse;
     const size = [Math.round(this.stage.clientWidth * ratio), Math.round(this.stage.clientHeight * ratio)];
+    if (!this.flat) return this._drawSolid(now, size);
     if (this.canvas.width !== size[0] || this.canvas.height !== size[1]) [this.canvas.width, this.canvas.height] = size;
     const at = this.transform();
     const box = [at.left, at.top, at.left + at.scale * this.ground.width, at.top + at.scale * this.ground.height];
@@ -132,12 +158,39 @@ export class Pane {
     this._place(this.ring, this.viewer.picked, at);
     this._area(at);
     this.viewer.firstPaint ??= performance.now();
-    if (this.moving) this._inMotion(now, at);
-    else this.overlay.draw(this.ground, at, this.options);
+    if (!this.moving) return this.overlay.draw(this.ground, at, this.options);
+    this.overlay.follow(at);
+    return this._pace(now);
   }
 
-  _inMotion(now, at) {
-    this.overlay.follow(at);
+  _drawSolid(now, size) {
+    const { spaceCanvas: canvas, space } = this;
+    const { orbit, picked, solid } = this.viewer;
+    if (canvas.width !== size[0] || canvas.height !== size[1]) [canvas.width, canvas.height] = size;
+    space.draw(orbit);
+    this._markVertex(this.ring, picked === null ? -1 : solid.leaderOf.indexOf(picked));
+    const { middle, side } = space.whole ? space.form.whole : space.form.cortex;
+    const { right, up } = axesOf(orbit);
+    const scale = space.scaleFor(this.stage.clientWidth, this.stage.clientHeight, orbit.zoom);
+    this.sides.forEach((mark, k) => {
+      const place = [middle[0] + (k ? 1 : -1) * (side + 12), middle[1], space.form.cortex.middle[2]].map((v, i) => v - middle[i]);
+      const [x, y] = [dot(place, right) * scale + this.stage.clientWidth / 2, this.stage.clientHeight / 2 - dot(place, up) * scale];
+      mark.style.transform = `translate(${x}px, ${y}px)`;
+      mark.style.opacity = Math.abs(right[0]) > 0.35 || Math.abs(up[0]) > 0.35 ? 1 : 0; // seen from the side one hides the other
+    });
+    this.viewer.firstPaint ??= performance.now();
+    if (this.moving) this._pace(now);
+  }
+
+  _markVertex(mark, vertex) {
+    const { clientWidth: width, clientHeight: height } = this.stage;
+    const [x, y, facing] = vertex < 0 ? [0, 0, -1] : this.space.project(vertex, this.viewer.orbit, width, height);
+    mark.style.display = facing > 0 ? "block" : "none";
+    mark.style.transform = `translate(${x}px, ${y}px)`;
+  }
+
+  /** Coarser pictures while it moves, where frames come slowly. */
+  _pace(now) {
     if (this.lastFrame && now - this.lastFrame < 400) {
       this.pace = 0.7 * (this.pace ?? 16) + 0.3 * (now - this.lastFrame);
       if (this.pace > SLOW) this.coarse = 2;
@@ -171,13 +224,22 @@ export class Pane {
 
   // Under the pointer
 
+  /** Voxel under a pointer event, -1 where there is none; in space `this.vertex` is what it was found by. */
+  under(event) {
+    if (!this.ground || !this.view) return -1;
+    if (this.flat) return this.ground.voxelAt(...this.toPicture(event.clientX, event.clientY));
+    const box = this.stage.getBoundingClientRect();
+    this.vertex = this.space.vertexAt(event.clientX - box.left, event.clientY - box.top, this.viewer.orbit, box.width, box.height);
+    return this.vertex < 0 ? -1 : this.viewer.solid.leaderOf[this.vertex];
+  }
+
   /** Read-out of a voxel at a place on screen; voxel -1 hides it. Other panes show where it lies. */
   showTip(voxel, clientX, clientY) {
     if (voxel < 0) {
       this.tip.style.display = "none";
       return;
     }
-    this.tip.textContent = this.viewer.readOut(voxel, this.view);
+    this.tip.textContent = this.viewer.shape === "regions" ? this.viewer.regionReadOut(this.vertex, this.view) : this.viewer.readOut(voxel, this.view);
     this.tip.style.display = "block";
     const { clientWidth: width, clientHeight: height } = this.stage;
     const box = this.viewer.boxOf(this.stage);
@@ -187,7 +249,8 @@ export class Pane {
   }
 
   showCursor(voxel) {
-    this._place(this.cursor, voxel < 0 ? null : voxel);
+    if (!this.flat) return this._markVertex(this.cursor, voxel < 0 ? -1 : this.viewer.solid.leaderOf.indexOf(voxel));
+    return this._place(this.cursor, voxel < 0 ? null : voxel);
   }
 
   _listen() {
@@ -202,12 +265,15 @@ export class Pane {
       this.viewer.zoomAt(this, event.clientX, event.clientY, Math.exp(-event.deltaY * 0.0015));
     }, { passive: false });
     stage.addEventListener("dblclick", () => this.viewer.resetCamera());
-    this.canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
-    this.canvas.addEventListener("webglcontextrestored", () => this._restore());
+    for (const canvas of [this.canvas, this.spaceCanvas]) {
+      canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
+      canvas.addEventListener("webglcontextrestored", () => this._restore());
+    }
   }
 
   _restore() {
     this.painter.start();
+    this.space?.start();
     this.viewer.repaint();
   }
 
@@ -215,19 +281,20 @@ export class Pane {
     if (event.button !== 0) return;
     this.stage.setPointerCapture?.(event.pointerId);
     this.viewer.root.focus({ preventScroll: true });
-    this.held = { x: event.clientX, y: event.clientY, at: { ...this.viewer.camera }, moved: false };
-    if (this.viewer.tool !== "pan") this.drawing = [this.toPicture(event.clientX, event.clientY)];
+    this.held = { x: event.clientX, y: event.clientY, at: { ...this.viewer.camera }, orbit: { ...this.viewer.orbit }, moved: false };
+    if (this.flat && this.viewer.tool !== "pan") this.drawing = [this.toPicture(event.clientX, event.clientY)];
   }
 
   _moveTo(event) {
     const { held } = this;
     if (!held) {
-      this.viewer.hover(this, this.ground?.voxelAt(...this.toPicture(event.clientX, event.clientY)) ?? -1, event);
+      this.viewer.hover(this, this.under(event), event);
       return;
     }
     held.moved ||= Math.hypot(event.clientX - held.x, event.clientY - held.y) > CLICK;
     if (!held.moved) return;
-    if (this.drawing) this._extend(this.toPicture(event.clientX, event.clientY));
+    if (!this.flat) this.viewer.turnBy(held, event.clientX - held.x, event.clientY - held.y);
+    else if (this.drawing) this._extend(this.toPicture(event.clientX, event.clientY));
     else this.viewer.panTo(this, held, event.clientX - held.x, event.clientY - held.y);
   }
 
@@ -243,6 +310,6 @@ export class Pane {
     this.held = this.drawing = null;
     if (!held) return;
     if (held.moved && drawing) this.viewer.select(drawing.length > 2 ? simplified(drawing) : null);
-    else if (!held.moved) this.viewer.pick(this.ground.voxelAt(...this.toPicture(event.clientX, event.clientY)));
+    else if (!held.moved) this.viewer.pick(this.under(event));
   }
 }

@@ -25,9 +25,10 @@ export class Scores {
     return this.kept.get(number);
   }
 
-  /** Pairs (a, b) by cell of a map at a layer, or (place, margin) of the best layer. */
-  onMap(ground, layer) {
-    const key = `${ground.id} ${layer}`;
+  /** Pairs (a, b) by cell of a map at a layer, or (place, margin) for "best"; byRegion: means over AAL regions. */
+  onMap(ground, layer, byRegion = false) {
+    const key = `${ground.id} ${layer} ${byRegion}`;
+    if (byRegion && !this.cells.has(key)) this.cells.set(key, ground.byRegion(this, layer));
     if (!this.cells.has(key)) {
       const { a, b } = layer === "best" ? {} : this.layer(layer);
       const best = layer === "best" ? this.bestLayer() : null;

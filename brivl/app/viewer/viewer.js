@@ -10,7 +10,13 @@ const SETTLED = { click: 0, select: 0, layer: 450, map: 150, look: 700 }; // ms 
 const ZOOM = [0.8, 40];
 const STEPS = [0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1];
 const WHOLE = { x: 0.5, y: 0.5, zoom: 1 };
-const KEPT = ["map", "layer", "set", "region", "polygon", "picked", "names", "fade", "camera", "limits", "others"];
+const KEPT = ["map", "layer", "set", "region", "polygon", "picked", "names", "fade", "camera", "limits", "others", "shape", "orbit"];
+const FRONT = { yaw: -35, pitch: 18, zoom: 1 };
+
+const SIDES = {
+  left: { yaw: -90, pitch: 0 }, right: { yaw: 90, pitch: 0 }, top: { yaw: 0, pitch: 90 }, front: { yaw: 180, pitch: 0 },
+  back: { yaw: 0, pitch: 0 }, below: { yaw: 0, pitch: -90 },
+};
 
 export class Viewer {
   constructor(parent) {
@@ -29,10 +35,13 @@ export class Viewer {
     this.root.append(this.body);
     this.scale = new Scale(this.side);
     this.limitBox = this._limitBox();
+    this.note = document.createElement("div");
+    this.note.className = "scale-note";
+    this.side.append(this.note);
     this.curveBox = document.createElement("div");
     this.side.append(this.curveBox);
     this.panes = [];
-    Object.assign(this, { tool: "pan", seq: 0, sent: 0, camera: { ...WHOLE }, picked: null, polygon: null, others: [] });
+    Object.assign(this, { tool: "pan", seq: 0, sent: 0, camera: { ...WHOLE }, picked: null, polygon: null, others: [], shape: "flat", orbit: { ...FRONT } });
     this.root.addEventListener("keydown", (event) => this._key(event));
     this.watch = new ResizeObserver(() => this.panes.forEach((pane) => pane.drawSoon()));
     this.watch.observe(this.grid);
@@ -42,8 +51,8 @@ export class Viewer {
   // From Python
 
   /** Show what Python says: {seq, theme, sets, view, ...}; its view counts unless news of ours are on their way. */
-  update(data, ground, scores, tell) {
-    Object.assign(this, { sets: data.sets, theme: data.theme, data, tell });
+  update(data, ground, solid, scores, tell) {
+    Object.assign(this, { solid, sets: data.sets, theme: data.theme, data, tell });
     const fresh = this.ground !== ground;
     if (!this.ground) this.seq = this.sent = data.seq;
     Object.assign(this, { ground, all: new Map(data.sets.filter((s) => s.values).map((s, i) => [s.key, scores[i]])) });
@@ -61,6 +70,7 @@ export class Viewer {
     this.wanted = null;
     if (!this.all.has(this.set)) this.set = this.sets.find((s) => s.values).key;
     this.layer = this.scores.nearestLayer(this.layer);
+    if (!this.solid) this.shape = "flat";
   }
 
   get scores() { return this.all.get(this.set); }
@@ -123,6 +133,8 @@ export class Viewer {
     const { style } = this.panes[0];
     const luts = { ...this.ground.luts, layers: this.layerColours(this.scores) };
     this.scale.set(style, luts, this.scores.meta.names, this.scores.layers);
+    this.note.textContent = this.shape === "regions"
+      ? "Each AAL region has the mean of its fitted voxels; subcortical regions lie below, enlarged." : "";
     this.limitBox.style.display = style.scale ? "" : "none";
     this.limitBox.firstChild.textContent = style.scale ? `limit ${number(this.limits[style.scale])}` : "";
     this._inHand(this.picked ?? -1);
@@ -206,7 +218,7 @@ export class Viewer {
   setTool(tool) { this.tool = tool; this.root.dataset.tool = tool; this.controls.update(this); }
   select(polygon) { this._change("select", { polygon, picked: null }); }
   clear() { this._change("select", { picked: null, polygon: null, camera: { ...WHOLE } }); }
-  resetCamera() { this._change("look", { camera: { ...WHOLE } }); }
+  resetCamera() { this._change("look", { camera: { ...WHOLE }, orbit: { ...FRONT } }); }
 
   pick(voxel) {
     this.picked = voxel < 0 ? null : voxel;
@@ -254,7 +266,33 @@ export class Viewer {
     return box;
   }
 
+  /** What the region of a vertex has on the mean. */
+  regionReadOut(vertex, { scores, layer }) {
+    const r = vertex >= 0 ? this.solid.region[vertex] : 0;
+    const { a, b, n } = this.solid.regionMeans(scores.layer(layer));
+    const [nameA, nameB] = scores.meta.names;
+    const lines = [this.solid.meta.region_names[r] ?? "no region"];
+    if (a[r] !== a[r]) return [...lines, "no voxel fitted"].join("\n");
+    return [...lines, `mean of ${n[r]} voxels`, `joint R² ${number(a[r] + b[r])}`, `${nameA} ${number(a[r])}`, `${nameB} ${number(b[r])}`].join("\n");
+  }
+
   // Camera, shared by all panes
+
+  setShape(shape) { this._change("look", { shape }); }
+
+  /** Turn by a drag: half a turn across the stage. */
+  turnBy(held, dx, dy) {
+    const pitch = Math.min(90, Math.max(-90, held.orbit.pitch + dy * 0.4));
+    this._orbit({ ...this.orbit, yaw: held.orbit.yaw - dx * 0.4, pitch });
+  }
+
+  setSide(name) { this._orbit({ ...SIDES[name], zoom: this.orbit.zoom }); }
+
+  _orbit(orbit) {
+    this.orbit = { ...orbit, yaw: ((((orbit.yaw + 180) % 360) + 360) % 360) - 180 };
+    this.panes.forEach((pane) => pane.move());
+    this.settle("look");
+  }
 
   panTo(pane, held, dx, dy) {
     const { scale } = pane.transform();
@@ -262,11 +300,12 @@ export class Viewer {
   }
 
   zoomAt(pane, clientX, clientY, factor) {
+    if (this.shape !== "flat") return this._orbit({ ...this.orbit, zoom: Math.min(6, Math.max(0.6, this.orbit.zoom * factor)) });
     const [x, y] = pane.toPicture(clientX, clientY);
     const at = { x: (x + 0.5) / this.ground.width, y: (y + 0.5) / this.ground.height };
     const zoom = Math.min(ZOOM[1], Math.max(ZOOM[0], this.camera.zoom * factor));
     const kept = this.camera.zoom / zoom;
-    this._aim({ x: at.x + (this.camera.x - at.x) * kept, y: at.y + (this.camera.y - at.y) * kept, zoom });
+    return this._aim({ x: at.x + (this.camera.x - at.x) * kept, y: at.y + (this.camera.y - at.y) * kept, zoom });
   }
 
   _aim({ x, y, zoom }) {
@@ -303,6 +342,7 @@ export class Viewer {
 
   /** Arrows move the map; with Shift the picked voxel goes to its neighbour. */
   _arrow([dx, dy], walks) {
+    if (this.shape !== "flat") return this._orbit({ ...this.orbit, yaw: this.orbit.yaw + 6 * dx, pitch: Math.min(90, Math.max(-90, this.orbit.pitch - 6 * dy)) });
     if (!walks) {
       const step = 0.08 / this.camera.zoom;
       return this._aim({ ...this.camera, x: this.camera.x + dx * step, y: this.camera.y + dy * step });

@@ -1,0 +1,38 @@
+"""The surfaces of a subject's voxels in space, for voxels in MNI space."""
+
+from __future__ import annotations
+
+from brivl.backend.flatmaps import flatmap_key
+from brivl.core.records import Voxels
+from brivl.core.solid import Solid, from_arrays, to_arrays
+from brivl.store.artifacts import Store
+from brivl.store.keys import ArtifactKey
+
+SOLID_VERSION = 1
+
+
+def has_solid(voxels: Voxels) -> bool:
+    """Whether there are surfaces for these voxels."""
+    return voxels.flatmap == "fsaverage5" and voxels.affine is not None
+
+
+def solid_key(voxels: Voxels) -> ArtifactKey:
+    """Key of the surfaces: they depend on where voxels lie."""
+    return ArtifactKey("solid", {"voxels": flatmap_key(voxels).digest, "version": SOLID_VERSION})
+
+
+def make_solid(store: Store, voxels: Voxels) -> Solid:
+    """The surfaces, from the store or worked out (seconds) and kept. DataError for voxels without an affine."""
+
+    def compute() -> tuple[dict, dict]:
+        from brivl.data.fsaverage_solid import fsaverage5_solid  # here: pages, which only look up, need no nilearn
+
+        return to_arrays(fsaverage5_solid(voxels)), {"space": voxels.space}
+
+    return from_arrays(store.get_or_compute(solid_key(voxels), compute).arrays)
+
+
+def known_solid(store: Store, voxels: Voxels) -> Solid | None:
+    """The surfaces if they are in the store, else None."""
+    artifact = store.get(solid_key(voxels))
+    return None if artifact is None else from_arrays(artifact.arrays)
