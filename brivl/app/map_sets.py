@@ -27,9 +27,9 @@ class MapSet:
     title: str  # what tells it from the question
     shown: Shown
 
-    def packed(self) -> Packed:
-        """Its scores as the browser takes them."""
-        layers = look_up(self.shown.choices, self.shown.known, self.shown.choices.layers)
+    def packed(self, layers: Shown | None = None) -> Packed:
+        """Its scores as the browser takes them; `layers`: every layer that has been fitted, if looked up before."""
+        layers = layers or look_up(self.shown.choices, self.shown.known, self.shown.choices.layers)
         return cached.browser_scores(layers.answers, self.shown.names)
 
 

@@ -49,11 +49,11 @@ def draw(on_map: OnMap, label: FigureLabel, below: Below) -> None:
     map_state.keep(map_state.of_voxels(map_state.current(), voxels.n_voxels, ground.id))
     component.send(ground, "ground")
     wanted = {sets[0].key, *(pane.set for pane in map_state.current().panes)}
-    packed = {each.key: each.packed() for each in sets if each.key in wanted}
+    layers = all_layers(shown)
+    packed = {each.key: each.packed(layers if each is sets[0] else None) for each in sets if each.key in wanted}
     for key, part in packed.items():
         component.send(part, f"scores {key}")
     listed = [{"key": e.key, "title": e.title, "values": packed[e.key].id if e.key in packed else None} for e in sets]
-    layers = all_layers(shown)
     sent = {"ground": ground.id, "sets": listed, "solid": _send_solid(voxels)}
     _viewer(on_map, label, sent, lambda looked: below(layers, looked))
     if has_solid(voxels) and sent["solid"] is None:

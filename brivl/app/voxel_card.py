@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -178,9 +178,9 @@ def _where(card: OnCard) -> list[Fact]:
     if voxel is None:
         return []
     said = [("index", ", ".join(str(int(i)) for i in card.voxels.ijk[voxel]), "")]
-    mm = coordinates(card.voxels)
+    mm = coordinates(replace(card.voxels, ijk=card.voxels.ijk[[voxel]]))
     if mm is not None:
-        place = ", ".join(f"{v:.0f}".replace("-", "−") for v in mm[voxel])
+        place = ", ".join(f"{v:.0f}".replace("-", "−") for v in mm[0])
         said.append(("mm RAS", place, ""))
     return said
 

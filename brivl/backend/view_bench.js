@@ -69,5 +69,5 @@
     return performance.now() - start;
   }
 
-  window.bench = { hover, layers, pan, card, size: [stage.clientWidth, stage.clientHeight], firstPaint: viewer.firstPaint };
+  window.bench = { hover, layers, pan, card, size: [stage.clientWidth, stage.clientHeight], firstPaint: viewer.firstPaint, content: performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? 0 };
 }

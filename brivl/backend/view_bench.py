@@ -56,7 +56,7 @@ def bench_views(n_voxels: int) -> dict[str, Any]:
 def _measure(browser: Any, address: str, n_voxels: int) -> dict[str, Any]:
     page, received = _open(browser, address)
     page.evaluate((Path(__file__).parent / "view_bench.js").read_text(encoding="utf-8"))
-    first = page.evaluate("bench.firstPaint")
+    first, content = page.evaluate("[bench.firstPaint, bench.content]")
     payload = sum(received) / 1e6
     hover = page.evaluate("bench.hover(150)")
     layers = page.evaluate("bench.layers(3)")
@@ -69,6 +69,7 @@ def _measure(browser: Any, address: str, n_voxels: int) -> dict[str, Any]:
         "map_px": size, "hover_ms": _typical(hover), "hover_worst_ms": round(max(hover), 1),
         "layer_ms": _typical(layers), "layer_worst_ms": round(max(layers), 1), "card_ms": _typical(cards),
         "card_worst_ms": round(max(cards), 1), "pan_fps": round(fps, 1), "first_paint_ms": round(first),
+        "streamlit_itself_ms": round(content), "load_average": round(os.getloadavg()[0], 1),
         "payload_mb": round(payload, 2),
     }  # fmt: skip
 
@@ -125,14 +126,3 @@ def _wait_until_up(address: str) -> None:
         except OSError:
             time.sleep(0.5)
     raise RequestError(f"The explorer did not start within {PATIENCE} s; try `make app` by hand.")
-
-
-def as_text(measured: dict[str, Any]) -> str:
-    """One line a measure, with its bar."""
-    lines = [f"{measured['n_voxels']:,} voxels, map of {' x '.join(map(str, measured['map_px']))} px"]
-    for name, bar in BARS.items():
-        worst = measured.get(name.replace("_ms", "_worst_ms")) if name.endswith("_ms") else None
-        more = "" if worst is None else f" (worst {worst})"
-        said = "holds" if measured["holds"][name] else "MISSED"
-        lines.append(f"{name}: {measured[name]}{more}, bar {bar}: {said}")
-    return "\n".join(lines)

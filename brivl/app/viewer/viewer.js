@@ -11,6 +11,7 @@ const ZOOM = [0.8, 40];
 const STEPS = [0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1];
 const WHOLE = { x: 0.5, y: 0.5, zoom: 1 };
 const KEPT = ["map", "layer", "set", "region", "polygon", "picked", "names", "fade", "camera", "limits", "others", "shape", "orbit"];
+const LOOSE = ["picked", "camera", "orbit"]; // what a frame alone can follow
 const FRONT = { yaw: -35, pitch: 18, zoom: 1 };
 
 const SIDES = {
@@ -62,7 +63,15 @@ export class Viewer {
     this.root.style.setProperty("--bv-text", data.theme.text);
     this.root.style.setProperty("--bv-muted", data.theme.muted);
     this.root.style.setProperty("--bv-back", data.theme.background);
-    this.repaint();
+    if (this.painted !== this._state()) return this.repaint();
+    this.panes.forEach((pane) => pane.drawSoon());
+    return this._inHand(this.picked ?? -1);
+  }
+
+  /** All that a picture depends on, but for the camera and the kept voxel. */
+  _state() {
+    const { ground, solid, sets, theme, simulated } = this.data;
+    return JSON.stringify([ground, solid, sets, theme, simulated, KEPT.filter((k) => !LOOSE.includes(k)).map((k) => this[k])]);
   }
 
   _take(view) {
@@ -104,6 +113,7 @@ export class Viewer {
   }
 
   repaint() {
+    this.painted = this._state();
     const views = this.views();
     while (this.panes.length < views.length) this._addPane();
     while (this.panes.length > views.length) this.panes.pop().root.remove();
