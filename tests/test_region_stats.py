@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from brivl.core.regions.bootstrap import expanded_levels
 from brivl.core.regions.region_stats import bh_q, compare, compare_voxels, mask_means, region_means, sign_flip_p
 from brivl.errors import RequestError
 
@@ -97,7 +98,10 @@ def test_bootstrap_interval_is_seeded_and_lies_within_the_data(pair: tuple[np.nd
     assert first.equals(again) and not first["boot_low"].equals(other["boot_low"])
     difference = pair[0] - pair[1]
     assert (first["boot_low"] > difference.min(0)).all() and (first["boot_high"] < difference.max(0)).all()
-    expected = stats.bootstrap((difference[:, 0],), np.mean, method="percentile", rng=np.random.default_rng(0))
+    low, high = expanded_levels(len(difference))
+    expected = stats.bootstrap(
+        (difference[:, 0],), np.mean, method="percentile", confidence_level=high - low, rng=np.random.default_rng(0)
+    )
     np.testing.assert_allclose(
         first.loc[0, ["boot_low", "boot_high"]].astype(float), expected.confidence_interval, atol=6e-4
     )

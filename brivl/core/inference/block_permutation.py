@@ -6,8 +6,9 @@ joint R2 and of split R2 at once (Nichols and Holmes 2002 for max-T; blocks: see
 
 What it is not: the null "this band adds nothing to the other one". A band whose features go along with those of the
 other can have a split R2 above chance and nothing of its own. Nor is it a statement about people: it is this subject,
-these stimuli, this fit. With outer folds, p of each fold is exact; their sum is so only nearly, since the responses of
-one fold trained the predictions of the others. Drifts slower than a block make p too small.
+these stimuli, this fit. With outer folds, p of each fold alone would be exact; the sum over folds varies more than that
+(`Predictions.spread`), so that z is divided by sqrt(2) and p is an approximation. Drifts slower than a block make p too
+small.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class PermutationTests:
     """
 
     r2: np.ndarray  # (1 + n_bands, n_units)
-    z: np.ndarray  # (1 + n_bands, n_units) deviations from the mean over all rearrangements
+    z: np.ndarray  # (1 + n_bands, n_units) deviations from the mean over all rearrangements, over `spread`
     p: np.ndarray
     p_max: np.ndarray
     q: np.ndarray
@@ -56,7 +57,7 @@ def permute_blocks(predictions: Predictions, blocks: Blocks, draws: Draws = Draw
     1951), so that voxels with strong predictions do not outshout the others. Memory does not grow with voxels but for
     the answer; the same seed gives the same answer.
     """
-    return _tests(_of_voxels(predictions, blocks, draws), blocks, draws)
+    return _tests(_of_voxels(predictions, blocks, draws), blocks, draws, predictions.spread)
 
 
 def permute_blocks_of_means(
@@ -67,7 +68,7 @@ def permute_blocks_of_means(
 ) -> PermutationTests:
     """Tests of the mean R2 over the voxels of each region, region -> (n_voxels,) bool; voxels need not be independent,
     since all of them are rearranged alike."""
-    return _tests([_of_means(predictions, masks, blocks)], blocks, draws)
+    return _tests([_of_means(predictions, masks, blocks)], blocks, draws, predictions.spread)
 
 
 def block_pairs(blocks: Blocks) -> tuple[np.ndarray, np.ndarray]:
@@ -120,7 +121,7 @@ def _r2(y: np.ndarray, bands: np.ndarray) -> np.ndarray:
     return np.concatenate([split.sum(0, keepdims=True), split])
 
 
-def _tests(pieces: Iterable[Piece], blocks: Blocks, draws: Draws) -> PermutationTests:
+def _tests(pieces: Iterable[Piece], blocks: Blocks, draws: Draws, spread: float) -> PermutationTests:
     orders = blocks.orders(draws)
     chosen = _chosen(orders, blocks)
     found, highest = [], None
@@ -128,7 +129,8 @@ def _tests(pieces: Iterable[Piece], blocks: Blocks, draws: Draws) -> Permutation
         z = np.stack([_deviations(chosen, row, blocks) for row in products])
         largest = z.max(2)
         highest = largest if highest is None else np.maximum(highest, largest)
-        found.append((r2, z[:, 0], np.where(np.isfinite(r2), (z >= z[:, :1] - TIE).mean(1), np.nan)))
+        seen = z[:, 0] / spread
+        found.append((r2, seen, np.where(np.isfinite(r2), (z >= seen[:, None] - TIE).mean(1), np.nan)))
     r2, z, p = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
     p_max = np.where(np.isfinite(r2), share_at_least(highest, z - TIE), np.nan)
     q = np.stack([bh_q(row) for row in p])

@@ -34,6 +34,16 @@ class Predictions:
     def n_voxels(self) -> int:
         return self.measured.shape[1]
 
+    @property
+    def spread(self) -> float:
+        """By how much a sum over outer folds varies more than rearrangements of its blocks show: sqrt(2), else 1.
+
+        The response of fold f trained the prediction of fold g and the other way round, so that y_f'M y_g is in the sum
+        twice; rearranging held-out blocks given the predictions counts the two as independent. Where M is nearly
+        symmetric, as for ridge, the variance is twice as large; it cannot be larger for such pairs.
+        """
+        return 1.0 if self.parts is None or len(np.unique(self.parts)) < 2 else float(np.sqrt(2))
+
     def scaled(self, n_per_voxel: int) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
         """Batches of voxels, so small that n_per_voxel numbers of each are held at once.
 

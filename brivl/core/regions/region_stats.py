@@ -1,8 +1,8 @@
 """Region means and paired comparison of two models, by region.
 
-Per region: n, means, mean difference with 95 % interval (Student's t, and bootstrap over the pairs), Cohen's d_z,
-paired two-tailed t, Benjamini-Hochberg q over the regions shown, exact sign-flip p with the smallest p that n pairs can
-reach.
+Per region: n, means, mean difference with 95 % interval (Student's t, and bootstrap over the pairs, widened for few of
+them: `expanded_levels`), Cohen's d_z, paired two-tailed t, Benjamini-Hochberg q over the regions shown, exact sign-flip
+p with the smallest p that n pairs can reach.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from brivl.core.regions.bootstrap import expanded_levels
 from brivl.errors import RequestError
 
 Unit = Literal["subject", "voxel"]
@@ -170,7 +171,7 @@ def _tests(a: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> dict[str, 
     difference = a - b
     result = stats.ttest_rel(a, b)
     low, high = result.confidence_interval(0.95)
-    boot = np.quantile(_boot_means(difference, rng), (0.025, 0.975))
+    boot = np.quantile(_boot_means(difference, rng), expanded_levels(difference.size))
     return {
         "ci_low": float(low),
         "ci_high": float(high),

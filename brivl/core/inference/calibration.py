@@ -1,0 +1,116 @@
+"""How often each test says something where there is nothing: simulated studies, rates with intervals, verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+from brivl.core.inference.null_studies import STUDIES
+from brivl.errors import RequestError
+
+LOW, HIGH = 0.03, 0.07  # the bar for the rate of false positives at alpha .05
+FDR = 0.05
+Kind = Literal["holds", "at most", "fdr", "fails", "shown"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One test under one null: what is said of it, and what is expected of its rate.
+
+    holds: between .03 and .07. at most: below .07, less often than .05 by its nature. fdr: at most .05. fails: a test
+    that is shown because it does not hold. shown: no bar.
+    """
+
+    title: str
+    null: str
+    kind: Kind
+
+
+_SUBJECTS = "8 subjects, models do not differ"
+_SILENT = "1 subject, no signal, noise remembers (AR 0.5)"
+_EQUAL = "1 subject, two models that predict equally well"
+_READER = "1 reader, 5 folds of passages, no signal"
+ROWS: Mapping[str, Row] = {
+    "subjects t": Row("paired t over subjects", _SUBJECTS, "holds"),
+    "subjects sign-flip": Row("exact sign-flip over subjects", _SUBJECTS, "holds"),
+    "subjects bootstrap": Row("bootstrap interval over subjects leaves out 0", _SUBJECTS, "holds"),
+    "subjects BH planted": Row("BH over 20 regions: false discoveries", "8 subjects, difference in 8 regions", "fdr"),
+    "blocks joint": Row("block permutation, joint R2, voxel", _SILENT, "holds"),
+    "blocks split": Row("block permutation, split R2, voxel", _SILENT, "holds"),
+    "blocks region": Row("block permutation, mean of a region", _SILENT, "holds"),
+    "blocks max-T": Row("block permutation, max-T: any of 24 voxels", _SILENT, "holds"),
+    "blocks BH": Row("block permutation, BH: any of 24 voxels", _SILENT, "at most"),
+    "blocks BH planted": Row("block permutation, BH: false discoveries", "1 subject, signal in 8 of 24 voxels", "fdr"),
+    "flips": Row("block sign-flip of A less B, voxel", _EQUAL, "holds"),
+    "flips region": Row("block sign-flip of A less B, mean of a region", _EQUAL, "holds"),
+    "flips max-T": Row("block sign-flip, max-T: any of 24 voxels", _EQUAL, "holds"),
+    "flips BH": Row("block sign-flip, BH: any of 24 voxels", _EQUAL, "at most"),
+    "blocks bootstrap": Row("bootstrap interval over blocks leaves out 0", _EQUAL, "holds"),
+    "flips BH planted": Row("block sign-flip, BH: false discoveries", "1 subject, A better in 8 of 24 voxels", "fdr"),
+    "passages joint": Row("permutation of passages, joint R2, voxel", _READER, "holds"),
+    "passages max-T": Row("permutation of passages, max-T: any of 24 voxels", _READER, "holds"),
+    "passages flips": Row("sign-flip of passages, A less B, voxel", "1 reader, models equally good", "at most"),
+    "identical": Row("block sign-flip of A less B, voxel", "1 subject, identical models", "at most"),
+    "flips of fits to noise": Row("block sign-flip of A less B, voxel, alone", _SILENT, "shown"),
+    "voxels t": Row("paired t over voxels, as in many papers", _EQUAL, "fails"),
+    "samples correlation": Row("correlation, samples as if independent", _SILENT, "fails"),
+    "samples difference": Row("t of samples' differences, as if independent", _EQUAL, "fails"),
+    "sentences joint": Row("permutation of single sentences", _READER, "fails"),
+    "blocks power": Row("block permutation: planted voxels found", "1 subject, signal in 8 of 24 voxels", "shown"),
+    "flips power": Row("block sign-flip: planted voxels found", "1 subject, A better in 8 of 24 voxels", "shown"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Share of rejections over studies, with a 95 % interval."""
+
+    name: str
+    row: Row
+    rate: float
+    low: float
+    high: float
+
+    @property
+    def verdict(self) -> str:
+        """ "holds", "does not hold", or "" where there is no bar."""
+        if self.row.kind == "shown":
+            return ""
+        bounds = {"fdr": (0.0, FDR), "at most": (0.0, HIGH)}.get(self.row.kind, (LOW, HIGH))
+        return "holds" if bounds[0] <= self.rate <= bounds[1] else "does not hold"
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether tests that are offered hold, and those that are shown as warnings do not."""
+        return self.row.kind == "shown" or (self.verdict == "holds") == (self.row.kind != "fails")
+
+
+def calibrate(n_studies: int = 500, seed: int = 0, tell: Callable[[float], None] = lambda _share: None) -> list[Rate]:
+    """Rates of all tests, in the order of `ROWS`; the same seed gives the same rates.
+
+    Intervals: Wilson's for tests that a study passes or not, else from the scatter of studies, since voxels of one
+    study are alike. tell(share that is done) may raise. Raises RequestError for fewer than 20 studies.
+    """
+    if n_studies < 20:
+        raise RequestError(f"Wanted 20 studies or more, so that a rate means something, and got {n_studies!r}.")
+    shares: dict[str, list[float]] = {}
+    for i in range(n_studies):
+        tell(i / n_studies)
+        for place, study in enumerate(STUDIES):
+            for name, share in study(np.random.default_rng([seed, place, i])).items():
+                shares.setdefault(name, []).append(share)
+    return [Rate(name, row, *_rate(np.array(shares[name]))) for name, row in ROWS.items()]
+
+
+def _rate(shares: np.ndarray) -> tuple[float, float, float]:
+    """Mean and 95 % interval of shares of studies (n_studies,)."""
+    mean, n = float(shares.mean()), len(shares)
+    if np.isin(shares, (0.0, 1.0)).all():
+        interval = stats.binomtest(int(shares.sum()), n).proportion_ci(method="wilson")
+        return mean, float(interval.low), float(interval.high)
+    half = float(1.96 * shares.std(ddof=1) / np.sqrt(n))
+    return mean, max(0.0, mean - half), min(1.0, mean + half)
