@@ -44,6 +44,7 @@ HOMES = {  # package -> the only places that may import it
     "h5py": ("brivl.data",),
     "faiss": ("brivl.core.ann",),
     "distributed": ("brivl.backend.dask_workers",),
+    "pptx": ("brivl.viz.slides",),
 }
 # What brivl.viz gives to brivl.app, which may name the types.
 HANDED_OVER = {"matplotlib.figure", "plotly.graph_objects"}

@@ -13,6 +13,7 @@ from brivl.app.state import ALL, Choices
 from brivl.backend.fit import Answer, FitRequest
 from brivl.backend.known import Known
 from brivl.backend.methods import Done
+from brivl.backend.page_layers import mean_table
 from brivl.backend.places import BRAIN, region_choices
 from brivl.backend.subjects import SubjectFacts
 
@@ -82,15 +83,7 @@ def look_up(choices: Choices, known: Known, layers: range | None = None) -> Show
 
 def mean_scores(shown: Shown) -> pd.DataFrame:
     """Means over the region's fitted voxels: layer, subject, r2_joint, r2_split_a, r2_split_b, n_voxels; tidy."""
-    rows = []
-    for (layer, subject), answer in sorted(shown.answers.items()):
-        result, inside = answer.result, shown.region(subject)
-        inside = result.selected if inside is None else result.selected & inside
-        if not inside.any():
-            continue
-        joint, (a, b) = result.r2_joint[inside], result.r2_split[:, inside]
-        rows.append((layer, subject, *(float(np.mean(v, dtype=np.float64)) for v in (joint, a, b)), int(inside.sum())))
-    return pd.DataFrame(rows, columns=["layer", "subject", "r2_joint", "r2_split_a", "r2_split_b", "n_voxels"])
+    return mean_table(shown.answers, shown.region)
 
 
 def said_subjects(choices: Choices) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from brivl.app import look, state
@@ -14,13 +13,11 @@ from brivl.app.frame import PageSpec, View
 from brivl.app.running import Run
 from brivl.app.state import Choices
 from brivl.backend.known import Known
-from brivl.core.findings import layers_headline
-from brivl.core.numbers import number
-from brivl.core.regions.region_stats import compare
+from brivl.backend.page_layers import layers_caption, layers_finding
 from brivl.errors import RequestError
-from brivl.viz.layers import MIN_BOX, LayerScores, layer_figure
+from brivl.viz.layers import LayerScores, layer_figure
 from brivl.viz.layers_page import layer_page
-from brivl.viz.style import PLOT_CONFIG, R2, FigureLabel
+from brivl.viz.style import PLOT_CONFIG, FigureLabel
 
 CHART = "layers chart"
 HINT = "Click a dot to choose its layer."
@@ -42,7 +39,9 @@ def _view(shown: Shown) -> View:
     if table.empty:
         raise RequestError(f"No voxel of {shown.choices.region!r} was fitted; choose another region, or all voxels.")
     scores = LayerScores(table, shown.names, selected=shown.choices.layer)
-    label = FigureLabel(_headline(shown, table), _caption(shown, table), shown.known.simulated, _detail(shown))
+    headline = layers_finding(table, shown.names, shown.who)
+    caption = layers_caption(table, shown.who, _where(shown))
+    label = FigureLabel(headline, caption, shown.known.simulated, _detail(shown))
     stem = f"layers_{shown.known.stimulus_kind}_{shown.choices.subject}"
     return View(
         label,
@@ -55,32 +54,8 @@ def _view(shown: Shown) -> View:
     )
 
 
-def _headline(shown: Shown, table: pd.DataFrame) -> str:
-    layers = sorted(table["layer"].unique().tolist())
-    a, b = (table.pivot(index="subject", columns="layer", values=c)[layers] for c in ("r2_split_a", "r2_split_b"))
-    comparison = compare(a.to_numpy(), b.to_numpy(), [str(layer) for layer in layers])
-    joint = table.groupby("layer")["r2_joint"].mean().reindex(layers).to_numpy()
-    if len(layers) > 1:
-        return layers_headline(layers, joint, shown.names, comparison, shown.who)
-    difference = float(comparison.table["difference"].iloc[0])
-    first = int(difference < 0)
-    return (
-        f"Layer {layers[0]}: {shown.names[first]} explains more than {shown.names[1 - first]}, by "
-        f"{number(abs(difference), 2)} {R2} on average ({shown.who}); joint {R2} {number(joint[0], 2)}"
-    )
-
-
-def _caption(shown: Shown, table: pd.DataFrame) -> str:
-    low, high = int(table["n_voxels"].min()), int(table["n_voxels"].max())
-    count = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-    where = "" if shown.choices.region == "all" else f" of {shown.choices.region}"
-    n = table["subject"].nunique()
-    boxes = "Boxes: median and quartiles over subjects, whiskers to 1.5 interquartile ranges. " if n >= MIN_BOX else ""
-    dots = "Dots: subjects, a thin line joins the two models of each." if n > 1 else f"Dots: subject {shown.who}."
-    return (
-        f"Mean over {count} fitted voxels{where}, on held-out data. Line: joint {R2} of both models"
-        f"{' (mean of subjects)' if n > 1 else ''}. {boxes}{dots}"
-    )
+def _where(shown: Shown) -> str:
+    return "" if shown.choices.region == "all" else f" of {shown.choices.region}"
 
 
 def _detail(shown: Shown) -> str:

@@ -60,7 +60,7 @@ def _data(done: Done) -> str:
     voxels = f"{min(n):,}" if min(n) == max(n) else f"{min(n):,} to {max(n):,}"
     chosen = f" with explainable variance above {done.preset.ev_threshold:g}" if _has_ev(done) else ""
     return (
-        f"{kind}: {known.name}{where}, {_listed('subject', done.subjects)}, {rows}{tr}; "
+        f"{kind}: {known.short_name}{where}, {_listed('subject', done.subjects)}, {rows}{tr}; "
         f"{voxels} voxels{chosen} entered the fit."
     )
 

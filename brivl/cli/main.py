@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         listing,
         reproducing,
         retrieving,
+        sharing,
         sweeping,
     )
 
@@ -78,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         imagine,
         attending,
         retrieving,
+        sharing,
         cache,
     ):
         module.add_verbs(verbs)

@@ -32,6 +32,7 @@ class Page:
     height: float
     base: float
     headline: float
+    headed: bool = True  # False where the headline stands elsewhere, as the title of a slide
 
 
 SLIDE = Page(13.333, 7.5, 18, 26)
@@ -83,13 +84,19 @@ def new_page(label: FigureLabel, page: Page) -> Figure:
     figure = Figure(figsize=(page.width, page.height), facecolor="white")
     FigureCanvasAgg(figure)
     pad = page.base / POINTS
-    head = _wrap(label.headline, page.width - 2 * pad, page.headline * 1.06)
-    figure.text(pad / page.width, 1 - pad / page.height, head, size=page.headline, weight="bold", va="top", ha="left")
-    top = pad * 1.8 + 1.25 * page.headline / POINTS * (head.count("\n") + 1)
+    top = _headline(figure, label, page) if page.headed else pad
     bottom = _footer(figure, label, page)
     body = (pad / page.width, bottom / page.height, 1 - 2 * pad / page.width, 1 - (top + bottom) / page.height)
     figure.set_layout_engine("constrained", rect=body)
     return figure
+
+
+def _headline(figure: Figure, label: FigureLabel, page: Page) -> float:
+    """Write the headline; returns the height it takes, in inches."""
+    pad = page.base / POINTS
+    head = _wrap(label.headline, page.width - 2 * pad, page.headline * 1.06)
+    figure.text(pad / page.width, 1 - pad / page.height, head, size=page.headline, weight="bold", va="top", ha="left")
+    return pad * 1.8 + 1.25 * page.headline / POINTS * (head.count("\n") + 1)
 
 
 def _footer(figure: Figure, label: FigureLabel, page: Page) -> float:

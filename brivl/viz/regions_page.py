@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,7 +20,7 @@ def region_page(scores: RegionScores, label: FigureLabel, page: Page = SLIDE) ->
     """Matplotlib page with the content of `region_figure`; grows downwards when the rows need more than `page` has."""
     rows = 1.9 * page.base / POINTS * scores.n_regions
     height = max(page.height, rows + 0.42 * page.height)
-    page = Page(page.width, height, page.base, page.headline)
+    page = replace(page, height=height)
     with print_style(page):
         figure = new_page(label, page)
         bars, text = figure.subplots(1, 2, sharey=True, width_ratios=(5, 1))

@@ -1,0 +1,210 @@
+"""Plates by what is asked, without a page: the command line's way to a figure with all that it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from brivl.backend.features import Progress, silent
+from brivl.backend.fit import Answer, FitRequest, fit
+from brivl.backend.flatmaps import make_flatmap, own_flatmap
+from brivl.backend.known import Known, look_at
+from brivl.backend.map_scores import mean_scores
+from brivl.backend.page_layers import layers_caption, layers_finding, mean_table
+from brivl.backend.page_regions import region_parts
+from brivl.backend.places import NOUNS, coordinates, levels_of, masks_of
+from brivl.backend.plate import Key, Plate
+from brivl.backend.subjects import SubjectFacts, keep_facts
+from brivl.core.findings import joint_headline, layer_headline, voxel_headline
+from brivl.core.numbers import round_limit
+from brivl.data.dataset import check_subject
+from brivl.errors import RequestError
+from brivl.store.artifacts import Store
+from brivl.viz.style import R2, FigureLabel
+
+ALL = "all"
+MAPS = ("joint", "a", "b", "pair", "difference")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a user asks for; subjects ("all",) are all of the dataset."""
+
+    dataset: str
+    models: tuple[str, str]
+    layers: tuple[int, ...]
+    subjects: tuple[str, ...]
+    page: str = "layers"
+    settings: Mapping[str, str] = field(default_factory=dict)  # preset, pooling, map, level where not as usual
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Answers to what was asked."""
+
+    store: Store
+    asked: Asked
+    known: Known
+    answers: Mapping[Key, Answer]
+    facts: Mapping[str, SubjectFacts]
+
+    @property
+    def names(self) -> tuple[str, str]:
+        offers = self.known.offers
+        a, b = (offers[m].title if m in offers else m for m in self.asked.models)
+        return (a, b) if a != b else (f"{a} (1st)", f"{b} (2nd)")
+
+    @property
+    def subjects(self) -> list[str]:
+        return list(self.facts)
+
+    @property
+    def who(self) -> str:
+        return self.subjects[0] if len(self.subjects) == 1 else f"{len(self.subjects)} subjects"
+
+    @property
+    def layer(self) -> int:
+        return self.asked.layers[-1]
+
+    def setting(self, name: str, default: str) -> str:
+        return self.asked.settings.get(name) or default
+
+    def label(self, headline: str, caption: str) -> FigureLabel:
+        layer = "" if self.asked.page == "layers" else f", layer {self.layer}"
+        detail = f"{self.known.short_name}, {self.who}{layer}, preset {self.setting('preset', 'strict')}"
+        return FigureLabel(headline, caption, self.known.simulated, detail)
+
+    def plate(self, stem: str, label: FigureLabel, table: pd.DataFrame, draw: Callable) -> Plate:
+        all_of_them = len(self.subjects) == len(self.known.subjects) > 1
+        fields = {
+            "data": self.known.name, "a": self.asked.models[0], "b": self.asked.models[1], "layer": str(self.layer),
+            "subject": "All" if all_of_them else self.subjects[0], "preset": self.setting("preset", "strict"),
+            **{name: self.asked.settings[name] for name in ("pooling", "map", "level") if self.setting(name, "")},
+        }  # fmt: skip
+        return Plate(
+            self.asked.page, stem, label, table, draw, self.known, self.answers, self.facts, fields, self.layer
+        )
+
+
+def make_plate(store: Store, asked: Asked, progress: Progress = silent) -> Plate:
+    """The figure asked for; answers that are missing are fitted. Raises BrivlError for what cannot be answered."""
+    if asked.page not in PAGES:
+        raise RequestError(f"Wanted a page out of {sorted(PAGES)} and got {asked.page!r}.")
+    if len(asked.layers) != 1 and asked.page != "layers":
+        raise RequestError(
+            f"The page {asked.page!r} shows one layer, and {len(asked.layers)} were asked for; name one."
+        )
+    known = look_at(store, asked.dataset)
+    subjects = known.subjects if asked.subjects == (ALL,) else asked.subjects
+    for subject in subjects:
+        check_subject(known.dataset, subject)
+    answers = {}
+    for layer in asked.layers:
+        for subject in subjects:
+            request = FitRequest(
+                known.name, asked.models, layer, subject, asked.settings.get("preset") or "strict",
+                asked.settings.get("pooling") or None,
+            )  # fmt: skip
+            answers[layer, subject] = fit(store, request, progress)
+    facts = {subject: keep_facts(store, known.dataset, subject) for subject in subjects}
+    return PAGES[asked.page](_Found(store, asked, known, answers, facts))
+
+
+def _layers(found: _Found) -> Plate:
+    from brivl.viz.layers import LayerScores
+    from brivl.viz.layers_page import layer_page
+
+    table = mean_table(found.answers)
+    if table.empty:
+        raise RequestError("No voxel was fitted; ask for another subject or preset.")
+    label = found.label(layers_finding(table, found.names, found.who), layers_caption(table, found.who))
+    scores = LayerScores(table, found.names, selected=found.layer)
+    stem = f"layers_{found.known.stimulus_kind}_{found.subjects[0] if len(found.subjects) == 1 else 'All'}"
+    return found.plate(stem, label, table, lambda page: layer_page(scores, label, page))
+
+
+def _flatmap(found: _Found) -> Plate:
+    from brivl.viz.flatmap_page import flatmap_page
+    from brivl.viz.painting import MapScores
+
+    subject, kind = found.subjects[0], found.setting("map", "joint")
+    voxels = found.facts[subject].voxels
+    if any(not np.array_equal(other.voxels.ijk, voxels.ijk) for other in found.facts.values()):
+        raise RequestError("These subjects have different voxels, so there is no mean map. Choose one subject.")
+    if kind not in MAPS:
+        raise RequestError(f"Wanted a map out of {list(MAPS)} and got {kind!r}.")
+    geometry = make_flatmap(found.store, voxels, own_flatmap(found.known.dataset, subject))
+    joint, a, b = mean_scores([answer.result for answer in found.answers.values()])
+    regions = masks_of(voxels, "roi" if voxels.rois else "region") if levels_of(voxels) else {}
+    scores = MapScores(joint, a, b, found.names, regions)
+    painting = _painting(kind, geometry, scores)
+    if kind == "joint":
+        headline = joint_headline(found.layer, joint, found.who)
+    else:
+        headline = voxel_headline(found.layer, found.names, a, b, found.who)
+    label = found.label(headline, _map_caption(kind, found, joint, geometry.space))
+    stem = f"flatmap_{kind}_layer{found.layer:02d}_{subject if len(found.subjects) == 1 else 'All'}"
+    table = _voxel_table(found, scores)
+    return found.plate(stem, label, table, lambda page: flatmap_page(geometry, painting, label, page))
+
+
+def _painting(kind: str, geometry: object, scores: object) -> object:
+    from brivl.viz import painting as p
+
+    split = round_limit(np.concatenate([scores.a, scores.b]))
+    if kind == "joint":
+        return p.paint_joint(geometry, scores, (0.0, round_limit(scores.joint)))
+    if kind == "pair":
+        return p.paint_pair(geometry, scores, (0.0, split))
+    if kind == "difference":
+        return p.paint_difference(geometry, scores, round_limit(scores.a - scores.b))
+    side = "ab".index(kind)
+    return p.paint_value(
+        geometry, scores, (scores.a, scores.b)[side], ((0.0, split), f"Split {R2} of {scores.names[side]}")
+    )
+
+
+def _map_caption(kind: str, found: _Found, joint: np.ndarray, space: str) -> str:
+    a, b = found.names
+    what = {
+        "joint": f"Joint {R2} of both models", "a": f"Split {R2} of {a}", "b": f"Split {R2} of {b}",
+        "pair": f"Split {R2} of {a} (to the right in the legend) and of {b} (upwards)",
+        "difference": f"Split {R2} of {a} minus that of {b}",
+    }[kind]  # fmt: skip
+    n = len(found.subjects)
+    mean = f", mean over the subjects in whom a voxel was fitted ({n})" if n > 1 else ""
+    fitted = int(np.isfinite(joint).sum())
+    count = f"{fitted:,} of {len(joint):,} voxels were fitted"
+    return f"{what} on held-out data{mean}; {count}, the others are clear. {space}."
+
+
+def _voxel_table(found: _Found, scores: object) -> pd.DataFrame:
+    """One row per fitted voxel."""
+    voxels = found.facts[found.subjects[0]].voxels
+    table = pd.DataFrame(np.asarray(voxels.ijk), columns=["i", "j", "k"])
+    table.insert(0, "voxel", np.arange(len(table)))
+    mm = coordinates(voxels)
+    if mm is not None:
+        table[["x_mm", "y_mm", "z_mm"]] = np.round(mm, 2)
+    table = table.assign(r2_joint=scores.joint, r2_split_a=scores.a, r2_split_b=scores.b)
+    return table[np.isfinite(scores.joint)]
+
+
+def _regions(found: _Found) -> Plate:
+    from brivl.viz.regions_page import region_page
+
+    levels = levels_of(found.facts[found.subjects[0]].voxels)
+    level = found.setting("level", levels[0] if levels else "")
+    if level not in levels:
+        raise RequestError(f"Wanted a level out of {list(levels)} for the regions of these voxels and got {level!r}.")
+    parts = region_parts(found.answers, {s: f.voxels for s, f in found.facts.items()}, level, found.names)
+    headline = layer_headline(found.layer, found.names, parts.comparison, found.who, NOUNS[level])
+    label = found.label(headline, parts.caption)
+    stem = f"regions_{level}_layer{found.layer:02d}_{found.subjects[0] if len(found.subjects) == 1 else 'All'}"
+    return found.plate(stem, label, parts.table, lambda page: region_page(parts.scores, label, page))
+
+
+PAGES: dict[str, Callable[[_Found], Plate]] = {"layers": _layers, "flatmap": _flatmap, "regions": _regions}

@@ -1,0 +1,80 @@
+"""Maps of a bundle: NIfTI files with names and sidecars in the form of BIDS derivatives."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from brivl.backend.fingerprints import scores_digest
+from brivl.backend.fit import fit_key
+from brivl.backend.plate import Plate
+from brivl.core.records import Voxels
+from brivl.store.artifacts import Store
+from brivl.store.manifests import versions
+
+SPACES = {"pycortex-S1": "S1fullhead", "fsaverage5": "MNI152"}
+WHAT = {
+    "joint": "R2 of both models together on held-out data",
+    "a": "Split R2 (product measure) of the first model on held-out data; with that of the second it adds up to joint",
+    "b": "Split R2 (product measure) of the second model on held-out data; with that of the first it adds up to joint",
+}
+
+
+def map_name(plate: Plate, subject: str, what: str) -> str:
+    """ "maps/sub-S01/sub-S01_task-phantommovie_space-S1fullhead_stat-r2_desc-simulatedLayer08Joint_statmap"."""
+    voxels = plate.facts[subject].voxels
+    described = f"{'simulated' if plate.known.simulated else ''}Layer{plate.map_layer:02d}{what.capitalize()}"
+    described = described[0].lower() + described[1:]
+    parts = [f"task-{_word(plate.known.short_name)}", f"space-{_space(voxels)}", "stat-r2", f"desc-{described}"]
+    who = f"sub-{_word(subject.removeprefix('sub-'))}"
+    return f"maps/{who}/{'_'.join([who, *parts])}_statmap"
+
+
+def why_no_maps(plate: Plate) -> str:
+    """Why there is no map, "" where there is one for each subject."""
+    without = [s for s, facts in plate.facts.items() if facts.voxels.affine is None]
+    if not without:
+        return ""
+    return (
+        f"{', '.join(without)}: the places of the voxels in mm are not known ({plate.facts[without[0]].voxels.space})"
+    )
+
+
+def map_files(store: Store, plate: Plate) -> dict[str, bytes]:
+    """NIfTI files and sidecars by name; nothing for subjects whose voxels have no place in mm."""
+    from brivl.data.map_file import nifti_bytes  # nibabel
+
+    files = {}
+    for (subject, what), values in plate.maps().items():
+        voxels = plate.facts[subject].voxels
+        if voxels.affine is not None:
+            stem = map_name(plate, subject, what)
+            files[f"{stem}.nii.gz"] = nifti_bytes(voxels, values)
+            files[f"{stem}.json"] = _sidecar(store, plate, subject, what)
+    return files
+
+
+def _sidecar(store: Store, plate: Plate, subject: str, what: str) -> bytes:
+    answer, voxels = plate.answers[plate.map_layer, subject], plate.facts[subject].voxels
+    about: dict[str, Any] = {
+        "Description": WHAT[what], "Statistic": "R2", "Units": "share of variance",
+        "SpatialReference": voxels.space, "Simulated": plate.known.simulated, "Dataset": plate.known.short_name,
+        "Subject": subject, "Layer": plate.map_layer, "Models": dict(zip("ab", answer.request.models, strict=True)),
+        "Preset": answer.request.preset, "Pooling": answer.request.pooling,
+        "VoxelsFitted": int(answer.result.selected.sum()), "NotFitted": "NaN",
+        "FitKey": fit_key(store, answer.request, plate.known.dataset).digest,
+        "ScoresSha256": scores_digest(answer.result),
+        "GeneratedBy": [{"Name": "BriVL explorer", "Version": versions()["brivl"]}],
+    }  # fmt: skip
+    label = {"Label": plate.simulated_label} if plate.simulated_label else {}
+    return (json.dumps(label | about, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _space(voxels: Voxels) -> str:
+    return SPACES.get(voxels.flatmap) or _word(voxels.space)
+
+
+def _word(text: str) -> str:
+    """Letters and digits only, as BIDS wants values to be."""
+    return re.sub(r"[^0-9A-Za-z]+", "", text) or "unknown"
