@@ -168,6 +168,7 @@ def test_panes_are_linked(page: Any, sample: Sample) -> None:
     page.locator(".pane select[title='Map of this pane']").nth(1).select_option("difference")
     off = np.abs(pixels(page, 1) - sample.painted("difference", page.evaluate("window.viewer().views()[1].layer")))
     assert (off > 1.5).mean() < 0.002
+    assert page.locator(".scale").count() == 2, "one scale for each kind of map"
     page.mouse.move(*at_voxel(page, 333))
     shown = [page.locator(".ring.cursor").nth(i).is_visible() for i in range(3)]
     assert shown == [False, True, True]

@@ -27,7 +27,7 @@ from brivl.viz.style import R2, theme_of
 
 KEY = "voxel card"
 AUTO = "time courses are computed"  # in the session: asked for once, then for every voxel that is clicked
-MEASURED = "#9AA5B1"  # grey that is seen on light and dark
+MEASURED = {"light": "#9AA5B1", "dark": "#66717E"}  # quieter than the prediction
 Fact = tuple[str, str, str]  # name, value, kind ("" or "truth")
 
 
@@ -121,7 +121,7 @@ def card_data(card: OnCard, course: Course | None, packed: Packed | None) -> dic
         "truth": None if planted is None else {"layer": planted}, "course": None if packed is None else packed.id,
         "theme": {
             "text": theme.text, "muted": theme.muted, "background": theme.background, "joint": theme.joint,
-            "a": theme.a_text, "b": theme.b_text, "truth": theme.truth, "measured": MEASURED,
+            "a": theme.a_text, "b": theme.b_text, "truth": theme.truth, "measured": MEASURED[look.theme()],
         },
     }  # fmt: skip
 

@@ -49,6 +49,7 @@ export class Card {
     this.root.style.setProperty("--bv-text", data.theme.text);
     this.root.style.setProperty("--bv-muted", data.theme.muted);
     this.root.style.setProperty("--bv-back", data.theme.background);
+    this.root.style.setProperty("--bv-truth", data.theme.truth);
     add(this.root, "h3", "", data.title);
     this._facts();
     const charts = add(this.root, "div", "charts");

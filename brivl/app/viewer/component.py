@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parent
 # Each file needs only files before it.
 FILES = (
     "bytes.js", "ground.js", "scores.js", "colour.js", "painter.js", "solid.js", "scale.js", "curve.js", "card.js",
-    "overlay.js", "controls.js", "pane.js", "viewer.js", "main.js",
+    "overlay.js", "controls.js", "readout.js", "keys.js", "pane.js", "viewer.js", "main.js",
 )  # fmt: skip
 IMPORT = re.compile(r"^import .*?;\n", re.MULTILINE | re.DOTALL)
 EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)

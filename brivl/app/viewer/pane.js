@@ -4,6 +4,7 @@ import { colourCells, curvaturePicture, greyBetween, opaque, styleOf } from "./c
 import { simplified } from "./ground.js";
 import { Overlay } from "./overlay.js";
 import { Painter } from "./painter.js";
+import { readOut, regionReadOut } from "./readout.js";
 import { SolidView, axesOf, dot } from "./solid.js";
 
 const FADED = 0.35; // opacity outside the selection
@@ -239,7 +240,7 @@ export class Pane {
       this.tip.style.display = "none";
       return;
     }
-    this.tip.textContent = this.viewer.shape === "regions" ? this.viewer.regionReadOut(this.vertex, this.view) : this.viewer.readOut(voxel, this.view);
+    this.tip.textContent = this.viewer.shape === "regions" ? regionReadOut(this.viewer.solid, this.vertex, this.view) : readOut(this.ground, voxel, this.view);
     this.tip.style.display = "block";
     const { clientWidth: width, clientHeight: height } = this.stage;
     const box = this.viewer.boxOf(this.stage);

@@ -1,13 +1,14 @@
 // The viewer: what is shown, by which panes, and what Python is told once it has settled.
 
-import { Controls, MAP_NAMES, PaneHead } from "./controls.js";
+import { Controls, PaneHead } from "./controls.js";
 import { drawCurve } from "./curve.js";
+import { ZOOM, onKey } from "./keys.js";
 import { Pane } from "./pane.js";
+import { readOut } from "./readout.js";
 import { Scale } from "./scale.js";
 import { number } from "./scores.js";
 
 const SETTLED = { click: 0, select: 0, layer: 450, map: 150, look: 700 }; // ms until Python hears of a change
-const ZOOM = [0.8, 40];
 const STEPS = [0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1];
 const WHOLE = { x: 0.5, y: 0.5, zoom: 1 };
 const KEPT = ["map", "layer", "set", "region", "polygon", "picked", "names", "fade", "camera", "limits", "others", "shape", "orbit"];
@@ -34,7 +35,14 @@ export class Viewer {
     [this.grid.className, this.side.className] = ["panes", "side"];
     this.body.append(this.grid, this.side);
     this.root.append(this.body);
-    this.scale = new Scale(this.side);
+    this.scaleBox = document.createElement("div");
+    this.scaleBox.className = "scales";
+    this.side.append(this.scaleBox);
+    this.scales = [];
+    this.live = document.createElement("div");
+    this.live.className = "live";
+    this.live.setAttribute("aria-live", "polite");
+    this.root.append(this.live);
     this.limitBox = this._limitBox();
     this.note = document.createElement("div");
     this.note.className = "scale-note";
@@ -43,7 +51,7 @@ export class Viewer {
     this.side.append(this.curveBox);
     this.panes = [];
     Object.assign(this, { tool: "pan", seq: 0, sent: 0, camera: { ...WHOLE }, picked: null, polygon: null, others: [], shape: "flat", orbit: { ...FRONT } });
-    this.root.addEventListener("keydown", (event) => this._key(event));
+    this.root.addEventListener("keydown", (event) => onKey(this, event));
     this.watch = new ResizeObserver(() => this.panes.forEach((pane) => pane.drawSoon()));
     this.watch.observe(this.grid);
     this.root.brivl = this; // for tests and the bench
@@ -141,8 +149,13 @@ export class Viewer {
 
   _legend() {
     const { style } = this.panes[0];
-    const luts = { ...this.ground.luts, layers: this.layerColours(this.scores) };
-    this.scale.set(style, luts, this.scores.meta.names, this.scores.layers);
+    const first = (pane) => this.panes.find((p) => p.style.title === pane.style.title && p.style.mode === pane.style.mode);
+    const shown = (this.scaled = this.panes.filter((pane) => first(pane) === pane));
+    while (this.scales.length < shown.length) this.scales.push(new Scale(this.scaleBox));
+    while (this.scales.length > shown.length) this.scales.pop().root.remove();
+    shown.forEach(({ style: each, view: { scores } }, i) => {
+      this.scales[i].set(each, { ...this.ground.luts, layers: this.layerColours(scores) }, scores.meta.names, scores.layers);
+    });
     this.note.textContent = this.shape === "regions"
       ? "Each AAL region has the mean of its fitted voxels; subcortical regions lie below, enlarged." : "";
     this.limitBox.style.display = style.scale ? "" : "none";
@@ -160,28 +173,6 @@ export class Viewer {
     return this.region ? this.ground.members({ region: this.region }) : null;
   }
 
-  readOut(voxel, { scores, layer, map }) {
-    const { a, b } = scores.layer(layer);
-    const [nameA, nameB] = scores.meta.names;
-    const ijk = [0, 1, 2].map((k) => this.ground.ijk[3 * voxel + k]);
-    const lines = [this.ground.regionsOf(voxel).join(", ") || "no region", `voxel ${voxel.toLocaleString("en")} (${ijk.join(", ")})${this._mm(ijk)}`];
-    if (a[voxel] !== a[voxel]) return [...lines, "not fitted"].join("\n");
-    lines.push(`joint R² ${number(a[voxel] + b[voxel])}`, `${nameA} ${number(a[voxel])}`, `${nameB} ${number(b[voxel])}`);
-    if (scores.ev && scores.ev[voxel] === scores.ev[voxel]) lines.push(`explainable variance ${number(scores.ev[voxel])}`);
-    if (map === "best") {
-      const { place, margin } = scores.bestLayer();
-      lines.push(place[voxel] > 0 ? `best layer ${scores.layers[place[voxel] - 1]}, ${Math.round(100 * margin[voxel])} % above the others` : "no layer predicts it");
-    }
-    return lines.join("\n");
-  }
-
-  _mm(ijk) {
-    const { affine } = this.ground.meta;
-    if (!affine) return "";
-    const mm = [0, 1, 2].map((r) => Math.round(affine[r][0] * ijk[0] + affine[r][1] * ijk[1] + affine[r][2] * ijk[2] + affine[r][3]));
-    return `, ${mm.map((v) => number(v, 4)).join(", ")} mm`;
-  }
-
   /** The pointer is over a voxel of a pane; -1: over none. Other panes and the scale show it too. */
   hover(pane, voxel, event) {
     if (event) pane.showTip(voxel, event.clientX, event.clientY);
@@ -193,8 +184,11 @@ export class Viewer {
   }
 
   _inHand(voxel) {
-    const values = voxel >= 0 ? this.scores.layer(this.layer) : null;
-    this.scale.point(values && { a: values.a[voxel], b: values.b[voxel] });
+    this.scales.forEach((scale, i) => {
+      const { scores, layer } = this.scaled[i].view;
+      const at = voxel >= 0 ? scores.layer(layer) : null;
+      scale.point(at && { a: at.a[voxel], b: at.b[voxel] });
+    });
     cancelAnimationFrame(this.curving);
     this.curving = requestAnimationFrame(() => this._curve(voxel));
   }
@@ -232,7 +226,8 @@ export class Viewer {
 
   pick(voxel) {
     this.picked = voxel < 0 ? null : voxel;
-    this.panes.forEach((pane) => pane._place(pane.ring, this.picked));
+    this.live.textContent = voxel < 0 ? "" : readOut(this.ground, voxel, this.panes[0].view);
+    this.panes.forEach((pane) => pane.drawSoon());
     this._inHand(voxel);
     this.settle("click");
   }
@@ -276,16 +271,6 @@ export class Viewer {
     return box;
   }
 
-  /** What the region of a vertex has on the mean. */
-  regionReadOut(vertex, { scores, layer }) {
-    const r = vertex >= 0 ? this.solid.region[vertex] : 0;
-    const { a, b, n } = this.solid.regionMeans(scores.layer(layer));
-    const [nameA, nameB] = scores.meta.names;
-    const lines = [this.solid.meta.region_names[r] ?? "no region"];
-    if (a[r] !== a[r]) return [...lines, "no voxel fitted"].join("\n");
-    return [...lines, `mean of ${n[r]} voxels`, `joint R² ${number(a[r] + b[r])}`, `${nameA} ${number(a[r])}`, `${nameB} ${number(b[r])}`].join("\n");
-  }
-
   // Camera, shared by all panes
 
   setShape(shape) { this._change("look", { shape }); }
@@ -326,44 +311,6 @@ export class Viewer {
   }
 
   boxOf(stage) { return stage.getBoundingClientRect(); }
-
-  // Keyboard
-
-  _key(event) {
-    if (event.target !== this.root || event.ctrlKey || event.metaKey || event.altKey) return;
-    const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-    const { layers } = this.scores;
-    const does = {
-      "[": () => this.setLayerAt(layers.indexOf(this.layer) - 1),
-      "]": () => this.setLayerAt(layers.indexOf(this.layer) + 1),
-      m: () => this.setMap(MAP_NAMES[(MAP_NAMES.indexOf(this.map) + 1) % MAP_NAMES.length]),
-      n: () => this.setNames(!this.names),
-      e: () => this.setFade(!this.fade),
-      0: () => this.resetCamera(),
-      "+": () => this._aim({ ...this.camera, zoom: Math.min(ZOOM[1], this.camera.zoom * 1.25) }),
-      "-": () => this._aim({ ...this.camera, zoom: Math.max(ZOOM[0], this.camera.zoom / 1.25) }),
-      Escape: () => this.clear(),
-    }[event.key];
-    if (arrows[event.key]) this._arrow(arrows[event.key], event.shiftKey);
-    else if (does) does();
-    else return;
-    event.preventDefault();
-  }
-
-  /** Arrows move the map; with Shift the picked voxel goes to its neighbour. */
-  _arrow([dx, dy], walks) {
-    if (this.shape !== "flat") return this._orbit({ ...this.orbit, yaw: this.orbit.yaw + 6 * dx, pitch: Math.min(90, Math.max(-90, this.orbit.pitch - 6 * dy)) });
-    if (!walks) {
-      const step = 0.08 / this.camera.zoom;
-      return this._aim({ ...this.camera, x: this.camera.x + dx * step, y: this.camera.y + dy * step });
-    }
-    const from = this.picked === null ? [this.camera.x * this.ground.width, this.camera.y * this.ground.height] : this.ground.place(this.picked);
-    for (let far = 1; from && far < 60; far++) {
-      const voxel = this.ground.voxelAt(from[0] + dx * far, from[1] + dy * far);
-      if (voxel >= 0 && voxel !== this.picked) return this.pick(voxel);
-    }
-    return undefined;
-  }
 
   close() {
     clearTimeout(this.telling);

@@ -1,0 +1,42 @@
+// What stands beside the pointer.
+
+import { number } from "./scores.js";
+
+/** Region, voxel and values of a voxel in a view {scores, layer, map}, one a line. */
+export function readOut(ground, voxel, { scores, layer, map }) {
+  const { a, b } = scores.layer(layer);
+  const [nameA, nameB] = scores.meta.names;
+  const ijk = [0, 1, 2].map((k) => ground.ijk[3 * voxel + k]);
+  const lines = [
+    ground.regionsOf(voxel).join(", ") || "no region",
+    `voxel ${voxel.toLocaleString("en")} (${ijk.join(", ")})${placeInMm(ground, ijk)}`,
+  ];
+  if (a[voxel] !== a[voxel]) return [...lines, "not fitted"].join("\n");
+  lines.push(`joint R² ${number(a[voxel] + b[voxel])}`, `${nameA} ${number(a[voxel])}`, `${nameB} ${number(b[voxel])}`);
+  if (scores.ev && scores.ev[voxel] === scores.ev[voxel]) lines.push(`explainable variance ${number(scores.ev[voxel])}`);
+  if (map === "best") lines.push(bestLayer(scores, voxel));
+  return lines.join("\n");
+}
+
+function bestLayer(scores, voxel) {
+  const { place, margin } = scores.bestLayer();
+  if (!(place[voxel] > 0)) return "no layer predicts it";
+  return `best layer ${scores.layers[place[voxel] - 1]}, ${Math.round(100 * margin[voxel])} % above the others`;
+}
+
+function placeInMm({ meta: { affine } }, ijk) {
+  if (!affine) return "";
+  const mm = [0, 1, 2].map((r) => Math.round(affine[r][0] * ijk[0] + affine[r][1] * ijk[1] + affine[r][2] * ijk[2] + affine[r][3]));
+  return `, ${mm.map((v) => number(v, 4)).join(", ")} mm`;
+}
+
+/** What the region of a vertex has on the mean. */
+export function regionReadOut(solid, vertex, { scores, layer }) {
+  const r = vertex >= 0 ? solid.region[vertex] : 0;
+  const { a, b, n } = solid.regionMeans(scores.layer(layer));
+  const [nameA, nameB] = scores.meta.names;
+  const name = solid.meta.region_names[r] ?? "no region";
+  if (a[r] !== a[r]) return `${name}\nno voxel fitted`;
+  const values = [`joint R² ${number(a[r] + b[r])}`, `${nameA} ${number(a[r])}`, `${nameB} ${number(b[r])}`];
+  return [name, `mean of ${n[r]} voxels`, ...values].join("\n");
+}
