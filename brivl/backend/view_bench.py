@@ -45,7 +45,7 @@ def bench_views(n_voxels: int) -> dict[str, Any]:
         raise RequestError("Wanted Chromium; install it (apt-get install chromium) or name it in BRIVL_CHROMIUM.")
     with tempfile.TemporaryDirectory(prefix="brivl-bench-") as folder:
         fill_store(Store(Path(folder)), n_voxels)
-        with _server(Path(folder)) as address, sync_playwright() as playwright:
+        with server_on(Path(folder)) as address, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=list(SOFTWARE))
             _open(browser, address)[0].close()  # imports and the cached arrays of the server are nobody's first paint
             measured = _measure(browser, address, n_voxels)
@@ -96,7 +96,7 @@ def _open(browser: Any, address: str) -> tuple[Any, list[int]]:
 
 
 @contextmanager
-def _server(cache: Path) -> Iterator[str]:
+def server_on(cache: Path) -> Iterator[str]:
     """The address of an explorer of its own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
