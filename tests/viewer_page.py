@@ -72,6 +72,6 @@ def viewer_data(ground: Packed, sets: Mapping[str, Packed], **view: Any) -> dict
         "theme": {
             "text": theme.text, "muted": theme.muted, "background": theme.background, "a": theme.a_text,
             "b": theme.b_text, "joint": theme.joint, "curvature": list(theme.curvature), "negative": theme.negative,
-            "dark": False,
+            "dark": False, "truth": theme.truth, "measured": "#9AA5B1",
         },
     }  # fmt: skip

@@ -21,7 +21,7 @@ from brivl.backend.solids import has_solid
 from brivl.core.records import FlatmapGeometry, Voxels
 from brivl.viz.map_payload import RegionMasks
 from brivl.viz.painting import MapScores
-from brivl.viz.style import FigureLabel, theme_of
+from brivl.viz.style import MEASURED, FigureLabel, theme_of
 
 KEY = "map viewer"
 SEQ = "map news"  # in the session: number of the last news that was taken
@@ -102,7 +102,7 @@ def _data(on_map: OnMap, label: FigureLabel, looked: map_state.MapLook) -> dict[
         "theme": {
             "text": theme.text, "muted": theme.muted, "background": theme.background, "a": theme.a_text,
             "b": theme.b_text, "joint": theme.joint, "curvature": list(theme.curvature), "negative": theme.negative,
-            "dark": look.theme() == "dark",
+            "dark": look.theme() == "dark", "truth": theme.truth, "measured": MEASURED[look.theme()],
         },
         "view": view_of(shown.choices, looked) | {"limits": limits_of(on_map, looked)},
     }  # fmt: skip

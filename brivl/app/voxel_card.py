@@ -23,11 +23,10 @@ from brivl.core.records import Truth, Voxels
 from brivl.data.contact_sheet import COLUMNS, TILE
 from brivl.errors import BrivlError
 from brivl.viz.packing import Packed, pack
-from brivl.viz.style import R2, theme_of
+from brivl.viz.style import MEASURED, R2, theme_of
 
 KEY = "voxel card"
 AUTO = "time courses are computed"  # in the session: asked for once, then for every voxel that is clicked
-MEASURED = {"light": "#9AA5B1", "dark": "#66717E"}  # quieter than the prediction
 Fact = tuple[str, str, str]  # name, value, kind ("" or "truth")
 
 
@@ -57,6 +56,7 @@ def draw(shown: Shown, layers: Shown, regions: Mapping[str, np.ndarray], looked:
     """The card, where there is something to say; below it what computes the time course."""
     place = place_of(looked, shown.choices.region)
     if place is None:
+        component.card(KEY, {"kind": "card", "empty": True})  # there already when a voxel is clicked
         return
     voxels = shown.facts[shown.subjects[0]].voxels
     try:

@@ -16,6 +16,7 @@ B = "#D6604D"
 JOINT = "#404040"
 TRUTH = "#1B7837"
 TRUTH_DASH = "dash"
+MEASURED = {"light": "#9AA5B1", "dark": "#66717E"}  # a measured time course, quieter than its prediction
 R2 = "R²"
 SIMULATED = "simulated"
 

@@ -7,6 +7,7 @@ import { number } from "./scores.js";
 const WIDE = { width: 660, height: 190, left: 40, right: 8, top: 10, bottom: 30 };
 const SMALL = { width: 250, height: 170, left: 36, right: 8, top: 10, bottom: 30 };
 const BEFORE = 5; // pictures shown up to the one under the pointer: what a slow response answers to
+const LATE = 3000; // ms after which Python is believed whatever it says
 const BIG = 58; // px of a picture beside the time course
 
 function add(parent, tag, kind, text) {
@@ -43,7 +44,11 @@ export class Card {
 
   /** Show {title, facts, layers, layer, truth, names, theme, ...}; `course`: unpacked arrays, or null until computed. */
   update(data, course) {
+    if (this.isLate(data)) return;
     Object.assign(this, { data, course });
+    this.root.hidden = !!data.empty;
+    this.root.dataset.complete = String(!data.preview);
+    if (data.empty) return;
     this.root.replaceChildren();
     this.root.dataset.voxel = data.voxel ?? "";
     this.root.style.setProperty("--bv-text", data.theme.text);
@@ -58,6 +63,19 @@ export class Card {
     this._course(add(charts, "figure", "wide"));
     if (course.meta.tr) this._delays(add(charts, "figure"));
     this._extremes(add(this.root, "div", "extremes"));
+  }
+
+  /** Show at once what the browser knows of a clicked voxel, until Python says the rest. */
+  preview(data) {
+    this.awaited = { voxel: data.voxel, since: performance.now() };
+    this.update({ ...data, preview: true }, null);
+  }
+
+  /** News of an earlier click that come after a later one. */
+  isLate(data) {
+    if (!this.awaited || data.preview) return false;
+    if (data.voxel === this.awaited.voxel || performance.now() - this.awaited.since > LATE) this.awaited = null;
+    return this.awaited !== null;
   }
 
   _facts() {

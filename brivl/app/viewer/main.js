@@ -10,6 +10,7 @@ import { Viewer } from "./viewer.js";
 const MOST_KEPT = 24;
 const kept = new Map(); // id -> {made: Promise, resolve}
 const viewers = new WeakMap();
+const cards = new Set();
 
 function slot(id) {
   if (!kept.has(id)) {
@@ -32,7 +33,7 @@ function keep(bytes) {
 
 async function showCard(card, data) {
   const turn = (card.turn = (card.turn ?? 0) + 1);
-  if (!data.course || !slot(data.course).filled) card.update(data, null); // what is known at once
+  if (!data.course || !slot(data.course).filled) card.update(data, null); // what is known at once; late news end here
   const course = data.course ? await slot(data.course).made : null;
   if (course && card.turn === turn) card.update(data, course);
 }
@@ -63,10 +64,12 @@ export default function brivlViewer({ data, parentElement, setTriggerValue }) {
   if (!viewer) {
     viewer = isCard ? new Card(parentElement) : new Viewer(parentElement);
     viewers.set(parentElement, viewer);
+    if (isCard) cards.add(viewer);
+    else viewer.onPick = (known) => cards.forEach((card) => card.preview(known));
   }
   if (isCard) {
     showCard(viewer, data).catch((error) => complain(parentElement, error));
-    return () => { viewers.delete(parentElement); viewer.root.remove(); };
+    return () => { viewers.delete(parentElement); cards.delete(viewer); viewer.root.remove(); };
   }
   show(viewer, data, (news) => setTriggerValue("settled", news)).catch((error) => complain(parentElement, error));
   return () => { viewer.close(); viewers.delete(parentElement); viewer.root.remove(); };

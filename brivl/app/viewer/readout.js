@@ -30,6 +30,21 @@ function placeInMm({ meta: { affine } }, ijk) {
   return `, ${mm.map((v) => number(v, 4)).join(", ")} mm`;
 }
 
+/** What the browser can say of a voxel on its card; Python adds the rest (brivl/app/voxel_card.py). */
+export function cardOf(ground, voxel, { scores, layer }, theme) {
+  const { a, b } = scores.layer(layer);
+  const layers = scores.curve(voxel).map((p) => (p.a === p.a ? p : { layer: p.layer, a: null, b: null }));
+  const ijk = [0, 1, 2].map((k) => ground.ijk[3 * voxel + k]);
+  const facts = [["index", ijk.join(", ")]];
+  if (ground.meta.affine) facts.push(["mm RAS", placeInMm(ground, ijk).slice(2, -3)]);
+  facts.push(["joint R²", number(a[voxel] + b[voxel])], [scores.meta.names[0], number(a[voxel])], [scores.meta.names[1], number(b[voxel])]);
+  if (scores.ev) facts.push(["explainable variance", number(scores.ev[voxel])]);
+  const place = scores.bestLayer().place[voxel];
+  facts.push(["best layer", place > 0 ? `${scores.layers[place - 1]} (of ${scores.layers.length} fitted)` : "–"]);
+  const title = `Voxel ${voxel.toLocaleString("en")}, ${ground.regionsOf(voxel).join(", ") || "no region"}`;
+  return { kind: "card", voxel, title, facts, layers, layer, names: scores.meta.names, truth: null, course: null, theme };
+}
+
 /** What the region of a vertex has on the mean. */
 export function regionReadOut(solid, vertex, { scores, layer }) {
   const r = vertex >= 0 ? solid.region[vertex] : 0;

@@ -4,7 +4,7 @@ import { Controls, PaneHead } from "./controls.js";
 import { drawCurve } from "./curve.js";
 import { ZOOM, onKey } from "./keys.js";
 import { Pane } from "./pane.js";
-import { readOut } from "./readout.js";
+import { cardOf, readOut } from "./readout.js";
 import { Scale } from "./scale.js";
 import { number } from "./scores.js";
 
@@ -226,6 +226,7 @@ export class Viewer {
 
   pick(voxel) {
     this.picked = voxel < 0 ? null : voxel;
+    if (voxel >= 0) this.onPick?.(cardOf(this.ground, voxel, this.panes[0].view, this.theme));
     this.live.textContent = voxel < 0 ? "" : readOut(this.ground, voxel, this.panes[0].view);
     this.panes.forEach((pane) => pane.drawSoon());
     this._inHand(voxel);
