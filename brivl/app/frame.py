@@ -1,4 +1,4 @@
-"""The frame of every page that shows answers: headline, chips, one figure, caption, five tabs, self-check."""
+"""The frame of every page that shows answers: headline, chips, one figure, caption, six tabs, self-check."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 from matplotlib.figure import Figure
 
-from brivl.app import cached, look, tabs
+from brivl.app import cached, look, sharing, tabs
 from brivl.app.asking import Shown, said_subjects
 from brivl.app.look import Chip
 from brivl.app.navigation import make_sure_of_menu
@@ -88,6 +88,7 @@ def _show(spec: PageSpec, shown: Shown) -> None:
     view = spec.view(shown)
     look.headline(view.label.headline)
     look.chips(chips_of(shown))
+    sharing.say_if_changed(shown)
     tabs.draw(view)
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 from brivl.backend.fit import FitRequest
 from brivl.backend.known import Known
 from brivl.backend.places import BRAIN
+from brivl.backend.plate import RESULT
 from brivl.core.encoding.presets import PRESETS
 from brivl.data.phantom_movie import NAME as PHANTOM_MOVIE
 from brivl.models.feature_model import POOLINGS
@@ -74,12 +75,12 @@ def raw_fields() -> dict[str, str]:
     return dict(kept)
 
 
-def keep(fields: Mapping[str, str]) -> None:
-    """Put fields into the session and the URL, which page switches empty."""
+def keep(fields: Mapping[str, str], gone: tuple[str, ...] = ()) -> None:
+    """Put fields into the session and the URL, which page switches empty; `gone` are others that are true no more."""
     fields = {name: value for name, value in fields.items() if value}
     st.session_state[KEPT] = fields
     if {name: st.query_params[name] for name in FIELDS if name in st.query_params} != fields:
-        others = {name: st.query_params[name] for name in st.query_params if name not in FIELDS}
+        others = {name: st.query_params[name] for name in st.query_params if name not in (*FIELDS, *gone)}
         st.query_params.from_dict({**others, **fields})
 
 
@@ -88,7 +89,8 @@ def change(**fields: object) -> None:
     kept = dict(st.session_state.get(KEPT, {}))
     if "data" in fields and fields["data"] != kept.get("data"):
         kept = {name: value for name, value in kept.items() if name not in OF_DATASET}
-    keep(kept | {name: "" if value is None else str(value) for name, value in fields.items()})
+    changed = {name: "" if value is None else str(value) for name, value in fields.items()}
+    keep(kept | changed, gone=(RESULT,))  # the link that led here knew the numbers of another question
 
 
 def dataset_of(fields: Mapping[str, str]) -> str:

@@ -1,15 +1,14 @@
-"""The five tabs below the headline: Figure, Table, Method, Code, Export."""
+"""The six tabs below the headline: Figure, Table, Method, Code, Export, Share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
 import streamlit as st
 
-from brivl.app import look
+from brivl.app import look, sharing
 from brivl.app.asking import Shown
 from brivl.backend.export import npz_bytes
 from brivl.backend.methods import cli_lines, methods_paragraph, preset_reasons, python_lines
@@ -18,7 +17,7 @@ from brivl.viz.export import PAPER, SLIDE, figure_bytes
 if TYPE_CHECKING:
     from brivl.app.frame import View
 
-NAMES = ("Figure", "Table", "Method", "Code", "Export")
+NAMES = ("Figure", "Table", "Method", "Code", "Export", "Share")
 MOST_LINES = 4  # of code before the box scrolls
 
 
@@ -26,6 +25,7 @@ def draw(view: View) -> None:
     """All tabs; only the open one is filled."""
     fill: dict[str, Callable[[View], None]] = {
         "Figure": _figure, "Table": _table, "Method": _method, "Code": _code, "Export": _export,
+        "Share": sharing.share_tab,
     }  # fmt: skip
     for name, tab in zip(NAMES, st.tabs(list(NAMES), key="tabs", on_change="rerun"), strict=True):
         if tab.open:
@@ -70,12 +70,7 @@ def _code(view: View) -> None:
     st.caption("In Python")
     st.code(python_lines(view.shown.done), language="python")
     st.caption("Link to this page")
-    st.code(_link(), language=None)
-
-
-def _link() -> str:
-    """Address of this page with its question."""
-    return f"{st.context.url or ''}?{urlencode(st.query_params.to_dict())}"
+    st.code(sharing.link(view.shown), language=None)
 
 
 def _export(view: View) -> None:
@@ -88,6 +83,7 @@ def _export(view: View) -> None:
         ("SVG, for print", "svg", "image/svg+xml", lambda: figure_bytes(view.page(PAPER), "svg")),
         ("CSV, tidy table", "csv", "text/csv", lambda: csv_text(view)),
     ]
+    sharing.bundle_button(view)
     with st.container(horizontal=True):
         for label, ending, mime, make in files:
             st.download_button(label, make, f"{stem}.{ending}", mime, key=f"export {ending}", on_click="ignore")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ from brivl.core.encoding.presets import PRESETS
 from brivl.core.records import EncodingResult
 from brivl.data.dataset import Dataset, check_subject
 from brivl.data.plain_folder import PlainDataset
-from brivl.errors import RequestError
+from brivl.errors import RequestError, StoreError
 from brivl.models.catalog import model_digest
 from brivl.store.artifacts import Artifact, Store
 from brivl.store.keys import ArtifactKey
@@ -124,6 +125,21 @@ def fit(store: Store, request: FitRequest, progress: Progress = silent) -> Answe
     return _answer(request, artifact, "miss" if computed else "hit")
 
 
+def fit_anew(store: Store, request: FitRequest, progress: Progress = silent) -> EncodingResult:
+    """Scores fitted now, whatever is stored of them; they are not stored. Features may come from the store."""
+    dataset = open_dataset(request.dataset, store, progress)
+    jobs = store.root / "jobs"
+    try:
+        jobs.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=jobs) as aside:  # no part of an earlier run may be taken over
+            parts = FitParts(Store(Path(aside)), fit_key(store, request, dataset))
+            return _result(request, *_compute(store, request, dataset, progress, parts))
+    except OSError as error:
+        raise StoreError(
+            f"Could not fit in {str(store.root)!r}: {error.strerror}. Set BRIVL_CACHE elsewhere."
+        ) from error
+
+
 def _compute(
     store: Store, request: FitRequest, dataset: Dataset, progress: Progress, parts: FitParts
 ) -> tuple[dict[str, np.ndarray], dict]:
@@ -160,9 +176,13 @@ def _compute(
 
 
 def _answer(request: FitRequest, artifact: Artifact, cache: Literal["hit", "miss"]) -> Answer:
-    a, info = artifact.arrays, artifact.info
+    return Answer(request, _result(request, artifact.arrays, artifact.info), artifact.info, cache)
+
+
+def _result(request: FitRequest, a: Mapping[str, np.ndarray], info: Mapping[str, Any]) -> EncodingResult:
+    """Scores in the order of the request's models."""
     order = slice(None) if request.models == canonical(request.models) else slice(None, None, -1)
-    result = EncodingResult(
+    return EncodingResult(
         a["r2_joint"],
         a["r2_split"][order],
         a["selected"],
@@ -170,4 +190,3 @@ def _answer(request: FitRequest, artifact: Artifact, cache: Literal["hit", "miss
         a["band_weights"][order],
         info["excluded"],
     )
-    return Answer(request, result, info, cache)

@@ -18,9 +18,7 @@ from brivl.backend.subjects import SubjectFacts
 from brivl.viz.style import FigureLabel
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from brivl.viz.export import Page
+    from brivl.viz.export import Figure, Page
 
 RESULT = "result"  # name in a link
 SIMULATED_LABEL = "SIMULATED DATA"

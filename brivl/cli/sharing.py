@@ -1,9 +1,10 @@
-"""python -m brivl bundle: a figure with its numbers, maps and methods text in one zip file."""
+"""python -m brivl bundle | verify | report: results handed on, checked again, and put together."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,36 @@ from brivl.store.artifacts import Store
 
 if TYPE_CHECKING:
     from brivl.backend.asked_plates import Asked
+    from brivl.backend.saved_views import SavedView
 
 MOST_LAYERS = 1000
+CODES = {"match": 0, "differs": 1, "unknown": 2}
+MARKS = {"match": "ok", "differs": "DIFFERS", "unknown": "not known"}
+SAID = {"match": "Match.", "differs": "Does not match.", "unknown": "Cannot be recomputed here."}
 
 
 def add_verbs(verbs: argparse._SubParsersAction) -> None:
-    """Add `bundle` to the command line."""
+    """Add `bundle`, `verify` and `report` to the command line."""
+    _add_bundle(verbs)
+    _add_report(verbs)
+    p = verbs.add_parser("verify", help="is a bundle as it was made, and does the result come out the same here?")
+    p.add_argument("bundle", type=Path, metavar="BUNDLE", help="the zip file")
+    p.add_argument("--recompute", action="store_true", help="fit anew, whatever is in the cache")
+    p.add_argument("--dataset", default="", help="folder of the data, where it is not found by its name")
+    p.add_argument("--json", action="store_true", help="print one JSON object")
+    p.set_defaults(run=run_verify)
+
+
+def _add_report(verbs: argparse._SubParsersAction) -> None:
+    p = verbs.add_parser("report", help="the views saved in the app as one HTML page or as slides")
+    p.add_argument("--out", type=Path, help="the .html or .pptx file to write; without it the views are listed")
+    p.add_argument("--views", default="", help="some of them by name, in this order (default: all, oldest first)")
+    p.add_argument("--title", default="Saved views", help="of the HTML page")
+    p.add_argument("--json", action="store_true", help="print one JSON object")
+    p.set_defaults(run=run_report)
+
+
+def _add_bundle(verbs: argparse._SubParsersAction) -> None:
     p = verbs.add_parser("bundle", help="figure, slide, table, maps and methods text of a result in one zip file")
     p.add_argument("--dataset", required=True, help="phantom-movie, phantom-sentences, or a folder")
     p.add_argument("--models", required=True, help="two names, A,B")
@@ -52,6 +77,55 @@ def run_bundle(args: argparse.Namespace) -> None:
         return
     label = f"{plate.simulated_label}. " if plate.simulated_label else ""
     print(f"{label}{plate.label.headline}\n{args.out}: {len(content):,} bytes")
+
+
+def run_verify(args: argparse.Namespace) -> int:
+    """Print what was found; 0: match, 1: does not match, 2: cannot be recomputed here. Raises BrivlError."""
+    from brivl.backend.bundle_check import Here, check_bundle, refuse_no_file
+
+    refuse_no_file(args.bundle)
+    with stops_at_once():
+        checked = check_bundle(args.bundle, Here(Store(args.cache), args.recompute, args.dataset))
+    if args.json:
+        print(json.dumps({"bundle": args.bundle.name, "verdict": checked.verdict, "simulated": checked.simulated,
+                          "findings": [asdict(finding) for finding in checked.findings]}))  # fmt: skip
+    else:
+        lines = [f"{MARKS[f.verdict]} {f.what}: {f.sentence}" for f in checked.findings]
+        print("\n".join([*(["SIMULATED DATA."] if checked.simulated else []), *lines, SAID[checked.verdict]]))
+    return CODES[checked.verdict]
+
+
+def run_report(args: argparse.Namespace) -> None:
+    """List the saved views, or write them into one file. Raises BrivlError for what cannot be."""
+    from brivl.backend.saved_views import saved_views
+
+    if args.out is not None:
+        check_out(args.out, (".html", ".pptx"))
+    views = _chosen(saved_views(args.cache), args.views)
+    if args.out is not None:
+        from brivl.backend.report import report_html, report_pptx
+        from brivl.backend.reproduce_files import write_bytes
+
+        html = args.out.suffix.lower() == ".html"
+        write_bytes(args.out, report_html(views, args.title) if html else report_pptx(views))
+    if args.json:
+        listed = [{"id": v.id, "title": v.title, "page": v.page, "link": v.link, "simulated": v.simulated,
+                   "created": v.created} for v in views]  # fmt: skip
+        print(json.dumps({"views": listed, "out": None if args.out is None else str(args.out)}))
+        return
+    for v in views:
+        print(f"{v.id}  {v.created[:16]}  {v.title}{' [SIMULATED]' if v.simulated else ''}")
+    print(f"{len(views)} saved views" if args.out is None else f"{len(views)} views in {args.out}")
+
+
+def _chosen(views: list[SavedView], wanted: str) -> list[SavedView]:
+    """The views named, in this order; all without names. Raises RequestError for a name that is none."""
+    by_name = {view.id: view for view in views}
+    names = [name.strip() for name in wanted.split(",") if name.strip()] or list(by_name)
+    for name in names:
+        if name not in by_name:
+            raise RequestError(f"Wanted a saved view out of {list(by_name)} and got {name!r}.")
+    return [by_name[name] for name in names]
 
 
 def _asked(args: argparse.Namespace) -> Asked:

@@ -10,7 +10,7 @@ from functools import cached_property
 from brivl.errors import StoreError
 from brivl.store.digests import JSON, json_digest, plain_json
 
-RESERVED = frozenset({"locks", "quarantine", "jobs"})  # folders of the store's root that hold no artifacts
+RESERVED = frozenset({"locks", "quarantine", "jobs", "views"})  # folders of the store's root that hold no artifacts
 BROUGHT = frozenset({"upload"})  # kinds that users brought: nothing can compute them again, so nothing evicts them
 
 

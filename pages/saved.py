@@ -1,0 +1,7 @@
+"""Saved views, and the report made of them."""
+
+from __future__ import annotations
+
+from brivl.app.saved_view import saved
+
+saved()
