@@ -18,9 +18,10 @@ EXIT_BAD_INPUT = 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; the exit code."""
     args = _parser().parse_args(argv)
+    code = None
     try:
         size_limit()  # a setting that means nothing is said before anything is computed
-        args.run(args)
+        code = args.run(args)
         sys.stdout.flush()  # here, where a reader that has left can still be dealt with
     except Cancelled as error:
         print(str(error) or "Cancelled.", file=sys.stderr)
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         where = "" if error.filename is None else f" {str(error.filename)!r}"
         print(f"brivl: Could not read or write{where} ({error.strerror}); check its path and rights.", file=sys.stderr)
         return EXIT_BAD_INPUT
-    return 0
+    return code if isinstance(code, int) else 0  # verbs that come to a verdict give one
 
 
 def _parser() -> argparse.ArgumentParser:
