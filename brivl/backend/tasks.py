@@ -16,6 +16,7 @@ from brivl.backend.features import Progress
 from brivl.backend.fit import FitRequest
 from brivl.backend.flatmaps import is_flatmap_ready, make_flatmap, own_flatmap
 from brivl.backend.generation import imagine_task
+from brivl.backend.inference import infer_task
 from brivl.backend.retrieval import recall_task, retrieve_task
 from brivl.backend.solids import has_solid, make_solid
 from brivl.backend.subjects import keep_facts, known_facts
@@ -88,6 +89,7 @@ TASKS: dict[str, Callable[[Mapping[str, Any], Progress], dict[str, Any]]] = {
     "retrieve": retrieve_task,
     "gallery-recall": recall_task,
     "time-course": course_task,
+    "infer": infer_task,
     "cache-verify": verify_task,
     "cache-prune": prune_task,
 }

@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         evaluate,
         fitting,
         imagine,
+        inferring,
         listing,
         reproducing,
         retrieving,
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     for module in (
         fitting,
+        inferring,
         sweeping,
         listing,
         reproducing,

@@ -7,7 +7,7 @@ joint R2 and of split R2 at once (Nichols and Holmes 2002 for max-T; blocks: see
 What it is not: the null "this band adds nothing to the other one". A band whose features go along with those of the
 other can have a split R2 above chance and nothing of its own. Nor is it a statement about people: it is this subject,
 these stimuli, this fit. With outer folds, p of each fold alone would be exact; the sum over folds varies more than that
-(`Predictions.spread`), so that z is divided by sqrt(2) and p is an approximation. Drifts slower than a block make p too
+(`Predictions.spread`), so that z is divided by sqrt(2) and p is rather too large. Drifts slower than a block make p too
 small.
 """
 

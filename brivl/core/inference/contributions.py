@@ -40,7 +40,7 @@ class Predictions:
 
         The response of fold f trained the prediction of fold g and the other way round, so that y_f'M y_g is in the sum
         twice; rearranging held-out blocks given the predictions counts the two as independent. Where M is nearly
-        symmetric, as for ridge, the variance is twice as large; it cannot be larger for such pairs.
+        symmetric, as for ridge, the variance is up to twice as large, so that p is rather too large than too small.
         """
         return 1.0 if self.parts is None or len(np.unique(self.parts)) < 2 else float(np.sqrt(2))
 
