@@ -48,5 +48,5 @@ def test_pages_show_what_was_fitted(fitted: str, page: str) -> None:
     at = open_page(page, data=fitted, a="wordnet", b="motion_energy", layer="1", subject="S01")
     assert not at.exception and not at.error
     said = {"layers": "wordnet", "flatmap": "18 of 18 voxels", "regions": "wordnet"}
-    assert (maps(at) if page == "flatmap" else charts(at)) and said[page] in headline(at) and "SIMULATED" not in html(at)
-
+    drawn = maps(at) if page == "flatmap" else charts(at)
+    assert drawn and said[page] in headline(at) and "SIMULATED" not in html(at)
