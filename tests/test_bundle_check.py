@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
@@ -15,6 +16,7 @@ from brivl.backend.bundle import bundle_bytes
 from brivl.backend.fit import FitRequest, fit_key
 from brivl.backend.known import look_at
 from brivl.cli.main import main
+from brivl.config import cache_dir
 from brivl.data.map_file import nifti_bytes
 from brivl.store import archives
 from brivl.store.archives import zip_bytes
@@ -37,11 +39,16 @@ def verified(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict
     return code, json.loads(capsys.readouterr().out)
 
 
+_made: list[bytes] = []  # by the first test that asks: the same stored answers give the same bundle
+
+
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     store = stored(subjects=("S01",))
+    if not _made:
+        _made.append(bundle_bytes(store, plate_of(store)))
     path = tmp_path / "bundle.zip"
-    path.write_bytes(bundle_bytes(store, plate_of(store)))
+    path.write_bytes(_made[0])
     return path
 
 
@@ -56,9 +63,7 @@ def test_what_was_made_here_matches(bundle: Path, capsys: pytest.CaptureFixture[
 
 def _other_map(files: Files) -> Files:
     """A map with other values, and a manifest that was made to agree."""
-    import hashlib
-
-    store = Store(Path(__import__("os").environ["BRIVL_CACHE"]))
+    store = Store(cache_dir())
     plate = plate_of(store)
     name = next(n for n in files if n.endswith("A_statmap.nii.gz"))
     values = plate.answers[8, "S01"].result.r2_split[0] + 0.01
@@ -75,8 +80,6 @@ def _signed(manifest: dict) -> bytes:
 
 def _other_row(files: Files) -> Files:
     """A table with another number in one row, and a manifest that was made to agree."""
-    import hashlib
-
     name = next(n for n in files if n.endswith(".csv"))
     lines = files[name].decode().splitlines(keepends=True)
     place = lines[0].split(",").index("r2_split_b")
@@ -116,14 +119,14 @@ def test_tampering_is_seen(sentence: str, bundle: Path, capsys: pytest.CaptureFi
 
 
 def test_other_numbers_in_the_cache_do_not_match(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    store = Store(Path(__import__("os").environ["BRIVL_CACHE"]))
+    store = Store(cache_dir())
     known, n = look_at(store, MOVIE), len(plate_of(store).answers[8, "S01"].result.selected)
     put_fit(store, known, FitRequest(MOVIE, PAIRS[MOVIE], 8, "S01"), n, np.random.default_rng(5))
     assert verified(capsys, str(bundle))[0] == 1
 
 
 def test_what_is_not_there_cannot_be_recomputed(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    store = Store(Path(__import__("os").environ["BRIVL_CACHE"]))
+    store = Store(cache_dir())
     store.remove(fit_key(store, FitRequest(MOVIE, PAIRS[MOVIE], 8, "S01")))
     code, found = verified(capsys, str(bundle))
     assert (code, found["verdict"]) == (2, "unknown")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
+import zipfile
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -32,8 +34,6 @@ EVIL = '<img src=x onerror="alert(1)"><script src="http://evil.example/x.js"></s
 
 
 def png() -> bytes:
-    import base64
-
     return base64.b64decode(png_uri(np.ones((20, 30, 4))).partition(",")[2])
 
 
@@ -79,9 +79,7 @@ def test_bundle_button_gives_the_page() -> None:
     assert any(label.startswith("Bundle (.zip)") for label in labels)
 
 
-def test_bundle_of_a_page_holds_its_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    import zipfile
-
+def test_bundle_of_a_page_holds_its_table() -> None:
     store = fill(MOVIE, [8], ["S01"])
     known = cached.known(MOVIE)
     view = LAYERS.view(look_up(state.resolve({"data": MOVIE, "subject": "S01"}, known)[0], known))

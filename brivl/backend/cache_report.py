@@ -19,6 +19,7 @@ from brivl.store.verification import verify
 FOLDERS = {
     "jobs": "logs and previews of computations",
     "locks": "lock files of computations",
+    "views": "views that were saved with their notes",
     "quarantine": "damaged results that were set aside; pruning deletes them first",
     "pycortex": "pycortex's own copy of subject S1; made again where it is missing",
 }
