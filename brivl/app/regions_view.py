@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from brivl.app import look
+from brivl.app import look, region_scale, within_panel
 from brivl.app.asking import Shown, look_up, said_subjects
 from brivl.app.frame import PageSpec, View
 from brivl.app.running import Run
@@ -46,23 +47,29 @@ def _level(shown: Shown) -> Level:
 
 
 def _view(shown: Shown) -> View:
-    level = _level(shown)
+    level, asked = _level(shown), shown
+    shown = region_scale.scaled(asked)
+    quantity = region_scale.OVER_CEILING if region_scale.is_over_ceiling(asked) else R2
     means = _means(shown, level)
     comparison = _compare(shown, level, means)
-    scores = _scores(shown, means, comparison)
-    headline = layer_headline(shown.choices.layer, shown.names, comparison, shown.who, NOUNS[level])
-    label = FigureLabel(headline, _caption(shown, comparison), shown.known.simulated, _detail(shown))
-    table = _table(comparison, means)
+    scores = replace(_scores(shown, means, comparison), quantity=quantity)
+    headline = layer_headline(shown.choices.layer, shown.names, comparison, shown.who, NOUNS[level], quantity)
+    label = FigureLabel(headline, _caption(asked, comparison, quantity), shown.known.simulated, _detail(shown))
+    table = _table(comparison, means).assign(score=quantity)
     stem = f"regions_{level}_layer{shown.choices.layer:02d}_{shown.choices.subject}"
+    stem += "_over_ceiling" if quantity != R2 else ""
 
     def draw() -> None:
-        _controls(shown, level)
+        _controls(asked, level)
         if comparison.warning:
             look.note(comparison.warning)
         figure = region_figure(scores, label, look.theme())
         st.plotly_chart(figure, theme=None, key="regions chart", config=PLOT_CONFIG)
 
-    return View(label, shown, draw, table, lambda page: region_page(scores, label, page), stem)
+    def below() -> None:
+        within_panel.draw(asked, level)
+
+    return View(label, asked, draw, table, lambda page: region_page(scores, label, page), stem, below=below)
 
 
 def _controls(shown: Shown, level: Level) -> None:
@@ -79,6 +86,7 @@ def _controls(shown: Shown, level: Level) -> None:
             label_visibility="collapsed",
             **bound("order", shown.choices.order),
         )
+        region_scale.toggle(shown)
 
 
 def _masks(shown: Shown, subject: str, level: Level) -> Mapping[str, np.ndarray]:
@@ -136,15 +144,16 @@ def _table(comparison: RegionComparison, means: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _caption(shown: Shown, comparison: RegionComparison) -> str:
+def _caption(shown: Shown, comparison: RegionComparison, quantity: str) -> str:
     several = len(shown.subjects) > 1
     unit = f"{len(shown.subjects)} subjects" if comparison.unit == "subject" else f"voxels of {shown.who}"
     parts = [
-        f"Bars: mean split {R2} of each model over the region's fitted voxels{' and subjects' if several else ''}, on "
-        f"held-out data; grey mark: joint {R2}.",
+        f"Bars: mean split {quantity} of each model over the region's fitted voxels{' and subjects' * several}, "
+        f"on held-out data; grey mark: joint {quantity}.",
+        region_scale.said(shown),
         "Dots: subjects, joined by thin lines." if several else "",
         f"p: paired two-tailed t-test over {unit}; q: Benjamini-Hochberg over the regions shown.",
-        f"{largest_difference(shown.names, comparison)}.",
+        f"{largest_difference(shown.names, comparison, quantity)}.",
         small_sample_note(comparison),
     ]
     return " ".join(part for part in parts if part)

@@ -16,19 +16,24 @@ NO_DIFFERENCE = "no difference that this data can show"
 
 
 def layer_headline(
-    layer: int, names: tuple[str, str], comparison: RegionComparison, who: str, noun: str = "ROIs"
+    layer: int,
+    names: tuple[str, str],
+    comparison: RegionComparison,
+    who: str,
+    noun: str = "ROIs",
+    quantity: str = "R²",
 ) -> str:
     """Which model explains more at a layer, in how many regions, by how much.
 
     With tests, a region counts when q < .05 and the better model's R² is above 0; without (one subject), regions are
     counted by sign, and that is said.
-    `who` is "S01" or "8 subjects"; `noun` what the regions are.
+    `who` is "S01" or "8 subjects"; `noun` what the regions are, `quantity` what the scores are.
     """
     table = comparison.table[np.isfinite(comparison.table["difference"])]
     if table.empty:
         return f"Layer {layer}: none of the {len(comparison.table)} {noun} has scores of both models ({who})"
     if not np.isfinite(table["q"]).any():
-        return f"Layer {layer}: {_counts(table, names, noun)} ({who}, not tested)"
+        return f"Layer {layer}: {_counts(table, names, (noun, quantity))} ({who}, not tested)"
     pair, n_regions = f"{names[0]} and {names[1]}", len(table)
     table = table[table[["mean_a", "mean_b"]].max(axis=1) > 0]  # worse than the mean explains nothing, however clear
     if table.empty:
@@ -38,11 +43,12 @@ def layer_headline(
     if clear.empty:
         q = p_text(float(table["q"].min()), "q")
         return f"Layer {layer}: {NO_DIFFERENCE} between {pair} in {n_regions} {noun} ({basis}; smallest {q})"
-    return f"Layer {layer}: {_counts(clear, names, noun, n_regions)} ({basis}, q < .05)"
+    return f"Layer {layer}: {_counts(clear, names, (noun, quantity), n_regions)} ({basis}, q < .05)"
 
 
-def _counts(table: pd.DataFrame, names: tuple[str, str], noun: str, total: int | None = None) -> str:
+def _counts(table: pd.DataFrame, names: tuple[str, str], of: tuple[str, str], total: int | None = None) -> str:
     """ "A explains more than B in 17 of 26 ROIs, by 0.021 R² on average; B in 3"."""
+    noun, quantity = of
     difference, total = table["difference"].to_numpy(), len(table) if total is None else total
     ahead = np.array([(difference > 0).sum(), (difference < 0).sum()])
     if ahead[0] == ahead[1]:
@@ -51,7 +57,7 @@ def _counts(table: pd.DataFrame, names: tuple[str, str], noun: str, total: int |
     size = np.abs(difference[difference > 0 if first == 0 else difference < 0]).mean()
     text = f"{names[first]} explains more than {names[1 - first]} in {ahead[first]} of {total} {noun}"
     rest = f"; {names[1 - first]} in {ahead[1 - first]}" if ahead[1 - first] else ""
-    return f"{text}, by {number(size, 2)} R² on average{rest}"
+    return f"{text}, by {number(size, 2)} {quantity} on average{rest}"
 
 
 def layers_headline(
@@ -130,7 +136,7 @@ def joint_headline(layer: int, joint: np.ndarray, who: str) -> str:
     )
 
 
-def largest_difference(names: tuple[str, str], comparison: RegionComparison) -> str:
+def largest_difference(names: tuple[str, str], comparison: RegionComparison, quantity: str = "R²") -> str:
     """The region where the models differ most, with p and q beside it."""
     table = comparison.table[np.isfinite(comparison.table["difference"])]
     if table.empty:
@@ -138,7 +144,7 @@ def largest_difference(names: tuple[str, str], comparison: RegionComparison) -> 
     row = table.loc[table["difference"].abs().idxmax()]
     who = names[int(row["difference"] < 0)]
     tests = f"{p_text(row['p'])}, {p_text(row['q'], 'q')}" if np.isfinite(row["p"]) else "not tested"
-    return f"Largest difference: {row['region']}, {who} {signed(abs(float(row['difference'])), 2)} R² ({tests})"
+    return f"Largest difference: {row['region']}, {who} {signed(abs(float(row['difference'])), 2)} {quantity} ({tests})"
 
 
 def small_sample_note(comparison: RegionComparison) -> str:

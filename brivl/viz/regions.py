@@ -33,6 +33,7 @@ class RegionScores:
     subjects: pd.DataFrame
     names: tuple[str, str]
     highlight: str | None = None
+    quantity: str = R2  # what the scores are
 
     def __post_init__(self) -> None:
         for frame, wanted in ((self.table, COLUMNS), (self.subjects, DOT_COLUMNS if len(self.subjects) else ())):
@@ -100,7 +101,7 @@ def region_figure(scores: RegionScores, label: FigureLabel, theme: ThemeName = "
 
 def _axes(figure: go.Figure, scores: RegionScores) -> None:
     figure.update_xaxes(
-        title=f"{R2} on held-out data, mean over the region's voxels",
+        title=f"{scores.quantity} on held-out data, mean over the region's voxels",
         domain=[0, 0.84],
         rangemode="tozero",
         tickformat="~g",
@@ -132,7 +133,7 @@ def _bars(scores: RegionScores, column: str, name: str, colour: str, offset: flo
         x=table[column].to_numpy(float),
         orientation="h",
         width=2 * SLOT * 0.92,
-        name=f"{name} (split {R2})",
+        name=f"{name} (split {scores.quantity})",
         marker=dict(color=colour, line=dict(width=0)),
         opacity=0.85,
         customdata=np.hstack([shown, tests.reshape(-1, 2)]),
@@ -161,7 +162,7 @@ def _joint(scores: RegionScores, theme: ThemeName) -> go.Scatter:
         x=scores.table["joint"].to_numpy(float),
         y=scores.rows(),
         mode="markers",
-        name=f"joint {R2}",
+        name=f"joint {scores.quantity}",
         marker=dict(symbol="line-ns", size=ROW * 0.72, line=dict(color=theme_of(theme).joint, width=3)),
         customdata=scores.table[["region"]].to_numpy(object),
         unselected=STEADY,

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from brivl.core.numbers import probability
 from brivl.viz.export import POINTS, SLIDE, Page, legend_line, new_page, print_style
 from brivl.viz.regions import SLOT, RegionScores
-from brivl.viz.style import JOINT, LIGHT, R2, FigureLabel
+from brivl.viz.style import JOINT, LIGHT, FigureLabel
 
 LONG_NAME = 28  # characters on one line
 
@@ -42,7 +42,7 @@ def _draw_bars(axes: Axes, scores: RegionScores, base: float) -> None:
             height=2 * SLOT * 0.92,
             color=colour,
             alpha=0.85,
-            label=f"{name} (split {R2})",
+            label=f"{name} (split {scores.quantity})",
             zorder=2,
         )
         if len(scores.subjects):
@@ -64,7 +64,7 @@ def _draw_bars(axes: Axes, scores: RegionScores, base: float) -> None:
         color=JOINT,
         markersize=base * 1.15,
         markeredgewidth=base / 6,
-        label=f"joint {R2}",
+        label=f"joint {scores.quantity}",
         zorder=3,
     )
     _label_rows(axes, scores, base)
@@ -77,7 +77,7 @@ def _label_rows(axes: Axes, scores: RegionScores, base: float) -> None:
         yticks=scores.rows(),
         yticklabels=names,
         ylim=(scores.n_regions - 0.4, -0.6),
-        xlabel=f"{R2} on held-out data",
+        xlabel=f"{scores.quantity} on held-out data",
     )
     broken = any("\n" in name for name in names)
     axes.tick_params(axis="y", length=0, labelsize=base * (0.76 if broken else 1))
