@@ -22,7 +22,7 @@ DATA = "data=phantom-movie%3A120%2F24"  # small: ten samples a run
 PATIENCE = 240_000  # ms until a first answer, with everything that it prepares, on a busy machine
 HEADLINE = ".bx-headline"
 FIGURE = ".js-plotly-plot .main-svg"
-MAP = ".viewer .tip"  # is there once the first map is painted
+MAP = ".viewer .badge"  # says "simulated" on the first map that is painted
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
