@@ -20,7 +20,9 @@ MOST = 8 / N_STUDIES + 1e-9
 
 @pytest.fixture(scope="module")
 def rates() -> dict[str, Rate]:
-    return {rate.name: rate for rate in calibrate(N_STUDIES, seed=11)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(null_studies, "DRAWS", 199)
+        return {rate.name: rate for rate in calibrate(N_STUDIES, seed=11)}
 
 
 def test_every_test_that_is_offered_keeps_its_level(rates: dict[str, Rate]) -> None:
