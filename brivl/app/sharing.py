@@ -69,7 +69,7 @@ def bundle_button(view: View) -> None:
 
 def share_tab(view: View) -> None:
     """Link, and saving this view."""
-    st.caption("Link: it restores this view and says if the numbers have changed since. The button at its end copies it.")
+    st.caption("The link restores this view and says if its numbers have changed. The button at its end copies it.")
     st.code(link(view.shown), language=None, wrap_lines=True)
     st.text_input("Title", key=TITLE, max_chars=MOST_TITLE, placeholder=view.label.headline)
     st.text_area("Note", key=NOTE, max_chars=MOST_NOTE, height=90)
