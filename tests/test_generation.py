@@ -156,11 +156,14 @@ def test_command_line(made: list[Asked], tmp_path: Path, capsys: pytest.CaptureF
 
 def test_shipped_models_make_a_picture_that_comes_nearer_to_its_text() -> None:
     """A few steps only; `python -m brivl eval generation` measures what the defaults reach."""
-    found = generation.imagine(Asked("a red car", steps=8))
+    found = generation.imagine(Asked("a red car", steps=8, start="places"))
     assert found.image.shape == (64, 64, 3) and found.image.std() > 5
     assert found.similarity > found.similarities[0] + 0.03
+    drawn = generation.imagine(Asked("a red car", steps=1))
+    assert drawn.similarities[0] > found.similarities[0] + 0.1  # the prior knows more than an empty place
 
 
 def test_weights_stay_small() -> None:
     assert (WEIGHTS / "vqgan-mini.safetensors").stat().st_size <= 10e6
+    assert (WEIGHTS / "code-prior.safetensors").stat().st_size <= 6e6
     assert (WEIGHTS / "judge.safetensors").stat().st_size <= 2e6

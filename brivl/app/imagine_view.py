@@ -20,7 +20,7 @@ from brivl.viz.style import PLOT_CONFIG, FigureLabel
 
 FIELDS = ("p1", "p2", "p3", "p4")
 EXAMPLES = ("a red car", "a blue house", "a green tree", "an orange fish")
-DEFAULTS = {**dict(zip(FIELDS, EXAMPLES, strict=True)), "seed": "0", "steps": str(DEFAULT_STEPS), "start": "places"}
+DEFAULTS = {**dict(zip(FIELDS, EXAMPLES, strict=True)), "seed": "0", "steps": str(DEFAULT_STEPS), "start": "drawn"}
 PAGE_STEPS = (10, 400)
 CAPTION = (
     "Each picture is made, not found: a grid of codes of VQGAN-mini is pulled, step by step, until BriVL-mini finds "
@@ -28,6 +28,8 @@ CAPTION = (
     "one that comes nearest goes on. The verdict is that of an independent classifier, trained on other scenes, which "
     "took no part in the making. Curve: the best cosine so far, of the whole picture."
 )
+
+START_NAMES = {"drawn": "drawn pictures", "places": "empty places", "codes": "random codes"}
 
 
 def imagine_page() -> None:
@@ -48,7 +50,7 @@ def _sidebar(inputs: Inputs) -> tuple[list[Prompt], list[Asked]]:
         st.number_input("Seed", 0, 2**31 - 1, step=1, **inputs.bound("seed", seed))
         st.slider("Steps", *PAGE_STEPS, step=10, **inputs.bound("steps", max(10, steps // 10 * 10)))
         st.selectbox(
-            "Start from", list(STARTS), format_func={"places": "empty places", "codes": "random codes"}.__getitem__,
+            "Start from", list(STARTS), format_func=START_NAMES.__getitem__,
             help="; ".join(f"{name}: {what}" for name, what in STARTS.items()), **inputs.bound("start", start),
         )  # fmt: skip
     typed = [inputs[name] for name in FIELDS if inputs[name].strip()]

@@ -21,7 +21,7 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
     p.add_argument("--seed", type=int, default=0, help="where chance starts (default: %(default)s)")
     p.add_argument("--steps", type=int, default=DEFAULT_STEPS, help="steps of the inversion (default: %(default)s)")
     starts = "; ".join(f"{name}: {what}" for name, what in STARTS.items())
-    p.add_argument("--start", default=next(iter(STARTS)), help=f"{starts} (default: %(default)s)")
+    p.add_argument("--start", help=f"{starts} (default: drawn; places with --taming)")
     p.add_argument("--out", type=Path, help="PNG file (default: named after the prompt, in this folder)")
     p.add_argument(
         "--taming", nargs=2, type=Path, metavar=("YAML", "CKPT"),
@@ -33,7 +33,8 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
 
 def run_imagine(args: argparse.Namespace) -> None:
     """Make one picture, write it, and print what the guide and the judge make of it."""
-    asked = Asked(args.prompt, args.seed, args.steps, args.start)
+    start = args.start or ("places" if args.taming else next(iter(STARTS)))
+    asked = Asked(args.prompt, args.seed, args.steps, start)
     out = args.out or Path(f"{re.sub('[^a-z0-9]+', '-', args.prompt.lower()).strip('-')[:40] or 'picture'}.png")
     made = _with_taming(asked, *args.taming) if args.taming else generate(Store(args.cache), asked)
     write_png(out, made.image)

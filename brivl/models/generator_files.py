@@ -1,4 +1,4 @@
-"""Where the generator and its judge lie, and their digests, without importing torch."""
+"""Where the generator, the prior over its codes and its judge lie, and their digests, without importing torch."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from brivl.config import WEIGHTS
 from brivl.models.feature_model import file_sha
 
 VQGAN_FILE = WEIGHTS / "vqgan-mini.safetensors"
+PRIOR_FILE = WEIGHTS / "code-prior.safetensors"
 JUDGE_FILE = WEIGHTS / "judge.safetensors"
 
 
 def generator_digest() -> str:
-    """Digest of the shipped generator and judge. Raises DataError where a file is missing."""
-    return f"{file_sha(VQGAN_FILE)[:32]}-{file_sha(JUDGE_FILE)[:32]}"
+    """Digest of the shipped generator, prior and judge. Raises DataError where a file is missing."""
+    return "-".join(file_sha(path)[:32] for path in (VQGAN_FILE, PRIOR_FILE, JUDGE_FILE))

@@ -107,6 +107,12 @@ def invert(
     )  # fmt: skip
 
 
+@torch.no_grad()
+def cosines(generator: Vqgan, guide: DualStream, text: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
+    """Cosines (n,) of the pictures of latents (n, D, h, w) to the text (D,), seen whole by the guide."""
+    return _Inversion(generator, guide, text, latents, InversionSettings()).scores()[1]
+
+
 class _Inversion:
     """Latents on their way."""
 

@@ -1,4 +1,4 @@
-"""python -m brivl.train vqgan-mini | judge: the generator of text to image and the classifier that judges it."""
+"""python -m brivl.train vqgan-mini | code-prior | judge: the generator of text to image, its prior, and its judge."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from brivl.config import PROJECT
-from brivl.models.generator_files import JUDGE_FILE, VQGAN_FILE
+from brivl.models.generator_files import JUDGE_FILE, PRIOR_FILE, VQGAN_FILE
 
 
 def add_verbs(verbs: argparse._SubParsersAction) -> None:
-    """Add `vqgan-mini` and `judge`."""
+    """Add `vqgan-mini`, `code-prior` and `judge`."""
     p = verbs.add_parser("vqgan-mini", help="the generator, on drawn scenes; goes on where a stopped run left off")
     p.add_argument("--start", type=Path, help="go on from this encoder and decoder, with a new codebook")
     p.set_defaults(run=_vqgan_mini)
     _add_common(p, VQGAN_FILE)
+    p = verbs.add_parser("code-prior", help="which codes of vqgan-mini make scenes, given BriVL-mini's image vector")
+    p.add_argument("--start", type=Path, help="go on from this prior")
+    p.add_argument("--things", type=int, choices=(1, 2, 3), help="in each scene (default: 1 to 3)")
+    p.set_defaults(run=_code_prior)
+    _add_common(p, PRIOR_FILE)
     p = verbs.add_parser("judge", help="an independent classifier of drawn scenes, which judges generated pictures")
     p.set_defaults(run=_judge)
     _add_common(p, JUDGE_FILE)
@@ -40,6 +45,13 @@ def _vqgan_mini(args: argparse.Namespace) -> Mapping[str, float]:
 
     recipe = dataclasses.replace(VqganRecipe(), **_chosen(args))
     return train_vqgan_mini(args.out, args.log, recipe, start=args.start)
+
+
+def _code_prior(args: argparse.Namespace) -> Mapping[str, float]:
+    from brivl.train.code_prior import PriorRecipe, train_code_prior
+
+    recipe = dataclasses.replace(PriorRecipe(n_things=args.things), **_chosen(args))
+    return train_code_prior(args.out, args.log, recipe, start=args.start)
 
 
 def _judge(args: argparse.Namespace) -> Mapping[str, float]:

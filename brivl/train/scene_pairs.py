@@ -31,11 +31,16 @@ class ScenePairs:
     scenes: list[Scene]
 
 
-def scene_pairs(n: int, seed: int, image_size: int, patch_size: int, n_paraphrases: int = 3) -> ScenePairs:
-    """n scenes, each from its own generator (seed, index), so any part can be made again alone; all cores are used."""
+def scene_pairs(
+    n: int, seed: int, image_size: int, patch_size: int, n_paraphrases: int = 3, n_things: int | None = None
+) -> ScenePairs:
+    """n scenes, each from its own generator (seed, index), so any part can be made again alone; all cores are used.
+
+    With n_things all scenes hold so many, otherwise 1 to 3.
+    """
     blocks = np.array_split(np.arange(n), max(1, min(n_cores(), n // 64)))
     parts = joblib.Parallel(n_jobs=len(blocks))(
-        joblib.delayed(_block)(block, seed, image_size, patch_size, n_paraphrases) for block in blocks
+        joblib.delayed(_block)(block, seed, image_size, patch_size, n_paraphrases, n_things) for block in blocks
     )
     rows = [row for part in parts for row in part]
     columns = [list(column) for column in zip(*rows, strict=True)]
@@ -52,12 +57,14 @@ def scene_pairs(n: int, seed: int, image_size: int, patch_size: int, n_paraphras
     )
 
 
-def _block(indices: np.ndarray, seed: int, image_size: int, patch_size: int, n_paraphrases: int) -> list[tuple]:
-    return [_one(np.random.default_rng([seed, int(i)]), image_size, patch_size, n_paraphrases) for i in indices]
+def _block(
+    indices: np.ndarray, seed: int, image_size: int, patch_size: int, n_paraphrases: int, n_things: int | None
+) -> list[tuple]:
+    rngs = (np.random.default_rng([seed, int(i)]) for i in indices)
+    return [_one(rng, sample_scene(rng, n_things), image_size, patch_size, n_paraphrases) for rng in rngs]
 
 
-def _one(rng: np.random.Generator, image_size: int, patch_size: int, n_paraphrases: int) -> tuple:
-    scene = sample_scene(rng)
+def _one(rng: np.random.Generator, scene: Scene, image_size: int, patch_size: int, n_paraphrases: int) -> tuple:
     drawn = render(scene, image_size)
     captions = [caption(scene)] + [caption(scene, rng) for _ in range(n_paraphrases)]
     kinds = np.isin(KINDS, [t.kind for t in scene.things])
