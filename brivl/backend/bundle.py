@@ -77,13 +77,12 @@ def _fit(store: Store, plate: Plate, answer: Answer) -> dict[str, Any]:
 
 def _figure_files(plate: Plate) -> dict[str, bytes]:
     """Matplotlib is loaded here, not where bundles are only checked."""
-    from brivl.viz.export import PAPER, figure_bytes
+    from brivl.viz.export import PAPER, figure_bytes, settled
     from brivl.viz.slides import PICTURE, presentation_bytes
 
-    drawn = plate.draw(PAPER)
-    drawn.set_layout_engine("none")  # it is laid out; without this each file would lay it out again
+    drawn = settled(plate.draw(PAPER))
     stem = plate.file_stem
-    picture = figure_bytes(plate.draw(PICTURE), "png", SLIDE_DPI)
+    picture = figure_bytes(settled(plate.draw(PICTURE)), "png", SLIDE_DPI)
     return {
         f"{stem}.png": figure_bytes(drawn, "png", DPI), f"{stem}.svg": figure_bytes(drawn, "svg"),
         f"{stem}.pdf": figure_bytes(drawn, "pdf"), f"{stem}.pptx": presentation_bytes([_slide(plate, picture)]),

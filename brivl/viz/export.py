@@ -143,6 +143,15 @@ def legend_line(figure: Figure, axes: Axes, page: Page) -> None:
     figure.get_layout_engine().set(rect=(left, bottom, width, height - 1.7 * page.base / POINTS / page.height))
 
 
+def settled(figure: Figure) -> Figure:
+    """The laid-out figure with its axes at round places, since the layout's solver leaves the last digit to chance."""
+    figure.set_layout_engine("none")  # without this each file would lay it out again
+    for axes in figure.axes:
+        if axes.get_axes_locator() is None:
+            axes.set_position([round(float(value), 6) for value in axes.get_position(original=True).bounds])
+    return figure
+
+
 def figure_bytes(figure: Figure, kind: Format, dpi: int = 300) -> bytes:
     """File content of a figure; without a date, so equal figures give equal files."""
     buffer = io.BytesIO()
