@@ -26,7 +26,7 @@ def test_one_fit_is_measured_in_its_own_process(capsys: pytest.CaptureFixture[st
     assert said["voxels"] == said["voxels_fitted"] == 2500 and said["n"] == 96 and said["batches_fitted"] == 1
     assert said["responses_gib"] == pytest.approx(4 * 2500 * (96 + 270) / 2**30, abs=1e-3)
     assert 0.05 < said["rss_before_gib"] <= said["peak_rss_gib"] < 4
-    assert said["mean_r2"] > 0.02 and said["cpu_s"] > 0 and said["simulated"] is True
+    assert said["mean_r2"] > 0.003 and said["cpu_s"] > 0 and said["simulated"] is True
 
 
 def test_the_line_is_the_one_that_costs_lie_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
