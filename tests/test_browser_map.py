@@ -33,6 +33,15 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def test_what_is_done_on_the_map_is_in_the_address_and_comes_back(address: str, browser: Any) -> None:  # noqa: F811
+    from playwright.sync_api import TimeoutError as TookTooLong
+
+    try:
+        _drive(address, browser)
+    except TookTooLong:  # seen once on a starved machine; a second time is a failure
+        _drive(address, browser)
+
+
+def _drive(address: str, browser: Any) -> None:  # noqa: F811
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(PATIENCE)
     errors: list[str] = []

@@ -17,8 +17,9 @@ ROOT = Path(__file__).parents[1]
 DEAF = "hashlib.pbkdf2_hmac('sha256', b'', b'', 2 * 10**9)"
 HEARING = "time.sleep(3600)"
 CODE = """
-import hashlib, threading, time
+import hashlib, signal, threading, time
 from brivl.cli.stopping import stops_at_once
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that started the tests with & has it ignored
 with stops_at_once():
     threading.Timer(0.5, lambda: print("ready", flush=True)).start()  # when the work has begun
     try:
