@@ -5,16 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from brivl.cli.options import check_out, model_pair, printer
 from brivl.cli.stopping import stops_at_once
-from brivl.errors import RequestError, StoreError
+from brivl.errors import StoreError
 from brivl.store.artifacts import Store
 
 if TYPE_CHECKING:
@@ -40,17 +39,15 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
 
 def run_fit(args: argparse.Namespace) -> None:
     """Fit and print. Raises BrivlError for anything that cannot be answered."""
-    models = tuple(name.strip() for name in args.models.split(","))
-    if len(models) != 2 or not all(models):
-        raise RequestError(f"Wanted two model names as A,B and got {args.models!r}.")
-    check_writable(args.out)
+    models = model_pair(args.models)
+    check_out(args.out, ".npz")
     from brivl.backend.datasets import open_dataset
     from brivl.backend.fit import FitRequest, fit
 
     store, started = Store(args.cache), time.monotonic()
     request = FitRequest(args.dataset, models, args.layer, args.subject, args.preset, args.pooling)
     with stops_at_once():
-        answer = fit(store, request, _printer(quiet=args.json))
+        answer = fit(store, request, printer(quiet=args.json))
     if args.out:
         dataset = open_dataset(args.dataset, store)
         write_npz(args.out, answer, dataset.responses(args.subject).voxels)
@@ -91,28 +88,10 @@ def write_npz(path: Path, answer: Answer, voxels: Voxels) -> None:
         aside.unlink(missing_ok=True)
 
 
-def check_writable(path: Path | None) -> None:
-    """Refuse an --out that cannot work before anything is computed."""
-    if path is None:
-        return
-    folder = path.resolve().parent
-    if path.suffix != ".npz" or path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise RequestError(
-            f"Wanted --out as a .npz file in a folder that exists and can be written to, and got {str(path)!r}."
-        )
-
-
 def _mean(values: np.ndarray) -> float | None:
     finite = values[np.isfinite(values)]
     return round(float(finite.mean(dtype=np.float64)), 6) if len(finite) else None
 
-
-def _printer(quiet: bool) -> Callable[[float, float, str], None]:
-    if quiet or not sys.stderr.isatty():
-        return lambda _done, _total, _message: None
-    return lambda done, total, message: print(
-        f"\r{message}: {done / max(total, 1e-9):4.0%}   ", end="", file=sys.stderr, flush=True
-    )
 
 
 def _in_words(s: dict) -> str:

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from brivl.cli.fitting import _printer
+from brivl.cli.options import check_out, model_pair, printer
 from brivl.cli.stopping import stops_at_once
 from brivl.errors import RequestError, StoreError
 from brivl.store.artifacts import Store
@@ -39,10 +39,8 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
 
 def run_infer(args: argparse.Namespace) -> None:
     """Fit if need be, test and print. Raises BrivlError for anything that cannot be answered."""
-    models = tuple(name.strip() for name in args.models.split(","))
-    if len(models) != 2 or not all(models):
-        raise RequestError(f"Wanted two model names as A,B and got {args.models!r}.")
-    _check_out(args.out)
+    models = model_pair(args.models)
+    check_out(args.out, ".csv")
     from brivl.backend.fit import FitRequest, fit
     from brivl.backend.inference import Asked, infer, inference_key
 
@@ -51,8 +49,8 @@ def run_infer(args: argparse.Namespace) -> None:
     asked = Asked(request, args.region, args.block, args.draws, args.seed)
     inference_key(store, asked)  # what cannot be asked is said before anything is computed
     with stops_at_once():
-        fit(store, request, _printer(quiet=args.json))
-        found = infer(store, asked, _printer(quiet=args.json))
+        fit(store, request, printer(quiet=args.json))
+        found = infer(store, asked, printer(quiet=args.json))
     tables = _tables(found)
     if args.out:
         _write(args.out, found, tables, args.by)
@@ -95,15 +93,6 @@ def _in_words(found: Inference, tables: dict[str, pd.DataFrame]) -> str:
     columns = ["region", "r2_joint", "p_joint", "difference", "ci_low", "ci_high", "p_difference", "q_difference"]
     lines += [table[columns].to_string(index=False, float_format="%.4f") for table in list(tables.values())[:1]]
     return "\n".join(lines)
-
-
-def _check_out(path: Path | None) -> None:
-    """Refuse an --out that cannot work before anything is computed."""
-    if path is None:
-        return
-    folder = path.resolve().parent
-    if path.suffix != ".csv" or path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise RequestError(f"Wanted --out as a .csv file in a folder that can be written to, and got {str(path)!r}.")
 
 
 def _write(path: Path, found: Inference, tables: dict[str, pd.DataFrame], by: str) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from brivl.cli.options import model_pair
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 
@@ -46,10 +47,7 @@ def run_reproduce(args: argparse.Namespace) -> None:
 
 
 def _models(text: str | None) -> tuple[str, str] | None:
-    names = tuple(name.strip() for name in text.split(",")) if text is not None else None
-    if names is not None and (len(names) != 2 or not all(names)):
-        raise RequestError(f"Wanted two model names as multimodal,unimodal and got {text!r}.")
-    return names
+    return None if text is None else model_pair(text, "multimodal,unimodal")
 
 
 def _names(text: str | None) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from brivl.cli.options import model_pair
 from brivl.cli.stopping import stops_at_once
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
@@ -131,9 +132,7 @@ def _chosen(views: list[SavedView], wanted: str) -> list[SavedView]:
 def _asked(args: argparse.Namespace) -> Asked:
     from brivl.backend.asked_plates import Asked
 
-    models = tuple(name.strip() for name in args.models.split(","))
-    if len(models) != 2 or not all(models):
-        raise RequestError(f"Wanted two model names as A,B and got {args.models!r}.")
+    models = model_pair(args.models)
     subjects = tuple(dict.fromkeys(name.strip() for name in args.subject.split(",") if name.strip()))
     if not subjects:
         raise RequestError(f"Wanted a subject, or all, and got {args.subject!r}.")

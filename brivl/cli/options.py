@@ -1,0 +1,38 @@
+"""What several verbs read alike: two models, a file to write, progress on the screen."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from brivl.errors import RequestError
+
+
+def model_pair(text: str, wanted: str = "A,B") -> tuple[str, str]:
+    """Two names with a comma between. Raises RequestError for fewer, more, or empty ones."""
+    names = tuple(name.strip() for name in text.split(","))
+    if len(names) != 2 or not all(names):
+        raise RequestError(f"Wanted two model names as {wanted} and got {text!r}.")
+    return names[0], names[1]
+
+
+def check_out(path: Path | None, suffix: str) -> None:
+    """Refuse an --out that cannot work before anything is computed. Raises RequestError."""
+    if path is None:
+        return
+    folder = path.resolve().parent
+    if path.suffix != suffix or path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise RequestError(
+            f"Wanted --out as a {suffix} file in a folder that exists and can be written to, and got {str(path)!r}."
+        )
+
+
+def printer(quiet: bool) -> Callable[[float, float, str], None]:
+    """Progress as one line that is written over; nothing where quiet, or where nobody watches."""
+    if quiet or not sys.stderr.isatty():
+        return lambda _done, _total, _message: None
+    return lambda done, total, message: print(
+        f"\r{message}: {done / max(total, 1e-9):4.0%}   ", end="", file=sys.stderr, flush=True
+    )
