@@ -13,8 +13,8 @@ from brivl.core.columns import Columns
 from brivl.core.encoding import batched_ridge, batches, shelf
 from brivl.core.encoding.banded_ridge import BandedRidge
 from brivl.core.encoding.batched_ridge import BatchedRidge
+from brivl.core.encoding.divisions import divisions
 from brivl.core.encoding.encode import encode, encode_many
-from brivl.core.encoding.held_out import divisions
 from brivl.core.encoding.presets import STRICT
 from brivl.core.encoding.problem import Solver, Steps
 from brivl.core.encoding.split_score import himalaya_backend

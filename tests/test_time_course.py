@@ -14,8 +14,9 @@ from brivl.backend.fit import FitRequest, fit
 from brivl.backend.subjects import keep_facts
 from brivl.backend.tasks import run_task
 from brivl.backend.voxel_course import Place, course_request, known_course, voxels_at
+from brivl.core.encoding.divisions import divisions
 from brivl.core.encoding.encode import encode
-from brivl.core.encoding.held_out import divisions, held_out, ready_features, ridge_for
+from brivl.core.encoding.held_out import held_out, ready_features, ridge_for
 from brivl.core.encoding.time_course import extremes, primal_weights, time_course
 from brivl.core.records import Responses, Stimulus
 from brivl.data.contact_sheet import COLUMNS, TILE, contact_sheet, sentences_of

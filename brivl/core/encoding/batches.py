@@ -16,7 +16,8 @@ import numpy as np
 
 from brivl.core.columns import LARGE_BYTES, Columns
 from brivl.core.encoding.batched_ridge import BatchedRidge, Tell
-from brivl.core.encoding.held_out import Rows, divisions, ready_features, ridge_for
+from brivl.core.encoding.divisions import Rows, divisions
+from brivl.core.encoding.held_out import ready_features, ridge_for
 from brivl.core.encoding.phases import Phases
 from brivl.core.encoding.presets import Preset
 from brivl.core.encoding.problem import Progress, Solver

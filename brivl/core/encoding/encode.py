@@ -9,7 +9,8 @@ import numpy as np
 from brivl.core.encoding.banded_ridge import Progress
 from brivl.core.encoding.batches import Parts, encode_in_batches, is_large
 from brivl.core.encoding.delays import run_bounds
-from brivl.core.encoding.held_out import HeldOut, divisions, held_out, ready_features, ridge_for, side_by_side
+from brivl.core.encoding.divisions import divisions
+from brivl.core.encoding.held_out import HeldOut, held_out, ready_features, ridge_for, side_by_side
 from brivl.core.encoding.presets import Preset
 from brivl.core.encoding.split_score import r2_joint, r2_split
 from brivl.core.encoding.voxel_selection import select_voxels

@@ -1,4 +1,4 @@
-"""Divisions of the samples into rows to fit and rows to score; features, responses and regression of each."""
+"""Features, responses and regression of each division of the samples into rows to fit and rows to score."""
 
 from __future__ import annotations
 
@@ -8,26 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from brivl.core.encoding.banded_ridge import BandedRidge, Draws, Solver
-from brivl.core.encoding.cross_validation import (
-    Folds,
-    contiguous_folds,
-    group_folds,
-    leave_one_run_out,
-    shuffled_folds,
-)
 from brivl.core.encoding.delays import delay, delays_at, onsets_of, run_labels
+from brivl.core.encoding.divisions import Rows, inner_folds
 from brivl.core.encoding.presets import Preset
 from brivl.core.encoding.ratios import ratio_grid
 from brivl.core.encoding.standardize import TrainingScaler, zscore_runs
 from brivl.core.records import Design
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows of the features: those of one fit, and those that it is scored on."""
-
-    train: np.ndarray  # (n_fit,)
-    test: np.ndarray  # (n_held_out,)
 
 
 @dataclass(frozen=True)
@@ -37,14 +23,6 @@ class HeldOut:
     rows: Rows
     Y_train: np.ndarray  # (n_fit, n_selected)
     Y_test: np.ndarray  # (n_held_out, n_selected)
-
-
-def divisions(design: Design, preset: Preset) -> list[Rows]:
-    """The test set, or the outer folds."""
-    if design.n_test:
-        rows = np.arange(design.n_train + design.n_test)
-        return [Rows(rows[: design.n_train], rows[design.n_train :])]
-    return [Rows(train, test) for train, test in _outer_folds(design, preset)]
 
 
 def held_out(Y: np.ndarray, repeats: np.ndarray | None, rows: Rows, design: Design, preset: Preset) -> HeldOut:
@@ -69,22 +47,12 @@ def ready_features(X: np.ndarray, train: np.ndarray, design: Design, preset: Pre
     return delay(centred, delays_at(preset.delays_s, design.tr), onsets)
 
 
-def _inner_folds(train: np.ndarray, design: Design, preset: Preset) -> Folds:
-    """Folds of the rows of one fit, as positions in `train`."""
-    if preset.inner == "grouped" and design.groups is not None:
-        return group_folds(np.asarray(design.groups)[train], preset.n_inner, preset.seed)
-    onsets = onsets_of(run_labels(design.run_onsets, design.n_train)[train])
-    if preset.inner == "grouped" and len(onsets) > 1:
-        return leave_one_run_out(onsets, len(train), -(-len(onsets) // preset.n_inner))
-    return contiguous_folds(len(train), preset.n_inner)
-
-
 def ridge_for(n_bands: int, train: np.ndarray, design: Design, preset: Preset) -> BandedRidge:
     """The regression of one division, not fitted."""
     return BandedRidge(
         alphas=preset.alphas,
         ratios=Draws(preset.n_iter, preset.seed) if preset.n_iter else ratio_grid(n_bands, preset.n_ratios or 11),
-        cv=_inner_folds(train, design, preset),
+        cv=inner_folds(train, design, preset),
         normalise_kernels=preset.normalise_kernels,
         solver=Solver(method="himalaya") if preset.search == "himalaya" else Solver(),
     )
@@ -130,15 +98,3 @@ def _scaler(
         return lambda Y, test_onsets: zscore_runs(Y, test_onsets if series else np.zeros(1, int))
     scaler = TrainingScaler().fit(Y_train, onsets if series else None)
     return lambda Y, test_onsets: scaler.transform(Y, test_onsets if series else None)
-
-
-def _outer_folds(design: Design, preset: Preset) -> Folds:
-    """Folds of training rows where there is no test set."""
-    if preset.outer == "shuffled":
-        return shuffled_folds(design.n_train, preset.n_outer, seed=1)
-    if design.groups is not None:
-        return group_folds(design.groups, preset.n_outer, preset.seed)
-    if len(design.run_onsets) > 1:
-        return leave_one_run_out(design.run_onsets, design.n_train)
-    # One run and no groups: neighbours at least stay together.
-    return contiguous_folds(design.n_train, preset.n_outer)

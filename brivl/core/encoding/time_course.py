@@ -9,7 +9,8 @@ import numpy as np
 
 from brivl.core.encoding.banded_ridge import BandedRidge
 from brivl.core.encoding.delays import delays_at
-from brivl.core.encoding.held_out import Rows, divisions, held_out, ready_features, ridge_for
+from brivl.core.encoding.divisions import Rows, divisions
+from brivl.core.encoding.held_out import held_out, ready_features, ridge_for
 from brivl.core.encoding.presets import Preset
 from brivl.core.records import Design
 
