@@ -62,20 +62,28 @@ def image_features(
 
 @torch.inference_mode()
 def text_features(
-    model: torch.nn.Module, tokenizer: Any, texts: Sequence[str], max_tokens: int, progress: Progress
+    model: torch.nn.Module,
+    tokenizer: Any,
+    texts: Sequence[str],
+    max_tokens: int,
+    progress: Progress,
+    masked: bool = True,
 ) -> dict[Pooling, np.ndarray]:
     """Texts -> {"cls", "mean"}: (n_layers, n_items, width) float32; "mean" is over the text's tokens, padding left out.
 
     "cls" is the first token, or the last of the text where the tokenizer has no [CLS]: such models (CLIP) read from
-    left to right, so that the last token alone has seen all of the text and the first none of it.
+    left to right, so that the last token alone has seen all of the text and the first none of it. masked=False: every
+    text is padded to max_tokens, and attention and mean take the padding for text, as in the authors' code.
     """
     summary_is_last = tokenizer.cls_token is None
     parts = []
     for start in range(0, len(texts), BATCH):
-        tokens = tokenize(tokenizer, texts[start : start + BATCH], max_tokens)
+        tokens = tokenize(tokenizer, texts[start : start + BATCH], max_tokens, to_longest=masked)
         mask = tokens["attention_mask"]
         summary = mask.sum(1) - 1 if summary_is_last else torch.zeros(len(mask), dtype=torch.long)
         rows = torch.arange(len(mask))
+        if not masked:
+            tokens["attention_mask"] = mask = torch.ones_like(mask)
         parts.append([(x[rows, summary], token_mean(x, mask)) for x in text_layers(model, tokens)])
         progress(min(start + BATCH, len(texts)), len(texts))
     return _joined(parts)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from brivl.config import WEIGHTS
 from brivl.errors import RequestError
-from brivl.models.feature_model import FeatureModel, Kind, ModelCard, file_sha
+from brivl.models.feature_model import FeatureModel, Kind, ModelCard, file_sha, varied_digest
 
 BRIVL_MINI, VIT_MINI, MINILM = "brivl-mini", "vit-mini", "minilm-l6"
 WEIGHTS_FILE = ".safetensors"  # a name with this ending is a file that training or import-checkpoint wrote
@@ -52,6 +53,12 @@ def shipped_for(kind: Kind) -> list[ModelCard]:
     return [card for card in SHIPPED.values() if kind in card.kinds]
 
 
+def without_training(name: str) -> str | None:
+    """Name of the model that "NAME@untrained" is the random twin of; None for a name that asks for no twin."""
+    trained, _, ending = name.rpartition("@")
+    return trained if trained and ending == "untrained" and not Path(name).exists() else None
+
+
 def card_for(name: str) -> ModelCard:
     """The card of a shipped model, or one read from the name or folder given.
 
@@ -59,6 +66,10 @@ def card_for(name: str) -> ModelCard:
     """
     if name in SHIPPED:
         return SHIPPED[name]
+    if (trained := without_training(name)) is not None:
+        card = card_for(trained)
+        note = f"{card.title} with random weights: what its architecture gives without training."
+        return replace(card, name=name, title=f"{card.title}, untrained", stand_in=False, note=note)
     if name.endswith(WEIGHTS_FILE):
         from brivl.models.file_models import file_card
 
@@ -76,6 +87,10 @@ def open_model(name: str, kind: Kind) -> FeatureModel:
             f"Wanted a model that takes {kind} stimuli, and {name!r} takes {' and '.join(card.kinds)} only. "
             f"Choose one of {[c.name for c in shipped_for(kind)]}."
         )
+    if (trained := without_training(name)) is not None:
+        from brivl.models.variations import varied
+
+        return replace(varied(open_model(trained, kind), "untrained"), name=name)
     if name not in SHIPPED and name.endswith(WEIGHTS_FILE):
         from brivl.models.file_models import open_file_model
 
@@ -91,6 +106,8 @@ def model_digest(name: str, kind: Kind) -> str:
     """Digest of a stream, what a cache key needs: from files where they are at hand, without loading the model."""
     if name in SHIPPED:
         return _shipped_digest(name, kind)
+    if (trained := without_training(name)) is not None:
+        return varied_digest(model_digest(trained, kind), "untrained")
     if name.endswith(WEIGHTS_FILE):
         from brivl.models.file_models import file_model_digest
 
@@ -113,31 +130,22 @@ def _shipped_digest(name: str, kind: Kind) -> str:
 
 
 def _open_shipped_image(name: str) -> FeatureModel:
-    from brivl.models.activations import image_features, pixel_maker
+    from brivl.models.activations import pixel_maker
     from brivl.models.configs import MINI
     from brivl.models.shipped import load_brivl_mini, load_vit_mini
+    from brivl.models.streams import ImageParts, image_stream
 
     model = load_brivl_mini().visual if name == BRIVL_MINI else load_vit_mini()
     prepare = pixel_maker(MINI.visual.image_size, MINI.visual.mean, MINI.visual.std)
-    return FeatureModel(
-        name,
-        "image",
-        _shipped_digest(name, "image"),
-        lambda items, progress: image_features(model, items, prepare, progress),
-    )
+    return image_stream(name, _shipped_digest(name, "image"), ImageParts(model, prepare))
 
 
 def _open_shipped_text(name: str) -> FeatureModel:
-    from brivl.models.activations import text_features
     from brivl.models.configs import MINI
     from brivl.models.shipped import load_brivl_mini
+    from brivl.models.streams import TextParts, text_stream
     from brivl.models.text_encoder import build_text_encoder, build_tokenizer
 
     model = load_brivl_mini().lingual if name == BRIVL_MINI else build_text_encoder(MINILM).eval()
-    tokenizer, max_tokens = build_tokenizer(MINILM), MINI.lingual.max_tokens
-    return FeatureModel(
-        name,
-        "text",
-        _shipped_digest(name, "text"),
-        lambda items, progress: text_features(model, tokenizer, items, max_tokens, progress),
-    )
+    parts = TextParts(model, build_tokenizer(MINILM), MINI.lingual.max_tokens)
+    return text_stream(name, _shipped_digest(name, "text"), parts)

@@ -16,9 +16,10 @@ from typing import Any, Literal, TypeVar
 import torch
 
 from brivl.errors import RequestError
-from brivl.models.activations import image_features, pixel_maker, text_features
+from brivl.models.activations import pixel_maker
 from brivl.models.feature_model import FeatureModel, Kind, ModelCard, file_sha
 from brivl.models.normalisation import Normalisation, read_normalisation
+from brivl.models.streams import ImageParts, TextParts, image_stream, text_stream
 from brivl.models.text_encoder import import_transformers
 from brivl.models.torchvision_schemas import declare_torchvision_schemas
 
@@ -187,7 +188,7 @@ def _open_timm(name: str) -> FeatureModel:
     model.eval()
     data = resolve_model_data_config(model)
     prepare = pixel_maker(data["input_size"][-1], data["mean"], data["std"])
-    return FeatureModel(name, "image", digest, lambda items, p: image_features(model, items, prepare, p))
+    return image_stream(name, digest, ImageParts(model, prepare))
 
 
 def timm_weights(name: str) -> Path:
@@ -253,10 +254,8 @@ def _open_text(name: str, config: Any) -> FeatureModel:
     tokenizer.padding_side = "right"
     encoder = getattr(model, "text_model", model)
     longest = getattr(getattr(config, "text_config", config), "max_position_embeddings", MAX_TOKENS)
-    return FeatureModel(
-        name, "text", _transformers_digest(name, "text", model),
-        lambda items, p: text_features(encoder, tokenizer, items, min(MAX_TOKENS, longest), p),
-    )  # fmt: skip
+    digest = _transformers_digest(name, "text", model)
+    return text_stream(name, digest, TextParts(encoder, tokenizer, min(MAX_TOKENS, longest)))
 
 
 def _open_vision(name: str, config: Any) -> FeatureModel:
@@ -264,8 +263,7 @@ def _open_vision(name: str, config: Any) -> FeatureModel:
     vision = _Blocks(getattr(model, "vision_model", model), PREFIX_TOKENS[config.model_type])
     size = getattr(config, "vision_config", config).image_size
     prepare = pixel_maker(size[-1] if isinstance(size, list | tuple) else size, *_normalisation(name))
-    digest = _transformers_digest(name, "image", model)
-    return FeatureModel(name, "image", digest, lambda items, p: image_features(vision, items, prepare, p))
+    return image_stream(name, _transformers_digest(name, "image", model), ImageParts(vision, prepare))
 
 
 def _normalisation(name: str) -> Normalisation:

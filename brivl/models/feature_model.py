@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from brivl.errors import DataError
 Kind = Literal["image", "text"]
 Pooling = Literal["cls", "mean"]
 POOLINGS: tuple[Pooling, ...] = ("cls", "mean")
+Variation = Literal["unmasked-padding", "random-crop", "untrained"]  # see `brivl.models.variations`
 Layers = dict[str, np.ndarray]  # pooling -> (n_layers, n_items, width) float32
 Extract = Callable[[Sequence | np.ndarray, Callable[[float, float], None]], Layers]
 
@@ -41,6 +42,12 @@ class FeatureModel:
     kind: Kind
     digest: str  # of weights and of how they are used
     extract: Extract
+    parts: Any = None  # `streams.ImageParts` or `TextParts`, from which variations are made
+
+
+def varied_digest(digest: str, variation: Variation, seed: int = 0) -> str:
+    """Digest of a stream that is used in another way, from that of the stream itself."""
+    return hashlib.sha256(f"{digest} {variation} {seed} 1".encode()).hexdigest()[:32]
 
 
 @cache

@@ -9,10 +9,11 @@ from typing import Any
 
 from brivl.config import WEIGHTS
 from brivl.errors import RequestError
-from brivl.models.activations import image_features, pixel_maker, text_features
+from brivl.models.activations import pixel_maker
 from brivl.models.dual_files import dual_config, dual_tokenizer, load_dual
 from brivl.models.feature_model import FeatureModel, Kind, ModelCard, file_sha
 from brivl.models.minilm_files import MINILM, minilm_folder
+from brivl.models.streams import ImageParts, TextParts, image_stream, text_stream
 from brivl.models.weights import read_info
 
 MINILM_LAYERS = 6
@@ -43,16 +44,12 @@ def open_file_model(name: str, kind: Kind) -> FeatureModel:
     """One stream of the model in the file."""
     model = load_dual(_path(name))
     visual, lingual = model.config.visual, model.config.lingual
+    digest = file_model_digest(name, kind)
     if kind == "image":
-        prepare = pixel_maker(visual.image_size, visual.mean, visual.std)
-        return FeatureModel(
-            name, kind, file_model_digest(name, kind), lambda items, p: image_features(model.visual, items, prepare, p)
+        return image_stream(
+            name, digest, ImageParts(model.visual, pixel_maker(visual.image_size, visual.mean, visual.std))
         )
-    tokenizer = dual_tokenizer(model.config)
-    return FeatureModel(
-        name, kind, file_model_digest(name, kind),
-        lambda items, p: text_features(model.lingual, tokenizer, items, lingual.max_tokens, p),
-    )  # fmt: skip
+    return text_stream(name, digest, TextParts(model.lingual, dual_tokenizer(model.config), lingual.max_tokens))
 
 
 def file_model_digest(name: str, kind: Kind) -> str:

@@ -45,9 +45,10 @@ def build_tokenizer(pretrained: str) -> Any:
     )
 
 
-def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> dict[str, torch.Tensor]:
-    """Texts -> input_ids and attention_mask (B, T), padded to the longest, cut at max_tokens."""
-    batch = tokenizer(list(texts), padding=True, truncation=True, max_length=max_tokens, return_tensors="pt")
+def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int, to_longest: bool = True) -> dict[str, torch.Tensor]:
+    """Texts -> input_ids and attention_mask (B, T), padded to the longest, or to max_tokens; cut at max_tokens."""
+    padding = "longest" if to_longest else "max_length"
+    batch = tokenizer(list(texts), padding=padding, truncation=True, max_length=max_tokens, return_tensors="pt")
     return {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
 
 

@@ -91,9 +91,9 @@ def _said(leak: Leak, preset: Preset) -> str:
     count = f"{leak.n_split} of {leak.n} {leak.what if leak.n > 1 else leak.what[:-1]}"
     remedy = "The preset strict keeps them together." if preset.name != "strict" and leak.n > 1 else ""
     if leak.where == "choice":
-        said = f"{count} lie on both sides of the folds that choose weights and alpha, so that these are too small."
+        said = f"{count} lie on both sides of the folds that choose weights and alpha, so that alpha can be too small."
         return f"{said} {remedy}".strip()
     if not remedy:
         remedy = "Give more runs, or groups.npy where rows belong together." if leak.n == 1 else ""
-    said = f"Leakage: {count} {'lie' if leak.n_split > 1 else 'lies'} on both sides of a fold, so that R² is flattered."
+    said = f"Leakage: {count} {'lie' if leak.n_split > 1 else 'lies'} on both sides of a fold, so that R² can be too large."
     return f"{said} {remedy}".strip()
