@@ -12,6 +12,7 @@ from brivl.backend.cache_report import prune_task, verify_task
 from brivl.backend.captioning import caption_task
 from brivl.backend.data_download import download_task
 from brivl.backend.datasets import open_dataset
+from brivl.backend.decode import decode_task
 from brivl.backend.features import Progress
 from brivl.backend.fit import FitRequest
 from brivl.backend.flatmaps import is_flatmap_ready, make_flatmap, own_flatmap
@@ -90,6 +91,7 @@ TASKS: dict[str, Callable[[Mapping[str, Any], Progress], dict[str, Any]]] = {
     "gallery-recall": recall_task,
     "time-course": course_task,
     "infer": infer_task,
+    "decode": decode_task,
     "cache-verify": verify_task,
     "cache-prune": prune_task,
 }

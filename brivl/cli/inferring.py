@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from brivl.cli.options import check_out, model_pair, printer
+from brivl.cli.options import check_out, model_pair, printer, write_table
 from brivl.cli.stopping import stops_at_once
-from brivl.errors import RequestError, StoreError
+from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def _in_words(found: Inference, tables: dict[str, pd.DataFrame]) -> str:
 
 
 def _write(path: Path, found: Inference, tables: dict[str, pd.DataFrame], by: str) -> None:
-    """Written aside and renamed. Raises StoreError if it cannot be written, RequestError where there are no regions."""
+    """Raises StoreError if it cannot be written, RequestError where there are no regions."""
     import pandas as pd
 
     from brivl.backend.inference_tables import voxel_table
@@ -105,11 +104,4 @@ def _write(path: Path, found: Inference, tables: dict[str, pd.DataFrame], by: st
         raise RequestError("Wanted one row per region, and nothing is known of regions here. Use --by voxel.")
     parts = [table.assign(level=level) for level, table in tables.items()]
     table = pd.concat(parts) if by == "region" else voxel_table(found)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        table.assign(simulated=bool(found.info["simulated"])).to_csv(aside, index=False)
-        os.replace(aside, path)
-    except OSError as error:
-        raise StoreError(f"Wanted to write {str(path)!r} and could not ({error.strerror}); free some space.") from error
-    finally:
-        aside.unlink(missing_ok=True)
+    write_table(path, table.assign(simulated=bool(found.info["simulated"])))

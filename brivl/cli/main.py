@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         calibrating,
         captioning,
         data,
+        decoding,
         evaluate,
         fitting,
         imagine,
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     for module in (
         fitting,
         inferring,
+        decoding,
         sweeping,
         listing,
         reproducing,

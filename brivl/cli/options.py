@@ -6,8 +6,12 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from brivl.errors import RequestError
+from brivl.errors import RequestError, StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def model_pair(text: str, wanted: str = "A,B") -> tuple[str, str]:
@@ -36,3 +40,15 @@ def printer(quiet: bool) -> Callable[[float, float, str], None]:
     return lambda done, total, message: print(
         f"\r{message}: {done / max(total, 1e-9):4.0%}   ", end="", file=sys.stderr, flush=True
     )
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a CSV aside and rename it, so that there is all of it or nothing. Raises StoreError if it cannot be."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        table.to_csv(aside, index=False)
+        os.replace(aside, path)
+    except OSError as error:
+        raise StoreError(f"Wanted to write {str(path)!r} and could not ({error.strerror}); free some space.") from error
+    finally:
+        aside.unlink(missing_ok=True)
