@@ -95,5 +95,5 @@ def _said(leak: Leak, preset: Preset) -> str:
         return f"{said} {remedy}".strip()
     if not remedy:
         remedy = "Give more runs, or groups.npy where rows belong together." if leak.n == 1 else ""
-    said = f"Leakage: {count} {'lie' if leak.n_split > 1 else 'lies'} on both sides of a fold, so that R² can be too large."
-    return f"{said} {remedy}".strip()
+    lie = "lie" if leak.n_split > 1 else "lies"
+    return f"Leakage: {count} {lie} on both sides of a fold, so that R² can be too large. {remedy}".strip()
