@@ -22,6 +22,7 @@ from brivl.backend.jobs import JobBoard
 from brivl.backend.known import Known, look_at
 from brivl.backend.map_scores import layers_payload
 from brivl.backend.resident import studio_board
+from brivl.backend.saved_views import SavedView, saved_views, views_state
 from brivl.backend.solids import known_solid, solid_key
 from brivl.backend.subjects import SubjectFacts, facts_key, known_facts
 from brivl.config import cache_dir, cache_max, data_dirs
@@ -235,6 +236,16 @@ def item_thumbnail(of: Gallery, row: int, side: int) -> Thumbnail:
 @st.cache_resource(max_entries=N_ITEMS, show_spinner=False)
 def _item_thumbnail(_of: Gallery, row: int, side: int, state: str) -> Thumbnail:
     return thumbnail(_of, row, side)
+
+
+def views() -> list[SavedView]:
+    """The saved views, oldest first; read again once one was saved or removed. Raises StoreError."""
+    return _views(cache_dir(), f"{cache_dir()} {views_state(cache_dir())}")
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _views(_root: Path, state: str) -> list[SavedView]:
+    return saved_views(_root)
 
 
 def cache_state() -> tuple[int, list[Manifest]]:

@@ -7,11 +7,11 @@ from functools import partial
 
 import streamlit as st
 
-from brivl.app import look
+from brivl.app import cached, look
 from brivl.app.navigation import make_sure_of_menu
 from brivl.backend.plate import SIMULATED_LABEL
 from brivl.backend.report import report_html, report_pptx
-from brivl.backend.saved_views import SavedView, remove_view, saved_views
+from brivl.backend.saved_views import SavedView, remove_view
 from brivl.config import cache_dir
 from brivl.errors import BrivlError
 
@@ -24,7 +24,7 @@ def saved() -> None:
     look.put_style()
     look.headline("Saved views")
     try:
-        views = saved_views(cache_dir())
+        views = cached.views()
     except BrivlError as error:
         st.error(str(error))
         return
@@ -39,7 +39,8 @@ def saved() -> None:
 def _report(views: Sequence[SavedView]) -> None:
     look.caption(f"{len(views)} saved, oldest first; the report holds all of them in this order.")
     simulated = "simulated_" if any(view.simulated for view in views) else ""
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.page_link("pages/present.py", label="Present", icon=":material/slideshow:")
         st.download_button(
             "Report, HTML", partial(report_html, views), f"{simulated}report.html", "text/html", key="report html",
             on_click="ignore", type="primary",

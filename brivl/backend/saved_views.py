@@ -11,6 +11,7 @@ import os
 import re
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,6 +88,16 @@ def saved_views(root: Path) -> list[SavedView]:
         raise StoreError(f"Could not look into {str(folder)!r}: {error.strerror}; check its rights.") from error
     found = [view for path in paths if (view := _read(path)) is not None]
     return sorted(found, key=lambda view: (view.created, view.id))
+
+
+def views_state(root: Path) -> list[tuple[str, int, int]]:
+    """What changes when a view is saved or removed: name, time and size of each file, none of which is read."""
+    found = []
+    for path in (root / FOLDER).glob("*.json"):
+        with suppress(OSError):  # removed while we looked
+            stat = path.stat()
+            found.append((path.name, stat.st_mtime_ns, stat.st_size))
+    return sorted(found)
 
 
 def remove_view(root: Path, view_id: str) -> None:

@@ -1,0 +1,1 @@
+"""Saved views full screen, one at a time: the browser's part."""

@@ -1,0 +1,7 @@
+"""Presenter mode: the saved views full screen, by keyboard."""
+
+from __future__ import annotations
+
+from brivl.app.presenter_view import present
+
+present()
