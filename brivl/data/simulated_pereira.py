@@ -1,6 +1,8 @@
 """A folder in the form of Pereira et al. (2018), of any size: noise and a planted signal, no brain.
 
-What is planted is a level for each topic of the project's own sentences, in the voxels of half of the AAL regions.
+What is planted in half of the AAL regions: in every second of these the length of a sentence, in the others a level
+for each kind of topic. Levels for each of the 24 topics were not found by fits: a sentence of a held-out passage tells
+what kind of topic it is about, but hardly which.
 """
 
 from __future__ import annotations
@@ -20,9 +22,17 @@ from brivl.errors import RequestError
 
 BATCH = 5000  # voxels
 GRIDS_MM = (4.0, 3.0, 2.5, 2.0, 1.5)  # the coarsest with enough voxels in AAL regions is taken
-MOST_EXPLAINED = 0.4  # share of the signal in the variance of a voxel, at most
+MOST_EXPLAINED = 0.6  # share of the signal in the variance of a voxel, at most
 BASELINE = 1.0
 EXPERIMENT = "2"
+LENGTH, TOPIC = 1, 3  # pairs of AAL regions (left and right), counted modulo 4, that follow one and the other
+KINDS = (  # topics that share a level
+    ("animals", "birds", "sea life", "insects"),
+    ("drinks", "fruit", "vegetables", "gardening", "kitchen"),
+    ("body", "clothing", "professions", "law and crime", "music", "sport", "medicine"),
+    ("furniture", "workshop tools", "vehicles", "buildings", "dwellings"),
+    ("landscape", "weather", "disasters"),
+)
 
 Progress = Callable[[float, float, str], None]
 
@@ -56,7 +66,7 @@ def write_simulated_pereira(folder: Path, size: PereiraSize, progress: Progress)
     passages = load_passages()
     n = size.n_sentences
     read = Read(list(passages.sentences[:n]), passages.passage[:n] + 1)
-    Z = _topics(passages, n)
+    Z = read_properties(passages, n)
     for i, subject in enumerate(EXPERIMENTS[EXPERIMENT].subjects[: size.n_subjects]):
         progress(i, size.n_subjects, f"Writing {subject}")
         brain = _brain(size.n_voxels, np.random.default_rng([size.seed, i]))
@@ -76,10 +86,18 @@ def _brain(n_voxels: int, rng: np.random.Generator) -> Brain:
     return Brain(grid.ijk[chosen], grid.aal[chosen], grid.shape)
 
 
-def _topics(passages: Passages, n: int) -> np.ndarray:
-    """Which topic each of the first n sentences has: (n, n_topics) float32, columns standardised."""
-    topic = passages.topic[passages.passage[:n]]
-    Z = (topic[:, None] == np.unique(topic)).astype(np.float32)
+def what_is_planted(aal: np.ndarray) -> np.ndarray:
+    """LENGTH, TOPIC or 0 for voxels of AAL regions (n_voxels,) 1..116; both sides of a region are alike."""
+    pair = (aal + 1) // 2 % 4
+    return np.where((pair == LENGTH) | (pair == TOPIC), pair, 0)
+
+
+def read_properties(passages: Passages, n: int) -> np.ndarray:
+    """Words in each of the first n sentences, then its kind of topic: (n, 1 + n_kinds) float32, standardised."""
+    names = [passages.topic_names[topic] for topic in passages.topic[passages.passage[:n]]]
+    kinds = np.array([[name in kind for kind in KINDS] for name in names])
+    length = [len(sentence.split()) for sentence in passages.sentences[:n]]
+    Z = np.column_stack([length, kinds]).astype(np.float32)
     return (Z - Z.mean(0)) / np.maximum(Z.std(0), 1e-6)
 
 
@@ -90,9 +108,12 @@ def _responses(Z: np.ndarray, brain: Brain, seed: int, subject: int) -> np.ndarr
     for start in range(0, n_voxels, BATCH):
         rng = np.random.default_rng([seed, subject, start])
         columns = slice(start, min(start + BATCH, n_voxels))
-        n = columns.stop - columns.start
-        explained = np.where((brain.aal[columns] + 1) // 2 % 2 == 1, rng.uniform(0, MOST_EXPLAINED, n), 0)
-        signal = Z @ rng.standard_normal((Z.shape[1], n), dtype=np.float32)
+        planted = what_is_planted(brain.aal[columns])
+        explained = np.where(planted > 0, rng.uniform(0, MOST_EXPLAINED, len(planted)), 0)
+        weights = rng.standard_normal((Z.shape[1], len(planted)), dtype=np.float32)
+        weights[:1, planted != LENGTH] = 0
+        weights[1:, planted != TOPIC] = 0
+        signal = Z @ weights
         signal *= np.sqrt(explained) / np.maximum(signal.std(0), 1e-6)
         noise = rng.standard_normal(signal.shape, dtype=np.float32)
         Y[:, columns] = BASELINE + signal + np.sqrt(1 - explained) * noise
