@@ -80,7 +80,7 @@ def test_a_twin_has_the_form_but_not_the_weights(name: str, kind: str, images: n
     assert all(torch.equal(p, q) for p, q in zip(before, model.parts.encoder.parameters(), strict=True))
     assert twin.digest == model_digest(f"{name}@untrained", kind) != model.digest
     card = card_for(f"{name}@untrained")
-    assert card.n_layers == card_for(name).n_layers and "untrained" in card.title and not card.stand_in
+    assert card.n_layers == card_for(name).n_layers and "untrained" in card.title
 
 
 def test_weights_of_a_twin_are_those_of_a_start() -> None:
@@ -97,5 +97,8 @@ def test_what_a_stream_cannot_have_is_refused() -> None:
         varied(open_model(MINILM, "text"), "random-crop")
     with pytest.raises(RequestError, match="image stimuli with 'blurred'"):
         varied(open_model(VIT_MINI, "image"), "blurred")
+    assert card_for(f"{BRIVL_MINI}@random-crop").kinds == ("image",)
+    with pytest.raises(RequestError, match="takes image only"):
+        open_model(f"{BRIVL_MINI}@random-crop", "text")
     with pytest.raises(RequestError, match="none called 'no-such-model'"):
         card_for("no-such-model@untrained")

@@ -47,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     from brivl.cli import (
         attending,
+        auditing,
         bench,
         cache,
         calibrating,
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     for module in (
         fitting,
         inferring,
+        auditing,
         decoding,
         sweeping,
         listing,

@@ -6,10 +6,19 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from brivl.config import WEIGHTS
 from brivl.errors import RequestError
-from brivl.models.feature_model import FeatureModel, Kind, ModelCard, file_sha, varied_digest
+from brivl.models.feature_model import (
+    VARIED_KIND,
+    FeatureModel,
+    Kind,
+    ModelCard,
+    Variation,
+    file_sha,
+    varied_digest,
+)
 
 BRIVL_MINI, VIT_MINI, MINILM = "brivl-mini", "vit-mini", "minilm-l6"
 WEIGHTS_FILE = ".safetensors"  # a name with this ending is a file that training or import-checkpoint wrote
@@ -45,6 +54,9 @@ SHIPPED = {
         ),
     )
 }
+VARIED_TITLE: dict[Variation, str] = {
+    "unmasked-padding": "padding read as text", "random-crop": "random crops", "untrained": "untrained",
+}  # fmt: skip
 DEFAULT_PAIR: dict[Kind, tuple[str, str]] = {"image": (BRIVL_MINI, VIT_MINI), "text": (BRIVL_MINI, MINILM)}
 
 
@@ -53,10 +65,11 @@ def shipped_for(kind: Kind) -> list[ModelCard]:
     return [card for card in SHIPPED.values() if kind in card.kinds]
 
 
-def without_training(name: str) -> str | None:
-    """Name of the model that "NAME@untrained" is the random twin of; None for a name that asks for no twin."""
-    trained, _, ending = name.rpartition("@")
-    return trained if trained and ending == "untrained" and not Path(name).exists() else None
+def variation_of(name: str) -> tuple[str, Variation] | None:
+    """The model and the variation that "NAME@untrained" and the like ask for; None for a name that asks for none."""
+    base, _, ending = name.rpartition("@")
+    found = next((variation for variation in get_args(Variation) if variation == ending), None)
+    return (base, found) if base and found and not Path(name).exists() else None
 
 
 def card_for(name: str) -> ModelCard:
@@ -66,10 +79,8 @@ def card_for(name: str) -> ModelCard:
     """
     if name in SHIPPED:
         return SHIPPED[name]
-    if (trained := without_training(name)) is not None:
-        card = card_for(trained)
-        note = f"{card.title} with random weights: what its architecture gives without training."
-        return replace(card, name=name, title=f"{card.title}, untrained", stand_in=False, note=note)
+    if (asked := variation_of(name)) is not None:
+        return _varied_card(card_for(asked[0]), name, asked[1])
     if name.endswith(WEIGHTS_FILE):
         from brivl.models.file_models import file_card
 
@@ -77,6 +88,15 @@ def card_for(name: str) -> ModelCard:
     from brivl.models.external import external_card  # here: the shipped models' cards must not cost an import of torch
 
     return external_card(name)
+
+
+def _varied_card(card: ModelCard, name: str, variation: Variation) -> ModelCard:
+    kinds = tuple(kind for kind in card.kinds if kind == VARIED_KIND.get(variation, kind))
+    return replace(
+        card, name=name, title=f"{card.title} ({VARIED_TITLE[variation]})", kinds=kinds,
+        n_layers={kind: card.n_layers[kind] for kind in kinds},
+        note=f"{card.title}, {VARIED_TITLE[variation]}: for comparison.",
+    )  # fmt: skip
 
 
 def open_model(name: str, kind: Kind) -> FeatureModel:
@@ -87,10 +107,10 @@ def open_model(name: str, kind: Kind) -> FeatureModel:
             f"Wanted a model that takes {kind} stimuli, and {name!r} takes {' and '.join(card.kinds)} only. "
             f"Choose one of {[c.name for c in shipped_for(kind)]}."
         )
-    if (trained := without_training(name)) is not None:
+    if (asked := variation_of(name)) is not None:
         from brivl.models.variations import varied
 
-        return replace(varied(open_model(trained, kind), "untrained"), name=name)
+        return varied(open_model(asked[0], kind), asked[1])
     if name not in SHIPPED and name.endswith(WEIGHTS_FILE):
         from brivl.models.file_models import open_file_model
 
@@ -106,8 +126,8 @@ def model_digest(name: str, kind: Kind) -> str:
     """Digest of a stream, what a cache key needs: from files where they are at hand, without loading the model."""
     if name in SHIPPED:
         return _shipped_digest(name, kind)
-    if (trained := without_training(name)) is not None:
-        return varied_digest(model_digest(trained, kind), "untrained")
+    if (asked := variation_of(name)) is not None:
+        return varied_digest(model_digest(asked[0], kind), asked[1])
     if name.endswith(WEIGHTS_FILE):
         from brivl.models.file_models import file_model_digest
 

@@ -11,10 +11,9 @@ import torch
 from torch import nn
 
 from brivl.errors import RequestError
-from brivl.models.feature_model import FeatureModel, Kind, Variation, varied_digest
+from brivl.models.feature_model import VARIED_KIND, FeatureModel, Variation, varied_digest
 from brivl.models.streams import ImageParts, TextParts, image_stream, text_stream
 
-KIND_OF: dict[Variation, Kind] = {"unmasked-padding": "text", "random-crop": "image"}  # what goes with one kind only
 CROP_SCALE = (0.2, 1.0)  # of the area; RandomResizedCrop(384, scale=(0.2, 1)) of the authors' code
 CROP_RATIO = (3 / 4, 4 / 3)  # width over height, torchvision's default
 N_TRIES = 10  # torchvision's
@@ -30,7 +29,7 @@ def varied(model: FeatureModel, variation: Variation, seed: int = 0) -> FeatureM
     untrained: has random weights instead of trained ones (`untrained`).
     Raises RequestError for a variation that this kind of stream cannot have.
     """
-    if variation not in get_args(Variation) or KIND_OF.get(variation, model.kind) != model.kind:
+    if variation not in get_args(Variation) or VARIED_KIND.get(variation, model.kind) != model.kind:
         raise RequestError(f"Wanted features of {model.kind} stimuli with {variation!r}, which they cannot have.")
     name, digest = f"{model.name}@{variation}", varied_digest(model.digest, variation, seed)
     if isinstance(model.parts, TextParts):

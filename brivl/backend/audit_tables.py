@@ -1,0 +1,113 @@
+"""An audit as it is read: tables with rounded numbers, and a sentence on what each fault does here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from brivl.backend.audit import Audit
+from brivl.core.numbers import number, signed
+
+STATES = ("off", "on")
+NOT_HERE = "not applicable"
+
+
+def fault_table(found: Audit) -> pd.DataFrame:
+    """One row for each fault: R² off and on, counts, and for simulated data the distance from the truth."""
+    return pd.DataFrame([_fault(row, found.info["n_silent"] > 0) for row in found.faults])
+
+
+def _fault(row: Mapping[str, Any], truth: bool) -> dict[str, str]:
+    def pair(name: str) -> str:
+        return _pair(row[f"{name}_off"], row[f"{name}_on"])
+
+    shown = {
+        "fault": row["title"], "joint R²": pair("joint"), "A": pair("a"), "B": pair("b"),
+        "A less B": pair("difference"), "change of joint": _signed(row["joint_change"]),
+        "counted": f"{pair('n')} {row['counted_as']}" if row["counted_as"] else row["why_not"] and NOT_HERE,
+    }  # fmt: skip
+    if truth:
+        shown |= {
+            "of these without signal": pair("n_false"), "R² where nothing was planted": pair("silent_r2"),
+            "error of A less B": pair("difference_error"),
+        }  # fmt: skip
+    return shown
+
+
+def baseline_table(found: Audit) -> pd.DataFrame:
+    """One row for each baseline: R² alone, and of the models without and with it beside them."""
+    return pd.DataFrame([_baseline(row) for row in found.baselines])
+
+
+def _baseline(row: Mapping[str, Any]) -> dict[str, str]:
+    shown = {"baseline": row["title"], "alone": number(row["alone"])}
+    if row["alone_shuffled"] is not None:
+        shown["alone, shuffled folds"] = number(row["alone_shuffled"])
+    return shown | {
+        "joint": _pair(row["joint_without"], row["joint_with"]), "A": _pair(row["a_without"], row["a_with"]),
+        "B": _pair(row["b_without"], row["b_with"]), "the baseline": number(row["baseline_with"]),
+        "A less B": _pair(row["difference_without"], row["difference_with"]),
+    }  # fmt: skip
+
+
+def said(found: Audit) -> str:
+    """What was compared, in a sentence or two."""
+    info, fit = found.info, found.request.fit
+    silent = f", and {info['n_silent']} simulated without signal" if info["n_silent"] else ""
+    items = info["shared_items"]
+    shared = f" {items} of {info['n_held_out']} held-out samples show what training showed too." if items else ""
+    return (
+        f"{fit.subject}, layer {fit.layer}, A {fit.models[0]}, B {fit.models[1]}: mean R² over {info['n_voxels']:,} "
+        f"fitted voxels{silent}; off: preset strict, on: with the fault alone.{shared}"
+    )
+
+
+def sentences(found: Audit) -> list[str]:
+    """What each fault does here, and why others cannot."""
+    return [f"{row['title']}: {effect(row)}" for row in found.faults]
+
+
+def effect(row: Mapping[str, Any]) -> str:
+    """What a fault does here, in a sentence or two."""
+    if row["why_not"]:
+        return f"not applicable, because {row['why_not']}."
+    parts = []
+    if row["joint_change"] is not None:
+        moved = f"A less B from {number(row['difference_off'])} to {number(row['difference_on'])}"
+        parts.append(f"joint R² {_moved(row, 'joint')}, {moved}.")
+    if row["counted_as"] != "voxels":
+        of = f" of {row['n_tested']:,}" if row["n_tested"] else ""
+        parts.append(f"{row['n_on']:,}{of} {row['counted_as']} instead of {row['n_off']:,}.")
+    if row["n_false_on"] is not None:
+        parts.append(f"Voxels without signal among those found: {row['n_false_on']} instead of {row['n_false_off']}.")
+    if row["difference_error_on"] is not None:
+        parts.append(f"Error of A less B against what was planted: {_moved(row, 'difference_error')}.")
+    if row["silent_r2_on"] is not None:
+        parts.append(f"R² where nothing was planted: {_moved(row, 'silent_r2')}.")
+    return " ".join(parts)
+
+
+def in_text(table: pd.DataFrame, markdown: bool) -> str:
+    """A table in plain text or in Markdown."""
+    if not markdown:
+        return table.to_string(index=False)
+    lines = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _moved(row: Mapping[str, Any], name: str) -> str:
+    return f"{number(row[f'{name}_on'])} instead of {number(row[f'{name}_off'])}"
+
+
+def _pair(off: float | None, on: float | None) -> str:
+    return "" if off is None and on is None else f"{_count(off)} → {_count(on)}"
+
+
+def _count(value: float | None) -> str:
+    return f"{value:,}" if isinstance(value, int) else number(value)
+
+
+def _signed(value: float | None) -> str:
+    return "" if value is None else signed(value)
