@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from brivl.backend.attention import attend_task
+from brivl.backend.audit import audit_task
 from brivl.backend.cache_report import prune_task, verify_task
 from brivl.backend.captioning import caption_task
 from brivl.backend.data_download import download_task
@@ -91,6 +92,7 @@ TASKS: dict[str, Callable[[Mapping[str, Any], Progress], dict[str, Any]]] = {
     "gallery-recall": recall_task,
     "time-course": course_task,
     "infer": infer_task,
+    "audit": audit_task,
     "decode": decode_task,
     "cache-verify": verify_task,
     "cache-prune": prune_task,
