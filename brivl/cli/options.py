@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +41,32 @@ def printer(quiet: bool) -> Callable[[float, float, str], None]:
     return lambda done, total, message: print(
         f"\r{message}: {done / max(total, 1e-9):4.0%}   ", end="", file=sys.stderr, flush=True
     )
+
+
+def counter(quiet: bool) -> Callable[[float, float, str], None]:
+    """Progress of many fits with the time left: one line that is written over on a terminal.
+
+    Elsewhere, in a log, a line whenever another fit is done; of single things, a line for each.
+    """
+    if quiet:
+        return lambda _done, _total, _message: None
+    from brivl.backend.estimates import in_words
+    from brivl.backend.rate import Rate
+
+    rate, live, seen = Rate(), sys.stderr.isatty(), ""
+
+    def tell(done: float, total: float, message: str) -> None:
+        nonlocal seen
+        now = time.monotonic()
+        rate.update(done, now)
+        step = f": {int(done)} of {total:.0f} fits" if total > 1 else ""
+        if not live and (step or message) == seen:
+            return
+        seen, left = step or message, rate.seconds_left(total, now)
+        said = message + step + (f", about {in_words(left)} left" if left else "")
+        print(f"\r{said}\033[K" if live else said, end="" if live else "\n", file=sys.stderr, flush=True)
+
+    return tell
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-from brivl.cli.options import model_pair
+from brivl.cli.options import counter, model_pair
+from brivl.cli.stopping import stops_at_once
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 
@@ -36,7 +34,8 @@ def run_reproduce(args: argparse.Namespace) -> None:
     from brivl.backend.reproduce_source import Wanted
 
     wanted = Wanted(tuple(args.data), _models(args.models), _names(args.subjects), _layers(args.layers), args.preset)
-    done = reproduce(Store(args.cache), args.figures, wanted, args.out, _printer())
+    with stops_at_once():
+        done = reproduce(Store(args.cache), args.figures, wanted, args.out, counter(quiet=args.json))
     if args.json:
         rows = done.checks.astype(object).where(done.checks.notna(), None).to_dict("records")
         print(json.dumps({"out": str(args.out), "files": [path.name for path in done.files], "made": list(done.made),
@@ -65,18 +64,3 @@ def _layers(text: str | None) -> tuple[int, ...]:
             raise RequestError(f"Wanted layers such as 4,8,12 or 1-6 and got {text!r}.")
         found += range(int(first), int(last or first) + 1)
     return tuple(found)
-
-
-def _printer() -> Callable[[float, float, str], None]:
-    """Progress on stderr: in one line on a terminal, else a line whenever what is done changes."""
-    state = {"said": "", "at": time.monotonic()}
-
-    def on_terminal(done: float, total: float, message: str) -> None:
-        print(f"\r{message}: {done / max(total, 1e-9):4.0%}\x1b[K", end="", file=sys.stderr, flush=True)
-
-    def in_lines(done: float, total: float, message: str) -> None:
-        if message != state["said"]:
-            state["said"] = message
-            print(f"{message} ({done:.0f} of {total:.0f} done)" if total > 1 else message, file=sys.stderr, flush=True)
-
-    return on_terminal if sys.stderr.isatty() else in_lines

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sys
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from brivl.cli.options import counter, model_pair
+from brivl.cli.stopping import stops_at_once
 from brivl.config import scheduler
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
@@ -40,8 +39,8 @@ def run_sweep_verb(args: argparse.Namespace) -> None:
     """Sweep and print how it ended. Raises BrivlError for a wrong choice at once, for failed fits after the rest."""
     if args.workers is not None and not 1 <= args.workers <= 1024:
         raise RequestError(f"Wanted 1 to 1024 --workers and got {args.workers}.")
-    pairs, layers = tuple(map(_pair, args.models)), _layers(args.layers)
-    subjects = None if args.subjects == "all" else tuple(_names(args.subjects, "--subjects"))
+    pairs, layers = tuple(model_pair(text) for text in args.models), _layers(args.layers)
+    subjects = None if args.subjects == "all" else tuple(_names(args.subjects))
     from brivl.backend.datasets import open_dataset
     from brivl.backend.sweep import Question, run_sweep, sweep_requests, workers_for
 
@@ -50,7 +49,8 @@ def run_sweep_verb(args: argparse.Namespace) -> None:
     requests = sweep_requests(store, question)
     address = "" if args.workers else args.scheduler or scheduler()
     with workers_for(len(requests), address, args.workers, store) as workers:
-        end = run_sweep(store, requests, workers, _printer(quiet=args.json))
+        with stops_at_once():  # not longer: its processes are ended in the ordinary way
+            end = run_sweep(store, requests, workers, counter(quiet=args.json))
         simulated = open_dataset(args.dataset, store).simulated
         summary = summarise(end) | {"workers": workers.title, "simulated": simulated}
     print(json.dumps(summary) if args.json else _in_words(summary))
@@ -70,17 +70,10 @@ def summarise(end: SweepEnd) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _pair(text: str) -> tuple[str, str]:
-    names = _names(text, "--models")
-    if len(names) != 2:
-        raise RequestError(f"Wanted two model names as A,B after --models and got {text!r}.")
-    return names[0], names[1]
-
-
-def _names(text: str, option: str) -> list[str]:
+def _names(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     if not all(names):
-        raise RequestError(f"Wanted names separated by commas after {option} and got {text!r}.")
+        raise RequestError(f"Wanted names separated by commas after --subjects and got {text!r}.")
     return names
 
 
@@ -96,27 +89,6 @@ def _layers(text: str) -> tuple[int, ...] | None:
             raise RequestError(f"Wanted --layers as all, 1-12 or 3,6 and got {text!r}.")
         found += range(first, last + 1)
     return tuple(dict.fromkeys(found))
-
-
-def _printer(quiet: bool) -> Callable[[float, float, str], None]:
-    """Progress with the time left: one line that changes on a terminal, else a line whenever a fit has ended."""
-    from brivl.backend.estimates import in_words
-    from brivl.backend.rate import Rate
-
-    rate, live = Rate(), sys.stderr.isatty()
-    seen = -1
-
-    def tell(done: float, total: float, message: str) -> None:
-        nonlocal seen
-        now = time.monotonic()
-        rate.update(done, now)
-        if not live and int(done) == seen:
-            return
-        seen, left = int(done), rate.seconds_left(total, now)
-        said = f"{message}: {int(done)} of {total} fits" + (f", about {in_words(left)} left" if left else "")
-        print(f"\r{said}\033[K" if live else said, end="" if live else "\n", file=sys.stderr, flush=True)
-
-    return (lambda _done, _total, _message: None) if quiet else tell
 
 
 def _in_words(s: dict[str, Any]) -> str:
