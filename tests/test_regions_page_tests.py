@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pytest
+from dataclasses import replace
 
-from brivl.app import cached, region_scale
+import numpy as np
+import pandas as pd
+import pytest
+import streamlit as st
+
+from brivl.app import cached, regions_view
 from brivl.backend.fit import FitRequest, canonical
 from brivl.backend.inference import CHANCE, DIFFERENCE, Asked, inference_key
+from brivl.backend.page_regions import MOST_ROWS, RegionQuestion, in_order, region_parts
+from brivl.backend.region_scale import OVER_CEILING
 from brivl.core.encoding.explainable_variance import noise_ceiling
 from brivl.core.records import EncodingResult
 from brivl.core.regions.ceiling import over_ceiling
+from brivl.core.regions.prevalence import prevalence
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 from tests.app_driver import button, charts, fresh_server, headline, html, open_page
@@ -58,9 +65,124 @@ def test_stored_tests_are_shown_with_what_p_can_reach() -> None:
     assert swapped.filter(like=" less ").iloc[0, 0] == "−0.02"
 
 
-def test_several_subjects_have_no_such_panel() -> None:
+def test_several_subjects_are_tested_by_one_button() -> None:
     fill(MOVIE, [8], ["S01", "S02"])
-    assert "haemodynamic" not in html(open_page("regions", subject="All"))
+    at = open_page("regions", subject="All")
+    button(at, "Test within each subject").click().run()
+    ((request, _),) = cached.studio().jobs()
+    assert request["task"] == "infer-each"
+    assert [asked["fit"]["subject"] for asked in request["asked"]] == ["S01", "S02"]
+    cached.studio().shutdown()
+
+
+# In how many subjects
+
+
+def counts(at) -> list[str]:
+    """The column of subjects in the figure."""
+    return [a["text"] for a in charts(at)[0]["layout"]["annotations"] if (a.get("name") or "").startswith("subjects-")]
+
+
+def signs(store: Store, subject: str) -> np.ndarray:
+    """(n_rois,) sign of the mean difference of a subject, from the stored scores."""
+    answer = cached.answer(FitRequest(MOVIE, PAIR, 8, subject))
+    a, b = answer.result.r2_split
+    masks = cached.facts(MOVIE, subject).voxels.rois.values()
+    return np.array([np.sign(np.nanmean((a - b)[mask])) for mask in masks])
+
+
+def test_prevalence_counts_signs_until_there_are_tests() -> None:
+    store = fill(MOVIE, [8], ["S01", "S02", "S03"])
+    at = open_page("regions", subject="All")
+    each = np.array([signs(store, s) for s in ("S01", "S02", "S03")])
+    assert not at.exception
+    assert sorted(counts(at)) == sorted(f"{n} of 3" for n in (each == np.sign(each.sum(0))).sum(0))
+    assert "untested" in html(at)
+    for subject in ("S01", "S02"):
+        put_tests(store, Asked(FitRequest(MOVIE, PAIR, 8, subject)), 40)
+    assert "untested" in html(open_page("regions", subject="All")), "one subject is not tested yet"
+    put_tests(store, Asked(FitRequest(MOVIE, PAIR, 8, "S03")), 40)
+    st.cache_resource.clear()
+    tested = open_page("regions", subject="All")
+    assert counts(tested) == ["3 of 3"] * 3 and "untested" not in html(tested)
+    table = tested.dataframe[-1].value
+    assert table["subject"].tolist() == ["S01", "S02", "S03"] and set(table["BriVL-mini better"]) == {40}
+    assert not counts(open_page("regions")), "one subject has no such column"
+
+
+def test_prevalence_of_planted_differences() -> None:
+    differences = np.array([[0.1, -0.1, np.nan, 0.2], [0.2, -0.3, 0.1, -0.1], [0.1, 0.1, 0.1, -0.1]])
+    by_sign = prevalence(differences)
+    assert by_sign.k.tolist() == [3, 2, 2, 0] and by_sign.n.tolist() == [3, 3, 2, 3] and by_sign.basis == "sign"
+    clear = np.array([[True, False, True, True], [False, True, False, True], [True, True, True, True]])
+    by_tests = prevalence(differences, clear)
+    assert by_tests.k.tolist() == [2, 1, 1, 0] and by_tests.basis == "tests"
+
+
+# Which regions, in which order
+
+
+@pytest.mark.parametrize("order", ["p", "effect", "name"])
+def test_rows_are_in_the_order_asked_for(order: str) -> None:
+    fill(SENTENCES, [4], ["P01"])
+    at = open_page("regions", data=SENTENCES, level="merged", order=order)
+    rows = charts(at)[0]["layout"]["yaxis"]["ticktext"]
+    plain = region_parts(*answers_of(SENTENCES, ("P01",)), RegionQuestion("merged", ("A", "B"))).table
+    key = {"p": plain["p"], "effect": -plain["difference"], "name": plain["region"].str.casefold()}[order]
+    assert rows == plain["region"].iloc[np.argsort(key.to_numpy(), kind="stable")].tolist()
+
+
+def answers_of(name: str, subjects: tuple[str, ...]) -> tuple[dict, dict]:
+    """Answers and facts from the cache of this test."""
+    pair = cached.known(name).default_pair
+    found = {(4, s): cached.answer(FitRequest(name, pair, 4, s)) for s in subjects}
+    return found, {s: cached.facts(name, s) for s in subjects}
+
+
+@pytest.mark.parametrize("level", ["aal3", "hcp"])
+def test_further_atlases_in_mni_space_only(level: str) -> None:
+    fill(SENTENCES, [4], ["P01"])
+    at = open_page("regions", data=SENTENCES, level=level)
+    assert not at.exception and not at.error
+    rows = charts(at)[0]["layout"]["yaxis"]["ticktext"]
+    assert rows and all(row.endswith("(AAL3)" if level == "aal3" else "(HCPex)") for row in rows)
+    assert ("Rolls" if level == "aal3" else "Huang") in html(at)
+    fill(MOVIE, [8], ["S01"])
+    movie = open_page("regions", level=level)
+    assert "atlases of MNI space" in html(movie) and len(charts(movie)[0]["layout"]["yaxis"]["ticktext"]) == 3
+
+
+def test_a_long_atlas_is_drawn_in_part_and_given_in_full() -> None:
+    rng, regions = np.random.default_rng(0), [f"R{i}" for i in range(200)]
+    table = pd.DataFrame({"region": regions, "p": rng.random(200), "difference": rng.normal(size=200)})
+    assert in_order(table, "p")["p"].is_monotonic_increasing
+    fill(SENTENCES, [4], ["P01"])
+    found, facts = answers_of(SENTENCES, ("P01",))
+    voxels = replace(facts["P01"].voxels, rois={f"R{i}": np.arange(facts["P01"].voxels.n_voxels) == i + 1
+                                                for i in range(120)})  # fmt: skip
+    facts = {"P01": replace(facts["P01"], voxels=voxels)}
+    parts = region_parts(found, facts, RegionQuestion("roi", ("A", "B"), lit="R119"))
+    assert len(parts.table) == 120 and parts.scores.n_regions == MOST_ROWS + 1 and parts.scores.highlight == "R119"
+    assert f"first {MOST_ROWS} of 120" in parts.caption
+
+
+def test_a_chosen_row_is_framed_and_leads_to_the_brain() -> None:
+    fill(MOVIE, [8], ["S01"])
+    at = open_page("regions", region="FFA")
+    layout = charts(at)[0]["layout"]
+    assert len(layout["yaxis"]["ticktext"]) == 3, "the other rows stay"
+    framed = [shape for shape in layout["shapes"] if shape["line"]["width"]]
+    assert [layout["yaxis"]["ticktext"][round(shape["y0"] + 0.5)] for shape in framed] == ["FFA"]
+    assert any("FFA on the brain" in link.proto.label for link in at.get("page_link"))
+    button(at, "All voxels again").click().run()
+    assert "region" not in at.query_params
+    assert not [shape for shape in charts(at)[0]["layout"]["shapes"] if shape["line"]["width"]]
+
+
+def test_a_click_is_read_whatever_was_hit() -> None:
+    assert regions_view._region_of(["V1", 0.1, 0.1, 0.1, ".1", ".1"]) == "V1"  # a bar
+    assert regions_view._region_of(["V1"]) == "V1"  # the joint mark
+    assert regions_view._region_of(["S01", "V1"]) == "V1"  # a subject's dot
 
 
 # Over the noise ceiling
@@ -73,8 +195,8 @@ def test_switch_divides_by_the_ceiling_and_says_so() -> None:
     ceiling = 0.3 / (0.3 + 0.7 / 10)
     bars = [np.array(charts(at)[0]["data"][0]["customdata"])[:, 1:4].astype(float) for at in (plain, over)]
     np.testing.assert_allclose(bars[1], bars[0] / ceiling, rtol=1e-6)
-    assert region_scale.OVER_CEILING in charts(over)[0]["layout"]["xaxis"]["title"]["text"]
-    assert region_scale.OVER_CEILING in headline(over) and "noise ceiling" not in headline(plain)
+    assert OVER_CEILING in charts(over)[0]["layout"]["xaxis"]["title"]["text"]
+    assert OVER_CEILING in headline(over) and "noise ceiling" not in headline(plain)
     assert "divided by its noise ceiling" in html(over)
     plain.toggle[0].set_value(True).run()
     assert plain.query_params["scale"] in ("ceiling", ["ceiling"]) and "divided by its noise ceiling" in html(plain)

@@ -14,7 +14,7 @@ from brivl.backend.fit import Answer, FitRequest
 from brivl.backend.known import Known
 from brivl.backend.methods import Done
 from brivl.backend.page_layers import mean_table
-from brivl.backend.places import BRAIN, region_choices
+from brivl.backend.places import BRAIN, region_mask
 from brivl.backend.subjects import SubjectFacts
 
 
@@ -53,7 +53,8 @@ class Shown:
         if self.choices.region == BRAIN:
             return None
         voxels = self.facts[subject].voxels
-        return region_choices(voxels).get(self.choices.region, np.zeros(voxels.n_voxels, bool))
+        found = region_mask(voxels, self.choices.region)
+        return np.zeros(voxels.n_voxels, bool) if found is None else found
 
     def n_voxels(self) -> tuple[int, int]:
         """Smallest and largest number of voxels behind a score."""

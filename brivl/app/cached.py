@@ -18,6 +18,7 @@ from brivl.backend.flatmaps import flatmap_key, known_flatmap
 from brivl.backend.galleries import open_gallery
 from brivl.backend.gallery_items import Gallery
 from brivl.backend.gallery_thumbnails import Thumbnail, thumbnail
+from brivl.backend.inference import Asked, Inference, inference_key, known_inference
 from brivl.backend.jobs import JobBoard
 from brivl.backend.known import Known, look_at
 from brivl.backend.map_scores import layers_payload
@@ -151,6 +152,17 @@ def _facts(dataset: str, subject: str, state: str) -> SubjectFacts | None:
     return known_facts(store(), known(dataset), subject)
 
 
+def tests_within(asked: Asked) -> Inference | None:
+    """The stored tests within a subject, or None."""
+    key = inference_key(store(), asked, known(asked.fit.dataset))
+    return _unless_gone(_tests_within, asked, f"{cache_dir()} {key.digest} {asked}") if store().has(key) else None
+
+
+@st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
+def _tests_within(_asked: Asked, state: str) -> Inference | None:
+    return known_inference(store(), _asked, known(_asked.fit.dataset))
+
+
 def flatmap(voxels: Voxels) -> FlatmapGeometry | None:
     """The flatmap of these voxels if a worker has prepared it, else None."""
     key = flatmap_key(voxels)
@@ -174,7 +186,8 @@ def _ground(_geometry: FlatmapGeometry, _rois: Mapping[str, np.ndarray], state: 
 
 def browser_ground(voxels: Voxels, geometry: FlatmapGeometry, regions: RegionMasks) -> Packed:
     """The flatmap of these voxels as the browser takes it."""
-    return _browser_ground(voxels, geometry, regions, f"{cache_dir()} {flatmap_key(voxels).digest}")
+    state = f"{cache_dir()} {flatmap_key(voxels).digest} {list(regions.chosen)}"
+    return _browser_ground(voxels, geometry, regions, state)
 
 
 @st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)

@@ -44,7 +44,8 @@ class OnMap:
 def draw(on_map: OnMap, label: FigureLabel, below: Below) -> None:
     """The viewer, and what `below` draws for the kept voxel or area; only they follow a click, not the page."""
     shown, voxels = on_map.shown, on_map.voxels
-    ground = cached.browser_ground(voxels, on_map.geometry, RegionMasks(on_map.scores.rois, region_choices(voxels)))
+    regions = RegionMasks(on_map.scores.rois, region_choices(voxels, shown.choices.region))
+    ground = cached.browser_ground(voxels, on_map.geometry, regions)
     sets = map_sets(shown, voxels)
     map_state.keep(map_state.of_voxels(map_state.current(), voxels.n_voxels, ground.id))
     component.send(ground, "ground")

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
-import numpy as np
-import pandas as pd
 import streamlit as st
 
-from brivl.app import look, region_scale, within_panel
+from brivl.app import look, region_scale, state, within_panel
 from brivl.app.asking import Shown, look_up, said_subjects
 from brivl.app.frame import PageSpec, View
 from brivl.app.running import Run
-from brivl.app.state import ORDERS
 from brivl.app.widgets import bound
-from brivl.backend.places import NOUNS, TITLES, Level, levels_of, masks_of
-from brivl.core.findings import largest_difference, layer_headline, small_sample_note
-from brivl.core.regions.region_stats import RegionComparison, compare, compare_voxels, mask_means
+from brivl.backend.page_regions import RegionQuestion, is_row, region_parts
+from brivl.backend.places import BRAIN, FURTHER, NOUNS, ORDERS, TITLES, Level, levels_of, why_not
+from brivl.core.findings import layer_headline
 from brivl.errors import RequestError
-from brivl.viz.regions import RegionScores, region_figure
+from brivl.viz.regions import region_figure
 from brivl.viz.regions_page import region_page
 from brivl.viz.style import PLOT_CONFIG, R2, FigureLabel
 
-ORDER_NAMES = {"anatomical": "front to back", "p": "p, smallest first"}
+CHART = "regions chart"
+ORDER_NAMES = {"anatomical": "front to back", "p": "p, smallest first", "effect": "difference A − B", "name": "name"}
+HINT = "Click a bar to light its region up, here and on the brain; click beside the bars to let it go."
 
 
 def _runs(shown: Shown) -> Sequence[Run]:
@@ -46,34 +46,70 @@ def _level(shown: Shown) -> Level:
     return shown.choices.level if shown.choices.level in levels else levels[0]
 
 
-def _view(shown: Shown) -> View:
-    level, asked = _level(shown), shown
-    shown = region_scale.scaled(asked)
-    quantity = region_scale.OVER_CEILING if region_scale.is_over_ceiling(asked) else R2
-    means = _means(shown, level)
-    comparison = _compare(shown, level, means)
-    scores = replace(_scores(shown, means, comparison), quantity=quantity)
-    headline = layer_headline(shown.choices.layer, shown.names, comparison, shown.who, NOUNS[level], quantity)
-    label = FigureLabel(headline, _caption(asked, comparison, quantity), shown.known.simulated, _detail(shown))
-    table = _table(comparison, means).assign(score=quantity)
-    stem = f"regions_{level}_layer{shown.choices.layer:02d}_{shown.choices.subject}"
-    stem += "_over_ceiling" if quantity != R2 else ""
+def _lit(asked: Shown, level: Level) -> tuple[Shown, str | None]:
+    """A chosen region that is one of the rows is framed among the others; any other keeps only what lies within."""
+    region = asked.choices.region
+    if region == BRAIN or not is_row(asked.facts[asked.subjects[0]], level, region):
+        return asked, None
+    return replace(asked, choices=replace(asked.choices, region=BRAIN)), region
+
+
+def _view(asked: Shown) -> View:
+    level = _level(asked)
+    shown, lit = _lit(asked, level)
+    choices = shown.choices
+    question = RegionQuestion(
+        level, shown.names, choices.order, region_scale.is_over_ceiling(shown), choices.region, lit,
+        within_panel.stored_tests(shown),
+    )  # fmt: skip
+    parts = region_parts(shown.answers, shown.facts, question)
+    headline = layer_headline(choices.layer, shown.names, parts.comparison, shown.who, NOUNS[level], parts.quantity)
+    label = FigureLabel(headline, parts.caption, shown.known.simulated, _detail(shown))
+    stem = f"regions_{level}_layer{choices.layer:02d}_{choices.subject}"
+    stem += "_over_ceiling" if parts.quantity != R2 else ""
 
     def draw() -> None:
-        _controls(asked, level)
-        if comparison.warning:
-            look.note(comparison.warning)
-        figure = region_figure(scores, label, look.theme())
-        st.plotly_chart(figure, theme=None, key="regions chart", config=PLOT_CONFIG)
+        _controls(shown, level)
+        if parts.comparison.warning:
+            look.note(parts.comparison.warning)
+        figure = region_figure(parts.scores, label, look.theme())
+        st.plotly_chart(figure, theme=None, key=CHART, config=PLOT_CONFIG, on_select=_pick, selection_mode="points")
+        _region_bar(asked)
 
     def below() -> None:
-        within_panel.draw(asked, level)
+        within_panel.draw(shown, level)
 
-    return View(label, asked, draw, table, lambda page: region_page(scores, label, page), stem, below=below)
+    draw_page = partial(region_page, parts.scores, label)
+    return View(label, shown, draw, parts.table, draw_page, stem, hint=HINT, below=below)
+
+
+def _pick() -> None:
+    """A click on a bar, a mark or a dot chooses its region for all pages; one beside them lets it go."""
+    points = st.session_state[CHART].selection.points
+    row = next((point["customdata"] for point in points if point.get("customdata")), None)
+    state.change(region=None if row is None else _region_of(row))
+
+
+def _region_of(row: object) -> str:
+    """The region in the custom data of a bar (first), a joint mark (alone) or a dot (after the subject)."""
+    cells = list(row.values()) if isinstance(row, dict) else list(row)  # type: ignore[call-overload]
+    return str(cells[1] if len(cells) == 2 else cells[0])
+
+
+def _region_bar(asked: Shown) -> None:
+    """Ways on from a chosen region."""
+    region = asked.choices.region
+    if region == BRAIN:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.page_link("pages/flatmap.py", label=f"Show {region} on the brain", icon=":material/arrow_forward:")
+        st.button("All voxels again", on_click=state.change, kwargs={"region": None}, key="no region")
 
 
 def _controls(shown: Shown, level: Level) -> None:
-    levels = _levels(shown)
+    levels, wanted = _levels(shown), shown.choices.level
+    if wanted and wanted != level:
+        look.note(why_not(wanted, shown.facts[shown.subjects[0]].voxels))
     with st.container(horizontal=True):
         if len(levels) > 1:
             st.segmented_control(
@@ -87,76 +123,8 @@ def _controls(shown: Shown, level: Level) -> None:
             **bound("order", shown.choices.order),
         )
         region_scale.toggle(shown)
-
-
-def _masks(shown: Shown, subject: str, level: Level) -> Mapping[str, np.ndarray]:
-    """Regions of a subject, within the region chosen in the sidebar."""
-    inside = shown.region(subject)
-    masks = masks_of(shown.facts[subject].voxels, level)
-    return masks if inside is None else {name: m & inside for name, m in masks.items() if (m & inside).any()}
-
-
-def _means(shown: Shown, level: Level) -> pd.DataFrame:
-    """Means over fitted voxels: region, subject, joint, a, b, n_voxels; regions in the order of the first subject."""
-    rows = []
-    for (_, subject), answer in shown.answers.items():
-        masks, r = _masks(shown, subject, level), answer.result
-        columns = [mask_means(v, masks) for v in (r.r2_joint, *r.r2_split)]
-        counts = [int((r.selected & m).sum()) for m in masks.values()]
-        rows += [(name, subject, *values) for name, *values in zip(masks, *columns, counts, strict=True)]
-    table = pd.DataFrame(rows, columns=["region", "subject", "joint", "a", "b", "n_voxels"])
-    table = table[table["n_voxels"] > 0]
-    if table.empty:
-        raise RequestError(f"No voxel of {shown.choices.region!r} was fitted; choose another region, or all voxels.")
-    return table
-
-
-def _compare(shown: Shown, level: Level, means: pd.DataFrame) -> RegionComparison:
-    names = list(dict.fromkeys(means["region"]))
-    if len(shown.answers) == 1:
-        (_, subject), answer = next(iter(shown.answers.items()))
-        masks = _masks(shown, subject, level)
-        return compare_voxels(*answer.result.r2_split, {name: masks[name] for name in names})
-    a, b = (means.pivot(index="subject", columns="region", values=side)[names].to_numpy() for side in "ab")
-    return compare(a, b, names)
-
-
-def _scores(shown: Shown, means: pd.DataFrame, comparison: RegionComparison) -> RegionScores:
-    joint = means.groupby("region")["joint"].mean()
-    table = comparison.table.rename(columns={"mean_a": "a", "mean_b": "b"})
-    table = table.assign(joint=table["region"].map(joint))
-    if shown.choices.order == "p":
-        table = table.sort_values("p", kind="stable", na_position="last")
-    dots = means if means["subject"].nunique() > 1 else means.iloc[:0]
-    region = shown.choices.region
-    return RegionScores(
-        table.reset_index(drop=True), dots, shown.names, region if region in set(table["region"]) else None
-    )
-
-
-def _table(comparison: RegionComparison, means: pd.DataFrame) -> pd.DataFrame:
-    """One row per region, every number of the comparison, voxels per subject."""
-    n_voxels = means.groupby("region")["n_voxels"].mean()
-    joint = means.groupby("region")["joint"].mean()
-    table = comparison.table.assign(unit=comparison.unit)
-    table.insert(1, "n_voxels", table["region"].map(n_voxels))
-    table.insert(3, "mean_joint", table["region"].map(joint))
-    return table
-
-
-def _caption(shown: Shown, comparison: RegionComparison, quantity: str) -> str:
-    several = len(shown.subjects) > 1
-    unit = f"{len(shown.subjects)} subjects" if comparison.unit == "subject" else f"voxels of {shown.who}"
-    parts = [
-        f"Bars: mean split {quantity} of each model over the region's fitted voxels{' and subjects' * several}, "
-        f"on held-out data; grey mark: joint {quantity}.",
-        region_scale.said(shown),
-        "Dots: subjects, joined by thin lines." if several else "",
-        f"p: paired two-tailed t-test over {unit}; q: Benjamini-Hochberg over the regions shown.",
-        f"{largest_difference(shown.names, comparison, quantity)}.",
-        small_sample_note(comparison),
-    ]
-    return " ".join(part for part in parts if part)
+    if not set(FURTHER) & set(levels):
+        look.small(why_not("further", shown.facts[shown.subjects[0]].voxels))
 
 
 def _detail(shown: Shown) -> str:

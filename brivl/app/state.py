@@ -9,7 +9,7 @@ import streamlit as st
 
 from brivl.backend.fit import FitRequest
 from brivl.backend.known import Known
-from brivl.backend.places import BRAIN
+from brivl.backend.places import BRAIN, ORDERS, Order
 from brivl.backend.plate import RESULT
 from brivl.core.encoding.presets import PRESETS
 from brivl.data.phantom_movie import NAME as PHANTOM_MOVIE
@@ -20,7 +20,6 @@ DEFAULT_POOLING = "default"
 FIELDS = ("data", "a", "b", "layer", "subject", "region", "preset", "pooling", "map", "level", "order")
 OF_DATASET = ("a", "b", "layer", "subject", "region", "level")  # what another dataset may not have
 MAPS = ("joint", "a", "b", "pair", "difference", "best")
-ORDERS = ("anatomical", "p")
 KEPT = "question"  # in the session: the raw fields, strings as in the URL
 CAME_BY_URL = "came by url"
 
@@ -41,7 +40,7 @@ class Choices:
     pooling: str = DEFAULT_POOLING
     map: str = "joint"
     level: str = ""
-    order: str = "anatomical"
+    order: Order = "anatomical"
 
     @property
     def models(self) -> tuple[str, str]:

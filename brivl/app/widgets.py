@@ -21,8 +21,14 @@ POOLING_NAMES = {DEFAULT_POOLING: "model's own", "cls": "[CLS] token", "mean": "
 PILLS_UP_TO = 9  # subjects; more go into a list
 
 
-def sidebar() -> tuple[Choices, Known] | None:
-    """Draw the controls; the question asked, or None where the dataset cannot be opened (which is then said)."""
+Ask = Callable[[Choices, Known], Choices]
+
+
+def sidebar(ask: Ask | None = None) -> tuple[Choices, Known] | None:
+    """Draw the controls; the question asked, or None where the dataset cannot be opened (which is then said).
+
+    ask: draws the controls below the dataset, for pages that need not all of them.
+    """
     fields = state.raw_fields()
     name = state.dataset_of(fields)
     with st.sidebar:
@@ -37,11 +43,18 @@ def sidebar() -> tuple[Choices, Known] | None:
     choices, notes = state.resolve(fields, known)
     state.keep(state.to_fields(choices))
     with st.sidebar:
-        choices = _question(choices, known)
+        choices = (ask or _question)(choices, known)
         if scheduler():
             look.small(f"Runs go to the Dask scheduler {scheduler()}")
     _say(notes)
     return choices, known
+
+
+def ask_whose(choices: Choices, known: Known) -> Choices:
+    """Only the subject and the preset."""
+    _subject(choices)
+    _protocol(choices)
+    return choices
 
 
 def _question(choices: Choices, known: Known) -> Choices:
@@ -127,7 +140,7 @@ def _subject(choices: Choices) -> None:
 def _region(choices: Choices) -> Choices:
     """Regions are known once a subject has been fitted."""
     facts = next((f for s in choices.chosen_subjects if (f := cached.facts(choices.data, s))), None)
-    names = [BRAIN, *(region_choices(facts.voxels) if facts else ())]
+    names = [BRAIN, *(region_choices(facts.voxels, choices.region) if facts else ())]
     if choices.region not in names:
         if facts is None:
             names.append(choices.region)
@@ -140,12 +153,16 @@ def _region(choices: Choices) -> Choices:
     return choices
 
 
-def _preset(choices: Choices, known: Known) -> None:
+def _protocol(choices: Choices) -> None:
     help_text = (
         "**strict** holds out whole runs or passages and uses statistics of the training data only. "
         "**paper** does what the authors' published code does."
     )
     st.segmented_control("Preset", list(PRESETS), help=help_text, **bound("preset", choices.preset))
+
+
+def _preset(choices: Choices, known: Known) -> None:
+    _protocol(choices)
     if known.stimulus_kind != "features":
         with st.expander("Pooling over tokens"):
             st.radio(

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 import streamlit as st
 
 from brivl.app import cached, look
 from brivl.app.asking import Shown
 from brivl.app.demo import answer
-from brivl.backend.inference import Asked, Inference, inference_request, known_inference
+from brivl.backend.inference import (
+    Asked,
+    Inference,
+    inference_request,
+    inferences_request,
+    known_inference,
+)
 from brivl.backend.inference_tables import region_table, said, summary
 from brivl.backend.places import Level
 from brivl.core.numbers import number, probability, signed
@@ -26,15 +34,62 @@ ABOUT = (
 
 
 def draw(shown: Shown, level: Level) -> None:
-    """The panel, for a single subject; nothing for several."""
-    if len(shown.answers) != 1:
-        return
-    with st.expander(f"Test within {shown.subjects[0]}, by blocks of stimuli"):
+    """The panel: tests of one subject in full, of several as counts."""
+    several = len(shown.answers) > 1
+    who = "each subject" if several else shown.subjects[0]
+    with st.expander(f"Test within {who}, by blocks of stimuli"):
         look.small(ABOUT)
         try:
-            _panel(shown, level)
+            _each(shown) if several else _panel(shown, level)
         except BrivlError as error:
             st.caption(str(error))
+
+
+def asked_of(shown: Shown) -> dict[str, Asked]:
+    """Tests of each subject with the usual blocks, which the prevalence rests on."""
+    return {
+        subject: Asked(found.request, shown.choices.region, float(BLOCKS_S[0]))
+        for (_, subject), found in shown.answers.items()
+    }
+
+
+def stored_tests(shown: Shown) -> dict[str, Inference]:
+    """Those that are stored, by subject; none where no test is valid."""
+    try:
+        found = {subject: cached.tests_within(asked) for subject, asked in asked_of(shown).items()}
+    except BrivlError:
+        return {}
+    return {subject: tests for subject, tests in found.items() if tests is not None}
+
+
+def _each(shown: Shown) -> None:
+    asked = asked_of(shown)
+
+    def read() -> dict[str, Inference] | None:
+        found = stored_tests(shown)
+        return found if len(found) == len(asked) else None
+
+    tests = answer(inferences_request(cached.store(), list(asked.values())), read, button="Test within each subject")
+    if tests is None:
+        return
+    st.dataframe(counts_table(tests, shown.names), hide_index=True)
+    look.small(
+        f"Voxels, q < .05 within the subject. In {shown.subjects[0]}: {said(tests[shown.subjects[0]])} The column of "
+        "subjects in the figure counts regions by the same tests."
+    )
+
+
+def counts_table(tests: Mapping[str, Inference], names: tuple[str, str]) -> pd.DataFrame:
+    """One row per subject: voxels tested, predicted, and better predicted by each model."""
+    a, b = names
+    rows = []
+    for subject, found in tests.items():
+        counts = summary(found, ("a", "b"))
+        rows.append({
+            "subject": subject, "voxels tested": counts["n_voxels"], "better than chance": counts["n_joint_q"],
+            f"{a} better": counts["n_better_a"], f"{b} better": counts["n_better_b"], "blocks": counts["n_blocks"],
+        })  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def _panel(shown: Shown, level: Level) -> None:

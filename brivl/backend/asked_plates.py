@@ -14,8 +14,8 @@ from brivl.backend.flatmaps import make_flatmap, own_flatmap
 from brivl.backend.known import Known, look_at
 from brivl.backend.map_scores import mean_scores
 from brivl.backend.page_layers import layers_caption, layers_finding, mean_table
-from brivl.backend.page_regions import region_parts
-from brivl.backend.places import NOUNS, coordinates, levels_of, masks_of
+from brivl.backend.page_regions import region_parts, region_question
+from brivl.backend.places import NOUNS, checked_level, coordinates, levels_of, masks_of
 from brivl.backend.plate import Key, Plate
 from brivl.backend.subjects import SubjectFacts, keep_facts
 from brivl.core.findings import joint_headline, layer_headline, voxel_headline
@@ -26,6 +26,7 @@ from brivl.store.artifacts import Store
 from brivl.viz.style import R2, FigureLabel
 
 ALL = "all"
+SETTINGS = ("pooling", "map", "level", "order", "scale")  # that a link holds
 MAPS = ("joint", "a", "b", "pair", "difference")
 
 
@@ -38,7 +39,7 @@ class Asked:
     layers: tuple[int, ...]
     subjects: tuple[str, ...]
     page: str = "layers"
-    settings: Mapping[str, str] = field(default_factory=dict)  # preset, pooling, map, level where not as usual
+    settings: Mapping[str, str] = field(default_factory=dict)  # preset and SETTINGS where not as usual
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class _Found:
         fields = {
             "data": self.known.name, "a": self.asked.models[0], "b": self.asked.models[1], "layer": str(self.layer),
             "subject": "All" if all_of_them else self.subjects[0], "preset": self.setting("preset", "strict"),
-            **{name: self.asked.settings[name] for name in ("pooling", "map", "level") if self.setting(name, "")},
+            **{name: self.asked.settings[name] for name in SETTINGS if self.setting(name, "")},
         }  # fmt: skip
         return Plate(
             self.asked.page, stem, label, table, draw, self.known, self.answers, self.facts, fields, self.layer
@@ -196,14 +197,12 @@ def _voxel_table(found: _Found, scores: object) -> pd.DataFrame:
 def _regions(found: _Found) -> Plate:
     from brivl.viz.regions_page import region_page
 
-    levels = levels_of(found.facts[found.subjects[0]].voxels)
-    level = found.setting("level", levels[0] if levels else "")
-    if level not in levels:
-        raise RequestError(f"Wanted a level out of {list(levels)} for the regions of these voxels and got {level!r}.")
-    parts = region_parts(found.answers, {s: f.voxels for s, f in found.facts.items()}, level, found.names)
-    headline = layer_headline(found.layer, found.names, parts.comparison, found.who, NOUNS[level])
-    label = found.label(headline, parts.caption)
+    level = checked_level(found.setting("level", ""), found.facts[found.subjects[0]].voxels)
+    parts = region_parts(found.answers, found.facts, region_question(found.setting, level, found.names))
+    headline = layer_headline(found.layer, found.names, parts.comparison, found.who, NOUNS[level], parts.quantity)
+    label = found.label(headline, " ".join(part for part in (parts.caption, parts.comparison.warning) if part))
     stem = f"regions_{level}_layer{found.layer:02d}_{found.subjects[0] if len(found.subjects) == 1 else 'All'}"
+    stem += "_over_ceiling" if parts.quantity != R2 else ""
     return found.plate(stem, label, parts.table, lambda page: region_page(parts.scores, label, page))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from brivl.backend.datasets import open_dataset
 from brivl.backend.features import Progress, layer_features, silent
 from brivl.backend.fit import FitRequest, cached, canonical, fit_key
-from brivl.backend.places import BRAIN, levels_of, masks_of, region_choices
+from brivl.backend.places import BRAIN, levels_of, masks_of, region_choices, region_mask
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.inference.block_permutation import PermutationTests, permute_blocks, permute_blocks_of_means
 from brivl.core.inference.block_sign_flip import DifferenceTests, flip_blocks, flip_blocks_of_means
@@ -24,7 +24,7 @@ from brivl.errors import RequestError
 from brivl.store.artifacts import Artifact, Store
 from brivl.store.keys import ArtifactKey
 
-KIND, VERSION = "inference", 1
+KIND, VERSION = "inference", 2  # 2: further atlases
 CHANCE = ("r2", "z", "p", "p_max", "q")  # (3, n): joint, A, B
 DIFFERENCE = ("difference", "ci_low", "ci_high", "p", "p_max", "q")  # (n,)
 
@@ -85,11 +85,28 @@ def inference_request(store: Store, asked: Asked) -> dict[str, Any]:
 
 def infer_task(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Compute and keep."""
-    fields = dict(request["asked"])
-    fit = fields.pop("fit")
-    asked = Asked(FitRequest(**{**fit, "models": tuple(fit["models"])}), **fields)
-    infer(Store(Path(request["store"])), asked, progress)
+    infer(Store(Path(request["store"])), _asked(request["asked"]), progress)
     return {}
+
+
+def inferences_request(store: Store, asked: Sequence[Asked]) -> dict[str, Any]:
+    """The task of the worker, of several tests one after the other."""
+    return {"task": "infer-each", "store": str(store.root), "asked": [asdict(one) for one in asked]}
+
+
+def infer_each_task(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    """Compute and keep each."""
+    store, every = Store(Path(request["store"])), [_asked(fields) for fields in request["asked"]]
+    for done, asked in enumerate(every):
+        who = f"Tests within {asked.fit.subject}"
+        infer(store, asked, lambda part, whole, _what, at=done, who=who: progress(
+            at + part / max(whole, 1e-9), len(every), who))  # fmt: skip
+    return {}
+
+
+def _asked(fields: Mapping[str, Any]) -> Asked:
+    rest = {name: value for name, value in fields.items() if name != "fit"}
+    return Asked(FitRequest(**{**fields["fit"], "models": tuple(fields["fit"]["models"])}), **rest)
 
 
 def _compute(
@@ -121,10 +138,10 @@ def _inside(voxels: Voxels, region: str) -> np.ndarray:
     """(n_voxels,) bool of a region, of `BRAIN` all. RequestError for one that is not there."""
     if region == BRAIN:
         return np.ones(voxels.n_voxels, bool)
-    found = region_choices(voxels)
-    if region not in found:
-        raise RequestError(f"Wanted a region out of {sorted(found)} and got {region!r}.")
-    return np.asarray(found[region], bool)
+    found = region_mask(voxels, region)
+    if found is None:
+        raise RequestError(f"Wanted a region out of {sorted(region_choices(voxels))} and got {region!r}.")
+    return np.asarray(found, bool)
 
 
 def _levels(voxels: Voxels, columns: np.ndarray) -> dict[str, dict[str, np.ndarray]]:

@@ -1,28 +1,74 @@
-"""Groups of voxels by name: drawn ROIs or masks of a dataset, or AAL at three levels."""
+"""Groups of voxels by name: drawn ROIs or masks of a dataset, AAL at three levels, further atlases in MNI space."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
 from brivl.core.records import Voxels
 from brivl.core.regions.areas import regions
+from brivl.errors import RequestError
 
-Level = Literal["roi", "area", "merged", "region"]
+Level = Literal["roi", "area", "merged", "region", "aal3", "hcp"]
+Order = Literal["anatomical", "p", "effect", "name"]  # of the rows of a table of regions
+ORDERS: tuple[Order, ...] = ("anatomical", "p", "effect", "name")
+FURTHER: tuple[Level, ...] = ("aal3", "hcp")
 TITLES: dict[Level, str] = {
     "roi": "ROIs",
     "area": "8 areas",
     "merged": "45 regions, sides merged",
     "region": "90 regions",
+    "aal3": "AAL3",
+    "hcp": "HCP-MMP",
 }
-NOUNS: dict[Level, str] = {"roi": "ROIs", "area": "areas", "merged": "regions", "region": "regions"}
+NOUNS: dict[Level, str] = {
+    "roi": "ROIs", "area": "areas", "merged": "regions", "region": "regions", "aal3": "AAL3 regions",
+    "hcp": "HCP-MMP regions",
+}  # fmt: skip
+ABOUT: dict[Level, str] = {
+    "aal3": "Atlas: AAL3 (Rolls et al. 2020), by the label at each voxel's centre; cerebellum left out.",
+    "hcp": "Atlas: HCP-MMP1 in volume with subcortical regions, HCPex (Huang et al. 2022), by the label at each "
+    "voxel's centre.",
+}  # fmt: skip
 BRAIN = "all"
+MNI = re.compile(r"\bMNI")  # in the name of a space: "MNI152, 4 mm", "S01, MNI152NLin2009cAsym space"
+
+
+def in_mni(voxels: Voxels) -> bool:
+    """Whether these voxels have coordinates in MNI space."""
+    return voxels.affine is not None and MNI.search(voxels.space) is not None
 
 
 def levels_of(voxels: Voxels) -> tuple[Level, ...]:
     """Levels at which these voxels can be grouped; none where nothing is known about them."""
-    return (("roi",) if voxels.rois else ()) + (("area", "merged", "region") if voxels.aal is not None else ())
+    aal: tuple[Level, ...] = ("area", "merged", "region") if voxels.aal is not None else ()
+    return (("roi",) if voxels.rois else ()) + aal + (FURTHER if in_mni(voxels) else ())
+
+
+def why_not(level: str, voxels: Voxels) -> str:
+    """A sentence on why voxels cannot be grouped at a level ("further": at AAL3, HCP-MMP); "" for another word."""
+    if level in (*FURTHER, "further"):
+        return f"AAL3 and HCP-MMP are atlases of MNI space; these voxels lie in {voxels.space}."
+    if level in ("area", "merged", "region"):
+        return f"These voxels have no AAL labels ({voxels.space})."
+    return "These voxels have no ROIs." if level == "roi" else ""
+
+
+def checked_level(level: str, voxels: Voxels) -> Level:
+    """The level asked for, the first where none is named. RequestError where these voxels do not have it."""
+    levels = levels_of(voxels)
+    if not level and levels:
+        return levels[0]
+    for known in levels:
+        if known == level:
+            return known
+    raise RequestError(
+        f"Wanted a level out of {list(levels)} for the regions of these voxels and got {level!r}. "
+        f"{why_not(level, voxels)}".rstrip()
+    )
 
 
 def masks_of(voxels: Voxels, level: Level) -> dict[str, np.ndarray]:
@@ -30,10 +76,22 @@ def masks_of(voxels: Voxels, level: Level) -> dict[str, np.ndarray]:
     if level == "roi":
         found = {name: np.asarray(inside, bool) for name, inside in voxels.rois.items()}
         found = dict(sorted(found.items(), key=lambda item: -_depth(voxels, item[1])))
+    elif level in FURTHER:
+        found = _further(voxels, level)
     else:
         aal = np.asarray(voxels.aal)
         found = {region.title: np.isin(aal, region.labels) for region in regions(level)}
     return {name: inside for name, inside in found.items() if inside.any()}
+
+
+def _further(voxels: Voxels, level: Level) -> dict[str, np.ndarray]:
+    from brivl.data.mni_atlases import numbers_at, parcels  # here: nibabel, and files of some MB
+
+    mm = coordinates(voxels)
+    assert mm is not None  # levels_of saw to it
+    numbers = numbers_at(level, mm)
+    present = set(np.unique(numbers).tolist())
+    return {parcel.title: numbers == parcel.number for parcel in parcels(level) if parcel.number in present}
 
 
 def _depth(voxels: Voxels, inside: np.ndarray) -> float:
@@ -43,11 +101,25 @@ def _depth(voxels: Voxels, inside: np.ndarray) -> float:
     return float((voxels.ijk[inside] @ voxels.affine[:3, :3].T + voxels.affine[:3, 3])[:, 1].mean())
 
 
-def region_choices(voxels: Voxels) -> dict[str, np.ndarray]:
-    """What the region filter offers: drawn ROIs, else AAL areas and merged regions; name -> (n_voxels,) bool."""
+def region_choices(voxels: Voxels, also: str = BRAIN) -> dict[str, np.ndarray]:
+    """What the region filter offers: drawn ROIs, else AAL areas, merged and single regions; name -> (n_voxels,) bool.
+
+    `also` is offered too where it is a region of a further atlas or of a level that is not listed.
+    """
     levels = levels_of(voxels)
-    shown: tuple[Level, ...] = ("roi",) if "roi" in levels else tuple(x for x in ("area", "merged") if x in levels)
-    return {name: inside for level in shown for name, inside in masks_of(voxels, level).items()}
+    listed: Sequence[Level] = ("roi",) if "roi" in levels else [x for x in levels if x not in FURTHER]
+    found = {name: inside for level in listed for name, inside in masks_of(voxels, level).items()}
+    if also == BRAIN or also in found:
+        return found
+    for level in levels:
+        if level not in listed and (inside := masks_of(voxels, level).get(also)) is not None:
+            return found | {also: inside}
+    return found
+
+
+def region_mask(voxels: Voxels, name: str) -> np.ndarray | None:
+    """(n_voxels,) bool of a region at any level, None where these voxels have none of that name."""
+    return region_choices(voxels, name).get(name)
 
 
 def coordinates(voxels: Voxels) -> np.ndarray | None:

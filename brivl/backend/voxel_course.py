@@ -13,7 +13,7 @@ from brivl.backend.datasets import open_dataset
 from brivl.backend.features import Progress, layer_features
 from brivl.backend.fit import FitRequest, cached, canonical, fit_key
 from brivl.backend.flatmaps import known_flatmap
-from brivl.backend.places import region_choices
+from brivl.backend.places import region_mask
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.flatmap import voxel_centres
 from brivl.core.polygons import inside_polygon, read_polygon
@@ -66,7 +66,7 @@ def voxels_at(place: Place, voxels: Voxels, store: Store) -> np.ndarray:
         if geometry is None:
             raise RequestError("Wanted the voxels of an area and this subject's map is not prepared; run a fit first.")
         return inside_polygon(read_polygon(place.area), voxel_centres(geometry))
-    found = region_choices(voxels).get(place.region)
+    found = region_mask(voxels, place.region)
     if found is None:
         raise RequestError(f"Wanted a region of {voxels.space} and got {place.region!r}.")
     return np.asarray(found, bool)

@@ -54,7 +54,9 @@ def _add_bundle(verbs: argparse._SubParsersAction) -> None:
     p.add_argument("--preset", default="strict", help="strict (default) or paper")
     p.add_argument("--pooling", choices=["cls", "mean"], help="token pooling")
     p.add_argument("--map", default="", help="of the page flatmap: joint (default), a, b, pair or difference")
-    p.add_argument("--level", default="", help="of the page regions: roi, area, merged or region")
+    p.add_argument("--level", default="", help="of the page regions: roi, area, merged, region, aal3 or hcp")
+    p.add_argument("--order", default="", help="of the page regions: anatomical (default), p, effect or name")
+    p.add_argument("--scale", default="", help="of the page regions: ceiling, R2 over the noise ceiling")
     p.add_argument("--out", required=True, type=Path, help="the zip file to write")
     p.add_argument("--json", action="store_true", help="print one JSON object")
     p.set_defaults(run=run_bundle)
@@ -136,7 +138,8 @@ def _asked(args: argparse.Namespace) -> Asked:
     subjects = tuple(dict.fromkeys(name.strip() for name in args.subject.split(",") if name.strip()))
     if not subjects:
         raise RequestError(f"Wanted a subject, or all, and got {args.subject!r}.")
-    settings = {"preset": args.preset, "pooling": args.pooling or "", "map": args.map, "level": args.level}
+    settings = {"preset": args.preset, "pooling": args.pooling or "", "map": args.map, "level": args.level,
+                "order": args.order, "scale": args.scale}  # fmt: skip
     return Asked(args.dataset, models, _layers(args.layer), subjects, args.page, settings)
 
 

@@ -36,7 +36,7 @@ class Atlas:
         return found
 
 
-def _atlas_file(name: str) -> Path:
+def atlas_file(name: str) -> Path:
     """A file of the package; found without importing it, since its import loads plotting."""
     spec = importlib.util.find_spec(PACKAGE)
     path = Path(spec.submodule_search_locations[0]) / "atlases" / name if spec else Path(name)
@@ -47,7 +47,7 @@ def _atlas_file(name: str) -> Path:
 
 def aal_names() -> tuple[str, ...]:
     """The 116 names in AAL1's order; names[i - 1] belongs to number i ("Precentral_L" is 1, "Vermis_10" is 116)."""
-    lines = _atlas_file("AAL.txt").read_text(encoding="utf-8").splitlines()
+    lines = atlas_file("AAL.txt").read_text(encoding="utf-8").splitlines()
     cells = [line.split() for line in lines if line.strip()]
     names = tuple(cell[-1] for cell in cells)
     if [cell[0] for cell in cells] != [str(i) for i in range(1, N_LABELS + 1)] or len(set(names)) != N_LABELS:
@@ -60,7 +60,7 @@ def aal_names() -> tuple[str, ...]:
 
 def load_aal() -> Atlas:
     """The atlas at 1 mm. DataError where the file is not AAL1 with labels 1..116."""
-    image = nibabel.load(_atlas_file("AAL.nii"))
+    image = nibabel.load(atlas_file("AAL.nii"))
     labels = np.asarray(image.dataobj).astype(np.uint8)
     if not np.array_equal(np.unique(labels), np.arange(N_LABELS + 1)):
         raise DataError(

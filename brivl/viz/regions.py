@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,8 @@ DOT_COLUMNS = ("region", "subject", "joint", "a", "b")
 ROW = 30  # pixels per region
 SLOT = 0.2  # distance of a bar from the middle of its row, in rows
 TOP, BOTTOM = 72, 60  # pixels above and below the rows
+TEXT_PLACES = {2: (0.915, 1.0), 3: (0.83, 0.91, 1.0)}  # right edges of the columns in words, by their number
+BARS_END = {2: 0.84, 3: 0.76}
 LIFT = 34  # pixels from the rows to the legend, room for the heads of p and q
 
 
@@ -25,7 +27,8 @@ LIFT = 34  # pixels from the rows to the legend, room for the heads of p and q
 class RegionScores:
     """Scores by region, top row first.
 
-    table: region (name as shown), joint, a, b (means over subjects), p, q (NaN: not defined); one row per region.
+    table: region (name as shown), joint, a, b (means over subjects), p, q (NaN: not defined); one row per region;
+    subjects ("4 of 5", in how many of them) where there are several.
     subjects: region, subject, joint, a, b; may be empty.
     """
 
@@ -46,6 +49,13 @@ class RegionScores:
     @property
     def n_regions(self) -> int:
         return len(self.table)
+
+    @property
+    def text_columns(self) -> list[tuple[str, str, list[str]]]:
+        """Column, head and cells of what stands in words right of the bars."""
+        tests = [(name, name, [probability(value) for value in self.table[name]]) for name in ("p", "q")]
+        counts = [str(cell) for cell in self.table["subjects"]] if "subjects" in self.table else []
+        return [*tests, ("subjects", "subjects", counts)] if any(counts) else tests
 
     def sides(self) -> Iterator[tuple[str, str, str, float]]:
         """Column, name, colour and offset (in rows, down is positive) of each model."""
@@ -89,9 +99,13 @@ def region_figure(scores: RegionScores, label: FigureLabel, theme: ThemeName = "
         for column, name, colour, offset in scores.sides():
             figure.add_trace(_dots(scores, column, name, colour, offset))
     figure.add_trace(_joint(scores, theme))
-    texts = [_text_column(scores.table[name], name, x, theme) for name, x in (("p", 0.915), ("q", 1.0))]
+    columns = scores.text_columns
+    places = TEXT_PLACES[len(columns)]
+    texts = [
+        _text_column(cells, (name, head), x, theme) for (name, head, cells), x in zip(columns, places, strict=True)
+    ]
     # One assignment: plotly checks the whole list again at every single addition.
-    figure.update_layout(annotations=[*texts[0], *texts[1]], shapes=_stripes(scores, theme))
+    figure.update_layout(annotations=[cell for column in texts for cell in column], shapes=_stripes(scores, theme))
     _axes(figure, scores)
     figure.update_layout(barmode="overlay", height=max(320, ROW * scores.n_regions + TOP + BOTTOM))
     dress(figure, label, theme, above=LIFT)
@@ -102,7 +116,7 @@ def region_figure(scores: RegionScores, label: FigureLabel, theme: ThemeName = "
 def _axes(figure: go.Figure, scores: RegionScores) -> None:
     figure.update_xaxes(
         title=f"{scores.quantity} on held-out data, mean over the region's voxels",
-        domain=[0, 0.84],
+        domain=[0, BARS_END[len(scores.text_columns)]],
         rangemode="tozero",
         tickformat="~g",
         side="bottom",
@@ -170,13 +184,13 @@ def _joint(scores: RegionScores, theme: ThemeName) -> go.Scatter:
     )
 
 
-def _text_column(values: pd.Series, title: str, x: float, theme: ThemeName) -> list[dict]:
-    """Annotations of one column of probabilities, its head first."""
+def _text_column(texts: Sequence[str], title: tuple[str, str], x: float, theme: ThemeName) -> list[dict]:
+    """Annotations of one column of words, its head first; title: its name, and as written."""
     common = dict(xref="paper", x=x, xanchor="right", showarrow=False)
-    head = dict(text=f"<i>{title}</i>", y=1, yref="paper", yanchor="bottom", font=dict(color=theme_of(theme).muted))
+    head = dict(text=f"<i>{title[1]}</i>", y=1, yref="paper", yanchor="bottom", font=dict(color=theme_of(theme).muted))
     cells = [
-        dict(text=probability(value), name=f"{title}-{row}", y=row, yref="y", yanchor="middle", font=dict(size=13))
-        for row, value in enumerate(values)
+        dict(text=text, name=f"{title[0]}-{row}", y=row, yref="y", yanchor="middle", font=dict(size=13))
+        for row, text in enumerate(texts)
     ]
     return [common | item for item in (head, *cells)]
 

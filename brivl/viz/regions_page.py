@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from brivl.core.numbers import probability
 from brivl.viz.export import POINTS, SLIDE, Page, legend_line, new_page, print_style
 from brivl.viz.regions import SLOT, RegionScores
 from brivl.viz.style import JOINT, LIGHT, FigureLabel
 
+PLACES = {2: (0.42, 1.0), 3: (0.27, 0.62, 1.0)}  # right edges of the columns in words
 LONG_NAME = 28  # characters on one line
 
 
@@ -23,9 +23,10 @@ def region_page(scores: RegionScores, label: FigureLabel, page: Page = SLIDE) ->
     page = replace(page, height=height)
     with print_style(page):
         figure = new_page(label, page)
-        bars, text = figure.subplots(1, 2, sharey=True, width_ratios=(5, 1))
+        columns = scores.text_columns
+        bars, text = figure.subplots(1, 2, sharey=True, width_ratios=(5, 1 if len(columns) == 2 else 1.6))
         _draw_bars(bars, scores, page.base)
-        _draw_text(text, scores.table)
+        _draw_text(text, columns)
         legend_line(figure, bars, page)
         figure.canvas.draw()
     return figure
@@ -93,13 +94,13 @@ def _two_lines(name: str) -> str:
     return name if cut is None else f"{name[:cut]}\n{name[cut + 1 :]}"
 
 
-def _draw_text(axes: Axes, table: pd.DataFrame) -> None:
+def _draw_text(axes: Axes, columns: Sequence[tuple[str, str, list[str]]]) -> None:
     axes.axis("off")
-    for x, column in ((0.42, "p"), (1.0, "q")):
+    for x, (_, head, cells) in zip(PLACES[len(columns)], columns, strict=True):
         axes.text(
             x,
             -0.7,
-            column,
+            head,
             transform=axes.get_yaxis_transform(),
             ha="right",
             va="bottom",
@@ -107,11 +108,11 @@ def _draw_text(axes: Axes, table: pd.DataFrame) -> None:
             color=LIGHT.muted,
             in_layout=False,
         )
-        for row, value in enumerate(table[column]):
+        for row, text in enumerate(cells):
             axes.text(
                 x,
                 row,
-                probability(value),
+                text,
                 transform=axes.get_yaxis_transform(),
                 ha="right",
                 va="center",

@@ -1,0 +1,45 @@
+"""R² of regions as it is, or over each voxel's noise ceiling; the one home of that choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from brivl.backend.fit import Answer
+from brivl.backend.subjects import SubjectFacts
+from brivl.core.encoding.presets import PRESETS
+from brivl.core.regions.ceiling import over_ceiling
+from brivl.viz.style import R2
+
+FIELD, CEILING = "scale", "ceiling"  # in the URL, on the command line
+OVER_CEILING = f"{R2} / noise ceiling"
+Answers = Mapping[tuple[int, str], Answer]
+
+
+def has_ceiling(answers: Answers, facts: Mapping[str, SubjectFacts]) -> bool:
+    """Whether every answer has explainable variance, and repeats are known."""
+    repeats = all((facts[subject].timing.n_repeats or 1) > 1 for _, subject in answers)
+    return repeats and all(answer.result.explainable_variance is not None for answer in answers.values())
+
+
+def scaled(answers: Answers, facts: Mapping[str, SubjectFacts]) -> dict[tuple[int, str], Answer]:
+    """Scores over the ceiling, by (layer, subject). RequestError for data without repeats."""
+    return {
+        (layer, subject): replace(
+            answer, result=over_ceiling(answer.result, facts[subject].timing.n_repeats or 1, _threshold(answer))
+        )
+        for (layer, subject), answer in answers.items()
+    }
+
+
+def scale_caption(answers: Answers) -> str:
+    """What was divided by what, for a caption."""
+    return (
+        f"{R2} of each voxel is divided by its noise ceiling, what a perfect model reaches on the averaged repeats, "
+        f"before the mean is taken; voxels with explainable variance > {_threshold(next(iter(answers.values()))):g} "
+        "only."
+    )
+
+
+def _threshold(answer: Answer) -> float:
+    return PRESETS[answer.request.preset].ev_threshold
