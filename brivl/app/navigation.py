@@ -15,6 +15,7 @@ def pages() -> list:
         st.Page("pages/layers.py", title="Layers"),
         st.Page("pages/flatmap.py", title="Flatmap"),
         st.Page("pages/regions.py", title="Regions"),
+        st.Page("pages/audit.py", title="Audit"),
         st.Page("pages/retrieve.py", title="Retrieve"),
         st.Page("pages/attention.py", title="Attend"),
         st.Page("pages/captions.py", title="Caption"),

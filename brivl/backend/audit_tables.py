@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from brivl.backend.audit import Audit
+from brivl.backend.audit_faults import TOGETHER
 from brivl.core.numbers import number, signed
 
 STATES = ("off", "on")
@@ -62,6 +63,16 @@ def said(found: Audit) -> str:
         f"{fit.subject}, layer {fit.layer}, A {fit.models[0]}, B {fit.models[1]}: mean R² over {info['n_voxels']:,} "
         f"fitted voxels{silent}; off: preset strict, on: with the fault alone.{shared}"
     )
+
+
+def headline(found: Audit) -> str:
+    """The finding: what all faults at once do, or the one that does most."""
+    rows = [row for row in found.faults if row["joint_change"] is not None]
+    if not rows:
+        return "None of the faults changes a score here"
+    together = [row for row in rows if row["fault"] == TOGETHER.name]
+    row = together[0] if together else max(rows, key=lambda row: abs(row["joint_change"]))
+    return f"{row['title']}: joint R² {_moved(row, 'joint')} ({found.request.fit.subject})"
 
 
 def sentences(found: Audit) -> list[str]:
