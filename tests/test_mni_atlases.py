@@ -31,14 +31,15 @@ def test_names_are_told_apart_and_sides_lie_where_they_say(kind, n: int) -> None
 
 
 def test_regions_that_both_aal_atlases_have_are_the_same_places() -> None:
-    """AAL3 keeps most of AAL1 as it was: found by coordinates in the one and in the other."""
+    """AAL3 keeps most of AAL1 as it was, some 3 mm lower in these files: looked up by coordinates in both."""
     grid = mni_grid(3.0)
     mm = grid.ijk @ grid.affine[:3, :3].T + grid.affine[:3, 3]
     new, old = numbers_at("aal3", mm), load_aal().at(mm)
     for name, number in (("Heschl_L", 79), ("Temporal_Sup_R", 82), ("Hippocampus_L", 37), ("Calcarine_R", 44)):
         (parcel,) = [p for p in parcels("aal3") if p.name == name]
         one, other = new == parcel.number, old == number
-        assert (one & other).sum() > 0.75 * min(one.sum(), other.sum()) > 0, name
+        assert (one & other).sum() > 0.6 * min(one.sum(), other.sum()) > 0, name
+        assert np.linalg.norm(mm[one].mean(0) - mm[other].mean(0)) < 4, name
 
 
 def test_hcp_s_primary_visual_cortex_lies_in_aal_s_occipital_regions() -> None:
