@@ -16,6 +16,7 @@ from brivl.app.navigation import make_sure_of_menu
 from brivl.app.running import Run, active_job, run_buttons, say_failures, watch
 from brivl.app.state import Choices
 from brivl.app.widgets import sidebar
+from brivl.backend.audit import leak_guard
 from brivl.backend.estimates import in_words
 from brivl.backend.jobs import JobStatus
 from brivl.backend.known import Known
@@ -135,7 +136,16 @@ def _empty(shown: Shown, runs: Sequence[Run]) -> None:
         f"A run predicts each voxel of {choices.data} from layer {choices.layer} of {a} and of {b} together, and says "
         f"which of the two explains how much. {cached.takes(runs[0].requests)} The answer is kept."
     )
+    _warn_of_leaks(shown)
     run_buttons(runs)
+
+
+def _warn_of_leaks(shown: Shown) -> None:
+    """What folds would share, before a fit; it may go on."""
+    choices = shown.choices
+    warning = leak_guard(shown.known.dataset, choices.chosen_subjects[0], choices.preset)
+    if warning:
+        look.note(warning)
 
 
 def _offer_rest(shown: Shown, runs: Sequence[Run]) -> None:
@@ -146,6 +156,7 @@ def _offer_rest(shown: Shown, runs: Sequence[Run]) -> None:
             f"{n} of {n + len(shown.answers)} fits of this page are not there yet. {cached.takes(shown.missing)}"
         )
         run_buttons(runs[-1:])
+    _warn_of_leaks(shown)
 
 
 def _sidebar_state(shown: Shown, job: JobStatus | None) -> None:

@@ -88,9 +88,12 @@ def audit_task(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]
     return {}
 
 
-def guard(dataset: Dataset, subject: str, preset: str) -> str:
+def leak_guard(dataset: Dataset, subject: str, preset: str) -> str:
     """What the folds of a fit share, in a sentence, "" for nothing; said before the fit, which may go on."""
-    return leak_warning(dataset.design(subject), PRESETS[preset]) if preset in PRESETS else ""
+    try:
+        return leak_warning(dataset.design(subject), PRESETS[preset]) if preset in PRESETS else ""
+    except RequestError:  # no folds can be made: the fit itself says so
+        return ""
 
 
 class _Steps:

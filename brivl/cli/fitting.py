@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brivl.cli.options import check_out, model_pair, printer
+from brivl.cli.options import check_out, model_pair, printer, say_leaks
 from brivl.cli.stopping import stops_at_once
 from brivl.errors import StoreError
 from brivl.store.artifacts import Store
@@ -42,16 +42,18 @@ def run_fit(args: argparse.Namespace) -> None:
     models = model_pair(args.models)
     check_out(args.out, ".npz")
     from brivl.backend.datasets import open_dataset
-    from brivl.backend.fit import FitRequest, fit
+    from brivl.backend.fit import FitRequest, fit, fit_key
 
     store, started = Store(args.cache), time.monotonic()
     request = FitRequest(args.dataset, models, args.layer, args.subject, args.preset, args.pooling)
+    dataset = open_dataset(args.dataset, store)
+    fit_key(store, request, dataset)  # what cannot be asked is said first
+    warning = say_leaks(dataset, args.subject, args.preset)
     with stops_at_once():
         answer = fit(store, request, printer(quiet=args.json))
     if args.out:
-        dataset = open_dataset(args.dataset, store)
         write_npz(args.out, answer, dataset.responses(args.subject).voxels)
-    summary = summarise(answer, time.monotonic() - started)
+    summary = summarise(answer, time.monotonic() - started) | {"warning": warning}
     print(json.dumps(summary) if args.json else _in_words(summary))
 
 
@@ -91,7 +93,6 @@ def write_npz(path: Path, answer: Answer, voxels: Voxels) -> None:
 def _mean(values: np.ndarray) -> float | None:
     finite = values[np.isfinite(values)]
     return round(float(finite.mean(dtype=np.float64)), 6) if len(finite) else None
-
 
 
 def _in_words(s: dict) -> str:

@@ -14,6 +14,8 @@ from brivl.errors import RequestError, StoreError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from brivl.data.dataset import Dataset
+
 
 def model_pair(text: str, wanted: str = "A,B") -> tuple[str, str]:
     """Two names with a comma between. Raises RequestError for fewer, more, or empty ones."""
@@ -32,6 +34,16 @@ def check_out(path: Path | None, suffix: str) -> None:
         raise RequestError(
             f"Wanted --out as a {suffix} file in a folder that exists and can be written to, and got {str(path)!r}."
         )
+
+
+def say_leaks(dataset: Dataset, subject: str, preset: str) -> str:
+    """Print what the folds of a fit share, before it starts; it may go on. The sentence, "" for nothing."""
+    from brivl.backend.audit import leak_guard
+
+    warning = leak_guard(dataset, subject, preset)
+    if warning:
+        print(f"brivl: {warning}", file=sys.stderr)
+    return warning
 
 
 def printer(quiet: bool) -> Callable[[float, float, str], None]:

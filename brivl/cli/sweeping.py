@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from brivl.cli.options import counter, model_pair
+from brivl.cli.options import counter, model_pair, say_leaks
 from brivl.cli.stopping import stops_at_once
 from brivl.config import scheduler
 from brivl.errors import RequestError
@@ -47,12 +47,13 @@ def run_sweep_verb(args: argparse.Namespace) -> None:
     store = Store(args.cache)
     question = Question(args.dataset, pairs, layers, subjects, args.preset, args.pooling)
     requests = sweep_requests(store, question)
+    warning = say_leaks(open_dataset(args.dataset, store), requests[0].subject, args.preset) if requests else ""
     address = "" if args.workers else args.scheduler or scheduler()
     with workers_for(len(requests), address, args.workers, store) as workers:
         with stops_at_once():  # not longer: its processes are ended in the ordinary way
             end = run_sweep(store, requests, workers, counter(quiet=args.json))
         simulated = open_dataset(args.dataset, store).simulated
-        summary = summarise(end) | {"workers": workers.title, "simulated": simulated}
+        summary = summarise(end) | {"workers": workers.title, "simulated": simulated, "warning": warning}
     print(json.dumps(summary) if args.json else _in_words(summary))
     if end.failed:
         raise RequestError(f"{len(end.failed)} of {end.n_tasks} fits failed; all others are kept.")
