@@ -15,6 +15,7 @@ import pytest
 from brivl.backend import fit as fitting
 from brivl.backend.fit import FitRequest, fit_key, is_cached
 from brivl.core.encoding.presets import PRESETS, Preset
+from brivl.data import plain_folder
 from brivl.store.artifacts import Store
 from tests.plain_sample import LENGTH, N_RUNS, make_plain
 from tests.tiny_models import save_timm
@@ -82,6 +83,13 @@ def test_another_setting_of_the_preset_is_a_miss(
 def test_other_code_is_a_miss(store: Store, request_a: FitRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fitting, "ENCODING_VERSION", fitting.ENCODING_VERSION + 1)
     assert not is_cached(store, request_a)
+
+
+def test_another_loader_is_a_miss(store: Store, request_a: FitRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain_folder, "LOADER", "plain 0")
+    assert not is_cached(store, request_a)
+    monkeypatch.undo()
+    assert is_cached(store, request_a)
 
 
 def save_changed(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:

@@ -33,6 +33,8 @@ from brivl.data.plain_description import Description, read_description
 from brivl.data.plain_voxels import read_voxels
 from brivl.errors import DataError
 
+LOADER = "plain 1: responses as they are"  # part of the digest; count up when answers change
+
 
 @dataclass(frozen=True)
 class ArrayRef:
@@ -139,7 +141,8 @@ class PlainDataset:
         check_subject(self, subject)
         top = ("dataset.json", "run_onsets.npy", "groups.npy")
         paths = [self.files[subject], self._voxels_file(subject), *(self.folder / name for name in top)]
-        return digest_files(self.folder, [p for p in paths if p.is_file()] + [r.path for r in self.features.values()])
+        found = [path for path in paths if path.is_file()]
+        return digest_files(self.folder, [*found, *(ref.path for ref in self.features.values())], LOADER)
 
     def _voxels_file(self, subject: str) -> Path:
         return self.folder / "voxels" / f"{subject}.npz"
