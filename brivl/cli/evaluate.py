@@ -45,12 +45,12 @@ def run_recovery(args: argparse.Namespace) -> None:
 
 
 def run_eval(args: argparse.Namespace) -> None:
-    """Print one measure; everything is measured on drawn scenes (simulated)."""
+    """Print one measure; everything is measured on drawn scenes or simulated subjects."""
     out = {"simulated": True} | EVALS[args.what](args)
     if args.json:
         print(json.dumps(out))
         return
-    print(f"{args.what}, measured on drawn scenes (simulated)")
+    print(f"{args.what}, measured on simulated data")
     _print_nested(out, "  ")
 
 
@@ -99,9 +99,23 @@ def _generation(args: argparse.Namespace) -> dict[str, Any]:
     return evaluate_generation(100 if args.n is None else args.n)
 
 
+def _decode(args: argparse.Namespace) -> dict[str, Any]:
+    """Identification of held-out stimuli from the first simulated subject's responses, and under null controls."""
+    from brivl.backend.datasets import open_dataset
+    from brivl.backend.decode import DecodeRequest, decode_stimuli
+    from brivl.backend.decode_tables import summary
+
+    store, found = Store(args.cache), {}
+    for name in ("phantom-movie", "phantom-movie@shuffled", "phantom-sentences"):
+        subject = open_dataset(name, store).subjects[0]
+        found[name] = {"subject": subject, **summary(decode_stimuli(store, DecodeRequest(name, subject)))}
+    return found
+
+
 EVALS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "retrieval": _retrieval,
     "captioning": _captioning,
     "attention": _attention,
     "generation": _generation,
+    "decode": _decode,
 }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from brivl.core.records import Stimulus
 from brivl.data.images import read_images
@@ -51,3 +53,9 @@ def _small(frame: np.ndarray) -> np.ndarray:
 def sentences_of(stimulus: Stimulus, rows: np.ndarray) -> list[str]:
     """The text of each sample."""
     return ["" if item < 0 else str(stimulus.items[item]) for item in items_of(stimulus, rows)]
+
+
+def tiles_of(sheet: bytes, n: int) -> np.ndarray:
+    """(n, TILE, TILE, 3) uint8: the first tiles of a `contact_sheet`."""
+    image = np.asarray(Image.open(io.BytesIO(sheet)).convert("RGB"))
+    return image.reshape(-1, TILE, COLUMNS, TILE, 3).swapaxes(1, 2).reshape(-1, TILE, TILE, 3)[:n]

@@ -10,7 +10,8 @@ from brivl.viz.style import FigureLabel, ThemeName, dress, theme_of
 
 CHANCE = 0.5
 ROW = 26  # pixels per region
-AXIS = "pairs in which the true stimulus wins (chance 0.5)"
+AXIS = "share of pairs won (chance 0.5)"
+RANGE = (0.4, 1.02)
 
 
 def regions_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
@@ -27,7 +28,7 @@ def regions_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName = "
                       "%{customdata[1]:,} voxels<extra></extra>",
     ))  # fmt: skip
     figure.add_vline(CHANCE, line={"color": colours.muted, "dash": "dot", "width": 1})
-    figure.update_xaxes(title=AXIS, tickformat=".1f")
+    figure.update_xaxes(title=AXIS, tickformat=".1f", range=_range(rows))
     figure.update_yaxes(showgrid=True, ticks="", automargin=True)
     figure.update_layout(height=110 + ROW * len(rows), margin={"t": 40, "b": 60})
     return dress(figure, label, theme)
@@ -45,6 +46,11 @@ def cumulative_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName 
     figure.add_hline(CHANCE, line={"color": colours.muted, "dash": "dot", "width": 1})
     figure.update_xaxes(tickvals=steps, ticktext=[name.removeprefix("+ ").split(" / ")[0] for name in table["voxels"]],
                         tickangle=-45, showgrid=False, title="region added")  # fmt: skip
-    figure.update_yaxes(title="pairs won", tickformat=".1f", range=[0.4, 1.0])
+    figure.update_yaxes(title="pairs won", tickformat=".1f", range=_range(table))
     figure.update_layout(height=340, margin={"t": 40, "b": 90})
     return dress(figure, label, theme)
+
+
+def _range(table: pd.DataFrame) -> list[float]:
+    """From below chance, or below the lowest value, to a little over all."""
+    return [min(RANGE[0], float(table["pairwise"].min()) - 0.03), RANGE[1]]
