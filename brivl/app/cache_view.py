@@ -12,14 +12,14 @@ import streamlit as st
 from brivl.app import cached, look
 from brivl.app.demo import demo_page
 from brivl.app.look import Chip
-from brivl.app.running import in_progress
+from brivl.app.running import Queue, watch_queue
 from brivl.backend.cache_report import CacheReport, prune_request, verify_request
 from brivl.backend.jobs import JobStatus
-from brivl.errors import BrivlError
 from brivl.store.sizes import in_bytes
 
-EVERY = 1.0  # s between looks at a job
-REFUSED = "could not look after the cache"
+HOUSEKEEPING = Queue(
+    lambda: cached.housekeeping(), "MB", "What was done until then stays done.", lambda: cached.forget_cache_report()
+)
 SIZES = tuple(int(n) for n in (100e9, 50e9, 20e9, 10e9, 5e9, 2e9, 1e9, 500e6, 200e6, 100e6, 0))  # that may stay
 WHAT = (
     "What was computed is kept here and found again, by any page and the command line. Where the cache outgrows its "
@@ -57,16 +57,14 @@ def _actions(report: CacheReport) -> None:
     board = cached.housekeeping()
     running = board.active()
     if running:
-        _watch(running[0].job_id)
+        watch_queue(HOUSEKEEPING, running[0].job_id)
         return
-    refused = st.session_state.pop(REFUSED, None)
-    if refused:
-        st.error(refused)
+    HOUSEKEEPING.say_refusal()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.button("Verify all", on_click=_start, args=(verify_request(cached.store()),),
+        st.button("Verify all", on_click=HOUSEKEEPING.submit, args=(verify_request(cached.store()),),
                   help="Reads and hashes every result. Damaged ones are set aside and computed again.")  # fmt: skip
         most = st.selectbox("Keep at most", _sizes(report), format_func=_in_words, width=220)
-        st.button("Prune", on_click=_start, args=(prune_request(cached.store(), most),),
+        st.button("Prune", on_click=HOUSEKEEPING.submit, args=(prune_request(cached.store(), most),),
                   help="Deletes what was not used for longest, and what killed computations left behind.")  # fmt: skip
     for request, status in board.jobs()[:1]:
         _say_end(request, status)
@@ -121,25 +119,3 @@ def _folders(report: CacheReport) -> None:
     with st.expander("Beside the results"):
         rows = [(f.name, f.n_files, in_bytes(f.size), f.note) for f in report.folders]
         st.dataframe(pd.DataFrame(rows, columns=["folder", "files", "size", "what it is"]), hide_index=True)
-
-
-@st.fragment(run_every=EVERY)
-def _watch(job_id: str) -> None:
-    """Progress with its Cancel; redraws the page when it has ended."""
-    status = cached.housekeeping().status(job_id)
-    if not status.active:
-        cached.forget_cache_report()
-        st.rerun()
-    share = min(1.0, status.done / status.total) if status.total else 0.0
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.progress(share, text=in_progress(status, "MB"))
-        if st.button("Cancel", key=f"cancel {job_id}", help="What was done until then stays done."):
-            cached.housekeeping().cancel(job_id)
-            st.rerun()
-
-
-def _start(request: dict) -> None:
-    try:
-        cached.housekeeping().submit(request)
-    except BrivlError as error:
-        st.session_state[REFUSED] = str(error)

@@ -10,16 +10,14 @@ import streamlit as st
 from brivl.app import cached, look
 from brivl.app.demo import demo_page
 from brivl.app.look import Chip
-from brivl.app.running import in_progress
+from brivl.app.running import Queue, watch_queue
 from brivl.backend.data_download import download_request
 from brivl.backend.data_report import DataReport
 from brivl.config import data_dirs
-from brivl.errors import BrivlError
 from brivl.store.sizes import in_bytes
 
 KINDS = {"published": "published", "own": "your own", "simulated": "simulated"}
-REFUSED = "could not download"
-EVERY = 1.0  # s between looks at a download
+DOWNLOADS = Queue(lambda: cached.downloads(), "files", "What has arrived is kept.")
 NO_AFFINE = (
     "The files carry no affine, so its voxels are drawn as slices of their own grid and on no surface, and no side is "
     "marked left or right; regions are those that the files name."
@@ -86,35 +84,12 @@ def _get(report: DataReport) -> None:
     request = download_request(report.name, Path(report.folder), [file.name for file in report.files])
     status = cached.downloads().find(request)
     if status is not None and status.active:
-        _watch(status.job_id)
+        watch_queue(DOWNLOADS, status.job_id)
         return
-    refused = st.session_state.pop(REFUSED, None)
-    if refused:
-        st.error(refused)
+    DOWNLOADS.say_refusal()
     if status is not None and status.state == "failed":
         st.error(status.error or "The download ended early. Start it again; what is here is kept.")
     st.button(
-        f"Download {len(report.to_fetch)} files with datalad", key=f"download {report.name}", on_click=_start,
+        f"Download {len(report.to_fetch)} files with datalad", key=f"download {report.name}", on_click=DOWNLOADS.submit,
         args=(request,),
     )  # fmt: skip
-
-
-@st.fragment(run_every=EVERY)
-def _watch(job_id: str) -> None:
-    """Progress of a download with its Cancel; redraws the page when it has ended."""
-    status = cached.downloads().status(job_id)
-    if not status.active:
-        st.rerun()
-    share = min(1.0, status.done / status.total) if status.total else 0.0
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.progress(share, text=in_progress(status, "files"))
-        if st.button("Cancel", key=f"cancel {job_id}", help="What has arrived is kept."):
-            cached.downloads().cancel(job_id)
-            st.rerun()
-
-
-def _start(request: dict) -> None:
-    try:
-        cached.downloads().submit(request)
-    except BrivlError as error:
-        st.session_state[REFUSED] = str(error)

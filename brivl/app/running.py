@@ -3,21 +3,49 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
 from brivl.app import cached
 from brivl.backend.estimates import in_words
 from brivl.backend.fit import FitRequest
-from brivl.backend.jobs import JobStatus
+from brivl.backend.jobs import JobBoard, JobStatus
 from brivl.backend.tasks import sweep_request
 from brivl.config import scheduler
 from brivl.errors import BrivlError
 
 EVERY = 1.0  # s between looks at a job
+REFUSED = "could not start"  # in the session: unit of a queue -> why it took no job
 SEEN = "fits seen"  # in the session: job -> fits that were done when the page was last drawn
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Jobs of one kind: their board, what they count, what Cancel leaves, what to forget when one has ended."""
+
+    board: Callable[[], JobBoard]
+    unit: str
+    after_cancel: str | None = None
+    forget: Callable[[], None] = lambda: None
+
+    def submit(self, request: Mapping[str, Any]) -> None:
+        """Queue a job; a failure to do so is said on the page by `say_refusal`."""
+        try:
+            self.board().submit(request)
+        except BrivlError as error:
+            st.session_state[REFUSED] = {self.unit: str(error)}
+
+    def say_refusal(self) -> None:
+        """Why the last job was not taken, once."""
+        refused = st.session_state.get(REFUSED, {}).pop(self.unit, None)
+        if refused:
+            st.error(refused)
+
+
+FITS = Queue(lambda: cached.board(), "fits")
 
 
 @dataclass(frozen=True)
@@ -64,17 +92,12 @@ def run_buttons(runs: Sequence[Run]) -> None:
 
 def submit(run: Run) -> None:
     """Queue a computation; a failure to do so is said on the page."""
-    try:
-        cached.board().submit(run.job)
-    except BrivlError as error:
-        st.session_state["could not run"] = str(error)
+    FITS.submit(run.job)
 
 
 def say_failures(runs: Sequence[Run]) -> None:
     """What went wrong, in one sentence; Run stands below."""
-    refused = st.session_state.pop("could not run", None)
-    if refused:
-        st.error(refused)
+    FITS.say_refusal()
     failure = last_failure(runs)
     if failure is not None and failure.state == "failed":
         st.error(failure.error or "The computation ended without an answer. Run it again.")
@@ -95,10 +118,28 @@ def watch(job_id: str) -> None:
         seen.pop(job_id, None)
         st.rerun()
     seen[job_id] = int(status.done)
-    with st.container(key="progress", horizontal=True, vertical_alignment="center"):
-        st.progress(_share(status), text=in_progress(status))
-        if st.button("Cancel", key="cancel job"):
-            cached.board().cancel(job_id)
+    _bar(FITS, status)
+
+
+@st.fragment(run_every=EVERY)
+def watch_queue(queue: Queue, job_id: str) -> None:
+    """Progress of a job with its Cancel; redraws the page when it has ended."""
+    try:
+        status = queue.board().status(job_id)
+    except BrivlError:
+        st.rerun()
+        return
+    if not status.active:
+        queue.forget()
+        st.rerun()
+    _bar(queue, status)
+
+
+def _bar(queue: Queue, status: JobStatus) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.progress(_share(status), text=in_progress(status, queue.unit))
+        if st.button("Cancel", key=f"cancel {status.job_id}", help=queue.after_cancel):
+            queue.board().cancel(status.job_id)
             st.rerun()
 
 
