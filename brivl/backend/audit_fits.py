@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from brivl.backend.audit_faults import FAULTS, TOGETHER, Fault
-from brivl.backend.audit_nuisance import UNTRAINED, nuisance_band
+from brivl.backend.audit_faults import SHUFFLED, TOGETHER, Fault
+from brivl.backend.audit_nuisance import AUTOCORRELATION, UNTRAINED, nuisance_band
 from brivl.backend.features import Progress, layer_features
 from brivl.backend.fit import FitRequest, canonical, fit_key
 from brivl.backend.places import levels_of, masks_of
@@ -26,6 +26,7 @@ from brivl.store.keys import ArtifactKey
 KIND, VERSION = "audit-fit", 1
 N_SILENT = 300  # voxels without planted signal, fitted beside those that count, to see what is found in nothing
 FEW_RATIOS = 6  # weights of three bands to try in steps of a fifth: 21 instead of 66
+NEIGHBOURS_ALPHA = 3.0  # fixed, since folds of whole passages cannot choose one for features that know no other passage
 N_DRAWS = 1000
 TESTS = ("voxel_p", "voxel_q", "region_p", "region_q")
 
@@ -60,11 +61,12 @@ def fault_fit(fault: Fault, among: list[Fault]) -> AuditFit | None:
 
 def baseline_fits(name: str, folds: bool) -> list[AuditFit]:
     """With the models, alone, and where there are folds, alone over shuffled ones."""
+    alone = {"alphas": (NEIGHBOURS_ALPHA,)} if name == AUTOCORRELATION else {}
     found = [
         AuditFit(f"with {name}", {"n_ratios": FEW_RATIOS}, baseline=name),
-        AuditFit(f"{name} alone", baseline=name, alone=True),
+        AuditFit(f"{name} alone", alone, baseline=name, alone=True),
     ]
-    shuffled = AuditFit(f"{name} alone, shuffled", FAULTS["shuffled-folds"].changes or {}, None, name, alone=True)
+    shuffled = AuditFit(f"{name} alone, shuffled", alone | (SHUFFLED.changes or {}), None, name, alone=True)
     return [*found, shuffled] if folds else found
 
 

@@ -27,6 +27,7 @@ from brivl.store.keys import ArtifactKey
 
 KIND, VERSION = "nuisance", 1
 UNTRAINED = "untrained"
+AUTOCORRELATION = "autocorrelation"
 ALL = "all-nuisances"
 
 
@@ -50,7 +51,7 @@ BASELINES: Mapping[str, Baseline] = {b.name: b for b in (
     ),
     Baseline("drift", "Slow drift within runs", "Four slow cosines of the time in the run, alike in all runs."),
     Baseline(
-        "autocorrelation", "Which sentences are neighbours",
+        AUTOCORRELATION, "Which sentences are neighbours",
         "A column for each sentence, blurred over its passage (after Hadidi, Feghhi et al.): no content at all.",
     ),
     Baseline(ALL, "These together", "All of the above in one band, but for the neighbours."),
@@ -65,10 +66,10 @@ def baselines_for(stimulus: Stimulus, design: Design) -> list[str]:
     found = {
         "length": kind == "text", "position": grouped, "word-rate": kind == "text" and series,
         "luminance": kind == "image", "frame-difference": kind == "image" and _is_film(stimulus), "drift": series,
-        "autocorrelation": grouped,
+        AUTOCORRELATION: grouped,
     }  # fmt: skip
     names = [name for name, there in found.items() if there]
-    parts = [name for name in names if name != "autocorrelation"]
+    parts = [name for name in names if name != AUTOCORRELATION]
     names += [ALL] if len(parts) > 1 else []
     return names + ([UNTRAINED] if kind in ("image", "text") else [])
 
@@ -76,7 +77,7 @@ def baselines_for(stimulus: Stimulus, design: Design) -> list[str]:
 def nuisance_band(store: Store, stimulus: Stimulus, design: Design, name: str, progress: Progress) -> np.ndarray:
     """Features (n_samples, n_features) of a baseline other than the twin, columns standardised."""
     if name == ALL:
-        parts = [n for n in baselines_for(stimulus, design) if n not in (ALL, UNTRAINED, "autocorrelation")]
+        parts = [n for n in baselines_for(stimulus, design) if n not in (ALL, UNTRAINED, AUTOCORRELATION)]
         return np.concatenate([nuisance_band(store, stimulus, design, part, progress) for part in parts], axis=1)
     made = {
         "length": lambda: stimulus.weights @ text_length(stimulus.items),
@@ -85,7 +86,7 @@ def nuisance_band(store: Store, stimulus: Stimulus, design: Design, name: str, p
         "luminance": lambda: _of_frames(store, stimulus, progress)[:, :-4],
         "frame-difference": lambda: _of_frames(store, stimulus, progress)[:, -4:],
         "drift": lambda: run_drift(_all_onsets(design), design.n_train + design.n_test),
-        "autocorrelation": lambda: autocorrelated_sequences(np.asarray(design.groups)),
+        AUTOCORRELATION: lambda: autocorrelated_sequences(np.asarray(design.groups)),
     }  # fmt: skip
     return standardised(np.asarray(made[name]()))
 
