@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brivl.backend.bundle import bundle_bytes
+from brivl.backend.bundle import as_json, bundle_bytes, manifest
 from brivl.backend.fit import FitRequest, fit_key
 from brivl.backend.known import look_at
+from brivl.backend.region_scale import OVER_CEILING
 from brivl.cli.main import main
 from brivl.config import cache_dir
 from brivl.data.map_file import nifti_bytes
@@ -116,6 +117,35 @@ def test_tampering_is_seen(sentence: str, bundle: Path, capsys: pytest.CaptureFi
     code, found = verified(capsys, str(bundle))
     assert (code, found["verdict"]) == (1, "differs")
     assert sum(sentence in f["sentence"] for f in found["findings"] if f["verdict"] == "differs") == 1
+
+
+@pytest.mark.parametrize("settings", [{}, {"scale": "ceiling", "order": "p"}])
+def test_tables_of_regions_are_made_again(settings: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store, path = stored(), tmp_path / "regions.zip"
+    plate = plate_of(store, "regions", subjects=("S01", "S02"), settings=settings)
+    files = {f"{plate.file_stem}.csv": plate.tidy_csv().encode()}  # figures are slow to draw and not looked at
+    path.write_bytes(zip_bytes({"manifest.json": as_json(manifest(store, plate, files)), **files}))
+    assert ("_over_ceiling" in plate.stem) == ("scale" in settings) == ("scale=ceiling" in plate.link)
+    code, found = verified(capsys, str(path))
+    said = {finding["what"]: finding["sentence"] for finding in found["findings"]}
+    assert code == 0 and said[f"{plate.file_stem}.csv"] == "holds these scores"
+    files = contents(path)
+    name = f"{plate.file_stem}.csv"
+    mean = f"{plate.table['mean_a'].iloc[1]}"
+    files[name] = files[name].replace(mean.encode(), b"0.77")
+    said_of_files = json.loads(files["manifest.json"])
+    said_of_files["files"][name] = {"sha256": hashlib.sha256(files[name]).hexdigest(), "bytes": len(files[name])}
+    path.write_bytes(zip_bytes(files | {"manifest.json": _signed(said_of_files)}))
+    code, found = verified(capsys, str(path))
+    assert code == 1 and ("holds other values" in " ".join(f["sentence"] for f in found["findings"]))
+
+
+def test_scores_over_the_ceiling_in_a_bundle_are_those_of_the_page() -> None:
+    store = stored()
+    plain, over = (plate_of(store, "regions", subjects=("S01", "S02"), settings=s) for s in ({}, {"scale": "ceiling"}))
+    ceiling = 0.3 / (0.3 + 0.7 / 10)
+    np.testing.assert_allclose(over.table["mean_a"], plain.table["mean_a"] / ceiling, rtol=1e-5)
+    assert set(over.table["score"]) == {OVER_CEILING} and "divided by its noise ceiling" in over.label.caption
 
 
 def test_other_numbers_in_the_cache_do_not_match(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,8 @@ import pandas as pd
 from brivl.backend.features import Progress, silent
 from brivl.backend.fit import Answer, FitRequest, fit
 from brivl.backend.flatmaps import make_flatmap, own_flatmap
+from brivl.backend.inference import Asked as Within
+from brivl.backend.inference import Inference, infer, known_inference
 from brivl.backend.known import Known, look_at
 from brivl.backend.map_scores import mean_scores
 from brivl.backend.page_layers import layers_caption, layers_finding, mean_table
@@ -194,11 +196,21 @@ def _voxel_table(found: _Found, scores: object) -> pd.DataFrame:
     return table[np.isfinite(scores.joint)]
 
 
+def _tests(found: _Found) -> dict[str, Inference]:
+    """Tests within each subject: those that are stored, or all where that is asked for."""
+    asked = {subject: Within(answer.request) for (_, subject), answer in found.answers.items()}
+    if found.setting("tests", ""):
+        return {subject: infer(found.store, one) for subject, one in asked.items()}
+    known = {subject: known_inference(found.store, one, found.known) for subject, one in asked.items()}
+    return {subject: tests for subject, tests in known.items() if tests is not None}
+
+
 def _regions(found: _Found) -> Plate:
     from brivl.viz.regions_page import region_page
 
     level = checked_level(found.setting("level", ""), found.facts[found.subjects[0]].voxels)
-    parts = region_parts(found.answers, found.facts, region_question(found.setting, level, found.names))
+    question = region_question(found.setting, level, found.names)
+    parts = region_parts(found.answers, found.facts, replace(question, tests=_tests(found)))
     headline = layer_headline(found.layer, found.names, parts.comparison, found.who, NOUNS[level], parts.quantity)
     label = found.label(headline, " ".join(part for part in (parts.caption, parts.comparison.warning) if part))
     stem = f"regions_{level}_layer{found.layer:02d}_{found.subjects[0] if len(found.subjects) == 1 else 'All'}"

@@ -13,11 +13,11 @@ import numpy as np
 
 from brivl.backend.bundle import FORMAT, KIND, MANIFEST
 from brivl.backend.bundle_maps import WHAT
-from brivl.backend.bundle_tables import Results, table_holds
+from brivl.backend.bundle_tables import MadeHere, table_holds
 from brivl.backend.datasets import list_datasets
 from brivl.backend.features import Progress, silent
 from brivl.backend.fingerprints import close, scores_digest, summary
-from brivl.backend.fit import FitRequest, cached, fit_anew, fit_key
+from brivl.backend.fit import Answer, FitRequest, cached, fit_anew, fit_key
 from brivl.backend.known import Known, look_at
 from brivl.backend.subjects import keep_facts
 from brivl.core.records import EncodingResult
@@ -76,17 +76,18 @@ def check_bundle(path: Path, here: Here) -> Checked:
     manifest = _manifest(path, files)
     found = [_own_digest(manifest), *_files(manifest, files)]
     known, problem = _dataset(manifest, here)
-    results: dict[tuple[int, str], EncodingResult] = {}
+    answers: dict[tuple[int, str], Answer] = {}
     for fit in manifest["fits"]:
         made = Finding(_name(fit), "unknown", problem) if known is None else _made(fit, here, known)
         if isinstance(made, Finding):
             found.append(made)
             continue
-        results[fit["layer"], fit["subject"]] = made
-        found.append(_scores(_name(fit), fit, made))
-        found += _maps(fit, files, here, (known, made)) if fit["layer"] == manifest["map_layer"] else []
-    if len(results) == len(manifest["fits"]):
-        found += _tables(manifest, files, results)
+        answers[fit["layer"], fit["subject"]] = made
+        found.append(_scores(_name(fit), fit, made.result))
+        found += _maps(fit, files, here, (known, made.result)) if fit["layer"] == manifest["map_layer"] else []
+    if known is not None and len(answers) == len(manifest["fits"]):
+        facts = {subject: keep_facts(here.store, known.dataset, subject) for _, subject in answers}
+        found += _tables(manifest, files, MadeHere(answers, facts))
     return Checked(bool(manifest["simulated"]), found)
 
 
@@ -146,8 +147,8 @@ def _name(fit: Mapping[str, Any]) -> str:
     return f"layer {fit['layer']}, {fit['subject']}"
 
 
-def _made(fit: Mapping[str, Any], here: Here, known: Known) -> EncodingResult | Finding:
-    """The result that is compared with a fit of the bundle, or why there is none."""
+def _made(fit: Mapping[str, Any], here: Here, known: Known) -> Answer | Finding:
+    """The answer that is compared with a fit of the bundle, or why there is none."""
 
     def cannot(why: str) -> Finding:
         return Finding(_name(fit), "unknown", f"cannot be recomputed here because {why}")
@@ -165,13 +166,15 @@ def _made(fit: Mapping[str, Any], here: Here, known: Known) -> EncodingResult | 
         raise
     except (BrivlError, TypeError, AttributeError) as error:
         return cannot(f"it cannot be asked: {error}")
-    return cannot("it is not in the cache; --recompute fits it") if result is None else result
+    if result is None:
+        return cannot("it is not in the cache; --recompute fits it")
+    return Answer(request, result, {}, "miss" if here.recompute else "hit")
 
 
-def _tables(manifest: Mapping[str, Any], files: Mapping[str, bytes], results: Results) -> list[Finding]:
+def _tables(manifest: Mapping[str, Any], files: Mapping[str, bytes], made: MadeHere) -> list[Finding]:
     found = []
     for name in sorted(name for name in files if name.endswith(".csv")):
-        holds = table_holds(files[name], str(manifest.get("page")), results)
+        holds = table_holds(files[name], str(manifest.get("page")), made)
         if holds is not None:
             sentence = "holds these scores" if holds else "holds other values than the scores"
             found.append(Finding(name, "match" if holds else "differs", sentence))

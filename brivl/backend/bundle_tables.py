@@ -4,30 +4,49 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from brivl.backend.fit import Answer
 from brivl.backend.map_scores import mean_scores
+from brivl.backend.page_regions import RegionQuestion, region_parts
+from brivl.backend.places import checked_level
+from brivl.backend.region_scale import OVER_CEILING
+from brivl.backend.subjects import SubjectFacts
 from brivl.core.records import EncodingResult
+from brivl.errors import RequestError
 
 SCORES = ["r2_joint", "r2_split_a", "r2_split_b"]
+STATISTICS = ["n", "n_voxels", "mean_joint", "mean_a", "mean_b", "difference", "ci_low", "ci_high", "p", "q"]
 ROUNDING = 1e-3  # R2 of a voxel; more than another order of adding makes
 Results = Mapping[tuple[int, str], EncodingResult]  # by layer and subject
 
 
-def table_holds(content: bytes, page: str, results: Results) -> bool | None:
-    """Whether the rows of a tidy CSV are these scores; None where its rows are no scores of voxels or subjects.
+@dataclass(frozen=True)
+class MadeHere:
+    """Answers that were made here, by layer and subject, and the facts of their subjects."""
 
-    Tables of regions hold statistics, and those of a chosen region means within it; both are not made again.
-    """
+    answers: Mapping[tuple[int, str], Answer]
+    facts: Mapping[str, SubjectFacts]
+
+    @property
+    def results(self) -> Results:
+        return {key: answer.result for key, answer in self.answers.items()}
+
+
+def table_holds(content: bytes, page: str, made: MadeHere) -> bool | None:
+    """Whether the rows of a tidy CSV are these scores, or statistics of them; None for means within a region."""
     try:
         table = pd.read_csv(io.BytesIO(content))
         if page == "flatmap":
-            return _of_voxels(table, results)
+            return _of_voxels(table, made.results)
+        if page == "regions" and "level" in table:  # bundles made before do not say at which level
+            return _of_regions(table, made)
         if page == "layers" and set(table["region_filter"]) == {"all"}:
-            return _of_subjects(table, results)
-    except (ValueError, KeyError, IndexError, TypeError, OverflowError):  # no such table
+            return _of_subjects(table, made.results)
+    except (ValueError, KeyError, IndexError, TypeError, OverflowError, RequestError):  # no such table
         return False
     return None
 
@@ -46,5 +65,20 @@ def _of_subjects(table: pd.DataFrame, results: Results) -> bool:
     return sorted(rows) == sorted(wanted) and _near(table[SCORES].to_numpy(float), np.array([wanted[r] for r in rows]))
 
 
+def _of_regions(table: pd.DataFrame, made: MadeHere) -> bool:
+    """The rows against those that the same scores give at this level, whatever their order."""
+    first = table.iloc[0]
+    voxels = next(iter(made.facts.values())).voxels
+    question = RegionQuestion(
+        checked_level(str(first["level"]), voxels), ("A", "B"), over_ceiling=str(first["score"]) == OVER_CEILING,
+        region=str(first["region_filter"]),
+    )  # fmt: skip
+    expected = region_parts(made.answers, made.facts, question).table.set_index("region")
+    shown = table.set_index("region")
+    if sorted(shown.index) != sorted(expected.index):
+        return False
+    return _near(shown[STATISTICS].to_numpy(float), expected.loc[shown.index, STATISTICS].to_numpy(float))
+
+
 def _near(one: np.ndarray, other: np.ndarray) -> bool:
-    return one.shape == other.shape and bool((np.abs(one - other) <= ROUNDING).all())
+    return one.shape == other.shape and bool(np.allclose(one, other, rtol=0, atol=ROUNDING, equal_nan=True))

@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         cache,
         calibrating,
         captioning,
+        comparing,
         data,
         decoding,
         evaluate,
@@ -73,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     for module in (
         fitting,
         inferring,
+        comparing,
         auditing,
         decoding,
         sweeping,
