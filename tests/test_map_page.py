@@ -222,3 +222,28 @@ def test_the_code_is_one_module_without_imports() -> None:
     assert "\nimport " not in code and code.count("export default") == 1 and code.count("export ") == 1
     assert {path.name for path in component.FOLDER.glob("*.js")} == set(component.FILES)
     assert st.components.v2
+
+
+def test_region_of_a_kept_voxel_can_be_chosen_and_is_compared_with_the_others() -> None:
+    fill(MOVIE, [8], ["S01"])
+    at = open_page("flatmap", voxel="12")
+    (choose,) = [b for b in at.button if b.label.startswith("Whole region: ")]
+    name = choose.label.removeprefix("Whole region: ")
+    choose.click().run()
+    assert not at.exception and at.query_params["region"] in (name, [name]) and "voxel" not in at.query_params
+    assert maps(at)[0]["view"]["region"] == name and maps(at)[0]["view"]["picked"] is None
+    assert any(link.proto.label == f"{name} among the regions" for link in at.get("page_link"))
+    at.query_params.clear()
+    at.switch_page("pages/regions.py").run()
+    layout = charts(at)[0]["layout"]
+    framed = [shape["y0"] for shape in layout["shapes"] if shape["line"]["width"]]
+    assert [layout["yaxis"]["ticktext"][round(y + 0.5)] for y in framed] == [name]
+
+
+def test_a_single_region_opens_the_level_that_has_it() -> None:
+    fill(SENTENCES, [4], ["P01"])
+    at = open_page("regions", data=SENTENCES, region="Precentral gyrus, left (Precentral_L)")
+    layout = charts(at)[0]["layout"]
+    assert (
+        "Precentral gyrus, left (Precentral_L)" in layout["yaxis"]["ticktext"] and len(layout["yaxis"]["ticktext"]) > 8
+    )

@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 import scipy.sparse
 
+from brivl.core.flatmap import leading_voxels
 from brivl.core.solid import Solid
+from brivl.viz.flatmap import map_ground
+from brivl.viz.map_payload import RegionMasks, ground_payload
+from brivl.viz.region_outline import with_outline
 from brivl.viz.solid_payload import solid_payload
 from tests.test_browser import browser  # noqa: F401 (a fixture)
 from tests.viewer_page import open_viewer, viewer_data
@@ -84,6 +88,37 @@ def test_regions_have_the_means_of_their_voxels_and_turn(space: Any, sample: Sam
     view = news(space)
     assert view["shape"] == "regions" and abs(view["orbit"]["yaw"]) > 90 and view["picked"] is None
     assert at(2)[0] > at(5)[0], "seen from the front, left is right"
+
+
+def test_a_click_on_a_region_keeps_it_and_the_flat_map_outlines_it(browser: Any, sample: Sample) -> None:  # noqa: F811
+    aal = np.arange(sample.n) % 3
+    voxels, two = replace(sample.voxels, aal=aal), aal == 2
+    ground = ground_payload(sample.geometry, map_ground(sample.geometry, {}), voxels, RegionMasks({}, {"Two": two}))
+    solid = solid_payload(tetrahedra(), voxels, {1: "One", 2: "Two"})
+    data = viewer_data(ground, {"pair": sample.scores}, shape="regions", orbit={"yaw": 0, "pitch": 0, "zoom": 1})
+    page = open_viewer(browser, [ground, sample.scores, solid], data | {"solid": solid.id})
+    box = page.locator(".stage").bounding_box()
+    x, y, _ = page.evaluate(PROJECTED, 2)
+    page.mouse.click(box["x"] + x + 1, box["y"] + y)
+    view = news(page)
+    assert view["region"] == "Two" and view["picked"] is None
+    opacity = page.evaluate("Array.from(window.viewer().panes[0].opacity.value)")
+    assert [round(v, 2) for v in opacity] == [0.35, 0.35, 1, 1, 0.35, 0.35, 0.35, 0.35]
+    page.evaluate("window.viewer().setShape('flat')")
+    page.wait_for_timeout(80)
+    sides = np.array(page.evaluate("Array.from(window.viewer().panes[0].options.border)")).reshape(-1, 4)
+    leading = leading_voxels(sample.geometry)
+    held = np.pad((leading >= 0) & two[np.maximum(leading, 0)], 1)
+    assert len(sides) == sum(int((held != np.roll(held, 1, axis)).sum()) for axis in (0, 1))
+    np.testing.assert_array_equal(np.abs(sides[:, :2] - sides[:, 2:]).sum(1), 1)
+    outlined = with_outline(sample.geometry, "Two", two).outlines["Two"]
+    assert all((np.abs(polygon[0] - polygon[-1]) < 1e-9).all() for polygon in outlined), "closed"
+    page.evaluate("window.viewer().setShape('regions')")
+    page.wait_for_timeout(80)
+    page.mouse.click(box["x"] + x + 1, box["y"] + y)
+    assert page.evaluate("window.viewer().region") is None, "the same again lets it go"
+    assert not page.errors, page.errors
+    page.close()
 
 
 def test_surface_shows_the_same_colours_as_the_flat_map(space: Any) -> None:

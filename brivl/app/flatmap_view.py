@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from brivl.app import cached, look, map_state, map_viewer, null_panel, recovery_panel, voxel_card
+from brivl.app import cached, look, map_state, map_viewer, null_panel, recovery_panel, region_ways, voxel_card
 from brivl.app.asking import Shown, look_up, said_subjects
 from brivl.app.frame import PageSpec, View
 from brivl.app.running import Run
@@ -33,6 +33,7 @@ from brivl.viz.painting import (
     paint_pair,
     paint_value,
 )
+from brivl.viz.region_outline import with_outline
 from brivl.viz.style import R2, FigureLabel
 
 CHART = "flatmap chart"
@@ -80,19 +81,25 @@ def _runs(shown: Shown) -> Sequence[Run]:
 def _view(shown: Shown) -> View:
     mapped = _mapped(shown)
     label = FigureLabel(_headline(shown, mapped), _caption(shown, mapped), shown.known.simulated, _detail(shown))
-    region = shown.choices.region
-    highlight = region if region in mapped.geometry.outlines else None
+    outlined = _outlined(shown, mapped.geometry)
+    highlight = shown.choices.region if shown.choices.region in outlined.outlines else None
     stem = f"flatmap_{shown.choices.map}_layer{shown.choices.layer:02d}_{shown.choices.subject}"
     return View(
         label,
         shown,
         lambda: _draw(shown, mapped, label, highlight),
         _table(mapped),
-        lambda page: flatmap_page(mapped.geometry, mapped.painting(shown), label, page, highlight),
+        lambda page: flatmap_page(outlined, mapped.painting(shown), label, page, highlight),
         stem,
         hint=HINT,
         below=lambda: recovery_panel.draw(shown),
     )
+
+
+def _outlined(shown: Shown, geometry: FlatmapGeometry) -> FlatmapGeometry:
+    """With the chosen region's outline, for figures that Python draws; the viewer draws its own."""
+    inside = shown.region(shown.subjects[0])
+    return geometry if inside is None else with_outline(geometry, shown.choices.region, inside)
 
 
 def _mapped(shown: Shown) -> Mapped:
@@ -185,9 +192,14 @@ def _draw(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str | Non
         _draw_plain(shown, mapped, label, highlight)
     else:
         on_map = map_viewer.OnMap(shown, mapped.voxels, mapped.geometry, mapped.scores)
-        map_viewer.draw(on_map, label, lambda layers, looked: voxel_card.draw(shown, layers, mapped.regions, looked))
+        map_viewer.draw(on_map, label, lambda layers, looked: _below_map(shown, layers, mapped, looked))
     st.toggle("Plain figure", key=PLAIN, help="For browsers without WebGL2: slower, one map, the same values.")
     null_panel.draw(shown)
+
+
+def _below_map(shown: Shown, layers: Shown, mapped: Mapped, looked: map_state.MapLook) -> None:
+    voxel_card.draw(shown, layers, mapped.regions, looked)
+    region_ways.draw(shown.choices.region, mapped.regions, looked)
 
 
 def _draw_plain(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str | None) -> None:
@@ -198,7 +210,8 @@ def _draw_plain(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str
     looked = map_state.of_voxels(map_state.current(), mapped.voxels.n_voxels, "plain")
     view = MapView(look.theme(), looked.names, highlight, looked.voxel, height=HEIGHT)
     ground = cached.ground(mapped.voxels, mapped.geometry, mapped.regions)
-    figure = flatmap_figure(mapped.geometry, mapped.painting(shown), mapped.scores, label, view, ground)
+    outlined = _outlined(shown, mapped.geometry)
+    figure = flatmap_figure(outlined, mapped.painting(shown), mapped.scores, label, view, ground)
     figure.update_layout(uirevision=f"{shown.choices.data}")
     with st.container(key="figure"):
         st.plotly_chart(

@@ -14,7 +14,7 @@ from brivl.app.frame import PageSpec, View
 from brivl.app.running import Run
 from brivl.app.widgets import bound
 from brivl.backend.page_regions import RegionQuestion, is_row, region_parts
-from brivl.backend.places import BRAIN, FURTHER, NOUNS, ORDERS, TITLES, Level, levels_of, why_not
+from brivl.backend.places import BRAIN, FURTHER, NOUNS, ORDERS, TITLES, Level, level_of, levels_of, why_not
 from brivl.core.findings import layer_headline
 from brivl.errors import RequestError
 from brivl.viz.regions import region_figure
@@ -42,8 +42,11 @@ def _levels(shown: Shown) -> tuple[Level, ...]:
 
 
 def _level(shown: Shown) -> Level:
-    levels = _levels(shown)
-    return shown.choices.level if shown.choices.level in levels else levels[0]
+    """The level asked for, else the one that has the chosen region, else the first."""
+    levels, choices = _levels(shown), shown.choices
+    if choices.level in levels or choices.region == BRAIN:
+        return next((level for level in levels if level == choices.level), levels[0])
+    return level_of(shown.facts[shown.subjects[0]].voxels, choices.region) or levels[0]
 
 
 def _lit(asked: Shown, level: Level) -> tuple[Shown, str | None]:

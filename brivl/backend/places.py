@@ -122,6 +122,11 @@ def region_mask(voxels: Voxels, name: str) -> np.ndarray | None:
     return region_choices(voxels, name).get(name)
 
 
+def level_of(voxels: Voxels, name: str) -> Level | None:
+    """The first level at which there is a region of this name."""
+    return next((level for level in levels_of(voxels) if name in masks_of(voxels, level)), None)
+
+
 def coordinates(voxels: Voxels) -> np.ndarray | None:
     """(n_voxels, 3) mm RAS, or None where the grid has no affine."""
     if voxels.affine is None:

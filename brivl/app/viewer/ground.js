@@ -122,6 +122,25 @@ export class Ground extends Cells {
     return bitAt(this.bits, k * this.meta.region_bytes * 8 + voxel) === 1;
   }
 
+  /** Sides of pixels between voxels marked in `inside` and others: x0, y0, x1, y1 of each, pixel centres at integers. */
+  borderOf(inside) {
+    const { width, height, leading } = this;
+    const holds = (x, y) => {
+      const v = x < 0 || y < 0 || x >= width || y >= height ? -1 : leading[y * width + x];
+      return v >= 0 && inside[v] === 1;
+    };
+    const sides = [];
+    for (const cell of this.cells) {
+      const [x, y] = [cell % width, Math.floor(cell / width)];
+      if (!holds(x, y)) continue;
+      if (!holds(x - 1, y)) sides.push(x - 0.5, y - 0.5, x - 0.5, y + 0.5);
+      if (!holds(x + 1, y)) sides.push(x + 0.5, y - 0.5, x + 0.5, y + 0.5);
+      if (!holds(x, y - 1)) sides.push(x - 0.5, y - 0.5, x + 0.5, y - 0.5);
+      if (!holds(x, y + 1)) sides.push(x - 0.5, y + 0.5, x + 0.5, y + 0.5);
+    }
+    return Float32Array.from(sides);
+  }
+
   /** Voxels of a region by name, or of a polygon [[x, y], ...] around their pixels; Uint8Array 0 or 1. */
   members({ region, polygon }) {
     const inside = new Uint8Array(this.nVoxels);

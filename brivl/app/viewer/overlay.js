@@ -9,7 +9,7 @@ export class Overlay {
     this.drawnFor = null;
   }
 
-  /** Draw for a transform {scale, left, top} (picture to px). `shown`: names, region, theme. */
+  /** Draw for a transform {scale, left, top} (picture to px). `shown`: names, region, border, theme. */
   draw(ground, transform, shown) {
     const ratio = Math.min(window.devicePixelRatio || 1, 2);
     const { clientWidth: width, clientHeight: height } = this.canvas.parentElement;
@@ -23,8 +23,8 @@ export class Overlay {
     this._stroke(context, plain, "rgba(0,0,0,0.6)", 3);
     this._stroke(context, plain, "#fff", 1.2);
     const chosen = ground.outlines.filter((o) => o.name === shown.region);
-    if (chosen.length) {
-      const path = this._path(chosen, transform);
+    if (chosen.length || shown.border) {
+      const path = chosen.length ? this._path(chosen, transform) : this._sides(shown.border, transform);
       this._stroke(context, path, "rgba(0,0,0,0.9)", 6.5);
       this._stroke(context, path, "#fff", 3.2);
     }
@@ -51,6 +51,15 @@ export class Overlay {
         else path.moveTo(x, y);
       }
       path.closePath();
+    }
+    return path;
+  }
+
+  _sides(sides, { scale, left, top }) {
+    const path = new Path2D();
+    for (let i = 0; i < sides.length; i += 4) {
+      path.moveTo(left + (sides[i] + 0.5) * scale, top + (sides[i + 1] + 0.5) * scale);
+      path.lineTo(left + (sides[i + 2] + 0.5) * scale, top + (sides[i + 3] + 0.5) * scale);
     }
     return path;
   }

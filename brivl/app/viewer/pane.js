@@ -82,7 +82,7 @@ export class Pane {
       Uint32Array.from(solid.shade, (x) => greyBetween(sulcus, gyrus, x / 255)));
     this.skin2 = this.skin2?.length === solid.n ? this.skin2 : new Uint32Array(solid.n);
     colourCells(this.skin2, under, solid.all, scores.onMap(solid, layer, byRegion), {
-      style: this.style, colours: this._colours(scores), opacity: byRegion ? null : this._opacity(solid, scores, options),
+      style: this.style, colours: this._colours(scores), opacity: byRegion ? this._regionOpacity(solid, options) : this._opacity(solid, scores, options),
       grey: options.theme.negative,
     });
     this.space.setForm(solid, byRegion ? "pial" : shape, byRegion);
@@ -113,6 +113,15 @@ export class Pane {
       const rows = [inside && Float32Array.from(inside, (x) => (x ? 1 : FADED)), byEv && scores.ev.map(evOpacity)].filter(Boolean);
       const parts = rows.map((row) => cells.toCells([row]));
       return parts.length === 1 ? parts[0] : parts[0].map((x, p) => x * parts[1][p]);
+    });
+  }
+
+  /** Opacity by vertex of the AAL view: less outside the regions of which most lies in the selection. */
+  _regionOpacity(solid, { inside, chosen }) {
+    if (!inside) return null;
+    return this._kept("opacity", `${solid.id} regions ${chosen}`, () => {
+      const held = solid.regionsWithin(inside);
+      return held.size ? Float32Array.from(solid.region, (r) => (held.has(r) ? 1 : FADED)) : null;
     });
   }
 
@@ -311,6 +320,12 @@ export class Pane {
     this.held = this.drawing = null;
     if (!held) return;
     if (held.moved && drawing) this.viewer.select(drawing.length > 2 ? simplified(drawing) : null);
-    else if (!held.moved) this.viewer.pick(this.under(event));
+    else if (!held.moved) this._click(this.under(event));
+  }
+
+  /** A click keeps a voxel; on the AAL view a region. */
+  _click(voxel) {
+    if (this.viewer.shape === "regions") this.viewer.pickRegion(this.vertex);
+    else this.viewer.pick(voxel);
   }
 }

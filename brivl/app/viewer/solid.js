@@ -99,6 +99,16 @@ export class Solid extends Cells {
     return means;
   }
 
+  /** Numbers of the AAL regions of which at least half of the voxels are marked in `inside`. */
+  regionsWithin(inside) {
+    const [all, held] = [new Uint32Array(256), new Uint32Array(256)];
+    for (let v = 0; v < this.aal.length; v++) {
+      all[this.aal[v]] += 1;
+      held[this.aal[v]] += inside[v];
+    }
+    return new Set([...all.keys()].filter((r) => r && held[r] && 2 * held[r] >= all[r]));
+  }
+
   /** Pairs by vertex, each the means of its region; for the best layer (place, margin) of the region's means. */
   byRegion(scores, layer) {
     const [a, b] = layer === "best" ? this._bestOfRegions(scores) : Object.values(this.regionMeans(scores.layer(layer)));

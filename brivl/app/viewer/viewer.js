@@ -128,10 +128,11 @@ export class Viewer {
     this.grid.dataset.n = views.length;
     const inside = this.inside();
     const chosen = String(this.polygon ?? this.region ?? "");
+    const border = this._border(inside);
     this.panes.forEach((pane, i) => {
       const view = views[i];
       pane.headControls.update(this, view);
-      const options = { theme: this.theme, names: this.names, region: this.region, byEv: this.fade && !!view.scores.ev, inside, chosen };
+      const options = { theme: this.theme, names: this.names, region: this.region, byEv: this.fade && !!view.scores.ev, inside, chosen, border };
       pane.paint(view, this.limits, options);
       pane.badge.textContent = view.loading ? "loading" : this.data.simulated ? "simulated" : "";
       pane.stage.classList.toggle("loading", !!view.loading);
@@ -171,6 +172,14 @@ export class Viewer {
   inside() {
     if (this.polygon) return this.ground.members({ polygon: this.polygon });
     return this.region ? this.ground.members({ region: this.region }) : null;
+  }
+
+  /** Border of the chosen region where no outline of it is drawn; null without a region. */
+  _border(inside) {
+    if (!this.region || this.polygon || this.ground.outlines.some((o) => o.name === this.region)) return null;
+    const key = `${this.ground.id} ${this.region}`;
+    if (this.bordered?.key !== key) this.bordered = { key, sides: this.ground.borderOf(inside) };
+    return this.bordered.sides;
   }
 
   /** The pointer is over a voxel of a pane; -1: over none. Other panes and the scale show it too. */
@@ -231,6 +240,14 @@ export class Viewer {
     this.panes.forEach((pane) => pane.drawSoon());
     this._inHand(voxel);
     this.settle("click");
+  }
+
+  /** The region of a vertex of the AAL view; the same again, or none, lets it go. */
+  pickRegion(vertex) {
+    const name = this.solid.meta.region_names[vertex < 0 ? 0 : this.solid.region[vertex]] ?? null;
+    const known = this.ground.meta.regions.some((r) => r.filter && r.name === name);
+    this.live.textContent = known ? name : "";
+    this._change("map", { region: known && name !== this.region ? name : null, polygon: null, picked: null });
   }
 
   /** Other panes differ from the first in the layer, so that there is something to compare. */
