@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from brivl.backend.alone import parts_task
 from brivl.backend.attention import attend_task
 from brivl.backend.audit import audit_task
 from brivl.backend.cache_report import prune_task, verify_task
@@ -23,6 +24,7 @@ from brivl.backend.retrieval import recall_task, retrieve_task
 from brivl.backend.solids import has_solid, make_solid
 from brivl.backend.subjects import keep_facts, known_facts
 from brivl.backend.sweep import run_sweep, workers_for
+from brivl.backend.voxel_captions import voxel_caption_task
 from brivl.backend.voxel_course import course_task
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
@@ -92,8 +94,10 @@ TASKS: dict[str, Callable[[Mapping[str, Any], Progress], dict[str, Any]]] = {
     "gallery-recall": recall_task,
     "time-course": course_task,
     "infer": infer_task,
+    "parts": parts_task,
     "audit": audit_task,
     "decode": decode_task,
+    "voxel-captions": voxel_caption_task,
     "infer-each": infer_each_task,
     "cache-verify": verify_task,
     "cache-prune": prune_task,

@@ -60,10 +60,12 @@ def _parser() -> argparse.ArgumentParser:
         imagine,
         inferring,
         listing,
+        parting,
         reproducing,
         retrieving,
         sharing,
         sweeping,
+        voxel_words,
     )
 
     parser = argparse.ArgumentParser(prog="python -m brivl", description="Which model, which layer, which region?")
@@ -75,8 +77,10 @@ def _parser() -> argparse.ArgumentParser:
         fitting,
         inferring,
         comparing,
+        parting,
         auditing,
         decoding,
+        voxel_words,
         sweeping,
         listing,
         reproducing,
