@@ -32,8 +32,8 @@ ABOUT = (
     "guess. Responses at all delays of the preset count together."
 )
 EXACT = (
-    "As in BrainCLIP and MindEye: voxels to an image-text space, cosine, top-k among the test stimuli. Different: ridge "
-    "with a strength for each dimension in place of a deep mapper, films in windows, and an own stand-in model."
+    "As in BrainCLIP and MindEye: voxels to an image-text space, cosine, top-k among the test stimuli. Different: "
+    "ridge with a strength for each dimension in place of a deep mapper, films in windows, and an own stand-in model."
 )
 
 

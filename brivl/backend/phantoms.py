@@ -50,6 +50,24 @@ def _stored_subject(
     return Responses(a["Y_train"], a.get("Y_test"), voxels), truth
 
 
+def stored_layout(store: Store, progress: Progress = silent) -> BrainLayout:
+    """Voxels on the cortex of S1, from the store."""
+
+    def compute() -> tuple[Mapping[str, np.ndarray], Mapping]:
+        progress(0, 1, "Placing voxels on the cortex of S1")
+        layout = brain_layout(cortical_voxels())
+        v = layout.voxels
+        rois = np.stack(list(v.rois.values()))
+        return {"ijk": v.ijk, "affine": v.affine, "rois": rois, "region": layout.region, "gain": layout.gain}, {
+            "roi_names": list(v.rois), "shape": list(v.shape), "space": v.space}  # fmt: skip
+
+    artifact = store.get_or_compute(ArtifactKey("phantom-layout", {"version": PHANTOM_VERSION}), compute)
+    a, info = artifact.arrays, artifact.info
+    rois = dict(zip(info["roi_names"], a["rois"], strict=True))
+    voxels = Voxels(info["space"], a["ijk"], tuple(info["shape"]), a["affine"], rois, flatmap="pycortex-S1")
+    return BrainLayout(voxels, a["region"], a["gain"])
+
+
 @dataclass(frozen=True)
 class PhantomMovie:
     """Five simulated subjects watch a drawn movie."""
@@ -86,19 +104,7 @@ class PhantomMovie:
 
     @cached_property
     def _layout(self) -> BrainLayout:
-        def compute() -> tuple[Mapping[str, np.ndarray], Mapping]:
-            self.progress(0, 1, "Placing voxels on the cortex of S1")
-            layout = brain_layout(cortical_voxels())
-            v = layout.voxels
-            rois = np.stack(list(v.rois.values()))
-            return {"ijk": v.ijk, "affine": v.affine, "rois": rois, "region": layout.region, "gain": layout.gain}, {
-                "roi_names": list(v.rois), "shape": list(v.shape), "space": v.space}  # fmt: skip
-
-        artifact = self.store.get_or_compute(ArtifactKey("phantom-layout", {"version": PHANTOM_VERSION}), compute)
-        a, info = artifact.arrays, artifact.info
-        rois = dict(zip(info["roi_names"], a["rois"], strict=True))
-        voxels = Voxels(info["space"], a["ijk"], tuple(info["shape"]), a["affine"], rois, flatmap="pycortex-S1")
-        return BrainLayout(voxels, a["region"], a["gain"])
+        return stored_layout(self.store, self.progress)
 
     def design(self, subject: str) -> Design:
         return phantom_movie.design(self.config.movie)

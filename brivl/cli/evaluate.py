@@ -112,10 +112,20 @@ def _decode(args: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
+def _voxel_captions(args: argparse.Namespace) -> dict[str, Any]:
+    """Share of selective voxels of a simulated subject whose planted category is among their five words; bar 0.7."""
+    from brivl.backend.voxel_caption_tables import summary
+    from brivl.backend.voxel_captions import CaptionAsked, caption_voxels
+
+    asked = CaptionAsked("phantom-categories", "C01")
+    return {"dataset": asked.dataset, "subject": asked.subject, **summary(caption_voxels(Store(args.cache), asked))}
+
+
 EVALS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "retrieval": _retrieval,
     "captioning": _captioning,
     "attention": _attention,
     "generation": _generation,
     "decode": _decode,
+    "voxel-captions": _voxel_captions,
 }

@@ -1,0 +1,122 @@
+"""The page Voxel words: captions of regions and of single voxels (BrainSCUBA, Luo et al. 2024; LaVCa)."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from brivl.app import cached, look
+from brivl.app.demo import answer
+from brivl.app.inputs import Inputs
+from brivl.app.look import Chip
+from brivl.app.navigation import make_sure_of_menu
+from brivl.app.state import ALL, Choices
+from brivl.app.widgets import ask_whose, sidebar
+from brivl.backend.known import Known
+from brivl.backend.voxel_caption_tables import finding, region_table, voxel_table
+from brivl.backend.voxel_captions import (
+    N_PICTURES,
+    WELL,
+    CaptionAsked,
+    VoxelCaptions,
+    known_voxel_captions,
+    voxel_caption_request,
+)
+from brivl.core.numbers import number
+from brivl.data.contact_sheet import tiles_of
+from brivl.errors import BrivlError
+
+MODEL = "brivl-mini"
+DEFAULTS = {"of": ""}
+ABOUT = (
+    "A ridge regression from {model}'s embedding of what was shown predicts each voxel; its weight vector, brought "
+    "among the embeddings of what exists, is compared with words and sentences by {model}'s text stream."
+)
+EXACT = (
+    "As in BrainSCUBA: linear weights in an image-text space, softmax projection on natural pictures (temperature "
+    "1/150). Different: sentences are retrieved from a corpus, not written by a decoder; words are ranked as in "
+    "LaVCa's keywords, without a language model."
+)
+
+
+def voxel_words_page() -> None:
+    """Draw the page."""
+    make_sure_of_menu()
+    look.put_style()
+    asked = sidebar(ask_whose)
+    if asked is None:
+        return
+    try:
+        _page(*asked)
+    except BrivlError as error:
+        st.error(str(error))
+
+
+def _page(choices: Choices, known: Known) -> None:
+    if known.stimulus_kind == "features":
+        look.headline("Nothing to put into words here")
+        st.info("This dataset brings features of what was shown, not the pictures or sentences themselves.")
+        return
+    if choices.subject == ALL and len(choices.subjects) > 1:
+        look.headline("Choose one subject")
+        return
+    subject = choices.chosen_subjects[0]
+    store, question = cached.store(), CaptionAsked(choices.data, subject, MODEL, choices.preset)
+    found = known_voxel_captions(store, question, known)
+    if found is not None:
+        _show(found, known)
+        return
+    look.headline(f"What drives the voxels of {subject}, in words?")
+    look.chips(_chips(known, question))
+    look.caption(ABOUT.format(model=MODEL))
+    task = voxel_caption_request(store, question)
+    answer(task, lambda: known_voxel_captions(store, question, known), button="Put into words")
+
+
+def _chips(known: Known, asked: CaptionAsked) -> list[Chip]:
+    found = [Chip(known.short_name)]
+    found += [Chip("SIMULATED", "simulated")] if known.simulated else []
+    return [*found, Chip(asked.subject), Chip(f"preset {asked.preset}"), Chip(f"words of {MODEL} (stand-in)")]
+
+
+def _show(found: VoxelCaptions, known: Known) -> None:
+    look.headline(finding(found))
+    look.chips([*_chips(known, found.asked), Chip(f"{found.info['n_voxels']:,} voxels")])
+    if not found.regions:
+        look.caption(f"No region has five voxels that are predicted with R² above {WELL:g}.")
+    else:
+        _regions(found)
+    if found.info["agreement"] is not None:
+        look.caption(
+            f"Check on pictures that were held out: the likeness of picture and caption goes along with a voxel's "
+            f"response at r = {number(round(found.info['agreement'], 2))}; with captions of other voxels, r = "
+            f"{number(round(found.info['shuffled'], 2))}."
+        )
+    with st.expander("Every voxel"):
+        table = voxel_table(found).sort_values("r2", ascending=False)
+        st.dataframe(table.head(300).drop(columns="simulated"), hide_index=True)
+        name = f"voxel_words_{known.short_name}_{found.asked.subject}.csv"
+        st.download_button("CSV", table.to_csv(index=False), name, "text/csv")
+    look.small(f"{ABOUT.format(model=MODEL)} {EXACT}")
+
+
+def _regions(found: VoxelCaptions) -> None:
+    inputs = Inputs("voxel words", DEFAULTS)
+    names = tuple(found.regions)
+    table = region_table(found)
+    st.dataframe(
+        table, hide_index=True, height=min(420, 38 + 35 * len(table)),
+        column_config={"r2": "R²", "n_voxels": "voxels", "words": st.column_config.TextColumn(width="medium"),
+                       "sentence": st.column_config.TextColumn("nearest sentence", width="large")},
+    )  # fmt: skip
+    chosen = inputs.choice("of", names)
+    st.selectbox("Look closer at", names, **inputs.bound("of", chosen))
+    one = found.regions[chosen]
+    look.caption(f"{chosen}: {', '.join(one['words'])}. {' '.join(one['sentences'])}")
+    if not len(found.sheet):
+        return
+    tiles = tiles_of(found.sheet.tobytes(), N_PICTURES * len(names))
+    at = N_PICTURES * names.index(chosen)
+    for column, tile in zip(st.columns(N_PICTURES), tiles[at : at + N_PICTURES], strict=True):
+        column.image(np.ascontiguousarray(tile).repeat(2, 0).repeat(2, 1), width="stretch")
+    look.small(f"The pictures shown to {found.asked.subject} for which the largest response is predicted.")

@@ -1,0 +1,55 @@
+"""Captions of voxels as tables and sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from brivl.backend.voxel_captions import N_WORDS, WELL, VoxelCaptions
+
+
+def region_table(found: VoxelCaptions) -> pd.DataFrame:
+    """One row per region: voxels that are predicted, their mean held-out R2, words and the nearest sentence."""
+    rows = [
+        {"region": name, "n_voxels": one["n_voxels"], "r2": round(one["r2"], 3), "words": ", ".join(one["words"]),
+         "sentence": one["sentences"][0]}
+        for name, one in found.regions.items()
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def voxel_table(found: VoxelCaptions) -> pd.DataFrame:
+    """One row per fitted voxel."""
+    words = [", ".join(found.vocabulary[i] for i in row) for row in found.words]
+    best = [found.corpus[row[0]] for row in found.sentences]
+    return pd.DataFrame({
+        "voxel": found.columns, "r2": found.r2, "words": words, "sentence": best,
+        "simulated": bool(found.info["simulated"]),
+    })  # fmt: skip
+
+
+def summary(found: VoxelCaptions) -> dict[str, Any]:
+    """Numbers of the whole."""
+    info = found.info
+    return {
+        "n_voxels": info["n_voxels"], "n_predicted": int((found.r2 > WELL).sum()), "truth": info["truth"],
+        "agreement": info["agreement"], "agreement_shuffled": info["shuffled"],
+    }  # fmt: skip
+
+
+def finding(found: VoxelCaptions) -> str:
+    """What came out, in one sentence."""
+    truth, info = found.info["truth"], found.info
+    if truth is not None:
+        return (
+            f"The planted category is among the {N_WORDS} words of {100 * truth['named']:.1f} % of {truth['n']:,} "
+            f"selective voxels (words of other voxels: {100 * truth['by_chance']:.1f} %)"
+        )
+    if info["agreement"] is not None:
+        return (
+            f"The likeness of picture and caption foretells a voxel's response with r = {info['agreement']:.2f} "
+            f"(captions of other voxels: {info['shuffled']:.2f})"
+        )
+    n = int((found.r2 > WELL).sum())
+    return f"{n:,} of {info['n_voxels']:,} voxels are predicted well enough to be put into words (R² > {WELL:g})"

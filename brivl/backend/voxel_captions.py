@@ -1,0 +1,224 @@
+"""Words and sentences for voxels and regions: what drives them, in the words of an image-text model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brivl.backend.datasets import open_dataset
+from brivl.backend.features import Progress, silent
+from brivl.backend.fit import stimulus_kind
+from brivl.backend.places import levels_of, masks_of
+from brivl.backend.stimulus_embeddings import sample_embeddings
+from brivl.backend.voxel_corpus import Corpus, corpus_digest, corpus_of, wanted_words
+from brivl.core.encoding.presets import PRESETS
+from brivl.core.records import Responses, Stimulus
+from brivl.data.dataset import Dataset, check_subject
+from brivl.errors import RequestError
+from brivl.models.embedder_files import embedder_digest
+from brivl.store.artifacts import Artifact, Store
+from brivl.store.keys import ArtifactKey
+
+KIND, VERSION = "voxel-captions", 1
+N_WORDS, N_SENTENCES, N_PICTURES = 5, 3, 6
+AT_ONCE = 4000  # voxels
+FEWEST_VOXELS = 5  # of a region
+WELL = 0.05  # held-out R2 above which a voxel counts as predicted
+
+
+@dataclass(frozen=True)
+class CaptionAsked:
+    """Whose voxels, in whose words. corpus: a file with a sentence in each line; "": the model's own or the data's."""
+
+    dataset: str
+    subject: str
+    model: str = "brivl-mini"
+    preset: str = "strict"
+    corpus: str = ""
+
+
+@dataclass(frozen=True)
+class VoxelCaptions:
+    """What was found.
+
+    columns (n,): which voxels; r2 (n,) held out; words and sentences (n, k): indices into `vocabulary` and `corpus`.
+    regions: name -> words, sentences, n_voxels, r2, rows of the pictures (or sentences) of largest prediction.
+    """
+
+    asked: CaptionAsked
+    columns: np.ndarray
+    r2: np.ndarray
+    words: np.ndarray
+    sentences: np.ndarray
+    vocabulary: list[str]
+    corpus: list[str]
+    regions: dict[str, dict[str, Any]]
+    sheet: np.ndarray  # bytes of a WebP: N_PICTURES frames for each region in turn; empty for sentences
+    info: Mapping[str, Any]  # agreement, shuffled, truth (named, by_chance, n), kind, simulated
+
+
+def caption_key(store: Store, asked: CaptionAsked, dataset: Dataset | None = None) -> ArtifactKey:
+    """Key of the captions. Raises RequestError for what cannot be asked, DataError for a corpus that cannot be read."""
+    if asked.preset not in PRESETS:
+        raise RequestError(f"Wanted a preset out of {sorted(PRESETS)} and got {asked.preset!r}.")
+    dataset = dataset or open_dataset(asked.dataset, store)
+    check_subject(dataset, asked.subject)
+    if stimulus_kind(dataset, asked.subject) == "features":
+        raise RequestError("Wanted pictures or sentences, and this dataset brings only features of what was shown.")
+    settings = asdict(PRESETS[asked.preset])
+    settings.pop("why")
+    return ArtifactKey(KIND, {
+        "data": dataset.digest(asked.subject), "embedder": embedder_digest(asked.model), "preset": settings,
+        "corpus": corpus_digest(asked.corpus), "version": VERSION,
+    })  # fmt: skip
+
+
+def known_voxel_captions(store: Store, asked: CaptionAsked, dataset: Dataset | None = None) -> VoxelCaptions | None:
+    """What is stored, None if nothing."""
+    artifact = store.get(caption_key(store, asked, dataset))
+    return None if artifact is None else _read(artifact, asked)
+
+
+def caption_voxels(store: Store, asked: CaptionAsked, progress: Progress = silent) -> VoxelCaptions:
+    """The captions, computed if need be."""
+    dataset = open_dataset(asked.dataset, store, progress)
+    key = caption_key(store, asked, dataset)
+    return _read(store.get_or_compute(key, lambda: _compute(store, asked, dataset, progress)), asked)
+
+
+def voxel_caption_request(store: Store, asked: CaptionAsked) -> dict[str, Any]:
+    """The task of the worker."""
+    return {"task": "voxel-captions", "store": str(store.root), "asked": asdict(asked)}
+
+
+def voxel_caption_task(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    """Compute and keep."""
+    caption_voxels(Store(Path(request["store"])), CaptionAsked(**request["asked"]), progress)
+    return {}
+
+
+def _compute(
+    store: Store, asked: CaptionAsked, dataset: Dataset, progress: Progress
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    from brivl.core.encoding.voxel_selection import select_voxels
+    from brivl.core.voxel_words import nearest_texts, projected
+
+    stimulus, responses = dataset.stimulus(asked.subject), dataset.responses(asked.subject)
+    how = dataset.design(asked.subject), PRESETS[asked.preset]
+    columns = np.flatnonzero(select_voxels(responses, how[0], how[1].ev_threshold).selected)
+    E = sample_embeddings(store, stimulus, asked.model, progress)
+    W, r2 = _weights(E, responses, columns, how, progress)
+    progress(0.9, 1, "Comparing with words and sentences")
+    corpus = corpus_of(store, stimulus, asked)
+    points = projected(W, E)
+    words, _ = nearest_texts(points, corpus.word_vectors, N_WORDS)
+    sentences, _ = nearest_texts(points, corpus.vectors, N_SENTENCES)
+    regions, shown = _regions(W, E, r2, responses, columns, corpus)
+    info = {
+        "regions": regions, "vocabulary": corpus.words, "corpus": corpus.sentences, "kind": stimulus.kind,
+        "simulated": dataset.simulated, "n_voxels": len(columns),
+    } | _checked(corpus, sentences[:, 0], E, responses, columns, r2, how)  # fmt: skip
+    info["truth"] = _truth(dataset, asked.subject, columns, r2, words, corpus.words)
+    arrays = {"columns": columns, "r2": r2.astype(np.float32), "words": words, "sentences": sentences}
+    return arrays | _sheet(stimulus, shown), info
+
+
+def _weights(
+    E: np.ndarray, responses: Responses, columns: np.ndarray, how: tuple, progress: Progress
+) -> tuple[np.ndarray, np.ndarray]:
+    from brivl.core.voxel_words import embedding_weights
+
+    parts = []
+    for start in range(0, len(columns), AT_ONCE):
+        progress(0.9 * start / len(columns), 1, "Fitting embeddings to voxels")
+        parts.append(embedding_weights(E, responses, columns[start : start + AT_ONCE], how))
+    weights, scores = zip(*parts, strict=True)
+    return np.concatenate(weights, axis=1), np.concatenate(scores)
+
+
+def _regions(
+    W: np.ndarray, E: np.ndarray, r2: np.ndarray, responses: Responses, columns: np.ndarray, corpus: Corpus
+) -> tuple[dict[str, dict[str, Any]], np.ndarray]:
+    """Words of each region's mean weight over the voxels that are predicted, and rows that it is driven by most."""
+    from brivl.core.voxel_words import nearest_texts, projected
+
+    levels = levels_of(responses.voxels)
+    found, shown = {}, []
+    for name, inside in (masks_of(responses.voxels, levels[0]) if levels else {}).items():
+        here = np.flatnonzero(inside[columns] & (r2 > WELL))
+        if len(here) < FEWEST_VOXELS:
+            continue
+        mean = W[:, here].mean(1, keepdims=True)
+        point = projected(mean, E)
+        (words,), _ = nearest_texts(point, corpus.word_vectors, N_WORDS)
+        (sentences,), _ = nearest_texts(point, corpus.vectors, N_SENTENCES)
+        rows = np.argsort(-(E @ mean[:, 0]), kind="stable")[:N_PICTURES]
+        shown.append(rows)
+        found[name] = {
+            "words": [corpus.words[i] for i in words], "sentences": [corpus.sentences[i] for i in sentences],
+            "n_voxels": len(here), "r2": float(r2[here].mean()), "rows": rows.tolist(),
+        }  # fmt: skip
+    return found, np.concatenate(shown) if shown else np.zeros(0, int)
+
+
+def _checked(
+    corpus: Corpus, best: np.ndarray, E: np.ndarray, responses: Responses, columns: np.ndarray, r2: np.ndarray,
+    how: tuple,
+) -> dict[str, Any]:  # fmt: skip
+    """Correlation of held-out responses with the likeness of picture and caption, and with another voxel's caption."""
+    from brivl.core.voxel_words import agreement
+
+    design = how[0]
+    well = np.flatnonzero(r2 > WELL)
+    if not design.n_test or responses.Y_test is None or len(well) < 2 or design.tr is not None:
+        return {"agreement": None, "shuffled": None}
+    vectors = corpus.vectors - corpus.vectors.mean(0)
+    test = E[design.n_train :] - E[: design.n_train].mean(0)
+    Y = np.asarray(responses.Y_test[:, :, columns[well]], np.float64).mean(0)
+    own, others = agreement(vectors[best[well]], test, Y)
+    return {"agreement": own, "shuffled": others}
+
+
+def _truth(
+    dataset: Dataset, subject: str, columns: np.ndarray, r2: np.ndarray, words: np.ndarray, vocabulary: list[str]
+) -> dict[str, Any] | None:
+    """Share of selective voxels whose planted category is named, where one is known."""
+    from brivl.core.voxel_words import named_share
+
+    preferred = getattr(dataset, "preferred", None)
+    if preferred is None:
+        return None
+    planted = preferred(subject)[columns]
+    here = np.flatnonzero(planted != "")
+    wanted = [wanted_words(str(category)) for category in planted[here]]
+    order = np.random.default_rng(0).permutation(len(here))
+    by_category = {
+        str(category): named_share(
+            words[planted == category], vocabulary, [wanted_words(str(category))] * int((planted == category).sum())
+        )
+        for category in sorted(set(planted[here].tolist()))
+    }
+    return {
+        "named": named_share(words[here], vocabulary, wanted), "n": len(here), "by_category": by_category,
+        "by_chance": named_share(words[here][order], vocabulary, wanted),
+    }  # fmt: skip
+
+
+def _sheet(stimulus: Stimulus, rows: np.ndarray) -> dict[str, np.ndarray]:
+    from brivl.data.contact_sheet import contact_sheet
+
+    if stimulus.kind != "image" or not len(rows):
+        return {}
+    return {"sheet": np.frombuffer(contact_sheet(stimulus, rows), np.uint8)}
+
+
+def _read(artifact: Artifact, asked: CaptionAsked) -> VoxelCaptions:
+    a, info = artifact.arrays, artifact.info
+    return VoxelCaptions(
+        asked, a["columns"], a["r2"], a["words"], a["sentences"], info["vocabulary"], info["corpus"], info["regions"],
+        a.get("sheet", np.zeros(0, np.uint8)), info,
+    )  # fmt: skip

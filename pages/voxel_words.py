@@ -1,0 +1,7 @@
+"""Voxel words: what drives voxels and regions, in words, sentences and pictures."""
+
+from __future__ import annotations
+
+from brivl.app.voxel_words_view import voxel_words_page
+
+voxel_words_page()
