@@ -64,7 +64,10 @@ def test_a_tiny_phantom_runs_to_the_end(tmp_path: Path, monkeypatch: pytest.Monk
     shrink(monkeypatch)
     monkeypatch.setattr(flatmaps, "_make", lambda _store, voxels, _own: slice_montage(voxels))  # no cortex in a test
     wanted = Wanted((SMALL,), subjects=("S01", "S02"), layers=(LAYER,))
-    done = reproduce(Store(cache_dir()), ["fig4", "fig5a"], wanted, tmp_path)
+    said: list[tuple[float, float, str]] = []
+    done = reproduce(Store(cache_dir()), ["fig4", "fig5a"], wanted, tmp_path, lambda *now: said.append(now))
+    fits = [now[0] for now in said if now[1] == 2]  # of two; single things follow
+    assert fits == sorted(fits) and any(message.startswith("Features") for _, _, message in said)
     assert done.made == ("fig4a", "fig4b", "fig4d")
     assert "needs layer 4" in done.not_made["fig4c"] and "needs sentences" in done.not_made["fig5a"]
     stems = {"fig4a", "fig4b", "fig4d"}

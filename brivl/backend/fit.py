@@ -140,6 +140,11 @@ def fit_anew(store: Store, request: FitRequest, progress: Progress = silent) -> 
         ) from error
 
 
+def share_done(done: float, total: float, message: str) -> float:
+    """How much of one fit is done, 0..1, from what it reports; preparations (features, simulation) have no share."""
+    return min(done / total, 1.0) if total and message.startswith("Layer ") else 0.0
+
+
 def _compute(
     store: Store, request: FitRequest, dataset: Dataset, progress: Progress, parts: FitParts
 ) -> tuple[dict[str, np.ndarray], dict]:

@@ -12,6 +12,7 @@ from typing import Self
 
 from joblib.externals.loky.process_executor import ProcessPoolExecutor
 
+from brivl.backend.fit import share_done
 from brivl.backend.processes import THREAD_VARIABLES
 from brivl.backend.sweep_task import Outcome, Task, fit_task
 from brivl.config import available_memory, n_cores
@@ -94,5 +95,5 @@ class LocalWorkers:
 
 
 def tell_share(share: Share, task: Task, done: float, total: float, message: str) -> None:
-    """Preparations (features, simulation) have no share of their own: they come once."""
-    share(task, min(done / total, 1.0) if total and message.startswith("Layer ") else 0.0, message)
+    """What a running fit reports, as its share."""
+    share(task, share_done(done, total, message), message)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from brivl.backend.features import Progress, silent
-from brivl.backend.fit import FitRequest, fit
+from brivl.backend.fit import FitRequest, fit, share_done
 from brivl.backend.reproduce_source import Source
 from brivl.backend.subjects import SubjectFacts, keep_facts
 from brivl.core.encoding.presets import PRESETS
@@ -42,7 +42,7 @@ def gather(store: Store, source: Source, requests: Sequence[FitRequest], progres
     for i, request in enumerate(requests):
 
         def part(done: float, total: float, message: str, i: int = i) -> None:
-            progress(i + done / max(total, 1e-9), len(requests), message)
+            progress(i + share_done(done, total, message), len(requests), message)
 
         part(0, 1, f"Layer {request.layer}, {request.subject}")
         result = fit(store, request, part).result
