@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from brivl.backend import audit_fits
+from brivl.backend import fit as fit_module
 from brivl.backend.audit import AuditRequest, audit, audit_request, known_audit, leak_guard
 from brivl.backend.audit_faults import CROP, FAULTS, PADDING, SHUFFLED, applicable, why_not
 from brivl.backend.audit_fits import PLAIN, baseline_fits, fault_fit, regions_of
@@ -246,18 +247,26 @@ def test_command_line(found, store: Store, plain: str, capsys: pytest.CaptureFix
     out = capsys.readouterr().out
     assert "Sentences dealt to folds at random" in out and "SIMULATED" not in out and "Position in the passage" in out
     assert main([*line, "--markdown"]) == 0
-    assert capsys.readouterr().out.count("| --- |") == 2
+    assert capsys.readouterr().out.count("\n| --- | ---") == 2
     assert main([*line, "--fault", "own-zscore", "test-selection", "--no-baselines", "--json"]) == 0
     assert [r["fault"] for r in json.loads(capsys.readouterr().out)["faults"]] == ["own-zscore", "test-selection"]
     assert main([*line, "--fault", "nonsense"]) == 2 and main([*line, "--voxels", "1"]) == 2
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_a_fit_that_leaks_says_so_before_it_starts(plain: str, capsys: pytest.CaptureFixture[str]) -> None:
-    line = ["fit", "--dataset", plain, "--models", ",".join(MODELS), "--layer", "2", "--subject", "A", "--json"]
-    assert main([*line, "--preset", "paper"]) == 0
-    out, err = capsys.readouterr()
-    assert "8 of 8 passages lie on both sides" in err and "passages" in json.loads(out)["warning"]
-    assert main(line) == 0
+def test_a_fit_that_leaks_says_so_before_it_starts(
+    store: Store, plain: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = ["--cache", str(store.root), "fit", "--dataset", plain, "--models", ",".join(MODELS), "--layer", "2",
+            "--subject", "A"]  # fmt: skip
+    assert main([*line, "--json"]) == 0
     out, err = capsys.readouterr()
     assert err == "" and json.loads(out)["warning"] == ""
+
+    def not_today(*_: object) -> None:
+        raise RequestError("no fit today")
+
+    monkeypatch.setattr(fit_module, "fit", not_today)
+    assert main([*line, "--preset", "paper"]) == 2
+    err = capsys.readouterr().err
+    assert err.index("8 of 8 passages lie on both sides") < err.index("no fit today"), "said first, and no hard stop"
