@@ -13,7 +13,7 @@ from brivl.app import cached, look
 from brivl.app.look import Chip
 from brivl.app.navigation import make_sure_of_menu
 from brivl.app.running import Run, active_job, run_buttons, say_failures, watch
-from brivl.app.state import Choices
+from brivl.app.state import ALL, Choices
 from brivl.app.widgets import sidebar
 from brivl.backend.audit import Audit, AuditRequest, audit_request, known_audit
 from brivl.backend.audit_faults import FAULTS
@@ -67,6 +67,8 @@ def _page(choices: Choices, known: Known) -> None:
     fit = next(r for r in choices.requests() if r.subject == subject)
     asked = AuditRequest(replace(fit, preset="strict"))
     names = (known.offers[choices.a].title, known.offers[choices.b].title)
+    if choices.subject == ALL:
+        look.small(f"An audit is of one subject: {subject}. Choose another at the left.")
     found = known_audit(cached.store(), asked, known)
     if found is not None:
         _show(found, known, names)
