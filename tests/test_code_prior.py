@@ -96,7 +96,7 @@ def test_starts_are_the_drawn_pictures_nearest_to_the_text(models, monkeypatch, 
     blank = CodePrior(PriorConfig(generator.config.n_embed, side * side, 8, width=16, depth=1, n_heads=2)).eval()
     text = normalize(target(), dim=0)
     monkeypatch.setattr(drawn_starts, "N_ROUNDS", n_rounds)
-    starts = drawn_starts.drawn_latents(blank, generator, guide, text, 3, seed=4)
+    starts = drawn_starts.drawn_latents(blank, generator, guide, drawn_starts.text_goal(blank, text), 3, seed=4)
     codes = draw_codes(blank, (text - blank.text_centre).expand(drawn_starts.N_DRAWN, -1), 4)
     everything = generator.quantize.codes(codes.unflatten(1, (side, side)))
     best = cosines(generator, guide, text, everything).sort(descending=True).values[:3]

@@ -22,6 +22,7 @@ def pages() -> list:
         st.Page("pages/imagine.py", title="Imagine"),
         st.Page("pages/decode.py", title="Decode"),
         st.Page("pages/voxel_words.py", title="Voxel words"),
+        st.Page("pages/drive.py", title="Drive"),
         st.Page("pages/saved.py", title="Saved"),
         st.Page("pages/cache.py", title="Cache"),
         st.Page("pages/present.py", title="Present", visibility="hidden"),  # by the page Saved, or a link

@@ -178,14 +178,15 @@ def _start(generator: Vqgan, guide: DualStream, text: Any, asked: Asked) -> Any:
 
 
 def _drawn(generator: Vqgan, guide: DualStream, text: Any, asked: Asked) -> Any:
-    from brivl.models.drawn_starts import drawn_latents, load_code_prior
+    from brivl.models.drawn_starts import drawn_latents, load_code_prior, text_goal
     from brivl.models.vqgan import VQGAN_MINI
 
     if generator.config != VQGAN_MINI:
         raise RequestError(
             "The prior draws codes of vqgan-mini only; start another generator from 'places' or 'codes'."
         )
-    return drawn_latents(load_code_prior(), generator, guide, text, N_STARTS, asked.seed)
+    prior = load_code_prior()
+    return drawn_latents(prior, generator, guide, text_goal(prior, text), N_STARTS, asked.seed)
 
 
 def _seen(names: Sequence[str], probabilities: np.ndarray) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from brivl.models.embedder_files import embedder_digest
 from brivl.store.artifacts import Artifact, Store
 from brivl.store.keys import ArtifactKey
 
-KIND, VERSION = "voxel-captions", 1
+KIND, VERSION = "voxel-captions", 2
 N_WORDS, N_SENTENCES, N_PICTURES = 5, 3, 6
 AT_ONCE = 4000  # voxels
 FEWEST_VOXELS = 5  # of a region
@@ -57,6 +57,7 @@ class VoxelCaptions:
     vocabulary: list[str]
     corpus: list[str]
     regions: dict[str, dict[str, Any]]
+    weights: np.ndarray  # (D, n) float16, of the embedding
     sheet: np.ndarray  # bytes of a WebP: N_PICTURES frames for each region in turn; empty for sentences
     info: Mapping[str, Any]  # agreement, shuffled, truth (named, by_chance, n), kind, simulated
 
@@ -123,7 +124,8 @@ def _compute(
         "simulated": dataset.simulated, "n_voxels": len(columns),
     } | _checked(corpus, sentences[:, 0], E, responses, columns, r2, how)  # fmt: skip
     info["truth"] = _truth(dataset, asked.subject, columns, r2, words, corpus.words)
-    arrays = {"columns": columns, "r2": r2.astype(np.float32), "words": words, "sentences": sentences}
+    arrays = {"columns": columns, "r2": r2.astype(np.float32), "words": words, "sentences": sentences,
+              "weights": W.astype(np.float16)}  # fmt: skip
     return arrays | _sheet(stimulus, shown), info
 
 
@@ -220,5 +222,5 @@ def _read(artifact: Artifact, asked: CaptionAsked) -> VoxelCaptions:
     a, info = artifact.arrays, artifact.info
     return VoxelCaptions(
         asked, a["columns"], a["r2"], a["words"], a["sentences"], info["vocabulary"], info["corpus"], info["regions"],
-        a.get("sheet", np.zeros(0, np.uint8)), info,
+        a["weights"], a.get("sheet", np.zeros(0, np.uint8)), info,
     )  # fmt: skip

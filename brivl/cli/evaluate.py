@@ -121,6 +121,23 @@ def _voxel_captions(args: argparse.Namespace) -> dict[str, Any]:
     return {"dataset": asked.dataset, "subject": asked.subject, **summary(caption_voxels(Store(args.cache), asked))}
 
 
+DRIVEN = {"face": "FFA", "body": "EBA", "place": "PPA", "object": "PMvh", "word": "Broca"}
+
+
+def _roi_images(args: argparse.Namespace) -> dict[str, Any]:
+    """Share of images made for five regions of a simulated subject in which the judge sees the planted category."""
+    from brivl.backend.region_images import DriveAsked, drive_region, shares
+
+    store, n = Store(args.cache), 6 if args.n is None else args.n
+    by_region = {}
+    for what, region in DRIVEN.items():
+        driven = drive_region(store, DriveAsked("phantom-categories", "C01", region, n))
+        by_region[what] = {"region": region, "predicted_sd": round(float(driven.predicted.mean()), 3),
+                           "natural_predicted_sd": round(float(driven.natural_predicted.mean()), 3),
+                           **(shares(driven) or {})}  # fmt: skip
+    return {"dataset": "phantom-categories", "subject": "C01", "n_images": n, **by_region}
+
+
 EVALS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "retrieval": _retrieval,
     "captioning": _captioning,
@@ -128,4 +145,5 @@ EVALS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "generation": _generation,
     "decode": _decode,
     "voxel-captions": _voxel_captions,
+    "roi-images": _roi_images,
 }

@@ -30,12 +30,19 @@ def items_of(stimulus: Stimulus, rows: np.ndarray) -> np.ndarray:
 def contact_sheet(stimulus: Stimulus, rows: np.ndarray) -> bytes:
     """WebP of TILE x TILE tiles, COLUMNS in a row, the frame of each sample in turn; grey where nothing was shown."""
     tiles = np.full((-(-max(len(rows), 1) // COLUMNS) * COLUMNS, TILE, TILE, 3), 128, np.uint8)
+    tiles[: len(rows)] = frames_of(stimulus, rows)
+    sheet = tiles.reshape(-1, COLUMNS, TILE, TILE, 3).swapaxes(1, 2).reshape(-1, COLUMNS * TILE, 3)
+    return webp([sheet])
+
+
+def frames_of(stimulus: Stimulus, rows: np.ndarray) -> np.ndarray:
+    """(n_rows, TILE, TILE, 3) uint8: the frame of each sample; grey where nothing was shown."""
+    tiles = np.full((len(rows), TILE, TILE, 3), 128, np.uint8)
     items = items_of(stimulus, rows)
     shown = np.flatnonzero(items >= 0)
     if len(shown):
         tiles[shown] = _tiles(stimulus.items, items[shown])
-    sheet = tiles.reshape(-1, COLUMNS, TILE, TILE, 3).swapaxes(1, 2).reshape(-1, COLUMNS * TILE, 3)
-    return webp([sheet])
+    return tiles
 
 
 def _tiles(items: Sequence | np.ndarray, chosen: np.ndarray) -> np.ndarray:

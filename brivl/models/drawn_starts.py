@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -43,24 +44,37 @@ def read_code_prior(path: Path) -> CodePrior:
     return prior
 
 
-@torch.no_grad()
-def drawn_latents(
-    prior: CodePrior, generator: Vqgan, guide: DualStream, text: torch.Tensor, n: int, seed: int
-) -> torch.Tensor:
-    """Latents (n, D, h, w) of drawn pictures that the guide finds nearest to the text (D,).
+@dataclass(frozen=True)
+class Goal:
+    """What pictures are to come near to."""
 
-    N_DRAWN are drawn, the nearest picked, parts of them drawn anew, the nearest of old and new picked, and so on. The
-    prior knows vectors of pictures; a text's vector is moved by the difference of the means of both (Liang et al. 2022,
-    modality gap).
+    target: torch.Tensor  # (D,): the guide's vectors of pictures are compared with it
+    condition: torch.Tensor  # (D,): what the prior is told, a vector of a picture less the mean of pictures
+
+
+def text_goal(prior: CodePrior, text: torch.Tensor) -> Goal:
+    """The goal of a text's vector (D,).
+
+    The prior knows vectors of pictures; a text's vector is moved by the difference of the means of both (Liang et al.
+    2022, modality gap).
     """
-    vectors = (text - prior.text_centre).expand(N_DRAWN, -1)
+    return Goal(text, text - prior.text_centre)
+
+
+@torch.no_grad()
+def drawn_latents(prior: CodePrior, generator: Vqgan, guide: DualStream, goal: Goal, n: int, seed: int) -> torch.Tensor:
+    """Latents (n, D, h, w) of drawn pictures that the guide finds nearest to the goal.
+
+    N_DRAWN are drawn, the nearest picked, parts of them drawn anew, the nearest of old and new picked, and so on.
+    """
+    vectors = goal.condition.expand(N_DRAWN, -1)
     random = torch.Generator().manual_seed(seed)
 
     def latents(codes: torch.Tensor) -> torch.Tensor:
         return generator.quantize.codes(codes.unflatten(1, (generator.config.side, -1)))
 
     def nearest(codes: torch.Tensor, k: int) -> torch.Tensor:
-        return codes[cosines(generator, guide, text, latents(codes)).topk(k).indices]
+        return codes[cosines(generator, guide, goal.target, latents(codes)).topk(k).indices]
 
     codes = draw_codes(prior, vectors, seed)
     for number in range(N_ROUNDS):

@@ -1,0 +1,131 @@
+"""The page Drive: images that should drive a region (BrainDiVE, Luo et al. 2023; NeuroGen, Gu et al. 2022)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from brivl.app import cached, look
+from brivl.app.demo import answer
+from brivl.app.inputs import Inputs
+from brivl.app.look import Chip
+from brivl.app.navigation import make_sure_of_menu
+from brivl.app.state import ALL, Choices
+from brivl.app.widgets import ask_whose, sidebar
+from brivl.backend.flatmaps import known_flatmap
+from brivl.backend.known import Known
+from brivl.backend.places import levels_of, masks_of
+from brivl.backend.region_images import DriveAsked, Driven, drive_request, headline, known_driven
+from brivl.errors import BrivlError
+from brivl.scenes.things import KINDS
+from brivl.viz.driven import region_bars, response_map
+from brivl.viz.style import PLOT_CONFIG, FigureLabel
+
+DEFAULTS = {"drive": "", "n": "3", "seed": "0"}
+USUAL = ("FFA", "EBA", "PPA", "Broca", "V1")  # offered before the regions of a subject are known
+MOST = 6
+ABOUT = (
+    "A linear encoding model from BriVL-mini's embedding to the region's voxels; its weights tell a prior over the "
+    "codes of VQGAN-mini what to draw, the drawn picture with the largest predicted response is pulled further, all "
+    "models frozen. The control: what was shown, ranked by the same prediction. The judge is a classifier trained on "
+    "other scenes that took no part."
+)
+EXACT = (
+    "As in BrainDiVE: a generator steered by the gradient of the predicted response of a region. Different: a VQGAN of "
+    "64 px with a prior over codes in place of a diffusion model, and stand-ins trained on drawn scenes."
+)
+
+
+def drive_page() -> None:
+    """Draw the page."""
+    make_sure_of_menu()
+    look.put_style()
+    asked = sidebar(ask_whose)
+    if asked is None:
+        return
+    try:
+        _page(*asked)
+    except BrivlError as error:
+        st.error(str(error))
+
+
+def _page(choices: Choices, known: Known) -> None:
+    if known.stimulus_kind != "image":
+        look.headline("Images can drive the regions of people who saw images")
+        st.info("Choose a dataset of pictures or films, for example phantom-categories.")
+        return
+    if choices.subject == ALL and len(choices.subjects) > 1:
+        look.headline("Choose one subject")
+        return
+    question = _question(choices)
+    found = known_driven(cached.store(), question, known)
+    if found is not None:
+        _show(found, known)
+        return
+    look.headline(f"Which images would drive {question.region} of {question.subject}?")
+    look.chips(_chips(known, question))
+    look.caption(f"{ABOUT} An image takes about 20 seconds of a processor.")
+    task = drive_request(cached.store(), question)
+    answer(task, lambda: known_driven(cached.store(), question, known), button="Make images")
+
+
+def _question(choices: Choices) -> DriveAsked:
+    inputs, subject = Inputs("drive", DEFAULTS), choices.chosen_subjects[0]
+    facts = cached.facts(choices.data, subject)
+    levels = levels_of(facts.voxels) if facts is not None else ()
+    names = tuple(masks_of(facts.voxels, levels[0])) if facts is not None and levels else USUAL
+    usual = [name for name in USUAL if name in names] or list(names)
+    region = inputs["drive"] if inputs["drive"] in names else usual[0]
+    n, seed = inputs.integer("n", 1, MOST, 3), inputs.integer("seed", 0, 2**31 - 1, 0)
+    with st.sidebar:
+        st.selectbox("Region to drive", names, **inputs.bound("drive", region))
+        st.slider("Images", 1, MOST, **inputs.bound("n", n))
+        st.number_input("Seed", 0, 2**31 - 1, step=1, **inputs.bound("seed", seed))
+    return DriveAsked(choices.data, subject, region, n, seed, choices.preset)
+
+
+def _chips(known: Known, asked: DriveAsked) -> list[Chip]:
+    found = [Chip(known.short_name)]
+    found += [Chip("SIMULATED", "simulated")] if known.simulated else []
+    return [*found, Chip(asked.subject), Chip(asked.region), Chip("stand-in models"), Chip(f"seed {asked.seed}")]
+
+
+def _show(found: Driven, known: Known) -> None:
+    look.headline(headline(found))
+    look.chips(_chips(known, found.asked))
+    st.subheader("Made", anchor=False)
+    _row(found.images, found.predicted, found.kinds)
+    st.subheader("The best of those that were shown", anchor=False)
+    _row(found.natural, found.natural_predicted, found.natural_kinds)
+    label = FigureLabel(headline(found), simulated=known.simulated)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        st.plotly_chart(region_bars(found.by_region, found.asked.region, label, look.theme()), theme=None,
+                        config=PLOT_CONFIG, key="driven regions")  # fmt: skip
+    with right:
+        _map(found, label)
+    look.caption("Mean predicted response to the images made, in standard deviations over the stimuli shown.")
+    with st.expander("All numbers"):
+        st.dataframe(pd.DataFrame({"region": list(found.by_region), "SD": list(found.by_region.values())}),
+                     hide_index=True)  # fmt: skip
+    look.small(f"{ABOUT} {EXACT}")
+
+
+def _row(images: np.ndarray, predicted: np.ndarray, kinds: np.ndarray) -> None:
+    for column, image, value, seen in zip(st.columns(MOST), images, predicted, kinds, strict=False):
+        with column:
+            st.image(np.ascontiguousarray(image).repeat(2, 0).repeat(2, 1), width="stretch")
+            look.small(f"{value:+.1f} SD; the judge says {KINDS[int(seen.argmax())]}")
+
+
+def _map(found: Driven, label: FigureLabel) -> None:
+    facts = cached.facts(found.asked.dataset, found.asked.subject)
+    geometry = None if facts is None else known_flatmap(cached.store(), facts.voxels)
+    if facts is None or geometry is None:
+        look.small("The map is drawn once a fit of this subject has prepared it (page Flatmap).")
+        return
+    values = np.full(facts.voxels.n_voxels, np.nan)
+    values[found.columns] = found.of_voxels
+    st.plotly_chart(response_map(geometry, values, facts.voxels.rois, label, look.theme()), theme=None,
+                    config=PLOT_CONFIG, key="driven map")  # fmt: skip
