@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -24,11 +24,8 @@ from brivl.scenes.things import COLOURS, KINDS
 from brivl.store.artifacts import Artifact, Store
 from brivl.store.keys import ArtifactKey
 
-if TYPE_CHECKING:
-    import torch
-
 KIND, VERSION = "region-images", 1
-N_STARTS, STEPS, RATE = 3, 30, 0.1  # as text to image
+STEPS = 30  # of the inversion, as text to image
 MOST_IMAGES = 24
 
 
@@ -194,34 +191,16 @@ def _wanted(
 
 def _make(model: RegionModel, asked: DriveAsked, E: np.ndarray, progress: Progress) -> np.ndarray:
     """Pictures whose embedding the region's weights point at: drawn by the prior, then pulled."""
-    import torch
-
     from brivl.core.voxel_words import projected
-    from brivl.models.drawn_starts import Goal, drawn_latents, load_code_prior
-    from brivl.models.inversion import InversionSettings, invert
-    from brivl.models.shipped import load_brivl_mini
-    from brivl.models.vqgan_files import load_vqgan_mini
+    from brivl.models.steering import Steering, steered_image
 
-    generator, guide, prior = load_vqgan_mini(), load_brivl_mini().requires_grad_(False), load_code_prior()
     w = model.regions[asked.region]
-    target = _tensor(w / np.linalg.norm(w))
     condition = _length_of_pictures(projected(w[:, None], E)[0], E)
-    goal = Goal(target, _tensor(condition))
-    settings = replace(InversionSettings(n_steps=STEPS), learning_rate=RATE)
     made = []
     for i in range(asked.n):
         progress(i, asked.n, f"Making images that drive {asked.region}")
-        seed = asked.seed + i
-        start = drawn_latents(prior, generator, guide, goal, N_STARTS, seed)
-        torch.manual_seed(seed)
-        made.append(invert(generator, guide, target, start, replace(settings, seed=seed)).image)
+        made.append(steered_image(w / np.linalg.norm(w), condition, asked.seed + i, Steering(n_steps=STEPS)))
     return np.stack(made)
-
-
-def _tensor(x: np.ndarray) -> torch.Tensor:
-    import torch
-
-    return torch.tensor(x, dtype=torch.float32)
 
 
 def _length_of_pictures(direction: np.ndarray, E: np.ndarray) -> np.ndarray:
