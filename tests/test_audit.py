@@ -16,7 +16,7 @@ from brivl.backend.audit_faults import CROP, FAULTS, PADDING, SHUFFLED, applicab
 from brivl.backend.audit_fits import PLAIN, baseline_fits, fault_fit, regions_of
 from brivl.backend.audit_nuisance import BASELINES, baselines_for, nuisance_band
 from brivl.backend.audit_rows import FAULT_COLUMNS, fault_row
-from brivl.backend.audit_tables import baseline_table, fault_table, headline, said, sentences
+from brivl.backend.audit_tables import baseline_table, effect, fault_table, headline, said, sentences
 from brivl.backend.datasets import open_dataset
 from brivl.backend.features import silent
 from brivl.backend.fit import FitRequest, fit
@@ -196,7 +196,8 @@ def test_tests_that_find_something_in_nothing_are_counted() -> None:
            "region_p": np.zeros(0), "region_q": np.zeros(0)}  # fmt: skip
     row = fault_row(FAULTS["uncorrected-tests"], "", {"strict": fit}, Known(layers))
     assert row["n_on"] == (p < 0.05).sum() and row["n_off"] >= n // 2 and row["n_tested"] == n
-    assert row["n_false_on"] == (p[: n // 2] < 0.05).sum() > row["n_false_off"]
+    assert row["n_false_on"] == (p[: n // 2] < 0.05).sum() > row["n_false_off"] and row["n_silent"] == n // 2
+    assert f"Of 200 voxels without signal {row['n_false_on']} instead of" in effect(row)
     fit |= {"region_p": np.array([0.01, 0.04, 0.9]), "region_q": np.array([0.03, 0.06, 0.9])}
     row = fault_row(FAULTS["uncorrected-tests"], "", {"strict": fit}, Known(layers))
     assert (row["n_off"], row["n_on"], row["n_tested"]) == (1, 2, 3) and "regions" in row["counted_as"]
@@ -223,7 +224,7 @@ def test_regions_are_those_of_the_paper() -> None:
 
 def test_in_words(found) -> None:
     table = fault_table(found)
-    assert len(table) == len(FAULTS) and "of these without signal" not in table
+    assert len(table) == len(FAULTS) and "voxels without signal that were found" not in table
     assert "→" in table["joint R²"][0] and table["counted"][3] == "not applicable"
     assert len(baseline_table(found)) == 2 and "12 fitted voxels" in said(found)
     assert any("not applicable, because crops belong to pictures" in line for line in sentences(found))

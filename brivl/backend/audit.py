@@ -22,7 +22,7 @@ from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 from brivl.store.keys import ArtifactKey
 
-KIND = "audit"
+KIND, ROWS_VERSION = "audit", 2
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,9 @@ def audit_key(store: Store, asked: AuditRequest, dataset: Dataset | None = None)
     if asked.n_voxels < 10:
         raise RequestError(f"Wanted 10 voxels or more and got {asked.n_voxels!r}.")
     how = {"faults": sorted(asked.faults), "baselines": asked.baselines, "n_voxels": asked.n_voxels}
-    return ArtifactKey(KIND, {"fit": fit_key(store, in_order(asked.fit), dataset).digest, **how, "version": VERSION})
+    return ArtifactKey(
+        KIND, {"fit": fit_key(store, in_order(asked.fit), dataset).digest, **how, "version": [VERSION, ROWS_VERSION]}
+    )
 
 
 def known_audit(store: Store, asked: AuditRequest, dataset: Dataset | None = None) -> Audit | None:

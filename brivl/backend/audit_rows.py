@@ -18,7 +18,7 @@ SCORES = ("joint", "a", "b", "difference")
 FAULT_COLUMNS = (
     "fault", "title", "why_not",
     *(f"{score}_{state}" for score in SCORES for state in ("off", "on", "change")),
-    "n_off", "n_on", "counted_as", "n_tested", "n_false_off", "n_false_on", "silent_r2_off", "silent_r2_on",
+    "n_off", "n_on", "counted_as", "n_tested", "n_silent", "n_false_off", "n_false_on", "silent_r2_off", "silent_r2_on",
     "difference_error_off", "difference_error_on",
 )  # fmt: skip
 Fits = Mapping[str, Mapping[str, np.ndarray]]
@@ -27,13 +27,15 @@ Fits = Mapping[str, Mapping[str, np.ndarray]]
 def fault_row(fault: Fault, why_not: str, fits: Fits, material: Material) -> dict[str, Any]:
     """One row of `FAULT_COLUMNS`: mean R2 over the voxels that count without (off) and with the fault (on), and more.
 
-    counted_as says what n_off and n_on count. n_false: those among them that carry no planted signal. silent_r2: mean
-    joint R2 of all fitted voxels without signal (truth 0). difference_error: see `against_truth`.
+    counted_as says what n_off and n_on count. n_silent: fitted voxels without planted signal; n_false: those of them
+    that were kept, or called predictable. silent_r2: their mean joint R2 (truth 0). difference_error: as of
+    `against_truth`.
     """
     row: dict[str, Any] = dict.fromkeys(FAULT_COLUMNS)
     row |= {"fault": fault.name, "title": fault.title, "why_not": why_not}
     if why_not:
         return row
+    row["n_silent"] = int(_silent(fits[PLAIN.name], material).sum()) if material.truth is not None else None
     if fault is UNCORRECTED:
         return row | _calls(fits[PLAIN.name], material)
     if fault is SELECTION:

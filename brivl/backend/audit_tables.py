@@ -31,7 +31,7 @@ def _fault(row: Mapping[str, Any], truth: bool) -> dict[str, str]:
     }  # fmt: skip
     if truth:
         shown |= {
-            "of these without signal": pair("n_false"), "R² where nothing was planted": pair("silent_r2"),
+            "voxels without signal that were found": pair("n_false"), "R² where nothing was planted": pair("silent_r2"),
             "error of A less B": pair("difference_error"),
         }  # fmt: skip
     return shown
@@ -92,9 +92,11 @@ def effect(row: Mapping[str, Any]) -> str:
         of = f" of {row['n_tested']:,}" if row["n_tested"] else ""
         parts.append(f"{row['n_on']:,}{of} {row['counted_as']} instead of {row['n_off']:,}.")
     if row["n_false_on"] is not None:
-        parts.append(f"Voxels without signal among those found: {row['n_false_on']} instead of {row['n_false_off']}.")
+        parts.append(f"Of {row['n_silent']} voxels without signal {row['n_false_on']} instead of {row['n_false_off']}.")
     if row["difference_error_on"] is not None:
-        parts.append(f"Error of A less B against what was planted: {_moved(row, 'difference_error')}.")
+        on, off = row["difference_error_on"], row["difference_error_off"]
+        nearer = "" if on == off else f" ({'on' if on < off else 'off'} is nearer the truth)"
+        parts.append(f"Error of A less B against what was planted: {_moved(row, 'difference_error')}{nearer}.")
     if row["silent_r2_on"] is not None:
         parts.append(f"R² where nothing was planted: {_moved(row, 'silent_r2')}.")
     return " ".join(parts)
