@@ -10,8 +10,10 @@ import pytest
 
 from brivl.core.flatmap import leading_voxels, voxel_centres
 from brivl.core.polygons import inside_polygon
+from brivl.core.variance_parts import variance_parts
+from brivl.viz import painting
 from brivl.viz.flatmap import map_ground
-from brivl.viz.map_payload import RegionMasks, ground_payload, scores_payload
+from brivl.viz.map_payload import RegionMasks, alone_payload, ground_payload, scores_payload
 from tests.figure_samples import NAMES
 from tests.test_browser import browser  # noqa: F401 (a fixture)
 from tests.viewer_page import open_viewer, viewer_data
@@ -206,4 +208,24 @@ def test_names_from_files_are_text(browser: Any, sample: Sample) -> None:  # noq
     opened.mouse.move(*at_voxel(opened, int(np.flatnonzero(sample.v1)[40])))
     assert opened.locator(".tip").first.inner_text().startswith(bad)
     assert opened.evaluate("window.hacked") is None and opened.locator("img").count() == 0
+    opened.close()
+
+
+@pytest.mark.parametrize("kind", ["unique_a", "unique_b", "shared"])
+def test_parts_are_painted_as_for_print(browser: Any, sample: Sample, kind: str) -> None:  # noqa: F811
+    rng = np.random.default_rng(7)
+    alone = np.stack([s + rng.normal(0.02, 0.01, sample.n) for s in sample.split[8]]).astype(np.float16).astype(float)
+    sent = alone_payload({8: alone})
+    data = viewer_data(sample.ground, {"pair": sample.scores}, map=kind)
+    data["sets"][0]["alone"] = sent.id
+    opened = open_viewer(browser, [sample.ground, sample.scores, sent], data)
+    values = variance_parts(sample.split[8].sum(0), alone).by_name()[kind]
+    paint = painting.paint_value(sample.geometry, sample.of(8), values, ((0.0, 0.1), kind))
+    rgba = painting.over_curvature(sample.geometry, paint.rgba, "light")
+    expected = np.concatenate([rgba[..., :3] * rgba[..., 3:], rgba[..., 3:]], axis=-1) * 255
+    off = np.abs(pixels(opened) - expected)
+    assert (off > 1.5).mean() < 0.002 and np.median(off) < 1, "colours but for values on the border of two"
+    opened.evaluate("window.viewer().setLayer(9)")
+    assert "not fitted alone at layer 9" in opened.locator(".scale-note").last.inner_text()
+    assert not opened.errors, opened.errors
     opened.close()

@@ -1,14 +1,16 @@
-"""The one module with Streamlit caches: what is shared by all sessions of a server."""
+"""Streamlit caches: what is shared by all sessions of a server. What maps are made of is in `cached_maps`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
+from brivl.app.reach import check_dataset, check_gallery
+from brivl.backend.alone import alone_key, known_alone
 from brivl.backend.cache_report import CacheReport, cache_report
 from brivl.backend.data_report import DataReport, data_reports
 from brivl.backend.datasets import DatasetCard, list_datasets
@@ -21,20 +23,13 @@ from brivl.backend.gallery_thumbnails import Thumbnail, thumbnail
 from brivl.backend.inference import Asked, Inference, inference_key, known_inference
 from brivl.backend.jobs import JobBoard
 from brivl.backend.known import Known, look_at
-from brivl.backend.map_scores import layers_payload
 from brivl.backend.resident import studio_board
 from brivl.backend.saved_views import SavedView, saved_views, views_state
-from brivl.backend.solids import known_solid, solid_key
 from brivl.backend.subjects import SubjectFacts, facts_key, known_facts
 from brivl.config import cache_dir, cache_max, data_dirs
 from brivl.core.records import FlatmapGeometry, Voxels
-from brivl.core.regions.areas import regions
 from brivl.store.artifacts import Store
 from brivl.store.manifests import Manifest
-from brivl.viz.flatmap import MapGround, map_ground
-from brivl.viz.map_payload import RegionMasks, ground_payload
-from brivl.viz.packing import Packed
-from brivl.viz.solid_payload import solid_payload
 
 LOOK_AGAIN = 30  # s until folders are looked at again
 N_ANSWERS = 200
@@ -109,7 +104,8 @@ def _housekeeping(root: str) -> JobBoard:
 
 
 def known(name: str) -> Known:
-    """A dataset as pages know it. Raises BrivlError where it cannot be opened."""
+    """A dataset as pages know it. Raises BrivlError where it cannot be opened, or lies where pages do not reach."""
+    check_dataset(name)
     return _known(name, str(cache_dir()))
 
 
@@ -152,6 +148,19 @@ def _facts(dataset: str, subject: str, state: str) -> SubjectFacts | None:
     return known_facts(store(), known(dataset), subject)
 
 
+def alone(request: FitRequest) -> np.ndarray | None:
+    """(2, n_voxels) stored R2 of each model alone, or None."""
+    keys = [alone_key(store(), request, model, known(request.dataset)) for model in request.models]
+    if not all(store().has(key) for key in keys):
+        return None
+    return _unless_gone(_alone, request, f"{cache_dir()} {[key.digest for key in keys]} {request.models}")
+
+
+@st.cache_resource(max_entries=N_ANSWERS, show_spinner=False)
+def _alone(_request: FitRequest, state: str) -> np.ndarray | None:
+    return known_alone(store(), _request, known(_request.dataset))
+
+
 def tests_within(asked: Asked) -> Inference | None:
     """The stored tests within a subject, or None."""
     key = inference_key(store(), asked, known(asked.fit.dataset))
@@ -174,52 +183,6 @@ def _flatmap(_voxels: Voxels, state: str) -> FlatmapGeometry | None:
     return known_flatmap(store(), _voxels)
 
 
-def ground(voxels: Voxels, geometry: FlatmapGeometry, rois: Mapping[str, np.ndarray]) -> MapGround:
-    """What does not change on a flatmap with layer or model; `rois` are those of the voxels."""
-    return _ground(geometry, rois, f"{cache_dir()} {flatmap_key(voxels).digest}")
-
-
-@st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
-def _ground(_geometry: FlatmapGeometry, _rois: Mapping[str, np.ndarray], state: str) -> MapGround:
-    return map_ground(_geometry, _rois)
-
-
-def browser_ground(voxels: Voxels, geometry: FlatmapGeometry, regions: RegionMasks) -> Packed:
-    """The flatmap of these voxels as the browser takes it."""
-    state = f"{cache_dir()} {flatmap_key(voxels).digest} {list(regions.chosen)}"
-    return _browser_ground(voxels, geometry, regions, state)
-
-
-@st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
-def _browser_ground(_voxels: Voxels, _geometry: FlatmapGeometry, _regions: RegionMasks, state: str) -> Packed:
-    return ground_payload(_geometry, ground(_voxels, _geometry, _regions.named), _voxels, _regions)
-
-
-def browser_solid(voxels: Voxels) -> Packed | None:
-    """The surfaces of these voxels in space as the browser takes them, if a worker has prepared them."""
-    key = solid_key(voxels)
-    return _browser_solid(voxels, f"{cache_dir()} {key.digest}") if store().has(key) else None
-
-
-@st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
-def _browser_solid(_voxels: Voxels, state: str) -> Packed | None:
-    solid = known_solid(store(), _voxels)
-    names = {label: region.title for region in regions("region") for label in region.labels}
-    return None if solid is None else solid_payload(solid, _voxels, names)
-
-
-def browser_scores(answers: Mapping[tuple[int, str], Answer], names: tuple[str, str]) -> Packed:
-    """Scores of all these layers, mean over their subjects, as the browser takes them."""
-    requests = [answer.request for answer in answers.values()]
-    keys = [fit_key(store(), request, known(request.dataset)).digest for request in requests]
-    return _browser_scores(answers, names, f"{cache_dir()} {keys} {requests[0].models}")
-
-
-@st.cache_resource(max_entries=N_MAPS, show_spinner=False)
-def _browser_scores(_answers: Mapping[tuple[int, str], Answer], names: tuple[str, str], state: str) -> Packed:
-    return layers_payload(_answers, names)
-
-
 def takes(requests: Sequence[FitRequest]) -> str:
     """The sentence that says how long a run takes."""
     first = requests[0]
@@ -232,7 +195,8 @@ def _takes(dataset: str, preset: str, n_fits: int, root: str) -> str:
 
 
 def gallery(name: str, most: int) -> Gallery:
-    """A gallery that can be searched. Raises BrivlError where it cannot be opened."""
+    """A gallery that can be searched. Raises BrivlError where it cannot be opened, or lies where pages do not reach."""
+    check_gallery(name)
     return _gallery(name, most)
 
 

@@ -9,7 +9,18 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from brivl.app import cached, look, map_state, map_viewer, null_panel, recovery_panel, region_ways, voxel_card
+from brivl.app import (
+    cached,
+    cached_maps,
+    look,
+    map_state,
+    map_viewer,
+    null_panel,
+    parts_view,
+    recovery_panel,
+    region_ways,
+    voxel_card,
+)
 from brivl.app.asking import Shown, look_up, said_subjects
 from brivl.app.frame import PageSpec, View
 from brivl.app.running import Run
@@ -18,9 +29,17 @@ from brivl.app.widgets import bound
 from brivl.backend.known import Known
 from brivl.backend.map_scores import best_layers, mean_scores, mean_variance
 from brivl.backend.places import BRAIN, coordinates, masks_of
-from brivl.core.findings import joint_headline, layer_headline, voxel_headline
+from brivl.core.findings import (
+    joint_headline,
+    layer_headline,
+    part_title,
+    part_words,
+    parts_headline,
+    voxel_headline,
+)
 from brivl.core.records import FlatmapGeometry, Voxels
 from brivl.core.regions.region_stats import compare, mask_means
+from brivl.core.variance_parts import PARTS, VarianceParts
 from brivl.errors import RequestError
 from brivl.viz.flatmap import CONFIG, MapView, flatmap_figure
 from brivl.viz.flatmap_page import flatmap_page
@@ -47,7 +66,7 @@ FULL_EV, FAINTEST = 0.5, 0.15  # explainable variance from which colours are ful
 HEIGHT = 520  # px
 TITLES = {
     "joint": f"Joint {R2}", "a": "First model", "b": "Second model", "pair": "Both models", "difference": "Difference",
-    "best": "Best layer",
+    "best": "Best layer", "unique_a": "Only first model", "unique_b": "Only second model", "shared": "Shared",
 }  # fmt: skip
 
 
@@ -59,10 +78,20 @@ class Mapped:
     geometry: FlatmapGeometry
     scores: MapScores
     regions: Mapping[str, np.ndarray]  # drawn ROIs, else the 90 AAL regions
+    parts: VarianceParts | None = None  # where each model was fitted alone
 
     def painting(self, shown: Shown) -> Painting:
         """For figures that Python draws: print, and browsers without WebGL2."""
+        if shown.choices.map in PARTS:
+            return self._part_painting(shown)
         return _paint(shown, self.geometry, self.scores)
+
+    def _part_painting(self, shown: Shown) -> Painting:
+        kind, unknown = shown.choices.map, np.full(self.voxels.n_voxels, np.nan)
+        values = unknown if self.parts is None else self.parts.by_name()[kind]
+        on_map = map_viewer.OnMap(shown, self.voxels, self.geometry, self.scores)
+        limits = (0.0, map_viewer.limits_of(on_map, map_state.current())["split"])
+        return paint_value(self.geometry, self.scores, values, (limits, part_title(kind, shown.names)), look.theme())
 
 
 def _look_up(choices: Choices, known: Known) -> Shown:
@@ -113,7 +142,7 @@ def _mapped(shown: Shown) -> Mapped:
     regions = masks_of(voxels, "roi" if voxels.rois else "region") if voxels.rois or voxels.aal is not None else {}
     joint, a, b = mean_scores([answer.result for answer in shown.answers.values()])
     scores = MapScores(joint, a, b, shown.names, regions, _opacity(shown))
-    return Mapped(voxels, geometry, scores, regions)
+    return Mapped(voxels, geometry, scores, regions, parts_view.parts_of(shown))
 
 
 def _opacity(shown: Shown) -> np.ndarray | None:
@@ -147,6 +176,9 @@ def _paint(shown: Shown, geometry: FlatmapGeometry, scores: MapScores) -> Painti
 
 def _headline(shown: Shown, mapped: Mapped) -> str:
     choices, scores = shown.choices, mapped.scores
+    if choices.map in PARTS:
+        parts = None if mapped.parts is None else {k: _within(shown, v) for k, v in mapped.parts.by_name().items()}
+        return parts_headline(choices.layer, shown.names, parts, shown.who)
     if choices.map == "joint":
         return joint_headline(choices.layer, _within(shown, scores.joint), shown.who)
     if not mapped.regions or choices.region != BRAIN:
@@ -165,21 +197,22 @@ def _within(shown: Shown, values: np.ndarray) -> np.ndarray:
 def _caption(shown: Shown, mapped: Mapped) -> str:
     n = len(shown.subjects)
     names = shown.names
-    what = {
+    parts = {kind: part_words(kind, names) for kind in PARTS}
+    what = parts | {
         "joint": f"Joint {R2} of both models",
         "a": f"Split {R2} of {names[0]}",
         "b": f"Split {R2} of {names[1]}",
         "best": f"Of the layers that have been fitted, the one with the highest joint {R2}",
         "pair": f"Split {R2} of {names[0]} (to the right in the legend) and of {names[1]} (upwards)",
         "difference": f"Split {R2} of {names[0]} minus that of {names[1]}",
-    }[shown.choices.map]
+    }
     mean = f", mean over the subjects in whom a voxel was fitted ({n})" if n > 1 else ""
     region = "" if shown.choices.region == BRAIN else f" Voxels outside {shown.choices.region} are faded."
     fitted = int(np.isfinite(mapped.scores.joint).sum())
     faded = f" Colours fade where explainable variance is below {FULL_EV:g}." if map_state.current().fade else ""
     return (
-        f"{what} on held-out data{mean}; {fitted:,} of {mapped.voxels.n_voxels:,} voxels were fitted, the others are "
-        f"clear.{region}{faded} {mapped.geometry.space}."
+        f"{what[shown.choices.map]} on held-out data{mean}; {fitted:,} of {mapped.voxels.n_voxels:,} voxels were "
+        f"fitted, the others are clear.{region}{faded} {mapped.geometry.space}."
     )
 
 
@@ -198,6 +231,7 @@ def _draw(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str | Non
 
 
 def _below_map(shown: Shown, layers: Shown, mapped: Mapped, looked: map_state.MapLook) -> None:
+    parts_view.panel(shown, layers)
     voxel_card.draw(shown, layers, mapped.regions, looked)
     region_ways.draw(shown.choices.region, mapped.regions, looked)
 
@@ -209,7 +243,7 @@ def _draw_plain(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str
     )
     looked = map_state.of_voxels(map_state.current(), mapped.voxels.n_voxels, "plain")
     view = MapView(look.theme(), looked.names, highlight, looked.voxel, height=HEIGHT)
-    ground = cached.ground(mapped.voxels, mapped.geometry, mapped.regions)
+    ground = cached_maps.ground(mapped.voxels, mapped.geometry, mapped.regions)
     outlined = _outlined(shown, mapped.geometry)
     figure = flatmap_figure(outlined, mapped.painting(shown), mapped.scores, label, view, ground)
     figure.update_layout(uirevision=f"{shown.choices.data}")
@@ -237,6 +271,7 @@ def _table(mapped: Mapped) -> pd.DataFrame:
     for name, mask in mapped.regions.items():
         names[mask] = np.where(names[mask] == "", name, names[mask] + ", " + name)
     table = table.assign(region=names, r2_joint=s.joint, r2_split_a=s.a, r2_split_b=s.b)
+    table = table if mapped.parts is None else table.assign(**mapped.parts.by_name())
     return table[np.isfinite(s.joint)]
 
 

@@ -8,7 +8,7 @@ from itertools import permutations
 
 import numpy as np
 
-from brivl.app import cached
+from brivl.app import cached_maps
 from brivl.app.asking import Shown, look_up
 from brivl.app.state import ALL, Choices
 from brivl.core.encoding.presets import PRESETS
@@ -27,10 +27,14 @@ class MapSet:
     title: str  # what tells it from the question
     shown: Shown
 
+    def at_all_layers(self) -> Shown:
+        """Every layer that has been fitted."""
+        return look_up(self.shown.choices, self.shown.known, self.shown.choices.layers)
+
     def packed(self, layers: Shown | None = None) -> Packed:
         """Its scores as the browser takes them; `layers`: every layer that has been fitted, if looked up before."""
-        layers = layers or look_up(self.shown.choices, self.shown.known, self.shown.choices.layers)
-        return cached.browser_scores(layers.answers, self.shown.names)
+        layers = layers or self.at_all_layers()
+        return cached_maps.browser_scores(layers.answers, self.shown.names)
 
 
 def key_of(choices: Choices) -> str:

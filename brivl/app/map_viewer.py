@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from brivl.app import cached, look, map_state, state
+from brivl.app import cached, cached_maps, look, map_state, parts_view, state
 from brivl.app.asking import Shown, look_up
 from brivl.app.demo import answer
 from brivl.app.limits import shared_limit
@@ -19,6 +19,7 @@ from brivl.app.viewer import component
 from brivl.backend.places import BRAIN, region_choices
 from brivl.backend.solids import has_solid
 from brivl.core.records import FlatmapGeometry, Voxels
+from brivl.core.variance_parts import PARTS
 from brivl.viz.map_payload import RegionMasks
 from brivl.viz.painting import MapScores
 from brivl.viz.style import MEASURED, FigureLabel, theme_of
@@ -45,7 +46,7 @@ def draw(on_map: OnMap, label: FigureLabel, below: Below) -> None:
     """The viewer, and what `below` draws for the kept voxel or area; only they follow a click, not the page."""
     shown, voxels = on_map.shown, on_map.voxels
     regions = RegionMasks(on_map.scores.rois, region_choices(voxels, shown.choices.region))
-    ground = cached.browser_ground(voxels, on_map.geometry, regions)
+    ground = cached_maps.browser_ground(voxels, on_map.geometry, regions)
     sets = map_sets(shown, voxels)
     map_state.keep(map_state.of_voxels(map_state.current(), voxels.n_voxels, ground.id))
     component.send(ground, "ground")
@@ -54,16 +55,31 @@ def draw(on_map: OnMap, label: FigureLabel, below: Below) -> None:
     packed = {each.key: each.packed(layers if each is sets[0] else None) for each in sets if each.key in wanted}
     for key, part in packed.items():
         component.send(part, f"scores {key}")
-    listed = [{"key": e.key, "title": e.title, "values": packed[e.key].id if e.key in packed else None} for e in sets]
+    alone = {sets[0].key: _send_alone(layers, sets[0].key)} | {
+        each.key: _send_alone(each.at_all_layers(), each.key) for each in sets[1:] if each.key in wanted
+    }
+    listed = [
+        {"key": e.key, "title": e.title, "values": packed[e.key].id if e.key in packed else None,
+         "alone": alone.get(e.key)} for e in sets
+    ]  # fmt: skip
     sent = {"ground": ground.id, "sets": listed, "solid": _send_solid(voxels)}
     _viewer(on_map, label, sent, lambda looked: below(layers, looked))
     if has_solid(voxels) and sent["solid"] is None:
         _offer_solid(on_map)
 
 
+def _send_alone(layers: Shown, key: str) -> str | None:
+    """Id of R² of each model alone, None where it is not known or not asked for."""
+    packed = parts_view.packed_alone(layers)
+    if packed is None:
+        return None
+    component.send(packed, f"alone {key}")
+    return packed.id
+
+
 def _send_solid(voxels: Voxels) -> str | None:
     """Id of the surfaces in space, None where there are none."""
-    solid = cached.browser_solid(voxels) if has_solid(voxels) else None
+    solid = cached_maps.browser_solid(voxels) if has_solid(voxels) else None
     if solid is None:
         return None
     component.send(solid, "solid")
@@ -74,7 +90,7 @@ def _offer_solid(on_map: OnMap) -> None:
     """For maps prepared before there were surfaces in space."""
     task = {"task": "flatmap", "store": str(cached.store().root), "dataset": on_map.shown.choices.data,
             "subject": on_map.shown.subjects[0]}  # fmt: skip
-    if answer(task, lambda: cached.browser_solid(on_map.voxels), button="Prepare the 3-D view") is not None:
+    if answer(task, lambda: cached_maps.browser_solid(on_map.voxels), button="Prepare the 3-D view") is not None:
         st.rerun()
 
 
@@ -138,7 +154,11 @@ def _take(on_map: OnMap) -> None:
     st.session_state[SEQ] = news.get("seq", 0)
     before = {pane.set for pane in map_state.current().panes}
     map_state.keep(_by_hand(map_state.from_browser(view), on_map))
-    if {pane.set for pane in map_state.current().panes} - before:  # their scores are sent by the page
+    panes = map_state.current().panes
+    new_parts = any(pane.map in PARTS for pane in panes) and not st.session_state.get(parts_view.ASKED)
+    if new_parts:
+        st.session_state[parts_view.ASKED] = True
+    if new_parts or {pane.set for pane in panes} - before:  # their scores are sent by the page
         st.session_state[WHOLE_PAGE] = True
     asked = replace(choices, **asked_by(view, choices))
     if asked != choices:

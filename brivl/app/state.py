@@ -12,6 +12,7 @@ from brivl.backend.known import Known
 from brivl.backend.places import BRAIN, ORDERS, Order
 from brivl.backend.plate import RESULT
 from brivl.core.encoding.presets import PRESETS
+from brivl.core.variance_parts import PARTS
 from brivl.data.phantom_movie import NAME as PHANTOM_MOVIE
 from brivl.models.feature_model import POOLINGS
 
@@ -19,7 +20,7 @@ ALL = "All"
 DEFAULT_POOLING = "default"
 FIELDS = ("data", "a", "b", "layer", "subject", "region", "preset", "pooling", "map", "level", "order")
 OF_DATASET = ("a", "b", "layer", "subject", "region", "level")  # what another dataset may not have
-MAPS = ("joint", "a", "b", "pair", "difference", "best")
+MAPS = ("joint", "a", "b", "pair", "difference", "best", *PARTS)
 KEPT = "question"  # in the session: the raw fields, strings as in the URL
 CAME_BY_URL = "came by url"
 

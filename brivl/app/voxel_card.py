@@ -13,6 +13,7 @@ from brivl.app import cached, look
 from brivl.app.asking import Shown
 from brivl.app.demo import answer
 from brivl.app.map_state import MapLook
+from brivl.app.parts_view import parts_of
 from brivl.app.viewer import component
 from brivl.backend.map_scores import by_layer, mean_variance
 from brivl.backend.places import BRAIN, coordinates
@@ -167,6 +168,11 @@ def facts(card: OnCard, course: Course | None) -> list[Fact]:
     said.append(("best layer", _best(layer_values(card)), ""))
     if np.isfinite(weights[0]):
         said.append((f"band weights, {a} : {b}", f"{number(weights[0], 2)} : {number(weights[1], 2)}", ""))
+    parts = parts_of(card.shown)
+    if parts is not None:
+        means = {kind: _mean(values[card.inside]) for kind, values in parts.by_name().items()}
+        said += [(f"only {a}", number(means["unique_a"]), ""), (f"only {b}", number(means["unique_b"]), ""),
+                 ("shared", number(means["shared"]), "")]  # fmt: skip
     if course is not None and course.info["n_voxels"] > 1:
         said.append((f"joint {R2} of their mean", number(course.info["r2_joint"]), ""))
     return said + _planted(card)

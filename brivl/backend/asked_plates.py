@@ -8,20 +8,29 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from brivl.backend.alone import fit_alone
 from brivl.backend.features import Progress, silent
 from brivl.backend.fit import Answer, FitRequest, fit
 from brivl.backend.flatmaps import make_flatmap, own_flatmap
 from brivl.backend.inference import Asked as Within
 from brivl.backend.inference import Inference, infer, known_inference
 from brivl.backend.known import Known, look_at
-from brivl.backend.map_scores import mean_scores
+from brivl.backend.map_scores import mean_rows, mean_scores
 from brivl.backend.page_layers import layers_caption, layers_finding, mean_table
 from brivl.backend.page_regions import region_parts, region_question
 from brivl.backend.places import NOUNS, checked_level, coordinates, levels_of, masks_of
 from brivl.backend.plate import Key, Plate
 from brivl.backend.subjects import SubjectFacts, keep_facts
-from brivl.core.findings import joint_headline, layer_headline, voxel_headline
+from brivl.core.findings import (
+    joint_headline,
+    layer_headline,
+    part_title,
+    part_words,
+    parts_headline,
+    voxel_headline,
+)
 from brivl.core.numbers import round_limit
+from brivl.core.variance_parts import PARTS, variance_parts
 from brivl.data.dataset import check_subject
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
@@ -29,7 +38,7 @@ from brivl.viz.style import R2, FigureLabel
 
 ALL = "all"
 SETTINGS = ("pooling", "map", "level", "order", "scale")  # that a link holds
-MAPS = ("joint", "a", "b", "pair", "difference")
+MAPS = ("joint", "a", "b", "pair", "difference", *PARTS)
 
 
 @dataclass(frozen=True)
@@ -143,15 +152,32 @@ def _flatmap(found: _Found) -> Plate:
     joint, a, b = mean_scores([answer.result for answer in found.answers.values()])
     regions = masks_of(voxels, "roi" if voxels.rois else "region") if levels_of(voxels) else {}
     scores = MapScores(joint, a, b, found.names, regions)
-    painting = _painting(kind, geometry, scores)
-    if kind == "joint":
+    parts = _parts(found) if kind in PARTS else {}
+    painting = _part_painting(kind, geometry, scores, parts) if parts else _painting(kind, geometry, scores)
+    if parts:
+        headline = parts_headline(found.layer, found.names, parts, found.who)
+    elif kind == "joint":
         headline = joint_headline(found.layer, joint, found.who)
     else:
         headline = voxel_headline(found.layer, found.names, a, b, found.who)
     label = found.label(headline, _map_caption(kind, found, joint, geometry.space))
     stem = f"flatmap_{kind}_layer{found.layer:02d}_{subject if len(found.subjects) == 1 else 'All'}"
-    table = _voxel_table(found, scores)
+    table = _voxel_table(found, scores, parts)
     return found.plate(stem, label, table, lambda page: flatmap_page(geometry, painting, label, page))
+
+
+def _parts(found: _Found) -> dict[str, np.ndarray]:
+    """Unique and shared parts, mean over subjects; each model is fitted alone where that is missing."""
+    alone = mean_rows([fit_alone(found.store, answer.request) for answer in found.answers.values()])
+    joint = mean_scores([answer.result for answer in found.answers.values()])[0]
+    return variance_parts(joint, alone).by_name()
+
+
+def _part_painting(kind: str, geometry: object, scores: object, parts: Mapping[str, np.ndarray]) -> object:
+    from brivl.viz.painting import paint_value
+
+    limit = round_limit(np.concatenate([scores.a, scores.b]))
+    return paint_value(geometry, scores, parts[kind], ((0.0, limit), part_title(kind, scores.names)))
 
 
 def _painting(kind: str, geometry: object, scores: object) -> object:
@@ -176,6 +202,7 @@ def _map_caption(kind: str, found: _Found, joint: np.ndarray, space: str) -> str
         "joint": f"Joint {R2} of both models", "a": f"Split {R2} of {a}", "b": f"Split {R2} of {b}",
         "pair": f"Split {R2} of {a} (to the right in the legend) and of {b} (upwards)",
         "difference": f"Split {R2} of {a} minus that of {b}",
+        **{part: part_words(part, (a, b)) for part in PARTS},
     }[kind]  # fmt: skip
     n = len(found.subjects)
     mean = f", mean over the subjects in whom a voxel was fitted ({n})" if n > 1 else ""
@@ -184,7 +211,7 @@ def _map_caption(kind: str, found: _Found, joint: np.ndarray, space: str) -> str
     return f"{what} on held-out data{mean}; {count}, the others are clear. {space}."
 
 
-def _voxel_table(found: _Found, scores: object) -> pd.DataFrame:
+def _voxel_table(found: _Found, scores: object, parts: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """One row per fitted voxel."""
     voxels = found.facts[found.subjects[0]].voxels
     table = pd.DataFrame(np.asarray(voxels.ijk), columns=["i", "j", "k"])
@@ -192,7 +219,7 @@ def _voxel_table(found: _Found, scores: object) -> pd.DataFrame:
     mm = coordinates(voxels)
     if mm is not None:
         table[["x_mm", "y_mm", "z_mm"]] = np.round(mm, 2)
-    table = table.assign(r2_joint=scores.joint, r2_split_a=scores.a, r2_split_b=scores.b)
+    table = table.assign(r2_joint=scores.joint, r2_split_a=scores.a, r2_split_b=scores.b, **parts)
     return table[np.isfinite(scores.joint)]
 
 

@@ -14,7 +14,12 @@ from brivl.viz.packing import Packed
 
 def mean_scores(results: Sequence[EncodingResult]) -> np.ndarray:
     """(3, n_voxels) joint, A, B: mean over the results in which a voxel was fitted, NaN where in none."""
-    stacked = np.stack([np.vstack([r.r2_joint[None], r.r2_split]) for r in results]).astype(float)
+    return mean_rows([np.vstack([r.r2_joint[None], r.r2_split]) for r in results])
+
+
+def mean_rows(each: Sequence[np.ndarray]) -> np.ndarray:
+    """(n_rows, n_voxels): mean over those of the arrays in which a value is known, NaN where in none."""
+    stacked = np.stack(each).astype(float)
     fitted = np.isfinite(stacked)
     total = np.where(fitted, stacked, 0).sum(0)
     return np.divide(total, fitted.sum(0), out=np.full(total.shape, np.nan), where=fitted.any(0))

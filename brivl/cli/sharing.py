@@ -53,7 +53,11 @@ def _add_bundle(verbs: argparse._SubParsersAction) -> None:
     p.add_argument("--page", default="layers", help="layers (default), flatmap or regions")
     p.add_argument("--preset", default="strict", help="strict (default) or paper")
     p.add_argument("--pooling", choices=["cls", "mean"], help="token pooling")
-    p.add_argument("--map", default="", help="of the page flatmap: joint (default), a, b, pair or difference")
+    p.add_argument(
+        "--map",
+        default="",
+        help="of the page flatmap: joint (default), a, b, pair, difference, unique_a, unique_b, shared",
+    )
     p.add_argument("--level", default="", help="of the page regions: roi, area, merged, region, aal3 or hcp")
     p.add_argument("--order", default="", help="of the page regions: anatomical (default), p, effect or name")
     p.add_argument("--scale", default="", help="of the page regions: ceiling, R2 over the noise ceiling")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -134,6 +134,35 @@ def joint_headline(layer: int, joint: np.ndarray, who: str) -> str:
         f"Layer {layer}: both models together explain {number(float(joint.mean()), 2)} R² on average, "
         f"more than nothing in {positive:,} of {joint.size:,} voxels ({who})"
     )
+
+
+def parts_headline(layer: int, names: tuple[str, str], parts: Mapping[str, np.ndarray] | None, who: str) -> str:
+    """How the joint R² divides into what only one model explains and what both can; parts as `VarianceParts.by_name`,
+    None where the models were not fitted alone."""
+    a, b = names
+    if parts is None or not np.isfinite(parts["shared"]).any():
+        return f"Layer {layer}: what only {a} or only {b} explains is not known until each is fitted alone ({who})"
+    means = {kind: number(float(np.nanmean(values, dtype=float)), 2) for kind, values in parts.items()}
+    joint = number(float(np.nanmean(sum(parts.values()), dtype=float)), 2)
+    return (
+        f"Layer {layer}: of a joint R² of {joint} on average, {means['unique_a']} is explained only by {a}, "
+        f"{means['unique_b']} only by {b}, and {means['shared']} by either ({who})"
+    )
+
+
+def part_words(kind: str, names: tuple[str, str]) -> str:
+    """A part of R² in the words of a caption, with its equation."""
+    a, b = names
+    return {
+        "unique_a": f"R² that only {a} explains: joint R² minus that of {b} alone",
+        "unique_b": f"R² that only {b} explains: joint R² minus that of {a} alone",
+        "shared": f"R² that either model explains: R² of {a} alone plus R² of {b} alone minus joint R²",
+    }[kind]
+
+
+def part_title(kind: str, names: tuple[str, str]) -> str:
+    """Of a colour bar."""
+    return {"unique_a": f"R², {names[0]} only", "unique_b": f"R², {names[1]} only", "shared": "R², shared"}[kind]
 
 
 def largest_difference(names: tuple[str, str], comparison: RegionComparison, quantity: str = "R²") -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+PARTS = ("unique_a", "unique_b", "shared")
+
 
 @dataclass(frozen=True)
 class VarianceParts:

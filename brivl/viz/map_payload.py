@@ -77,6 +77,15 @@ def scores_payload(
     return pack(meta, arrays)
 
 
+def alone_payload(by_layer: Mapping[int, np.ndarray]) -> Packed:
+    """R² of each model alone (2, n_voxels) of each layer that has it, in half precision."""
+    layers = sorted(by_layer)
+    stacked = np.stack([by_layer[layer] for layer in layers]).astype(np.float32)
+    halves = np.clip(stacked, -MOST, MOST).astype(np.float16)
+    meta = {"kind": "alone", "layers": layers, "n_voxels": stacked.shape[2]}
+    return pack(meta, {"a": halves[:, 0], "b": halves[:, 1]})
+
+
 def _bytes(colours: np.ndarray) -> np.ndarray:
     return np.rint(colours * 255).astype(np.uint8)
 

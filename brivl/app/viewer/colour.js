@@ -14,6 +14,9 @@ export function styleOf(kind, [a, b], limits) {
       mode: "diverging", mixOf: [1, -1], limits: [-limits.difference, limits.difference],
       title: `Split R², ${a} − ${b}`, scale: "difference",
     },
+    unique_a: { ...one, mixOf: [1, -1], title: `R² of ${a} only` },
+    unique_b: { ...one, mixOf: [1, -1], title: `R² of ${b} only` },
+    shared: { ...one, mixOf: [1, -1], title: "R² shared by both" },
     best: { mode: "classes", mixOf: [1, 0], limits: [0, 1], title: "Best layer (joint R²)", scale: null },
   }[kind];
 }

@@ -1,5 +1,8 @@
 // The row of controls over the maps, and the heads of panes.
 
+import { PARTS } from "./scores.js";
+
+const PART_NAMES = { unique_a: (a) => `Only ${a}`, unique_b: (_, b) => `Only ${b}`, shared: () => "Shared" };
 const MAPS = { joint: "Joint", a: null, b: null, pair: "Both", difference: "Difference", best: "Best layer" };
 const TOOLS = { pan: "Move", box: "Box", lasso: "Lasso" };
 
@@ -53,6 +56,7 @@ export class Controls {
   constructor(parent, viewer) {
     const bar = make("div", parent, { className: "controls" });
     this.map = choice(bar, "Map", Object.fromEntries(Object.entries(MAPS).map(([k, v]) => [k, v ?? k])), (v) => viewer.setMap(v));
+    this.parts = choice(bar, "Unique and shared parts of R²", Object.fromEntries(PARTS.map((k) => [k, k])), (v) => viewer.setMap(v));
     const layer = make("label", bar, { className: "layer" });
     make("span", layer, {}, "Layer");
     this.slider = make("input", layer, { type: "range", step: 1, oninput: () => viewer.setLayerAt(Number(this.slider.value)) });
@@ -76,7 +80,9 @@ export class Controls {
     const [a, b] = scores.meta.names;
     this.map.name("a", a);
     this.map.name("b", b);
+    for (const [kind, name] of Object.entries(PART_NAMES)) this.parts.name(kind, name(a, b));
     this.map.set(viewer.map);
+    this.parts.set(viewer.map);
     this.slider.max = scores.layers.length - 1;
     this.slider.value = scores.layers.indexOf(viewer.layer);
     this.slider.parentElement.style.display = scores.layers.length > 1 ? "" : "none";
@@ -115,7 +121,8 @@ export class PaneHead {
     this.set.select.style.display = viewer.sets.length > 1 ? "" : "none";
     this.layer.set(scores.layers.map((l) => [String(l), `layer ${l}`]), String(layer));
     this.layer.select.disabled = map === "best";
-    this.map.set(Object.entries(MAPS).map(([k, v]) => [k, v ?? (k === "a" ? a : b)]), map);
+    const parts = Object.entries(PART_NAMES).map(([k, name]) => [k, name(a, b)]);
+    this.map.set([...Object.entries(MAPS).map(([k, v]) => [k, v ?? (k === "a" ? a : b)]), ...parts], map);
   }
 }
 

@@ -3,7 +3,7 @@
 import { readHeader, unpack } from "./bytes.js";
 import { Card } from "./card.js";
 import { Ground } from "./ground.js";
-import { Scores } from "./scores.js";
+import { Alone, Scores } from "./scores.js";
 import { Solid } from "./solid.js";
 import { Viewer } from "./viewer.js";
 
@@ -27,7 +27,7 @@ function keep(bytes) {
   const at = slot(readHeader(bytes).id);
   if (at.filled) return;
   at.filled = true;
-  const make = { solid: (packed) => new Solid(packed), ground: (packed) => new Ground(packed), scores: (packed) => new Scores(packed), course: (packed) => packed };
+  const make = { solid: (packed) => new Solid(packed), ground: (packed) => new Ground(packed), scores: (packed) => new Scores(packed), alone: (packed) => new Alone(packed), course: (packed) => packed };
   at.resolve(unpack(bytes).then((packed) => make[packed.meta.kind](packed)));
 }
 
@@ -40,8 +40,12 @@ async function showCard(card, data) {
 
 async function show(viewer, data, tell) {
   const turn = (viewer.turn = (viewer.turn ?? 0) + 1);
-  const [ground, solid, ...scores] = await Promise.all([data.ground, data.solid, ...data.sets.map((s) => s.values).filter(Boolean)].map((id) => (id ? slot(id).made : null)));
-  if (viewer.turn === turn) viewer.update(data, ground, solid, scores, tell);
+  const made = (ids) => Promise.all(ids.map((id) => (id ? slot(id).made : null)));
+  const sent = data.sets.filter((s) => s.values);
+  const [[ground, solid], scores, alone] = await Promise.all([
+    made([data.ground, data.solid]), made(sent.map((s) => s.values)), made(sent.map((s) => s.alone)),
+  ]);
+  if (viewer.turn === turn) viewer.update(data, ground, solid, scores, alone, tell);
 }
 
 function complain(parentElement, error) {

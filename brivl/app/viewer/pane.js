@@ -60,8 +60,8 @@ export class Pane {
     const { ground } = this;
     this.style = styleOf(map, scores.meta.names, limits);
     this.root.classList.toggle("in-space", !this.flat);
-    if (!this.flat) return this._paintSolid(scores, map === "best" ? "best" : layer, options);
-    const pairs = scores.onMap(ground, map === "best" ? "best" : layer);
+    if (!this.flat) return this._paintSolid(scores, map, map === "best" ? "best" : layer, options);
+    const pairs = scores.onMap(ground, map === "best" ? "best" : layer, false, map);
     if (this.pixels?.length !== ground.height * ground.width) this.pixels = new Uint32Array(ground.height * ground.width);
     colourCells(this.pixels, this._curvature(options.theme), ground.cells, pairs, {
       style: this.style, colours: this._colours(scores), opacity: this._opacity(ground, scores, options), grey: options.theme.negative,
@@ -73,7 +73,7 @@ export class Pane {
   get flat() { return this.viewer.shape === "flat"; }
 
   /** Colour the surface in space. */
-  _paintSolid(scores, layer, options) {
+  _paintSolid(scores, map, layer, options) {
     const { solid, shape } = this.viewer;
     this.space ??= new SolidView(this.spaceCanvas);
     const byRegion = shape === "regions";
@@ -81,7 +81,7 @@ export class Pane {
     const under = this._kept("skin", `${solid.id} ${sulcus} ${gyrus}`, () =>
       Uint32Array.from(solid.shade, (x) => greyBetween(sulcus, gyrus, x / 255)));
     this.skin2 = this.skin2?.length === solid.n ? this.skin2 : new Uint32Array(solid.n);
-    colourCells(this.skin2, under, solid.all, scores.onMap(solid, layer, byRegion), {
+    colourCells(this.skin2, under, solid.all, scores.onMap(solid, layer, byRegion, map), {
       style: this.style, colours: this._colours(scores), opacity: byRegion ? this._regionOpacity(solid, options) : this._opacity(solid, scores, options),
       grey: options.theme.negative,
     });

@@ -1,8 +1,30 @@
 // Split R² of both models for every cached layer of one question, and what is worked out from them.
 
 import { fromHalf } from "./bytes.js";
+import { MISSING } from "./ground.js";
 
 const MOST_CELLS = 16; // maps by cell
+export const PARTS = ["unique_a", "unique_b", "shared"];
+
+/** R² of each model alone, by layer. */
+export class Alone {
+  constructor({ id, meta, arrays }) {
+    Object.assign(this, { id, layers: meta.layers, nVoxels: meta.n_voxels });
+    this.bits = { a: arrays.a, b: arrays.b };
+    this.kept = new Map();
+  }
+
+  /** {a, b} Float32Array by voxel; null for a layer that was not fitted alone. */
+  layer(number) {
+    const row = this.layers.indexOf(number);
+    if (row < 0) return null;
+    if (!this.kept.has(number)) {
+      const part = (bits) => fromHalf(bits.subarray(row * this.nVoxels, (row + 1) * this.nVoxels));
+      this.kept.set(number, { a: part(this.bits.a), b: part(this.bits.b) });
+    }
+    return this.kept.get(number);
+  }
+}
 
 export class Scores {
   constructor({ id, meta, arrays }) {
@@ -25,12 +47,38 @@ export class Scores {
     return this.kept.get(number);
   }
 
+  /**
+   * {a, b} by voxel that a kind of map is made of: split R², or for a part the two whose difference it is; null where
+   * the models were not fitted alone at this layer.
+   */
+  pairOf(kind, layer) {
+    const split = this.layer(layer);
+    if (!PARTS.includes(kind)) return split;
+    const alone = this.alone?.layer(layer);
+    if (!alone) return null;
+    const joint = split.a.map((a, v) => a + split.b[v]);
+    if (kind === "shared") return { a: alone.a.map((a, v) => a + alone.b[v]), b: joint };
+    return { a: joint, b: kind === "unique_a" ? alone.b : alone.a };
+  }
+
+  /** Value of a part at a voxel, NaN where it is not known. */
+  part(kind, layer, voxel) {
+    const split = this.layer(layer);
+    const alone = this.alone?.layer(layer);
+    if (!alone) return NaN;
+    const joint = split.a[voxel] + split.b[voxel];
+    if (kind === "shared") return alone.a[voxel] + alone.b[voxel] - joint;
+    return joint - (kind === "unique_a" ? alone.b : alone.a)[voxel];
+  }
+
   /** Pairs (a, b) by cell of a map at a layer, or (place, margin) for "best"; byRegion: means over AAL regions. */
-  onMap(ground, layer, byRegion = false) {
-    const key = `${ground.id} ${layer} ${byRegion}`;
-    if (byRegion && !this.cells.has(key)) this.cells.set(key, ground.byRegion(this, layer));
+  onMap(ground, layer, byRegion = false, kind = "") {
+    const part = PARTS.includes(kind) ? `${kind} ${this.alone?.id}` : "";
+    const key = `${ground.id} ${layer} ${byRegion} ${part}`;
+    if (part && !this.cells.has(key) && !this.alone?.layer(layer)) return new Float32Array(2 * ground.n).fill(MISSING);
+    if (byRegion && !this.cells.has(key)) this.cells.set(key, ground.byRegion(this, layer, kind));
     if (!this.cells.has(key)) {
-      const { a, b } = layer === "best" ? {} : this.layer(layer);
+      const { a, b } = layer === "best" ? {} : this.pairOf(kind, layer);
       const best = layer === "best" ? this.bestLayer() : null;
       this.cells.set(key, best ? ground.leadingCells(best.place, best.margin) : ground.toCells([a, b]));
       for (const old of [...this.cells.keys()].slice(0, Math.max(0, this.cells.size - MOST_CELLS))) this.cells.delete(old);

@@ -110,8 +110,8 @@ export class Solid extends Cells {
   }
 
   /** Pairs by vertex, each the means of its region; for the best layer (place, margin) of the region's means. */
-  byRegion(scores, layer) {
-    const [a, b] = layer === "best" ? this._bestOfRegions(scores) : Object.values(this.regionMeans(scores.layer(layer)));
+  byRegion(scores, layer, kind) {
+    const [a, b] = layer === "best" ? this._bestOfRegions(scores) : Object.values(this.regionMeans(scores.pairOf(kind, layer)));
     const pairs = new Float32Array(2 * this.n).fill(MISSING);
     for (let i = 0; i < this.n; i++) {
       const r = this.region[i];

@@ -6,7 +6,7 @@ import { ZOOM, onKey } from "./keys.js";
 import { Pane } from "./pane.js";
 import { cardOf, readOut } from "./readout.js";
 import { Scale } from "./scale.js";
-import { number } from "./scores.js";
+import { PARTS, number } from "./scores.js";
 
 const SETTLED = { click: 0, select: 0, layer: 450, map: 150, look: 700 }; // ms until Python hears of a change
 const STEPS = [0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1];
@@ -60,9 +60,10 @@ export class Viewer {
   // From Python
 
   /** Show what Python says: {seq, theme, sets, view, ...}; its view counts unless news of ours are on their way. */
-  update(data, ground, solid, scores, tell) {
+  update(data, ground, solid, scores, alone, tell) {
     Object.assign(this, { solid, sets: data.sets, theme: data.theme, data, tell });
     const fresh = this.ground !== ground;
+    scores.forEach((each, i) => { each.alone = alone[i]; });
     if (!this.ground) this.seq = this.sent = data.seq;
     Object.assign(this, { ground, all: new Map(data.sets.filter((s) => s.values).map((s, i) => [s.key, scores[i]])) });
     if (fresh || data.seq >= this.sent) this._take(data.view);
@@ -157,11 +158,17 @@ export class Viewer {
     shown.forEach(({ style: each, view: { scores } }, i) => {
       this.scales[i].set(each, { ...this.ground.luts, layers: this.layerColours(scores) }, scores.meta.names, scores.layers);
     });
-    this.note.textContent = this.shape === "regions"
-      ? "Each AAL region has the mean of its fitted voxels; subcortical regions lie below, enlarged." : "";
+    this.note.textContent = this._note();
     this.limitBox.style.display = style.scale ? "" : "none";
     this.limitBox.firstChild.textContent = style.scale ? `limit ${number(this.limits[style.scale])}` : "";
     this._inHand(this.picked ?? -1);
+  }
+
+  _note() {
+    const lacking = this.panes.find(({ view: { scores, map, layer } }) => PARTS.includes(map) && !scores.alone?.layer(layer));
+    if (lacking) return `The models were not fitted alone at layer ${lacking.view.layer}; a button below the map does so.`;
+    if (this.shape === "regions") return "Each AAL region has the mean of its fitted voxels; subcortical regions lie below, enlarged.";
+    return "";
   }
 
   layerColours(scores) {
@@ -194,8 +201,8 @@ export class Viewer {
 
   _inHand(voxel) {
     this.scales.forEach((scale, i) => {
-      const { scores, layer } = this.scaled[i].view;
-      const at = voxel >= 0 ? scores.layer(layer) : null;
+      const { scores, layer, map } = this.scaled[i].view;
+      const at = voxel >= 0 ? scores.pairOf(map, layer) : null;
       scale.point(at && { a: at.a[voxel], b: at.b[voxel] });
     });
     cancelAnimationFrame(this.curving);
