@@ -27,11 +27,16 @@ DESIGN = Design(None, N, 0, np.zeros(1, int), np.repeat(np.arange(60), 10))
 PRESET = replace(STRICT, n_ratios=7, n_inner=3, alphas=tuple(np.logspace(-2, 3, 6)))
 
 
-def parts_between(A: np.ndarray, B: np.ndarray, signal: np.ndarray) -> tuple[VarianceParts, np.ndarray]:
-    """Parts of voxels that answer with `signal` and noise; and joint R2."""
+def responses_of(signal: np.ndarray) -> Responses:
+    """Voxels that answer with `signal` and noise."""
     rng = np.random.default_rng(5)
     Y = (signal / signal.std(0) + NOISE * rng.standard_normal(signal.shape)).astype(np.float32)
-    responses = Responses(Y, None, Voxels("simulated", np.zeros((N_VOXELS, 3), int), (1, 1, 1), None))
+    return Responses(Y, None, Voxels("simulated", np.zeros((N_VOXELS, 3), int), (1, 1, 1), None))
+
+
+def parts_between(A: np.ndarray, B: np.ndarray, signal: np.ndarray) -> tuple[VarianceParts, np.ndarray]:
+    """Their parts, and joint R2."""
+    responses = responses_of(signal)
     joint, *alone = (encode(Xs, responses, DESIGN, PRESET).r2_joint for Xs in ([A, B], [A], [B]))
     return variance_parts(joint, np.stack(alone)), joint
 
@@ -58,6 +63,8 @@ def test_identical_models_have_nothing_of_their_own() -> None:
     assert np.abs(parts.unique_a).max() < 1e-4 and np.abs(parts.unique_b).max() < 1e-4
     assert joint.min() > 0.7
     np.testing.assert_allclose(parts.shared, joint, atol=1e-4)
+    split = encode([A, A.copy()], responses_of(A @ band(3)[:5, :1].repeat(N_VOXELS, 1)), DESIGN, PRESET).r2_split
+    np.testing.assert_allclose(split, np.stack([joint, joint]) / 2, atol=1e-4)
 
 
 def test_a_model_within_the_other() -> None:

@@ -1,4 +1,4 @@
-"""The surfaces of a subject's voxels in space, for voxels in MNI space."""
+"""The surfaces of a subject's voxels in space, for voxels in MNI space and of pycortex's S1."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ SOLID_VERSION = 1
 
 def has_solid(voxels: Voxels) -> bool:
     """Whether there are surfaces for these voxels."""
-    return voxels.flatmap == "fsaverage5" and voxels.affine is not None
+    return voxels.flatmap == "pycortex-S1" or (voxels.flatmap == "fsaverage5" and voxels.affine is not None)
+
+
+def is_prepared_by_fits(voxels: Voxels) -> bool:
+    """Whether a fit prepares the surfaces; those of S1, which take longer, are made when they are first asked for."""
+    return has_solid(voxels) and voxels.flatmap == "fsaverage5"
 
 
 def solid_key(voxels: Voxels) -> ArtifactKey:
@@ -22,10 +27,15 @@ def solid_key(voxels: Voxels) -> ArtifactKey:
 
 
 def make_solid(store: Store, voxels: Voxels) -> Solid:
-    """The surfaces, from the store or worked out (seconds) and kept. DataError for voxels without an affine."""
+    """The surfaces, from the store or worked out (seconds) and kept. DataError for voxels without a place."""
 
     def compute() -> tuple[dict, dict]:
-        from brivl.data.fsaverage_solid import fsaverage5_solid  # here: pages, which only look up, need no nilearn
+        # Imports stand here since pages, which only look up, need neither pycortex nor nilearn.
+        if voxels.flatmap == "pycortex-S1":
+            from brivl.data.s1_solid import s1_solid
+
+            return to_arrays(s1_solid(voxels)), {"space": voxels.space}
+        from brivl.data.fsaverage_solid import fsaverage5_solid
 
         return to_arrays(fsaverage5_solid(voxels)), {"space": voxels.space}
 

@@ -22,7 +22,7 @@ from brivl.backend.generation import imagine_task
 from brivl.backend.inference import infer_each_task, infer_task
 from brivl.backend.region_images import drive_task
 from brivl.backend.retrieval import recall_task, retrieve_task
-from brivl.backend.solids import has_solid, make_solid
+from brivl.backend.solids import has_solid, is_prepared_by_fits, make_solid
 from brivl.backend.subjects import keep_facts, known_facts
 from brivl.backend.sweep import run_sweep, workers_for
 from brivl.backend.voxel_captions import voxel_caption_task
@@ -72,7 +72,7 @@ def _prepare(store: Store, name: str, subject: str, progress: Progress) -> None:
     voxels = (known_facts(store, dataset, subject) or keep_facts(store, dataset, subject)).voxels
     if not is_flatmap_ready(store, voxels):
         make_flatmap(store, voxels, own_flatmap(dataset, subject))
-    if has_solid(voxels):
+    if is_prepared_by_fits(voxels):
         make_solid(store, voxels)
 
 
@@ -81,6 +81,9 @@ def _flatmap(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     store = Store(Path(request["store"]))
     progress(0, 1, "Preparing the flatmap")
     _prepare(store, request["dataset"], request["subject"], progress)
+    facts = known_facts(store, open_dataset(request["dataset"], store), request["subject"])
+    if facts is not None and has_solid(facts.voxels):
+        make_solid(store, facts.voxels)
     return {}
 
 

@@ -178,6 +178,15 @@ def load_s1(store_root: Path | None = None) -> S1Surfaces:
     )
 
 
+def load_s1_inflated(store_root: Path | None = None) -> np.ndarray:
+    """(n_vertices, 3) mm of the inflated surface, vertices as in `load_s1`."""
+    store = open_s1(store_root)
+    from cortex.database import Database
+
+    places, _ = Database(str(store)).get_surf(SUBJECT, "inflated", merge=True)
+    return places.astype(float)
+
+
 def _drawn_rois(overlay: Path) -> dict[str, list[np.ndarray]]:
     from cortex.svgoverlay import SVGOverlay
 

@@ -93,7 +93,7 @@ export class Controls {
     const regions = viewer.ground.meta.regions.filter((r) => r.filter).map((r) => [r.name, r.name]);
     this.region.set([["", "all voxels"], ...regions], viewer.region ?? "");
     this.region.select.style.display = regions.length ? "" : "none";
-    this.shape.set(this.shapes, viewer.shape);
+    this.shape.set(this.shapes.filter(([kind]) => kind !== "regions" || viewer.solid?.hasRegions), viewer.shape);
     this.shape.select.style.display = viewer.solid ? "" : "none";
     const sides = ["left", "right", "top", "front", "back", "below"].map((s) => [s, `from ${s === "top" ? "above" : s}`]);
     this.side.set([["", "seen from"], ...sides], "");

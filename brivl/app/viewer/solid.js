@@ -60,6 +60,7 @@ export class Solid extends Cells {
     super(arrays);
     Object.assign(this, { id, meta, faces: arrays.faces, region: arrays.region, aal: arrays.aal, shade: arrays.shade });
     this.leaderOf = this.leaders();
+    this.hasRegions = this.region.some((r) => r > 0);
     this.all = Uint32Array.from({ length: this.n }, (_, i) => i);
     this.cortexFaces = this.faces.findIndex((v) => v >= meta.n_cortex);
     if (this.cortexFaces < 0) this.cortexFaces = this.faces.length;

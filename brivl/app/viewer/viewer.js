@@ -88,7 +88,7 @@ export class Viewer {
     this.wanted = null;
     if (!this.all.has(this.set)) this.set = this.sets.find((s) => s.values).key;
     this.layer = this.scores.nearestLayer(this.layer);
-    if (!this.solid) this.shape = "flat";
+    if (!this.solid || (this.shape === "regions" && !this.solid.hasRegions)) this.shape = "flat";
   }
 
   get scores() { return this.all.get(this.set); }
