@@ -95,7 +95,7 @@ def effect(row: Mapping[str, Any]) -> str:
         parts.append(f"Of {row['n_silent']} voxels without signal {row['n_false_on']} instead of {row['n_false_off']}.")
     if row["difference_error_on"] is not None:
         on, off = row["difference_error_on"], row["difference_error_off"]
-        nearer = "" if on == off else f" ({'on' if on < off else 'off'} is nearer the truth)"
+        nearer = "" if number(on) == number(off) else f" ({'on' if on < off else 'off'} is nearer the truth)"
         parts.append(f"Error of A less B against what was planted: {_moved(row, 'difference_error')}{nearer}.")
     if row["silent_r2_on"] is not None:
         parts.append(f"R² where nothing was planted: {_moved(row, 'silent_r2')}.")
