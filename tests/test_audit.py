@@ -228,7 +228,7 @@ def test_in_words(found) -> None:
     assert "→" in table["joint R²"][0] and table["counted"][3] == "not applicable"
     assert len(baseline_table(found)) == 2 and "12 fitted voxels" in said(found)
     assert any("not applicable, because crops belong to pictures" in line for line in sentences(found))
-    assert headline(found).startswith("All of these at once: joint R²")
+    assert headline(found).startswith("All faults at once: joint R²")
 
 
 def test_guard_is_silent_where_no_folds_can_be_made(plain: str, store: Store) -> None:

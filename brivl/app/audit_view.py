@@ -99,7 +99,7 @@ def _show(found: Audit, known: Known, names: tuple[str, str]) -> None:
     _pairs(rows, ("off", "on"), names, label)
     look.caption(f"{FAULT_CAPTION} {said(found)}")
     _table(fault_table(found), names, "faults", found)
-    _explain({row["fault"]: effect(row) for row in found.faults})
+    _explain({row["fault"]: effect(row, names) for row in found.faults})
     _baselines(found, names, label)
     _leaks(found)
 
@@ -142,7 +142,7 @@ def _explain(effects: Mapping[str, str]) -> None:
     """Each fault: what it is, where the published protocol has it, what it does here."""
     st.subheader("The faults, one by one", anchor=False)
     for fault in FAULTS.values():
-        look.caption(f"{fault.title}. {fault.what} {fault.source}")
+        st.markdown(f"**{fault.title}.** {fault.what} *{fault.source}*")
         if fault.name in effects:
             look.note(f"Here: {effects[fault.name]}")
 
@@ -157,8 +157,8 @@ def _baselines(found: Audit, names: tuple[str, str], label: FigureLabel) -> None
     for row in found.baselines:
         baseline = BASELINES[row["baseline"]]
         shuffled = row["alone_shuffled"]
-        also = "" if shuffled is None else f"; {number(shuffled)} with sentences dealt to folds at random"
-        look.small(f"{baseline.title}: {baseline.what} Alone {R2} {number(row['alone'])}{also}.")
+        also = "" if shuffled is None else f"; {number(round(shuffled, 4))} with sentences dealt to folds at random"
+        look.small(f"{baseline.title}: {baseline.what} Alone {R2} {number(round(row['alone'], 4))}{also}.")
 
 
 def _leaks(found: Audit) -> None:

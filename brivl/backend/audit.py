@@ -22,7 +22,7 @@ from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 from brivl.store.keys import ArtifactKey
 
-KIND, ROWS_VERSION = "audit", 2
+KIND, ROWS_VERSION = "audit", 3
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ UNCORRECTED = Fault(
     "The paper sorts 45 regions by the p of a paired t-test and corrects none (Fig. 6c).",
 )  # fmt: skip
 TOGETHER = Fault(
-    "together", "All of these at once",
+    "together", "All faults at once",
     "Every fault above that changes a score, at the same time, as published.",
     "The published protocol.",
 )  # fmt: skip

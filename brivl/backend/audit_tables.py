@@ -43,12 +43,12 @@ def baseline_table(found: Audit) -> pd.DataFrame:
 
 
 def _baseline(row: Mapping[str, Any]) -> dict[str, str]:
-    shown = {"baseline": row["title"], "alone": number(row["alone"])}
+    shown = {"baseline": row["title"], "alone": _r2(row["alone"])}
     if row["alone_shuffled"] is not None:
-        shown["alone, shuffled folds"] = number(row["alone_shuffled"])
+        shown["alone, shuffled folds"] = _r2(row["alone_shuffled"])
     return shown | {
         "joint": _pair(row["joint_without"], row["joint_with"]), "A": _pair(row["a_without"], row["a_with"]),
-        "B": _pair(row["b_without"], row["b_with"]), "the baseline": number(row["baseline_with"]),
+        "B": _pair(row["b_without"], row["b_with"]), "the baseline": _r2(row["baseline_with"]),
         "A less B": _pair(row["difference_without"], row["difference_with"]),
     }  # fmt: skip
 
@@ -80,13 +80,13 @@ def sentences(found: Audit) -> list[str]:
     return [f"{row['title']}: {effect(row)}" for row in found.faults]
 
 
-def effect(row: Mapping[str, Any]) -> str:
+def effect(row: Mapping[str, Any], names: tuple[str, str] = ("A", "B")) -> str:
     """What a fault does here, in a sentence or two."""
     if row["why_not"]:
         return f"not applicable, because {row['why_not']}."
-    parts = []
+    parts, less = [], f"{names[0]} less {names[1]}"
     if row["joint_change"] is not None:
-        moved = f"A less B from {number(row['difference_off'])} to {number(row['difference_on'])}"
+        moved = f"{less} from {_r2(row['difference_off'])} to {_r2(row['difference_on'])}"
         parts.append(f"joint R² {_moved(row, 'joint')}, {moved}.")
     if row["counted_as"] != "voxels":
         of = f" of {row['n_tested']:,}" if row["n_tested"] else ""
@@ -95,8 +95,8 @@ def effect(row: Mapping[str, Any]) -> str:
         parts.append(f"Of {row['n_silent']} voxels without signal {row['n_false_on']} instead of {row['n_false_off']}.")
     if row["difference_error_on"] is not None:
         on, off = row["difference_error_on"], row["difference_error_off"]
-        nearer = "" if number(on) == number(off) else f" ({'on' if on < off else 'off'} is nearer the truth)"
-        parts.append(f"Error of A less B against what was planted: {_moved(row, 'difference_error')}{nearer}.")
+        nearer = "" if _r2(on) == _r2(off) else f" ({'on' if on < off else 'off'} is nearer the truth)"
+        parts.append(f"Error of {less} against what was planted: {_moved(row, 'difference_error')}{nearer}.")
     if row["silent_r2_on"] is not None:
         parts.append(f"R² where nothing was planted: {_moved(row, 'silent_r2')}.")
     return " ".join(parts)
@@ -111,7 +111,7 @@ def in_text(table: pd.DataFrame, markdown: bool) -> str:
 
 
 def _moved(row: Mapping[str, Any], name: str) -> str:
-    return f"{number(row[f'{name}_on'])} instead of {number(row[f'{name}_off'])}"
+    return f"{_r2(row[f'{name}_on'])} instead of {_r2(row[f'{name}_off'])}"
 
 
 def _pair(off: float | None, on: float | None) -> str:
@@ -119,8 +119,13 @@ def _pair(off: float | None, on: float | None) -> str:
 
 
 def _count(value: float | None) -> str:
-    return f"{value:,}" if isinstance(value, int) else number(value)
+    return f"{value:,}" if isinstance(value, int) else _r2(value)
+
+
+def _r2(value: float | None) -> str:
+    """Four digits after the point are more than can be told apart."""
+    return number(float("nan") if value is None else round(value, 4))
 
 
 def _signed(value: float | None) -> str:
-    return "" if value is None else signed(value)
+    return "" if value is None else signed(round(value, 4))

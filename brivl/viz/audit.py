@@ -48,7 +48,7 @@ def pair_figure(scores: PairScores, label: FigureLabel, theme: ThemeName = "ligh
     rows = np.arange(len(scores.table))
     figure.update_yaxes(
         tickvals=rows, ticktext=scores.table["row"].tolist(), range=(len(rows) - 0.45, -0.55), ticks="",
-        showline=False, showgrid=False,
+        showline=False, showgrid=False, zeroline=False,
     )  # fmt: skip
     figure.update_xaxes(title=f"{R2} on held-out data, mean over voxels", tickformat="~g", zeroline=True)
     figure.update_layout(height=scores.height)
