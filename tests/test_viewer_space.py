@@ -104,6 +104,8 @@ def test_a_click_on_a_region_keeps_it_and_the_flat_map_outlines_it(browser: Any,
     assert view["region"] == "Two" and view["picked"] is None
     opacity = page.evaluate("Array.from(window.viewer().panes[0].opacity.value)")
     assert [round(v, 2) for v in opacity] == [0.35, 0.35, 1, 1, 0.35, 0.35, 0.35, 0.35]
+    colours = page.evaluate("Array.from(window.viewer().panes[0].skin2)")
+    assert [colour == 0xFF141414 for colour in colours] == [True, True, *[False] * 6], "around it, a dark edge"
     page.evaluate("window.viewer().setShape('flat')")
     page.wait_for_timeout(80)
     sides = np.array(page.evaluate("Array.from(window.viewer().panes[0].options.border)")).reshape(-1, 4)

@@ -18,8 +18,8 @@ DOT_COLUMNS = ("region", "subject", "joint", "a", "b")
 ROW = 30  # pixels per region
 SLOT = 0.2  # distance of a bar from the middle of its row, in rows
 TOP, BOTTOM = 72, 60  # pixels above and below the rows
-TEXT_PLACES = {2: (0.915, 1.0), 3: (0.83, 0.91, 1.0)}  # right edges of the columns in words, by their number
-BARS_END = {2: 0.84, 3: 0.76}
+TEXT_PLACES = {2: (0.915, 1.0), 3: (0.78, 0.875, 1.0)}  # right edges of the columns in words, by their number
+BARS_END = {2: 0.84, 3: 0.69}
 LIFT = 34  # pixels from the rows to the legend, room for the heads of p and q
 
 

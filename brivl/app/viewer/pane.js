@@ -11,6 +11,7 @@ const FADED = 0.35; // opacity outside the selection
 const FULL_EV = 0.5; // explainable variance from which colours are full
 const FAINTEST = 0.15; // opacity where nothing can be explained
 const SETTLE = 140; // ms without motion after which outlines are drawn again
+const EDGE = 0xff141414; // colour of a region's edge on a surface
 const CLICK = 4; // px that a click may wander
 const SLOW = 45; // ms a frame, above which the picture is coarser while it moves
 
@@ -85,6 +86,8 @@ export class Pane {
       style: this.style, colours: this._colours(scores), opacity: byRegion ? this._regionOpacity(solid, options) : this._opacity(solid, scores, options),
       grey: options.theme.negative,
     });
+    const edge = this._edgeOn(solid, byRegion, options);
+    for (const vertex of edge) this.skin2[vertex] = EDGE;
     this.space.setForm(solid, byRegion ? "pial" : shape, byRegion);
     this.space.setColours(this.skin2, byRegion || this.style.mode === "classes");
     this.drawSoon();
@@ -113,6 +116,15 @@ export class Pane {
       const rows = [inside && Float32Array.from(inside, (x) => (x ? 1 : FADED)), byEv && scores.ev.map(evOpacity)].filter(Boolean);
       const parts = rows.map((row) => cells.toCells([row]));
       return parts.length === 1 ? parts[0] : parts[0].map((x, p) => x * parts[1][p]);
+    });
+  }
+
+  /** Vertices around the chosen region, or the regions of the AAL view that lie within it. */
+  _edgeOn(solid, byRegion, { inside, chosen }) {
+    if (!inside) return [];
+    return this._kept("edge", `${solid.id} ${byRegion} ${chosen}`, () => {
+      const held = byRegion ? solid.regionsWithin(inside) : null;
+      return solid.edgeOf((v) => (held ? held.has(solid.region[v]) : inside[solid.leaderOf[v]] === 1));
     });
   }
 

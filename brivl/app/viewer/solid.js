@@ -100,6 +100,18 @@ export class Solid extends Cells {
     return means;
   }
 
+  /** Vertices outside of a group that share a face with one inside; holds(vertex) tells which are inside. */
+  edgeOf(holds) {
+    const held = Uint8Array.from({ length: this.n }, (_, v) => (holds(v) ? 1 : 0));
+    const edge = new Set();
+    for (let f = 0; f < this.faces.length; f += 3) {
+      const corners = this.faces.subarray(f, f + 3);
+      const n = held[corners[0]] + held[corners[1]] + held[corners[2]];
+      if (n === 1 || n === 2) for (const v of corners) if (!held[v]) edge.add(v);
+    }
+    return [...edge];
+  }
+
   /** Numbers of the AAL regions of which at least half of the voxels are marked in `inside`. */
   regionsWithin(inside) {
     const [all, held] = [new Uint32Array(256), new Uint32Array(256)];
