@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from brivl.app import cached
+from brivl.app import cached, reach
 from brivl.backend.jobs import JobBoard
-from brivl.config import PROJECT
+from brivl.config import PROJECT, data_dirs
 from brivl.viz.packing import unpack
 from tests.app_samples import MOVIE
 
@@ -24,8 +25,9 @@ SLEEPER = (sys.executable, "-c", "import time; time.sleep(60)")
 
 
 @pytest.fixture(autouse=True)
-def fresh_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No answer of another test, and workers that only sleep."""
+def fresh_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No answer of another test, workers that only sleep, and pages that reach the test's own folder."""
+    monkeypatch.setattr(reach, "roots", lambda: (tmp_path, *data_dirs()))
     st.cache_resource.clear()
     st.cache_data.clear()
     monkeypatch.setattr(cached, "JobBoard", lambda root: JobBoard(root, command=SLEEPER))

@@ -24,6 +24,9 @@ HEADLINE = ".bx-headline"
 FIGURE = ".js-plotly-plot .main-svg"
 MAP = ".viewer .badge"  # says "simulated" on the first map that is painted
 
+FOLDERS: dict[str, Path] = {}  # server -> folder that its pages may open
+OWN = "own"  # folder beside the cache of the server that its pages may open
+
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 
@@ -46,10 +49,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         str(port),
     ]
     log = open(cache.parent / "server.log", "wb")
-    process = subprocess.Popen(
-        words, cwd=PROJECT, env=os.environ | {"BRIVL_CACHE": str(cache)}, stdout=log, stderr=subprocess.STDOUT
-    )
+    folders = {"BRIVL_CACHE": str(cache), "BRIVL_DATA": str(cache.parent / OWN)}
+    process = subprocess.Popen(words, cwd=PROJECT, env=os.environ | folders, stdout=log, stderr=subprocess.STDOUT)
     address = f"http://127.0.0.1:{port}"
+    FOLDERS[address] = cache.parent / OWN
     try:
         wait_until_up(address)
         yield address

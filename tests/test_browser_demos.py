@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from tests.colour_embedder import paint_folder
-from tests.test_browser import HEADLINE, PATIENCE, browser, server  # noqa: F401
+from tests.test_browser import FOLDERS, HEADLINE, PATIENCE, browser, server  # noqa: F401
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 OTHERS = ("attention", "captions", "imagine")
 
 
-def test_retrieve_and_the_other_tasks(server: str, browser, tmp_path: Path) -> None:  # noqa: F811
+def test_retrieve_and_the_other_tasks(server: str, browser) -> None:  # noqa: F811
     page = browser.new_page(viewport={"width": 1280, "height": 720})
     page.set_default_timeout(PATIENCE)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
 
     # A small folder by its link: one click embeds it and answers.
-    folder = paint_folder(tmp_path / "images")
+    folder = paint_folder(FOLDERS[server] / "images")
     page.goto(f"{server}/retrieve?gallery=folder&folder={quote(str(folder), safe='')}&text=something+blue")
     page.get_by_role("button", name="Search with BriVL-mini").click()
     page.locator("figure img").nth(3).wait_for()

@@ -90,3 +90,42 @@ def _drive(address: str, browser: Any) -> None:  # noqa: F811
     assert not errors, errors
     other.close()
     page.close()
+
+
+def test_back_and_forward_of_the_browser_and_a_copied_link(address: str, browser: Any) -> None:  # noqa: F811
+    page = browser.new_page(viewport={"width": 1600, "height": 900})
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{address}/layers?data={DATASET}&subject={SUBJECT}&layer=8")
+    page.get_by_text(re.compile("^Layer 8:")).wait_for()
+    slider = page.get_by_test_id("stSidebar").get_by_role("slider").first
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url(re.compile("layer=9"))
+    page.get_by_text(re.compile("^Layer 9:")).wait_for()
+    page.locator("[data-testid=stTopNavLink]", has_text="Regions").click()
+    page.wait_for_url(re.compile("/regions.*layer=9"))
+    page.locator("[data-testid=stPlotlyChart]").first.wait_for()
+
+    page.go_back()
+    page.wait_for_url(re.compile("/layers.*layer=9"))
+    page.get_by_text("Line: joint R²").wait_for()
+    page.go_back()
+    page.wait_for_url(re.compile("/layers.*layer=8"))
+    page.get_by_text(re.compile("^Layer 8:")).wait_for()
+    assert slider.get_attribute("aria-valuenow") == "8"
+    page.go_forward()
+    page.wait_for_url(re.compile("layer=9"))
+    page.get_by_text(re.compile("^Layer 9:")).wait_for()
+
+    # The link that tab Share gives, opened elsewhere: the same question, and nothing said of changed numbers.
+    page.get_by_role("tab", name="Share", exact=True).click()
+    code = page.locator("[data-testid=stCode] code", has_text="result=")
+    code.wait_for()
+    link, said = code.inner_text().strip(), page.inner_text(HEADLINE)
+    other = browser.new_page()
+    other.set_default_timeout(PATIENCE)
+    other.goto(link)
+    other.get_by_text(re.compile("^Layer 9:")).wait_for()
+    assert other.inner_text(HEADLINE) == said and other.locator(".bx-note").count() == 0
+    other.close()
+    page.close()

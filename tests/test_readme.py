@@ -30,6 +30,14 @@ DOCS = [
         "docs/pretraining.md",
         "docs/cluster.md",
         "docs/reproduce.md",
+        "docs/sharing.md",
+        "docs/tour.md",
+        "docs/many_users.md",
+        "docs/howto/own_bold.md",
+        "docs/howto/own_model.md",
+        "docs/howto/full_size.md",
+        "docs/howto/cluster.md",
+        "docs/howto/citing.md",
         "brivl/weights/README.md",
     )
 ]

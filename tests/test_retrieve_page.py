@@ -129,7 +129,7 @@ def test_long_and_foreign_questions() -> None:
         ({"text": " "}, "What shall be found?"),
         ({"text": "", "minus": "red"}, "A term alone cannot be taken away"),
         ({"gallery": "folder"}, "Which folder shall be searched?"),
-        ({"gallery": "folder", "folder": "/absent"}, "is no folder"),
+        ({"gallery": "folder", "folder": "/absent"}, "within BRIVL_DATA"),
         ({"pic": "True", "image": "scene:99999"}, "scenes 0 to 1999"),
         ({"pic": "True", "image": "upload:../../etc"}, "choose one on the page"),
         ({"gallery": "nonsense", "k": "x", "most": "-1"}, "12 drawn scenes"),

@@ -83,7 +83,7 @@ def _head(chosen: Picture, said: dict[str, SaidOf] | None, beam: int) -> None:
 
 
 def _picture(chosen: Picture) -> None:
-    st.image(chosen.image, width="stretch")
+    st.image(chosen.image, width="stretch", alt=chosen.shows)
     credit(chosen)
     if chosen.scene is None:
         look.note("The stand-ins know 26 kinds of drawn things in 10 colours, and see everything as one of them.")
@@ -120,7 +120,8 @@ def _words(image: np.ndarray, said: SaidOf, every: bool) -> None:
     chances = _chances(said)
     maps = [spotlight(image, said.attention[i]) for i in shown]
     if maps:
-        st.image(maps, caption=[f"{chances[i][0]} {_percent(chances[i][1])}" for i in shown], width=THUMB)
+        below = [f"{chances[i][0]} {_percent(chances[i][1])}" for i in shown]
+        st.image(maps, caption=below, width=THUMB, alt=[f"Where it looks for “{chances[i][0]}”" for i in shown])
 
 
 def _chances(said: SaidOf) -> list[tuple[str, float]]:

@@ -94,6 +94,7 @@ def _tour(choices: Choices, known: Known) -> JobStatus | None:
     with st.container(horizontal=True):
         st.page_link("pages/layers.py", label="Open the layers", icon=GO)
         st.page_link("pages/regions.py", label="Open the regions", icon=GO)
+        st.page_link("pages/help.py", label="Tour of five minutes", icon=":material/help:")
     return job
 
 

@@ -109,7 +109,7 @@ def _growing(task: dict, questions: Sequence[Asked]) -> None:
             if image is None:
                 look.small(f"“{asked.prompt[:60]}” comes next")
                 continue
-            _picture(image)
+            _picture(image, f"Picture being made for “{asked.prompt}”")
             look.small(f"“{asked.prompt[:60]}”, cosine {shown[f'curve_{i}'][-1]:.2f}")
 
 
@@ -118,7 +118,7 @@ def _show(made: Sequence[Imagining], asked: Asked) -> None:
     _chips(asked)
     for column, one in zip(st.columns(4), made, strict=False):
         with column:
-            _picture(one.image)
+            _picture(one.image, f"Picture made for “{one.prompt.text}”")
             look.caption(f"“{one.prompt.text[:80]}”")
             look.small(f"{_verdict(one)} Cosine {one.similarity:.2f}, {one.seconds:.0f} s.")
     label = FigureLabel("", "", simulated=True)
@@ -128,11 +128,11 @@ def _show(made: Sequence[Imagining], asked: Asked) -> None:
     with st.expander("How they grew"):
         for one in made:
             look.small(f"“{one.prompt.text[:80]}”, steps {', '.join(str(int(step)) for step in one.steps)}")
-            st.image(_strip(one.previews))
+            st.image(_strip(one.previews), alt=f"How the picture made for “{one.prompt.text}” grew")
 
 
-def _picture(image: np.ndarray) -> None:
-    st.image(image, width="stretch")
+def _picture(image: np.ndarray, shows: str) -> None:
+    st.image(image, width="stretch", alt=shows)
 
 
 def _strip(previews: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ def pages() -> list:
         st.Page("pages/drive.py", title="Drive"),
         st.Page("pages/saved.py", title="Saved"),
         st.Page("pages/cache.py", title="Cache"),
+        st.Page("pages/help.py", title="Help"),
         st.Page("pages/present.py", title="Present", visibility="hidden"),  # by the page Saved, or a link
     ]
 

@@ -14,6 +14,7 @@ from brivl.app.gallery_grid import gallery_grid
 from brivl.app.inputs import Inputs
 from brivl.app.look import Chip
 from brivl.app.picture_input import choose_picture, credit
+from brivl.app.reach import check_model
 from brivl.app.recall_panel import recall_panel
 from brivl.backend.galleries import MOST_IMAGES
 from brivl.backend.gallery_embeddings import is_embedded
@@ -54,7 +55,7 @@ def retrieve_page() -> None:
         kind = inputs.choice("gallery", tuple(GALLERIES))
         if kind == "folder" and not inputs["folder"].strip():
             look.headline("Which folder shall be searched?")
-            look.caption("Type the path of a folder of images at the left; it stays on this machine.")
+            look.caption("Type the path of a folder of images within BRIVL_DATA at the left; it stays on this machine.")
             return
         _page(inputs, _gallery(inputs, kind), _queries(inputs, image, kind))
 
@@ -72,7 +73,7 @@ def _sidebar(inputs: Inputs) -> str:
     chosen = choose_picture(inputs) if with_picture else None
     with st.sidebar:
         if chosen is not None:
-            st.image(chosen.image, width=140)
+            st.image(chosen.image, width=140, alt=chosen.shows)
             credit(chosen)
         _where(inputs)
     return "" if chosen is None else chosen.reference
@@ -108,6 +109,8 @@ def _gallery(inputs: Inputs, kind: str) -> Gallery:
 def _queries(inputs: Inputs, image: str, kind: str) -> list[Query]:
     name = inputs["folder"].strip() if kind == "folder" else kind
     models = dict.fromkeys([BRIVL_MINI, *filter(None, [inputs["other"].strip()])])
+    for model in models:
+        check_model(model)
     most = inputs.integer("most", *LIMITS, MOST_IMAGES)
     return [Query(name, model, inputs["text"], image, inputs["minus"], most) for model in models]
 

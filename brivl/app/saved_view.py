@@ -54,7 +54,7 @@ def _report(views: Sequence[SavedView]) -> None:
 def _view(view: SavedView) -> None:
     with st.container(border=True, key=f"view {view.id}"):
         left, right = st.columns([2, 3], gap="medium")
-        left.image(view.picture)
+        left.image(view.picture, alt=f"{view.headline}. {view.caption}")
         with right:
             st.subheader(_plain(view.title), anchor=False)
             look.chips([look.Chip(view.page), *([look.Chip(SIMULATED_LABEL, "simulated")] if view.simulated else [])])

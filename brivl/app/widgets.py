@@ -99,7 +99,7 @@ def _data(name: str) -> None:
     names = list(cards) if name in cards else [*cards, name]
     st.selectbox(
         "Data", names, format_func=lambda n: _dataset_title(n, cards.get(n)), accept_new_options=True,
-        help="A simulated experiment, a dataset of BRIVL_DATA, or the path of a folder of your own (type it).",
+        help="A simulated experiment, a dataset of BRIVL_DATA, or a path within its folders (type it).",
         **bound("data", name),
     )  # fmt: skip
 

@@ -29,6 +29,11 @@ class Picture:
     scene: Scene | None = None
     caption: str = ""
 
+    @property
+    def shows(self) -> str:
+        """What it shows, for those who cannot see it."""
+        return self.caption or "An image that was uploaded"
+
 
 def picture(store: Store, reference: str, side: int = SIDE) -> Picture:
     """The picture of a reference, "scene:12" or "upload:" and its digest. Light: no model is touched.

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
+from brivl.backend.app_server import running_app
 from brivl.backend.view_bench_data import DATASET, SUBJECT, fill_store
-from brivl.config import PROJECT
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 
@@ -26,7 +21,7 @@ BARS = {
 }  # fmt: skip
 SOFTWARE = ("--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader")
 SIZE = {"width": 1380, "height": 1010}  # px of the window, so that the map has about 800 x 600
-PATIENCE = 180  # s for the server to start, and for a page
+PATIENCE = 180  # s for a page
 PAINTED = """() => [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")].some(
   (e) => e.shadowRoot?.querySelector(".viewer")?.brivl.firstPaint)"""
 CLICKED = (1234, 20_000, 41_000, 62_000, 79_000)
@@ -100,31 +95,5 @@ def _open(browser: Any, address: str) -> tuple[Any, list[int]]:
 @contextmanager
 def server_on(cache: Path) -> Iterator[str]:
     """The address of an explorer of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = [
-        sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true", "--server.address",
-        "127.0.0.1", "--server.port", str(port), "--server.fileWatcherType", "none",
-    ]  # fmt: skip
-    process = subprocess.Popen(
-        words, cwd=PROJECT, env=os.environ | {"BRIVL_CACHE": str(cache)}, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        _wait_until_up(f"http://127.0.0.1:{port}")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _wait_until_up(address: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        try:
-            with urlopen(f"{address}/_stcore/health", timeout=5):
-                return
-        except OSError:
-            time.sleep(0.5)
-    raise RequestError(f"The explorer did not start within {PATIENCE} s; try `make app` by hand.")
+    with running_app(cache) as app:
+        yield app.address

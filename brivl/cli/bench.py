@@ -18,9 +18,11 @@ from brivl.store.artifacts import Store
 def add_verbs(verbs: argparse._SubParsersAction) -> None:
     """Add `bench` to the command line."""
     p = verbs.add_parser("bench", help="measure how long the main jobs take on this machine")
-    p.add_argument("what", choices=["first-answer", "sweep", "retrieval", "fit", "memory", "views"])
+    p.add_argument("what", choices=["first-answer", "sweep", "retrieval", "fit", "memory", "views", "sessions"])
     p.add_argument("--dataset", default="phantom-movie", help="a phantom (default: %(default)s)")
-    p.add_argument("--n", type=int, help="retrieval: embeddings (1e6); fit, memory: samples (900); views: voxels (8e4)")
+    n_means = "retrieval: embeddings (1e6); fit, memory: samples (900); views: voxels (8e4); sessions: visitors (20)"
+    p.add_argument("--n", type=int, help=n_means)
+    p.add_argument("--rounds", type=int, default=3, help="sessions: how often they all come (default: %(default)s)")
     p.add_argument("--kind", choices=["movie", "sentences"], default="movie", help="fit: features with delays, or not")
     p.add_argument("--voxels", type=int, default=1000, help="fit, memory: voxels of a subject (%(default)s)")
     p.add_argument("--subjects", type=int, default=5, help="fit: subjects (default: %(default)s)")
@@ -48,6 +50,8 @@ def run_bench(args: argparse.Namespace) -> None:
         measured = _memory(args)
     elif args.what == "views":
         measured = _views(80_000 if args.n is None else args.n)
+    elif args.what == "sessions":
+        measured = _sessions(20 if args.n is None else args.n, args.rounds)
     else:
         with tempfile.TemporaryDirectory(prefix="brivl-bench-") as folder:
             measured = _measure(args.what, args.dataset, Store(Path(folder)))
@@ -64,6 +68,13 @@ def _views(n_voxels: int) -> dict[str, Any]:
     from brivl.backend.view_bench import bench_views
 
     return bench_views(n_voxels)
+
+
+def _sessions(n_sessions: int, rounds: int) -> dict[str, Any]:
+    """Visitors at once, all with one question that nobody has asked before."""
+    from brivl.backend.session_bench import Crowd, bench_sessions
+
+    return bench_sessions(Crowd(n_sessions, rounds))
 
 
 def _search(n: int) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from brivl.errors import DataError
 MAX_PIXELS = 50_000_000  # checked in the header, before a pixel is decoded
 MAX_BYTES = 100_000_000
 SIDE = 384  # what the largest encoder takes; more would only fill memory
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")  # by content; Pillow would hand some others to other programs
 SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -50,7 +51,7 @@ def _rgb(source: str | Path | bytes, name: str, side: int) -> Image.Image:
     """Decoded, eight bits a channel, over white. Whatever is wrong with the file ends as a DataError."""
     file = io.BytesIO(source) if isinstance(source, bytes) else Path(source)
     try:
-        with warnings.catch_warnings(), Image.open(file) as image:
+        with warnings.catch_warnings(), Image.open(file, formats=FORMATS) as image:
             warnings.simplefilter("ignore")  # Pillow warns of what is odd in a header; what matters is checked here
             if image.width * image.height > MAX_PIXELS:
                 raise DataError(

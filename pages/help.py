@@ -1,0 +1,7 @@
+"""Help: the tour, the short guides, and the other documents."""
+
+from __future__ import annotations
+
+from brivl.app.help_view import help_page
+
+help_page()
