@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,18 @@ def test_empty_cache_offers_a_run_and_computes_nothing(page: str) -> None:
     assert button(at, "Run layer 5, S02")
     assert not charts(at)
     assert not cache_dir().exists(), "looking must not write, let alone simulate"
+
+
+def test_a_fit_from_the_command_line_is_not_said_to_be_missing() -> None:
+    """Its flatmap is not prepared there; the run that the page offers does that and fits nothing again."""
+    store = fill(MOVIE, [8], ["S01"])
+    shutil.rmtree(store.root / "subject-flatmap")
+    at = open_page("flatmap", layer="8", subject="S01")
+    assert "Computed and not prepared for this page yet: layer 8, S01." in html(at)
+    assert "No result yet" not in html(at) and "nothing is fitted again" in html(at)
+    assert (
+        button(at, "Run layer 8, S01") and "layer 8" in headline(open_page("layers", layer="8", subject="S01")).lower()
+    )
 
 
 def test_home_on_an_empty_cache_says_what_it_is_and_what_is_simulated() -> None:

@@ -25,6 +25,7 @@ from brivl.errors import BrivlError
 from brivl.viz.export import Page
 from brivl.viz.style import FigureLabel
 
+PREPARES = "Its scores are in the cache. A run prepares what this page draws them on; nothing is fitted again."
 LAST = "last shown"  # in the session: page -> question whose answer was last on it
 
 
@@ -88,7 +89,7 @@ def _explore(spec: PageSpec, choices: Choices, known: Known) -> None:
 def _show(spec: PageSpec, shown: Shown) -> None:
     view = spec.view(shown)
     look.headline(view.label.headline)
-    look.chips(chips_of(shown))
+    look.chips(chips_of(view.shown))
     sharing.say_if_changed(shown)
     tabs.draw(view)
 
@@ -128,16 +129,21 @@ def _show_old(spec: PageSpec, known: Known) -> None:
 
 def _empty(shown: Shown, runs: Sequence[Run]) -> None:
     choices = shown.choices
-    what = f"No result yet for layer {choices.layer}, {said_subjects(choices)}."
-    look.headline(what)
-    a, b = shown.names
+    what = f"layer {choices.layer}, {said_subjects(choices)}"
+    fitted = all(cached.answer(request) is not None for request in runs[0].requests)  # on the command line, say
+    look.headline(f"Computed and not prepared for this page yet: {what}." if fitted else f"No result yet for {what}.")
     say_failures(runs)
-    look.caption(
-        f"A run predicts each voxel of {choices.data} from layer {choices.layer} of {a} and of {b} together, and says "
-        f"which of the two explains how much. {cached.takes(runs[0].requests)} The answer is kept."
-    )
+    look.caption(PREPARES if fitted else _what_a_run_does(shown, runs))
     _warn_of_leaks(shown)
     run_buttons(runs)
+
+
+def _what_a_run_does(shown: Shown, runs: Sequence[Run]) -> str:
+    choices, (a, b) = shown.choices, shown.names
+    return (
+        f"A run predicts each voxel of {shown.known.short_name} from layer {choices.layer} of {a} and of {b} together, "
+        f"and says which of the two explains how much. {cached.takes(runs[0].requests)} The answer is kept."
+    )
 
 
 def _warn_of_leaks(shown: Shown) -> None:
