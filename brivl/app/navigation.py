@@ -20,6 +20,7 @@ def pages() -> list:
         st.Page("pages/attention.py", title="Attend"),
         st.Page("pages/captions.py", title="Caption"),
         st.Page("pages/imagine.py", title="Imagine"),
+        st.Page("pages/integration.py", title="Integration"),
         st.Page("pages/decode.py", title="Decode"),
         st.Page("pages/voxel_words.py", title="Voxel words"),
         st.Page("pages/drive.py", title="Drive"),

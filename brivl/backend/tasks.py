@@ -20,6 +20,7 @@ from brivl.backend.fit import FitRequest
 from brivl.backend.flatmaps import is_flatmap_ready, make_flatmap, own_flatmap
 from brivl.backend.generation import imagine_task
 from brivl.backend.inference import infer_each_task, infer_task
+from brivl.backend.integration import integration_task
 from brivl.backend.region_images import drive_task
 from brivl.backend.retrieval import recall_task, retrieve_task
 from brivl.backend.solids import has_solid, is_prepared_by_fits, make_solid
@@ -101,6 +102,7 @@ TASKS: dict[str, Callable[[Mapping[str, Any], Progress], dict[str, Any]]] = {
     "parts": parts_task,
     "audit": audit_task,
     "decode": decode_task,
+    "integration": integration_task,
     "voxel-captions": voxel_caption_task,
     "drive-region": drive_task,
     "infer-each": infer_each_task,

@@ -138,6 +138,16 @@ def _roi_images(args: argparse.Namespace) -> dict[str, Any]:
     return {"dataset": "phantom-categories", "subject": "C01", "n_images": n, **by_region}
 
 
+def _integration(args: argparse.Namespace) -> dict[str, Any]:
+    """The integration test on the first subject of both phantoms, against the planted share of the multimodal model."""
+    from brivl.backend.integration import IntegrationAsked, integrate
+    from brivl.backend.integration_tables import summary
+
+    store = Store(args.cache)
+    asked = (IntegrationAsked("phantom-movie", "S01", layer=10), IntegrationAsked("phantom-sentences", "P01"))
+    return {one.dataset: {"subject": one.subject, **summary(integrate(store, one))} for one in asked}
+
+
 EVALS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "retrieval": _retrieval,
     "captioning": _captioning,
@@ -146,4 +156,5 @@ EVALS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "decode": _decode,
     "voxel-captions": _voxel_captions,
     "roi-images": _roi_images,
+    "integration": _integration,
 }

@@ -1,0 +1,129 @@
+"""The page Integration: more encoders side by side, and the test of Subramaniam et al. 2024."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from brivl.app import cached, look
+from brivl.app.demo import answer
+from brivl.app.inputs import Inputs
+from brivl.app.look import Chip
+from brivl.app.navigation import make_sure_of_menu
+from brivl.app.state import ALL, Choices
+from brivl.app.widgets import ask_whose, sidebar
+from brivl.backend.integration import (
+    BOTH,
+    Integration,
+    IntegrationAsked,
+    integration_request,
+    known_integration,
+    layers_of,
+)
+from brivl.backend.integration_tables import MATCHED, against, headline, integration_table, said
+from brivl.backend.known import Known
+from brivl.errors import BrivlError
+from brivl.models.catalog import shipped_for
+from brivl.viz.integration import rivals_figure
+from brivl.viz.style import PLOT_CONFIG, FigureLabel
+
+DEFAULTS = {"deep": "0", "mm": "brivl-mini", "vision": "vit-mini", "language": "minilm-l6"}
+OWN = "A shipped model, or any encoder of transformers or timm by its name or folder."
+ABOUT = (
+    "A place integrates vision and language where a multimodal model predicts it better than a model of vision, "
+    "better than a model of language, and better than both together. Films have no words here: the model of language "
+    "reads what the shipped captioner says of each frame."
+)
+EXACT = (
+    "As in Subramaniam et al. 2024: each encoder by itself, the linear combination of the unimodal ones, and a twin "
+    "with random weights. Different: banded ridge within fMRI voxels in place of electrodes, blocks of stimuli in "
+    "place of a bootstrap over events, and stand-ins in place of published networks."
+)
+
+
+def integration_page() -> None:
+    """Draw the page."""
+    make_sure_of_menu()
+    look.put_style()
+    asked = sidebar(ask_whose)
+    if asked is None:
+        return
+    try:
+        _page(*asked)
+    except BrivlError as error:
+        st.error(str(error))
+
+
+def _page(choices: Choices, known: Known) -> None:
+    if known.stimulus_kind == "features":
+        look.headline("Nothing to compare here")
+        st.info("This dataset brings features of what was shown, not the pictures or sentences that models would see.")
+        return
+    if choices.subject == ALL and len(choices.subjects) > 1:
+        look.headline("Choose one subject")
+        return
+    question = _question(choices, known)
+    found = known_integration(cached.store(), question, known)
+    if found is not None:
+        _show(found, known)
+        return
+    look.headline(f"Where does {question.multimodal} beat its rivals in {question.subject}?")
+    look.chips(_chips(known, question))
+    look.caption(ABOUT)
+    task = integration_request(cached.store(), question)
+    answer(task, lambda: known_integration(cached.store(), question, known), button="Compare")
+
+
+def _question(choices: Choices, known: Known) -> IntegrationAsked:
+    inputs = Inputs("integration", DEFAULTS)
+    kind, names = known.stimulus_kind, {"mm": "Multimodal", "vision": "Vision", "language": "Language"}
+    kinds = {"mm": kind, "vision": "image", "language": "text"}
+    chosen = {}
+    with st.sidebar:
+        for name, title in names.items():
+            if name == "vision" and kind != "image":
+                chosen[name] = DEFAULTS[name]
+                continue
+            options = list(shipped_for(kinds[name]))
+            options = options if inputs[name] in options else [*options, inputs[name]]
+            st.selectbox(title, options, accept_new_options=True, help=OWN, **inputs.bound(name, inputs[name]))
+            chosen[name] = inputs[name]
+        base = IntegrationAsked(choices.data, choices.chosen_subjects[0], chosen["mm"], chosen["vision"],
+                                chosen["language"], preset=choices.preset)  # fmt: skip
+        whole = round(1.5 * layers_of(base, kind)["multimodal"])
+        layer = inputs.integer("deep", 0, whole, 0) or layers_of(base, kind)["multimodal"]
+        st.slider("Layer", 1, whole, **inputs.bound("deep", layer))
+    return IntegrationAsked(base.dataset, base.subject, base.multimodal, base.vision, base.language, layer, base.preset)
+
+
+def _chips(known: Known, asked: IntegrationAsked) -> list[Chip]:
+    found = [Chip(known.short_name)]
+    found += [Chip("SIMULATED", "simulated")] if known.simulated else []
+    return [*found, Chip(asked.subject), Chip(f"preset {asked.preset}"), Chip(f"layer {asked.layer}"),
+            Chip("stand-in models")]  # fmt: skip
+
+
+def _show(found: Integration, known: Known) -> None:
+    look.headline(headline(found))
+    look.chips(_chips(known, found.asked))
+    label = FigureLabel(headline(found), simulated=known.simulated)
+    if len(found.regions) > 1:
+        rivals = {name: found.difference[found.rivals.index(name)][1:] for name in against(found)}
+        st.plotly_chart(
+            rivals_figure(found.regions[1:], rivals, found.q_all[1:], label, look.theme()), theme=None,
+            config=PLOT_CONFIG, key="rivals",
+        )  # fmt: skip
+    look.caption(said(found))
+    if BOTH in found.rivals:
+        look.note(MATCHED)
+    table = integration_table(found)
+    with st.expander("All numbers", expanded=len(found.regions) == 1):
+        st.dataframe(_rounded(table), hide_index=True)
+        name = f"integration_{known.short_name}_{found.asked.subject}.csv"
+        st.download_button("CSV", table.assign(simulated=known.simulated).to_csv(index=False), name, "text/csv")
+    look.small(f"{ABOUT} {EXACT}")
+
+
+def _rounded(table: pd.DataFrame) -> pd.DataFrame:
+    return table.round({column: 4 for column in table.columns if table[column].dtype == np.float64})

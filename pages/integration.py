@@ -1,0 +1,7 @@
+"""Integration: where a multimodal model beats vision, language and both together."""
+
+from __future__ import annotations
+
+from brivl.app.integration_view import integration_page
+
+integration_page()

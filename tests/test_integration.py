@@ -1,0 +1,210 @@
+"""The integration test: against its parts, on planted arrays and on a small phantom; the verb and the page."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from brivl.app import cached
+from brivl.backend import sample_captions
+from brivl.backend.integration import IntegrationAsked, integrate, integration_key, known_integration, layers_of
+from brivl.backend.integration_tables import headline, integration_table, margin, summary
+from brivl.backend.jobs import JobBoard
+from brivl.cli.main import main
+from brivl.config import cache_dir
+from brivl.core.inference.block_sign_flip import flip_blocks
+from brivl.core.inference.blocks import Draws, blocks_in_runs
+from brivl.core.inference.contributions import Predictions
+from brivl.core.integration import Alone, Comparison, above_chance, compare, intersection
+from brivl.core.records import Stimulus
+from brivl.errors import RequestError
+from brivl.models.captioners import caption_images, load_captioner
+from brivl.scenes.scene import render, sample_scene
+from brivl.store.artifacts import Store
+from brivl.viz.integration import rivals_figure
+from brivl.viz.style import FigureLabel
+from tests.app_driver import APP, PATIENCE, SLEEPER, button, charts, html
+from tests.app_driver import headline as page_headline
+from tests.tiny_phantom import LAYER, shrink
+
+NAME = "phantom-movie:240/100"
+ASKED = IntegrationAsked(NAME, "S01", layer=LAYER, n_draws=199)
+COMMON = ["--dataset", NAME, "--subject", "S01", "--layer", str(LAYER), "--draws", "199"]
+SAID = sample_captions._said
+BLOCKS = blocks_in_runs(np.zeros(1, int), 120, 2.0, 20.0)
+
+
+def _by_brightness(stimulus: Stimulus, _progress: object) -> np.ndarray:
+    tens = (10 * stimulus.items.mean((1, 2, 3)) / 255).astype(int)
+    words = ("black", "dark", "dim", "grey", "pale", "light", "bright", "white", "glaring", "blinding", "burning")
+    return np.array([f"A {words[ten]} picture." for ten in tens], np.str_)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch)
+        patch.setattr(sample_captions, "_said", _by_brightness)  # a captioner takes half a minute for as many
+        yield
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("integrated")
+    integrate(Store(root), ASKED)
+    return root
+
+
+@pytest.fixture
+def store(filled: Path) -> Store:
+    shutil.copytree(filled, cache_dir(), dirs_exist_ok=True)
+    return Store(cache_dir())
+
+
+@pytest.fixture
+def studio(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    monkeypatch.setattr(cached, "studio_board", lambda root: JobBoard(root, command=SLEEPER))
+    yield
+    cached.studio().shutdown()
+
+
+def _alone(rng: np.random.Generator, signal: np.ndarray, noise: float) -> Alone:
+    measured = signal + rng.standard_normal(signal.shape)
+    return Alone(measured - measured.mean(0), signal + noise * rng.standard_normal(signal.shape))
+
+
+def test_a_comparison_is_the_difference_of_squared_errors(rng: np.random.Generator):
+    one = _alone(rng, rng.standard_normal((120, 4)), 0.3)
+    other = Alone(one.measured, one.predicted + 0.8 * rng.standard_normal((120, 4)))
+    found = compare(one, other, BLOCKS, Draws(199))
+    errors = ((one.measured - other.predicted) ** 2 - (one.measured - one.predicted) ** 2).sum(0)
+    np.testing.assert_allclose(found.difference, errors / (one.measured**2).sum(0), rtol=1e-4)
+    np.testing.assert_allclose(found.difference, one.r2 - other.r2, rtol=1e-4)
+    two_sided = flip_blocks(Predictions(one.measured, np.stack([one.predicted, other.predicted])), BLOCKS, Draws(199)).p
+    np.testing.assert_allclose(np.minimum(found.p, 1 - found.p), two_sided / 2, atol=1e-12)
+    turned = compare(other, one, BLOCKS, Draws(199))
+    np.testing.assert_allclose(turned.p, 1 - found.p, atol=1e-12)
+
+
+def test_the_better_model_wins_only_where_it_predicts(rng: np.random.Generator):
+    signal = rng.standard_normal((120, 30))
+    signal[:, 15:] = 0
+    good = _alone(rng, signal, 0.2)
+    good = Alone(good.measured, np.where(np.arange(30) < 15, good.predicted, 0.05 * rng.standard_normal((120, 30))))
+    worse = Alone(good.measured, rng.standard_normal((120, 30)))  # noise that costs a lot
+    masks = {"loud": np.arange(30) < 15, "silent": np.arange(30) >= 15}
+    comparison = compare(good, worse, BLOCKS, Draws(199), masks)
+    chance = above_chance(good, BLOCKS, Draws(199), masks)
+    assert comparison.p.max() < 0.02  # of two fits to noise one is worse too
+    p = intersection([comparison], chance)
+    assert p[0] < 0.02 and p[1] > 0.05
+
+
+def test_all_rivals_must_be_beaten():
+    def one(p: list[float]) -> Comparison:
+        return Comparison(np.zeros(2), np.zeros(2), np.zeros(2), np.array(p))
+
+    np.testing.assert_allclose(
+        intersection([one([0.01, 0.2]), one([0.03, 0.001])], np.array([0.02, 0.02])), [0.03, 0.2]
+    )
+
+
+def test_planted_shares_order_the_regions(store: Store):
+    found = known_integration(store, ASKED)
+    table = integration_table(found).set_index("region")
+    assert table.loc["multi", "planted share"] > 0.7 > table.loc["uni", "planted share"]
+    best = dict(zip(found.regions, margin(found), strict=True))
+    assert best["multi"] > best["both"] > best["uni"]
+    assert table.loc["uni", "p"] > 0.5 and table.loc["multi", "p"] < table.loc["both", "p"]
+    assert table["r2 multimodal"]["multi"] > table["r2 untrained twin"]["multi"] + 0.05
+    assert np.isnan(table.loc["all voxels", "q"]) and summary(found)["truth"]["false_p05_where_share_below_half"] == 0
+    assert found.bands == ["multimodal", "language", "vision"] and found.split.shape == (3, len(found.regions))
+
+
+def test_layers_are_at_the_same_depth():
+    assert layers_of(replace(ASKED, layer=12), "image") == {
+        "multimodal": 12, "language": 6, "vision": 12, "untrained twin": 12,
+    }  # fmt: skip
+    assert layers_of(replace(ASKED, layer=0), "image")["multimodal"] == 8
+    with pytest.raises(RequestError, match="layers 1 to 12"):
+        layers_of(replace(ASKED, layer=13), "image")
+
+
+def test_the_verb_prints_and_writes_the_same_numbers(store: Store, tmp_path: Path, capsys):
+    out, asked = tmp_path / "i.csv", ["--cache", str(store.root), "integrate", *COMMON]
+    assert main([*asked, "--json", "--out", str(out)]) == 0
+    printed, written = json.loads(capsys.readouterr().out), pd.read_csv(out)
+    assert printed["simulated"] and written["simulated"].all() and len(printed["regions"]) == len(written)
+    assert printed["regions"][1]["p"] == pytest.approx(written["p"][1], abs=1e-5)
+    assert main(asked) == 0
+    assert "SIMULATED DATA" in capsys.readouterr().out
+
+
+def test_bad_questions_end_in_sentences(store: Store, capsys):
+    for words, said in (
+        (["--vision", "minilm-l6"], "takes image"),
+        (["--language", "vit-mini"], "takes text"),
+        (["--block", "1"], "blocks"),
+        (["--preset", "lax"], "preset"),
+    ):
+        assert main(["--cache", str(store.root), "integrate", *COMMON, *words]) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_every_choice_changes_the_key(store: Store):
+    others = [{}, {"layer": 9}, {"level": "roi"}, {"block_s": 30.0}, {"n_draws": 99}, {"preset": "paper"},
+              {"vision": "brivl-mini"}, {"multimodal": "vit-mini"}, {"subject": "S02"}]  # fmt: skip
+    assert len({integration_key(store, replace(ASKED, **other)).digest for other in others}) == len(others)
+
+
+def test_the_figure_marks_each_rival_and_bold_regions():
+    differences = {"vision": np.array([0.1, -0.1]), "language": np.array([0.2, 0.3])}
+    figure = rivals_figure(["X", "Y"], differences, np.array([0.01, 0.9]), FigureLabel("", simulated=True))
+    assert [list(trace.x) for trace in figure.data] == [[-0.1, 0.1], [0.3, 0.2]]
+    assert list(figure.layout.yaxis.ticktext) == ["Y", "<b>X</b>"]
+
+
+def open_integration(**fields: str) -> AppTest:
+    at = AppTest.from_file(str(APP), default_timeout=PATIENCE)
+    for name, value in ({"data": NAME, "subject": "S01", "deep": str(LAYER)} | fields).items():
+        at.query_params[name] = value
+    return at.switch_page("pages/integration.py").run()
+
+
+def test_the_page_asks_and_waits_for_a_click(studio: None):
+    at = open_integration()
+    assert not at.exception and "beat its rivals in S01?" in page_headline(at)
+    button(at, "Compare").click().run()
+    assert button(at, "Cancel")
+
+
+def test_the_page_shows_rivals_and_what_is_matched(store: Store, studio: None):
+    integrate(store, replace(ASKED, n_draws=1000))  # what the page asks
+    at = open_integration()
+    assert not at.exception and not at.error
+    said = headline(known_integration(store, replace(ASKED, n_draws=1000)))
+    assert escape(said) in page_headline(at)
+    assert len(charts(at)) == 1 and "Not matched" in html(at) and "SIMULATED" in html(at)
+
+
+def test_captions_of_samples_are_those_of_their_middle_frames(tmp_path: Path):
+    frames = np.stack([render(sample_scene(np.random.default_rng(i), 1)).image for i in range(3)])
+    weights = scipy.sparse.csr_matrix(np.array([[0, 0, 1.0], [1, 0, 0], [0, 0, 0], [0, 1, 0]]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sample_captions, "_said", SAID)
+        found = sample_captions.sample_captions(Store(tmp_path), Stimulus("image", frames, weights), lambda *_: None)
+    spoken = [said.text for said in caption_images(load_captioner("brivl-mini"), frames)]
+    assert found == [spoken[2], spoken[0], sample_captions.NOTHING, spoken[1]]
