@@ -22,7 +22,12 @@ from brivl.viz.regions_page import region_page
 from brivl.viz.style import PLOT_CONFIG, R2, FigureLabel
 
 CHART = "regions chart"
-ORDER_NAMES = {"anatomical": "front to back", "p": "p, smallest first", "effect": "difference A − B", "name": "name"}
+ORDER_NAMES = {
+    "anatomical": "front to back",
+    "p": "p, smallest first",
+    "effect": "difference, {a} first",
+    "name": "name",
+}
 HINT = "Click a bar to light its region up, here and on the brain; click beside the bars to let it go."
 
 
@@ -121,7 +126,7 @@ def _controls(shown: Shown, level: Level) -> None:
         st.segmented_control(
             "Order",
             ORDERS,
-            format_func=ORDER_NAMES.__getitem__,
+            format_func=lambda order: ORDER_NAMES[order].format(a=shown.names[0]),
             label_visibility="collapsed",
             **bound("order", shown.choices.order),
         )
