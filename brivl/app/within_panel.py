@@ -124,14 +124,19 @@ def _show(shown: Shown, tests: Inference, level: Level) -> None:
 
 def shown_table(table: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
     """As read: numbers rounded, p as printed."""
-    interval = [f"{signed(low)} to {signed(high)}" for low, high in zip(table["ci_low"], table["ci_high"], strict=True)]
+    interval = [f"{_small(low)} to {_small(high)}" for low, high in zip(table["ci_low"], table["ci_high"], strict=True)]
     return pd.DataFrame({
         "region": table["region"], f"joint {R2}": table["r2_joint"].map(number),
         "p, chance": table["p_joint"].map(probability), "q, chance": table["q_joint"].map(probability),
-        f"{names[0]} less {names[1]}": table["difference"].map(signed), "95 % interval": interval,
+        f"{names[0]} less {names[1]}": table["difference"].map(_small), "95 % interval": interval,
         "p": table["p_difference"].map(probability), "q": table["q_difference"].map(probability),
         "max-T p": table["p_max_difference"].map(probability),
     })  # fmt: skip
+
+
+def _small(value: float) -> str:
+    """A difference of R² to four places: smaller ones mean nothing."""
+    return signed(round(value, 4))
 
 
 def _seconds(seconds: int) -> str:
