@@ -40,6 +40,18 @@ def test_unmasked_padding_is_attended_and_averaged() -> None:
     np.testing.assert_allclose(right["mean"][:, 0], alone, atol=1e-5, err_msg="masked padding changes nothing")
 
 
+def test_padding_read_as_text_makes_length_the_first_thing_that_features_say() -> None:
+    """Random words: the leading component of features follows the number of words where padding counts."""
+    rng, words = np.random.default_rng(0), "sea stone lamp green under walk paper cold music seven".split()
+    lengths = rng.permutation(np.arange(3, 35))
+    texts = [" ".join(rng.choice(words, n)) for n in lengths]
+    model = open_model(MINILM, "text")
+    found = [m.extract(texts, silent)["mean"][-1] for m in (model, varied(model, "unmasked-padding"))]
+    leading = [np.linalg.svd(X - X.mean(0), full_matrices=False)[0][:, 0] for X in found]
+    masked, unmasked = (abs(np.corrcoef(component, lengths)[0, 1]) for component in leading)
+    assert unmasked > 0.9 and unmasked > masked + 0.1, (masked, unmasked)
+
+
 def test_a_crop_is_a_piece_of_the_picture_scaled_up(images: np.ndarray) -> None:
     model = open_model(VIT_MINI, "image")
     cropped = varied(model, "random-crop", seed=3)
