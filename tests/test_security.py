@@ -92,7 +92,7 @@ def test_pages_of_others_do_not_get_in(app: RunningApp) -> None:
     with pytest.raises(InvalidStatus), connect(address, origin="http://evil.example", subprotocols=["streamlit"]):
         pass
     with Session(app.address) as session:  # while one's own page does
-        session.open("saved", {})
+        session.open("saved", {}, 400)
         assert "Saved views" in session.headline.replace("\N{NON-BREAKING HYPHEN}", "-")
 
 

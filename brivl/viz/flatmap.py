@@ -12,7 +12,7 @@ from brivl.core.flatmap import LabelPlace, label_places, voxel_centres
 from brivl.core.records import FlatmapGeometry
 from brivl.viz.flatmap_scale import MAP_DOMAIN, add_scale, png_uri, ring
 from brivl.viz.painting import MapScores, Painting, fitting_names, outline_path, over_curvature, roi_names
-from brivl.viz.style import PLOT_CONFIG, R2, FigureLabel, ThemeName, dress, theme_of
+from brivl.viz.style import PLOT_CONFIG, R2, FigureLabel, ThemeName, as_text, dress, theme_of
 
 NAME_SIZE = 13  # px
 NAME_WIDTH = 0.6  # width of a character, in type sizes
@@ -128,7 +128,7 @@ def _hover(ground: MapGround, scores: MapScores) -> go.Scattergl:
         marker=dict(size=9, opacity=0),
         name="voxels",
         showlegend=False,
-        text=ground.rois[shown],
+        text=[as_text(names) for names in ground.rois[shown]],
         customdata=_numbers(shown, scores),
         hovertemplate=(
             f"<b>%{{text}}</b>, voxel %{{customdata[0]}}<br>joint {R2}: %{{customdata[1]:.3g}}<br>"
@@ -160,7 +160,7 @@ def _names(geometry: FlatmapGeometry, ground: MapGround, view: MapView) -> go.Sc
     return go.Scatter(
         x=[place.x for place in places],
         y=[place.y for place in places],
-        text=[place.name for place in places],
+        text=[as_text(place.name) for place in places],
         mode="text",
         textfont=dict(color="#FFFFFF", size=NAME_SIZE, weight=600, shadow=halo),
         selected=dict(textfont=dict(color="#FFFFFF")),

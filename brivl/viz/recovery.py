@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from brivl.core.numbers import number
 from brivl.errors import RequestError
 from brivl.viz.colormaps import check_limits
-from brivl.viz.style import R2, TRUTH_DASH, A, B, FigureLabel, ThemeName, dress, theme_of
+from brivl.viz.style import R2, TRUTH_DASH, A, B, FigureLabel, ThemeName, as_text, dress, theme_of
 
 MANY = 4000  # voxels from which density replaces points
 BINS = 60
@@ -222,7 +222,7 @@ def region_recovery_figure(recovery: RegionRecovery, label: FigureLabel, theme: 
             name="estimated",
             marker=dict(color=recovery.colours(), line=dict(width=0)),
             opacity=0.85,
-            customdata=table[["region", "planted"]].to_numpy(object),
+            customdata=table[["region", "planted"]].assign(region=table["region"].map(as_text)).to_numpy(object),
             hovertemplate="%{customdata[0]}<br>estimated %{x:.3g}<br>planted %{customdata[1]:.3g}<extra></extra>",
         )
     )
@@ -233,7 +233,7 @@ def region_recovery_figure(recovery: RegionRecovery, label: FigureLabel, theme: 
     figure.update_xaxes(title=recovery.axis_title(), tickformat="~g", range=recovery.span())
     figure.update_yaxes(
         tickvals=rows,
-        ticktext=list(table["region"]),
+        ticktext=[as_text(region) for region in table["region"]],
         range=[len(rows) - 0.4, -0.6],
         ticks="",
         showgrid=False,

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from brivl.core.numbers import probability
 from brivl.errors import RequestError
-from brivl.viz.style import R2, STEADY, A, B, FigureLabel, ThemeName, dress, rgba, theme_of
+from brivl.viz.style import R2, STEADY, A, B, FigureLabel, ThemeName, as_text, dress, rgba, theme_of
 
 COLUMNS = ("region", "joint", "a", "b", "p", "q")
 DOT_COLUMNS = ("region", "subject", "joint", "a", "b")
@@ -124,7 +124,7 @@ def _axes(figure: go.Figure, scores: RegionScores) -> None:
     )
     figure.update_yaxes(
         tickvals=scores.rows(),
-        ticktext=list(scores.table["region"]),
+        ticktext=[as_text(region) for region in scores.table["region"]],
         range=[scores.n_regions - 0.4, -0.6],
         ticks="",
         ticklabelstandoff=6,
@@ -140,7 +140,7 @@ def _bars(scores: RegionScores, column: str, name: str, colour: str, offset: flo
         f"%{{customdata[0]}}<br>joint: %{{customdata[1]:.3g}}<br>{scores.names[0]}: %{{customdata[2]:.3g}}<br>"
         f"{scores.names[1]}: %{{customdata[3]:.3g}}<br>p %{{customdata[4]}}, q %{{customdata[5]}}<extra></extra>"
     )
-    shown = table[["region", "joint", "a", "b"]].to_numpy(object)
+    shown = table[["region", "joint", "a", "b"]].assign(region=table["region"].map(as_text)).to_numpy(object)
     tests = np.array([[probability(p), probability(q)] for p, q in zip(table["p"], table["q"], strict=True)], object)
     return go.Bar(
         y=scores.rows() + offset,
@@ -165,7 +165,7 @@ def _dots(scores: RegionScores, column: str, name: str, colour: str, offset: flo
         showlegend=False,
         name=f"{name}, subjects",
         marker=dict(color="#FFFFFF", size=6, line=dict(color=colour, width=1.5)),
-        customdata=table[["subject", "region"]].to_numpy(object),
+        customdata=table[["subject", "region"]].map(as_text).to_numpy(object),
         unselected=STEADY,
         hovertemplate=f"%{{customdata[0]}}, %{{customdata[1]}}<br>{name}: %{{x:.3g}}<extra></extra>",
     )
@@ -178,7 +178,7 @@ def _joint(scores: RegionScores, theme: ThemeName) -> go.Scatter:
         mode="markers",
         name=f"joint {scores.quantity}",
         marker=dict(symbol="line-ns", size=ROW * 0.72, line=dict(color=theme_of(theme).joint, width=3)),
-        customdata=scores.table[["region"]].to_numpy(object),
+        customdata=scores.table[["region"]].map(as_text).to_numpy(object),
         unselected=STEADY,
         hovertemplate="%{customdata[0]}<br>joint: %{x:.3g}<extra></extra>",
     )

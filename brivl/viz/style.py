@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from html import escape
 from typing import Literal
 
 import plotly.graph_objects as go
@@ -144,6 +145,11 @@ def dress(figure: go.Figure, label: FigureLabel, theme: ThemeName, above: float 
             borderwidth=1,
         )
     return figure
+
+
+def as_text(name: str) -> str:
+    """A name that came with data, so that Plotly, which reads tags and entities, shows it as it is written."""
+    return escape(name, quote=False)
 
 
 def rgba(colour: str, alpha: float) -> str:
