@@ -14,6 +14,7 @@ from brivl.backend.alone import KIND, fit_alone, known_alone, parts_of, parts_re
 from brivl.backend.fit import FitRequest, cached
 from brivl.backend.tasks import run_task
 from brivl.cli.main import main
+from brivl.core.encoding.batches import encode_in_batches
 from brivl.core.encoding.encode import encode
 from brivl.core.encoding.presets import STRICT
 from brivl.core.records import Design, Responses, Voxels
@@ -74,6 +75,15 @@ def test_a_model_within_the_other() -> None:
     assert np.abs(parts.unique_a).max() < 0.02
     np.testing.assert_allclose(parts.unique_b, 0.5 / (1 + NOISE**2), atol=0.08)
     np.testing.assert_allclose(parts.shared, 0.5 / (1 + NOISE**2), atol=0.08)
+
+
+def test_a_model_alone_can_be_fitted_in_batches() -> None:
+    A = band(0)
+    responses = responses_of(A[:, :1].repeat(N_VOXELS, 1))
+    whole = encode([A], responses, DESIGN, PRESET).r2_joint
+    (batched,) = encode_in_batches([A], [responses], (DESIGN, PRESET))
+    np.testing.assert_allclose(batched.r2_joint, whole, atol=1e-4)
+    assert whole.min() > 0.7
 
 
 @pytest.fixture
