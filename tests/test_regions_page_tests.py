@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 import streamlit as st
 
 from brivl.app import cached, regions_view
@@ -117,6 +118,24 @@ def test_prevalence_of_planted_differences() -> None:
     clear = np.array([[True, False, True, True], [False, True, False, True], [True, True, True, True]])
     by_tests = prevalence(differences, clear)
     assert by_tests.k.tolist() == [2, 1, 1, 0] and by_tests.basis == "tests"
+
+
+def test_voxels_as_pairs_come_with_the_effective_n() -> None:
+    fill(MOVIE, [8], ["S01", "S02", "S03"])
+    at = open_page("regions", subject="All", unit="voxel")
+    assert not at.exception and "n is 3, not up to" in html(at) and "over voxels" in headline(at)
+    voxels = cached.facts(MOVIE, "S01").voxels
+    a, b = (np.concatenate([cached.answer(FitRequest(MOVIE, PAIR, 8, s)).result.r2_split[side]
+                            for s in ("S01", "S02", "S03")]) for side in (0, 1))  # fmt: skip
+    inside = np.tile(voxels.rois["FFA"], 3) & np.isfinite(a)
+    expected = scipy.stats.ttest_rel(a[inside], b[inside]).pvalue
+    answers = {(8, s): cached.answer(FitRequest(MOVIE, PAIR, 8, s)) for s in ("S01", "S02", "S03")}
+    facts = {s: cached.facts(MOVIE, s) for s in ("S01", "S02", "S03")}
+    table = region_parts(answers, facts, RegionQuestion("roi", ("A", "B"), by_voxel=True)).table.set_index("region")
+    assert table.loc["FFA", "p"] == pytest.approx(expected) and table.loc["FFA", "n"] == inside.sum()
+    button_of = next(t for t in at.toggle if t.label == "Pair voxels")
+    button_of.set_value(False).run()
+    assert "unit" not in at.query_params and "not up to" not in html(at)
 
 
 # Which regions, in which order

@@ -1,4 +1,4 @@
-"""The switch of the page Regions: R² as it is, or over each voxel's noise ceiling."""
+"""Switches of the page Regions: R² as it is or over each voxel's noise ceiling; subjects or voxels as pairs."""
 
 from __future__ import annotations
 
@@ -9,11 +9,35 @@ from brivl.backend.region_scale import CEILING, FIELD, has_ceiling
 from brivl.viz.style import R2
 
 KEY = "choose scale"
+UNIT, VOXEL = "unit", "voxel"  # in the URL
+UNIT_KEY = "choose unit"
 
 
 def is_over_ceiling(shown: Shown) -> bool:
     """Whether that is asked for and possible."""
     return st.query_params.get(FIELD) == CEILING and has_ceiling(shown.answers, shown.facts)
+
+
+def is_by_voxel(shown: Shown) -> bool:
+    """Whether voxels of several subjects are to be the pairs."""
+    return st.query_params.get(UNIT) == VOXEL and len(shown.answers) > 1
+
+
+def unit_toggle(shown: Shown) -> None:
+    """The switch to voxels as pairs, where there are several subjects."""
+    if len(shown.answers) < 2:
+        return
+    wanted = is_by_voxel(shown)
+    if st.session_state.get(UNIT_KEY) != wanted:
+        st.session_state[UNIT_KEY] = wanted
+    st.toggle("Pair voxels", key=UNIT_KEY, on_change=_take_unit, help="As in many papers; p is then far too small.")
+
+
+def _take_unit() -> None:
+    if st.session_state[UNIT_KEY]:
+        st.query_params[UNIT] = VOXEL
+    else:
+        st.query_params.pop(UNIT, None)
 
 
 def toggle(shown: Shown) -> None:

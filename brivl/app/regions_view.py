@@ -67,7 +67,8 @@ def _view(asked: Shown) -> View:
     shown, lit = _lit(asked, level)
     choices = shown.choices
     question = RegionQuestion(
-        level, shown.names, choices.order, region_scale.is_over_ceiling(shown), choices.region, lit,
+        level, shown.names, choices.order, region_scale.is_over_ceiling(shown),
+        region_scale.is_by_voxel(shown), choices.region, lit,
         within_panel.stored_tests(shown),
     )  # fmt: skip
     parts = region_parts(shown.answers, shown.facts, question)
@@ -131,6 +132,7 @@ def _controls(shown: Shown, level: Level) -> None:
             **bound("order", shown.choices.order),
         )
         region_scale.toggle(shown)
+        region_scale.unit_toggle(shown)
     if not set(FURTHER) & set(levels):
         look.small(why_not("further", shown.facts[shown.subjects[0]].voxels))
 

@@ -37,7 +37,7 @@ from brivl.store.artifacts import Store
 from brivl.viz.style import R2, FigureLabel
 
 ALL = "all"
-SETTINGS = ("pooling", "map", "level", "order", "scale")  # that a link holds
+SETTINGS = ("pooling", "map", "level", "order", "scale", "unit")  # that a link holds
 MAPS = ("joint", "a", "b", "pair", "difference", *PARTS)
 
 

@@ -71,6 +71,7 @@ def _of_regions(table: pd.DataFrame, made: MadeHere) -> bool:
     voxels = next(iter(made.facts.values())).voxels
     question = RegionQuestion(
         checked_level(str(first["level"]), voxels), ("A", "B"), over_ceiling=str(first["score"]) == OVER_CEILING,
+        by_voxel=str(first["unit"]) == "voxel",
         region=str(first["region_filter"]),
     )  # fmt: skip
     expected = region_parts(made.answers, made.facts, question).table.set_index("region")

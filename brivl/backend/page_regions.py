@@ -16,7 +16,7 @@ from brivl.backend.region_scale import CEILING, OVER_CEILING, scale_caption, sca
 from brivl.backend.subjects import SubjectFacts
 from brivl.core.findings import largest_difference, small_sample_note
 from brivl.core.regions.prevalence import Prevalence, prevalence
-from brivl.core.regions.region_stats import RegionComparison, compare, compare_voxels, mask_means
+from brivl.core.regions.region_stats import RegionComparison, compare, compare_pooled, compare_voxels, mask_means
 from brivl.errors import RequestError
 from brivl.viz.regions import RegionScores
 from brivl.viz.style import R2
@@ -35,6 +35,7 @@ class RegionQuestion:
     names: tuple[str, str]
     order: Order = "anatomical"
     over_ceiling: bool = False
+    by_voxel: bool = False  # pairs are voxels of all subjects, in place of subjects
     region: str = BRAIN  # only voxels within
     lit: str | None = None  # the row that is framed
     tests: Mapping[str, Inference] = field(default_factory=dict)  # within each subject, for the prevalence
@@ -58,7 +59,7 @@ def region_parts(answers: Answers, facts: Mapping[str, SubjectFacts], asked: Reg
         answers = scaled(answers, facts)
     masks = {subject: _masks(facts[subject], asked) for _, subject in answers}
     means = _means(answers, masks)
-    comparison = _compare(answers, masks, means)
+    comparison = _compare(answers, masks, means, asked)
     found = _prevalence(means, comparison, asked)
     table = _table(comparison, means, found, asked)
     return RegionParts(
@@ -74,7 +75,10 @@ def region_question(setting: Callable[[str, str], str], level: Level, names: tup
         raise RequestError(f"Wanted an order out of {list(ORDERS)} and got {order!r}.")
     if scale not in ("", CEILING):
         raise RequestError(f"Wanted no scale, for R2 as it is, or {CEILING!r}, and got {scale!r}.")
-    return RegionQuestion(level, names, order, scale == CEILING)
+    unit = setting("unit", "subject")
+    if unit not in ("subject", "voxel"):
+        raise RequestError(f"Wanted pairs of 'subject' or 'voxel' and got {unit!r}.")
+    return RegionQuestion(level, names, order, scale == CEILING, unit == "voxel")
 
 
 def is_row(facts: SubjectFacts, level: Level, region: str) -> bool:
@@ -106,11 +110,16 @@ def _means(answers: Answers, masks: Mapping[str, Masks]) -> pd.DataFrame:
     return table
 
 
-def _compare(answers: Answers, masks: Mapping[str, Masks], means: pd.DataFrame) -> RegionComparison:
+def _compare(
+    answers: Answers, masks: Mapping[str, Masks], means: pd.DataFrame, asked: RegionQuestion
+) -> RegionComparison:
     names = list(dict.fromkeys(means["region"]))
     if len(answers) == 1:
         (_, subject), answer = next(iter(answers.items()))
         return compare_voxels(*answer.result.r2_split, {name: masks[subject][name] for name in names})
+    if asked.by_voxel:
+        a, b = ([answer.result.r2_split[side] for answer in answers.values()] for side in (0, 1))
+        return compare_pooled(a, b, [masks[subject] for _, subject in answers], names)
     return compare(*(_by_subject(means, side, names) for side in "ab"), names)
 
 
@@ -172,8 +181,8 @@ def _scores(table: pd.DataFrame, means: pd.DataFrame, asked: RegionQuestion) -> 
 
 def _caption(answers: Answers, comparison: RegionComparison, found: Prevalence, asked: RegionQuestion) -> str:
     subjects = list(dict.fromkeys(subject for _, subject in answers))
-    several = len(subjects) > 1
-    unit = f"{len(subjects)} subjects" if comparison.unit == "subject" else f"voxels of {subjects[0]}"
+    several, who = len(subjects) > 1, subjects[0] if len(subjects) == 1 else f"{len(subjects)} subjects together"
+    unit = f"{len(subjects)} subjects" if comparison.unit == "subject" else f"voxels of {who}"
     quantity, n_rows = OVER_CEILING if asked.over_ceiling else R2, len(comparison.table)
     parts = [
         f"Bars: mean split {quantity} of each model over the region's fitted voxels{' and subjects' if several else ''}"

@@ -25,6 +25,9 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
     p.add_argument("--level", default="", help="roi, area (8), merged (45), region (90), aal3 or hcp (MNI space)")
     p.add_argument("--order", default="anatomical", help="anatomical (default), p, effect or name")
     p.add_argument("--scale", default="", help="ceiling: R2 over the noise ceiling")
+    p.add_argument(
+        "--unit", default="subject", help="pairs of the t-test: subject (default), or voxel as in many papers"
+    )
     p.add_argument("--tests", action="store_true", help="test within each subject, for the prevalence")
     p.add_argument("--out", type=Path, help="write all numbers to this .csv")
     p.add_argument("--json", action="store_true", help="print one JSON object")
@@ -41,7 +44,7 @@ def run_regions(args: argparse.Namespace) -> None:
     from brivl.backend.asked_plates import Asked, make_plate
     from brivl.backend.reproduce_files import write_bytes
 
-    settings = {name: str(getattr(args, name)) for name in ("preset", "level", "order", "scale")}
+    settings = {name: str(getattr(args, name)) for name in ("preset", "level", "order", "scale", "unit")}
     settings |= {"tests": "yes"} if args.tests else {}
     with stops_at_once():
         asked = Asked(args.dataset, models, (args.layer,), subjects, "regions", settings)

@@ -61,6 +61,7 @@ def _add_bundle(verbs: argparse._SubParsersAction) -> None:
     p.add_argument("--level", default="", help="of the page regions: roi, area, merged, region, aal3 or hcp")
     p.add_argument("--order", default="", help="of the page regions: anatomical (default), p, effect or name")
     p.add_argument("--scale", default="", help="of the page regions: ceiling, R2 over the noise ceiling")
+    p.add_argument("--unit", default="", help="of the page regions: pairs are subjects (default) or voxel")
     p.add_argument("--out", required=True, type=Path, help="the zip file to write")
     p.add_argument("--json", action="store_true", help="print one JSON object")
     p.set_defaults(run=run_bundle)
@@ -143,7 +144,7 @@ def _asked(args: argparse.Namespace) -> Asked:
     if not subjects:
         raise RequestError(f"Wanted a subject, or all, and got {args.subject!r}.")
     settings = {"preset": args.preset, "pooling": args.pooling or "", "map": args.map, "level": args.level,
-                "order": args.order, "scale": args.scale}  # fmt: skip
+                "order": args.order, "scale": args.scale, "unit": args.unit}  # fmt: skip
     return Asked(args.dataset, models, _layers(args.layer), subjects, args.page, settings)
 
 
