@@ -119,7 +119,7 @@ def test_tampering_is_seen(sentence: str, bundle: Path, capsys: pytest.CaptureFi
     assert sum(sentence in f["sentence"] for f in found["findings"] if f["verdict"] == "differs") == 1
 
 
-@pytest.mark.parametrize("settings", [{}, {"scale": "ceiling", "order": "p"}])
+@pytest.mark.parametrize("settings", [{}, {"scale": "ceiling", "order": "p"}, {"unit": "voxel"}])
 def test_tables_of_regions_are_made_again(settings: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store, path = stored(), tmp_path / "regions.zip"
     plate = plate_of(store, "regions", subjects=("S01", "S02"), settings=settings)
