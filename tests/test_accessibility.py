@@ -19,7 +19,9 @@ from tests.test_sharing_pages import a_view
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 N_VOXELS = 500
-MENU = "[data-testid=stTopNavLink]"
+MENU, SECTION, DROPPED = (
+    f"[data-testid={name}]" for name in ("stTopNavLink", "stTopNavSection", "stTopNavDropdownLink")
+)
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
 CHANGED = "([at, old]) => document.querySelector(at)?.innerText !== old"
 TABS = ("Table", "Method", "Code", "Export", "Share")  # the same on each page with an answer
@@ -92,12 +94,14 @@ def _walk(address: str, browser: Any, theme: str) -> Iterator[tuple[str, str, st
     page.set_default_timeout(PATIENCE)
     page.goto(f"{address}/?data={DATASET}&subject={SUBJECT}&layer=8")
     page.locator(HEADLINE).first.wait_for()
-    names = [name.strip() for name in page.locator(MENU).all_inner_texts()]
-    assert len(names) == len(list((PROJECT / "pages").glob("*.py"))) - 1, "all are in the menu but the presenter"
-    for name in names:
-        if name != names[0]:
+    menu = _menu(page)
+    assert len(menu) == len(list((PROJECT / "pages").glob("*.py"))) - 1, "all are in the menu but the presenter"
+    for section, name in menu:
+        if name != menu[0][1]:
             before = page.inner_text(HEADLINE)
-            page.locator(MENU, has_text=re.compile(f"^\\s*{name}\\s*$")).click()
+            if section:
+                page.locator(SECTION, has_text=section).click()
+            page.locator(DROPPED if section else MENU, has_text=re.compile(f"^\\s*{name}\\s*$")).click()
             page.wait_for_function(CHANGED, arg=[HEADLINE, before])
         _settle(page)
         if name == "Flatmap":
@@ -109,6 +113,19 @@ def _walk(address: str, browser: Any, theme: str) -> Iterator[tuple[str, str, st
     page.locator(".presenter img:not([hidden])").wait_for()
     yield from (("Present", *fault) for fault in faults_of(page))
     page.close()
+
+
+def _menu(page: Any) -> list[tuple[str, str]]:
+    """Section ("" for the bar itself) and name of each page."""
+    found = [("", name.strip()) for name in page.locator(MENU).all_inner_texts()]
+    for section in page.locator(SECTION).all():
+        title = section.inner_text().strip().splitlines()[0]
+        section.click()
+        page.locator(DROPPED).first.wait_for()
+        found += [(title, name.strip()) for name in page.locator(DROPPED).all_inner_texts()]
+        page.keyboard.press("Escape")
+        page.locator(DROPPED).first.wait_for(state="detached")
+    return found
 
 
 def _tabs(page: Any) -> Iterator[tuple[str, str, str]]:

@@ -7,28 +7,36 @@ import streamlit as st
 ENTERED = "entered through app.py"
 
 
-def pages() -> list:
-    """The pages, in the order of the menu."""
-    return [
-        st.Page("pages/home.py", title="Home", default=True),
-        st.Page("pages/data.py", title="Data"),
-        st.Page("pages/layers.py", title="Layers"),
-        st.Page("pages/flatmap.py", title="Flatmap"),
-        st.Page("pages/regions.py", title="Regions"),
-        st.Page("pages/audit.py", title="Audit"),
-        st.Page("pages/retrieve.py", title="Retrieve"),
-        st.Page("pages/attention.py", title="Attend"),
-        st.Page("pages/captions.py", title="Caption"),
-        st.Page("pages/imagine.py", title="Imagine"),
-        st.Page("pages/integration.py", title="Integration"),
-        st.Page("pages/decode.py", title="Decode"),
-        st.Page("pages/voxel_words.py", title="Voxel words"),
-        st.Page("pages/drive.py", title="Drive"),
-        st.Page("pages/saved.py", title="Saved"),
-        st.Page("pages/cache.py", title="Cache"),
-        st.Page("pages/help.py", title="Help"),
-        st.Page("pages/present.py", title="Present", visibility="hidden"),  # by the page Saved, or a link
-    ]
+def pages() -> dict[str, list]:
+    """The pages in the order of the menu, by section; those of the first stand in the bar itself."""
+    return {
+        "": [
+            st.Page("pages/home.py", title="Home", default=True),
+            st.Page("pages/data.py", title="Data"),
+            st.Page("pages/layers.py", title="Layers"),
+            st.Page("pages/flatmap.py", title="Flatmap"),
+            st.Page("pages/regions.py", title="Regions"),
+            st.Page("pages/audit.py", title="Audit"),
+            st.Page("pages/saved.py", title="Saved"),
+            st.Page("pages/present.py", title="Present", visibility="hidden"),  # by the page Saved, or a link
+        ],
+        "The model": [
+            st.Page("pages/retrieve.py", title="Retrieve"),
+            st.Page("pages/attention.py", title="Attend"),
+            st.Page("pages/captions.py", title="Caption"),
+            st.Page("pages/imagine.py", title="Imagine"),
+        ],
+        "Brain and model": [
+            st.Page("pages/integration.py", title="Integration"),
+            st.Page("pages/decode.py", title="Decode"),
+            st.Page("pages/voxel_words.py", title="Voxel words"),
+            st.Page("pages/drive.py", title="Drive"),
+        ],
+        "More": [
+            st.Page("pages/cache.py", title="Cache"),
+            st.Page("pages/help.py", title="Help"),
+        ],
+    }
 
 
 def navigate() -> None:

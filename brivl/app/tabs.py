@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from brivl.app.frame import View
 
 NAMES = ("Figure", "Table", "Method", "Code", "Export", "Share")
-MOST_LINES = 4  # of code before the box scrolls
 
 
 def draw(view: View) -> None:
@@ -65,12 +64,11 @@ def _method(view: View) -> None:
 
 def _code(view: View) -> None:
     st.caption("On the command line")
-    lines = cli_lines(view.shown.done)
-    st.code(lines, language="bash", wrap_lines=True, height=220 if lines.count("\n") > MOST_LINES else "content")
+    st.code(cli_lines(view.shown.done), language="bash", wrap_lines=True)
     st.caption("In Python")
-    st.code(python_lines(view.shown.done), language="python")
+    st.code(python_lines(view.shown.done), language="python", wrap_lines=True)
     st.caption("Link to this page")
-    st.code(sharing.link(view.shown), language=None)
+    st.code(sharing.link(view.shown), language=None, wrap_lines=True)
 
 
 def _export(view: View) -> None:
