@@ -85,7 +85,7 @@ def test_a_dataset_that_cannot_be_opened(page: str, tmp_path: Path, monkeypatch:
 
 def test_a_name_that_is_no_dataset() -> None:
     at = open_page("layers", data="/nowhere/at/all")
-    assert not at.exception and "/nowhere/at/all" in at.error[0].value
+    assert not at.exception and "'/nowhere/at/all'" in at.error[0].value
 
 
 def test_regions_without_names_say_what_is_needed(tmp_path: Path) -> None:
