@@ -45,7 +45,7 @@ TEXTS = {path.relative_to(PROJECT).as_posix(): path.read_text() for path in DOCS
 EVERYTHING = "\n".join(TEXTS.values())
 # A line of shell, or a verb within a sentence; "python -m brivl.train" is caught by its own pattern.
 COMMANDS = sorted(set(re.findall(r"^    python -m brivl (.+)$", EVERYTHING, re.M)))
-VERBS = sorted(set(re.findall(r"python -m brivl ([a-z]\w*)", EVERYTHING)))
+VERBS = sorted(set(re.findall(r"python -m brivl ([a-z][\w-]*)", EVERYTHING)))
 FITS = [line for line in COMMANDS if line.startswith("fit ")]
 LINKS = sorted({(name, link) for name, text in TEXTS.items() for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)})
 SUBJECTS = {"phantom-movie": MOVIE_SUBJECTS, "phantom-sentences": SENTENCE_SUBJECTS}
