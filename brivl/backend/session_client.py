@@ -118,9 +118,10 @@ class Session:
         kind = message.WhichOneof("type")
         if kind == "new_session":
             self._whole, self._drawn = not message.metadata.run.fragment_ids, set()
-            self._script = message.new_session.page_script_hash
             if self._whole:
                 self._timers.clear()
+        elif kind == "navigation":  # new_session names the page that was asked for, this the one that is shown
+            self._script = message.navigation.page_script_hash
         elif kind == "page_info_changed":
             self._query = message.page_info_changed.query_string
         elif kind == "auto_rerun":
