@@ -163,7 +163,8 @@ def _pictures(found: Decoded, event: int, near: list[int]) -> None:
         strict=True,
     ):  # fmt: skip
         with column:
-            st.image(np.ascontiguousarray(tiles[i]).repeat(2, 0).repeat(2, 1), width="stretch")
+            shows = f"Stimulus {i + 1}, {title}"
+            st.image(np.ascontiguousarray(tiles[i]).repeat(2, 0).repeat(2, 1), width="stretch", alt=shows)
             right = " ✓" if title != "shown" and i == event else ""
             look.small(f"{title}{right}")
 

@@ -115,8 +115,10 @@ def _show(found: Driven, known: Known) -> None:
 def _row(images: np.ndarray, predicted: np.ndarray, kinds: np.ndarray) -> None:
     for column, image, value, seen in zip(st.columns(MOST), images, predicted, kinds, strict=False):
         with column:
-            st.image(np.ascontiguousarray(image).repeat(2, 0).repeat(2, 1), width="stretch")
-            look.small(f"{value:+.1f} SD; the judge says {KINDS[int(seen.argmax())]}")
+            kind = KINDS[int(seen.argmax())]
+            shows = f"A picture in which the judge sees: {kind}"
+            st.image(np.ascontiguousarray(image).repeat(2, 0).repeat(2, 1), width="stretch", alt=shows)
+            look.small(f"{value:+.1f} SD; the judge says {kind}")
 
 
 def _map(found: Driven, label: FigureLabel) -> None:

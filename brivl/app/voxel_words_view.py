@@ -117,6 +117,7 @@ def _regions(found: VoxelCaptions) -> None:
         return
     tiles = tiles_of(found.sheet.tobytes(), N_PICTURES * len(names))
     at = N_PICTURES * names.index(chosen)
-    for column, tile in zip(st.columns(N_PICTURES), tiles[at : at + N_PICTURES], strict=True):
-        column.image(np.ascontiguousarray(tile).repeat(2, 0).repeat(2, 1), width="stretch")
+    for i, (column, tile) in enumerate(zip(st.columns(N_PICTURES), tiles[at : at + N_PICTURES], strict=True), 1):
+        shows = f"Picture {i} of those that should drive {chosen} most"
+        column.image(np.ascontiguousarray(tile).repeat(2, 0).repeat(2, 1), width="stretch", alt=shows)
     look.small(f"The pictures shown to {found.asked.subject} for which the largest response is predicted.")

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from brivl.core.records import FlatmapGeometry
 from brivl.viz.flatmap import MapView, flatmap_figure
 from brivl.viz.painting import MapScores, paint_value
-from brivl.viz.style import FigureLabel, ThemeName, dress, theme_of
+from brivl.viz.style import FigureLabel, ThemeName, as_text, dress, theme_of
 
 ROW = 24  # pixels per region
 UNIT = "predicted response (SD)"
@@ -21,7 +21,7 @@ def region_bars(values: Mapping[str, float], chosen: str, label: FigureLabel, th
     names = sorted(values, key=values.__getitem__)
     colours = theme_of(theme)
     figure = go.Figure(go.Bar(
-        x=[values[name] for name in names], y=names, orientation="h", showlegend=False,
+        x=[values[name] for name in names], y=[as_text(name) for name in names], orientation="h", showlegend=False,
         marker={"color": colours.joint, "opacity": [1.0 if name == chosen else 0.4 for name in names]},
         hovertemplate="%{y}: %{x:.2f} SD<extra></extra>",
     ))  # fmt: skip

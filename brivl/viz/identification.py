@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from brivl.core.numbers import probability
-from brivl.viz.style import FigureLabel, ThemeName, dress, theme_of
+from brivl.viz.style import FigureLabel, ThemeName, as_text, dress, theme_of
 
 CHANCE = 0.5
 ROW = 26  # pixels per region
@@ -20,7 +20,7 @@ def regions_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName = "
     colours = theme_of(theme)
     sure = (rows["q"] < 0.05).to_numpy()
     figure = go.Figure(go.Scatter(
-        x=rows["pairwise"], y=rows["voxels"], mode="markers", showlegend=False,
+        x=rows["pairwise"], y=rows["voxels"].map(as_text), mode="markers", showlegend=False,
         marker={"size": 10, "color": [colours.joint if s else colours.background for s in sure],
                 "line": {"color": colours.joint, "width": 2}},
         customdata=rows[["top1", "n_voxels"]].assign(q=[probability(q) for q in rows["q"]]),
@@ -39,13 +39,13 @@ def cumulative_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName 
     colours = theme_of(theme)
     steps = list(range(1, len(table) + 1))
     figure = go.Figure(go.Scatter(
-        x=steps, y=table["pairwise"], mode="lines+markers", showlegend=False, text=table["voxels"],
+        x=steps, y=table["pairwise"], mode="lines+markers", showlegend=False, text=table["voxels"].map(as_text),
         line={"color": colours.joint, "width": 2}, marker={"size": 7},
         hovertemplate="%{text}: %{y:.2f}<extra></extra>",
     ))  # fmt: skip
     figure.add_hline(CHANCE, line={"color": colours.muted, "dash": "dot", "width": 1})
-    figure.update_xaxes(tickvals=steps, ticktext=[name.removeprefix("+ ").split(" / ")[0] for name in table["voxels"]],
-                        tickangle=-45, showgrid=False, title="region added")  # fmt: skip
+    names = [as_text(name.removeprefix("+ ").split(" / ")[0]) for name in table["voxels"]]
+    figure.update_xaxes(tickvals=steps, ticktext=names, tickangle=-45, showgrid=False, title="region added")
     figure.update_yaxes(title="pairs won", tickformat=".1f", range=_range(table))
     figure.update_layout(height=340, margin={"t": 40, "b": 90})
     return dress(figure, label, theme)

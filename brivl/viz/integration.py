@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from brivl.core.numbers import probability
-from brivl.viz.style import R2, FigureLabel, ThemeName, dress, theme_of
+from brivl.viz.style import R2, FigureLabel, ThemeName, as_text, dress, theme_of
 
 ROW = 30  # pixels per region
 SYMBOLS = ("circle", "square", "diamond", "cross")
@@ -30,10 +30,10 @@ def rivals_figure(
         figure.add_trace(go.Scatter(
             x=values[order], y=np.arange(len(order)) + OFFSET * (middle - i), mode="markers", name=f"less {name}",
             marker={"symbol": SYMBOLS[i % len(SYMBOLS)], "size": 8, "color": colours.joint if i else colours.b_text},
-            text=[f"{regions[r]}: q {probability(q[r])}" for r in order],
+            text=[f"{as_text(regions[r])}: q {probability(q[r])}" for r in order],
             hovertemplate=f"less {name}: %{{x:.3f}}<br>%{{text}}<extra></extra>",
         ))  # fmt: skip
-    names = [f"<b>{regions[r]}</b>" if q[r] < 0.05 else regions[r] for r in order]
+    names = [f"<b>{as_text(regions[r])}</b>" if q[r] < 0.05 else as_text(regions[r]) for r in order]
     figure.add_vline(0, line={"color": colours.muted, "dash": "dot", "width": 1})
     figure.update_yaxes(tickvals=list(range(len(order))), ticktext=names, ticks="", range=[-0.6, len(order) - 0.4])
     figure.update_xaxes(title=f"{R2} of the multimodal model less the rival's")
