@@ -6,11 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from brivl.backend import galleries
 from brivl.cli.main import main
 from brivl.models.catalog import SHIPPED
 from tests.plain_sample import N_VOXELS, make_plain
@@ -110,14 +112,17 @@ def test_datasets(plain: Path, capsys: pytest.CaptureFixture[str], monkeypatch: 
     assert out.count("[SIMULATED]") == 3 and "licence: CC0" in out
 
 
-def test_retrieval(capsys: pytest.CaptureFixture[str]) -> None:
+def test_retrieval(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The shape only: how good the model is stands in its card, and is not a matter of this test."""
+    whole, small = galleries.open_gallery, {"scenes": 40, "clips": 6}
+    monkeypatch.setattr(galleries, "open_gallery", lambda name: replace(whole(name), n=small[name]))
     found = printed(capsys, "eval", "retrieval", "--n", "20")
     assert found["n_pairs"] == 20 and found["simulated"] is True
     for way in ("text_to_image", "image_to_text"):
         recalls = [found[way][k] for k in ("r1", "r5", "r10")]
         assert recalls == sorted(recalls) and 0 <= recalls[0] <= recalls[-1] <= 1
         assert 1 <= found[way]["median_rank"] <= 20
+    assert found["gallery"]["n_pairs"] == 40 and found["n_clips"] == 6
 
 
 BAD = {
