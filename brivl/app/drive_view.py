@@ -94,9 +94,9 @@ def _chips(known: Known, asked: DriveAsked) -> list[Chip]:
 def _show(found: Driven, known: Known) -> None:
     look.headline(headline(found))
     look.chips(_chips(known, found.asked))
-    st.subheader("Made", anchor=False)
+    look.caption("Made:")
     _row(found.images, found.predicted, found.kinds)
-    st.subheader("The best of those that were shown", anchor=False)
+    look.caption("The best of those that were shown:")
     _row(found.natural, found.natural_predicted, found.natural_kinds)
     label = FigureLabel(headline(found), simulated=known.simulated)
     left, right = st.columns([2, 3], gap="large")
