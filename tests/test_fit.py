@@ -13,6 +13,7 @@ from brivl.backend import fit as fitting
 from brivl.backend import phantoms
 from brivl.backend.fit import Answer, FitRequest, cached, fit, fit_key, is_cached
 from brivl.backend.recovery import compare_with_truth
+from brivl.core.encoding import presets
 from brivl.core.encoding.presets import PRESETS
 from brivl.errors import Cancelled, RequestError
 from brivl.store.artifacts import Store
@@ -195,7 +196,7 @@ def test_the_key_changes_with_everything_behind_a_name(tmp_path: Path, monkeypat
 
     with_patch(fitting, "model_digest", lambda name, kind: f"other weights of {name}")
     with_patch(phantoms, "model_digest", lambda name, kind: f"other weights of {name}")
-    with_patch(fitting, "PRESETS", {"strict": dataclasses.replace(PRESETS["strict"], n_inner=4)})
+    with_patch(presets, "PRESETS", {"strict": dataclasses.replace(PRESETS["strict"], n_inner=4)})
     with_patch(fitting, "ENCODING_VERSION", fitting.ENCODING_VERSION + 1)
     with_patch(phantoms, "PHANTOM_VERSION", phantoms.PHANTOM_VERSION + 1)
     tuning = dict(phantoms.phantom_movie.TUNING)
@@ -203,7 +204,7 @@ def test_the_key_changes_with_everything_behind_a_name(tmp_path: Path, monkeypat
     with_patch(phantoms.phantom_movie, "TUNING", tuning)
     assert len(set(keys)) == len(keys) == 7
     reworded = dataclasses.replace(PRESETS["strict"], why={"n_inner": "in other words"})
-    with_patch(fitting, "PRESETS", {"strict": reworded})
+    with_patch(presets, "PRESETS", {"strict": reworded})
     assert keys[-1] == keys[0]
 
 

@@ -74,7 +74,7 @@ def test_another_setting_of_the_preset_is_a_miss(
     store: Store, request_a: FitRequest, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changed = dataclasses.replace(PRESETS["strict"], **{name: OTHER_PRESET[name]})
-    monkeypatch.setattr(fitting, "PRESETS", {"strict": changed})
+    monkeypatch.setitem(PRESETS, "strict", changed)
     assert not is_cached(store, request_a)
     monkeypatch.undo()
     assert is_cached(store, request_a)

@@ -10,16 +10,14 @@ from brivl.app import cached, look
 from brivl.app.demo import answer
 from brivl.app.inputs import Inputs
 from brivl.app.look import Chip
-from brivl.app.navigation import make_sure_of_menu
-from brivl.app.state import ALL, Choices
-from brivl.app.widgets import ask_whose, sidebar
+from brivl.app.state import Choices
+from brivl.app.subject_page import chips_of_subject, is_one_subject_of_stimuli, subject_page
 from brivl.backend.decode import Decoded, DecodeRequest, decode_request, known_decoding
 from brivl.backend.decode_tables import SPACES, decode_table, headline, n_candidates, said
 from brivl.backend.known import Known
 from brivl.backend.places import TITLES, levels_of
 from brivl.core.numbers import number, probability
 from brivl.data.contact_sheet import tiles_of
-from brivl.errors import BrivlError
 from brivl.viz.identification import cumulative_figure, regions_figure
 from brivl.viz.style import PLOT_CONFIG, FigureLabel
 
@@ -39,27 +37,14 @@ EXACT = (
 
 def decode_page() -> None:
     """Draw the page."""
-    make_sure_of_menu()
-    look.put_style()
-    asked = sidebar(ask_whose)
-    if asked is None:
-        return
-    try:
-        _page(*asked)
-    except BrivlError as error:
-        st.error(str(error))
+    subject_page(_page)
 
 
 def _page(choices: Choices, known: Known) -> None:
-    if known.stimulus_kind == "features":
-        look.headline("Nothing to decode here")
-        st.info("This dataset brings features of what was shown, not the pictures or sentences themselves.")
+    if not is_one_subject_of_stimuli(choices, known, "Nothing to decode here"):
         return
     inputs = Inputs("decode", DEFAULTS)
     request = _request(inputs, choices, known)
-    if request is None:
-        look.headline("Choose one subject to decode")
-        return
     store = cached.store()
     found = known_decoding(store, request, known)
     if found is None:
@@ -71,10 +56,9 @@ def _page(choices: Choices, known: Known) -> None:
     _show(inputs, found, known)
 
 
-def _request(inputs: Inputs, choices: Choices, known: Known) -> DecodeRequest | None:
-    """The question, None while all subjects are chosen: each is decoded by itself."""
-    subject = choices.subjects[0] if choices.subject == ALL and len(choices.subjects) == 1 else choices.subject
-    facts = None if subject == ALL else cached.facts(choices.data, subject)
+def _request(inputs: Inputs, choices: Choices, known: Known) -> DecodeRequest:
+    subject = choices.chosen_subjects[0]
+    facts = cached.facts(choices.data, subject)
     series = known.stimulus_kind == "image" if facts is None else facts.timing.tr is not None
     levels = () if facts is None else levels_of(facts.voxels)
     with st.sidebar:
@@ -86,15 +70,11 @@ def _request(inputs: Inputs, choices: Choices, known: Known) -> DecodeRequest | 
         if series:
             st.select_slider("One stimulus is", WINDOWS_S, format_func=lambda s: f"{s} s",
                              **inputs.bound("window", window))  # fmt: skip
-    if subject == ALL:
-        return None
     return DecodeRequest(choices.data, subject, MODEL, level, choices.preset, float(window))
 
 
 def _chips(known: Known, request: DecodeRequest) -> list[Chip]:
-    found = [Chip(known.short_name)]
-    found += [Chip("SIMULATED", "simulated")] if known.simulated else []
-    return [*found, Chip(request.subject), Chip(f"preset {request.preset}"), Chip(f"space of {MODEL} (stand-in)")]
+    return chips_of_subject(known, request.subject, f"preset {request.preset}", f"space of {MODEL} (stand-in)")
 
 
 def _show(inputs: Inputs, found: Decoded, known: Known) -> None:

@@ -10,14 +10,12 @@ from brivl.app import cached, look
 from brivl.app.demo import answer
 from brivl.app.inputs import Inputs
 from brivl.app.look import Chip
-from brivl.app.navigation import make_sure_of_menu
-from brivl.app.state import ALL, Choices
-from brivl.app.widgets import ask_whose, sidebar
+from brivl.app.state import Choices
+from brivl.app.subject_page import chips_of_subject, is_one_subject_of_stimuli, subject_page
 from brivl.backend.flatmaps import known_flatmap
 from brivl.backend.known import Known
 from brivl.backend.places import levels_of, masks_of
 from brivl.backend.region_images import DriveAsked, Driven, drive_request, headline, known_driven
-from brivl.errors import BrivlError
 from brivl.scenes.things import KINDS
 from brivl.viz.driven import region_bars, response_map
 from brivl.viz.style import PLOT_CONFIG, FigureLabel
@@ -39,15 +37,7 @@ EXACT = (
 
 def drive_page() -> None:
     """Draw the page."""
-    make_sure_of_menu()
-    look.put_style()
-    asked = sidebar(ask_whose)
-    if asked is None:
-        return
-    try:
-        _page(*asked)
-    except BrivlError as error:
-        st.error(str(error))
+    subject_page(_page)
 
 
 def _page(choices: Choices, known: Known) -> None:
@@ -55,8 +45,7 @@ def _page(choices: Choices, known: Known) -> None:
         look.headline("Images can drive the regions of people who saw images")
         st.info("Choose a dataset of pictures or films, for example phantom-categories.")
         return
-    if choices.subject == ALL and len(choices.subjects) > 1:
-        look.headline("Choose one subject")
+    if not is_one_subject_of_stimuli(choices, known, "Nothing to drive here"):
         return
     question = _question(choices)
     found = known_driven(cached.store(), question, known)
@@ -86,9 +75,7 @@ def _question(choices: Choices) -> DriveAsked:
 
 
 def _chips(known: Known, asked: DriveAsked) -> list[Chip]:
-    found = [Chip(known.short_name)]
-    found += [Chip("SIMULATED", "simulated")] if known.simulated else []
-    return [*found, Chip(asked.subject), Chip(asked.region), Chip("stand-in models"), Chip(f"seed {asked.seed}")]
+    return chips_of_subject(known, asked.subject, asked.region, "stand-in models", f"seed {asked.seed}")
 
 
 def _show(found: Driven, known: Known) -> None:

@@ -10,9 +10,8 @@ from brivl.app import cached, look
 from brivl.app.demo import answer
 from brivl.app.inputs import Inputs
 from brivl.app.look import Chip
-from brivl.app.navigation import make_sure_of_menu
-from brivl.app.state import ALL, Choices
-from brivl.app.widgets import ask_whose, sidebar
+from brivl.app.state import Choices
+from brivl.app.subject_page import chips_of_subject, is_one_subject_of_stimuli, subject_page
 from brivl.backend.integration import (
     BOTH,
     Integration,
@@ -23,7 +22,6 @@ from brivl.backend.integration import (
 )
 from brivl.backend.integration_tables import MATCHED, against, headline, integration_table, said
 from brivl.backend.known import Known
-from brivl.errors import BrivlError
 from brivl.models.catalog import shipped_for
 from brivl.viz.integration import rivals_figure
 from brivl.viz.style import PLOT_CONFIG, FigureLabel
@@ -44,24 +42,11 @@ EXACT = (
 
 def integration_page() -> None:
     """Draw the page."""
-    make_sure_of_menu()
-    look.put_style()
-    asked = sidebar(ask_whose)
-    if asked is None:
-        return
-    try:
-        _page(*asked)
-    except BrivlError as error:
-        st.error(str(error))
+    subject_page(_page)
 
 
 def _page(choices: Choices, known: Known) -> None:
-    if known.stimulus_kind == "features":
-        look.headline("Nothing to compare here")
-        st.info("This dataset brings features of what was shown, not the pictures or sentences that models would see.")
-        return
-    if choices.subject == ALL and len(choices.subjects) > 1:
-        look.headline("Choose one subject")
+    if not is_one_subject_of_stimuli(choices, known, "Nothing to compare here"):
         return
     question = _question(choices, known)
     found = known_integration(cached.store(), question, known)
@@ -98,10 +83,7 @@ def _question(choices: Choices, known: Known) -> IntegrationAsked:
 
 
 def _chips(known: Known, asked: IntegrationAsked) -> list[Chip]:
-    found = [Chip(known.short_name)]
-    found += [Chip("SIMULATED", "simulated")] if known.simulated else []
-    return [*found, Chip(asked.subject), Chip(f"preset {asked.preset}"), Chip(f"layer {asked.layer}"),
-            Chip("stand-in models")]  # fmt: skip
+    return chips_of_subject(known, asked.subject, f"preset {asked.preset}", f"layer {asked.layer}", "stand-in models")
 
 
 def _show(found: Integration, known: Known) -> None:

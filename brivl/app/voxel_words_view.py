@@ -9,9 +9,8 @@ from brivl.app import cached, look
 from brivl.app.demo import answer
 from brivl.app.inputs import Inputs
 from brivl.app.look import Chip
-from brivl.app.navigation import make_sure_of_menu
-from brivl.app.state import ALL, Choices
-from brivl.app.widgets import ask_whose, sidebar
+from brivl.app.state import Choices
+from brivl.app.subject_page import chips_of_subject, is_one_subject_of_stimuli, subject_page
 from brivl.backend.known import Known
 from brivl.backend.voxel_caption_tables import finding, region_table, voxel_table
 from brivl.backend.voxel_captions import (
@@ -24,7 +23,6 @@ from brivl.backend.voxel_captions import (
 )
 from brivl.core.numbers import number
 from brivl.data.contact_sheet import tiles_of
-from brivl.errors import BrivlError
 
 MODEL = "brivl-mini"
 DEFAULTS = {"of": ""}
@@ -41,24 +39,11 @@ EXACT = (
 
 def voxel_words_page() -> None:
     """Draw the page."""
-    make_sure_of_menu()
-    look.put_style()
-    asked = sidebar(ask_whose)
-    if asked is None:
-        return
-    try:
-        _page(*asked)
-    except BrivlError as error:
-        st.error(str(error))
+    subject_page(_page)
 
 
 def _page(choices: Choices, known: Known) -> None:
-    if known.stimulus_kind == "features":
-        look.headline("Nothing to put into words here")
-        st.info("This dataset brings features of what was shown, not the pictures or sentences themselves.")
-        return
-    if choices.subject == ALL and len(choices.subjects) > 1:
-        look.headline("Choose one subject")
+    if not is_one_subject_of_stimuli(choices, known, "Nothing to put into words here"):
         return
     subject = choices.chosen_subjects[0]
     store, question = cached.store(), CaptionAsked(choices.data, subject, MODEL, choices.preset)
@@ -74,9 +59,7 @@ def _page(choices: Choices, known: Known) -> None:
 
 
 def _chips(known: Known, asked: CaptionAsked) -> list[Chip]:
-    found = [Chip(known.short_name)]
-    found += [Chip("SIMULATED", "simulated")] if known.simulated else []
-    return [*found, Chip(asked.subject), Chip(f"preset {asked.preset}"), Chip(f"words of {MODEL} (stand-in)")]
+    return chips_of_subject(known, asked.subject, f"preset {asked.preset}", f"words of {MODEL} (stand-in)")
 
 
 def _show(found: VoxelCaptions, known: Known) -> None:

@@ -15,7 +15,7 @@ from brivl.backend.features import Progress, silent
 from brivl.backend.fit import stimulus_kind
 from brivl.backend.places import checked_level, levels_of, masks_of
 from brivl.backend.stimulus_embeddings import sample_embeddings
-from brivl.core.encoding.presets import PRESETS, Preset
+from brivl.core.encoding.presets import PRESETS, Preset, preset_settings
 from brivl.core.identification import Pool, cumulative_order, nearest, ranks, shift_test
 from brivl.core.records import Design, Responses, Voxels
 from brivl.data.dataset import Dataset, check_subject
@@ -66,14 +66,11 @@ class Decoded:
 
 def decode_key(store: Store, asked: DecodeRequest, dataset: Dataset | None = None) -> ArtifactKey:
     """Key of a decoding. Raises RequestError for an unknown preset, subject or model, or a window that cannot be."""
-    if asked.preset not in PRESETS:
-        raise RequestError(f"Wanted a preset out of {sorted(PRESETS)} and got {asked.preset!r}.")
+    settings = preset_settings(asked.preset)
     if not np.isfinite(asked.window_s) or not 0 < asked.window_s <= 600:
         raise RequestError(f"Wanted a window of more than 0 and up to 600 s and got {asked.window_s!r}.")
     dataset = dataset or open_dataset(asked.dataset, store)
     check_subject(dataset, asked.subject)
-    settings = asdict(PRESETS[asked.preset])
-    settings.pop("why")
     if stimulus_kind(dataset, asked.subject) == "features":
         raise RequestError("Wanted pictures or sentences to decode, and this dataset brings only features of them.")
     return ArtifactKey(KIND, {

@@ -6,8 +6,7 @@ import numpy as np
 
 from brivl.backend.features import Progress
 from brivl.core.records import Stimulus
-from brivl.data.contact_sheet import contact_sheet, items_of, sentences_of
-from brivl.data.images import read_images
+from brivl.data.contact_sheet import contact_sheet, images_at, items_of, sentences_of
 from brivl.models.captioner_files import CAPTIONERS
 
 TEXT = "text"
@@ -32,9 +31,7 @@ def text_candidates(
     from brivl.models.embedding import open_embedder
 
     progress(0, 1, "Captioning the held-out stimuli")
-    frames = stimulus.items[items] if isinstance(stimulus.items, np.ndarray) else None
-    images = frames if frames is not None else read_images([stimulus.items[i] for i in items])
-    texts = [said.text for said in caption_images(load_captioner(CAPTIONERS[0]), images)]
+    texts = [said.text for said in caption_images(load_captioner(CAPTIONERS[0]), images_at(stimulus, items))]
     return texts, open_embedder(model).encode_texts(texts)
 
 

@@ -15,7 +15,7 @@ from brivl.backend.datasets import open_dataset
 from brivl.backend.features import Progress, check_layer, layer_features, resolve_pooling, silent
 from brivl.backend.fit_parts import FitParts, forget_finished
 from brivl.backend.subjects import keep_facts
-from brivl.core.encoding.presets import PRESETS
+from brivl.core.encoding.presets import PRESETS, preset_settings
 from brivl.core.records import EncodingResult
 from brivl.data.dataset import Dataset, check_subject
 from brivl.data.plain_folder import PlainDataset
@@ -60,12 +60,9 @@ def canonical(models: tuple[str, str]) -> tuple[str, str]:
 
 def fit_key(store: Store, request: FitRequest, dataset: Dataset | None = None) -> ArtifactKey:
     """Key of a fit. Raises RequestError for an unknown preset, subject, model or layer."""
-    if request.preset not in PRESETS:
-        raise RequestError(f"Wanted a preset out of {sorted(PRESETS)} and got {request.preset!r}.")
+    settings = preset_settings(request.preset)
     dataset = dataset or open_dataset(request.dataset, store)
     check_subject(dataset, request.subject)
-    settings = asdict(PRESETS[request.preset])
-    settings.pop("why")
     kind = stimulus_kind(dataset, request.subject)
     pooling = resolve_pooling(kind, request.pooling)
     if kind == "features":

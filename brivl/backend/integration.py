@@ -15,7 +15,7 @@ from brivl.backend.datasets import open_dataset
 from brivl.backend.features import Progress, check_layer, layer_features, silent
 from brivl.backend.fit import stimulus_kind
 from brivl.backend.places import checked_level, levels_of, masks_of
-from brivl.core.encoding.presets import PRESETS
+from brivl.core.encoding.presets import PRESETS, preset_settings
 from brivl.core.inference.blocks import SHORTEST_S, Draws
 from brivl.core.records import Responses, Stimulus
 from brivl.data.dataset import Dataset, check_subject
@@ -70,8 +70,7 @@ class Integration:
 
 def integration_key(store: Store, asked: IntegrationAsked, dataset: Dataset | None = None) -> ArtifactKey:
     """Key of the test. Raises RequestError for what cannot be asked."""
-    if asked.preset not in PRESETS:
-        raise RequestError(f"Wanted a preset out of {sorted(PRESETS)} and got {asked.preset!r}.")
+    settings = preset_settings(asked.preset)
     if not np.isfinite(asked.block_s) or asked.block_s < SHORTEST_S:
         raise RequestError(f"Wanted blocks of {SHORTEST_S:g} s or longer and got {asked.block_s!r} s.")
     Draws(asked.n_draws)
@@ -82,8 +81,6 @@ def integration_key(store: Store, asked: IntegrationAsked, dataset: Dataset | No
         raise RequestError("Wanted pictures or sentences, and this dataset brings only features of what was shown.")
     layers = layers_of(asked, kind)
     models = {role: [Path(name).name, model_digest(name, of)] for role, (name, of) in _roles(asked, kind).items()}
-    settings = asdict(PRESETS[asked.preset])
-    settings.pop("why")
     how = {name: getattr(asked, name) for name in ("level", "block_s", "n_draws")}
     return ArtifactKey(KIND, {
         "data": dataset.digest(asked.subject), "models": models, "preset": settings, **how, "layers": layers,

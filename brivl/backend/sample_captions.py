@@ -6,8 +6,7 @@ import numpy as np
 
 from brivl.backend.features import Progress, stimulus_digest
 from brivl.core.records import Stimulus
-from brivl.data.contact_sheet import items_of
-from brivl.data.images import read_images
+from brivl.data.contact_sheet import images_at, items_of
 from brivl.models.captioner_files import CAPTIONERS, captioner_digest
 from brivl.store.artifacts import Store
 from brivl.store.keys import ArtifactKey
@@ -34,8 +33,5 @@ def _said(stimulus: Stimulus, progress: Progress) -> np.ndarray:
     for start in range(0, len(shown), AT_ONCE):
         progress(start, len(shown), "Captioning what was shown")
         some = shown[start : start + AT_ONCE]
-        chosen = items[some]
-        arrays = isinstance(stimulus.items, np.ndarray)
-        images = stimulus.items[chosen] if arrays else read_images([stimulus.items[i] for i in chosen])
-        texts[some] = [said.text for said in caption_images(captioner, images)]
+        texts[some] = [said.text for said in caption_images(captioner, images_at(stimulus, items[some]))]
     return texts.astype(np.str_)

@@ -15,7 +15,7 @@ from brivl.backend.fit import stimulus_kind
 from brivl.backend.places import levels_of, masks_of
 from brivl.backend.stimulus_embeddings import sample_embeddings
 from brivl.backend.voxel_corpus import Corpus, corpus_digest, corpus_of, wanted_words
-from brivl.core.encoding.presets import PRESETS
+from brivl.core.encoding.presets import PRESETS, preset_settings
 from brivl.core.records import Responses, Stimulus
 from brivl.data.dataset import Dataset, check_subject
 from brivl.errors import RequestError
@@ -64,14 +64,11 @@ class VoxelCaptions:
 
 def caption_key(store: Store, asked: CaptionAsked, dataset: Dataset | None = None) -> ArtifactKey:
     """Key of the captions. Raises RequestError for what cannot be asked, DataError for a corpus that cannot be read."""
-    if asked.preset not in PRESETS:
-        raise RequestError(f"Wanted a preset out of {sorted(PRESETS)} and got {asked.preset!r}.")
+    settings = preset_settings(asked.preset)
     dataset = dataset or open_dataset(asked.dataset, store)
     check_subject(dataset, asked.subject)
     if stimulus_kind(dataset, asked.subject) == "features":
         raise RequestError("Wanted pictures or sentences, and this dataset brings only features of what was shown.")
-    settings = asdict(PRESETS[asked.preset])
-    settings.pop("why")
     return ArtifactKey(KIND, {
         "data": dataset.digest(asked.subject), "embedder": embedder_digest(asked.model), "preset": settings,
         "corpus": corpus_digest(asked.corpus), "version": VERSION,

@@ -27,6 +27,13 @@ def items_of(stimulus: Stimulus, rows: np.ndarray) -> np.ndarray:
     return np.array(found, int)
 
 
+def images_at(stimulus: Stimulus, items: np.ndarray) -> np.ndarray:
+    """(n, H, W, 3) uint8 of items, whether they are arrays or files."""
+    if isinstance(stimulus.items, np.ndarray):
+        return stimulus.items[items]
+    return read_images([stimulus.items[i] for i in items])
+
+
 def contact_sheet(stimulus: Stimulus, rows: np.ndarray) -> bytes:
     """WebP of TILE x TILE tiles, COLUMNS in a row, the frame of each sample in turn; grey where nothing was shown."""
     tiles = np.full((-(-max(len(rows), 1) // COLUMNS) * COLUMNS, TILE, TILE, 3), 128, np.uint8)

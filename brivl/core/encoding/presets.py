@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 import numpy as np
+
+from brivl.errors import RequestError
 
 
 @dataclass(frozen=True)
@@ -65,3 +67,12 @@ PAPER = Preset(
 )  # fmt: skip
 
 PRESETS: Mapping[str, Preset] = {preset.name: preset for preset in (STRICT, PAPER)}
+
+
+def preset_settings(name: str) -> dict[str, Any]:
+    """What a preset does, without the reasons: part of the key of every answer. RequestError for an unknown one."""
+    if name not in PRESETS:
+        raise RequestError(f"Wanted a preset out of {sorted(PRESETS)} and got {name!r}.")
+    settings = asdict(PRESETS[name])
+    settings.pop("why")
+    return settings

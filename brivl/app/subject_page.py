@@ -1,0 +1,46 @@
+"""The frame of pages that ask one question of one subject, beside the fits: sidebar, guards, chips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from brivl.app import look
+from brivl.app.look import Chip
+from brivl.app.navigation import make_sure_of_menu
+from brivl.app.state import ALL, Choices
+from brivl.app.widgets import ask_whose, sidebar
+from brivl.backend.known import Known
+from brivl.errors import BrivlError
+
+
+def subject_page(draw: Callable[[Choices, Known], None]) -> None:
+    """Menu, style and the sidebar of `ask_whose`, then the page; what a user can cause ends as a sentence."""
+    make_sure_of_menu()
+    look.put_style()
+    asked = sidebar(ask_whose)
+    if asked is None:
+        return
+    try:
+        draw(*asked)
+    except BrivlError as error:
+        st.error(str(error))
+
+
+def is_one_subject_of_stimuli(choices: Choices, known: Known, nothing: str) -> bool:
+    """Whether one subject with pictures or sentences is chosen; else it is said what to choose, under `nothing`."""
+    if known.stimulus_kind == "features":
+        look.headline(nothing)
+        st.info("This dataset brings features of what was shown, not the pictures or sentences themselves.")
+        return False
+    if choices.subject == ALL and len(choices.subjects) > 1:
+        look.headline("Choose one subject")
+        return False
+    return True
+
+
+def chips_of_subject(known: Known, subject: str, *more: str) -> list[Chip]:
+    """What an answer rests on; simulated data are always labelled."""
+    simulated = [Chip("SIMULATED", "simulated")] if known.simulated else []
+    return [Chip(known.short_name), *simulated, Chip(subject), *(Chip(text) for text in more)]
