@@ -13,9 +13,21 @@ import pytest
 import torch
 
 from brivl.errors import RequestError
-from brivl.models import external
 from brivl.models.catalog import card_for, model_digest, open_model
-from tests.tiny_models import DEPTH, SIDE, WIDTH, save_bert, save_clip, save_timm, save_vit
+from brivl.models.hub import HUB_SECONDS
+from tests.tiny_models import (
+    DEPTH,
+    SIDE,
+    WIDTH,
+    save_beit,
+    save_bert,
+    save_clip,
+    save_deit,
+    save_lxmert,
+    save_timm,
+    save_visual_bert,
+    save_vit,
+)
 
 QUIET = lambda _done, _total: None  # noqa: E731
 TEXTS = ["a dog", "the red house on green grass", "cat"]
@@ -23,7 +35,11 @@ FORMS: dict[str, tuple[Callable[[Path, int], Path], dict[str, int]]] = {
     "timm": (save_timm, {"image": DEPTH}),
     "bert": (save_bert, {"text": DEPTH}),
     "vit": (save_vit, {"image": DEPTH}),
+    "deit": (save_deit, {"image": DEPTH}),
+    "beit": (save_beit, {"image": DEPTH}),
     "clip": (save_clip, {"image": DEPTH, "text": DEPTH - 1}),
+    "visualbert": (save_visual_bert, {"image": DEPTH, "text": DEPTH}),
+    "lxmert": (save_lxmert, {"image": 3, "text": 4}),
 }
 STREAMS = [(form, kind) for form, (_, n_layers) in FORMS.items() for kind in n_layers]
 
@@ -43,7 +59,7 @@ def items(rng: np.random.Generator) -> dict[str, object]:
 def test_cards(form: str, folders: dict[str, Path]) -> None:
     card = card_for(str(folders[form]))
     assert card.n_layers == FORMS[form][1] and card.kinds == tuple(card.n_layers)
-    assert card.multimodal == (form == "clip") and not card.stand_in
+    assert card.multimodal == (len(card.kinds) > 1) == (form in ("clip", "visualbert", "lxmert")) and not card.stand_in
 
 
 @pytest.mark.parametrize(("form", "kind"), STREAMS)
@@ -59,19 +75,19 @@ def test_features_of_every_layer(form: str, kind: str, folders: dict[str, Path],
 
 @torch.inference_mode()
 def test_vision_features_are_those_of_transformers(folders: dict[str, Path], items: dict) -> None:
-    """Against hidden_states; ViT folders without a preprocessor are normalised by one half."""
-    from transformers import CLIPModel, ViTModel
+    """Against hidden_states; folders without a preprocessor are normalised by one half."""
+    from transformers import AutoModel
 
     pixels = torch.nn.functional.interpolate(
         torch.tensor(items["image"]).permute(0, 3, 1, 2) / 255 * 2 - 1, (SIDE, SIDE), mode="bilinear", antialias=True
     )
-    vit = ViTModel.from_pretrained(folders["vit"], add_pooling_layer=False).eval()
-    clip = CLIPModel.from_pretrained(folders["clip"]).eval().vision_model
-    for form, model in (("vit", vit), ("clip", clip)):
-        wanted = model(pixel_values=pixels, output_hidden_states=True).hidden_states[1:]
+    for form, n_prefix in (("vit", 1), ("deit", 2), ("beit", 1), ("clip", 1)):
+        model = AutoModel.from_pretrained(folders[form]).eval()
+        out = getattr(model, "vision_model", model)(pixel_values=pixels, output_hidden_states=True)
         found = open_model(str(folders[form]), "image").extract(items["image"], QUIET)
-        np.testing.assert_allclose(found["cls"], [x[:, 0].numpy() for x in wanted], rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(found["mean"], [x[:, 1:].mean(1).numpy() for x in wanted], rtol=1e-4, atol=1e-5)
+        wanted = [x.numpy() for x in out.hidden_states[1:]]
+        np.testing.assert_allclose(found["cls"], [x[:, 0] for x in wanted], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(found["mean"], [x[:, n_prefix:].mean(1) for x in wanted], rtol=1e-4, atol=1e-5)
 
 
 @torch.inference_mode()
@@ -131,7 +147,7 @@ def test_an_unreachable_hub_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", silent)
     with pytest.raises(RequestError, match="hub cannot be reached"):
         card_for("nobody/some-model")
-    assert asked == [("nobody/some-model", external.HUB_SECONDS)] and external.HUB_SECONDS <= 5
+    assert asked == [("nobody/some-model", HUB_SECONDS)] and HUB_SECONDS <= 5
 
 
 def test_a_known_name_whose_weights_are_out_of_reach() -> None:
@@ -179,6 +195,15 @@ def test_weights_that_fill_the_model_in_part_are_refused(folders: dict[str, Path
     assert len(kept) < len(state)
     save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(RequestError, match="do not fill the model"):
+        open_model(str(folder), "text")
+
+
+def test_words_must_be_there(folders: dict[str, Path], tmp_path: Path) -> None:
+    """transformers would read every word as unknown."""
+    folder = shutil.copytree(folders["bert"], tmp_path / "bert")
+    for name in ("vocab.txt", "tokenizer.json", "tokenizer_config.json"):
+        (folder / name).unlink(missing_ok=True)
+    with pytest.raises(RequestError, match="Wanted the words of"):
         open_model(str(folder), "text")
 
 

@@ -23,10 +23,7 @@ def save_bert(folder: Path, seed: int = 0) -> Path:
     from transformers import BertConfig, BertModel, BertTokenizer
 
     torch.manual_seed(seed)
-    config = BertConfig(
-        vocab_size=len(SPECIAL + WORDS), hidden_size=WIDTH, num_hidden_layers=DEPTH, num_attention_heads=HEADS,
-        intermediate_size=32, max_position_embeddings=24,
-    )  # fmt: skip
+    config = BertConfig(**_text_sizes(), num_hidden_layers=DEPTH)
     folder.mkdir(parents=True, exist_ok=True)
     BertModel(config).save_pretrained(folder)
     vocabulary = folder / "vocab.txt"
@@ -41,6 +38,48 @@ def save_vit(folder: Path, seed: int = 0) -> Path:
 
     torch.manual_seed(seed)
     ViTModel(ViTConfig(**_vision_sizes()), add_pooling_layer=False).save_pretrained(folder)
+    return folder
+
+
+def save_deit(folder: Path, seed: int = 0) -> Path:
+    """A DeiT, whose distillation token stands beside [CLS]."""
+    from transformers import DeiTConfig, DeiTModel
+
+    torch.manual_seed(seed)
+    DeiTModel(DeiTConfig(**_vision_sizes()), add_pooling_layer=False).save_pretrained(folder)
+    return folder
+
+
+def save_beit(folder: Path, seed: int = 0) -> Path:
+    """A BEiT with relative positions, as published."""
+    from transformers import BeitConfig, BeitModel
+
+    torch.manual_seed(seed)
+    BeitModel(BeitConfig(**_vision_sizes(), use_relative_position_bias=True)).save_pretrained(folder)
+    return folder
+
+
+def save_visual_bert(folder: Path, seed: int = 0) -> Path:
+    """A VisualBERT with its word pieces."""
+    from transformers import VisualBertConfig, VisualBertModel
+
+    save_bert(folder)  # its vocabulary stays
+    torch.manual_seed(seed)
+    VisualBertModel(
+        VisualBertConfig(**_text_sizes(), num_hidden_layers=DEPTH, visual_embedding_dim=24)
+    ).save_pretrained(folder)
+    return folder
+
+
+def save_lxmert(folder: Path, seed: int = 0) -> Path:
+    """An LXMERT of 2 lingual, 1 visual and 2 joint layers, with its word pieces."""
+    from transformers import LxmertConfig, LxmertModel
+
+    save_bert(folder)
+    torch.manual_seed(seed)
+    LxmertModel(LxmertConfig(**_text_sizes(), l_layers=2, r_layers=1, x_layers=2, visual_feat_dim=24)).save_pretrained(
+        folder
+    )
     return folder
 
 
@@ -90,6 +129,13 @@ def tiny_config(bert: Path, queue_size: int = 32) -> BrivlConfig:
         embed_dim=8,
         queue_size=queue_size,
     )
+
+
+def _text_sizes() -> dict[str, int]:
+    return {
+        "vocab_size": len(SPECIAL + WORDS), "hidden_size": WIDTH, "num_attention_heads": HEADS,
+        "intermediate_size": 32, "max_position_embeddings": 24, "pad_token_id": 0,
+    }  # fmt: skip
 
 
 def _vision_sizes() -> dict[str, int]:

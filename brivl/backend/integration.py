@@ -117,7 +117,7 @@ def _roles(asked: IntegrationAsked, kind: str) -> dict[str, tuple[str, str]]:
     found = {MULTIMODAL: (asked.multimodal, kind), LANGUAGE: (asked.language, "text")}
     if kind == "image":
         found[VISION] = (asked.vision, kind)
-    if "/" not in asked.multimodal and "@" not in asked.multimodal:
+    if "@" not in Path(asked.multimodal).name:
         found[UNTRAINED] = (f"{asked.multimodal}@untrained", kind)
     for name, of in found.values():
         if of not in card_for(name).kinds:

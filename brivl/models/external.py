@@ -7,28 +7,37 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import torch
 
 from brivl.errors import RequestError
 from brivl.models.activations import pixel_maker
 from brivl.models.feature_model import FeatureModel, Kind, ModelCard, file_sha
+from brivl.models.hub import from_hub, unknown_model
+from brivl.models.minilm_files import MINILM
 from brivl.models.normalisation import Normalisation, read_normalisation
 from brivl.models.streams import ImageParts, TextParts, image_stream, text_stream
-from brivl.models.text_encoder import import_transformers
+from brivl.models.text_encoder import build_tokenizer, import_transformers
 from brivl.models.torchvision_schemas import declare_torchvision_schemas
+from brivl.models.visiolinguistic import (
+    NOTE,
+    REGION_FED,
+    model_type_of,
+    picture_parts,
+    region_fed_layers,
+    region_source,
+    text_reader,
+)
+from brivl.models.vision_blocks import PREFIX_TOKENS, VisionBlocks
 
 MAX_TOKENS = 80  # as many as the shipped text encoders take
-HUB_SECONDS = 5.0  # to wait for the hub's first answer; without this, transformers tries for most of a minute
 DIGESTED = {".json", ".txt", ".model", ".safetensors"}  # endings of the files in a folder that features depend on
-PREFIX_TOKENS = {"vit": 1, "dinov2": 1, "deit": 2, "clip": 1, "clip_vision_model": 1}  # before the patches, [CLS] first
+BERT_WORDS = 30_522  # of bert-base-uncased
 ONE_HALF: Normalisation = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-Loaded = TypeVar("Loaded")
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,7 @@ def external_card(name: str) -> ModelCard:
     """What may be said of an external model from its configuration. Raises RequestError where there is none."""
     source = _source(name, folder_state(name))
     note = f"From {source.library}, as published or as in the folder."
+    note += f" {NOTE}" if getattr(source.config, "model_type", "") in REGION_FED else ""
     kinds = tuple(source.n_layers)
     return ModelCard(name, Path(name).name, kinds, source.n_layers, len(kinds) > 1, False, note)
 
@@ -56,7 +66,8 @@ def open_external(name: str, kind: Kind) -> FeatureModel:
 def folder_digest(name: str, kind: Kind) -> str:
     """Digest of a stream from the files of its folder: weights, configuration, vocabulary. Loads nothing."""
     files = {file.name: file_sha(file) for file in _digested_files(name)}
-    return hashlib.sha256(json.dumps({"kind": kind, "files": files}, sort_keys=True).encode()).hexdigest()[:32]
+    parts = {"kind": kind, "files": files} | region_source(kind, model_type_of(Path(name)))
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def folder_state(name: str) -> tuple[tuple[str, int, int], ...]:
@@ -70,36 +81,6 @@ def _digested_files(name: str) -> list[Path]:
     return sorted(f for f in folder.iterdir() if f.suffix in DIGESTED and f.is_file()) if folder.is_dir() else []
 
 
-def _unknown(name: str, reason: str) -> RequestError:
-    return RequestError(
-        f"Wanted a model and found none called {name!r} ({reason}). Choose a shipped model (python -m brivl models "
-        "lists them), a timm name such as 'vit_base_patch16_384', a transformers name such as 'bert-base-uncased', or "
-        "a folder that holds config.json and model.safetensors."
-    )
-
-
-def from_hub(name: str, load: Callable[[bool], Loaded]) -> Loaded:
-    """load(local_files_only) from what was downloaded before, else from the hub if that answers within seconds."""
-    try:
-        return load(True)
-    except Exception:  # timm and transformers raise many kinds where a file is absent
-        _ask_hub(name)
-    return load(False)
-
-
-def _ask_hub(name: str) -> None:
-    """Raise RequestError unless the hub answers soon and knows the model."""
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
-
-    try:
-        HfApi().model_info(name, timeout=HUB_SECONDS)
-    except (RepositoryNotFoundError, HFValidationError) as error:
-        raise _unknown(name, "nothing of it is on this machine, and the hub does not know it") from error
-    except Exception as error:  # whatever the connection, a proxy or the offline mode raise
-        raise _unknown(name, "nothing of it is on this machine, and the hub cannot be reached") from error
-
-
 @lru_cache(maxsize=32)
 def _source(name: str, _state: tuple) -> Source:
     declare_torchvision_schemas()
@@ -108,7 +89,7 @@ def _source(name: str, _state: tuple) -> Source:
         try:
             config = json.loads((folder / "config.json").read_text())
         except (OSError, ValueError, RecursionError) as error:
-            raise _unknown(name, f"the folder has no readable config.json: {error}") from error
+            raise unknown_model(name, f"the folder has no readable config.json: {error}") from error
         is_timm = isinstance(config, dict) and "architecture" in config
         return _timm_source(name, f"local-dir:{name}") if is_timm else _transformers_source(name)
     import timm
@@ -123,10 +104,10 @@ def _timm_source(name: str, timm_name: str) -> Source:
         with torch.device("meta"):
             model = timm.create_model(timm_name, pretrained=False)
     except Exception as error:  # an architecture that timm does not know, or arguments that it does not take
-        raise _unknown(name, f"timm cannot build it: {error}") from error
+        raise unknown_model(name, f"timm cannot build it: {error}") from error
     depth = len(getattr(model, "blocks", ()))
     if not depth or getattr(model, "num_prefix_tokens", 0) < 1:
-        raise _unknown(name, "it is a timm model without transformer blocks or without a [CLS] token")
+        raise unknown_model(name, "it is a timm model without transformer blocks or without a [CLS] token")
     return Source("timm", {"image": depth})
 
 
@@ -139,7 +120,7 @@ def _transformers_source(name: str) -> Source:
     except RequestError:
         raise
     except Exception as error:  # one of many kinds, for one reason: this configuration is not to be read
-        raise _unknown(name, f"transformers cannot read its configuration: {error}") from error
+        raise unknown_model(name, f"transformers cannot read its configuration: {error}") from error
     return Source("transformers", _layers_of(name, config), config)
 
 
@@ -147,11 +128,14 @@ def _layers_of(name: str, config: Any) -> dict[Kind, int]:
     """Layers of each stream of a transformers model."""
     if config.model_type == "clip":
         return {"image": config.vision_config.num_hidden_layers, "text": config.text_config.num_hidden_layers}
+    if config.model_type in REGION_FED and (found := region_fed_layers(config)):
+        return found
     n_layers = getattr(config, "num_hidden_layers", 0)
     if config.model_type in PREFIX_TOKENS:
         return {"image": n_layers}
-    if not n_layers or not getattr(config, "vocab_size", 0) or getattr(config, "is_encoder_decoder", False):
-        raise _unknown(name, f"of type {config.model_type!r}: no text encoder, and no image transformer used here")
+    unlike = config.model_type in REGION_FED or getattr(config, "is_encoder_decoder", False)
+    if not n_layers or not getattr(config, "vocab_size", 0) or unlike:
+        raise unknown_model(name, f"of type {config.model_type!r}: no text encoder, and no image transformer used here")
     return {"text": n_layers}
 
 
@@ -236,34 +220,47 @@ def _transformers_digest(name: str, kind: Kind, model: torch.nn.Module) -> str:
     if Path(name).is_dir():
         return folder_digest(name, kind)
     whole = hashlib.sha256(f"{kind} {model.config.to_json_string()}".encode())
+    whole.update(json.dumps(regions).encode() if (regions := region_source(kind, model.config.model_type)) else b"")
     for key, value in sorted(model.state_dict().items()):
         whole.update(key.encode())
         whole.update(value.contiguous().reshape(-1).view(torch.uint8).numpy())
     return whole.hexdigest()[:32]
 
 
-def _open_text(name: str, config: Any) -> FeatureModel:
+def _tokenizer(name: str, config: Any) -> Any:
+    """The model's own, or BERT's, which VisualBERT was published without. Raises RequestError where there is none."""
+
     def load(local: bool) -> Any:
         transformers = import_transformers()
         return transformers.AutoTokenizer.from_pretrained(name, local_files_only=local, trust_remote_code=False)
 
-    model = _transformers_model(name)
     tokenizer = load(True) if Path(name).is_dir() else from_hub(name, load)
+    if len(tokenizer) > len(tokenizer.all_special_ids):  # transformers makes one without words where files are absent
+        return tokenizer
+    if config.model_type in REGION_FED and config.vocab_size == BERT_WORDS:
+        return build_tokenizer(MINILM)  # bert-base-uncased's
+    raise RequestError(f"Wanted the words of {name!r} (tokenizer.json or vocab.txt) and found none; put them there.")
+
+
+def _open_text(name: str, config: Any) -> FeatureModel:
+    model, tokenizer = _transformers_model(name), _tokenizer(name, config)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token  # GPT-2 has none; padding is masked, so any token will do
     tokenizer.padding_side = "right"
-    encoder = getattr(model, "text_model", model)
     longest = getattr(getattr(config, "text_config", config), "max_position_embeddings", MAX_TOKENS)
     digest = _transformers_digest(name, "text", model)
-    return text_stream(name, digest, TextParts(encoder, tokenizer, min(MAX_TOKENS, longest)))
+    return text_stream(name, digest, TextParts(text_reader(model), tokenizer, min(MAX_TOKENS, longest)))
 
 
 def _open_vision(name: str, config: Any) -> FeatureModel:
     model = _transformers_model(name)
-    vision = _Blocks(getattr(model, "vision_model", model), PREFIX_TOKENS[config.model_type])
+    digest = _transformers_digest(name, "image", model)
+    if config.model_type in REGION_FED:
+        return image_stream(name, digest, picture_parts(model, _tokenizer(name, config)("")["input_ids"]))
+    vision = VisionBlocks(getattr(model, "vision_model", model), PREFIX_TOKENS[config.model_type])
     size = getattr(config, "vision_config", config).image_size
     prepare = pixel_maker(size[-1] if isinstance(size, list | tuple) else size, *_normalisation(name))
-    return image_stream(name, _transformers_digest(name, "image", model), ImageParts(vision, prepare))
+    return image_stream(name, digest, ImageParts(vision, prepare))
 
 
 def _normalisation(name: str) -> Normalisation:
@@ -277,17 +274,3 @@ def _normalisation(name: str) -> Normalisation:
         except (OSError, RequestError):
             return ONE_HALF
     return read_normalisation(file, ONE_HALF)
-
-
-class _Blocks(torch.nn.Module):
-    """Gives a transformers vision model the names that image_features uses."""
-
-    def __init__(self, vision: torch.nn.Module, n_prefix: int) -> None:
-        super().__init__()
-        self.vision = vision
-        encoder = getattr(vision, "encoder", vision)
-        self.blocks = encoder.layers if hasattr(encoder, "layers") else encoder.layer
-        self.num_prefix_tokens = n_prefix
-
-    def forward_features(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.vision(pixel_values=pixels).last_hidden_state

@@ -18,6 +18,8 @@ CROP_SCALE = (0.2, 1.0)  # of the area; RandomResizedCrop(384, scale=(0.2, 1)) o
 CROP_RATIO = (3 / 4, 4 / 3)  # width over height, torchvision's default
 N_TRIES = 10  # torchvision's
 INIT_SD = 0.02  # of BERT and ViT
+INIT_SCALE = 0.1  # of BEiT's layer scales (Touvron et al. 2021), which would silence its blocks at INIT_SD
+LAYER_SCALES = ("lambda", "gamma")  # how transformers and timm begin their names
 
 
 def varied(model: FeatureModel, variation: Variation, seed: int = 0) -> FeatureModel:
@@ -44,7 +46,7 @@ def untrained(encoder: nn.Module, seed: int = 0) -> nn.Module:
     """A twin with the weights that it could have had before training, in evaluation mode; the encoder stays as it is.
 
     Linear and embedding weights, and parameters of no layer ([CLS], positions), are normal with deviation 0.02 (BERT,
-    ViT), biases 0; norms and convolutions as PyTorch starts them.
+    ViT), biases 0, layer scales 0.1 (BEiT); norms and convolutions as PyTorch starts them.
     """
     twin = copy.deepcopy(encoder)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
@@ -98,5 +100,5 @@ def _start_again(module: nn.Module) -> None:
     elif hasattr(module, "reset_parameters"):
         module.reset_parameters()
     else:
-        for parameter in module.parameters(recurse=False):
-            parameter.normal_(0, INIT_SD)
+        for name, parameter in module.named_parameters(recurse=False):
+            parameter.fill_(INIT_SCALE) if name.startswith(LAYER_SCALES) else parameter.normal_(0, INIT_SD)

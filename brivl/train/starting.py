@@ -11,7 +11,8 @@ from brivl.errors import RequestError
 from brivl.models.configs import BrivlConfig
 from brivl.models.dual_files import VIT_MINI
 from brivl.models.dual_stream import DualStream
-from brivl.models.external import from_hub, timm_weights
+from brivl.models.external import timm_weights
+from brivl.models.hub import from_hub
 from brivl.models.text_encoder import build_text_encoder, import_transformers, resolve
 from brivl.models.torchvision_schemas import declare_torchvision_schemas
 from brivl.models.weights import load_into, read_weights
