@@ -66,7 +66,8 @@ def maps(at: AppTest) -> list[dict]:
 
 def packed(at: AppTest) -> list[tuple[dict, dict[str, np.ndarray]]]:
     """Meta and arrays of all bytes that the browser is sent."""
-    return [unpack(e.proto.bytes) for e in at.get("bidi_component") if e.proto.component_name == "brivl_bytes"]
+    sent = [e.proto.bytes for e in at.get("bidi_component") if e.proto.component_name == "brivl_bytes"]
+    return [unpack(data) for data in sent if data]
 
 
 def button(at: AppTest, label: str):

@@ -11,7 +11,6 @@ import streamlit as st
 from brivl.app import map_state, map_viewer, state
 from brivl.app.map_state import MapLook, PaneChoice
 from brivl.app.viewer import component
-from brivl.backend.alone import alone_key
 from brivl.backend.fit import FitRequest, cached, canonical
 from brivl.backend.known import look_at
 from brivl.backend.voxel_course import Place, course_key
@@ -30,12 +29,29 @@ def test_the_viewer_is_given_all_layers_that_are_there() -> None:
     fill(MOVIE, [7, 8], ["S01"])
     at = open_page("flatmap")
     assert not at.exception and not charts(at)
-    ((_, ground), (scores, values)) = packed(at)
+    ((_, ground), _, (scores, values)) = packed(at)
     (shown,) = maps(at)
     assert scores["layers"] == [7, 8] and scores["names"] == ["BriVL-mini", "ViT-mini"]
     assert len(values["a"]) == 2 * scores["n_voxels"] and "outline_points" in ground
     assert shown["view"]["layer"] == 8 and shown["view"]["map"] == "joint" and shown["view"]["picked"] is None
     assert np.isnan(values["a"][0]), "the first voxel is not fitted"
+
+
+def test_the_layer_shown_goes_ahead_of_the_others_once() -> None:
+    fill(MOVIE, [7, 8], ["S01"])
+    at = open_page("flatmap")
+    _, (first, ahead), (whole, values) = packed(at)
+    assert first["layers"] == [8] and whole["layers"] == [7, 8] and maps(at)[0]["first"]
+    np.testing.assert_array_equal(ahead["a"], values["a"][whole["n_voxels"] :])
+    assert len(packed(at.run())) == 2 and maps(at)[0]["first"] is None, "the browser has them all by now"
+
+
+@pytest.mark.parametrize(("kind", "looked"), [("best", {}), ("shared", {}), ("joint", {"panes": "x~7~joint"})])
+def test_what_one_layer_cannot_paint_waits_for_all(kind: str, looked: dict[str, str]) -> None:
+    fill(MOVIE, [7, 8], ["S01"])
+    at = open_page("flatmap", map=kind, **looked)
+    assert not at.exception and maps(at)[0]["first"] is None
+    assert [meta["layers"] for meta, _ in packed(at) if meta["kind"] == "scores"] == [[7, 8]]
 
 
 def test_swapped_models_swap_the_values() -> None:
@@ -204,7 +220,7 @@ def test_a_stored_time_course_is_sent_with_the_card() -> None:
     at = open_page("flatmap", voxel="13")
     assert not at.exception
     (card,) = cards(at)
-    meta, sent = packed(at)[-1]
+    ((meta, sent),) = [each for each in packed(at) if each[0]["kind"] == "course"]
     assert card["course"] and meta["kind"] == "course" and meta["tr"] == 2.0
     order = 1 if canonical(request.models) == request.models else -1
     np.testing.assert_array_equal(sent["predicted"].reshape(2, 40), predicted[::order])
@@ -249,48 +265,3 @@ def test_a_single_region_opens_the_level_that_has_it() -> None:
     assert (
         "Precentral gyrus, left (Precentral_L)" in layout["yaxis"]["ticktext"] and len(layout["yaxis"]["ticktext"]) > 8
     )
-
-
-# Unique and shared parts
-
-
-def put_alone(store, layer: int = 8) -> dict[str, np.ndarray]:
-    """R2 of each model alone, made up: that of both less .01, less .02; by model."""
-    request = FitRequest(MOVIE, PAIR, layer, "S01")
-    joint = cached(store, request).result.r2_joint
-    rows = {model: joint - 0.01 * (i + 1) for i, model in enumerate(PAIR)}
-    for model, r2 in rows.items():
-        store.put(alone_key(store, request, model), {"r2": r2, "selected": np.isfinite(r2)}, {})
-    return rows
-
-
-def test_parts_are_offered_and_then_drawn() -> None:
-    store = fill(MOVIE, [7, 8], ["S01"])
-    at = open_page("flatmap", map="shared")
-    assert not at.exception and "not known until each is fitted alone" in headline(at)
-    labels = [b.label for b in at.button if b.label.startswith("Fit each model alone")]
-    assert labels == ["Fit each model alone, layer 8", "Fit each model alone, all 2 fitted layers"]
-    put_alone(store)
-    st.cache_resource.clear()
-    known = open_page("flatmap", map="unique_a", voxel="12")
-    assert "is explained only by BriVL-mini" in headline(known) and "de Heer" in html(known)
-    ((meta, values),) = [(m, v) for m, v in packed(known) if m["kind"] == "alone"]
-    assert meta["layers"] == [8] and maps(known)[0]["sets"][0]["alone"] is not None
-    expected = cached(store, FitRequest(MOVIE, PAIR, 8, "S01")).result.r2_joint - 0.01
-    np.testing.assert_array_equal(values["a"].view(np.float16), expected.astype(np.float16))
-    (card,) = [json.loads(e.proto.json) for e in known.get("bidi_component") if e.proto.component_name == "brivl_card"]
-    facts = {name: value for name, value, _ in card["facts"]}
-    assert facts["only BriVL-mini"] == "0.02" and facts["only ViT-mini"] == "0.01"
-    at = open_page("flatmap")
-    assert not [m for m, _ in packed(at) if m["kind"] == "alone"], "not sent before it is asked for"
-
-
-def test_parts_are_in_the_table() -> None:
-    store = fill(MOVIE, [8], ["S01"])
-    put_alone(store)
-    at = open_page("flatmap", map="shared")
-    at.session_state["tabs"] = "Table"
-    at.run()
-    table = at.dataframe[-1].value
-    np.testing.assert_allclose(table[["unique_a", "unique_b", "shared"]].sum(axis=1), table["r2_joint"], atol=1e-6)
-    np.testing.assert_allclose(table["unique_a"], 0.02, atol=1e-6)

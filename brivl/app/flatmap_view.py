@@ -117,7 +117,7 @@ def _view(shown: Shown) -> View:
         label,
         shown,
         lambda: _draw(shown, mapped, label, highlight),
-        _table(mapped),
+        lambda: _table(mapped),
         lambda page: flatmap_page(outlined, mapped.painting(shown), label, page, highlight),
         stem,
         hint=HINT,

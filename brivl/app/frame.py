@@ -36,7 +36,7 @@ class View:
     label: FigureLabel
     shown: Shown
     draw: Callable[[], None]  # the figure, with its own controls
-    table: pd.DataFrame
+    table: Callable[[], pd.DataFrame]
     page: Callable[[Page], Figure]  # the figure for print and talk
     stem: str  # of file names
     hint: str = ""  # what can be done with the figure on the page, not in print

@@ -47,7 +47,7 @@ def _view(shown: Shown) -> View:
         label,
         shown,
         lambda: _draw(scores, label, shown.choices.n_layers),
-        table,
+        lambda: table,
         lambda page: layer_page(scores, label, page),
         stem,
         HINT,

@@ -13,7 +13,7 @@ from brivl.app import cached, cached_maps, look, map_state, parts_view, state
 from brivl.app.asking import Shown, look_up
 from brivl.app.demo import answer
 from brivl.app.limits import shared_limit
-from brivl.app.map_sets import asked_by_key, key_of, map_sets
+from brivl.app.map_sets import MapSet, asked_by_key, key_of, map_sets
 from brivl.app.state import MAPS, Choices
 from brivl.app.viewer import component
 from brivl.backend.places import BRAIN, region_choices
@@ -21,11 +21,13 @@ from brivl.backend.solids import has_solid
 from brivl.core.records import FlatmapGeometry, Voxels
 from brivl.core.variance_parts import PARTS
 from brivl.viz.map_payload import RegionMasks
+from brivl.viz.packing import Packed
 from brivl.viz.painting import MapScores
 from brivl.viz.style import MEASURED, FigureLabel, theme_of
 
 KEY = "map viewer"
 SEQ = "map news"  # in the session: number of the last news that was taken
+HAS = "map scores in the browser"  # in the session: ids of scores of all layers that it was given
 WHOLE_PAGE = "map asks for the page"  # in the session: news changed the question, so the headline must follow
 
 
@@ -50,40 +52,45 @@ def draw(on_map: OnMap, label: FigureLabel, below: Below) -> None:
     sets = map_sets(shown, voxels)
     map_state.keep(map_state.of_voxels(map_state.current(), voxels.n_voxels, ground.id))
     component.send(ground, "ground")
-    wanted = {sets[0].key, *(pane.set for pane in map_state.current().panes)}
     layers = all_layers(shown)
+    wanted = {sets[0].key, *(pane.set for pane in map_state.current().panes)}
     packed = {each.key: each.packed(layers if each is sets[0] else None) for each in sets if each.key in wanted}
-    for key, part in packed.items():
-        component.send(part, f"scores {key}")
-    alone = {sets[0].key: _send_alone(layers, sets[0].key)} | {
-        each.key: _send_alone(each.at_all_layers(), each.key) for each in sets[1:] if each.key in wanted
-    }
+    alone = {
+        each.key: parts_view.packed_alone(layers if each is sets[0] else each.at_all_layers())
+        for each in sets if each.key in wanted
+    }  # fmt: skip
+    solid = cached_maps.browser_solid(voxels) if has_solid(voxels) else None
     listed = [
-        {"key": e.key, "title": e.title, "values": packed[e.key].id if e.key in packed else None,
-         "alone": alone.get(e.key)} for e in sets
-    ]  # fmt: skip
-    sent = {"ground": ground.id, "sets": listed, "solid": _send_solid(voxels)}
+        {"key": e.key, "title": e.title, "values": _id(packed.get(e.key)), "alone": _id(alone.get(e.key))} for e in sets
+    ]
+    first = _send_first(sets[0], packed[sets[0].key])
+    sent = {"ground": ground.id, "sets": listed, "solid": _id(solid), "first": first}
     _viewer(on_map, label, sent, lambda looked: below(layers, looked))
-    if has_solid(voxels) and sent["solid"] is None:
+    late = {f"scores {key}": part for key, part in packed.items()} | {f"alone {key}": p for key, p in alone.items()}
+    for name, part in (late | {"solid": solid}).items():
+        if part is not None:
+            component.send(part, name)
+    if has_solid(voxels) and solid is None:
         _offer_solid(on_map)
 
 
-def _send_alone(layers: Shown, key: str) -> str | None:
-    """Id of R² of each model alone, None where it is not known or not asked for."""
-    packed = parts_view.packed_alone(layers)
-    if packed is None:
-        return None
-    component.send(packed, f"alone {key}")
-    return packed.id
+def _id(packed: Packed | None) -> str | None:
+    return None if packed is None else packed.id
 
 
-def _send_solid(voxels: Voxels) -> str | None:
-    """Id of the surfaces in space, None where there are none."""
-    solid = cached_maps.browser_solid(voxels) if has_solid(voxels) else None
-    if solid is None:
+def _send_first(question: MapSet, whole: Packed) -> str | None:
+    """Id of the scores of the layer shown alone, to paint before all the others have come; None once they have."""
+    has: set[str] = st.session_state.setdefault(HAS, set())
+    looked, kind = map_state.current(), question.shown.choices.map
+    if whole.id in has or looked.panes or looked.shape != "flat" or kind in ("best", *PARTS):
+        has.add(whole.id)
         return None
-    component.send(solid, "solid")
-    return solid.id
+    has.add(whole.id)
+    first = question.packed(question.shown)
+    if first.id == whole.id:
+        return None
+    component.send(first, "first scores")
+    return first.id
 
 
 def _offer_solid(on_map: OnMap) -> None:

@@ -89,7 +89,7 @@ def _view(asked: Shown) -> View:
         within_panel.draw(shown, level)
 
     draw_page = partial(region_page, parts.scores, label)
-    return View(label, shown, draw, parts.table, draw_page, stem, hint=HINT, below=below)
+    return View(label, shown, draw, lambda: parts.table, draw_page, stem, hint=HINT, below=below)
 
 
 def _pick() -> None:

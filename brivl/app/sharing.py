@@ -40,7 +40,7 @@ def plate_of(view: View) -> Plate:
     layers = sorted({layer for layer, _ in shown.answers})
     fields = {name: value for name, value in st.query_params.to_dict().items() if name != RESULT}
     return Plate(
-        view.stem.partition("_")[0], view.stem, view.label, view.table, view.page, shown.known, shown.answers,
+        view.stem.partition("_")[0], view.stem, view.label, view.table(), view.page, shown.known, shown.answers,
         shown.facts, fields, choices.layer if choices.layer in layers else layers[0],
     )  # fmt: skip
 

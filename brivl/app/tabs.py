@@ -50,7 +50,7 @@ def _count(n: int) -> str:
 
 
 def _table(view: View) -> None:
-    st.dataframe(view.table, hide_index=True, height=420)
+    st.dataframe(view.table(), hide_index=True, height=420)
     a, b = view.shown.names
     look.small(f"a: {a}, b: {b}. {_said(view)}")
 
@@ -104,7 +104,7 @@ def _npz(view: View, simulated: str) -> None:
 def csv_text(view: View) -> str:
     """The table, with what it rests on in every row, so that it can be read alone."""
     choices, known = view.shown.choices, view.shown.known
-    table = view.table.assign(
+    table = view.table().assign(
         dataset=known.name, simulated=known.simulated, model_a=choices.a, model_b=choices.b, preset=choices.preset,
         region_filter=choices.region,
     )  # fmt: skip

@@ -75,7 +75,8 @@ def masks_of(voxels: Voxels, level: Level) -> dict[str, np.ndarray]:
     """Name as shown -> (n_voxels,) bool, front to back; groups without any voxel are left out."""
     if level == "roi":
         found = {name: np.asarray(inside, bool) for name, inside in voxels.rois.items()}
-        found = dict(sorted(found.items(), key=lambda item: -_depth(voxels, item[1])))
+        depth = _depths(voxels)
+        found = dict(sorted(found.items(), key=lambda item: -depth[item[1]].mean() if item[1].any() else 0.0))
     elif level in FURTHER:
         found = _further(voxels, level)
     else:
@@ -94,11 +95,11 @@ def _further(voxels: Voxels, level: Level) -> dict[str, np.ndarray]:
     return {parcel.title: numbers == parcel.number for parcel in parcels(level) if parcel.number in present}
 
 
-def _depth(voxels: Voxels, inside: np.ndarray) -> float:
-    """Mean y in mm (front is high), 0 where places are not known, so that the given order stays."""
-    if voxels.affine is None or not inside.any():
-        return 0.0
-    return float((voxels.ijk[inside] @ voxels.affine[:3, :3].T + voxels.affine[:3, 3])[:, 1].mean())
+def _depths(voxels: Voxels) -> np.ndarray:
+    """(n_voxels,) y in mm (front is high), 0 where places are not known, so that the given order stays."""
+    if voxels.affine is None:
+        return np.zeros(voxels.n_voxels)
+    return voxels.ijk @ voxels.affine[1, :3] + voxels.affine[1, 3]
 
 
 def region_choices(voxels: Voxels, also: str = BRAIN) -> dict[str, np.ndarray]:

@@ -35,6 +35,12 @@ def _mount(name: str) -> Callable[..., Any]:
     return st.components.v2.component(name, css=css, js=javascript())
 
 
+def warm() -> None:
+    """Have the browser load what components need while the page is still being worked out."""
+    with st.container(key="bytes-none", height=1, border=False):
+        _mount("brivl_bytes")(key="bytes none", data=None, height=1)
+
+
 def send(packed: Packed, key: str) -> None:
     """Give the browser bytes to keep. The same bytes are not sent again while the page stays open."""
     with st.container(key=f"bytes-{key}", height=1, border=False):

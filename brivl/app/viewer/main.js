@@ -38,14 +38,22 @@ async function showCard(card, data) {
   if (course && card.turn === turn) card.update(data, course);
 }
 
+/** Paint what is there: the layer shown as soon as it has come, all of them later. */
 async function show(viewer, data, tell) {
   const turn = (viewer.turn = (viewer.turn ?? 0) + 1);
   const made = (ids) => Promise.all(ids.map((id) => (id ? slot(id).made : null)));
   const sent = data.sets.filter((s) => s.values);
-  const [[ground, solid], scores, alone] = await Promise.all([
+  const whole = Promise.all([
     made([data.ground, data.solid]), made(sent.map((s) => s.values)), made(sent.map((s) => s.alone)),
   ]);
-  if (viewer.turn === turn) viewer.update(data, ground, solid, scores, alone, tell);
+  const early = data.first && !slot(data.sets[0].values).filled;
+  if (early) {
+    const [ground, first] = await made([data.ground, data.first]);
+    const sets = data.sets.map((s, i) => ({ ...s, values: i ? null : data.first, alone: null }));
+    if (viewer.turn === turn) viewer.update({ ...data, sets, solid: null }, ground, null, [first], [null], tell);
+  }
+  const [[ground, solid], scores, alone] = await whole;
+  if (viewer.turn === turn) viewer.update(data, ground, solid, scores, alone, tell, early);
 }
 
 function complain(parentElement, error) {

@@ -59,14 +59,17 @@ export class Viewer {
 
   // From Python
 
-  /** Show what Python says: {seq, theme, sets, view, ...}; its view counts unless news of ours are on their way. */
-  update(data, ground, solid, scores, alone, tell) {
+  /**
+   * Show what Python says: {seq, theme, sets, view, ...}; its view counts unless news of ours are on their way, or it
+   * was taken before, with fewer scores.
+   */
+  update(data, ground, solid, scores, alone, tell, taken = false) {
     Object.assign(this, { solid, sets: data.sets, theme: data.theme, data, tell });
     const fresh = this.ground !== ground;
     scores.forEach((each, i) => { each.alone = alone[i]; });
     if (!this.ground) this.seq = this.sent = data.seq;
     Object.assign(this, { ground, all: new Map(data.sets.filter((s) => s.values).map((s, i) => [s.key, scores[i]])) });
-    if (fresh || data.seq >= this.sent) this._take(data.view);
+    if (!taken && (fresh || data.seq >= this.sent)) this._take(data.view);
     this.root.setAttribute("aria-label", data.label);
     this.root.classList.toggle("dark", data.theme.dark);
     this.root.style.setProperty("--bv-text", data.theme.text);
