@@ -83,6 +83,29 @@ def save_lxmert(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
+def save_bridge_tower(folder: Path, seed: int = 0) -> Path:
+    """A BridgeTower of 3 cross-modal layers, whose tokenizer knows single letters."""
+    from transformers import BridgeTowerConfig, BridgeTowerModel, RobertaTokenizer
+
+    torch.manual_seed(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "\u0120", *"abcdefghijklmnopqrstuvwxyz"]
+    (folder / "vocab.json").write_text(json.dumps({piece: i for i, piece in enumerate(pieces)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    tokenizer = RobertaTokenizer.from_pretrained(folder)
+    text = _text_sizes() | {
+        "vocab_size": len(pieces), "num_hidden_layers": DEPTH, "max_position_embeddings": 48, "pad_token_id": 1,
+    }  # fmt: skip
+    vision = {"hidden_size": 64, "num_hidden_layers": DEPTH, "patch_size": 16, "image_size": SIDE}
+    config = BridgeTowerConfig(
+        hidden_size=WIDTH, num_hidden_layers=DEPTH - 1, num_attention_heads=HEADS, intermediate_size=32,
+        text_config=text, vision_config=vision,
+    )  # fmt: skip
+    BridgeTowerModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 def save_clip(folder: Path, seed: int = 0) -> Path:
     """A CLIP whose tokenizer knows single letters."""
     from transformers import CLIPConfig, CLIPModel, CLIPTokenizer

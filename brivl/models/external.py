@@ -16,6 +16,7 @@ import torch
 
 from brivl.errors import RequestError
 from brivl.models.activations import pixel_maker
+from brivl.models.bridge_tower import BRIDGE_TOWER, BRIDGE_TOWER_NOTE, BridgePictures, BridgeTexts, bridge_layers
 from brivl.models.feature_model import FeatureModel, Kind, ModelCard, file_sha
 from brivl.models.hub import from_hub, unknown_model
 from brivl.models.minilm_files import MINILM
@@ -53,7 +54,8 @@ def external_card(name: str) -> ModelCard:
     """What may be said of an external model from its configuration. Raises RequestError where there is none."""
     source = _source(name, folder_state(name))
     note = f"From {source.library}, as published or as in the folder."
-    note += f" {NOTE}" if getattr(source.config, "model_type", "") in REGION_FED else ""
+    model_type = getattr(source.config, "model_type", "")
+    note += f" {NOTE}" if model_type in REGION_FED else f" {BRIDGE_TOWER_NOTE}" if model_type == BRIDGE_TOWER else ""
     kinds = tuple(source.n_layers)
     return ModelCard(name, Path(name).name, kinds, source.n_layers, len(kinds) > 1, False, note)
 
@@ -128,6 +130,8 @@ def _layers_of(name: str, config: Any) -> dict[Kind, int]:
     """Layers of each stream of a transformers model."""
     if config.model_type == "clip":
         return {"image": config.vision_config.num_hidden_layers, "text": config.text_config.num_hidden_layers}
+    if config.model_type == BRIDGE_TOWER:
+        return bridge_layers(config)
     if config.model_type in REGION_FED and (found := region_fed_layers(config)):
         return found
     n_layers = getattr(config, "num_hidden_layers", 0)
@@ -249,7 +253,8 @@ def _open_text(name: str, config: Any) -> FeatureModel:
     tokenizer.padding_side = "right"
     longest = getattr(getattr(config, "text_config", config), "max_position_embeddings", MAX_TOKENS)
     digest = _transformers_digest(name, "text", model)
-    return text_stream(name, digest, TextParts(text_reader(model), tokenizer, min(MAX_TOKENS, longest)))
+    reader = BridgeTexts(model) if config.model_type == BRIDGE_TOWER else text_reader(model)
+    return text_stream(name, digest, TextParts(reader, tokenizer, min(MAX_TOKENS, longest)))
 
 
 def _open_vision(name: str, config: Any) -> FeatureModel:
@@ -257,7 +262,10 @@ def _open_vision(name: str, config: Any) -> FeatureModel:
     digest = _transformers_digest(name, "image", model)
     if config.model_type in REGION_FED:
         return image_stream(name, digest, picture_parts(model, _tokenizer(name, config)("")["input_ids"]))
-    vision = VisionBlocks(getattr(model, "vision_model", model), PREFIX_TOKENS[config.model_type])
+    if config.model_type == BRIDGE_TOWER:
+        vision = BridgePictures(model, _tokenizer(name, config)("")["input_ids"])
+    else:
+        vision = VisionBlocks(getattr(model, "vision_model", model), PREFIX_TOKENS[config.model_type])
     size = getattr(config, "vision_config", config).image_size
     prepare = pixel_maker(size[-1] if isinstance(size, list | tuple) else size, *_normalisation(name))
     return image_stream(name, digest, ImageParts(vision, prepare))
