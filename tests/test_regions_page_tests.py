@@ -221,6 +221,16 @@ def test_switch_divides_by_the_ceiling_and_says_so() -> None:
     assert plain.query_params["scale"] in ("ceiling", ["ceiling"]) and "divided by its noise ceiling" in html(plain)
 
 
+def test_scale_and_pairs_survive_another_page() -> None:
+    fill(MOVIE, [8], ["S01", "S02"])
+    at = open_page("regions", subject="All", scale="ceiling", unit="voxel")
+    at.query_params.clear()
+    at.switch_page("pages/layers.py").run()
+    at.switch_page("pages/regions.py").run()
+    assert at.query_params.get("scale") == "ceiling" and at.query_params.get("unit") == "voxel"
+    assert "divided by its noise ceiling" in html(at) and "over voxels" in headline(at)
+
+
 def test_data_without_repeats_have_no_switch() -> None:
     fill(SENTENCES, [4], ["P01"])
     at = open_page("regions", data=SENTENCES, scale="ceiling")

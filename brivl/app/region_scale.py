@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import streamlit as st
 
+from brivl.app import state
 from brivl.app.asking import Shown
-from brivl.backend.region_scale import CEILING, FIELD, has_ceiling
+from brivl.app.state import VOXEL
+from brivl.backend.region_scale import CEILING, has_ceiling
 from brivl.viz.style import R2
 
 KEY = "choose scale"
-UNIT, VOXEL = "unit", "voxel"  # in the URL
 UNIT_KEY = "choose unit"
 
 
 def is_over_ceiling(shown: Shown) -> bool:
     """Whether that is asked for and possible."""
-    return st.query_params.get(FIELD) == CEILING and has_ceiling(shown.answers, shown.facts)
+    return shown.choices.scale == CEILING and has_ceiling(shown.answers, shown.facts)
 
 
 def is_by_voxel(shown: Shown) -> bool:
     """Whether voxels of several subjects are to be the pairs."""
-    return st.query_params.get(UNIT) == VOXEL and len(shown.answers) > 1
+    return shown.choices.unit == VOXEL and len(shown.answers) > 1
 
 
 def unit_toggle(shown: Shown) -> None:
@@ -34,10 +35,7 @@ def unit_toggle(shown: Shown) -> None:
 
 
 def _take_unit() -> None:
-    if st.session_state[UNIT_KEY]:
-        st.query_params[UNIT] = VOXEL
-    else:
-        st.query_params.pop(UNIT, None)
+    state.change(unit=VOXEL if st.session_state[UNIT_KEY] else "")
 
 
 def toggle(shown: Shown) -> None:
@@ -51,7 +49,4 @@ def toggle(shown: Shown) -> None:
 
 
 def _take() -> None:
-    if st.session_state[KEY]:
-        st.query_params[FIELD] = CEILING
-    else:
-        st.query_params.pop(FIELD, None)
+    state.change(scale=CEILING if st.session_state[KEY] else "")

@@ -11,6 +11,8 @@ from brivl.backend.fit import FitRequest
 from brivl.backend.known import Known
 from brivl.backend.places import BRAIN, ORDERS, Order
 from brivl.backend.plate import RESULT
+from brivl.backend.region_scale import CEILING
+from brivl.backend.region_scale import FIELD as SCALE
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.variance_parts import PARTS
 from brivl.data.phantom_movie import NAME as PHANTOM_MOVIE
@@ -18,8 +20,9 @@ from brivl.models.feature_model import POOLINGS
 
 ALL = "All"
 DEFAULT_POOLING = "default"
-FIELDS = ("data", "a", "b", "layer", "subject", "region", "preset", "pooling", "map", "level", "order")
+FIELDS = ("data", "a", "b", "layer", "subject", "region", "preset", "pooling", "map", "level", "order", SCALE, "unit")
 OF_DATASET = ("a", "b", "layer", "subject", "region", "level")  # what another dataset may not have
+VOXEL = "voxel"  # unit of pairing
 MAPS = ("joint", "a", "b", "pair", "difference", "best", *PARTS)
 KEPT = "question"  # in the session: the raw fields, strings as in the URL
 CAME_BY_URL = "came by url"
@@ -42,6 +45,8 @@ class Choices:
     map: str = "joint"
     level: str = ""
     order: Order = "anatomical"
+    scale: str = ""  # CEILING: over the noise ceiling
+    unit: str = ""  # VOXEL: voxels are the pairs, else subjects
 
     @property
     def models(self) -> tuple[str, str]:
@@ -120,8 +125,13 @@ def resolve(fields: Mapping[str, str], known: Known) -> tuple[Choices, list[str]
         pooling=pick("pooling", POOLINGS, DEFAULT_POOLING, "pooling"),
         map=pick("map", MAPS, "joint", "map"), order=pick("order", ORDERS, "anatomical", "order"),
         region=fields.get("region") or BRAIN, level=fields.get("level", ""),
+        scale=_known_word(fields, SCALE, CEILING), unit=_known_word(fields, "unit", VOXEL),
     )  # fmt: skip
     return chosen, notes
+
+
+def _known_word(fields: Mapping[str, str], name: str, word: str) -> str:
+    return word if fields.get(name) == word else ""
 
 
 def default_layer(n_layers: int) -> int:

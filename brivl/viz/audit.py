@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from brivl.core.numbers import number
 from brivl.errors import RequestError
-from brivl.viz.style import R2, A, B, FigureLabel, ThemeName, dress, theme_of
+from brivl.viz.style import R2, A, B, FigureLabel, ThemeName, as_text, dress, theme_of
 
 COLUMNS = ("row", "joint_off", "joint_on", "a_off", "a_on", "b_off", "b_on")
 SLOT = 0.24  # rows between the pairs of one row
@@ -42,12 +42,13 @@ class PairScores:
 def pair_figure(scores: PairScores, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
     """Plotly figure: open dot and filled dot of each score, joined by a line; its height grows with the rows."""
     figure = go.Figure()
-    sides = (("joint", "joint", theme_of(theme).joint), ("a", scores.names[0], A), ("b", scores.names[1], B))
+    names = map(as_text, scores.names)
+    sides = (("joint", "joint", theme_of(theme).joint), *zip("ab", names, (A, B), strict=True))
     for i, (column, name, colour) in enumerate(sides):
         _add_pairs(figure, scores, (column, name, colour), (i - 1) * SLOT)
-    rows = np.arange(len(scores.table))
+    rows, words = np.arange(len(scores.table)), [as_text(row) for row in scores.table["row"]]
     figure.update_yaxes(
-        tickvals=rows, ticktext=scores.table["row"].tolist(), range=(len(rows) - 0.45, -0.55), ticks="",
+        tickvals=rows, ticktext=words, range=(len(rows) - 0.45, -0.55), ticks="",
         showline=False, showgrid=False, zeroline=False,
     )  # fmt: skip
     figure.update_xaxes(title=f"{R2} on held-out data, mean over voxels", tickformat="~g", zeroline=True)
@@ -65,7 +66,8 @@ def _add_pairs(figure: go.Figure, scores: PairScores, side: tuple[str, str, str]
         line=dict(color=colour, width=2), hoverinfo="skip", showlegend=False, name="links",
     )  # fmt: skip
     for values, state, marker in zip((off, on), scores.states, ("circle-open", "circle"), strict=True):
-        words = [f"{row}<br>{name}, {state}: {number(v)}" for row, v in zip(scores.table["row"], values, strict=True)]
+        rows = map(as_text, scores.table["row"])
+        words = [f"{row}<br>{name}, {state}: {number(v)}" for row, v in zip(rows, values, strict=True)]
         figure.add_scatter(
             x=values, y=y, mode="markers", name=f"{name}, {state}", legendgroup=column, hovertext=words,
             hoverinfo="text", marker=dict(symbol=marker, size=10, color=colour, line=dict(color=colour, width=2)),
