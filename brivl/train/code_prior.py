@@ -18,7 +18,7 @@ from brivl.models.vqgan import Vqgan
 from brivl.models.vqgan_files import load_vqgan_mini, to_range
 from brivl.models.weights import save_weights
 from brivl.train.loop import train
-from brivl.train.scene_pairs import HELD_OUT_SEED, ScenePairs, scene_pairs
+from brivl.train.scene_pairs import HELD_OUT_SEED, scene_pairs
 from brivl.train.unimodal import shuffled_batches
 
 GUIDE = "brivl-mini"
@@ -36,6 +36,7 @@ class PriorRecipe:
     seed: int = 17  # none of the scenes of guide, generator or judge
     n_held_out: int = 256
     n_things: int | None = None  # in each scene; None: 1 to 3
+    large: bool = False  # leave out scenes with a small thing: of small ones the codes keep the colour and lose the kind
     drop: float = 0.1  # share of pictures whose vector is not shown
     noise: float = 0.3  # added to the centred vectors, in units of their spread: texts lie beside pictures, not on them
 
@@ -58,8 +59,8 @@ def train_code_prior(
     `start` holds a prior to go on from.
     """
     torch.manual_seed(recipe.seed)
-    data = code_data(_scenes(recipe.n_scenes, recipe.seed, recipe.n_things))
-    held_out = code_data(_scenes(recipe.n_held_out, HELD_OUT_SEED, recipe.n_things))
+    data = code_data(*_pictures(recipe, recipe.n_scenes, recipe.seed))
+    held_out = code_data(*_pictures(recipe, recipe.n_held_out, HELD_OUT_SEED))
     prior = read_code_prior(start).train() if start else CodePrior(config or PriorConfig())
     prior.image_centre.copy_(data.image_centre)
     prior.text_centre.copy_(data.text_centre)
@@ -105,12 +106,12 @@ def masked_loss(prior: CodePrior, batch: CodeData, recipe: PriorRecipe, random: 
 
 
 @torch.inference_mode()
-def code_data(scenes: ScenePairs) -> CodeData:
+def code_data(images: np.ndarray, captions: list[str]) -> CodeData:
     """Codes of scenes by vqgan-mini, and the guide's vectors of them less their mean; captions give only their mean."""
     guide, generator = open_embedder(GUIDE), load_vqgan_mini()
-    vectors = torch.from_numpy(guide.encode_images(scenes.images))
-    texts = torch.from_numpy(guide.encode_texts([captions[0] for captions in scenes.captions[:2000]]))
-    codes = torch.cat([_codes(generator, part) for part in np.array_split(scenes.images, -(-len(scenes.images) // 50))])
+    vectors = torch.from_numpy(guide.encode_images(images))
+    texts = torch.from_numpy(guide.encode_texts(captions[:2000]))
+    codes = torch.cat([_codes(generator, part) for part in np.array_split(images, -(-len(images) // 50))])
     return CodeData(codes, vectors - vectors.mean(0), vectors.mean(0), texts.mean(0))
 
 
@@ -118,5 +119,8 @@ def _codes(generator: Vqgan, images: np.ndarray) -> torch.Tensor:
     return generator.quantize.nearest(generator.latents(to_range(images))).flatten(1)
 
 
-def _scenes(n: int, seed: int, n_things: int | None) -> ScenePairs:
-    return scene_pairs(n, seed, MINI.visual.image_size, MINI.visual.patch_size, 0, n_things)
+def _pictures(recipe: PriorRecipe, n: int, seed: int) -> tuple[np.ndarray, list[str]]:
+    """Images and captions of n scenes, without those that the recipe leaves out."""
+    pairs = scene_pairs(n, seed, MINI.visual.image_size, MINI.visual.patch_size, 0, recipe.n_things)
+    kept = [i for i, s in enumerate(pairs.scenes) if not recipe.large or all(t.size == "large" for t in s.things)]
+    return pairs.images[kept], [pairs.captions[i][0] for i in kept]

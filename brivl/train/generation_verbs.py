@@ -20,6 +20,7 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
     p = verbs.add_parser("code-prior", help="which codes of vqgan-mini make scenes, given BriVL-mini's image vector")
     p.add_argument("--start", type=Path, help="go on from this prior")
     p.add_argument("--things", type=int, choices=(1, 2, 3), help="in each scene (default: 1 to 3)")
+    p.add_argument("--large", action="store_true", help="leave out scenes with a small thing, about half of them")
     p.set_defaults(run=_code_prior)
     _add_common(p, PRIOR_FILE)
     p = verbs.add_parser("judge", help="an independent classifier of drawn scenes, which judges generated pictures")
@@ -50,7 +51,7 @@ def _vqgan_mini(args: argparse.Namespace) -> Mapping[str, float]:
 def _code_prior(args: argparse.Namespace) -> Mapping[str, float]:
     from brivl.train.code_prior import PriorRecipe, train_code_prior
 
-    recipe = dataclasses.replace(PriorRecipe(n_things=args.things), **_chosen(args))
+    recipe = dataclasses.replace(PriorRecipe(n_things=args.things, large=args.large), **_chosen(args))
     return train_code_prior(args.out, args.log, recipe, start=args.start)
 
 
