@@ -7,9 +7,10 @@ from pathlib import Path
 
 from brivl.backend.features import Progress, silent
 from brivl.backend.phantom_pictures import PhantomCategories, category_phantom_config
+from brivl.backend.phantom_stories import open_phantom_stories
 from brivl.backend.phantoms import PhantomMovie, PhantomSentences, phantom_movie_config
 from brivl.config import data_dirs
-from brivl.data import phantom_categories, phantom_movie, phantom_sentences
+from brivl.data import phantom_categories, phantom_movie, phantom_sentences, phantom_stories
 from brivl.data.dataset import Dataset
 from brivl.data.folders import open_folder
 from brivl.data.pereira2018 import open_pereira
@@ -44,6 +45,8 @@ def open_dataset(name: str, store: Store, progress: Progress = silent) -> Datase
         return replace(PhantomMovie(store, phantom_movie_config(size), progress), name=name)
     if kind == phantom_categories.NAME and "@" not in size:
         return replace(PhantomCategories(store, category_phantom_config(size), progress), name=name)
+    if kind == phantom_stories.NAME and "@" not in size:
+        return open_phantom_stories(name, store, progress)
     if name == phantom_sentences.NAME:
         return PhantomSentences(store, progress=progress)
     folder = Path(name).expanduser()
@@ -58,8 +61,8 @@ def open_dataset(name: str, store: Store, progress: Progress = silent) -> Datase
         raise RequestError(f"Wanted a null control out of {sorted(NULLS)} after '@' and got {null!r}.")
     raise RequestError(
         f"Wanted a dataset and found none called {name!r}. Choose {phantom_movie.NAME!r}, {phantom_sentences.NAME!r}, "
-        f"{phantom_categories.NAME!r}, or name a folder in BIDS form, with features/ and responses/, or of shortclips "
-        "(see docs/own_data.md)."
+        f"{phantom_categories.NAME!r}, {phantom_stories.NAME!r}, or name a folder in BIDS form, with features/ and "
+        "responses/, or of shortclips (see docs/own_data.md)."
     )
 
 
@@ -76,7 +79,7 @@ def absolute_name(name: str) -> str:
 
 def list_datasets(store: Store) -> list[DatasetCard]:
     """The phantoms, and the datasets in the folders of BRIVL_DATA; one that cannot be opened comes with the reason."""
-    names = [phantom_movie.NAME, phantom_sentences.NAME, phantom_categories.NAME]
+    names = [phantom_movie.NAME, phantom_sentences.NAME, phantom_categories.NAME, phantom_stories.NAME]
     for folder in data_dirs():
         names += [name for path in _candidates(folder) for name in dataset_names(path)]
     return [_card(name, store) for name in names]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import joblib
@@ -9,8 +10,8 @@ import numpy as np
 
 from brivl.config import n_cores
 from brivl.errors import RequestError
-from brivl.scenes.clips import clip_caption, sample_clip, scene_at
-from brivl.scenes.scene import render
+from brivl.scenes.clips import Clip, clip_caption, sample_clip, scene_at
+from brivl.scenes.scene import Scene, render
 
 MOST_TRS = 10_000  # far beyond the real experiment, and far from filling the memory with frames
 
@@ -47,22 +48,38 @@ class Movie:
 
 def make_movie(config: MovieConfig) -> Movie:
     """Draw the movie; runs are drawn in parallel, each from its own seed, so the number of cores changes nothing."""
-    lengths = [config.n_train // config.n_runs] * config.n_runs + [config.n_test]
     runs = joblib.Parallel(n_jobs=min(n_cores(), 8))(
-        joblib.delayed(_run)(config, run, length) for run, length in enumerate(lengths)
+        joblib.delayed(_run)(config, run, length) for run, length in enumerate(_lengths(config))
     )
     frames, captions = zip(*runs, strict=True)
     return Movie(np.concatenate(frames), np.concatenate(captions))
 
 
+def movie_scenes(config: MovieConfig) -> list[Scene]:
+    """What is in each TR, as it was when its clip began; draws nothing."""
+    return [
+        clip.start for run, n in enumerate(_lengths(config)) for clip, k in _clips(config, run, n) for _ in range(k)
+    ]
+
+
+def _lengths(config: MovieConfig) -> list[int]:
+    return [config.n_train // config.n_runs] * config.n_runs + [config.n_test]
+
+
+def _clips(config: MovieConfig, run: int, n_trs: int) -> Iterator[tuple[Clip, int]]:
+    """Clips of 2 to 4 TRs that fill a run, with their length."""
+    rng, left = np.random.default_rng([config.seed, run]), n_trs
+    while left:
+        length = min(int(rng.integers(2, 5)), left)
+        left -= length
+        yield sample_clip(rng, length * config.tr), length
+
+
 def _run(config: MovieConfig, run: int, n_trs: int) -> tuple[np.ndarray, np.ndarray]:
-    """Frames and captions of one run: clips of 2 to 4 TRs, one after the other."""
-    rng = np.random.default_rng([config.seed, run])
+    """Frames and captions of one run."""
     frames: list[np.ndarray] = []
     captions: list[str] = []
-    while len(captions) < n_trs:
-        length = min(int(rng.integers(2, 5)), n_trs - len(captions))
-        clip = sample_clip(rng, length * config.tr)
+    for clip, length in _clips(config, run, n_trs):
         times = (np.arange(length * config.frames_per_tr) + 0.5) * config.tr / config.frames_per_tr
         frames += [render(scene_at(clip, float(t)), config.image_size).image for t in times]
         captions += [clip_caption(clip)] * length

@@ -76,7 +76,7 @@ def draw_pictures(config: CategoryPhantomConfig) -> Pictures:
     drawn = joblib.Parallel(n_jobs=min(n_cores(), 8))(joblib.delayed(_picture)(config, i) for i in range(n))
     images, captions, area = zip(*drawn, strict=True)
     stacked = np.stack(images)
-    return Pictures(stacked, list(captions), np.stack(area), _luminance(stacked))
+    return Pictures(stacked, list(captions), np.stack(area), patch_luminance(stacked))
 
 
 def _picture(config: CategoryPhantomConfig, number: int) -> tuple[np.ndarray, str, np.ndarray]:
@@ -89,7 +89,7 @@ def _picture(config: CategoryPhantomConfig, number: int) -> tuple[np.ndarray, st
     return rendered.image, caption(scene), area
 
 
-def _luminance(images: np.ndarray) -> np.ndarray:
+def patch_luminance(images: np.ndarray) -> np.ndarray:
     """Mean Rec. 601 luminance of patches in a grid of N_BANDS x N_BANDS."""
     grey = images.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32) / 255
     n, size = len(grey), grey.shape[1] // N_BANDS

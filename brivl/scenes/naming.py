@@ -20,9 +20,14 @@ _SAID_TOO = [word for words in (*SYNONYMS.values(), *ACTIONS.values()) for word 
 VOCABULARY = frozenset(re.findall(r"[a-z]+", " ".join((*_SAID, *_SAID_TOO)).lower()))
 
 
+def kind_of(word: str) -> str:
+    """The kind of things that a word names, "" for none."""
+    return _KIND_OF.get(word.lower(), "")
+
+
 def is_kind(word: str) -> bool:
     """Whether a word is a name of things, not of their colour."""
-    return word.lower() in _KIND_OF
+    return bool(kind_of(word))
 
 
 def known_share(text: str) -> float:

@@ -1,0 +1,42 @@
+"""What a scene shows, and what a text of the scenes' vocabulary names, as the same counts."""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+
+import numpy as np
+
+from brivl.scenes.captions import SYNONYMS
+from brivl.scenes.naming import kind_of
+from brivl.scenes.places import PLACE_PHRASE, PLACES
+from brivl.scenes.scene import Scene
+from brivl.scenes.things import CATEGORY, COLOURS
+
+CATEGORIES: tuple[str, ...] = tuple(dict.fromkeys(CATEGORY.values()))
+CONTENT: tuple[str, ...] = (*CATEGORIES, *PLACES, *COLOURS)  # columns
+_PHRASES = MappingProxyType({place: (phrase, *SYNONYMS.get(phrase, ())) for place, phrase in PLACE_PHRASE.items()})
+
+
+def content_of_scene(scene: Scene) -> np.ndarray:
+    """(len(CONTENT),) how many things of each category and colour, and 1 for the place."""
+    counts = np.zeros(len(CONTENT))
+    for thing in scene.things:
+        counts[CONTENT.index(CATEGORY[thing.kind])] += 1
+        counts[CONTENT.index(thing.colour)] += 1
+    counts[CONTENT.index(scene.place)] = 1
+    return counts
+
+
+def content_of_text(text: str) -> np.ndarray:
+    """(len(CONTENT),) the same counts of what the text names; a kind or colour that is named twice counts once."""
+    words = set(re.findall(r"[a-z]+", text.lower()))
+    counts = np.zeros(len(CONTENT))
+    for kind in {kind_of(word) for word in words} - {""}:
+        counts[CONTENT.index(CATEGORY[kind])] += 1
+    for colour in words & set(COLOURS):
+        counts[CONTENT.index(colour)] += 1
+    for place, phrases in _PHRASES.items():
+        if any(phrase in text.lower() for phrase in phrases):
+            counts[CONTENT.index(place)] = 1
+    return counts
