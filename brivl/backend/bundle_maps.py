@@ -1,10 +1,12 @@
-"""Maps of a bundle: NIfTI files with names and sidecars in the form of BIDS derivatives."""
+"""Maps of a bundle: NIfTI and GIfTI files with names and sidecars in the form of BIDS derivatives."""
 
 from __future__ import annotations
 
 import json
 import re
 from typing import Any
+
+import numpy as np
 
 from brivl.backend.fingerprints import scores_digest
 from brivl.backend.fit import fit_key
@@ -32,17 +34,25 @@ def map_name(plate: Plate, subject: str, what: str) -> str:
 
 
 def why_no_maps(plate: Plate) -> str:
-    """Why there is no map, "" where there is one for each subject."""
+    """Why there is no volume, "" where there is one for each subject."""
     without = [s for s, facts in plate.facts.items() if facts.voxels.affine is None]
     if not without:
         return ""
     return (
-        f"{', '.join(without)}: the places of the voxels in mm are not known ({plate.facts[without[0]].voxels.space})"
+        f"{', '.join(without)}: the places of the voxels in mm are not known ({plate.facts[without[0]].voxels.space}), "
+        "so there is no volume"
     )
 
 
 def map_files(store: Store, plate: Plate) -> dict[str, bytes]:
-    """NIfTI files and sidecars by name; nothing for subjects whose voxels have no place in mm."""
+    """Volumes, surfaces and their sidecars by name.
+
+    No volume for subjects whose voxels have no place in mm, no surface for those without a way to fsaverage.
+    """
+    return _volumes(store, plate) | _surfaces(store, plate)
+
+
+def _volumes(store: Store, plate: Plate) -> dict[str, bytes]:
     from brivl.data.map_file import nifti_bytes  # nibabel
 
     files = {}
@@ -55,11 +65,43 @@ def map_files(store: Store, plate: Plate) -> dict[str, bytes]:
     return files
 
 
-def _sidecar(store: Store, plate: Plate, subject: str, what: str) -> bytes:
+def _surfaces(store: Store, plate: Plate) -> dict[str, bytes]:
+    from brivl.data.surface_file import gifti_bytes, hemispheres, mesh_name  # nibabel
+
+    files = {}
+    for (subject, what), values in plate.maps().items():
+        vertices = _on_fsaverage(plate, subject, values)
+        if vertices is None:
+            continue
+        for side, part in hemispheres(vertices).items():
+            stem = _surface_name(map_name(plate, subject, what), side, mesh_name(len(part)))
+            files[f"{stem}.func.gii"] = gifti_bytes(part, side)
+            files[f"{stem}.json"] = _sidecar(store, plate, subject, what, mesh_name(len(part)))
+    return files
+
+
+def _on_fsaverage(plate: Plate, subject: str, values: np.ndarray) -> np.ndarray | None:
+    """Values on the vertices of fsaverage, left first: of voxels in MNI space, or by the dataset's own mapper."""
+    voxels = plate.facts[subject].voxels
+    if voxels.flatmap == "fsaverage5":
+        from brivl.data.mni_surface import on_fsaverage5  # nilearn
+
+        return on_fsaverage5(voxels, values)
+    dataset = getattr(plate.known.dataset, "base", plate.known.dataset)  # a null control has the voxels of its base
+    own = getattr(dataset, "on_fsaverage", None)
+    return None if own is None else own(subject, values)
+
+
+def _surface_name(stem: str, side: str, mesh: str) -> str:
+    return re.sub(r"_space-[A-Za-z0-9]+_", f"_hemi-{side}_space-{mesh}_", stem)
+
+
+def _sidecar(store: Store, plate: Plate, subject: str, what: str, mesh: str = "") -> bytes:
     answer, voxels = plate.answers[plate.map_layer, subject], plate.facts[subject].voxels
     about: dict[str, Any] = {
         "Description": WHAT[what], "Statistic": "R2", "Units": "share of variance",
-        "SpatialReference": voxels.space, "Simulated": plate.known.simulated, "Dataset": plate.known.short_name,
+        "SpatialReference": f"{mesh}, sampled from {voxels.space}" if mesh else voxels.space,
+        "Simulated": plate.known.simulated, "Dataset": plate.known.short_name,
         "Subject": subject, "Layer": plate.map_layer, "Models": dict(zip("ab", answer.request.models, strict=True)),
         "Preset": answer.request.preset, "Pooling": answer.request.pooling,
         "VoxelsFitted": int(answer.result.selected.sum()), "NotFitted": "NaN",

@@ -108,6 +108,24 @@ def _nearest_voxels(voxels: Voxels, brain: Fsaverage5, raster: Raster, left: np.
     return normalise_rows(columns_to_weights(columns, len(mm)))
 
 
+def on_fsaverage5(voxels: Voxels, values: np.ndarray) -> np.ndarray:
+    """Values (n_voxels,) on the vertices (20484,), left first: mean of the nearest voxels that have one.
+
+    NaN where none lies within one voxel edge. DataError for voxels without an affine.
+    """
+    if voxels.affine is None:
+        raise DataError(f"Wanted voxels with an affine to MNI space, got none for {voxels.space!r}.")
+    brain = load_fsaverage5()
+    mm = voxels.ijk @ voxels.affine[:3, :3].T + voxels.affine[:3, 3]
+    edge = float(np.linalg.norm(voxels.affine[:3, :3], axis=0).max())
+    left = np.arange(len(brain.pia)) < brain.n_left
+    columns = [nearest_within(mm, brain.wm + depth * (brain.pia - brain.wm), left, edge) for depth in DEPTHS]
+    weights = columns_to_weights(columns, len(mm))
+    known = np.isfinite(values)
+    total, share = weights @ np.where(known, values, 0.0), weights @ known.astype(float)
+    return np.divide(total, share, out=np.full(len(share), np.nan), where=share > 0)
+
+
 def nearest_within(mm: np.ndarray, places: np.ndarray, left: np.ndarray, reach: float) -> np.ndarray:
     """Row of mm (n_voxels, 3) nearest to each place (n_pixels, 3) on the same side of x = 0; -1 beyond `reach`."""
     found = np.full(len(places), -1)

@@ -14,7 +14,7 @@ from brivl.core.records import Design, FlatmapGeometry, Responses, Stimulus, Tru
 from brivl.data.annex import check_fetched
 from brivl.data.content_digest import ContentDigest
 from brivl.data.dataset import check_subject
-from brivl.data.mapper_file import MapperFacts, read_facts
+from brivl.data.mapper_file import MapperFacts, read_facts, read_fsaverage, to_vertices
 from brivl.data.mapper_flatmap import mapper_flatmap
 from brivl.data.movie_frames import MovieFrames
 from brivl.data.shortclips_files import (
@@ -125,6 +125,13 @@ class ShortclipsDataset:
         if path is None or facts is None:
             raise DataError(f"{subject!r} should have mappers/{subject}_mappers.hdf for a flatmap, but has none.")
         return mapper_flatmap(path, facts.rois, self.voxels(subject).space, height)
+
+    def on_fsaverage(self, subject: str, values: np.ndarray) -> np.ndarray | None:
+        """Values (n_voxels,) on the vertices of fsaverage, left first, by the mapper file; None where it has none."""
+        path, facts = self._mapper(subject), self._facts(subject)
+        if path is None or facts is None or not facts.has_fsaverage:
+            return None
+        return to_vertices(read_fsaverage(path), values)
 
     def truth(self, subject: str) -> Truth | None:
         check_subject(self, subject)
