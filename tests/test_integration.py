@@ -18,11 +18,15 @@ from streamlit.testing.v1 import AppTest
 
 from brivl.app import cached
 from brivl.backend import sample_captions
+from brivl.backend.datasets import open_dataset
+from brivl.backend.features import layer_features
 from brivl.backend.integration import IntegrationAsked, integrate, integration_key, known_integration, layers_of
-from brivl.backend.integration_tables import headline, integration_table, margin, summary
+from brivl.backend.integration_tables import against, headline, integration_table, margin, summary
 from brivl.backend.jobs import JobBoard
 from brivl.cli.main import main
 from brivl.config import cache_dir
+from brivl.core.encoding.encode import encode
+from brivl.core.encoding.presets import PRESETS
 from brivl.core.inference.block_sign_flip import flip_blocks
 from brivl.core.inference.blocks import Draws, blocks_in_runs
 from brivl.core.inference.contributions import Predictions
@@ -32,7 +36,7 @@ from brivl.errors import RequestError
 from brivl.models.captioners import caption_images, load_captioner
 from brivl.scenes.scene import render, sample_scene
 from brivl.store.artifacts import Store
-from brivl.viz.integration import rivals_figure
+from brivl.viz.integration import bands_figure, rivals_figure
 from brivl.viz.style import FigureLabel
 from tests.app_driver import APP, PATIENCE, SLEEPER, button, charts, html
 from tests.app_driver import headline as page_headline
@@ -40,6 +44,8 @@ from tests.tiny_phantom import LAYER, shrink
 
 NAME = "phantom-movie:240/100"
 ASKED = IntegrationAsked(NAME, "S01", layer=LAYER, n_draws=199)
+BESIDE = "minilm-l6@untrained"
+FOUR = replace(ASKED, more=(BESIDE,), n_draws=1000)
 COMMON = ["--dataset", NAME, "--subject", "S01", "--layer", str(LAYER), "--draws", "199"]
 SAID = sample_captions._said
 BLOCKS = blocks_in_runs(np.zeros(1, int), 120, 2.0, 20.0)
@@ -62,7 +68,8 @@ def tiny() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("integrated")
-    integrate(Store(root), ASKED)
+    for asked in (ASKED, FOUR):
+        integrate(Store(root), asked)
     return root
 
 
@@ -134,6 +141,36 @@ def test_planted_shares_order_the_regions(store: Store):
     assert found.bands == ["multimodal", "language", "vision"] and found.split.shape == (3, len(found.regions))
 
 
+def test_four_encoders_in_one_fit(store: Store):
+    """Their split R2 are those of a banded fit of the same features; one beside the three takes no part in the test."""
+    found = known_integration(store, FOUR)
+    assert found.bands == ["multimodal", "language", "vision", BESIDE] and BESIDE in found.rivals
+    assert against(found) == ["language", "vision", "vision + language"]
+    dataset = open_dataset(NAME, store)
+    stimulus, responses = dataset.stimulus("S01"), dataset.responses("S01")
+    texts = Stimulus("text", _by_brightness(stimulus, None), scipy.sparse.identity(340, np.float32, "csr"))
+    read = [(stimulus, "brivl-mini", 8), (texts, "minilm-l6", 4), (stimulus, "vit-mini", 8), (texts, BESIDE, 4)]
+    Xs = [layer_features(store, shown, model, layer) for shown, model, layer in read]
+    result = encode(Xs, responses, dataset.design("S01"), PRESETS["strict"])
+    here = np.flatnonzero(result.selected)
+    np.testing.assert_allclose(found.split[:, 0], result.r2_split[:, here].mean(1), atol=2e-3)
+    assert dict(zip(found.regions, found.split.sum(0), strict=True))["multi"] > 0.1
+
+
+def test_encoders_beside_are_up_to_three_and_each_once(capsys):
+    for more, said in (
+        (["brivl-mini"], "each encoder once"),
+        ([BESIDE, BESIDE], "each encoder once"),
+        (["a", "b", "c", "d"], "up to 3 further encoders"),
+        (["no-such-model"], "found none called"),
+    ):
+        assert main(["integrate", *COMMON, "--more", *more]) == 2
+        assert said in capsys.readouterr().err
+    sentences = replace(ASKED, dataset="phantom-sentences", subject="P01", layer=4, more=("vit-mini",))
+    with pytest.raises(RequestError, match="takes text stimuli"):
+        layers_of(sentences, "text")
+
+
 def test_layers_are_at_the_same_depth():
     assert layers_of(replace(ASKED, layer=12), "image") == {
         "multimodal": 12, "language": 6, "vision": 12, "untrained twin": 12,
@@ -165,8 +202,18 @@ def test_bad_questions_end_in_sentences(store: Store, capsys):
 
 
 def test_every_choice_changes_the_key(store: Store):
-    others = [{}, {"layer": 9}, {"level": "roi"}, {"block_s": 30.0}, {"n_draws": 99}, {"preset": "paper"},
-              {"vision": "brivl-mini"}, {"multimodal": "vit-mini"}, {"subject": "S02"}]  # fmt: skip
+    others = [
+        {},
+        {"layer": 9},
+        {"level": "roi"},
+        {"block_s": 30.0},
+        {"n_draws": 99},
+        {"preset": "paper"},
+        {"vision": "brivl-mini"},
+        {"multimodal": "vit-mini"},
+        {"subject": "S02"},
+        {"more": (BESIDE,)},
+    ]
     assert len({integration_key(store, replace(ASKED, **other)).digest for other in others}) == len(others)
 
 
@@ -175,6 +222,14 @@ def test_the_figure_marks_each_rival_and_bold_regions():
     figure = rivals_figure(["X", "Y"], differences, np.array([0.01, 0.9]), FigureLabel("", simulated=True))
     assert [list(trace.x) for trace in figure.data] == [[-0.1, 0.1], [0.3, 0.2]]
     assert list(figure.layout.yaxis.ticktext) == ["Y", "<b>X</b>"]
+
+
+def test_bars_of_a_region_add_up():
+    split = {"one": np.array([0.1, 0.05]), "two": np.array([0.2, -0.01]), "three": np.array([0.0, 0.02])}
+    figure = bands_figure(["X", "Y"], split, FigureLabel("", simulated=True))
+    assert figure.layout.barmode == "relative" and list(figure.layout.yaxis.ticktext) == ["Y", "X"]
+    np.testing.assert_allclose(np.sum([trace.x for trace in figure.data], axis=0), [0.06, 0.3])
+    assert [trace.name for trace in figure.data] == list(split)
 
 
 def open_integration(**fields: str) -> AppTest:
@@ -192,12 +247,23 @@ def test_the_page_asks_and_waits_for_a_click(studio: None):
 
 
 def test_the_page_shows_rivals_and_what_is_matched(store: Store, studio: None):
-    integrate(store, replace(ASKED, n_draws=1000))  # what the page asks
-    at = open_integration()
+    at = open_integration(more=BESIDE)
     assert not at.exception and not at.error
-    said = headline(known_integration(store, replace(ASKED, n_draws=1000)))
-    assert escape(said) in page_headline(at)
-    assert len(charts(at)) == 1 and "Not matched" in html(at) and "SIMULATED" in html(at)
+    assert escape(headline(known_integration(store, FOUR))) in page_headline(at)
+    rivals, bands = charts(at)
+    assert [trace["name"] for trace in rivals["data"]] == ["less language", "less vision", "less vision + language"]
+    assert [trace["name"] for trace in bands["data"]] == ["multimodal", "language", "vision", BESIDE]
+    assert "Not matched" in html(at) and "SIMULATED" in html(at)
+    assert at.multiselect[0].value == [BESIDE]
+    at.multiselect[0].set_value([BESIDE, "vit-mini@untrained"]).run()
+    assert not at.exception and button(at, "Compare")
+    assert at.query_params["more"] in (asked := f"{BESIDE},vit-mini@untrained", [asked])
+
+
+def test_the_page_opens_no_folder_but_those_of_the_data(studio: None):
+    for field in ("mm", "vision", "language", "more"):
+        at = open_integration(**{field: "/etc"})
+        assert "within BRIVL_DATA" in at.error[0].value
 
 
 def test_captions_of_samples_are_those_of_their_middle_frames(tmp_path: Path):

@@ -31,6 +31,11 @@ class Inputs:
         """The value if it is one of the options, else the first."""
         return self._values[name] if self._values[name] in options else options[0]
 
+    def names(self, name: str, most: int) -> list[str]:
+        """Up to `most` different names of a list with commas between."""
+        parts = (part.strip() for part in self._values[name].split(","))
+        return list(dict.fromkeys(part for part in parts if part))[:most]
+
     def change(self, **values: object) -> None:
         """Answer another question from now on."""
         self._values |= {name: str(value) for name, value in values.items()}
@@ -47,7 +52,7 @@ class Inputs:
         def take() -> None:
             value = st.session_state[key]
             if value is not None:
-                self.change(**{name: value})
+                self.change(**{name: ",".join(value) if isinstance(value, list) else value})
 
         return take
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -10,6 +12,7 @@ from brivl.app import cached, look
 from brivl.app.demo import answer
 from brivl.app.inputs import Inputs
 from brivl.app.look import Chip
+from brivl.app.reach import check_model
 from brivl.app.state import Choices
 from brivl.app.subject_page import chips_of_subject, is_one_subject_of_stimuli, subject_page
 from brivl.backend.integration import (
@@ -20,14 +23,17 @@ from brivl.backend.integration import (
     known_integration,
     layers_of,
 )
+from brivl.backend.integration_models import MOST_MORE
 from brivl.backend.integration_tables import MATCHED, against, headline, integration_table, said
 from brivl.backend.known import Known
 from brivl.models.catalog import shipped_for
-from brivl.viz.integration import rivals_figure
+from brivl.viz.integration import bands_figure, rivals_figure
 from brivl.viz.style import PLOT_CONFIG, FigureLabel
 
-DEFAULTS = {"deep": "0", "mm": "brivl-mini", "vision": "vit-mini", "language": "minilm-l6"}
+DEFAULTS = {"deep": "0", "mm": "brivl-mini", "vision": "vit-mini", "language": "minilm-l6", "more": ""}
 OWN = "A shipped model, or any encoder of transformers or timm by its name or folder."
+BESIDE = ("vit-mini@untrained", "minilm-l6@untrained")
+BESIDE_HELP = f"{OWN} NAME@untrained is its twin with random weights. Fitted alone and with the others, not tested."
 ABOUT = (
     "A place integrates vision and language where a multimodal model predicts it better than a model of vision, "
     "better than a model of language, and better than both together. Films have no words here: the model of language "
@@ -73,13 +79,25 @@ def _question(choices: Choices, known: Known) -> IntegrationAsked:
             options = list(shipped_for(kinds[name]))
             options = options if inputs[name] in options else [*options, inputs[name]]
             st.selectbox(title, options, accept_new_options=True, help=OWN, **inputs.bound(name, inputs[name]))
+            check_model(inputs[name])
             chosen[name] = inputs[name]
+        more = _more(inputs)
         base = IntegrationAsked(choices.data, choices.chosen_subjects[0], chosen["mm"], chosen["vision"],
-                                chosen["language"], preset=choices.preset)  # fmt: skip
+                                chosen["language"], preset=choices.preset, more=more)  # fmt: skip
         whole = round(1.5 * layers_of(base, kind)["multimodal"])
         layer = inputs.integer("deep", 0, whole, 0) or layers_of(base, kind)["multimodal"]
         st.slider("Layer", 1, whole, **inputs.bound("deep", layer))
-    return IntegrationAsked(base.dataset, base.subject, base.multimodal, base.vision, base.language, layer, base.preset)
+    return replace(base, layer=layer)
+
+
+def _more(inputs: Inputs) -> tuple[str, ...]:
+    """Encoders beside the three, from the list or by any name."""
+    chosen = inputs.names("more", MOST_MORE)
+    st.multiselect("Beside these", list(dict.fromkeys([*BESIDE, *chosen])), accept_new_options=True,
+                   max_selections=MOST_MORE, help=BESIDE_HELP, **inputs.bound("more", chosen))  # fmt: skip
+    for name in chosen:
+        check_model(name)
+    return tuple(chosen)
 
 
 def _chips(known: Known, asked: IntegrationAsked) -> list[Chip]:
@@ -97,6 +115,7 @@ def _show(found: Integration, known: Known) -> None:
             config=PLOT_CONFIG, key="rivals",
         )  # fmt: skip
     look.caption(said(found))
+    _together(found, label)
     if BOTH in found.rivals:
         look.note(MATCHED)
     table = integration_table(found)
@@ -105,6 +124,18 @@ def _show(found: Integration, known: Known) -> None:
         name = f"integration_{known.short_name}_{found.asked.subject}.csv"
         st.download_button("CSV", table.assign(simulated=known.simulated).to_csv(index=False), name, "text/csv")
     look.small(f"{ABOUT} {EXACT}")
+
+
+def _together(found: Integration, label: FigureLabel) -> None:
+    """Split R2 of one fit of all encoders."""
+    rows = slice(1, None) if len(found.regions) > 1 else slice(None)
+    split = {band: found.split[i][rows] for i, band in enumerate(found.bands)}
+    st.plotly_chart(bands_figure(found.regions[rows], split, label, look.theme()), theme=None, config=PLOT_CONFIG,
+                    key="bands")  # fmt: skip
+    look.small(
+        f"One banded ridge of all {len(found.bands)} encoders: each bar is what an encoder adds to the prediction, "
+        "and all bars of a row add up to its joint R²."
+    )
 
 
 def _rounded(table: pd.DataFrame) -> pd.DataFrame:

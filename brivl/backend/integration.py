@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -12,8 +12,18 @@ import numpy as np
 import scipy.sparse
 
 from brivl.backend.datasets import open_dataset
-from brivl.backend.features import Progress, check_layer, layer_features, silent
+from brivl.backend.features import Progress, layer_features, silent
 from brivl.backend.fit import stimulus_kind
+from brivl.backend.integration_models import (
+    BOTH,
+    LANGUAGE,
+    MULTIMODAL,
+    UNTRAINED,
+    VISION,
+    IntegrationAsked,
+    layers_of,
+    roles_of,
+)
 from brivl.backend.places import checked_level, levels_of, masks_of
 from brivl.core.encoding.presets import PRESETS, preset_settings
 from brivl.core.inference.blocks import SHORTEST_S, Draws
@@ -21,30 +31,12 @@ from brivl.core.records import Responses, Stimulus
 from brivl.data.dataset import Dataset, check_subject
 from brivl.errors import RequestError
 from brivl.models.captioner_files import CAPTIONERS, captioner_digest
-from brivl.models.catalog import card_for, model_digest
+from brivl.models.catalog import model_digest
 from brivl.store.artifacts import Artifact, Store
 from brivl.store.keys import ArtifactKey
 
 KIND, VERSION = "integration", 1
-MULTIMODAL, VISION, LANGUAGE = "multimodal", "vision", "language"
-BOTH, UNTRAINED = "vision + language", "untrained twin"
 FEWEST_VOXELS = 5
-
-
-@dataclass(frozen=True)
-class IntegrationAsked:
-    """Which models are held against one another, at which layer of the multimodal one, in whom."""
-
-    dataset: str
-    subject: str
-    multimodal: str = "brivl-mini"
-    vision: str = "vit-mini"
-    language: str = "minilm-l6"
-    layer: int = 0  # 0: at two thirds of its depth
-    preset: str = "strict"
-    level: str = ""
-    block_s: float = 20.0
-    n_draws: int = 1000
 
 
 @dataclass(frozen=True)
@@ -80,7 +72,7 @@ def integration_key(store: Store, asked: IntegrationAsked, dataset: Dataset | No
     if kind == "features":
         raise RequestError("Wanted pictures or sentences, and this dataset brings only features of what was shown.")
     layers = layers_of(asked, kind)
-    models = {role: [Path(name).name, model_digest(name, of)] for role, (name, of) in _roles(asked, kind).items()}
+    models = {role: [Path(name).name, model_digest(name, of)] for role, (name, of) in roles_of(asked, kind).items()}
     how = {name: getattr(asked, name) for name in ("level", "block_s", "n_draws")}
     return ArtifactKey(KIND, {
         "data": dataset.digest(asked.subject), "models": models, "preset": settings, **how, "layers": layers,
@@ -108,21 +100,9 @@ def integration_request(store: Store, asked: IntegrationAsked) -> dict[str, Any]
 
 def integration_task(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Compute and keep."""
-    integrate(Store(Path(request["store"])), IntegrationAsked(**request["asked"]), progress)
+    asked = request["asked"] | {"more": tuple(request["asked"].get("more", ()))}
+    integrate(Store(Path(request["store"])), IntegrationAsked(**asked), progress)
     return {}
-
-
-def _roles(asked: IntegrationAsked, kind: str) -> dict[str, tuple[str, str]]:
-    """Role -> (model, kind of what it is shown). Sentences have no pictures, so no vision there."""
-    found = {MULTIMODAL: (asked.multimodal, kind), LANGUAGE: (asked.language, "text")}
-    if kind == "image":
-        found[VISION] = (asked.vision, kind)
-    if "@" not in Path(asked.multimodal).name:
-        found[UNTRAINED] = (f"{asked.multimodal}@untrained", kind)
-    for name, of in found.values():
-        if of not in card_for(name).kinds:
-            raise RequestError(f"Wanted a model that takes {of} stimuli and got {name!r}; choose another.")
-    return found
 
 
 def _compute(
@@ -136,15 +116,16 @@ def _compute(
     blocks = blocks_of(how, asked.block_s)
     columns = np.flatnonzero(select_voxels(responses, how[0], how[1].ev_threshold).selected)
     masks = _masks(responses, columns, asked.level)
-    roles, layers = _roles(asked, stimulus.kind), layers_of(asked, stimulus.kind)
+    roles, layers = roles_of(asked, stimulus.kind), layers_of(asked, stimulus.kind)
     X = {role: _features(store, stimulus, what, layers[role], progress) for role, what in roles.items()}
     sets = {role: [X[role]] for role in roles} | ({BOTH: [X[VISION], X[LANGUAGE]]} if VISION in X else {})
     alone = {}
     for at, (name, Xs) in enumerate(sets.items()):
         tell = partial(_told, progress, at, len(sets) + 1, f"Fitting {name} alone")
         alone[name] = _alone(Xs, responses, columns, how, tell)
-    arrays = _tested(alone, masks, blocks, Draws(asked.n_draws))
     bands = [role for role in roles if role != UNTRAINED]
+    beside = [role for role in roles if role not in (MULTIMODAL, LANGUAGE, VISION)]  # they do not enter p
+    arrays = _tested(alone, masks, blocks, Draws(asked.n_draws), beside)
     tell = partial(_told, progress, len(sets), len(sets) + 1, "Fitting all together")
     arrays["split"] = _side_by_side([X[role] for role in bands], responses, columns, how, masks, tell)
     arrays |= _planted(dataset, asked, columns, masks)
@@ -152,6 +133,7 @@ def _compute(
         "regions": list(masks), "n_voxels": [int(inside.sum()) for inside in masks.values()], "bands": bands,
         "sets": list(alone), "rivals": [name for name in alone if name != MULTIMODAL], "layers": layers,
         "simulated": dataset.simulated, "blocks": blocks.said, "n_blocks": blocks.n_blocks, "kind": stimulus.kind,
+        "beside": beside,
     }  # fmt: skip
 
 
@@ -178,18 +160,6 @@ def _masks(responses: Responses, columns: np.ndarray, level: str) -> dict[str, n
     found = {"all voxels": np.ones(len(columns), bool)}
     regions = {} if chosen is None else {name: inside[columns] for name, inside in masks_of(voxels, chosen).items()}
     return found | {name: inside for name, inside in regions.items() if inside.sum() >= FEWEST_VOXELS}
-
-
-def layers_of(asked: IntegrationAsked, kind: str) -> dict[str, int]:
-    """Role -> layer: the multimodal model's own, and the others' at the same relative depth.
-
-    Raises RequestError for a layer that it does not have.
-    """
-    whole = card_for(asked.multimodal).n_layers[kind]
-    layer = asked.layer or round(2 * whole / 3)
-    check_layer(asked.multimodal, kind, layer)
-    depths = {role: card_for(name).n_layers[of] for role, (name, of) in _roles(asked, kind).items()}
-    return {role: min(depth, max(1, round(layer * depth / whole))) for role, depth in depths.items()}
 
 
 def _features(
@@ -231,13 +201,15 @@ def _side_by_side(
     return np.stack([split[:, inside].mean(1) for inside in masks.values()], axis=1)
 
 
-def _tested(alone: Mapping[str, Any], masks: Mapping[str, np.ndarray], blocks: Any, draws: Draws) -> dict[str, Any]:
+def _tested(
+    alone: Mapping[str, Any], masks: Mapping[str, np.ndarray], blocks: Any, draws: Draws, beside: Sequence[str]
+) -> dict[str, Any]:
     from brivl.core.integration import above_chance, compare, intersection
     from brivl.core.regions.region_stats import bh_q
 
     rivals = [name for name in alone if name != MULTIMODAL]
     found = [compare(alone[MULTIMODAL], alone[name], blocks, draws, masks) for name in rivals]
-    counted = [one for name, one in zip(rivals, found, strict=True) if name != UNTRAINED]
+    counted = [one for name, one in zip(rivals, found, strict=True) if name not in beside]
     chance = above_chance(alone[MULTIMODAL], blocks, draws, masks)
     p_all = intersection(counted, chance)
     q_all = np.r_[np.nan, bh_q(p_all[1:])]  # the whole brain is no region

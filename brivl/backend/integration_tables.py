@@ -36,8 +36,8 @@ def integration_table(found: Integration) -> pd.DataFrame:
 
 
 def against(found: Integration) -> list[str]:
-    """The rivals that count: the untrained twin is a control."""
-    return [name for name in found.rivals if name != UNTRAINED]
+    """The rivals that count: neither the untrained twin, a control, nor further encoders."""
+    return [name for name in found.rivals if name not in found.info.get("beside", [UNTRAINED])]
 
 
 def headline(found: Integration) -> str:
@@ -91,5 +91,5 @@ def said(found: Integration) -> str:
     return (
         f"A region counts where {found.asked.multimodal} predicts it better than chance and than each rival: p is "
         f"the largest of these one-sided p, by {info['n_blocks']} {info['blocks']} that change places or sign; q over "
-        f"the regions. Layers: {layers}. The untrained twin is a control and does not enter p."
+        f"the regions. Layers: {layers}. The untrained twin and encoders beside these three do not enter p."
     )

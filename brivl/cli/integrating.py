@@ -23,6 +23,9 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
     p.add_argument("--multimodal", default="brivl-mini", help="(default: %(default)s)")
     p.add_argument("--vision", default="vit-mini", help="any encoder of pictures (default: %(default)s)")
     p.add_argument("--language", default="minilm-l6", help="any encoder of sentences (default: %(default)s)")
+    p.add_argument(
+        "--more", nargs="+", default=[], metavar="NAME", help="up to 3 encoders beside these, in one fit too"
+    )
     p.add_argument("--layer", type=int, default=0, help="of the multimodal model (default: at two thirds)")
     p.add_argument("--level", default="", help="regions: roi, area, merged, region, aal3, hcp (default: the first)")
     p.add_argument("--block", type=float, default=20.0, help="seconds, for time series (default: %(default)s)")
@@ -41,7 +44,7 @@ def run_integrate(args: argparse.Namespace) -> None:
 
     store = Store(args.cache)
     asked = IntegrationAsked(args.dataset, args.subject, args.multimodal, args.vision, args.language, args.layer,
-                             args.preset, args.level, args.block, args.draws)  # fmt: skip
+                             args.preset, args.level, args.block, args.draws, tuple(args.more))  # fmt: skip
     integration_key(store, asked)  # what cannot be asked is said before anything is computed
     with stops_at_once():
         found = integrate(store, asked, printer(quiet=args.json))
@@ -55,7 +58,12 @@ def _as_json(found: Integration) -> dict[str, Any]:
 
     asked = found.asked
     rows = json.loads(integration_table(found).to_json(orient="records", double_precision=5))
-    models = {"multimodal": asked.multimodal, "vision": asked.vision, "language": asked.language}
+    models = {
+        "multimodal": asked.multimodal,
+        "vision": asked.vision,
+        "language": asked.language,
+        "more": list(asked.more),
+    }
     return {
         "dataset": asked.dataset, "subject": asked.subject, "models": models, "preset": asked.preset, **summary(found),
         "regions": rows, "simulated": bool(found.info["simulated"]),
@@ -67,6 +75,10 @@ def _in_words(found: Integration) -> str:
 
     label = "SIMULATED DATA. " if found.info["simulated"] else ""
     table = integration_table(found)
-    shown = table[[c for c in table if c.startswith("r2") or c in ("region", "n_voxels", "p", "q")]]
+    names = ["region", "n_voxels"]
+    tested = [c for c in table if c.startswith("r2") or c in (*names, "p", "q")]
+    together = [*names, *(c for c in table if c.startswith("split"))]
+    shown = [table[columns].to_string(index=False, float_format="%.3f") for columns in (tested, together)]
     head = f"{label}{found.asked.dataset}, {found.asked.subject}"
-    return "\n".join([head, f"{headline(found)}.", said(found), shown.to_string(index=False, float_format="%.3f")])
+    one = f"Split R2 of one fit of all {len(found.bands)}:"
+    return "\n".join([head, f"{headline(found)}.", said(found), shown[0], one, shown[1]])

@@ -1,4 +1,4 @@
-"""R2 of the multimodal model less each rival's, region by region."""
+"""Encoders side by side, region by region: R2 of the multimodal model less each rival's, and split R2 of one fit."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from brivl.viz.style import R2, FigureLabel, ThemeName, as_text, dress, theme_of
 
 ROW = 30  # pixels per region
 SYMBOLS = ("circle", "square", "diamond", "cross")
+BAR_HATCHES = ("", "/", ".", "x", "-", "+")  # beside colour, for those who cannot tell colours apart
 OFFSET = 0.2  # rows between the marks of a region
 
 
@@ -38,4 +39,25 @@ def rivals_figure(
     figure.update_yaxes(tickvals=list(range(len(order))), ticktext=names, ticks="", range=[-0.6, len(order) - 0.4])
     figure.update_xaxes(title=f"{R2} of the multimodal model less the rival's")
     figure.update_layout(height=130 + ROW * len(order), margin={"t": 60, "b": 60})
+    return dress(figure, label, theme)
+
+
+def bands_figure(
+    regions: Sequence[str], split: Mapping[str, np.ndarray], label: FigureLabel, theme: ThemeName = "light"
+) -> go.Figure:
+    """Bars of split R2 (n_regions,) of each band, one after the other: right of 0 they add up to joint R2."""
+    colours, figure = theme_of(theme), go.Figure()
+    order = np.argsort(np.sum(list(split.values()), axis=0), kind="stable")
+    fills = (colours.a_text, colours.joint, colours.b_text, colours.truth, colours.muted, colours.grid)
+    for i, (name, values) in enumerate(split.items()):
+        figure.add_trace(go.Bar(
+            x=values[order], y=np.arange(len(order)), orientation="h", name=as_text(name),
+            marker={"color": fills[i % len(fills)], "pattern": {"shape": BAR_HATCHES[i % len(BAR_HATCHES)]}},
+            text=[as_text(regions[r]) for r in order], textposition="none",
+            hovertemplate=f"%{{text}}<br>{as_text(name)}: %{{x:.3f}}<extra></extra>",
+        ))  # fmt: skip
+    names = [as_text(regions[r]) for r in order]
+    figure.update_yaxes(tickvals=list(range(len(order))), ticktext=names, ticks="", range=[-0.6, len(order) - 0.4])
+    figure.update_xaxes(title=f"Split {R2} of one fit of all {len(split)} encoders")
+    figure.update_layout(barmode="relative", height=130 + ROW * len(order), margin={"t": 60, "b": 60})
     return dress(figure, label, theme)
