@@ -12,6 +12,7 @@ from brivl.models.catalog import BRIVL_MINI, VIT_MINI, model_digest
 from brivl.models.feature_model import file_sha
 
 CAPTIONERS = (BRIVL_MINI, VIT_MINI)  # by the name of the visual encoder
+EMBEDDING_CAPTIONER = WEIGHTS / "captioner-embedding.safetensors"  # of points of BriVL-mini's space
 MOST_BEAMS = 16
 # Blocks whose tokens are read side by side: what a thing is comes late, where it is and its colour come early.
 READ_BLOCKS = (4, 8, 12)
@@ -23,6 +24,11 @@ def check_captioner(encoder: str, beam: int = 1) -> None:
     """Raise RequestError for an encoder that has no captioner, or a beam outside 1..16."""
     if encoder not in CAPTIONERS:
         raise RequestError(f"Wanted a captioner out of {list(CAPTIONERS)} and got {encoder!r}.")
+    check_beam(beam)
+
+
+def check_beam(beam: int) -> None:
+    """Raise RequestError for a beam outside 1..16."""
     if not 1 <= beam <= MOST_BEAMS:
         raise RequestError(f"Wanted a beam between 1 (greedy) and {MOST_BEAMS} and got {beam!r}.")
 
@@ -37,3 +43,8 @@ def captioner_digest(encoder: str) -> str:
     check_captioner(encoder)
     parts = [model_digest(encoder, "image"), file_sha(captioner_file(encoder)), READ_BLOCKS, VIEWS]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def embedding_captioner_digest() -> str:
+    """Digest of the decoder of points. Raises DataError where its file is missing."""
+    return file_sha(EMBEDDING_CAPTIONER)[:32]

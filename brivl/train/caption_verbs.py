@@ -1,4 +1,4 @@
-"""python -m brivl.train captioner --encoder brivl-mini | vit-mini: a caption decoder on a frozen visual encoder."""
+"""python -m brivl.train captioner | embedding-captioner: sentences from a visual encoder's patches, or from points."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import dataclasses
 from pathlib import Path
 
 from brivl.config import PROJECT
-from brivl.models.captioner_files import CAPTIONERS, captioner_file
+from brivl.models.captioner_files import CAPTIONERS, EMBEDDING_CAPTIONER, captioner_file
 
 
 def add_verbs(verbs: argparse._SubParsersAction) -> None:
-    """Add `captioner`."""
+    """Add `captioner` and `embedding-captioner`."""
     p = verbs.add_parser("captioner", help="a caption decoder on a frozen visual encoder, on drawn scenes")
     p.add_argument("--encoder", choices=CAPTIONERS, default=CAPTIONERS[0], help="(default: %(default)s)")
     p.add_argument("--steps", type=int, help="optimiser steps (default: the recipe's)")
@@ -21,6 +21,12 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
     p.add_argument("--start", type=Path, help="go on from this captioner")
     p.add_argument("--out", type=Path, help="(default: the shipped file)")
     p.set_defaults(run=_captioner)
+    p = verbs.add_parser("embedding-captioner", help="a caption decoder on points of BriVL-mini's space, from texts")
+    p.add_argument("--steps", type=int, help="optimiser steps (default: the recipe's)")
+    p.add_argument("--captions", type=int, help="distinct training captions (default: the recipe's)")
+    p.add_argument("--seed", type=int, help="of the captions and their order (default: the recipe's)")
+    p.add_argument("--out", type=Path, default=EMBEDDING_CAPTIONER, help="(default: the shipped file)")
+    p.set_defaults(run=_embedding_captioner)
 
 
 def _captioner(args: argparse.Namespace) -> dict[str, float]:
@@ -30,3 +36,11 @@ def _captioner(args: argparse.Namespace) -> dict[str, float]:
     recipe = dataclasses.replace(CaptionRecipe(), **{name: value for name, value in asked.items() if value})
     log = PROJECT / "runs" / f"captioner-{args.encoder}.jsonl"
     return train_captioner(args.out or captioner_file(args.encoder), args.encoder, log, recipe, start=args.start)
+
+
+def _embedding_captioner(args: argparse.Namespace) -> dict[str, float]:
+    from brivl.train.embedding_captioning import PointRecipe, train_embedding_captioner
+
+    asked = {"n_steps": args.steps, "n_captions": args.captions, "seed": args.seed}
+    recipe = dataclasses.replace(PointRecipe(), **{name: value for name, value in asked.items() if value})
+    return train_embedding_captioner(args.out, PROJECT / "runs" / "captioner-embedding.jsonl", recipe)
