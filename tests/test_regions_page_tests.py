@@ -158,6 +158,16 @@ def answers_of(name: str, subjects: tuple[str, ...]) -> tuple[dict, dict]:
     return found, {s: cached.facts(name, s) for s in subjects}
 
 
+def test_the_caption_counts_the_subjects_who_have_the_region() -> None:
+    fill(SENTENCES, [4], ["P01", "M02", "M04"])
+    answers, facts = answers_of(SENTENCES, ("P01", "M02", "M04"))
+    question = RegionQuestion("area", ("A", "B"))
+    assert "t-test over 3 subjects;" in region_parts(answers, facts, question).caption
+    voxels = facts["M02"].voxels
+    lacking = facts | {"M02": replace(facts["M02"], voxels=replace(voxels, aal=np.zeros_like(voxels.aal)))}
+    assert "those of 3 subjects who have voxels in a region (2);" in region_parts(answers, lacking, question).caption
+
+
 @pytest.mark.parametrize("level", ["aal3", "hcp"])
 def test_further_atlases_in_mni_space_only(level: str) -> None:
     fill(SENTENCES, [4], ["P01"])

@@ -182,7 +182,7 @@ def _scores(table: pd.DataFrame, means: pd.DataFrame, asked: RegionQuestion) -> 
 def _caption(answers: Answers, comparison: RegionComparison, found: Prevalence, asked: RegionQuestion) -> str:
     subjects = list(dict.fromkeys(subject for _, subject in answers))
     several, who = len(subjects) > 1, subjects[0] if len(subjects) == 1 else f"{len(subjects)} subjects together"
-    unit = f"{len(subjects)} subjects" if comparison.unit == "subject" else f"voxels of {who}"
+    unit = _tested(comparison, len(subjects)) if comparison.unit == "subject" else f"voxels of {who}"
     quantity, n_rows = OVER_CEILING if asked.over_ceiling else R2, len(comparison.table)
     parts = [
         f"Bars: mean split {quantity} of each model over the region's fitted voxels{' and subjects' if several else ''}"
@@ -197,6 +197,14 @@ def _caption(answers: Answers, comparison: RegionComparison, found: Prevalence, 
         small_sample_note(comparison),
     ]
     return " ".join(part for part in parts if part)
+
+
+def _tested(comparison: RegionComparison, n_subjects: int) -> str:
+    """How many subjects the tests rest on: not all may have voxels in every region."""
+    low, high = int(comparison.table["n"].min()), int(comparison.table["n"].max())
+    if low == high == n_subjects:
+        return f"{n_subjects} subjects"
+    return f"those of {n_subjects} subjects who have voxels in a region ({low if low == high else f'{low} to {high}'})"
 
 
 def prevalence_caption(found: Prevalence) -> str:
