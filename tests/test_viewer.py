@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from typing import Any
 
@@ -197,6 +198,21 @@ def test_old_news_from_python_do_not_undo_what_was_done_since(page: Any, sample:
     page.evaluate("(data) => window.mount(data)", viewer_data(sample.ground, {"pair": sample.scores}))  # seq 0
     page.wait_for_timeout(50)
     assert page.evaluate("window.viewer().map") == "pair"
+
+
+def test_the_layer_shown_is_painted_before_the_others_come(browser: Any, sample: Sample) -> None:  # noqa: F811
+    first = scores_payload({8: sample.split[8]}, NAMES, sample.ev)
+    data = viewer_data(sample.ground, {"pair": sample.scores}) | {"first": first.id}
+    opened = open_viewer(browser, [sample.ground, first], data)
+    np.testing.assert_allclose(pixels(opened), sample.painted("joint"), atol=2)
+    assert opened.evaluate("window.viewer().scores.layers") == [8]
+    opened.evaluate("window.viewer().setMap('difference')")
+    opened.evaluate("(text) => window.keep(text)", base64.b64encode(sample.scores.data).decode())
+    opened.wait_for_function("window.viewer().scores.layers.length === 3")
+    assert opened.evaluate("window.viewer().map") == "difference", "what was done meanwhile stays"
+    np.testing.assert_allclose(pixels(opened), sample.painted("difference"), atol=2)
+    assert not opened.errors, opened.errors
+    opened.close()
 
 
 def test_names_from_files_are_text(browser: Any, sample: Sample) -> None:  # noqa: F811
