@@ -16,7 +16,7 @@ from brivl.models.catalog import open_model
 from brivl.models.streams import ImageParts
 
 BATCH = 50
-MOST_BYTES = 3 * 2**30  # of tokens that are held in memory
+MOST_BYTES = 2 * 2**30  # of tokens that are held in memory
 
 
 class UpperBlocks(nn.Module):

@@ -71,7 +71,7 @@ def _loaded(name: str, _state: tuple) -> tuple[torch.nn.Module, Any]:
     except Exception as error:  # transformers raises many kinds where a model is absent, broken or of another kind
         raise RequestError(
             f"Wanted a model that describes images and could not load {name!r} ({type(error).__name__}: {error}). "
-            "Name one that transformers knows as image-text-to-text (BLIP, GIT, LLaVA), its folder, or a file of descriptions."
+            "Name one that transformers knows as image-text-to-text (BLIP, GIT, LLaVA), or its folder."
         ) from error
 
 

@@ -49,12 +49,12 @@ class AlignedSettings:
     weight: float
     seed: int = 0
     width: int = 256
-    learning_rate: float = 3e-4
-    weight_decay: float = 0.05
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.5
     blocks_rate: float = 1.0  # learning rate of the backbone's blocks, relative to that of the mapping
     batch: int = 128
     n_epochs: int = 100
-    patience: int = 8  # passes without a lower loss on the held rows
+    patience: int = 6  # passes without a lower loss on the held rows
     temperature: float = 0.07
     save_every: int = 5  # passes
 
@@ -64,7 +64,7 @@ class AlignedSettings:
 
 
 FIRST = AlignedSettings(0.0)
-SECOND = AlignedSettings(0.0, learning_rate=1e-4, blocks_rate=0.5, batch=64, n_epochs=12, patience=3, save_every=1)
+SECOND = AlignedSettings(0.0, learning_rate=2e-4, blocks_rate=0.5, batch=64, n_epochs=6, patience=2, save_every=1)
 
 
 @dataclass(frozen=True)
