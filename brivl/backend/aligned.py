@@ -17,6 +17,7 @@ from brivl.backend.fit import stimulus_kind
 from brivl.backend.flatmaps import is_flatmap_ready, make_flatmap, own_flatmap
 from brivl.backend.subjects import keep_facts, known_facts
 from brivl.core.encoding.presets import preset_settings
+from brivl.core.records import Design
 from brivl.data.dataset import Dataset, check_subject
 from brivl.errors import RequestError
 from brivl.models.catalog import MINILM, VIT_MINI, card_for, model_digest
@@ -58,6 +59,7 @@ class Aligned:
     held_loss: np.ndarray  # (n_weights, n_seeds) regression loss of the rows that say when to stop
     curve: np.ndarray  # (n_weights, n_seeds, 2) median r and R2 over the voxels, of the test rows
     regions: Mapping[str, np.ndarray]  # name -> positions among columns
+    selective: np.ndarray | None  # (n,) bool, where a planted category is known
     info: Mapping[str, Any]
 
 
@@ -78,6 +80,7 @@ def aligned_key(store: Store, asked: AlignedAsked, dataset: Dataset | None = Non
     check_subject(dataset, asked.subject)
     if stimulus_kind(dataset, asked.subject) != "image":
         raise RequestError("Wanted pictures, and this dataset brings none; choose phantom-categories, for example.")
+    check_design(getattr(dataset, "dataset", dataset).design(asked.subject))  # pages bring what they know of one
     layers = layers_of(asked)
     if "text" not in card_for(asked.text).kinds:
         raise RequestError(f"Wanted a model that reads texts and got {asked.text!r}; choose {MINILM!r}, for example.")
@@ -92,6 +95,15 @@ def aligned_key(store: Store, asked: AlignedAsked, dataset: Dataset | None = Non
         "text": model_digest(asked.text, "text"), "descriptions": descriptions_digest(asked.descriptions),
         "layers": list(layers), "weights": list(weights_of(asked)), "preset": settings, "version": VERSION, **how,
     })  # fmt: skip
+
+
+def check_design(design: Design) -> None:
+    """Raise RequestError for time series: the model has one response for each picture."""
+    if design.tr is not None:
+        raise RequestError(
+            "Wanted one response for each picture, and these are time series; choose phantom-categories, or data in "
+            "the form of Algonauts 2023."
+        )
 
 
 def weights_of(asked: AlignedAsked) -> tuple[float, ...]:
@@ -151,5 +163,6 @@ def _read(artifact: Artifact, asked: AlignedAsked) -> Aligned:
     a, info = artifact.arrays, artifact.info
     regions = {name: np.flatnonzero(a["regions"][row]) for row, name in enumerate(info["regions"])}
     return Aligned(
-        asked, info["models"], a["columns"], a["r"], a["r2"], a["weights"], a["held_loss"], a["curve"], regions, info
-    )
+        asked, info["models"], a["columns"], a["r"], a["r2"], a["weights"], a["held_loss"], a["curve"], regions,
+        a.get("selective"), info,
+    )  # fmt: skip

@@ -13,7 +13,6 @@ from brivl.backend.features import Progress, layer_features
 from brivl.core.encoding.divisions import Rows, divisions
 from brivl.core.encoding.presets import Preset
 from brivl.core.records import Design, Responses, Stimulus
-from brivl.core.response_pca import ResponsePCA, response_pca
 from brivl.data.contact_sheet import items_of
 from brivl.errors import RequestError
 from brivl.models.catalog import SHIPPED, card_for
@@ -64,15 +63,6 @@ class AlignedInputs:
         return np.unique(self.texts, return_inverse=True)[1].astype(np.int64)
 
 
-def check_design(design: Design) -> None:
-    """Raise RequestError for time series: the model has one response for each picture."""
-    if design.tr is not None:
-        raise RequestError(
-            "Wanted one response for each picture, and these are time series; choose phantom-categories, or data in "
-            "the form of Algonauts 2023."
-        )
-
-
 def one_division(design: Design, preset: Preset) -> Rows:
     """The test set, or the first of the outer folds where there is none."""
     return divisions(design, preset)[0]
@@ -82,10 +72,9 @@ def inputs_of(
     store: Store, asked: AlignedAsked, stimulus: Stimulus, responses: Responses, how: tuple[Design, Preset],
     progress: Progress,
 ) -> AlignedInputs:  # fmt: skip
-    """Everything that is trained on. Raises RequestError for time series."""
+    """Everything that is trained on."""
     from brivl.core.encoding.voxel_selection import select_voxels
 
-    check_design(how[0])
     rows = one_division(*how)
     fit, held = early_stopping_rows(how[0], rows)
     columns = np.flatnonzero(select_voxels(responses, how[0], how[1].ev_threshold).selected)
@@ -113,11 +102,6 @@ def text_embeddings(store: Store, texts: list[str], model: str, progress: Progre
     pooling = "cls" if card.multimodal and model not in SHIPPED else "mean"
     spoken = Stimulus("text", texts, scipy.sparse.identity(len(texts), np.float32, "csr"))
     return layer_features(store, spoken, model, card.n_layers["text"], pooling, progress)
-
-
-def components_of(inputs: AlignedInputs, load: object, n_components: int) -> ResponsePCA:
-    """Principal components of the training responses; load(columns) -> (n_fit_rows, n_columns) standardised."""
-    return response_pca(load, len(inputs.columns), inputs.fit, n_components)
 
 
 def _features(store: Store, stimulus: Stimulus, model: str, layer: int, progress: Progress) -> np.ndarray:

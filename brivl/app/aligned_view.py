@@ -1,0 +1,159 @@
+"""The page Aligned: a visual encoding model trained with descriptions of the pictures (LLM-VEM, Ma et al. 2024)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from brivl.app import cached, look
+from brivl.app.demo import answer
+from brivl.app.inputs import Inputs
+from brivl.app.look import Chip
+from brivl.app.reach import check_model
+from brivl.app.state import Choices
+from brivl.app.subject_page import chips_of_subject, is_one_subject_of_stimuli, subject_page
+from brivl.backend.aligned import Aligned, AlignedAsked, aligned_request, known_aligned
+from brivl.backend.aligned_tables import (
+    curve_sentence,
+    curve_table,
+    final_model,
+    headline,
+    models_table,
+    regions_table,
+    ridge_model,
+    said,
+)
+from brivl.backend.flatmaps import known_flatmap
+from brivl.backend.known import Known
+from brivl.core.numbers import number
+from brivl.models.catalog import shipped_for
+from brivl.viz.aligned import lambda_curve, regions_figure, score_map
+from brivl.viz.style import PLOT_CONFIG, FigureLabel
+
+DEFAULTS = {"bone": "vit-mini", "words": "minilm-l6", "told": "captioner", "score": "r2"}
+SCORES = {"r2": "R²", "r": "r"}
+OWN = "A shipped model, or any encoder of timm or transformers by its name or folder."
+TOLD = "captioner: the shipped one. Or a .jsonl or .tsv file, or an image-text-to-text model by its name or folder."
+ABOUT = (
+    "Features of a backbone are mapped to an image embedding, and that to principal components of the responses. While "
+    "it is trained, the embedding is also drawn towards a description of each picture, with a weight λ. First the "
+    "mapping is trained alone, then the last blocks of the backbone too."
+)
+EXACT = (
+    "As in LLM-VEM: descriptions by a model, their embedding by a text encoder, a contrastive loss with weight λ "
+    "beside regression, components of the responses, two stages, λ varied. Different: stand-ins in place of EVA02, "
+    "miniGPT-4 and CLIP; what the source does not state is chosen here (docs/aligned.md)."
+)
+
+
+def aligned_page() -> None:
+    """Draw the page."""
+    subject_page(_page)
+
+
+def _page(choices: Choices, known: Known) -> None:
+    if known.stimulus_kind != "image":
+        look.headline("Pictures can be described, sentences need not be")
+        st.info("Choose a dataset of pictures, for example phantom-categories.")
+        return
+    if not is_one_subject_of_stimuli(choices, known, "Nothing to align here"):
+        return
+    if known.dataset.design(choices.chosen_subjects[0]).tr is not None:
+        look.headline("One response for each picture is needed")
+        st.info("These responses are time series of a film. Choose phantom-categories, or data as of Algonauts 2023.")
+        return
+    question = _question(choices)
+    found = known_aligned(cached.store(), question, known)
+    if found is not None:
+        _show(found, known)
+        return
+    look.headline(f"Do descriptions help to predict {question.subject}?")
+    look.chips(_chips(known, question))
+    look.caption(f"{ABOUT} This takes two to three minutes.")
+    task = aligned_request(cached.store(), question)
+    answer(task, lambda: known_aligned(cached.store(), question, known), button="Train")
+
+
+def _question(choices: Choices) -> AlignedAsked:
+    inputs = Inputs("aligned", DEFAULTS)
+    with st.sidebar:
+        for name, title, kind in (("bone", "Backbone", "image"), ("words", "Text encoder", "text")):
+            options = [card.name for card in shipped_for(kind)]
+            options = options if inputs[name] in options else [*options, inputs[name]]
+            st.selectbox(title, options, accept_new_options=True, help=OWN, **inputs.bound(name, inputs[name]))
+            check_model(inputs[name])
+        st.text_input("Descriptions", help=TOLD, **inputs.bound("told", inputs["told"]))
+        check_model(inputs["told"])
+    return AlignedAsked(choices.data, choices.chosen_subjects[0], inputs["bone"], inputs["words"],
+                        inputs["told"] or DEFAULTS["told"], preset=choices.preset)  # fmt: skip
+
+
+def _chips(known: Known, asked: AlignedAsked) -> list[Chip]:
+    return chips_of_subject(known, asked.subject, f"preset {asked.preset}", asked.backbone, "stand-in models")
+
+
+def _show(found: Aligned, known: Known) -> None:
+    look.headline(headline(found))
+    look.chips(_chips(known, found.asked))
+    label = FigureLabel(headline(found), simulated=known.simulated)
+    ridge = float(np.median(found.r2[ridge_model(found)]))
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("How much alignment?", anchor=False)
+        _plot(lambda_curve(curve_table(found), ridge, found.info["chosen"], label, look.theme()), "lambda curve")
+        look.caption(curve_sentence(found))
+    with right:
+        st.subheader("Side by side", anchor=False)
+        st.dataframe(_shown(models_table(found)), hide_index=True)
+        look.small("Medians over voxels, of pictures that nothing was fitted to; first seed.")
+    look.small(said(found))
+    _places(found, label)
+    _numbers(found, known)
+    look.small(f"{ABOUT} {EXACT}")
+
+
+def _places(found: Aligned, label: FigureLabel) -> None:
+    """Map and regions, of r or R2."""
+    inputs = Inputs("aligned", DEFAULTS)
+    what = inputs.choice("score", tuple(SCORES))
+    st.segmented_control("Score", list(SCORES), format_func=SCORES.__getitem__, **inputs.bound("score", what))
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        _map(found, what, label)
+    with right:
+        if found.regions:
+            _plot(regions_figure(regions_table(found), what, label, look.theme()), "aligned regions")
+
+
+def _map(found: Aligned, what: str, label: FigureLabel) -> None:
+    facts = cached.facts(found.asked.dataset, found.asked.subject)
+    geometry = None if facts is None else known_flatmap(cached.store(), facts.voxels)
+    if facts is None or geometry is None:
+        look.small("The map is drawn once a fit of this subject has prepared it (page Flatmap).")
+        return
+    values = np.full(facts.voxels.n_voxels, np.nan)
+    values[found.columns] = (found.r if what == "r" else found.r2)[final_model(found)]
+    _plot(score_map(geometry, values, facts.voxels.rois, what, label, look.theme()), "aligned map")
+    look.small(f"{found.models[final_model(found)]['name']}; {facts.voxels.space}")
+
+
+def _plot(figure: object, key: str) -> None:
+    st.plotly_chart(figure, theme=None, config=PLOT_CONFIG, key=key)
+
+
+def _shown(table: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({
+        "model": table["model"], "median r": table["median_r"].map(number),
+        "median R²": table["median_r2"].map(number),
+    })  # fmt: skip
+
+
+def _numbers(found: Aligned, known: Known) -> None:
+    with st.expander("All numbers"):
+        look.small("What was said of the first pictures: " + " · ".join(found.info["sample_texts"]))
+        for table in (models_table(found), curve_table(found), regions_table(found)):
+            st.dataframe(table.round({c: 4 for c in table.columns if table[c].dtype == np.float64}), hide_index=True)
+        name = f"aligned_{known.short_name}_{found.asked.subject}.csv"
+        csv = regions_table(found).assign(simulated=known.simulated).to_csv(index=False)
+        st.download_button("CSV", csv, name, "text/csv")
