@@ -31,6 +31,7 @@ def pages() -> dict[str, list]:
             st.Page("pages/decode.py", title="Decode"),
             st.Page("pages/voxel_words.py", title="Voxel words"),
             st.Page("pages/drive.py", title="Drive"),
+            st.Page("pages/aligned.py", title="Aligned"),
         ],
         "More": [
             st.Page("pages/cache.py", title="Cache"),

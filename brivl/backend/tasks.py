@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from brivl.backend.alone import parts_task
+from brivl.backend.aligned import aligned_task
 from brivl.backend.attention import attend_task
 from brivl.backend.audit import audit_task
 from brivl.backend.cache_report import prune_task, verify_task
@@ -101,6 +102,7 @@ TASKS: dict[str, Callable[[Mapping[str, Any], Progress], dict[str, Any]]] = {
     "infer": infer_task,
     "parts": parts_task,
     "audit": audit_task,
+    "aligned": aligned_task,
     "decode": decode_task,
     "integration": integration_task,
     "voxel-captions": voxel_caption_task,

@@ -148,6 +148,15 @@ def _integration(args: argparse.Namespace) -> dict[str, Any]:
     return {one.dataset: {"subject": one.subject, **summary(integrate(store, one))} for one in asked}
 
 
+def _aligned(args: argparse.Namespace) -> dict[str, Any]:
+    """Curve over lambda, and the text-aligned encoder against banded ridge; bar: 0.9 of its median r."""
+    from brivl.backend.aligned import AlignedAsked, train_aligned
+    from brivl.backend.aligned_tables import summary
+
+    asked = AlignedAsked("phantom-categories", "C01")
+    return {"dataset": asked.dataset, "subject": asked.subject, **summary(train_aligned(Store(args.cache), asked))}
+
+
 EVALS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "retrieval": _retrieval,
     "captioning": _captioning,
@@ -157,4 +166,5 @@ EVALS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "voxel-captions": _voxel_captions,
     "roi-images": _roi_images,
     "integration": _integration,
+    "aligned": _aligned,
 }

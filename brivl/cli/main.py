@@ -46,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from brivl.cli import (
+        aligning,
         attending,
         auditing,
         bench,
@@ -85,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         decoding,
         voxel_words,
         driving,
+        aligning,
         sweeping,
         listing,
         reproducing,
