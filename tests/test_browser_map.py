@@ -49,6 +49,8 @@ def _drive(address: str, browser: Any) -> None:  # noqa: F811
     page.goto(f"{address}/flatmap?data={DATASET}&subject={SUBJECT}&layer=8&map=pair")
     page.wait_for_function(PAINTED)
 
+    page.evaluate(f"{VIEWER}.seen = true")
+
     # A click: the card, and the voxel in the address; the page itself is not drawn again.
     page.mouse.click(*page.evaluate(PLACE, 1500))
     page.locator(".card[data-voxel]").wait_for()
@@ -77,6 +79,7 @@ def _drive(address: str, browser: Any) -> None:  # noqa: F811
     page.mouse.up()
     page.locator(".card h3", has_text="Drawn area").wait_for()
     page.wait_for_url(re.compile("area="))
+    assert page.evaluate(f"{VIEWER}.seen"), "the viewer was made anew by something that came or went above it"
     said, link = page.locator(".card h3").inner_text(), page.url
 
     # The link opened elsewhere shows the same.

@@ -80,17 +80,20 @@ def _id(packed: Packed | None) -> str | None:
 
 def _send_first(question: MapSet, whole: Packed) -> str | None:
     """Id of the scores of the layer shown alone, to paint before all the others have come; None once they have."""
-    has: set[str] = st.session_state.setdefault(HAS, set())
-    looked, kind = map_state.current(), question.shown.choices.map
-    if whole.id in has or looked.panes or looked.shape != "flat" or kind in ("best", *PARTS):
-        has.add(whole.id)
-        return None
-    has.add(whole.id)
-    first = question.packed(question.shown)
-    if first.id == whole.id:
-        return None
+    first = _first(question, whole)
     component.send(first, "first scores")
-    return first.id
+    return _id(first)
+
+
+def _first(question: MapSet, whole: Packed) -> Packed | None:
+    has: set[str] = st.session_state.setdefault(HAS, set())
+    known = whole.id in has
+    has.add(whole.id)
+    looked, kind = map_state.current(), question.shown.choices.map
+    if known or looked.panes or looked.shape != "flat" or kind in ("best", *PARTS):
+        return None
+    first = question.packed(question.shown)
+    return None if first.id == whole.id else first
 
 
 def _offer_solid(on_map: OnMap) -> None:

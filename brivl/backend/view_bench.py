@@ -24,6 +24,10 @@ SIZE = {"width": 1380, "height": 1010}  # px of the window, so that the map has 
 PATIENCE = 180  # s for a page
 PAINTED = """() => [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")].some(
   (e) => e.shadowRoot?.querySelector(".viewer")?.brivl.firstPaint)"""
+ALL_LAYERS = """() => [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")].some(
+  (e) => e.shadowRoot?.querySelector(".viewer")?.brivl.scores?.layers.length > 1)"""
+SCRIPT = Path(__file__).parent / "view_bench.js"
+N_VISITORS = 5
 CLICKED = (1234, 20_000, 41_000, 62_000, 79_000)
 
 
@@ -42,16 +46,33 @@ def bench_views(n_voxels: int) -> dict[str, Any]:
         fill_store(Store(Path(folder)), n_voxels)
         with server_on(Path(folder)) as address, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=list(SOFTWARE))
-            _open(browser, address)[0].close()  # imports and the cached arrays of the server are nobody's first paint
-            measured = _measure(browser, address, n_voxels)
+            _open(browser, address).close()  # imports and the cached arrays of the server are nobody's first paint
+            measured = _first_paint(browser, address) | _measure(browser, address, n_voxels)
             browser.close()
     return {"bench": "views", "n_voxels": n_voxels} | measured | {"bars": BARS, "holds": _holds(measured)}
 
 
+def _first_paint(browser: Any, address: str) -> dict[str, Any]:
+    """Median over visitors with empty caches; nothing listens in, which would cost what it measures."""
+    paints, contents = [], []
+    for _ in range(N_VISITORS):
+        page = _open(browser, address)
+        page.evaluate(SCRIPT.read_text(encoding="utf-8"))
+        first, content = page.evaluate("[bench.firstPaint, bench.content]")
+        paints.append(first)
+        contents.append(content)
+        page.close()
+    return {
+        "first_paint_ms": round(statistics.median(paints)), "first_paint_best_ms": round(min(paints)),
+        "streamlit_itself_ms": round(statistics.median(contents)),
+    }  # fmt: skip
+
+
 def _measure(browser: Any, address: str, n_voxels: int) -> dict[str, Any]:
-    page, received = _open(browser, address)
-    page.evaluate((Path(__file__).parent / "view_bench.js").read_text(encoding="utf-8"))
-    first, content = page.evaluate("[bench.firstPaint, bench.content]")
+    received: list[int] = []
+    page = _open(browser, address, received)
+    page.wait_for_function(ALL_LAYERS, timeout=PATIENCE * 1000)
+    page.evaluate(SCRIPT.read_text(encoding="utf-8"))
     payload = sum(received) / 1e6
     hover = page.evaluate("bench.hover(150)")
     layers = page.evaluate("bench.layers(3)")
@@ -65,9 +86,7 @@ def _measure(browser: Any, address: str, n_voxels: int) -> dict[str, Any]:
         "map_px": size, "hover_ms": _typical(hover), "hover_worst_ms": round(max(hover), 1),
         "layer_ms": _typical(layers), "layer_worst_ms": round(max(layers), 1), "card_ms": _typical(cards),
         "card_worst_ms": round(max(cards), 1), "card_complete_ms": _typical(complete),
-        "pan_fps": round(fps, 1), "first_paint_ms": round(first),
-        "streamlit_itself_ms": round(content), "load_average": round(os.getloadavg()[0], 1),
-        "payload_mb": round(payload, 2),
+        "pan_fps": round(fps, 1), "load_average": round(os.getloadavg()[0], 1), "payload_mb": round(payload, 2),
     }  # fmt: skip
 
 
@@ -82,14 +101,14 @@ def _holds(measured: dict[str, Any]) -> dict[str, bool]:
     }
 
 
-def _open(browser: Any, address: str) -> tuple[Any, list[int]]:
-    """The flatmap page, painted, in a browser session of its own; and the sizes of what the server sent."""
+def _open(browser: Any, address: str, received: list[int] | None = None) -> Any:
+    """The flatmap page, painted, in a browser session of its own; sizes of what the server sends go to `received`."""
     page = browser.new_page(viewport=SIZE)
-    received: list[int] = []
-    page.on("websocket", lambda ws: ws.on("framereceived", lambda frame: received.append(len(frame))))
+    if received is not None:
+        page.on("websocket", lambda ws: ws.on("framereceived", lambda frame: received.append(len(frame))))
     page.goto(f"{address}/flatmap?data={DATASET}&subject={SUBJECT}", timeout=PATIENCE * 1000)
     page.wait_for_function(PAINTED, timeout=PATIENCE * 1000)
-    return page, received
+    return page
 
 
 @contextmanager

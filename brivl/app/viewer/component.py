@@ -37,14 +37,16 @@ def _mount(name: str) -> Callable[..., Any]:
 
 def warm() -> None:
     """Have the browser load what components need while the page is still being worked out."""
-    with st.container(key="bytes-none", height=1, border=False):
-        _mount("brivl_bytes")(key="bytes none", data=None, height=1)
+    send(None, "none")
 
 
-def send(packed: Packed, key: str) -> None:
-    """Give the browser bytes to keep. The same bytes are not sent again while the page stays open."""
+def send(packed: Packed | None, key: str) -> None:
+    """Give the browser bytes to keep. The same bytes are not sent again while the page stays open.
+
+    None keeps the place: what stands below on the page is made anew by the browser when something above it goes.
+    """
     with st.container(key=f"bytes-{key}", height=1, border=False):
-        _mount("brivl_bytes")(key=f"bytes {key}", data=packed.data, height=1)
+        _mount("brivl_bytes")(key=f"bytes {key}", data=packed and packed.data, height=1)
 
 
 def show(key: str, data: Mapping[str, Any], on_settled: Callable[[], None]) -> None:
