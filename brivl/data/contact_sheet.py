@@ -28,10 +28,11 @@ def items_of(stimulus: Stimulus, rows: np.ndarray) -> np.ndarray:
 
 
 def images_at(stimulus: Stimulus, items: np.ndarray) -> np.ndarray:
-    """(n, H, W, 3) uint8 of items, whether they are arrays or files."""
+    """(n, H, W, 3) uint8 of items, whether they are an array, frames that are read one by one, or files."""
     if isinstance(stimulus.items, np.ndarray):
         return stimulus.items[items]
-    return read_images([stimulus.items[i] for i in items])
+    found = [stimulus.items[int(i)] for i in items]
+    return np.stack(found) if _are_frames(found) else read_images(found)
 
 
 def contact_sheet(stimulus: Stimulus, rows: np.ndarray) -> bytes:
@@ -53,9 +54,14 @@ def frames_of(stimulus: Stimulus, rows: np.ndarray) -> np.ndarray:
 
 
 def _tiles(items: Sequence | np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    if isinstance(items, np.ndarray) and items.ndim == 4:
-        return np.stack([_small(items[i]) for i in chosen])
-    return read_images([Path(items[i]) for i in chosen], TILE)
+    found = [items[int(i)] for i in chosen]
+    if _are_frames(found):
+        return np.stack([_small(frame) for frame in found])
+    return read_images([Path(item) for item in found], TILE)
+
+
+def _are_frames(items: Sequence) -> bool:
+    return len(items) > 0 and isinstance(items[0], np.ndarray)
 
 
 def _small(frame: np.ndarray) -> np.ndarray:
