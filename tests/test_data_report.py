@@ -195,7 +195,7 @@ def test_page_shows_states_and_commands(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("brivl.backend.data_report.can_download", lambda: False)
     at = open_page("data")
     assert not at.exception and not at.error
-    assert "0 of 2 published datasets whole" in headline(at)
+    assert "0 of 3 published datasets whole" in headline(at)
     assert "13 missing" in html(at) and "no affine" in html(at) and "SIMULATED" in html(at)
     assert any("git annex get" in code.value for code in at.code)
 

@@ -91,7 +91,7 @@ def test_lists_and_reports_say_simulated(root: Path, tmp_path: Path, monkeypatch
     assert reports[str(root / "clips")].kind == "simulated" and reports[str(root / "clips")].size > 10_000
     assert reports[f"{root / 'reading'}:2"].folder == str(root / "reading")
     published = [report for report in reports.values() if report.kind == "published"]
-    assert {report.name for report in published} == {"shortclips", "pereira2018"}
+    assert {report.name for report in published} == {"shortclips", "pereira2018", "algonauts2023"}
     assert all(set(report.counts) == {"missing"} for report in published)  # nothing simulated passes for published
 
 

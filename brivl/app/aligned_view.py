@@ -13,7 +13,8 @@ from brivl.app.look import Chip
 from brivl.app.reach import check_model
 from brivl.app.state import Choices
 from brivl.app.subject_page import chips_of_subject, is_one_subject_of_stimuli, subject_page
-from brivl.backend.aligned import Aligned, AlignedAsked, aligned_request, known_aligned
+from brivl.backend.aligned import Aligned, aligned_request, known_aligned
+from brivl.backend.aligned_question import AlignedAsked
 from brivl.backend.aligned_tables import (
     curve_sentence,
     curve_table,

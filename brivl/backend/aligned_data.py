@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
-from brivl.backend.aligned import AlignedAsked, layers_of
+from brivl.backend.aligned_question import AlignedAsked, layers_of
 from brivl.backend.descriptions import descriptions_of
 from brivl.backend.features import Progress, layer_features
 from brivl.core.encoding.divisions import Rows, divisions

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from brivl.backend.aligned import AlignedAsked, layers_of, weights_of
 from brivl.backend.aligned_data import AlignedInputs, inputs_of
+from brivl.backend.aligned_question import AlignedAsked, layers_of, weights_of
 from brivl.backend.aligned_ridge import ridge_scores
 from brivl.backend.features import Progress
 from brivl.backend.places import levels_of, masks_of

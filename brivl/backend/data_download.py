@@ -42,6 +42,8 @@ def commands_to_copy(name: str, folder: Path, files: Sequence[str]) -> list[str]
     if name == PEREIRA:
         return _pereira_commands(folder, files)
     about, lines = PUBLISHED[name], []
+    if not about.source:
+        return []  # asked for at about.page, not copied
     if not (folder / ".git").exists():
         lines.append(shlex.join(["git", "clone", about.source, str(folder)]))
     lines.append(shlex.join(["cd", str(folder)]))

@@ -11,6 +11,7 @@ from brivl.backend.phantom_stories import open_phantom_stories
 from brivl.backend.phantoms import PhantomMovie, PhantomSentences, phantom_movie_config
 from brivl.config import data_dirs
 from brivl.data import phantom_categories, phantom_movie, phantom_sentences, phantom_stories
+from brivl.data.algonauts_files import is_algonauts
 from brivl.data.dataset import Dataset
 from brivl.data.folders import open_folder
 from brivl.data.pereira2018 import open_pereira
@@ -88,7 +89,7 @@ def list_datasets(store: Store) -> list[DatasetCard]:
 def _candidates(folder: Path) -> list[Path]:
     """The folder itself if it is a dataset (or cannot be looked into), else the folders in it."""
     try:
-        if any(folder.glob("sub-*")) or (folder / "responses").is_dir() or is_pereira(folder):
+        if any(folder.glob("sub-*")) or (folder / "responses").is_dir() or is_pereira(folder) or is_algonauts(folder):
             return [folder]
         return sorted(path for path in folder.iterdir() if path.is_dir())
     except OSError:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from brivl.backend.features import Progress, silent
+from brivl.data.simulated_algonauts import AlgonautsSize, write_simulated_algonauts
 from brivl.data.simulated_mark import TEXT
 from brivl.data.simulated_pereira import PereiraSize, write_simulated_pereira
 from brivl.data.simulated_shortclips import ShortclipsSize, write_simulated_shortclips
@@ -16,20 +17,25 @@ from brivl.store.sizes import in_bytes
 
 NOTE = "SIMULATED.txt"
 SPARE = 1.1  # of the bytes that are expected
-Size = ShortclipsSize | PereiraSize
+Size = ShortclipsSize | PereiraSize | AlgonautsSize
 
 WRITERS: Mapping[type, Callable[[Path, Size, Progress], None]] = {
     ShortclipsSize: write_simulated_shortclips,
     PereiraSize: write_simulated_pereira,
+    AlgonautsSize: write_simulated_algonauts,
 }
 
 
 def size_of(form: str, n_subjects: int | None, n_voxels: int | None, n_samples: int | None) -> Size:
-    """The size asked for, None standing for the default. `n_samples` are training TRs, or sentences.
+    """The size asked for, None standing for the default. `n_samples` are training TRs, sentences, or pictures.
 
     Raises RequestError for a form that there is not, or a size that cannot be.
     """
-    forms = {"shortclips": (ShortclipsSize, "n_train"), "pereira2018": (PereiraSize, "n_sentences")}
+    forms = {
+        "shortclips": (ShortclipsSize, "n_train"),
+        "pereira2018": (PereiraSize, "n_sentences"),
+        "algonauts2023": (AlgonautsSize, "n_pictures"),
+    }
     if form not in forms:
         raise RequestError(f"Wanted a form out of {sorted(forms)} and got {form!r}.")
     kind, samples = forms[form]

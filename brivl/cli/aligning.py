@@ -13,7 +13,8 @@ from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 
 if TYPE_CHECKING:
-    from brivl.backend.aligned import Aligned, AlignedAsked
+    from brivl.backend.aligned import Aligned
+    from brivl.backend.aligned_question import AlignedAsked
 
 
 def add_verbs(verbs: argparse._SubParsersAction) -> None:
@@ -42,7 +43,8 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
 def run_align(args: argparse.Namespace) -> None:
     """Train and print. Raises BrivlError for anything that cannot be answered."""
     check_out(args.out, ".csv")
-    from brivl.backend.aligned import aligned_key, train_aligned
+    from brivl.backend.aligned import train_aligned
+    from brivl.backend.aligned_question import aligned_key
     from brivl.backend.aligned_tables import regions_table
 
     store, asked = Store(args.cache), _asked(args)
@@ -55,7 +57,7 @@ def run_align(args: argparse.Namespace) -> None:
 
 
 def _asked(args: argparse.Namespace) -> AlignedAsked:
-    from brivl.backend.aligned import WEIGHTS, AlignedAsked
+    from brivl.backend.aligned_question import WEIGHTS, AlignedAsked
 
     layers = tuple(int(x) for x in _numbers(args.layers, "--layers", "8,12", whole=True))
     weights = _numbers(args.lambdas, "--lambdas", "0.01,0.1") or WEIGHTS

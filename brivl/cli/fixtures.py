@@ -14,11 +14,13 @@ from brivl.store.sizes import in_bytes
 def add_verb(parts: argparse._SubParsersAction) -> None:
     """Add `make-fixture` to `data`."""
     p = parts.add_parser("make-fixture", help="write a SIMULATED folder in the form of a published dataset, any size")
-    p.add_argument("form", metavar="FORM", help="shortclips or pereira2018")
+    p.add_argument("form", metavar="FORM", help="shortclips, pereira2018 or algonauts2023")
     p.add_argument("--out", required=True, type=Path, help="a folder that does not exist yet")
-    p.add_argument("--subjects", type=int, metavar="N", help="default: 5, or 8")
-    p.add_argument("--voxels", type=int, metavar="N", help="of each subject; default: 20,000, or 50,000")
-    p.add_argument("--samples", type=int, metavar="N", help="training TRs (default 3,600), or sentences (384)")
+    p.add_argument("--subjects", type=int, metavar="N", help="default: 5, 8, or 2")
+    p.add_argument("--voxels", type=int, metavar="N", help="of each subject; default: 20,000, 50,000, or 2,000")
+    p.add_argument(
+        "--samples", type=int, metavar="N", help="training TRs (default 3,600), sentences (384), pictures (300)"
+    )
     p.add_argument("--json", action="store_true", help="print one JSON object")
     p.set_defaults(run=run_make_fixture)
 

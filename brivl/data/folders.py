@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from brivl.data.algonauts2023 import open_algonauts
+from brivl.data.algonauts_files import is_algonauts
 from brivl.data.bids import open_bids
 from brivl.data.dataset import Dataset
 from brivl.data.pereira2018 import open_pereira
@@ -13,7 +15,7 @@ from brivl.errors import DataError
 
 
 def open_folder(folder: Path | str, task: str | None = None) -> Dataset:
-    """The dataset in a folder: BIDS, plain arrays, or Pereira et al. (2018), by what is in it.
+    """The dataset in a folder: BIDS, plain arrays, Pereira et al. (2018) or Algonauts 2023, by what is in it.
 
     `task` chooses among the tasks of a BIDS folder. DataError where the folder is missing or has no form of these.
     """
@@ -24,11 +26,14 @@ def open_folder(folder: Path | str, task: str | None = None) -> Dataset:
         return open_bids(folder, task)
     if is_pereira(folder):
         return open_pereira(folder)
+    if is_algonauts(folder):
+        return open_algonauts(folder)
     if (folder / "responses").is_dir() or (folder / "features").is_dir() or (folder / "features.npz").is_file():
         return open_plain(folder)
     found = sorted(path.name for path in folder.iterdir())[:8]
     raise DataError(
         f"{str(folder)!r} should be a BIDS folder (sub-*/func/*_bold.nii.gz with *_events.tsv), a plain folder "
-        "(features/*.npy, responses/*.npy, run_onsets.npy) or one of pereira2018 (P01/examples_384sentences.mat and so "
-        f"on), but none of these was found; it holds {found!r}."
+        "(features/*.npy, responses/*.npy, run_onsets.npy), one of pereira2018 (P01/examples_384sentences.mat and so "
+        "on) or of Algonauts 2023 (subj01/training_split/training_fmri), but none of these was found; it holds "
+        f"{found!r}."
     )

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from brivl.data.algonauts2023 import CITATION as ALGONAUTS_CITATION
+from brivl.data.algonauts2023 import LICENCE as ALGONAUTS_LICENCE
+from brivl.data.algonauts_files import is_algonauts, mask_files, responses_of
 from brivl.data.pereira2018 import CITATION as PEREIRA_CITATION
 from brivl.data.pereira2018 import LICENCE as PEREIRA_LICENCE
 from brivl.data.pereira_files import EXPERIMENTS, find_files, is_pereira
 
-SHORTCLIPS, PEREIRA = "shortclips", "pereira2018"
+SHORTCLIPS, PEREIRA, ALGONAUTS = "shortclips", "pereira2018", "algonauts2023"
 _SUBJECTS = tuple(f"S{i:02d}" for i in range(1, 6))
 
 
@@ -39,6 +42,10 @@ PUBLISHED = {
         PEREIRA, "Pereira et al. 2018", PEREIRA_LICENCE, PEREIRA_CITATION,
         "https://web.mit.edu/evlab//sites/default/files/documents/index2.html", "", (),
     ),
+    ALGONAUTS: Published(
+        ALGONAUTS, "Algonauts 2023 (Natural Scenes Dataset)", ALGONAUTS_LICENCE, ALGONAUTS_CITATION,
+        "http://algonauts.csail.mit.edu/challenge.html", "", (),
+    ),
 }  # fmt: skip
 
 
@@ -46,6 +53,8 @@ def recognised(folder: Path) -> str | None:
     """Which published dataset a folder holds, by the names in it; None for others. OSError if it cannot be read."""
     if any((folder / "responses").glob("S[0-9][0-9]_responses.hdf*")):
         return SHORTCLIPS
+    if is_algonauts(folder) or any(folder.glob("subj[0-9][0-9].zip")):
+        return ALGONAUTS
     return PEREIRA if is_pereira(folder) or any(folder.glob("[PM][0-9][0-9].tar*")) else None
 
 
@@ -55,6 +64,10 @@ def expected_files(name: str, folder: Path) -> list[str]:
         runs = [f"stimuli/train_{i:02d}.hdf" for i in range(12)]
         own = [f"{part}/{s}_{part}.hdf" for part in ("responses", "mappers") for s in _SUBJECTS]
         return [*own, *runs, "stimuli/test.hdf"]
+    if name == ALGONAUTS:
+        subjects = [folder / f"subj{i:02d}" for i in range(1, 9)]
+        paths = [path for subject in subjects for path in (*responses_of(subject), *mask_files(subject))]
+        return [path.relative_to(folder).as_posix() for path in paths]
     found: list[str] = []
     for number in ("2", "3"):
         here, about = find_files(folder, number) if folder.is_dir() else {}, EXPERIMENTS[number]
