@@ -28,6 +28,7 @@ def pages() -> dict[str, list]:
         ],
         "Brain and model": [
             st.Page("pages/integration.py", title="Integration"),
+            st.Page("pages/transfer.py", title="Transfer"),
             st.Page("pages/decode.py", title="Decode"),
             st.Page("pages/voxel_words.py", title="Voxel words"),
             st.Page("pages/drive.py", title="Drive"),

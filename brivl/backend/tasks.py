@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from brivl.backend.alone import parts_task
 from brivl.backend.aligned import aligned_task
+from brivl.backend.alone import parts_task
 from brivl.backend.attention import attend_task
 from brivl.backend.audit import audit_task
 from brivl.backend.cache_report import prune_task, verify_task
@@ -27,6 +27,7 @@ from brivl.backend.retrieval import recall_task, retrieve_task
 from brivl.backend.solids import has_solid, is_prepared_by_fits, make_solid
 from brivl.backend.subjects import keep_facts, known_facts
 from brivl.backend.sweep import run_sweep, workers_for
+from brivl.backend.transfer import transfer_task
 from brivl.backend.voxel_captions import voxel_caption_task
 from brivl.backend.voxel_course import course_task
 from brivl.errors import RequestError
@@ -105,6 +106,7 @@ TASKS: dict[str, Callable[[Mapping[str, Any], Progress], dict[str, Any]]] = {
     "aligned": aligned_task,
     "decode": decode_task,
     "integration": integration_task,
+    "transfer": transfer_task,
     "voxel-captions": voxel_caption_task,
     "drive-region": drive_task,
     "infer-each": infer_each_task,

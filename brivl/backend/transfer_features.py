@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse
@@ -12,7 +13,6 @@ from brivl.backend.features import Progress, layer_features
 from brivl.config import n_cores
 from brivl.core.records import Stimulus
 from brivl.core.timed_words import without_rate
-from brivl.core.transfer import LinearMap, fit_map
 from brivl.errors import RequestError
 from brivl.models.catalog import card_for
 from brivl.scenes.captions import caption
@@ -21,6 +21,9 @@ from brivl.scenes.scene import render
 from brivl.store.artifacts import Store
 from brivl.store.digests import file_digest, json_digest
 from brivl.store.keys import ArtifactKey
+
+if TYPE_CHECKING:
+    from brivl.core.transfer import LinearMap
 
 VERSION = 1
 IMAGE_SIZE = 64  # of drawn scenes
@@ -78,6 +81,8 @@ def both_spaces(
 
     train: rows of the stories with which the rate of words is taken out; pairs: source, number.
     """
+    from brivl.core.transfer import fit_map  # here: needs himalaya
+
     stories, movie = shown
     images, captions = pair_stimuli(store, pairs, progress)
     V = layer_features(store, images, *streams.vision, progress=progress)

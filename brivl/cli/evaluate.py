@@ -148,6 +148,13 @@ def _integration(args: argparse.Namespace) -> dict[str, Any]:
     return {one.dataset: {"subject": one.subject, **summary(integrate(store, one))} for one in asked}
 
 
+def _transfer(args: argparse.Namespace) -> dict[str, Any]:
+    """Transfer between stories and film in simulated subjects, and where nothing is shared; bars: 0.7, and null."""
+    from brivl.backend.transfer_report import evaluate_transfer
+
+    return evaluate_transfer(Store(args.cache), 1 if args.n is None else args.n)
+
+
 def _aligned(args: argparse.Namespace) -> dict[str, Any]:
     """Curve over lambda, and the text-aligned encoder against banded ridge; bar: 0.9 of its median r."""
     from brivl.backend.aligned import AlignedAsked, train_aligned
@@ -167,4 +174,5 @@ EVALS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "roi-images": _roi_images,
     "integration": _integration,
     "aligned": _aligned,
+    "transfer": _transfer,
 }

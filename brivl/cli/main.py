@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         retrieving,
         sharing,
         sweeping,
+        transferring,
         voxel_words,
     )
 
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         voxel_words,
         driving,
         aligning,
+        transferring,
         sweeping,
         listing,
         reproducing,

@@ -1,0 +1,159 @@
+"""The page Transfer: models of stories predict a film, and the reverse (Tang, Du, Vo, Lal and Huth 2023)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from brivl.app import cached, look
+from brivl.app.demo import answer
+from brivl.app.inputs import Inputs
+from brivl.app.look import Chip
+from brivl.app.state import Choices
+from brivl.app.subject_page import chips_of_subject, is_one_subject_of_stimuli, subject_page
+from brivl.backend.known import Known
+from brivl.backend.transfer import Transfer, known_transfer, transfer_request
+from brivl.backend.transfer_asked import MOVIE, N_PAIRS, STORIES, TransferAsked, open_pair
+from brivl.backend.transfer_tables import (
+    PREDICTED,
+    better_said,
+    component_table,
+    headline,
+    regions_of,
+    said,
+    summary,
+    transfer_table,
+)
+from brivl.core.numbers import number, probability
+from brivl.data.contact_sheet import tiles_of
+from brivl.errors import RequestError
+from brivl.viz.style import PLOT_CONFIG, FigureLabel
+from brivl.viz.transfer import components_figure, directions_figure
+
+DEFAULTS = {"pc": "1", "depth": "1"}
+DEPTHS = ("0.5", "0.75", "1")
+TWO_WAYS = (MOVIE, STORIES)
+ABOUT = (
+    "Ridge with delays predicts each voxel from a model's features of what was heard, or seen. The model fitted to one "
+    "modality is then given features of the other one, brought into its space by linear maps that were learned from "
+    "pictures with captions, and has to predict the other responses."
+)
+EXACT = (
+    "As in Tang et al. 2023: features of one modality at a time, linear maps from paired captions, voxelwise L2 ridge "
+    "with delays, correlations, correction of inverse tuning in visual cortex, components of the weights. Different: "
+    "a stand-in in place of BridgeTower (which can be named), drawn scenes in place of Flickr30k, p by rearranged "
+    "blocks (docs/transfer.md)."
+)
+
+
+def transfer_page() -> None:
+    """Draw the page."""
+    subject_page(_page)
+
+
+def _page(choices: Choices, known: Known) -> None:
+    if not is_one_subject_of_stimuli(choices, known, "Nothing to carry across here"):
+        return
+    inputs, store = Inputs("transfer", DEFAULTS), cached.store()
+    with st.sidebar:
+        depth = inputs.choice("depth", DEPTHS)
+        st.select_slider("Depth of layers", DEPTHS, **inputs.bound("depth", depth))
+    asked = TransferAsked(
+        choices.data, choices.chosen_subjects[0], depth=float(depth), n_pairs=N_PAIRS, preset=choices.preset
+    )
+    try:
+        pair = open_pair(store, asked)
+    except RequestError as error:
+        look.headline("Transfer needs stories and a film")
+        st.info(str(error))
+        return
+    found = known_transfer(store, asked, pair)
+    if found is None:
+        look.headline(f"Do stories and films speak to the same voxels of {asked.subject}?")
+        look.chips(_chips(known, asked))
+        look.caption(ABOUT)
+        answer(transfer_request(store, asked), lambda: known_transfer(store, asked), button="Carry across")
+        return
+    _show(inputs, found, known)
+
+
+def _chips(known: Known, asked: TransferAsked) -> list[Chip]:
+    models = f"{asked.multimodal} (stand-in), {asked.vision} + {asked.language}"
+    return chips_of_subject(known, asked.subject, f"preset {asked.preset}", models)
+
+
+def _show(inputs: Inputs, found: Transfer, known: Known) -> None:
+    look.headline(headline(found))
+    look.chips([*_chips(known, found.asked), Chip(f"{found.n_voxels[0]:,} voxels")])
+    if len(found.regions) > 1:
+        for column, modality in zip(st.columns(2, gap="large"), TWO_WAYS, strict=True):
+            title = PREDICTED[modality].capitalize()
+            with column:
+                st.subheader(title, anchor=False)
+                label = FigureLabel(title, simulated=known.simulated)
+                figure = directions_figure(regions_of(found, modality), label, look.theme())
+                st.plotly_chart(figure, theme=None, config=PLOT_CONFIG, key=f"transfer {modality}")
+    look.caption(f"{said(found)} Filled: q < .05; ↺ sign turned round.")
+    look.caption(better_said(found))
+    _components(inputs, found, known)
+    with st.expander("All numbers"):
+        table = transfer_table(found)
+        st.dataframe(_shown(table), hide_index=True)
+        st.download_button("CSV", table.assign(simulated=known.simulated).to_csv(index=False),
+                           f"transfer_{known.short_name}_{found.asked.subject}.csv", "text/csv")  # fmt: skip
+        if "truth" in found.info:
+            st.caption("What was planted")
+            st.json(summary(found)["truth"], expanded=False)
+    look.small(f"{ABOUT} {EXACT}")
+
+
+def _components(inputs: Inputs, found: Transfer, known: Known) -> None:
+    """Which dimensions stories and film share, with words and frames at the ends of one."""
+    st.subheader("Shared dimensions", anchor=False)
+    table = component_table(found)
+    if found.shared is None or table.empty:
+        look.caption(
+            f"{found.info['n_multimodal']} voxels carry both ways in the training runs, too few to look for dimensions."
+        )
+        return
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        label = FigureLabel("Shared dimensions", simulated=known.simulated)
+        figure = components_figure(table, label, look.theme())
+        st.plotly_chart(figure, theme=None, config=PLOT_CONFIG, key="transfer components")
+        look.small(
+            f"Principal components of the story weights of {found.info['n_multimodal']:,} voxels that carry both ways "
+            "in the training runs. Filled: what goes through the component alone predicts the test runs both ways, "
+            "p < .05."
+        )
+    with right:
+        n = len(table)
+        chosen = inputs.integer("pc", 1, n, 1)
+        st.slider("Component", 1, n, **inputs.bound("pc", chosen))
+        _ends(found, chosen - 1)
+
+
+def _ends(found: Transfer, k: int) -> None:
+    """Words and frames at both ends of a component."""
+    shared = found.shared
+    if shared is None:
+        return
+    tiles = tiles_of(shared.sheet.tobytes(), 2 * shared.frames * len(shared.explained))
+    for end, name in enumerate(("High end", "Low end")):
+        words = shared.words[k][end]
+        look.small(f"{name}: {', '.join(words)}" if words else f"{name}: no word is in enough captions")
+        first = (2 * k + end) * shared.frames
+        for i, column in enumerate(st.columns(shared.frames)):
+            picture = np.ascontiguousarray(tiles[first + i]).repeat(2, 0).repeat(2, 1)
+            column.image(picture, width="stretch", alt=f"{name} of component {k + 1}, frame {i + 1}")
+
+
+def _shown(table: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({
+        "predicted": table["predicted"], "region": table["region"], "n": table["n_voxels"],
+        "own model": table["within"].map(number), "across": table["across"].map(number),
+        "before the sign": table["raw"].map(number), "of own": table["ratio"].map(number),
+        "p": table["p"].map(probability), "q": table["q"].map(probability),
+        "unimodal across": table["across unimodal"].map(number), "q better": table["q better"].map(probability),
+    })  # fmt: skip
