@@ -248,7 +248,7 @@ def test_the_page_shows_curve_table_and_regions(
 ) -> None:
     at = open_aligned(monkeypatch, asked)
     assert not at.exception and not at.error
-    assert "banded ridge reaches" in page_headline(at) and "SIMULATED" in html(at) and "stand-in" in html(at)
+    assert "banded ridge" in page_headline(at) and "SIMULATED" in html(at) and "stand-in" in html(at)
     curve, regions = charts(at)[0], charts(at)[-1]
     assert curve["layout"]["xaxis"]["ticktext"] == ["0", "0.01", "0.1"] and len(regions["data"]) == 3
     at.segmented_control(key="aligned score").set_value("r").run()

@@ -106,7 +106,8 @@ def _show(found: Aligned, known: Known) -> None:
         look.caption(curve_sentence(found))
     with right:
         st.subheader("Side by side", anchor=False)
-        st.dataframe(_shown(models_table(found)), hide_index=True)
+        table = _shown(models_table(found))
+        st.dataframe(table, hide_index=True, height=38 + 35 * len(table))
         look.small("Medians over voxels, of pictures that nothing was fitted to; first seed.")
     look.small(said(found))
     _places(found, label)
@@ -136,7 +137,7 @@ def _map(found: Aligned, what: str, label: FigureLabel) -> None:
     values = np.full(facts.voxels.n_voxels, np.nan)
     values[found.columns] = (found.r if what == "r" else found.r2)[final_model(found)]
     _plot(score_map(geometry, values, facts.voxels.rois, what, label, look.theme()), "aligned map")
-    look.small(f"{found.models[final_model(found)]['name']}; {facts.voxels.space}")
+    look.small(f"Of the model {found.models[final_model(found)]['name']}.")
 
 
 def _plot(figure: object, key: str) -> None:

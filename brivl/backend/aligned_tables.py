@@ -74,14 +74,14 @@ def headline(found: Aligned) -> str:
     """What came out, in one sentence."""
     ours, ridge = (found.r2[row] for row in (final_model(found), ridge_model(found)))
     return (
-        f"Trained with descriptions, a median R² of {number(np.median(ours))}; banded ridge reaches "
-        f"{number(np.median(ridge))}, and alignment {_change(found)}"
+        f"Trained with descriptions: median R² {number(np.median(ours))}, banded ridge {number(np.median(ridge))}; "
+        f"the descriptions {_change(found)}"
     )
 
 
 def _change(found: Aligned) -> str:
     gain = float(np.median(found.r2[final_model(found)]) - np.median(found.r2[unaligned_model(found)]))
-    return "changes nothing" if abs(gain) < TOLD else f"{'adds' if gain > 0 else 'costs'} {number(abs(gain), 2)}"
+    return "change nothing" if abs(gain) < TOLD else f"{'add' if gain > 0 else 'cost'} {number(abs(gain), 2)}"
 
 
 def curve_sentence(found: Aligned) -> str:
