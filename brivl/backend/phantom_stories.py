@@ -26,6 +26,7 @@ from brivl.store.digests import json_digest
 from brivl.store.keys import ArtifactKey
 
 FILM, NULL, BOX = "movie", "null", "box"  # what may be said after the colon
+STORY_VERSION = 1  # raise when what is told, or its timing, changes
 FRAMES_PER_TR = 2  # fewer than phantom-movie shows: two models look at each
 
 
@@ -105,7 +106,7 @@ class PhantomStories:
         return json_digest({
             "config": asdict(self.config), "subject": subject, "version": PHANTOM_VERSION, "planted": planted,
             "inverse": sorted(phantom_stories.INVERSE), "dimensions": [[sorted(x) for x in d] for d in dimensions],
-            "texts": self.transcript.texts[:50],
+            "told": STORY_VERSION,
         })  # fmt: skip
 
     def _simulated(self, subject: str) -> Artifact:
