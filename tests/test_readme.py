@@ -20,29 +20,12 @@ from brivl.data.phantom_sentences import SUBJECTS as SENTENCE_SUBJECTS
 from brivl.models.catalog import SHIPPED
 
 DOCS = [
-    PROJECT / name
-    for name in (
-        "README.md",
-        "CONTRIBUTING.md",
-        "CHANGELOG.md",
-        "ARCHITECTURE.md",
-        "docs/own_data.md",
-        "docs/pretraining.md",
-        "docs/cluster.md",
-        "docs/reproduce.md",
-        "docs/sharing.md",
-        "docs/tour.md",
-        "docs/many_users.md",
-        "docs/howto/own_bold.md",
-        "docs/howto/own_model.md",
-        "docs/howto/full_size.md",
-        "docs/howto/cluster.md",
-        "docs/howto/citing.md",
-        "brivl/weights/README.md",
-    )
+    *(PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "ARCHITECTURE.md")),
+    *sorted((PROJECT / "docs").rglob("*.md")),
+    PROJECT / "brivl/weights/README.md",
 ]
 TEXTS = {path.relative_to(PROJECT).as_posix(): path.read_text() for path in DOCS}
-EVERYTHING = "\n".join(TEXTS.values())
+EVERYTHING = "\n".join(TEXTS.values()).replace("\\\n        ", "")  # commands of two lines
 # A line of shell, or a verb within a sentence; "python -m brivl.train" is caught by its own pattern.
 COMMANDS = sorted(set(re.findall(r"^    python -m brivl (.+)$", EVERYTHING, re.M)))
 VERBS = sorted(set(re.findall(r"python -m brivl ([a-z][\w-]*)", EVERYTHING)))
