@@ -167,6 +167,33 @@ def sentence_changes(folder: Path, rng: np.random.Generator) -> Iterator[Change]
     yield from lying_mat(path)
 
 
+# Algonauts 2023: .npy files and pictures
+
+
+def make_challenge(folder: Path) -> Path:
+    from tests.algonauts_fixture import write_subject
+
+    write_subject(folder)
+    return folder
+
+
+def read_challenge(folder: Path) -> None:
+    from brivl.data.folders import open_folder
+
+    read_dataset(open_folder(folder), "subj01")
+
+
+def challenge_changes(folder: Path, rng: np.random.Generator) -> Iterator[Change]:
+    subject = folder / "subj01"
+    responses, masks = subject / "training_split" / "training_fmri", subject / "roi_masks"
+    for path in (responses / "rh_training_fmri.npy", masks / "lh.floc-faces_challenge_space.npy",
+                 masks / "rh.all-vertices_fsaverage_space.npy"):  # fmt: skip
+        yield from damaged(path, rng, 8)
+        yield from lying_npy(path)
+        for what, changed in other_arrays(np.load(path)).items():
+            yield what, path, npy(changed)
+
+
 # Listings of pairs: JSON, lines of JSON, tables, CSV, tar
 
 
@@ -233,5 +260,6 @@ FORMS = {
     "shortclips": Form(make_movies, read_movies, movie_changes),
     "pereira2018-A": Form(make_sentences("A"), read_sentences, sentence_changes),
     "pereira2018-B": Form(make_sentences("B"), read_sentences, sentence_changes),
+    "algonauts2023": Form(make_challenge, read_challenge, challenge_changes),
     "listings": Form(make_listings, read_listings, listing_changes),
 }

@@ -20,7 +20,7 @@ PATIENCE = 560  # s for a whole form on a busy machine; the clock of one reading
 # would pass otherwise.
 DRAWN = {
     "plain": (110, 60), "bids": (110, 40), "shortclips": (80, 25), "pereira2018-A": (60, 8), "pereira2018-B": (60, 8),
-    "listings": (110, 30),
+    "algonauts2023": (60, 20), "listings": (110, 30),
 }  # fmt: skip
 
 
