@@ -18,6 +18,9 @@ from brivl.core.transfer_components import over_delays
 from brivl.errors import RequestError
 
 
+ENOUGH = 200  # draws where p is only held against .05, of thousands of voxels
+
+
 @dataclass(frozen=True)
 class Session:
     """One modality of a subject: responses of the voxels that take part, as they are fitted and scored."""
@@ -148,6 +151,7 @@ def multimodal_voxels(
 ) -> np.ndarray:
     """(n_voxels,) bool: transferred both ways with p < .05 each, on training rows of the modality predicted."""
     seconds, draws = how
+    draws = Draws(min(draws.n, ENOUGH), draws.seed)
     passed = []
     for target, source in both_ways(sessions):
         blocks, across = sessions[target].training_blocks(seconds), carried[source].across_train * sign
