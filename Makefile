@@ -1,9 +1,9 @@
 # make app    set up on the first call, then start the app on 127.0.0.1 (another port: make app PORT=8502)
-# make test   set up on the first call, then run every test (some of them: make test ARGS="tests/test_readme.py")
+# make test   set up on the first call, then run every test on all cores (some of them: make test ARGS="tests/test_readme.py")
 # Everything is installed in .venv; remove that folder to start over.
 
 PORT ?= 8501
-ARGS ?=
+ARGS ?= -n logical --maxprocesses 8 --dist loadfile
 VENV := .venv
 IN_VENV := $(VENV)/bin/python
 PIP := $(IN_VENV) -m pip --disable-pip-version-check

@@ -15,6 +15,8 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
+if "PYTEST_XDIST_WORKER" in os.environ:  # processes side by side leave no cores for threads
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 class NetworkUsed(OSError):
