@@ -17,7 +17,6 @@ from brivl.core.transfer import inverse_regions, primal, score_regions, signs_of
 from brivl.core.transfer_components import over_delays
 from brivl.errors import RequestError
 
-
 ENOUGH = 200  # draws where p is only held against .05, of thousands of voxels
 
 
