@@ -131,6 +131,8 @@ def test_the_chosen_lambda_has_the_least_stopping_loss(found: Aligned) -> None:
     table = curve_table(found)
     aligned = table[table["lambda"] > 0]
     assert found.info["chosen"] == aligned.loc[aligned["stopping_loss"].idxmin(), "lambda"]
+    told = table["told_apart"].to_numpy()
+    assert told[-1] > 0.6 and told[-1] > told[0] + 0.05  # descriptions are learned where they are asked for
     assert "λ" in curve_sentence(found) and "R²" in headline(found)
     assert ((table["r2_low"] <= table["median_r2"]) & (table["median_r2"] <= table["r2_high"])).all()
 

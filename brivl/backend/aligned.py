@@ -31,6 +31,9 @@ class Aligned:
     weights: np.ndarray  # (n_weights,) lambda
     held_loss: np.ndarray  # (n_weights, n_seeds) regression loss of the rows that say when to stop
     curve: np.ndarray  # (n_weights, n_seeds, 2) median r and R2 over the voxels, of the test rows
+    told: (
+        np.ndarray
+    )  # (n_weights, n_seeds) share of pairs of test pictures told apart by their descriptions, chance 0.5
     regions: Mapping[str, np.ndarray]  # name -> positions among columns
     selective: np.ndarray | None  # (n,) bool, where a planted category is known
     info: Mapping[str, Any]
@@ -76,6 +79,6 @@ def _read(artifact: Artifact, asked: AlignedAsked) -> Aligned:
     a, info = artifact.arrays, artifact.info
     regions = {name: np.flatnonzero(a["regions"][row]) for row, name in enumerate(info["regions"])}
     return Aligned(
-        asked, info["models"], a["columns"], a["r"], a["r2"], a["weights"], a["held_loss"], a["curve"], regions,
-        a.get("selective"), info,
+        asked, info["models"], a["columns"], a["r"], a["r2"], a["weights"], a["held_loss"], a["curve"], a["told"],
+        regions, a.get("selective"), info,
     )  # fmt: skip

@@ -70,7 +70,7 @@ def run_aligned(
     masks = _masks(responses, inputs.columns)
     arrays = {
         "r": np.float32(r), "r2": np.float32(r2), "columns": inputs.columns, "weights": np.array(weights_of(asked)),
-        "held_loss": swept["held_loss"], "curve": swept["curve"],
+        "held_loss": swept["held_loss"], "curve": swept["curve"], "told": swept["told"],
         "regions": np.array(list(masks.values()), bool).reshape(len(masks), len(inputs.columns)),
     }  # fmt: skip
     return arrays | _planted(dataset, asked.subject, inputs.columns), {
@@ -116,11 +116,11 @@ def _settings(weight: float, seed: int, second: bool = False) -> Any:
 
 def _sweep(ground: _Ground) -> dict[str, Any]:
     """The first stage at every lambda, with every seed; scores are those of the first seed."""
-    from brivl.train.aligned import first_stage, predict_components
+    from brivl.train.aligned import first_stage, in_text_space, predict_components
 
     weights, n_seeds = weights_of(ground.asked), ground.asked.n_seeds
     shape = (len(weights), n_seeds)
-    held, curve = np.empty(shape), np.empty((*shape, 2))
+    held, curve, told = np.empty(shape), np.empty((*shape, 2)), np.empty(shape)
     passes: list[int] = []
     stages, scores = {}, {}
     test = ground.inputs.features[ground.inputs.rows.test]
@@ -132,11 +132,20 @@ def _sweep(ground: _Ground) -> dict[str, Any]:
             stage = first_stage(ground.data, _settings(weight, seed), ground.folder(f"lambda-{weight:g}-seed-{seed}"))
             r, r2 = ground.scores(predict_components(stage.model, test))
             held[i, seed], curve[i, seed] = stage.held_loss, (np.median(r), np.median(r2))
+            told[i, seed] = _told_apart(ground, in_text_space(stage.model, test))
             passes.append(stage.best + 1)
             if seed == 0:
                 stages[weight] = stage
                 scores[f"stage 1 {weight:g}"] = (_about(f"λ = {weight:g}", weight, 1), (r, r2))
-    return {"held_loss": held, "curve": curve, "passes": passes, "stages": stages, "scores": scores}
+    return {"held_loss": held, "curve": curve, "told": told, "passes": passes, "stages": stages, "scores": scores}
+
+
+def _told_apart(ground: _Ground, images: np.ndarray) -> float:
+    """Share of pairs of test pictures in which a picture lies nearer to its own description than to the other's."""
+    likeness = images @ ground.inputs.unit_texts[ground.inputs.rows.test].T
+    own = np.diag(likeness)[:, None]
+    others = ~np.eye(len(likeness), dtype=bool)
+    return float(((own > likeness) + 0.5 * (own == likeness))[others].mean())
 
 
 def _about(name: str, weight: float | None, stage: int, **more: Any) -> dict[str, Any]:

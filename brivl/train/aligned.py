@@ -102,16 +102,26 @@ def second_stage(
     return _Run(model, data, settings, out).train(tell)
 
 
-@torch.no_grad()
 def predict_components(model: AlignedEncoder, features: np.ndarray, tokens: np.ndarray | None = None) -> np.ndarray:
     """Components (n, n_components) float32 of features (n, n_features) and, after the second stage, tokens."""
+    return _outputs(model, features, tokens)[0]
+
+
+def in_text_space(model: AlignedEncoder, features: np.ndarray, tokens: np.ndarray | None = None) -> np.ndarray:
+    """Unit vectors (n, n_text) float32 that images are drawn to, of the same."""
+    return _outputs(model, features, tokens)[1]
+
+
+@torch.no_grad()
+def _outputs(model: AlignedEncoder, features: np.ndarray, tokens: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     model.eval()
     parts = []
     for start in range(0, len(features), 256):
         rows = slice(start, start + 256)
         part = None if tokens is None else torch.from_numpy(np.array(tokens[rows]))
-        parts.append(model(torch.from_numpy(np.array(features[rows])), part)[0].numpy())
-    return np.concatenate(parts)
+        parts.append([out.numpy() for out in model(torch.from_numpy(np.array(features[rows])), part)])
+    components, vectors = zip(*parts, strict=True)
+    return np.concatenate(components), np.concatenate(vectors)
 
 
 class _Run:
