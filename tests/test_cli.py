@@ -100,7 +100,7 @@ def test_datasets(plain: Path, capsys: pytest.CaptureFixture[str], monkeypatch: 
     (plain.parent / "holiday").mkdir()
     monkeypatch.setenv("BRIVL_DATA", os.pathsep.join([str(plain.parent), str(plain), str(plain.parent / "gone")]))
     listed = {d["name"]: d for d in printed(capsys, "datasets")["datasets"]}
-    assert list(listed)[:3] == ["phantom-movie", "phantom-sentences", "phantom-categories"]
+    assert list(listed)[:4] == ["phantom-movie", "phantom-sentences", "phantom-categories", "phantom-stories"]
     movie = listed["phantom-movie"]
     assert movie["simulated"] and movie["subjects"] == [f"S0{i}" for i in range(1, 6)]
     assert len(listed["phantom-sentences"]["subjects"]) == 8
@@ -109,7 +109,7 @@ def test_datasets(plain: Path, capsys: pytest.CaptureFixture[str], monkeypatch: 
         assert name in listed[str(plain.parent / name)]["problem"]
     assert main(["datasets"]) == 0
     out = capsys.readouterr().out
-    assert out.count("[SIMULATED]") == 3 and "licence: CC0" in out
+    assert out.count("[SIMULATED]") == 4 and "licence: CC0" in out
 
 
 def test_retrieval(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
