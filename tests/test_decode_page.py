@@ -10,22 +10,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from brivl.app import cached
 from brivl.backend.decode import DecodeRequest, decode_key, decode_stimuli, known_decoding
 from brivl.backend.decode_tables import decode_table
-from brivl.backend.jobs import JobBoard
 from brivl.cli.main import main
 from brivl.config import cache_dir
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
-from tests.app_driver import APP, PATIENCE, SLEEPER, button, charts, headline, html
+from tests import subject_pages
+from tests.app_driver import button, charts, headline, html
 from tests.plain_sample import make_plain
+from tests.subject_pages import open_subject
 from tests.tiny_phantom import shrink
 
 NAME = "phantom-movie:480/80"
+store, studio = subject_pages.store, subject_pages.studio
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -44,26 +45,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture
-def store(filled: Path) -> Store:
-    shutil.copytree(filled, cache_dir(), dirs_exist_ok=True)
-    return Store(cache_dir())
-
-
-@pytest.fixture
-def studio(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    st.cache_resource.clear()
-    st.cache_data.clear()
-    monkeypatch.setattr(cached, "studio_board", lambda root: JobBoard(root, command=SLEEPER))
-    yield
-    cached.studio().shutdown()
-
-
 def open_decode(**fields: str) -> AppTest:
-    at = AppTest.from_file(str(APP), default_timeout=PATIENCE)
-    for name, value in ({"data": NAME, "subject": "S01"} | fields).items():
-        at.query_params[name] = value
-    return at.switch_page("pages/decode.py").run()
+    return open_subject("decode", NAME, "S01", **fields)
 
 
 def test_planted_stimuli_are_identified_and_those_of_a_null_control_are_not(store: Store):
@@ -104,6 +87,18 @@ def test_the_verb_prints_and_writes_the_same_numbers(store: Store, tmp_path: Pat
     assert len(printed["rows"]) == len(written)
     assert main(asked) == 0
     assert "SIMULATED DATA" in capsys.readouterr().out
+
+
+def test_pages_read_an_answer_once_and_not_after_it_has_gone(store: Store, studio: None):
+    asked = DecodeRequest(NAME, "S01")
+    first = cached.of_subject(decode_key, known_decoding, asked)
+    assert first is cached.of_subject(decode_key, known_decoding, asked)
+    np.testing.assert_array_equal(first.pool, known_decoding(store, asked).pool)
+    other = cached.of_subject(decode_key, known_decoding, DecodeRequest(f"{NAME}@shuffled", "S01"))
+    assert other.asked.dataset == f"{NAME}@shuffled"
+    assert cached.of_subject(decode_key, known_decoding, DecodeRequest(NAME, "S02")) is None
+    shutil.rmtree(cache_dir())
+    assert cached.of_subject(decode_key, known_decoding, asked) is None
 
 
 def test_bad_questions_end_in_sentences(store: Store, tmp_path: Path, capsys):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from html import escape
@@ -13,18 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from brivl.app import cached
 from brivl.backend import sample_captions
 from brivl.backend.datasets import open_dataset
 from brivl.backend.features import layer_features
 from brivl.backend.integration import IntegrationAsked, integrate, integration_key, known_integration, layers_of
 from brivl.backend.integration_tables import against, headline, integration_table, margin, summary
-from brivl.backend.jobs import JobBoard
 from brivl.cli.main import main
-from brivl.config import cache_dir
 from brivl.core.encoding.encode import encode
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.inference.block_sign_flip import flip_blocks
@@ -38,11 +33,14 @@ from brivl.scenes.scene import render, sample_scene
 from brivl.store.artifacts import Store
 from brivl.viz.integration import bands_figure, rivals_figure
 from brivl.viz.style import FigureLabel
-from tests.app_driver import APP, PATIENCE, SLEEPER, button, charts, html
+from tests import subject_pages
+from tests.app_driver import button, charts, html
 from tests.app_driver import headline as page_headline
+from tests.subject_pages import open_subject
 from tests.tiny_phantom import LAYER, shrink
 
 NAME = "phantom-movie:240/100"
+store, studio = subject_pages.store, subject_pages.studio
 ASKED = IntegrationAsked(NAME, "S01", layer=LAYER, n_draws=199)
 BESIDE = "minilm-l6@untrained"
 FOUR = replace(ASKED, more=(BESIDE,), n_draws=1000)
@@ -71,21 +69,6 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for asked in (ASKED, FOUR):
         integrate(Store(root), asked)
     return root
-
-
-@pytest.fixture
-def store(filled: Path) -> Store:
-    shutil.copytree(filled, cache_dir(), dirs_exist_ok=True)
-    return Store(cache_dir())
-
-
-@pytest.fixture
-def studio(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    st.cache_resource.clear()
-    st.cache_data.clear()
-    monkeypatch.setattr(cached, "studio_board", lambda root: JobBoard(root, command=SLEEPER))
-    yield
-    cached.studio().shutdown()
 
 
 def _alone(rng: np.random.Generator, signal: np.ndarray, noise: float) -> Alone:
@@ -233,10 +216,7 @@ def test_bars_of_a_region_add_up():
 
 
 def open_integration(**fields: str) -> AppTest:
-    at = AppTest.from_file(str(APP), default_timeout=PATIENCE)
-    for name, value in ({"data": NAME, "subject": "S01", "deep": str(LAYER)} | fields).items():
-        at.query_params[name] = value
-    return at.switch_page("pages/integration.py").run()
+    return open_subject("integration", NAME, "S01", **({"deep": str(LAYER)} | fields))
 
 
 def test_the_page_asks_and_waits_for_a_click(studio: None):

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from brivl.app import cached
-from brivl.backend import phantoms, region_images, voxel_corpus
-from brivl.backend.jobs import JobBoard
+from brivl.backend import region_images, voxel_corpus
 from brivl.backend.region_images import DriveAsked, RegionModel, drive_key, drive_region, known_driven, shares
 from brivl.cli.main import main
-from brivl.config import cache_dir
 from brivl.core.records import FlatmapGeometry
 from brivl.errors import RequestError
 from brivl.models import drawn_starts
@@ -25,10 +20,13 @@ from brivl.scenes.scene import Scene, Thing, render
 from brivl.store.artifacts import Store
 from brivl.viz.driven import region_bars, response_map
 from brivl.viz.style import FigureLabel
-from tests.app_driver import APP, PATIENCE, SLEEPER, button, charts, headline, html
+from tests import subject_pages
+from tests.app_driver import button, charts, headline, html
 from tests.figure_samples import flatmap
-from tests.test_voxel_words import NAME, SUBJECT, _layout
+from tests.subject_pages import CATEGORIES, CATEGORY_SUBJECT, open_subject, shrink_categories
 
+NAME, SUBJECT = CATEGORIES, CATEGORY_SUBJECT
+store, studio = subject_pages.store, subject_pages.studio
 ASKED = DriveAsked(NAME, SUBJECT, "FFA", n=2)
 COMMON = ["--dataset", NAME, "--subject", SUBJECT]
 
@@ -36,8 +34,7 @@ COMMON = ["--dataset", NAME, "--subject", SUBJECT]
 @pytest.fixture(scope="module", autouse=True)
 def tiny() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(phantoms, "cortical_voxels", lambda: None)
-        patch.setattr(phantoms, "brain_layout", lambda _cortex: _layout())
+        shrink_categories(patch)
         patch.setattr(voxel_corpus, "N_SCENES", 60)
         patch.setattr(region_images, "STEPS", 3)
         patch.setattr(drawn_starts, "N_DRAWN", 4)
@@ -50,21 +47,6 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("driven")
     drive_region(Store(root), ASKED)
     return root
-
-
-@pytest.fixture
-def store(filled: Path) -> Store:
-    shutil.copytree(filled, cache_dir(), dirs_exist_ok=True)
-    return Store(cache_dir())
-
-
-@pytest.fixture
-def studio(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    st.cache_resource.clear()
-    st.cache_data.clear()
-    monkeypatch.setattr(cached, "studio_board", lambda root: JobBoard(root, command=SLEEPER))
-    yield
-    cached.studio().shutdown()
 
 
 def test_predictions_are_in_deviations_over_what_was_shown(rng: np.random.Generator):
@@ -161,7 +143,4 @@ def test_the_page_waits_for_a_click_and_says_where_it_cannot(studio: None):
 
 
 def open_drive(**fields: str) -> AppTest:
-    at = AppTest.from_file(str(APP), default_timeout=PATIENCE)
-    for name, value in ({"data": NAME, "subject": SUBJECT} | fields).items():
-        at.query_params[name] = value
-    return at.switch_page("pages/drive.py").run()
+    return open_subject("drive", NAME, SUBJECT, **fields)

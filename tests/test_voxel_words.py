@@ -3,51 +3,39 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from brivl.app import cached
-from brivl.backend import phantoms, voxel_corpus
+from brivl.backend import voxel_corpus
 from brivl.backend.datasets import open_dataset
-from brivl.backend.jobs import JobBoard
 from brivl.backend.voxel_captions import CaptionAsked, caption_key, caption_voxels, known_voxel_captions
 from brivl.backend.voxel_corpus import frequent_words, read_corpus, scene_words, wanted_words
 from brivl.cli.main import main
-from brivl.config import cache_dir
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.records import Design, Responses, Voxels
 from brivl.core.voxel_words import agreement, embedding_weights, named_share, nearest_texts, projected
 from brivl.data.phantom_categories import CATEGORIES, CategoryPhantomConfig, draw_pictures, shown_scene
-from brivl.data.phantom_movie import BrainLayout
 from brivl.errors import DataError, RequestError
 from brivl.scenes.things import CATEGORY, KINDS
 from brivl.store.artifacts import Store
-from tests.app_driver import APP, PATIENCE, SLEEPER, button, headline, html
+from tests import subject_pages
+from tests.app_driver import button, headline, html
+from tests.subject_pages import open_subject, shrink_categories
 
-NAME, SUBJECT = "phantom-categories:300/40", "C01"
-REGIONS = ("FFA", "IPS", "PPA", "Broca", "M1")
-
-
-def _layout(n_each: int = 12) -> BrainLayout:
-    region = np.repeat(np.array(REGIONS), n_each)
-    ijk = np.stack([np.arange(len(region)), np.zeros(len(region), int), np.zeros(len(region), int)], 1)
-    rois = {name: region == name for name in REGIONS}
-    voxels = Voxels("test", ijk, (len(region), 1, 1), np.eye(4), rois, flatmap="pycortex-S1")
-    return BrainLayout(voxels, region, np.ones(len(region)))
+NAME, SUBJECT = subject_pages.CATEGORIES, subject_pages.CATEGORY_SUBJECT
+REGIONS = subject_pages.CATEGORY_REGIONS
+store, studio = subject_pages.store, subject_pages.studio
 
 
 @pytest.fixture(scope="module", autouse=True)
 def tiny() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(phantoms, "cortical_voxels", lambda: None)
-        patch.setattr(phantoms, "brain_layout", lambda _cortex: _layout())
+        shrink_categories(patch)
         patch.setattr(voxel_corpus, "N_SCENES", 150)  # sentences
         yield
 
@@ -57,21 +45,6 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("words")
     caption_voxels(Store(root), CaptionAsked(NAME, SUBJECT))
     return root
-
-
-@pytest.fixture
-def store(filled: Path) -> Store:
-    shutil.copytree(filled, cache_dir(), dirs_exist_ok=True)
-    return Store(cache_dir())
-
-
-@pytest.fixture
-def studio(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    st.cache_resource.clear()
-    st.cache_data.clear()
-    monkeypatch.setattr(cached, "studio_board", lambda root: JobBoard(root, command=SLEEPER))
-    yield
-    cached.studio().shutdown()
 
 
 def test_planted_weights_are_found_and_mean_nothing_without_signal(rng: np.random.Generator):
@@ -137,6 +110,8 @@ def test_the_planted_category_is_named(store: Store):
     assert found.info["agreement"] > found.info["shuffled"] + 0.1
     assert wanted_words("face") & set(found.regions["FFA"]["words"])
     assert wanted_words("building") & set(found.regions["PPA"]["words"])
+    assert truth["said"] >= 0.5 and truth["said"] > truth["said_by_chance"] + 0.2
+    assert "face" in found.regions["FFA"]["written"] and len(found.written) == len(found.columns)
     assert "M1" not in found.regions  # silent
     pictures = open_dataset(NAME, store).pictures
     assert pictures.area[found.regions["FFA"]["rows"], CATEGORIES.index("face")].min() > 0
@@ -149,7 +124,9 @@ def test_the_verb_prints_what_it_writes(store: Store, tmp_path: Path, capsys):
     printed, written = json.loads(capsys.readouterr().out), pd.read_csv(out)
     assert printed["n_voxels"] == len(written) and printed["simulated"] and written["simulated"].all()
     assert main(asked) == 0
-    assert "SIMULATED DATA" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "SIMULATED DATA" in said and "sentence that was written for a voxel names its planted category" in said
+    assert written["written"].str.endswith(".").all() and 0 < printed["truth"]["said"] <= 1
 
 
 def test_sentences_of_ones_own(store: Store, tmp_path: Path):
@@ -186,10 +163,7 @@ def test_bad_questions_end_in_sentences(store: Store, capsys):
 
 
 def open_words(**fields: str) -> AppTest:
-    at = AppTest.from_file(str(APP), default_timeout=PATIENCE)
-    for name, value in ({"data": NAME, "subject": SUBJECT} | fields).items():
-        at.query_params[name] = value
-    return at.switch_page("pages/voxel_words.py").run()
+    return open_subject("voxel_words", NAME, SUBJECT, **fields)
 
 
 def test_the_page_shows_words_sentences_and_pictures(store: Store, studio: None):
@@ -198,6 +172,8 @@ def test_the_page_shows_words_sentences_and_pictures(store: Store, studio: None)
     assert "The planted category is among" in headline(at) and "SIMULATED" in html(at) and "stand-in" in html(at)
     assert set(at.dataframe[0].value["region"]) <= set(REGIONS)
     assert len(at.get("image")) == 6 and "PPA: " in html(at)
+    assert "Written by the decoder: " in html(at) and "sentence that was written for a voxel" in html(at)
+    assert at.dataframe[0].value["written"].str.endswith(".").all()
 
 
 def test_the_page_waits_for_a_click(studio: None):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import streamlit as st
@@ -29,8 +29,10 @@ from brivl.backend.subjects import SubjectFacts, facts_key, known_facts
 from brivl.config import cache_dir, cache_max, data_dirs
 from brivl.core.records import FlatmapGeometry, Voxels
 from brivl.store.artifacts import Store
+from brivl.store.keys import ArtifactKey
 from brivl.store.manifests import Manifest
 
+Kept = TypeVar("Kept")
 LOOK_AGAIN = 30  # s until folders are looked at again
 N_ANSWERS = 200
 N_SUBJECTS = 16
@@ -170,6 +172,22 @@ def tests_within(asked: Asked) -> Inference | None:
 @st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
 def _tests_within(_asked: Asked, state: str) -> Inference | None:
     return known_inference(store(), _asked, known(_asked.fit.dataset))
+
+
+def of_subject(key_of: Callable[..., ArtifactKey], look_up: Callable[..., Kept | None], asked: Any) -> Kept | None:
+    """The stored answer to a question that names its dataset, or None.
+
+    key_of and look_up are its backend's, such as decode_key and known_decoding: (store, asked, known) -> key, answer.
+    """
+    key = key_of(store(), asked, known(asked.dataset))
+    if not store().has(key):
+        return None
+    return _unless_gone(_of_subject, look_up, asked, f"{cache_dir()} {key.kind} {key.digest} {asked}")
+
+
+@st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
+def _of_subject(_look_up: Callable[..., Any], _asked: Any, state: str) -> Any:
+    return _look_up(store(), _asked, known(_asked.dataset))
 
 
 def flatmap(voxels: Voxels) -> FlatmapGeometry | None:

@@ -12,7 +12,7 @@ from brivl.app.inputs import Inputs
 from brivl.app.look import Chip
 from brivl.app.state import Choices
 from brivl.app.subject_page import chips_of_subject, is_one_subject_of_stimuli, subject_page
-from brivl.backend.decode import Decoded, DecodeRequest, decode_request, known_decoding
+from brivl.backend.decode import Decoded, DecodeRequest, decode_key, decode_request, known_decoding
 from brivl.backend.decode_tables import SPACES, decode_table, headline, n_candidates, said
 from brivl.backend.known import Known
 from brivl.backend.places import TITLES, levels_of
@@ -45,13 +45,13 @@ def _page(choices: Choices, known: Known) -> None:
         return
     inputs = Inputs("decode", DEFAULTS)
     request = _request(inputs, choices, known)
-    store = cached.store()
-    found = known_decoding(store, request, known)
+    found = cached.of_subject(decode_key, known_decoding, request)
     if found is None:
         look.headline(f"What did {request.subject} {'see' if known.stimulus_kind == 'image' else 'read'}?")
         look.chips(_chips(known, request))
         look.caption(ABOUT.format(model=MODEL))
-        answer(decode_request(store, request), lambda: known_decoding(store, request, known), button="Decode")
+        task = decode_request(cached.store(), request)
+        answer(task, lambda: cached.of_subject(decode_key, known_decoding, request), button="Decode")
         return
     _show(inputs, found, known)
 

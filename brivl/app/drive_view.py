@@ -15,7 +15,7 @@ from brivl.app.subject_page import chips_of_subject, is_one_subject_of_stimuli, 
 from brivl.backend.flatmaps import known_flatmap
 from brivl.backend.known import Known
 from brivl.backend.places import levels_of, masks_of
-from brivl.backend.region_images import DriveAsked, Driven, drive_request, headline, known_driven
+from brivl.backend.region_images import DriveAsked, Driven, drive_key, drive_request, headline, known_driven
 from brivl.scenes.things import KINDS
 from brivl.viz.driven import region_bars, response_map
 from brivl.viz.style import PLOT_CONFIG, FigureLabel
@@ -48,7 +48,7 @@ def _page(choices: Choices, known: Known) -> None:
     if not is_one_subject_of_stimuli(choices, known, "Nothing to drive here"):
         return
     question = _question(choices)
-    found = known_driven(cached.store(), question, known)
+    found = cached.of_subject(drive_key, known_driven, question)
     if found is not None:
         _show(found, known)
         return
@@ -56,7 +56,7 @@ def _page(choices: Choices, known: Known) -> None:
     look.chips(_chips(known, question))
     look.caption(f"{ABOUT} An image takes about 20 seconds of a processor.")
     task = drive_request(cached.store(), question)
-    answer(task, lambda: known_driven(cached.store(), question, known), button="Make images")
+    answer(task, lambda: cached.of_subject(drive_key, known_driven, question), button="Make images")
 
 
 def _question(choices: Choices) -> DriveAsked:

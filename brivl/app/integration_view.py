@@ -19,6 +19,7 @@ from brivl.backend.integration import (
     BOTH,
     Integration,
     IntegrationAsked,
+    integration_key,
     integration_request,
     known_integration,
     layers_of,
@@ -55,7 +56,7 @@ def _page(choices: Choices, known: Known) -> None:
     if not is_one_subject_of_stimuli(choices, known, "Nothing to compare here"):
         return
     question = _question(choices, known)
-    found = known_integration(cached.store(), question, known)
+    found = cached.of_subject(integration_key, known_integration, question)
     if found is not None:
         _show(found, known)
         return
@@ -63,7 +64,7 @@ def _page(choices: Choices, known: Known) -> None:
     look.chips(_chips(known, question))
     look.caption(ABOUT)
     task = integration_request(cached.store(), question)
-    answer(task, lambda: known_integration(cached.store(), question, known), button="Compare")
+    answer(task, lambda: cached.of_subject(integration_key, known_integration, question), button="Compare")
 
 
 def _question(choices: Choices, known: Known) -> IntegrationAsked:

@@ -12,12 +12,13 @@ from brivl.app.look import Chip
 from brivl.app.state import Choices
 from brivl.app.subject_page import chips_of_subject, is_one_subject_of_stimuli, subject_page
 from brivl.backend.known import Known
-from brivl.backend.voxel_caption_tables import finding, region_table, voxel_table
+from brivl.backend.voxel_caption_tables import finding, region_table, said_of_truth, voxel_table
 from brivl.backend.voxel_captions import (
     N_PICTURES,
     WELL,
     CaptionAsked,
     VoxelCaptions,
+    caption_key,
     known_voxel_captions,
     voxel_caption_request,
 )
@@ -32,8 +33,9 @@ ABOUT = (
 )
 EXACT = (
     "As in BrainSCUBA: linear weights in an image-text space, softmax projection on natural pictures (temperature "
-    "1/150). Different: sentences are retrieved from a corpus, not written by a decoder; words are ranked as in "
-    "LaVCa's keywords, without a language model."
+    "1/150), a decoder that writes a sentence from the projected point; it was trained on texts alone with noise, as "
+    "CapDec (Nukrai et al. 2022). Different: the decoder is small and knows captions of drawn scenes only; sentences "
+    "are also retrieved from a corpus; words are ranked as in LaVCa's keywords, without a language model."
 )
 
 
@@ -46,16 +48,16 @@ def _page(choices: Choices, known: Known) -> None:
     if not is_one_subject_of_stimuli(choices, known, "Nothing to put into words here"):
         return
     subject = choices.chosen_subjects[0]
-    store, question = cached.store(), CaptionAsked(choices.data, subject, MODEL, choices.preset)
-    found = known_voxel_captions(store, question, known)
+    question = CaptionAsked(choices.data, subject, MODEL, choices.preset)
+    found = cached.of_subject(caption_key, known_voxel_captions, question)
     if found is not None:
         _show(found, known)
         return
     look.headline(f"What drives the voxels of {subject}, in words?")
     look.chips(_chips(known, question))
     look.caption(ABOUT.format(model=MODEL))
-    task = voxel_caption_request(store, question)
-    answer(task, lambda: known_voxel_captions(store, question, known), button="Put into words")
+    task = voxel_caption_request(cached.store(), question)
+    answer(task, lambda: cached.of_subject(caption_key, known_voxel_captions, question), button="Put into words")
 
 
 def _chips(known: Known, asked: CaptionAsked) -> list[Chip]:
@@ -75,6 +77,8 @@ def _show(found: VoxelCaptions, known: Known) -> None:
             f"response at r = {number(round(found.info['agreement'], 2))}; with captions of other voxels, r = "
             f"{number(round(found.info['shuffled'], 2))}."
         )
+    if said := said_of_truth(found):
+        look.caption(said)
     with st.expander("Every voxel"):
         table = voxel_table(found).sort_values("r2", ascending=False)
         st.dataframe(table.head(300).drop(columns="simulated"), hide_index=True)
@@ -90,12 +94,15 @@ def _regions(found: VoxelCaptions) -> None:
     st.dataframe(
         table, hide_index=True, height=min(420, 38 + 35 * len(table)),
         column_config={"r2": "R²", "n_voxels": "voxels", "words": st.column_config.TextColumn(width="medium"),
-                       "sentence": st.column_config.TextColumn("nearest sentence", width="large")},
+                       "sentence": st.column_config.TextColumn("nearest sentence", width="medium"),
+                       "written": st.column_config.TextColumn("written for it", width="medium")},
     )  # fmt: skip
     chosen = inputs.choice("of", names)
     st.selectbox("Look closer at", names, **inputs.bound("of", chosen))
     one = found.regions[chosen]
-    look.caption(f"{chosen}: {', '.join(one['words'])}. {' '.join(one['sentences'])}")
+    look.caption(f"{chosen}: {', '.join(one['words'])}. Nearest: {' '.join(one['sentences'])}")
+    if one["written"]:
+        look.caption(f"Written by the decoder: {one['written']}")
     if not len(found.sheet):
         return
     tiles = tiles_of(found.sheet.tobytes(), N_PICTURES * len(names))

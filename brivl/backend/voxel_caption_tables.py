@@ -13,7 +13,7 @@ def region_table(found: VoxelCaptions) -> pd.DataFrame:
     """One row per region: voxels that are predicted, their mean held-out R2, words and the nearest sentence."""
     rows = [
         {"region": name, "n_voxels": one["n_voxels"], "r2": round(one["r2"], 3), "words": ", ".join(one["words"]),
-         "sentence": one["sentences"][0]}
+         "sentence": one["sentences"][0], "written": one["written"]}
         for name, one in found.regions.items()
     ]  # fmt: skip
     return pd.DataFrame(rows)
@@ -25,7 +25,7 @@ def voxel_table(found: VoxelCaptions) -> pd.DataFrame:
     best = [found.corpus[row[0]] for row in found.sentences]
     return pd.DataFrame({
         "voxel": found.columns, "r2": found.r2, "words": words, "sentence": best,
-        "simulated": bool(found.info["simulated"]),
+        "written": found.written or [""] * len(best), "simulated": bool(found.info["simulated"]),
     })  # fmt: skip
 
 
@@ -53,3 +53,14 @@ def finding(found: VoxelCaptions) -> str:
         )
     n = int((found.r2 > WELL).sum())
     return f"{n:,} of {info['n_voxels']:,} voxels are predicted well enough to be put into words (R² > {WELL:g})"
+
+
+def said_of_truth(found: VoxelCaptions) -> str:
+    """How often what was written names the planted category, "" where nothing is known of either."""
+    truth = found.info["truth"] or {}
+    if "said" not in truth:
+        return ""
+    return (
+        f"The sentence that was written for a voxel names its planted category in {100 * truth['said']:.1f} % of "
+        f"{truth['n']:,} selective voxels (sentences of other voxels: {100 * truth['said_by_chance']:.1f} %)."
+    )

@@ -15,6 +15,7 @@ from brivl.backend.fit import stimulus_kind
 from brivl.backend.places import levels_of, masks_of
 from brivl.backend.stimulus_embeddings import sample_embeddings
 from brivl.backend.voxel_corpus import Corpus, corpus_digest, corpus_of, wanted_words
+from brivl.backend.voxel_sentences import said_truth, write_sentences, writer_digest
 from brivl.core.encoding.presets import PRESETS, preset_settings
 from brivl.core.records import Responses, Stimulus
 from brivl.data.dataset import Dataset, check_subject
@@ -23,7 +24,7 @@ from brivl.models.embedder_files import embedder_digest
 from brivl.store.artifacts import Artifact, Store
 from brivl.store.keys import ArtifactKey
 
-KIND, VERSION = "voxel-captions", 2
+KIND, VERSION = "voxel-captions", 3
 N_WORDS, N_SENTENCES, N_PICTURES = 5, 3, 6
 AT_ONCE = 4000  # voxels
 FEWEST_VOXELS = 5  # of a region
@@ -46,7 +47,8 @@ class VoxelCaptions:
     """What was found.
 
     columns (n,): which voxels; r2 (n,) held out; words and sentences (n, k): indices into `vocabulary` and `corpus`.
-    regions: name -> words, sentences, n_voxels, r2, rows of the pictures (or sentences) of largest prediction.
+    written: what was written for each voxel, [] where the model's space has no writer. regions: name -> words,
+    sentences, written, n_voxels, r2, rows of the pictures (or sentences) of largest prediction.
     """
 
     asked: CaptionAsked
@@ -56,6 +58,7 @@ class VoxelCaptions:
     sentences: np.ndarray
     vocabulary: list[str]
     corpus: list[str]
+    written: list[str]
     regions: dict[str, dict[str, Any]]
     weights: np.ndarray  # (D, n) float16, of the embedding
     sheet: np.ndarray  # bytes of a WebP: N_PICTURES frames for each region in turn; empty for sentences
@@ -71,7 +74,7 @@ def caption_key(store: Store, asked: CaptionAsked, dataset: Dataset | None = Non
         raise RequestError("Wanted pictures or sentences, and this dataset brings only features of what was shown.")
     return ArtifactKey(KIND, {
         "data": dataset.digest(asked.subject), "embedder": embedder_digest(asked.model), "preset": settings,
-        "corpus": corpus_digest(asked.corpus), "version": VERSION,
+        "corpus": corpus_digest(asked.corpus), "writer": writer_digest(asked.model), "version": VERSION,
     })  # fmt: skip
 
 
@@ -115,12 +118,16 @@ def _compute(
     points = projected(W, E)
     words, _ = nearest_texts(points, corpus.word_vectors, N_WORDS)
     sentences, _ = nearest_texts(points, corpus.vectors, N_SENTENCES)
+    progress(0.95, 1, "Writing sentences")
+    written = write_sentences(points, asked.model)
     regions, shown = _regions(W, E, r2, responses, columns, corpus)
     info = {
         "regions": regions, "vocabulary": corpus.words, "corpus": corpus.sentences, "kind": stimulus.kind,
-        "simulated": dataset.simulated, "n_voxels": len(columns),
+        "written": written, "simulated": dataset.simulated, "n_voxels": len(columns),
     } | _checked(corpus, sentences[:, 0], E, responses, columns, r2, how)  # fmt: skip
-    info["truth"] = _truth(dataset, asked.subject, columns, r2, words, corpus.words)
+    info["truth"] = _truth(dataset, asked.subject, columns, words, corpus.words)
+    if info["truth"] is not None and written:
+        info["truth"] |= said_truth(written, dataset.preferred(asked.subject)[columns])
     arrays = {"columns": columns, "r2": r2.astype(np.float32), "words": words, "sentences": sentences,
               "weights": W.astype(np.float16)}  # fmt: skip
     return arrays | _sheet(stimulus, shown), info
@@ -159,7 +166,8 @@ def _regions(
         shown.append(rows)
         found[name] = {
             "words": [corpus.words[i] for i in words], "sentences": [corpus.sentences[i] for i in sentences],
-            "n_voxels": len(here), "r2": float(r2[here].mean()), "rows": rows.tolist(),
+            "written": next(iter(write_sentences(point, corpus.model)), ""), "n_voxels": len(here),
+            "r2": float(r2[here].mean()), "rows": rows.tolist(),
         }  # fmt: skip
     return found, np.concatenate(shown) if shown else np.zeros(0, int)
 
@@ -183,7 +191,7 @@ def _checked(
 
 
 def _truth(
-    dataset: Dataset, subject: str, columns: np.ndarray, r2: np.ndarray, words: np.ndarray, vocabulary: list[str]
+    dataset: Dataset, subject: str, columns: np.ndarray, words: np.ndarray, vocabulary: list[str]
 ) -> dict[str, Any] | None:
     """Share of selective voxels whose planted category is named, where one is known."""
     from brivl.core.voxel_words import named_share
@@ -218,6 +226,6 @@ def _sheet(stimulus: Stimulus, rows: np.ndarray) -> dict[str, np.ndarray]:
 def _read(artifact: Artifact, asked: CaptionAsked) -> VoxelCaptions:
     a, info = artifact.arrays, artifact.info
     return VoxelCaptions(
-        asked, a["columns"], a["r2"], a["words"], a["sentences"], info["vocabulary"], info["corpus"], info["regions"],
-        a["weights"], a.get("sheet", np.zeros(0, np.uint8)), info,
+        asked, a["columns"], a["r2"], a["words"], a["sentences"], info["vocabulary"], info["corpus"], info["written"],
+        info["regions"], a["weights"], a.get("sheet", np.zeros(0, np.uint8)), info,
     )  # fmt: skip

@@ -30,8 +30,9 @@ WORD = re.compile(r"[a-z][a-z'-]{2,}")
 
 @dataclass(frozen=True)
 class Corpus:
-    """Words and sentences with their vectors (n, D)."""
+    """Words and sentences with their vectors (n, D) in the space of a model."""
 
+    model: str
     words: list[str]
     word_vectors: np.ndarray
     sentences: list[str]
@@ -67,7 +68,9 @@ def corpus_of(store: Store, stimulus: Stimulus, asked: CaptionAsked) -> Corpus:
         sentences = [caption(gallery_scene(i)) for i in range(N_SCENES)]
         words = scene_words()
     spoken = [with_article(word) if word in KINDS else word for word in words]
-    return Corpus(words, _vectors(store, spoken, asked.model), sentences, _vectors(store, sentences, asked.model))
+    return Corpus(
+        asked.model, words, _vectors(store, spoken, asked.model), sentences, _vectors(store, sentences, asked.model)
+    )
 
 
 def scene_words() -> list[str]:

@@ -55,9 +55,10 @@ def _as_json(found: VoxelCaptions) -> dict[str, Any]:
 
 
 def _in_words(found: VoxelCaptions) -> str:
-    from brivl.backend.voxel_caption_tables import finding, region_table
+    from brivl.backend.voxel_caption_tables import finding, region_table, said_of_truth
 
     label = "SIMULATED DATA. " if found.info["simulated"] else ""
     head = f"{label}{found.asked.dataset}, {found.asked.subject}, in the words of {found.asked.model}"
     table = region_table(found)
-    return "\n".join([head, finding(found), table.to_string(index=False, max_colwidth=70) if len(table) else ""])
+    more = [said for said in (said_of_truth(found),) if said]
+    return "\n".join([head, finding(found), *more, table.to_string(index=False, max_colwidth=70) if len(table) else ""])

@@ -33,8 +33,8 @@ from brivl.train.scene_pairs import HELD_OUT_SEED, scene_pairs
 class PointRecipe:
     """How the captioner of points is trained; all values but the idea of noise are this project's choice."""
 
-    n_captions: int = 3_000
-    n_steps: int = 900
+    n_captions: int = 1_500
+    n_steps: int = 500
     batch_size: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
