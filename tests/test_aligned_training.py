@@ -15,7 +15,7 @@ from brivl.models.aligned import alignment_loss, regression_loss
 from brivl.models.backbone_blocks import UpperBlocks
 from brivl.train.aligned import AlignedData, AlignedSettings, first_stage, predict_components, second_stage
 
-QUICK = AlignedSettings(0.1, width=16, learning_rate=3e-3, batch=32, n_epochs=12, patience=12, save_every=3)
+QUICK = AlignedSettings(0.1, learning_rate=3e-3, batch=32, n_epochs=12, patience=12, save_every=3)
 
 
 def unit(x: np.ndarray) -> np.ndarray:

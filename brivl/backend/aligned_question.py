@@ -18,7 +18,7 @@ from brivl.models.catalog import MINILM, VIT_MINI, card_for, model_digest
 from brivl.store.artifacts import Store
 from brivl.store.keys import ArtifactKey
 
-KIND, VERSION = "aligned", 2
+KIND, VERSION = "aligned", 3
 WEIGHTS = (0.0, 0.001, 0.01, 0.03, 0.1, 0.3, 1.0)
 MOST_WEIGHTS, MOST_SEEDS, MOST_COMPONENTS = 20, 20, 4096
 

@@ -14,6 +14,7 @@ import numpy as np
 from brivl.core.planting import unit_variance
 from brivl.data.algonauts2023 import NOTE
 from brivl.data.algonauts_files import HEMISPHERES, N_FSAVERAGE, REGIONS
+from brivl.data.mni_surface import load_fsaverage5
 from brivl.data.phantom_categories import CATEGORIES
 from brivl.data.png import write_png
 from brivl.data.simulated_mark import TEXT
@@ -86,11 +87,22 @@ def _write_pictures(subject: Path, size: AlgonautsSize, number: int) -> np.ndarr
     return area
 
 
+def _vertices(side: str, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Half of n vertices as far back as there are on fsaverage5, the others anywhere; and their order from low to high.
+
+    Both (n,), vertices rising. The others, whose height is not known, are dealt in between.
+    """
+    brain = load_fsaverage5()
+    places = brain.pia[: brain.n_left] if side == "lh" else brain.pia[brain.n_left :]
+    near = np.argsort(places[:, 1], kind="stable")[: min(n // 2, N_SHOWN)]
+    others = rng.choice(N_FSAVERAGE - N_SHOWN, n - len(near), replace=False) + N_SHOWN
+    height = np.r_[places[near, 2], rng.choice(places[near, 2], len(others))]
+    order = np.argsort(np.r_[near, others])
+    return np.r_[near, others][order], np.argsort(np.argsort(height[order], kind="stable"), kind="stable")
+
+
 def _write_side(subject: Path, side: str, area: np.ndarray, n: int, rng: np.random.Generator) -> None:
-    near = min(n // 2, N_SHOWN)
-    first = int(rng.integers(0, N_SHOWN - near + 1))
-    others = rng.choice(N_FSAVERAGE - N_SHOWN, n - near, replace=False) + N_SHOWN
-    vertices = np.sort(np.r_[np.arange(first, first + near), others])
+    vertices, rank = _vertices(side, n, rng)
     everywhere = np.zeros(N_FSAVERAGE, np.float32)
     everywhere[vertices] = 1
     masks = subject / "roi_masks"
@@ -98,7 +110,7 @@ def _write_side(subject: Path, side: str, area: np.ndarray, n: int, rng: np.rand
     np.save(masks / f"{side}.all-vertices_fsaverage_space.npy", everywhere)
     signal, drive = np.zeros((len(area), n)), unit_variance(np.sqrt(area))
     for kind, names in REGIONS.items():
-        labels = (np.arange(n) * (2 * len(names)) // n) % (len(names) + 1)
+        labels = (rank * (2 * len(names)) // n) % (len(names) + 1)
         whole = np.zeros(N_FSAVERAGE, np.float32)
         whole[vertices] = labels
         np.save(masks / f"{side}.{kind}_challenge_space.npy", labels.astype(np.float32))

@@ -1,7 +1,7 @@
 """A visual encoding model whose image embedding is drawn towards descriptions of the images.
 
-After LLM-VEM (Ma et al. 2024): a backbone's features -> image embedding -> principal components of the responses, and
-beside that, for training only, image embedding -> the space of a text encoder.
+After LLM-VEM (Ma et al. 2024): a backbone's features -> image embedding -> principal components of the responses. The
+embedding has as many dimensions as the text encoder's, and is itself what is compared with a description.
 """
 
 from __future__ import annotations
@@ -19,25 +19,23 @@ FEWEST_PAIRS = 2
 
 @dataclass(frozen=True)
 class AlignedSize:
-    """Numbers of features, of principal components, of dimensions of the text embedding and of the image embedding."""
+    """Numbers of features, of principal components, and of dimensions of the text and so of the image embedding."""
 
     n_features: int
     n_components: int
     n_text: int
-    width: int = 256
 
 
 class AlignedEncoder(nn.Module):
-    """features (B, n_features) -> components (B, n_components), and unit vectors in the text space (B, n_text).
+    """features (B, n_features) -> components (B, n_components), and image embeddings as unit vectors (B, n_text).
 
     With `upper` the last features come from blocks of the backbone, run on tokens, and can be trained.
     """
 
     def __init__(self, size: AlignedSize, upper: UpperBlocks | None = None) -> None:
         super().__init__()
-        self.embed = nn.Linear(size.n_features, size.width)
-        self.read = nn.Linear(size.width, size.n_components)
-        self.align = nn.Linear(size.width, size.n_text)
+        self.embed = nn.Linear(size.n_features, size.n_text)
+        self.read = nn.Linear(size.n_text, size.n_components)
         self.upper = upper
 
     def forward(
@@ -47,7 +45,7 @@ class AlignedEncoder(nn.Module):
             tuned = self.upper(tokens)
             features = torch.cat([features[:, : features.shape[1] - tuned.shape[1]], tuned], dim=1)
         embedding = self.embed(features)
-        return self.read(embedding), normalize(self.align(embedding), dim=-1)
+        return self.read(embedding), normalize(embedding, dim=-1)
 
 
 def regression_loss(predicted: torch.Tensor, components: torch.Tensor, variance: float) -> torch.Tensor:

@@ -48,7 +48,6 @@ class AlignedSettings:
 
     weight: float
     seed: int = 0
-    width: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 0.5
     blocks_rate: float = 1.0  # learning rate of the backbone's blocks, relative to that of the mapping
@@ -86,7 +85,7 @@ def first_stage(
 ) -> Stage:
     """Train the mapping on features of the frozen backbone. out: folder of checkpoints, from which a run goes on."""
     torch.manual_seed(settings.seed)
-    size = AlignedSize(data.features.shape[1], data.components.shape[1], data.texts.shape[1], settings.width)
+    size = AlignedSize(data.features.shape[1], data.components.shape[1], data.texts.shape[1])
     return _Run(AlignedEncoder(size), replace(data, tokens=None), settings, out).train(tell)
 
 
@@ -108,7 +107,7 @@ def predict_components(model: AlignedEncoder, features: np.ndarray, tokens: np.n
 
 
 def in_text_space(model: AlignedEncoder, features: np.ndarray, tokens: np.ndarray | None = None) -> np.ndarray:
-    """Unit vectors (n, n_text) float32 that images are drawn to, of the same."""
+    """Image embeddings (n, n_text) float32 as unit vectors, of the same."""
     return _outputs(model, features, tokens)[1]
 
 
