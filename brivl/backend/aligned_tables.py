@@ -91,7 +91,8 @@ def curve_sentence(found: Aligned) -> str:
     best, first, last = table.loc[table["median_r2"].idxmax()], table.iloc[0], table.iloc[-1]
     gain, loss = best["median_r2"] - first["median_r2"], last["median_r2"] - first["median_r2"]
     spread = float((table["r2_high"] - table["r2_low"]).median())
-    small = f"highest at λ = {best['lambda']:g} ({signed(gain, 2)} over λ = 0; seeds differ by {number(spread, 2)})"
+    where = f"highest at λ = {best['lambda']:g} ({signed(gain, 2)} over λ = 0; seeds differ by {number(spread, 2)})"
+    small = where if best["lambda"] else f"highest without descriptions (λ = 0; seeds differ by {number(spread, 2)})"
     agrees = "as the paper reports, a small λ is best" if gain > spread else "no λ helps beyond what seeds differ by"
     return (
         f"Median R² is {small}: {agrees}. At λ = {last['lambda']:g} it is {signed(loss, 2)}, and a test picture lies "
@@ -121,7 +122,8 @@ def summary(found: Aligned) -> dict[str, Any]:
     column = "median_r_selective" if "median_r_selective" in table else "median_r"
     ours, ridge = table[column].iloc[final_model(found)], table[column].iloc[ridge_model(found)]
     return {
-        "chosen_lambda": found.info["chosen"],
+        "n_voxels": len(found.columns), "chosen_lambda": found.info["chosen"],
+        "n_selective": None if found.selective is None else int(found.selective.sum()),
         "curve": {f"{row['lambda']:g}": {name: round(float(row[name]), 4) for name in row.index if name != "lambda"}
                   for _, row in curve_table(found).iterrows()},
         "models": {row["model"]: {name: round(float(row[name]), 4) for name in table if name.startswith("median")}

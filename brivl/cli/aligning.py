@@ -85,7 +85,7 @@ def _as_json(found: Aligned) -> dict[str, Any]:
         "dataset": asked.dataset, "subject": asked.subject, "backbone": asked.backbone, "text": asked.text,
         "descriptions": asked.descriptions, "layers": found.info["layers"], "preset": asked.preset, **summary(found),
         "regions": json.loads(regions.to_json(orient="records", double_precision=4)),
-        "n_voxels": len(found.columns), "simulated": bool(found.info["simulated"]),
+        "simulated": bool(found.info["simulated"]),
     }  # fmt: skip
 
 
