@@ -57,3 +57,16 @@ def test_looking_up_a_fit_is_light(dataset: str, models: tuple[str, str], subjec
 
 def test_a_heavy_import_would_be_seen(tmp_path: Path) -> None:
     assert heavy_after("import brivl.core.encoding.banded_ridge", tmp_path)[0:1] != []
+
+
+def test_looking_up_a_text_aligned_encoder_is_light(tmp_path: Path) -> None:
+    """Also where a model describes the pictures, which is not loaded for its name."""
+    code = f"""
+from pathlib import Path
+from brivl.backend.aligned import known_aligned
+from brivl.backend.aligned_question import AlignedAsked
+from brivl.store.artifacts import Store
+asked = AlignedAsked("phantom-categories", "C01", descriptions="Salesforce/blip-image-captioning-base")
+assert known_aligned(Store(Path({str(tmp_path / "store")!r})), asked) is None
+"""
+    assert heavy_after(code, tmp_path) == []

@@ -93,7 +93,10 @@ def curve_sentence(found: Aligned) -> str:
     spread = float((table["r2_high"] - table["r2_low"]).median())
     where = f"highest at λ = {best['lambda']:g} ({signed(gain, 2)} over λ = 0; seeds differ by {number(spread, 2)})"
     small = where if best["lambda"] else f"highest without descriptions (λ = 0; seeds differ by {number(spread, 2)})"
-    agrees = "as the paper reports, a small λ is best" if gain > spread else "no λ helps beyond what seeds differ by"
+    agrees = "no λ helps beyond what seeds differ by"
+    if gain > spread:
+        is_small = best["lambda"] < last["lambda"]
+        agrees = "as the paper reports, a small λ is best" if is_small else "unlike in the paper, the largest λ is best"
     return (
         f"Median R² is {small}: {agrees}. At λ = {last['lambda']:g} it is {signed(loss, 2)}, and a test picture lies "
         f"nearer to its own description than to another's in {100 * last['told_apart']:.0f} % of pairs "

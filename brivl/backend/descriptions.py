@@ -13,6 +13,7 @@ from brivl.data.contact_sheet import images_at, items_of
 from brivl.data.description_file import is_description_file, read_descriptions
 from brivl.errors import RequestError
 from brivl.models.captioner_files import CAPTIONERS, captioner_digest
+from brivl.models.describer_files import describer_digest
 from brivl.models.feature_model import file_sha
 from brivl.store.artifacts import Store
 from brivl.store.keys import ArtifactKey
@@ -28,8 +29,6 @@ def descriptions_digest(how: str) -> str:
         return captioner_digest(CAPTIONERS[0])
     if is_description_file(how):
         return file_sha(Path(how).expanduser())
-    from brivl.models.describing import describer_digest  # here: torch
-
     return describer_digest(how)
 
 

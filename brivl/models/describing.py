@@ -5,8 +5,6 @@ Weights are read from safetensors only and code that comes with a model is never
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -16,23 +14,14 @@ import numpy as np
 import torch
 
 from brivl.errors import BrivlError, RequestError
+from brivl.models.describer_files import ASKED, MOST_TOKENS
 from brivl.models.external import folder_state, from_hub
-from brivl.models.feature_model import file_sha
 from brivl.models.text_encoder import import_transformers
 
 BATCH = 8
-MOST_TOKENS = 60  # of a description
-ASKED = "Describe this image in detail."  # of models that are asked in a conversation
 NOTHING = "nothing"  # where a model says nothing
 
 Describer = Callable[[np.ndarray], list[str]]
-
-
-def describer_digest(name: str) -> str:
-    """Digest of a model from the files of its folder, or from its name; nothing is loaded."""
-    folder = Path(name)
-    files = [f"{file} {file_sha(folder / file)}" for file, _, _ in folder_state(name)] if folder.is_dir() else [name]
-    return hashlib.sha256(json.dumps([MOST_TOKENS, ASKED, *files]).encode()).hexdigest()[:32]
 
 
 def open_describer(name: str) -> Describer:
