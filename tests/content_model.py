@@ -1,0 +1,34 @@
+"""In place of a model: features that are what a picture shows or a text names, turned and with a little noise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from brivl.backend import transfer_components, transfer_features
+from brivl.core.records import Stimulus
+from brivl.data.movie_stimulus import MovieConfig, movie_scenes
+from brivl.scenes.content import CONTENT, content_of_scene, content_of_text
+from brivl.scenes.gallery import gallery_scene
+
+WIDTH, NOISE = 32, 0.2
+
+
+def use_content(patch: pytest.MonkeyPatch, film: MovieConfig) -> None:
+    """Let transfer ask for content; stimuli of as many pictures as the film has TRs are the film."""
+    seen = [content_of_scene(scene) for scene in movie_scenes(film)]
+
+    def features(_store: Any, stimulus: Stimulus, model: str, layer: int, **_more: Any) -> np.ndarray:
+        n = len(stimulus.items)
+        if stimulus.kind == "text":
+            content = [content_of_text(str(text)) for text in stimulus.items]
+        else:
+            content = seen if n == len(seen) else [content_of_scene(gallery_scene(i)) for i in range(n)]
+        turn = np.random.default_rng([len(model), layer, stimulus.kind == "text"])
+        X = np.stack(content) @ turn.standard_normal((len(CONTENT), WIDTH)) / np.sqrt(len(CONTENT))
+        return (stimulus.weights @ (X + NOISE * turn.standard_normal(X.shape))).astype(np.float32)
+
+    for module in (transfer_features, transfer_components):
+        patch.setattr(module, "layer_features", features)
