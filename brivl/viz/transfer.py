@@ -11,7 +11,7 @@ from brivl.viz.style import FigureLabel, ThemeName, as_text, dress, theme_of
 
 ROW = 30  # pixels per region
 AXIS = "mean r over voxels, test run"
-LOADINGS = "r of loadings over voxels, stories and film"
+LOADINGS = "r of loadings over voxels"
 
 
 def directions_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
@@ -66,5 +66,5 @@ def components_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName 
     ))  # fmt: skip
     figure.add_hline(0, line={"color": colours.muted, "dash": "dot", "width": 1})
     figure.update_yaxes(title=LOADINGS, range=[min(-0.2, float(table["agreement"].min()) - 0.05), 1.0])
-    figure.update_layout(height=320, margin={"t": 40, "b": 50})
+    figure.update_layout(height=360, margin={"t": 40, "b": 50})
     return dress(figure, label, theme)
