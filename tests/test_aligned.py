@@ -139,6 +139,11 @@ def test_the_chosen_lambda_has_the_least_stopping_loss(found: Aligned) -> None:
     told = table["told_apart"].to_numpy()
     assert told[-1] > 0.6 and told[-1] > told[0] + 0.05  # descriptions are learned where they are asked for
     assert "λ" in curve_sentence(found) and "R²" in headline(found)
+    lifted = found.r2.copy()
+    lifted[final_model(found)] = found.r2.max() + 1
+    assert " add " in headline(replace(found, r2=lifted)) and "change nothing" in headline(
+        replace(found, r2=np.zeros_like(lifted))
+    )
     rising = np.linspace(0.3, 0.5, 3)[:, None] + np.array([0, 0.001])
     curve = np.stack([rising, rising], axis=2)
     assert "the largest λ is best" in curve_sentence(replace(found, curve=curve))

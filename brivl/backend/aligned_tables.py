@@ -12,7 +12,6 @@ from brivl.core.numbers import number, signed
 
 RIDGE = "banded ridge, a band for each layer"
 BAR = 0.9  # of banded ridge's median r
-TOLD = 1e-3  # in R2: what is less is the same in words
 
 
 def models_table(found: Aligned) -> pd.DataFrame:
@@ -82,7 +81,16 @@ def headline(found: Aligned) -> str:
 
 def _change(found: Aligned) -> str:
     gain = float(np.median(found.r2[final_model(found)]) - np.median(found.r2[unaligned_model(found)]))
-    return "change nothing" if abs(gain) < TOLD else f"{'add' if gain > 0 else 'cost'} {number(abs(gain), 2)}"
+    return (
+        "change nothing"
+        if abs(gain) <= seed_spread(found)
+        else f"{'add' if gain > 0 else 'cost'} {number(abs(gain), 2)}"
+    )
+
+
+def seed_spread(found: Aligned) -> float:
+    """By how much median R2 differs between seeds, the median over lambda; 0 for one seed."""
+    return float(np.median(np.ptp(found.curve[:, :, 1], axis=1)))
 
 
 def curve_sentence(found: Aligned) -> str:
@@ -90,7 +98,7 @@ def curve_sentence(found: Aligned) -> str:
     table = curve_table(found)
     best, first, last = table.loc[table["median_r2"].idxmax()], table.iloc[0], table.iloc[-1]
     gain, loss = best["median_r2"] - first["median_r2"], last["median_r2"] - first["median_r2"]
-    spread = float((table["r2_high"] - table["r2_low"]).median())
+    spread = seed_spread(found)
     where = f"highest at λ = {best['lambda']:g} ({signed(gain, 2)} over λ = 0; seeds differ by {number(spread, 2)})"
     small = where if best["lambda"] else f"highest without descriptions (λ = 0; seeds differ by {number(spread, 2)})"
     agrees = "no λ helps beyond what seeds differ by"
