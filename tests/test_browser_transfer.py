@@ -1,4 +1,4 @@
-"""The page Transfer in Chromium, from the menu, with an answer that a worker would have stored."""
+"""The page Transfer in Chromium, by its link and in the menu, with an answer that a worker would have stored."""
 
 from __future__ import annotations
 
@@ -46,24 +46,20 @@ def carried(rng: np.random.Generator) -> tuple[dict[str, np.ndarray], dict[str, 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the page Layers of an explorer that has the answer."""
+    """The address of the page of an explorer that has the answer."""
     cache = tmp_path_factory.mktemp("carried") / "cache"
     store = Store(cache)
     store.put(transfer_key(store, TransferAsked(NAME, SUBJECT)), *carried(np.random.default_rng(0)))
     with running_app(cache) as app:
-        yield f"{app.address}/layers?data={NAME}&subject={SUBJECT}"
+        yield f"{app.address}/transfer?data={NAME}&subject={SUBJECT}"
 
 
-def test_the_page_from_the_menu(address: str, browser: Any) -> None:  # noqa: F811
+def test_the_page_by_its_link_and_in_the_menu(address: str, browser: Any) -> None:  # noqa: F811
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(PATIENCE)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(address)
-    page.wait_for_selector(HEADLINE)
-    page.get_by_test_id("stHeader").get_by_text("Brain and model").click()
-    page.get_by_role("link", name="Transfer", exact=True).click()
-
     page.locator(HEADLINE, has_text="Stories predict the film").wait_for()
     page.locator(FIGURE).nth(2).wait_for()
     assert "SIMULATED" in page.inner_text(".bx-chips") and f"subject={SUBJECT}" in page.url
@@ -75,6 +71,11 @@ def test_the_page_from_the_menu(address: str, browser: Any) -> None:  # noqa: F8
     page.keyboard.press("ArrowRight")
     page.get_by_text("High end: sea").wait_for()
     page.wait_for_url(re.compile("pc=2"))
+
+    # It stands in the menu's section beside Integration.
+    page.get_by_test_id("stHeader").get_by_text("Brain and model").click()
+    page.get_by_role("link", name="Transfer", exact=True).wait_for()
+    page.get_by_role("link", name="Integration", exact=True).wait_for()
     assert page.get_by_text(re.compile("Traceback|Unexpected error")).count() == 0
     assert not errors, errors
     page.close()
