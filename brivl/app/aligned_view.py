@@ -12,9 +12,9 @@ from brivl.app.inputs import Inputs
 from brivl.app.look import Chip
 from brivl.app.reach import check_model
 from brivl.app.state import Choices
-from brivl.app.subject_page import chips_of_subject, is_one_subject_of_stimuli, subject_page
+from brivl.app.subject_page import chips_of_subject, has_pictures, is_one_subject_of_stimuli, subject_page
 from brivl.backend.aligned import Aligned, aligned_request, known_aligned
-from brivl.backend.aligned_question import AlignedAsked
+from brivl.backend.aligned_question import AlignedAsked, aligned_key
 from brivl.backend.aligned_tables import (
     curve_sentence,
     curve_table,
@@ -54,9 +54,7 @@ def aligned_page() -> None:
 
 
 def _page(choices: Choices, known: Known) -> None:
-    if known.stimulus_kind != "image":
-        look.headline("Pictures can be described, sentences need not be")
-        st.info("Choose a dataset of pictures, for example phantom-categories.")
+    if not has_pictures(known, "Pictures can be described, sentences need not be"):
         return
     if not is_one_subject_of_stimuli(choices, known, "Nothing to align here"):
         return
@@ -65,7 +63,7 @@ def _page(choices: Choices, known: Known) -> None:
         st.info("These responses are time series of a film. Choose phantom-categories, or data as of Algonauts 2023.")
         return
     question = _question(choices)
-    found = known_aligned(cached.store(), question, known)
+    found = cached.of_subject(aligned_key, known_aligned, question)
     if found is not None:
         _show(found, known)
         return
@@ -73,7 +71,7 @@ def _page(choices: Choices, known: Known) -> None:
     look.chips(_chips(known, question))
     look.caption(f"{ABOUT} This takes two to three minutes.")
     task = aligned_request(cached.store(), question)
-    answer(task, lambda: known_aligned(cached.store(), question, known), button="Train")
+    answer(task, lambda: cached.of_subject(aligned_key, known_aligned, question), button="Train")
 
 
 def _question(choices: Choices) -> AlignedAsked:

@@ -11,7 +11,7 @@ from brivl.app.demo import answer
 from brivl.app.inputs import Inputs
 from brivl.app.look import Chip
 from brivl.app.state import Choices
-from brivl.app.subject_page import chips_of_subject, is_one_subject_of_stimuli, subject_page
+from brivl.app.subject_page import chips_of_subject, has_pictures, is_one_subject_of_stimuli, subject_page
 from brivl.backend.flatmaps import known_flatmap
 from brivl.backend.known import Known
 from brivl.backend.places import levels_of, masks_of
@@ -41,9 +41,7 @@ def drive_page() -> None:
 
 
 def _page(choices: Choices, known: Known) -> None:
-    if known.stimulus_kind != "image":
-        look.headline("Images can drive the regions of people who saw images")
-        st.info("Choose a dataset of pictures or films, for example phantom-categories.")
+    if not has_pictures(known, "Images can drive the regions of people who saw images"):
         return
     if not is_one_subject_of_stimuli(choices, known, "Nothing to drive here"):
         return

@@ -40,6 +40,15 @@ def is_one_subject_of_stimuli(choices: Choices, known: Known, nothing: str) -> b
     return True
 
 
+def has_pictures(known: Known, headline: str) -> bool:
+    """Whether the stimuli are pictures or films; else it is said what to choose, under `headline`."""
+    if known.stimulus_kind == "image":
+        return True
+    look.headline(headline)
+    st.info("Choose a dataset of pictures or films, for example phantom-categories.")
+    return False
+
+
 def chips_of_subject(known: Known, subject: str, *more: str) -> list[Chip]:
     """What an answer rests on; simulated data are always labelled."""
     simulated = [Chip("SIMULATED", "simulated")] if known.simulated else []

@@ -13,8 +13,7 @@ import numpy as np
 from brivl.backend.aligned_question import AlignedAsked, aligned_key
 from brivl.backend.datasets import open_dataset
 from brivl.backend.features import Progress, silent
-from brivl.backend.flatmaps import is_flatmap_ready, make_flatmap, own_flatmap
-from brivl.backend.subjects import keep_facts, known_facts
+from brivl.backend.prepared_maps import prepare_map
 from brivl.data.dataset import Dataset
 from brivl.store.artifacts import Artifact, Store
 
@@ -67,11 +66,7 @@ def aligned_task(request: Mapping[str, Any], progress: Progress) -> dict[str, An
     store, fields = Store(Path(request["store"])), dict(request["asked"])
     asked = AlignedAsked(**fields | {name: tuple(fields[name]) for name in ("layers", "weights")})
     train_aligned(store, asked, progress)
-    dataset = open_dataset(asked.dataset, store, progress)
-    voxels = (known_facts(store, dataset, asked.subject) or keep_facts(store, dataset, asked.subject)).voxels
-    if not is_flatmap_ready(store, voxels):
-        progress(1, 1, "Preparing the flatmap")
-        make_flatmap(store, voxels, own_flatmap(dataset, asked.subject))
+    prepare_map(store, open_dataset(asked.dataset, store, progress), asked.subject, progress)
     return {}
 
 

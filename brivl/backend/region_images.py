@@ -12,10 +12,9 @@ import numpy as np
 from brivl.backend.datasets import open_dataset
 from brivl.backend.features import Progress, silent
 from brivl.backend.fit import stimulus_kind
-from brivl.backend.flatmaps import is_flatmap_ready, make_flatmap, own_flatmap
 from brivl.backend.places import levels_of, masks_of
+from brivl.backend.prepared_maps import prepare_map
 from brivl.backend.stimulus_embeddings import sample_embeddings
-from brivl.backend.subjects import keep_facts, known_facts
 from brivl.backend.voxel_captions import FEWEST_VOXELS, WELL, CaptionAsked, VoxelCaptions, caption_key, caption_voxels
 from brivl.core.records import Voxels
 from brivl.data.dataset import Dataset
@@ -107,11 +106,7 @@ def drive_task(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]
     """Make and keep, and prepare the map that the page shows the responses on."""
     store, asked = Store(Path(request["store"])), DriveAsked(**request["asked"])
     drive_region(store, asked, progress)
-    dataset = open_dataset(asked.dataset, store, progress)
-    voxels = (known_facts(store, dataset, asked.subject) or keep_facts(store, dataset, asked.subject)).voxels
-    if not is_flatmap_ready(store, voxels):
-        progress(1, 1, "Preparing the flatmap")
-        make_flatmap(store, voxels, own_flatmap(dataset, asked.subject))
+    prepare_map(store, open_dataset(asked.dataset, store, progress), asked.subject, progress)
     return {}
 
 

@@ -18,14 +18,14 @@ from brivl.backend.datasets import open_dataset
 from brivl.backend.decode import decode_task
 from brivl.backend.features import Progress
 from brivl.backend.fit import FitRequest
-from brivl.backend.flatmaps import is_flatmap_ready, make_flatmap, own_flatmap
 from brivl.backend.generation import imagine_task
 from brivl.backend.inference import infer_each_task, infer_task
 from brivl.backend.integration import integration_task
+from brivl.backend.prepared_maps import prepare_map
 from brivl.backend.region_images import drive_task
 from brivl.backend.retrieval import recall_task, retrieve_task
 from brivl.backend.solids import has_solid, is_prepared_by_fits, make_solid
-from brivl.backend.subjects import keep_facts, known_facts
+from brivl.backend.subjects import known_facts
 from brivl.backend.sweep import run_sweep, workers_for
 from brivl.backend.transfer import transfer_task
 from brivl.backend.voxel_captions import voxel_caption_task
@@ -71,10 +71,7 @@ def _asked(fields: Mapping[str, Any]) -> FitRequest:
 
 def _prepare(store: Store, name: str, subject: str, progress: Progress) -> None:
     """Facts and flatmap of a subject, which pages only look up."""
-    dataset = open_dataset(name, store, progress)
-    voxels = (known_facts(store, dataset, subject) or keep_facts(store, dataset, subject)).voxels
-    if not is_flatmap_ready(store, voxels):
-        make_flatmap(store, voxels, own_flatmap(dataset, subject))
+    voxels = prepare_map(store, open_dataset(name, store, progress), subject, progress)
     if is_prepared_by_fits(voxels):
         make_solid(store, voxels)
 

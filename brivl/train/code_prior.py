@@ -36,7 +36,7 @@ class PriorRecipe:
     seed: int = 17  # none of the scenes of guide, generator or judge
     n_held_out: int = 256
     n_things: int | None = None  # in each scene; None: 1 to 3
-    large: bool = False  # leave out scenes with a small thing: of small ones the codes keep the colour and lose the kind
+    large: bool = False  # leave out scenes with a small thing: the codes of a small one lose its kind
     drop: float = 0.1  # share of pictures whose vector is not shown
     noise: float = 0.3  # added to the centred vectors, in units of their spread: texts lie beside pictures, not on them
 
