@@ -17,7 +17,6 @@ from streamlit.testing.v1 import AppTest
 from brivl.app import cached
 from brivl.backend import phantom_pictures
 from brivl.backend.aligned import Aligned, known_aligned, train_aligned
-from brivl.backend.aligned_data import early_stopping_rows, one_division
 from brivl.backend.aligned_question import AlignedAsked, aligned_key, layers_of, weights_of
 from brivl.backend.aligned_tables import (
     curve_sentence,
@@ -35,7 +34,7 @@ from brivl.backend.subjects import keep_facts
 from brivl.cli.main import main
 from brivl.config import cache_dir
 from brivl.core.encoding.presets import PRESETS
-from brivl.core.records import Design, Voxels
+from brivl.core.records import Voxels
 from brivl.data.phantom_movie import BrainLayout
 from brivl.store.artifacts import Store
 from brivl.train import aligned as training
@@ -190,16 +189,6 @@ def test_a_stopped_run_goes_on(asked: AlignedAsked, tmp_path: Path, found: Align
     np.testing.assert_array_equal(continued.held_loss, whole.held_loss)
     assert continued.models[final_model(continued)]["stage"] == 1
     np.testing.assert_array_equal(whole.r[:3], found.r[:3])  # and the first seed does not depend on how many there are
-
-
-def test_stopping_rows_keep_groups_together() -> None:
-    groups = np.repeat(np.arange(20), 3)
-    design = Design(None, 60, 0, np.zeros(1, int), groups=groups)
-    rows = one_division(design, PRESETS["strict"])
-    fit, held = early_stopping_rows(design, rows)
-    assert not set(groups[rows.train[fit]]) & set(groups[rows.train[held]])
-    assert not set(rows.train) & set(rows.test) and sorted([*fit, *held]) == list(range(len(rows.train)))
-    assert len(held) == 6  # a tenth of 16 groups: two
 
 
 def test_every_choice_changes_the_key(store: Store, asked: AlignedAsked) -> None:

@@ -10,6 +10,9 @@ import pytest
 import torch
 from torch import nn
 
+from brivl.backend.aligned_data import early_stopping_rows, one_division
+from brivl.core.encoding.presets import PRESETS
+from brivl.core.records import Design
 from brivl.errors import BrivlError, DataError, RequestError
 from brivl.models.aligned import alignment_loss, regression_loss
 from brivl.models.backbone_blocks import UpperBlocks
@@ -163,3 +166,13 @@ def test_checkpoints_of_another_run_or_damaged_ones_are_refused(tmp_path: Path) 
 def test_a_lambda_that_cannot_be_is_refused(weight: float) -> None:
     with pytest.raises(RequestError, match="lambda"):
         AlignedSettings(weight)
+
+
+def test_stopping_rows_keep_groups_together() -> None:
+    groups = np.repeat(np.arange(20), 3)
+    design = Design(None, 60, 0, np.zeros(1, int), groups=groups)
+    rows = one_division(design, PRESETS["strict"])
+    fit, held = early_stopping_rows(design, rows)
+    assert not set(groups[rows.train[fit]]) & set(groups[rows.train[held]])
+    assert not set(rows.train) & set(rows.test) and sorted([*fit, *held]) == list(range(len(rows.train)))
+    assert len(held) == 6  # a tenth of 16 groups: two

@@ -66,7 +66,8 @@ def aligned_task(request: Mapping[str, Any], progress: Progress) -> dict[str, An
     store, fields = Store(Path(request["store"])), dict(request["asked"])
     asked = AlignedAsked(**fields | {name: tuple(fields[name]) for name in ("layers", "weights")})
     train_aligned(store, asked, progress)
-    prepare_map(store, open_dataset(asked.dataset, store, progress), asked.subject, progress)
+    progress(1, 1, "Preparing the flatmap")
+    prepare_map(store, open_dataset(asked.dataset, store, progress), asked.subject)
     return {}
 
 

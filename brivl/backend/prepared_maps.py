@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from brivl.backend.features import Progress
 from brivl.backend.flatmaps import is_flatmap_ready, make_flatmap, own_flatmap
 from brivl.backend.subjects import keep_facts, known_facts
 from brivl.core.records import Voxels
@@ -10,10 +9,9 @@ from brivl.data.dataset import Dataset
 from brivl.store.artifacts import Store
 
 
-def prepare_map(store: Store, dataset: Dataset, subject: str, progress: Progress) -> Voxels:
+def prepare_map(store: Store, dataset: Dataset, subject: str) -> Voxels:
     """Facts and flatmap of a subject, worked out unless they are in the store; returns the voxels."""
     voxels = (known_facts(store, dataset, subject) or keep_facts(store, dataset, subject)).voxels
     if not is_flatmap_ready(store, voxels):
-        progress(1, 1, "Preparing the flatmap")
         make_flatmap(store, voxels, own_flatmap(dataset, subject))
     return voxels

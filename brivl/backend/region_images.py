@@ -106,7 +106,8 @@ def drive_task(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]
     """Make and keep, and prepare the map that the page shows the responses on."""
     store, asked = Store(Path(request["store"])), DriveAsked(**request["asked"])
     drive_region(store, asked, progress)
-    prepare_map(store, open_dataset(asked.dataset, store, progress), asked.subject, progress)
+    progress(1, 1, "Preparing the flatmap")
+    prepare_map(store, open_dataset(asked.dataset, store, progress), asked.subject)
     return {}
 
 

@@ -71,7 +71,7 @@ def _asked(fields: Mapping[str, Any]) -> FitRequest:
 
 def _prepare(store: Store, name: str, subject: str, progress: Progress) -> None:
     """Facts and flatmap of a subject, which pages only look up."""
-    voxels = prepare_map(store, open_dataset(name, store, progress), subject, progress)
+    voxels = prepare_map(store, open_dataset(name, store, progress), subject)
     if is_prepared_by_fits(voxels):
         make_solid(store, voxels)
 
