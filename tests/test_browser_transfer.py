@@ -1,4 +1,4 @@
-"""The page Transfer in Chromium, by its link and in the menu, with an answer that a worker would have stored."""
+"""The page Transfer in Chromium, by its link, with an answer that a worker would have stored."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"{app.address}/transfer?data={NAME}&subject={SUBJECT}"
 
 
-def test_the_page_by_its_link_and_in_the_menu(address: str, browser: Any) -> None:  # noqa: F811
+def test_the_page_by_its_link(address: str, browser: Any) -> None:  # noqa: F811
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(PATIENCE)
     errors: list[str] = []
@@ -72,10 +72,6 @@ def test_the_page_by_its_link_and_in_the_menu(address: str, browser: Any) -> Non
     page.get_by_text("High end: sea").wait_for()
     page.wait_for_url(re.compile("pc=2"))
 
-    # It stands in the menu's section beside Integration.
-    page.get_by_test_id("stHeader").get_by_text("Brain and model").click()
-    page.get_by_role("link", name="Transfer", exact=True).wait_for()
-    page.get_by_role("link", name="Integration", exact=True).wait_for()
     assert page.get_by_text(re.compile("Traceback|Unexpected error")).count() == 0
     assert not errors, errors
     page.close()
