@@ -69,7 +69,7 @@ def _page(choices: Choices, known: Known) -> None:
         return
     look.headline(f"Do descriptions help to predict {question.subject}?")
     look.chips(_chips(known, question))
-    look.caption(f"{ABOUT} This takes two to three minutes.")
+    look.caption(f"{ABOUT} This takes some minutes; what was described or trained before is kept.")
     task = aligned_request(cached.store(), question)
     answer(task, lambda: cached.of_subject(aligned_key, known_aligned, question), button="Train")
 
