@@ -33,6 +33,6 @@ def similarity_figure(curves: Sequence[Curve], label: FigureLabel, theme: ThemeN
             hovertemplate="step %{x}: %{y:.3f}",
         ))  # fmt: skip
     figure.update_xaxes(title=AXIS_X, showgrid=False, rangemode="tozero")
-    figure.update_yaxes(title=AXIS_Y, tickformat=".1f")
+    figure.update_yaxes(title=AXIS_Y, tickformat="~g")
     figure.update_layout(height=300, margin={"t": 50, "b": 55})
     return dress(figure, label, theme)
