@@ -13,8 +13,8 @@ from brivl.app.look import Chip
 from brivl.app.state import Choices
 from brivl.app.subject_page import chips_of_subject, is_one_subject_of_stimuli, subject_page
 from brivl.backend.known import Known
-from brivl.backend.transfer import Transfer, known_transfer, transfer_request
-from brivl.backend.transfer_asked import MOVIE, N_PAIRS, STORIES, TransferAsked, open_pair
+from brivl.backend.transfer import Transfer, known_transfer, transfer_key, transfer_request
+from brivl.backend.transfer_asked import MOVIE, N_PAIRS, STORIES, Pair, TransferAsked, open_pair
 from brivl.backend.transfer_tables import (
     PREDICTED,
     better_said,
@@ -68,14 +68,23 @@ def _page(choices: Choices, known: Known) -> None:
         look.headline("Transfer needs stories and a film")
         st.info(str(error))
         return
-    found = known_transfer(store, asked, pair)
+    found = _known(asked, pair)
     if found is None:
         look.headline(f"Do stories and films speak to the same voxels of {asked.subject}?")
         look.chips(_chips(known, asked))
         look.caption(ABOUT)
-        answer(transfer_request(store, asked), lambda: known_transfer(store, asked), button="Carry across")
+        answer(transfer_request(store, asked), lambda: _known(asked, pair), button="Carry across")
         return
     _show(inputs, found, known)
+
+
+def _known(asked: TransferAsked, pair: Pair) -> Transfer | None:
+    """What is stored, through the app's cache; an answer rests on both datasets of the pair."""
+    return cached.of_subject(
+        lambda store, asked, _: transfer_key(store, asked, pair),
+        lambda store, asked, _: known_transfer(store, asked, pair),
+        asked,
+    )
 
 
 def _chips(known: Known, asked: TransferAsked) -> list[Chip]:

@@ -16,7 +16,7 @@ from brivl.backend.places import BRAIN, levels_of, masks_of, region_choices, reg
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.inference.block_permutation import PermutationTests, permute_blocks, permute_blocks_of_means
 from brivl.core.inference.block_sign_flip import DifferenceTests, flip_blocks, flip_blocks_of_means
-from brivl.core.inference.blocks import SHORTEST_S, Blocks, Draws
+from brivl.core.inference.blocks import Blocks, Draws, check_block_length
 from brivl.core.inference.contributions import Predictions
 from brivl.core.records import Voxels
 from brivl.data.dataset import Dataset
@@ -58,8 +58,7 @@ class Inference:
 
 def inference_key(store: Store, asked: Asked, dataset: Dataset | None = None) -> ArtifactKey:
     """Key of the tests. Raises RequestError as `fit_key`, or for blocks or draws that cannot be."""
-    if not np.isfinite(asked.block_s) or asked.block_s < SHORTEST_S:
-        raise RequestError(f"Wanted blocks of {SHORTEST_S:g} s or longer and got {asked.block_s!r} s.")
+    check_block_length(asked.block_s)
     Draws(asked.n_draws, asked.seed)
     how = {name: getattr(asked, name) for name in ("region", "block_s", "n_draws", "seed")}
     return ArtifactKey(KIND, {"fit": fit_key(store, asked.fit, dataset).digest, **how, "version": VERSION})

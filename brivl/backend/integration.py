@@ -26,7 +26,7 @@ from brivl.backend.integration_models import (
 )
 from brivl.backend.places import checked_level, levels_of, masks_of
 from brivl.core.encoding.presets import PRESETS, preset_settings
-from brivl.core.inference.blocks import SHORTEST_S, Draws
+from brivl.core.inference.blocks import Draws, check_block_length
 from brivl.core.records import Responses, Stimulus
 from brivl.data.dataset import Dataset, check_subject
 from brivl.errors import RequestError
@@ -63,8 +63,7 @@ class Integration:
 def integration_key(store: Store, asked: IntegrationAsked, dataset: Dataset | None = None) -> ArtifactKey:
     """Key of the test. Raises RequestError for what cannot be asked."""
     settings = preset_settings(asked.preset)
-    if not np.isfinite(asked.block_s) or asked.block_s < SHORTEST_S:
-        raise RequestError(f"Wanted blocks of {SHORTEST_S:g} s or longer and got {asked.block_s!r} s.")
+    check_block_length(asked.block_s)
     Draws(asked.n_draws)
     dataset = dataset or open_dataset(asked.dataset, store)
     check_subject(dataset, asked.subject)

@@ -13,8 +13,7 @@ from brivl.backend.features import Progress, silent
 from brivl.backend.transfer_asked import MODALITIES, Pair, TransferAsked, open_pair, sets_of_models
 from brivl.backend.transfer_features import pairs_digest
 from brivl.core.encoding.presets import preset_settings
-from brivl.core.inference.blocks import SHORTEST_S, Draws
-from brivl.errors import RequestError
+from brivl.core.inference.blocks import Draws, check_block_length
 from brivl.models.catalog import model_digest
 from brivl.store.artifacts import Artifact, Store
 from brivl.store.keys import ArtifactKey
@@ -52,8 +51,7 @@ class Transfer:
 def transfer_key(store: Store, asked: TransferAsked, pair: Pair | None = None) -> ArtifactKey:
     """Key of the answer. Raises RequestError for what cannot be asked."""
     settings = preset_settings(asked.preset)
-    if not np.isfinite(asked.block_s) or asked.block_s < SHORTEST_S:
-        raise RequestError(f"Wanted blocks of {SHORTEST_S:g} s or longer and got {asked.block_s!r} s.")
+    check_block_length(asked.block_s)
     Draws(asked.n_draws)
     models = {
         name: [[*s.vision, model_digest(s.vision[0], "image")], [*s.language, model_digest(s.language[0], "text")]]

@@ -77,31 +77,11 @@ def _parser() -> argparse.ArgumentParser:
         "--cache", type=Path, default=cache_dir(), help="folder of stored answers (default: %(default)s)"
     )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    for module in (
-        fitting,
-        inferring,
-        comparing,
-        parting,
-        auditing,
-        integrating,
-        decoding,
-        voxel_words,
-        driving,
-        aligning,
-        transferring,
-        sweeping,
-        listing,
-        reproducing,
-        data,
-        evaluate,
-        calibrating,
-        bench,
-        captioning,
-        imagine,
-        attending,
-        retrieving,
-        sharing,
-        cache,
-    ):
+    modules = (
+        fitting, inferring, comparing, parting, auditing, integrating, decoding, voxel_words, driving, aligning,
+        transferring, sweeping, listing, reproducing, data, evaluate, calibrating, bench, captioning, imagine,
+        attending, retrieving, sharing, cache,
+    )  # fmt: skip
+    for module in modules:
         module.add_verbs(verbs)
     return parser

@@ -94,16 +94,21 @@ class Blocks:
         return (1 - 2 * flips).astype(np.int8)
 
 
+def check_block_length(seconds: float) -> None:
+    """Raises RequestError for blocks shorter than SHORTEST_S, or of no finite length."""
+    if not np.isfinite(seconds) or seconds < SHORTEST_S:
+        raise RequestError(
+            f"Wanted blocks of {SHORTEST_S:g} s or longer, as the response lasts, and got {seconds!r} s."
+        )
+
+
 def blocks_in_runs(run_onsets: np.ndarray, n_samples: int, tr: float, seconds: float = 20.0) -> Blocks:
     """Consecutive blocks of at least `seconds`, equally long within each run; samples left over at a run's end stay.
 
     Those are counted to the run's last block where blocks are added up. run_onsets (n_runs,), tr in s. Raises
     RequestError for blocks shorter than the response, or fewer than 4 blocks in all.
     """
-    if not np.isfinite(seconds) or seconds < SHORTEST_S:
-        raise RequestError(
-            f"Wanted blocks of {SHORTEST_S:g} s or longer, as the response lasts, and got {seconds!r} s."
-        )
+    check_block_length(seconds)
     length = int(np.ceil(seconds / tr - 1e-9))
     rows, stratum, labels = [], [], np.empty(n_samples, int)
     for run, (start, stop) in enumerate(run_bounds(run_onsets, n_samples)):
