@@ -274,9 +274,17 @@ def test_what_cannot_be_asked_is_said_on_the_page(studio: None, monkeypatch: pyt
     at = open_aligned(monkeypatch, data="phantom-movie:120/20", subject="S01")
     assert not at.exception and "One response for each picture" in html(at)
     at = open_aligned(monkeypatch, data="phantom-sentences", subject="P01")
-    assert not at.exception and "Pictures can be described" in html(at)
+    assert not at.exception and "One response for each picture" in html(at)
     at = open_aligned(monkeypatch, told="/etc/passwd.tsv")
     assert not at.exception and "BRIVL_DATA" in at.error[0].value
+
+
+def test_one_click_goes_on_with_data_that_suit(studio: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = open_aligned(monkeypatch, data="phantom-movie", subject="S02", preset="paper")
+    button(at, "Train on phantom-categories").click().run()
+    assert not at.exception and button(at, "Cancel") and "SIMULATED" in html(at)
+    kept = {name: at.query_params[name] for name in ("data", "subject", "preset")}
+    assert kept == {"data": "phantom-categories", "subject": "C01", "preset": "paper"}
 
 
 def test_the_form_of_algonauts_is_trained_without_a_test_set(tmp_path: Path) -> None:

@@ -138,6 +138,8 @@ def test_the_page_waits_for_a_click_and_says_what_it_needs(studio: None) -> None
     at = open_subject("transfer", "phantom-sentences", "P01")
     assert not at.exception and "Transfer needs stories and a film" in html(at)
     assert any("phantom-stories" in info.value for info in at.info)
+    button(at, "Carry across on phantom-stories").click().run()
+    assert not at.exception and button(at, "Cancel") and at.query_params["data"] == "phantom-stories"
 
 
 def test_planted_regions_turn_their_sign_in_training_runs_only(store: Store) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -12,7 +16,7 @@ from brivl.app.inputs import Inputs
 from brivl.app.look import Chip
 from brivl.app.reach import check_model
 from brivl.app.state import Choices
-from brivl.app.subject_page import chips_of_subject, has_pictures, is_one_subject_of_stimuli, subject_page
+from brivl.app.subject_page import chips_of_subject, go_on_with, is_one_subject_of_stimuli, subject_page
 from brivl.backend.aligned import Aligned, aligned_request, known_aligned
 from brivl.backend.aligned_question import AlignedAsked, aligned_key
 from brivl.backend.aligned_tables import (
@@ -28,6 +32,7 @@ from brivl.backend.aligned_tables import (
 from brivl.backend.flatmaps import known_flatmap
 from brivl.backend.known import Known
 from brivl.core.numbers import number
+from brivl.data.phantom_categories import NAME as CATEGORIES
 from brivl.models.catalog import shipped_for
 from brivl.viz.aligned import lambda_curve, regions_figure, score_map
 from brivl.viz.style import PLOT_CONFIG, FigureLabel
@@ -54,15 +59,18 @@ def aligned_page() -> None:
 
 
 def _page(choices: Choices, known: Known) -> None:
-    if not has_pictures(known, "Pictures can be described, sentences need not be"):
-        return
     if not is_one_subject_of_stimuli(choices, known, "Nothing to align here"):
         return
-    if known.dataset.design(choices.chosen_subjects[0]).tr is not None:
-        look.headline("One response for each picture is needed")
-        st.info("These responses are time series of a film. Choose phantom-categories, or data as of Algonauts 2023.")
-        return
     question = _question(choices)
+    if known.stimulus_kind != "image" or known.dataset.design(question.subject).tr is not None:
+        look.headline("One response for each picture is needed")
+        st.info(f"{known.short_name} has none. Choose phantom-categories, or data as of Algonauts 2023.")
+
+        def task(subject: str) -> Mapping[str, Any]:
+            return aligned_request(cached.store(), replace(question, dataset=CATEGORIES, subject=subject))
+
+        go_on_with(CATEGORIES, "Train on phantom-categories (simulated)", task)
+        return
     found = cached.of_subject(aligned_key, known_aligned, question)
     if found is not None:
         _show(found, known)

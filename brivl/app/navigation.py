@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from brivl.app.garbage import spare_modules
+
 ENTERED = "entered through app.py"
 
 
@@ -43,6 +45,7 @@ def pages() -> dict[str, list]:
 
 def navigate() -> None:
     """Run the page that the address names."""
+    spare_modules()
     page = st.navigation(pages(), position="top")
     st.session_state[ENTERED] = True
     page.run()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import streamlit as st
 
-from brivl.app import look
+from brivl.app import cached, look, state
 from brivl.app.look import Chip
 from brivl.app.navigation import make_sure_of_menu
 from brivl.app.state import ALL, Choices
 from brivl.app.widgets import ask_whose, sidebar
 from brivl.backend.known import Known
+from brivl.data.phantom_categories import NAME as CATEGORIES
 from brivl.errors import BrivlError
 
 
@@ -46,7 +48,19 @@ def has_pictures(known: Known, headline: str) -> bool:
         return True
     look.headline(headline)
     st.info("Choose a dataset of pictures or films, for example phantom-categories.")
+    go_on_with(CATEGORIES, "Use phantom-categories (simulated)")
     return False
+
+
+def go_on_with(name: str, button: str, task: Callable[[str], Mapping[str, Any]] | None = None) -> None:
+    """A button that changes to a dataset that the page can use, and starts `task` of its first subject there."""
+
+    def change() -> None:
+        state.change(data=name)
+        if task is not None:
+            cached.studio().submit(task(cached.known(name).subjects[0]))
+
+    st.button(button, type="primary", on_click=change)
 
 
 def chips_of_subject(known: Known, subject: str, *more: str) -> list[Chip]:

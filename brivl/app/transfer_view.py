@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -11,7 +15,7 @@ from brivl.app.demo import answer
 from brivl.app.inputs import Inputs
 from brivl.app.look import Chip
 from brivl.app.state import Choices
-from brivl.app.subject_page import chips_of_subject, is_one_subject_of_stimuli, subject_page
+from brivl.app.subject_page import chips_of_subject, go_on_with, is_one_subject_of_stimuli, subject_page
 from brivl.backend.known import Known
 from brivl.backend.transfer import Transfer, known_transfer, transfer_key, transfer_request
 from brivl.backend.transfer_asked import MOVIE, N_PAIRS, STORIES, Pair, TransferAsked, open_pair
@@ -27,6 +31,7 @@ from brivl.backend.transfer_tables import (
 )
 from brivl.core.numbers import number, probability
 from brivl.data.contact_sheet import tiles_of
+from brivl.data.phantom_stories import NAME as BOTH
 from brivl.errors import RequestError
 from brivl.viz.style import PLOT_CONFIG, FigureLabel
 from brivl.viz.transfer import components_figure, directions_figure
@@ -67,6 +72,11 @@ def _page(choices: Choices, known: Known) -> None:
     except RequestError as error:
         look.headline("Transfer needs stories and a film")
         st.info(str(error))
+
+        def task(subject: str) -> Mapping[str, Any]:
+            return transfer_request(store, replace(asked, dataset=BOTH, subject=subject))
+
+        go_on_with(BOTH, "Carry across on phantom-stories (simulated)", task)
         return
     found = _known(asked, pair)
     if found is None:
