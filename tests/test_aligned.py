@@ -285,20 +285,3 @@ def test_one_click_goes_on_with_data_that_suit(studio: None, monkeypatch: pytest
     assert not at.exception and button(at, "Cancel") and "SIMULATED" in html(at)
     kept = {name: at.query_params[name] for name in ("data", "subject", "preset")}
     assert kept == {"data": "phantom-categories", "subject": "C01", "preset": "paper"}
-
-
-def test_the_form_of_algonauts_is_trained_without_a_test_set(tmp_path: Path) -> None:
-    """A fifth of the pictures is held out; descriptions go by the names of files; vertices come with regions."""
-    from brivl.backend.simulated_folders import make_simulated, size_of
-
-    make_simulated(tmp_path / "challenge", size_of("algonauts2023", 1, 100, 60))
-    images = sorted((tmp_path / "challenge" / "subj01" / "training_split" / "training_images").iterdir())
-    table = "".join(f"{path.name}\tscene {i % 7}\n" for i, path in enumerate(images))
-    (tmp_path / "said.tsv").write_text(table)
-    small = AlignedAsked(str(tmp_path / "challenge"), "subj01", descriptions=str(tmp_path / "said.tsv"), n_seeds=1,
-                         n_components=6, weights=(0.1,), layers=(4, 12), n_blocks=1)  # fmt: skip
-    found = train_aligned(Store(tmp_path / "cache"), small)
-    assert (found.info["n_fit"], found.info["n_held"], found.info["n_test"]) == (43, 5, 12)
-    assert not found.info["has_test_set"] and found.info["n_distinct"] == 7 and found.selective is None
-    assert found.r.shape[1] == 100 and "early stream" in found.regions and np.isfinite(found.r2).all()
-    assert summary(found)["measured_on"] == "all fitted voxels"

@@ -10,10 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import streamlit as st
 
 from brivl.app import transfer_view
 from brivl.backend import phantom_stories as dataset_module
 from brivl.backend import transfer_components
+from brivl.backend.datasets import open_dataset
+from brivl.backend.subjects import keep_facts
 from brivl.backend.transfer import known_transfer, transfer, transfer_key
 from brivl.backend.transfer_asked import MODALITIES, MULTIMODAL, TransferAsked, open_pair
 from brivl.backend.transfer_tables import component_table, regions_of, summary, transfer_table
@@ -24,6 +27,7 @@ from brivl.store.artifacts import Store
 from tests import subject_pages
 from tests.app_driver import button, charts, headline, html
 from tests.content_model import use_content
+from tests.figure_samples import flatmap
 from tests.subject_pages import open_subject, shrink_categories
 
 NAME, NULL, N_PAIRS = "phantom-stories:240/60", "phantom-stories:240/60,null", 120
@@ -128,6 +132,29 @@ def test_the_page_shows_both_ways_and_the_ends_of_a_dimension(store: Store, stud
         assert len(at.get("image")) == 2 * found.shared.frames and "High end" in html(at)
         assert len(component_table(found)) == len(found.shared.explained)
     assert len(at.dataframe[-1].value) == len(transfer_table(found))
+
+
+def test_voxels_are_mapped_once_the_map_is_prepared(
+    store: Store, studio: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the worker's task prepares, on the phantom's few voxels and a made-up flatmap."""
+    assert "The map is drawn once a fit" in html(open_subject("transfer", NAME, "S01"))
+    keep_facts(store, open_dataset(NAME, store), "S01")
+    geometry = flatmap()
+    n_voxels = open_dataset(NAME, store).responses("S01").voxels.n_voxels
+    geometry = replace(geometry, pixel_to_voxel=geometry.pixel_to_voxel[:, :n_voxels])
+    monkeypatch.setattr("brivl.app.subject_page.known_flatmap", lambda _store, _voxels: geometry)
+    st.cache_data.clear()
+    at = open_subject("transfer", NAME, "S01")
+    found = known_transfer(store, ASKED)
+    for which in ("across", "within"):
+        for chart, modality in zip(charts(at)[2:4], ("movie", "stories"), strict=True):
+            voxels = next(t for t in chart["data"] if t.get("name") == "voxels")
+            values = dict(zip(*np.asarray(voxels["customdata"], float).T[:2], strict=True))
+            wanted = dict(zip(found.voxels["columns"], found.voxels[f"{which}.{modality}"], strict=True))
+            assert values and all(values[v] == pytest.approx(wanted[int(v)], abs=1e-5) for v in values)
+        at.segmented_control(key="transfer of").set_value("within").run()
+        assert not at.exception
 
 
 def test_the_page_waits_for_a_click_and_says_what_it_needs(studio: None) -> None:

@@ -16,9 +16,16 @@ from brivl.app.inputs import Inputs
 from brivl.app.look import Chip
 from brivl.app.reach import check_model
 from brivl.app.state import Choices
-from brivl.app.subject_page import chips_of_subject, go_on_with, is_one_subject_of_stimuli, subject_page
+from brivl.app.subject_page import (
+    Painted,
+    chips_of_subject,
+    go_on_with,
+    is_one_subject_of_stimuli,
+    map_of_subject,
+    subject_page,
+)
 from brivl.backend.aligned import Aligned, aligned_request, known_aligned
-from brivl.backend.aligned_question import AlignedAsked, aligned_key
+from brivl.backend.aligned_question import WEIGHTS, AlignedAsked, aligned_key
 from brivl.backend.aligned_tables import (
     curve_sentence,
     curve_table,
@@ -29,18 +36,19 @@ from brivl.backend.aligned_tables import (
     ridge_model,
     said,
 )
-from brivl.backend.flatmaps import known_flatmap
 from brivl.backend.known import Known
-from brivl.core.numbers import number
 from brivl.data.phantom_categories import NAME as CATEGORIES
 from brivl.models.catalog import shipped_for
-from brivl.viz.aligned import lambda_curve, regions_figure, score_map
+from brivl.viz.aligned import lambda_curve, regions_figure
 from brivl.viz.style import PLOT_CONFIG, FigureLabel
+from brivl.viz.voxel_map import Quantity
 
-DEFAULTS = {"bone": "vit-mini", "words": "minilm-l6", "told": "captioner", "score": "r2"}
+DEFAULTS = {"bone": "vit-mini", "words": "minilm-l6", "told": "captioner", "sweep": "short", "score": "r2"}
+SWEEPS = {"short": ((0.0, 0.001, 0.01, 0.1, 1.0), 2), "full": (WEIGHTS, 3)}  # lambdas, seeds
 SCORES = {"r2": "R²", "r": "r"}
 OWN = "A shipped model, or any encoder of timm or transformers by its name or folder."
 TOLD = "captioner: the shipped one. Or a .jsonl or .tsv file, or an image-text-to-text model by its name or folder."
+SWEPT = "short: 5 values of λ, each with 2 seeds. full: 7 values with 3 seeds, about a minute longer."
 ABOUT = (
     "Features of a backbone are mapped to an image embedding, and that to principal components of the responses. While "
     "it is trained, the embedding is also drawn towards a description of each picture, with a weight λ. First the "
@@ -92,8 +100,13 @@ def _question(choices: Choices) -> AlignedAsked:
             check_model(inputs[name])
         st.text_input("Descriptions", help=TOLD, **inputs.bound("told", inputs["told"]))
         check_model(inputs["told"])
-    return AlignedAsked(choices.data, choices.chosen_subjects[0], inputs["bone"], inputs["words"],
-                        inputs["told"] or DEFAULTS["told"], preset=choices.preset)  # fmt: skip
+        sweep = inputs.choice("sweep", tuple(SWEEPS))
+        st.segmented_control("Sweep over λ", list(SWEEPS), help=SWEPT, **inputs.bound("sweep", sweep))
+    weights, n_seeds = SWEEPS[sweep]
+    return AlignedAsked(
+        choices.data, choices.chosen_subjects[0], inputs["bone"], inputs["words"], inputs["told"] or DEFAULTS["told"],
+        weights=weights, n_seeds=n_seeds, preset=choices.preset,
+    )  # fmt: skip
 
 
 def _chips(known: Known, asked: AlignedAsked) -> list[Chip]:
@@ -135,14 +148,9 @@ def _places(found: Aligned, label: FigureLabel) -> None:
 
 
 def _map(found: Aligned, what: str, label: FigureLabel) -> None:
-    facts = cached.facts(found.asked.dataset, found.asked.subject)
-    geometry = None if facts is None else known_flatmap(cached.store(), facts.voxels)
-    if facts is None or geometry is None:
-        look.small("The map is drawn once a fit of this subject has prepared it (page Flatmap).")
-        return
-    values = np.full(facts.voxels.n_voxels, np.nan)
-    values[found.columns] = (found.r if what == "r" else found.r2)[final_model(found)]
-    _plot(score_map(geometry, values, facts.voxels.rois, what, label, look.theme()), "aligned map")
+    values = (found.r if what == "r" else found.r2)[final_model(found)]
+    painted = Painted(Quantity(SCORES[what]), label, "aligned map")
+    map_of_subject((found.asked.dataset, found.asked.subject), found.columns, values, painted)
     look.small(f"Of the model {found.models[final_model(found)]['name']}.")
 
 
@@ -152,9 +160,12 @@ def _plot(figure: object, key: str) -> None:
 
 def _shown(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({
-        "model": table["model"], "median r": table["median_r"].map(number),
-        "median R²": table["median_r2"].map(number),
+        "model": table["model"], "median r": table["median_r"].map(_fixed), "median R²": table["median_r2"].map(_fixed),
     })  # fmt: skip
+
+
+def _fixed(value: float) -> str:
+    return f"{value:.3f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _numbers(found: Aligned, known: Known) -> None:

@@ -11,18 +11,26 @@ from brivl.app.demo import answer
 from brivl.app.inputs import Inputs
 from brivl.app.look import Chip
 from brivl.app.state import Choices
-from brivl.app.subject_page import chips_of_subject, has_pictures, is_one_subject_of_stimuli, subject_page
-from brivl.backend.flatmaps import known_flatmap
+from brivl.app.subject_page import (
+    Painted,
+    chips_of_subject,
+    has_pictures,
+    is_one_subject_of_stimuli,
+    map_of_subject,
+    subject_page,
+)
 from brivl.backend.known import Known
 from brivl.backend.places import levels_of, masks_of
 from brivl.backend.region_images import DriveAsked, Driven, drive_key, drive_request, headline, known_driven
 from brivl.scenes.things import KINDS
-from brivl.viz.driven import region_bars, response_map
+from brivl.viz.driven import UNIT, region_bars
 from brivl.viz.style import PLOT_CONFIG, FigureLabel
+from brivl.viz.voxel_map import Quantity
 
 DEFAULTS = {"drive": "", "n": "3", "seed": "0"}
 USUAL = ("FFA", "EBA", "PPA", "Broca", "V1")  # offered before the regions of a subject are known
 MOST = 6
+RESPONSE = Quantity(UNIT, step=0.5, digits=2, unit="SD")
 ABOUT = (
     "A linear encoding model from BriVL-mini's embedding to the region's voxels; its weights tell a prior over the "
     "codes of VQGAN-mini what to draw, the drawn picture with the largest predicted response is pulled further, all "
@@ -89,7 +97,8 @@ def _show(found: Driven, known: Known) -> None:
         st.plotly_chart(region_bars(found.by_region, found.asked.region, label, look.theme()), theme=None,
                         config=PLOT_CONFIG, key="driven regions")  # fmt: skip
     with right:
-        _map(found, label)
+        painted = Painted(RESPONSE, label, "driven map")
+        map_of_subject((found.asked.dataset, found.asked.subject), found.columns, found.of_voxels, painted)
     look.caption("Mean predicted response to the images made, in standard deviations over the stimuli shown.")
     with st.expander("All numbers"):
         st.dataframe(pd.DataFrame({"region": list(found.by_region), "SD": list(found.by_region.values())}),
@@ -104,15 +113,3 @@ def _row(images: np.ndarray, predicted: np.ndarray, kinds: np.ndarray) -> None:
             shows = f"A picture in which the judge sees: {kind}"
             st.image(np.ascontiguousarray(image).repeat(2, 0).repeat(2, 1), width="stretch", alt=shows)
             look.small(f"{value:+.1f} SD; the judge says {kind}")
-
-
-def _map(found: Driven, label: FigureLabel) -> None:
-    facts = cached.facts(found.asked.dataset, found.asked.subject)
-    geometry = None if facts is None else known_flatmap(cached.store(), facts.voxels)
-    if facts is None or geometry is None:
-        look.small("The map is drawn once a fit of this subject has prepared it (page Flatmap).")
-        return
-    values = np.full(facts.voxels.n_voxels, np.nan)
-    values[found.columns] = found.of_voxels
-    st.plotly_chart(response_map(geometry, values, facts.voxels.rois, label, look.theme()), theme=None,
-                    config=PLOT_CONFIG, key="driven map")  # fmt: skip

@@ -1,10 +1,12 @@
-"""The frame of pages that ask one question of one subject, beside the fits: sidebar, guards, chips."""
+"""The frame of pages that ask one question of one subject, beside the fits: sidebar, guards, chips, map."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from brivl.app import cached, look, state
@@ -12,9 +14,21 @@ from brivl.app.look import Chip
 from brivl.app.navigation import make_sure_of_menu
 from brivl.app.state import ALL, Choices
 from brivl.app.widgets import ask_whose, sidebar
+from brivl.backend.flatmaps import known_flatmap
 from brivl.backend.known import Known
 from brivl.data.phantom_categories import NAME as CATEGORIES
 from brivl.errors import BrivlError
+from brivl.viz.style import PLOT_CONFIG, FigureLabel
+from brivl.viz.voxel_map import Quantity, voxel_map
+
+
+@dataclass(frozen=True)
+class Painted:
+    """What a map shows, under which label, and its name in the session."""
+
+    quantity: Quantity
+    label: FigureLabel
+    key: str
 
 
 def subject_page(draw: Callable[[Choices, Known], None]) -> None:
@@ -61,6 +75,19 @@ def go_on_with(name: str, button: str, task: Callable[[str], Mapping[str, Any]] 
             cached.studio().submit(task(cached.known(name).subjects[0]))
 
     st.button(button, type="primary", on_click=change)
+
+
+def map_of_subject(whose: tuple[str, str], columns: np.ndarray, values: np.ndarray, painted: Painted) -> None:
+    """Flatmap of values (n,) at the voxels `columns` (n,) of a dataset's subject, once it has been prepared."""
+    facts = cached.facts(*whose)
+    geometry = None if facts is None else known_flatmap(cached.store(), facts.voxels)
+    if facts is None or geometry is None:
+        look.small("The map is drawn once a fit of this subject has prepared it (page Flatmap).")
+        return
+    everywhere = np.full(facts.voxels.n_voxels, np.nan)
+    everywhere[columns] = values
+    figure = voxel_map(geometry, everywhere, facts.voxels.rois, painted.quantity, painted.label, look.theme())
+    st.plotly_chart(figure, theme=None, config=PLOT_CONFIG, key=painted.key)
 
 
 def chips_of_subject(known: Known, subject: str, *more: str) -> list[Chip]:

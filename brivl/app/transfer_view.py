@@ -15,7 +15,14 @@ from brivl.app.demo import answer
 from brivl.app.inputs import Inputs
 from brivl.app.look import Chip
 from brivl.app.state import Choices
-from brivl.app.subject_page import chips_of_subject, go_on_with, is_one_subject_of_stimuli, subject_page
+from brivl.app.subject_page import (
+    Painted,
+    chips_of_subject,
+    go_on_with,
+    is_one_subject_of_stimuli,
+    map_of_subject,
+    subject_page,
+)
 from brivl.backend.known import Known
 from brivl.backend.transfer import Transfer, known_transfer, transfer_key, transfer_request
 from brivl.backend.transfer_asked import MOVIE, N_PAIRS, STORIES, Pair, TransferAsked, open_pair
@@ -35,8 +42,14 @@ from brivl.data.phantom_stories import NAME as BOTH
 from brivl.errors import RequestError
 from brivl.viz.style import PLOT_CONFIG, FigureLabel
 from brivl.viz.transfer import components_figure, directions_figure
+from brivl.viz.voxel_map import Quantity
 
-DEFAULTS = {"pc": "1", "depth": "1"}
+DEFAULTS = {"pc": "1", "depth": "1", "of": "across"}
+OF = {"across": "the other modality's model", "within": "its own model"}
+MAPPED = {
+    "across": {MOVIE: "The film, predicted by the model of stories.", STORIES: "Stories, by the model of the film."},
+    "within": {MOVIE: "The film, predicted by its own model.", STORIES: "Stories, predicted by their own model."},
+}
 DEPTHS = ("0.5", "0.75", "1")
 TWO_WAYS = (MOVIE, STORIES)
 ABOUT = (
@@ -115,6 +128,7 @@ def _show(inputs: Inputs, found: Transfer, known: Known) -> None:
                 st.plotly_chart(figure, theme=None, config=PLOT_CONFIG, key=f"transfer {modality}")
     look.caption(f"{said(found)} Filled: q < .05; ↺ sign turned round.")
     look.caption(better_said(found))
+    _maps(inputs, found, known)
     _components(inputs, found, known)
     with st.expander("All numbers"):
         table = transfer_table(found)
@@ -125,6 +139,20 @@ def _show(inputs: Inputs, found: Transfer, known: Known) -> None:
             st.caption("What was planted")
             st.json(summary(found)["truth"], expanded=False)
     look.small(f"{ABOUT} {EXACT}")
+
+
+def _maps(inputs: Inputs, found: Transfer, known: Known) -> None:
+    """By voxel, both ways: across, or what a model of the same modality reaches."""
+    st.subheader("Voxel by voxel", anchor=False)
+    which = inputs.choice("of", tuple(OF))
+    st.segmented_control("Predicted by", list(OF), format_func=OF.__getitem__, **inputs.bound("of", which))
+    whose = found.asked.dataset, found.asked.subject
+    for column, modality in zip(st.columns(2, gap="large"), TWO_WAYS, strict=True):
+        label = FigureLabel(f"{PREDICTED[modality].capitalize()}, {OF[which]}", simulated=known.simulated)
+        with column:
+            painted = Painted(Quantity("r, test run"), label, f"transfer map {modality}")
+            map_of_subject(whose, found.voxels["columns"], found.voxels[f"{which}.{modality}"], painted)
+            look.small(MAPPED[which][modality])
 
 
 def _components(inputs: Inputs, found: Transfer, known: Known) -> None:

@@ -22,7 +22,6 @@ from brivl.backend.voxel_captions import (
     known_voxel_captions,
     voxel_caption_request,
 )
-from brivl.core.numbers import number
 from brivl.data.contact_sheet import tiles_of
 
 MODEL = "brivl-mini"
@@ -74,8 +73,8 @@ def _show(found: VoxelCaptions, known: Known) -> None:
     if found.info["agreement"] is not None:
         look.caption(
             f"Check on pictures that were held out: the likeness of picture and caption goes along with a voxel's "
-            f"response at r = {number(round(found.info['agreement'], 2))}; with captions of other voxels, r = "
-            f"{number(round(found.info['shuffled'], 2))}."
+            f"response at r = {found.info['agreement']:.2f}; with captions of other voxels, r = "
+            f"{found.info['shuffled']:.2f}."
         )
     if said := said_of_truth(found):
         look.caption(said)
@@ -93,7 +92,8 @@ def _regions(found: VoxelCaptions) -> None:
     table = region_table(found)
     st.dataframe(
         table, hide_index=True, height=min(420, 38 + 35 * len(table)),
-        column_config={"r2": "R²", "n_voxels": "voxels", "words": st.column_config.TextColumn(width="medium"),
+        column_config={"r2": st.column_config.NumberColumn("R²", format="%.3f"), "n_voxels": "voxels",
+                       "words": st.column_config.TextColumn(width="medium"),
                        "sentence": st.column_config.TextColumn("nearest sentence", width="medium"),
                        "written": st.column_config.TextColumn("written for it", width="medium")},
     )  # fmt: skip

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from brivl.backend.datasets import open_dataset
 from brivl.backend.features import Progress, silent
+from brivl.backend.prepared_maps import prepare_map
 from brivl.backend.transfer_asked import MODALITIES, Pair, TransferAsked, open_pair, sets_of_models
 from brivl.backend.transfer_features import pairs_digest
 from brivl.core.encoding.presets import preset_settings
@@ -86,8 +88,11 @@ def transfer_request(store: Store, asked: TransferAsked) -> dict[str, Any]:
 
 
 def transfer_task(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-    """Compute and keep."""
-    transfer(Store(Path(request["store"])), TransferAsked(**request["asked"]), progress)
+    """Compute and keep, and prepare the map that the page shows voxels on."""
+    store, asked = Store(Path(request["store"])), TransferAsked(**request["asked"])
+    transfer(store, asked, progress)
+    progress(1, 1, "Preparing the flatmap")
+    prepare_map(store, open_dataset(asked.dataset, store, progress), asked.subject)
     return {}
 
 

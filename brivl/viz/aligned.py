@@ -1,16 +1,10 @@
-"""Text-aligned encoding: the curve over lambda, models side by side, medians of regions, and a map of r or R2."""
+"""Text-aligned encoding: the curve over lambda, models side by side, and medians of regions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from brivl.core.records import FlatmapGeometry
-from brivl.viz.flatmap import MapView, flatmap_figure
-from brivl.viz.painting import MapScores, paint_value
 from brivl.viz.style import R2, FigureLabel, ThemeName, as_text, dress, theme_of
 
 ROW = 26  # pixels per region
@@ -63,20 +57,3 @@ def regions_figure(table: pd.DataFrame, what: str, label: FigureLabel, theme: Th
     figure.update_yaxes(ticks="", automargin=True)
     figure.update_layout(height=130 + ROW * len(rows), margin={"t": 60, "b": 60})
     return dress(figure, label, theme)
-
-
-def score_map(
-    geometry: FlatmapGeometry, values: np.ndarray, rois: Mapping[str, np.ndarray], what: str, label: FigureLabel,
-    theme: ThemeName = "light",
-) -> go.Figure:  # fmt: skip
-    """Flatmap of r or R2 (n_voxels,), NaN where nothing was fitted; below zero grey, as everywhere."""
-    scores, title = MapScores(values, values, values, ("", ""), rois), AXES[what].removeprefix("median ")
-    finite = values[np.isfinite(values)]
-    limit = max(0.1, float(np.ceil(10 * np.quantile(finite, 0.99)) / 10)) if finite.size else 1.0
-    painting = paint_value(geometry, scores, values, ((0.0, limit), title), theme)
-    figure = flatmap_figure(geometry, painting, scores, label, MapView(theme, width=760, height=430))
-    figure.update_traces(
-        hovertemplate=f"<b>%{{text}}</b>, voxel %{{customdata[0]}}: {title} %{{customdata[1]:.3f}}<extra></extra>",
-        selector={"name": "voxels"},
-    )
-    return figure

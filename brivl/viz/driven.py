@@ -1,15 +1,11 @@
-"""Predicted responses to images that were made: by region as bars, by voxel on the flatmap, in standard deviations."""
+"""Predicted responses of regions to images that were made, in standard deviations."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import plotly.graph_objects as go
 
-from brivl.core.records import FlatmapGeometry
-from brivl.viz.flatmap import MapView, flatmap_figure
-from brivl.viz.painting import MapScores, paint_value
 from brivl.viz.style import FigureLabel, ThemeName, as_text, dress, theme_of
 
 ROW = 24  # pixels per region
@@ -29,23 +25,3 @@ def region_bars(values: Mapping[str, float], chosen: str, label: FigureLabel, th
     figure.update_yaxes(ticks="", automargin=True)
     figure.update_layout(height=110 + ROW * len(names), margin={"t": 40, "b": 60}, bargap=0.35)
     return dress(figure, label, theme)
-
-
-def response_map(
-    geometry: FlatmapGeometry,
-    values: np.ndarray,
-    rois: Mapping[str, np.ndarray],
-    label: FigureLabel,
-    theme: ThemeName = "light",
-) -> go.Figure:
-    """Flatmap of values (n_voxels,), NaN where there is none; below zero grey, as everywhere."""
-    scores = MapScores(values, values, values, ("", ""), rois)
-    finite = np.abs(values[np.isfinite(values)])
-    limit = max(0.5, float(np.ceil(2 * np.quantile(finite, 0.99)) / 2)) if finite.size else 1.0
-    painting = paint_value(geometry, scores, values, ((0.0, limit), UNIT), theme)
-    figure = flatmap_figure(geometry, painting, scores, label, MapView(theme, width=760, height=430))
-    figure.update_traces(
-        hovertemplate="<b>%{text}</b>, voxel %{customdata[0]}: %{customdata[1]:.2f} SD<extra></extra>",
-        selector={"name": "voxels"},
-    )
-    return figure
