@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from brivl.viz.flatmap import MapView, flatmap_figure
 from brivl.viz.painting import MapScores, paint_value
 from brivl.viz.voxel_map import Quantity, voxel_map
 from tests.figure_samples import LABEL, flatmap, map_scores
-from tests.test_viz_flatmap import image_of, shown, trace
+from tests.test_viz_flatmap import image_of, trace
 
 GEOMETRY = flatmap()
 N_VOXELS = GEOMETRY.pixel_to_voxel.shape[1]
@@ -22,7 +23,8 @@ def test_colours_go_up_to_the_next_step(largest: float, step: float, limit: floa
     figure = voxel_map(GEOMETRY, values, SCORES.rois, Quantity("r", step), LABEL)
     scores = MapScores(values, values, values, ("", ""), SCORES.rois)
     painting = paint_value(GEOMETRY, scores, values, ((0.0, limit), "r"), "light")
-    np.testing.assert_allclose(image_of(figure, "data"), shown(painting.rgba), atol=0.5 / 255 + 1e-6)
+    wanted = flatmap_figure(GEOMETRY, painting, scores, LABEL, MapView(width=760, height=430))
+    np.testing.assert_array_equal(image_of(figure, "data"), image_of(wanted, "data"))
 
 
 def test_the_read_out_is_the_voxels_own_value() -> None:
