@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,18 @@ WIDTH, NOISE = 32, 0.2
 
 
 def use_content(patch: pytest.MonkeyPatch, film: MovieConfig) -> None:
-    """Let transfer ask for content; stimuli of as many pictures as the film has TRs are the film."""
+    """Let transfer ask for content; stimuli of as many pictures as the film has TRs are the film, as are its files.
+
+    Files are called frame-0.png and so on, after the film's TRs.
+    """
     seen = [content_of_scene(scene) for scene in movie_scenes(film)]
 
     def features(_store: Any, stimulus: Stimulus, model: str, layer: int, **_more: Any) -> np.ndarray:
         n = len(stimulus.items)
         if stimulus.kind == "text":
             content = [content_of_text(str(text)) for text in stimulus.items]
+        elif isinstance(stimulus.items[0], str):
+            content = [seen[int(Path(path).stem.removeprefix("frame-"))] for path in stimulus.items]
         else:
             content = seen if n == len(seen) else [content_of_scene(gallery_scene(i)) for i in range(n)]
         turn = np.random.default_rng([len(model), layer, stimulus.kind == "text"])

@@ -7,7 +7,7 @@ import pytest
 import scipy.linalg
 from sklearn.linear_model import RidgeCV
 
-from brivl.core.encoding.presets import STRICT
+from brivl.core.encoding.presets import PAPER, STRICT
 from brivl.core.inference.blocks import Draws, blocks_in_runs
 from brivl.core.records import Design, Responses, Voxels
 from brivl.core.transfer import correlation, fit_map, inverse_regions, score_regions, signs_of
@@ -161,9 +161,15 @@ def test_subspace_correlation_is_the_cosine_of_scipy(rng: np.random.Generator) -
     assert high.tolist() == [2, 0] and low.tolist() == [1, 3]
 
 
-def test_a_session_needs_time_and_a_test_run(rng: np.random.Generator) -> None:
+def test_a_session_needs_time_and_without_a_test_run_holds_a_run_out(rng: np.random.Generator) -> None:
     voxels = Voxels("test", np.zeros((2, 3), int), (1, 1, 1), None)
-    responses = Responses(np.float32(rng.standard_normal((60, 2))), None, voxels)
-    for design in (Design(None, 60, 0, np.zeros(1, int)), Design(TR, 60, 0, np.arange(0, 60, 20))):
-        with pytest.raises(RequestError, match="test run"):
-            session(responses, np.arange(2), design, STRICT)
+    Y = np.float32(rng.standard_normal((60, 2)))
+    responses = Responses(Y, None, voxels)
+    with pytest.raises(RequestError, match="TR"):
+        session(responses, np.arange(2), Design(None, 60, 0, np.zeros(1, int)), STRICT)
+    for preset in (STRICT, PAPER):  # rows of time series are not shuffled
+        one = session(responses, np.arange(2), Design(TR, 60, 0, np.arange(0, 60, 20)), preset)
+        rows = one.rows.test
+        assert len(rows) == 20 and (np.diff(rows) == 1).all() and rows[0] % 20 == 0
+        assert not set(rows) & set(one.rows.train) and len(one.Y_test) == 20 and len(one.Y_train) == 40
+        assert one.test_blocks(10.0).n_blocks == 4 and one.training_blocks(10.0).n_blocks == 8

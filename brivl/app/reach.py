@@ -8,8 +8,8 @@ from pathlib import Path
 from brivl.config import data_dirs
 from brivl.errors import RequestError
 
-PHANTOM = re.compile(r"phantom-[a-z]+(:[\w/]+)?(@[a-z]+)?")
-ENDING = re.compile(r"(:[\w-]+)?(@[a-z]+)?$")  # "/data/pereira2018:3@shuffled": which experiment, which control
+PHANTOM = re.compile(r"phantom-[a-z]+(:[\w/,]+)?(@[a-z]+)?")
+ENDING = re.compile(r"(:[\w-]+)?(@[a-z]+)?$")  # "/data/pereira2018:3@shuffled": which experiment or task, which control
 DRAWN = ("scenes", "clips")  # galleries that are no folders
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from brivl.app import cached, look
 from brivl.app.demo import answer
 from brivl.app.inputs import Inputs
 from brivl.app.look import Chip
+from brivl.app.reach import check_dataset
 from brivl.app.state import Choices
 from brivl.app.subject_page import (
     Painted,
@@ -44,7 +46,7 @@ from brivl.viz.style import PLOT_CONFIG, FigureLabel
 from brivl.viz.transfer import components_figure, directions_figure
 from brivl.viz.voxel_map import Quantity
 
-DEFAULTS = {"pc": "1", "depth": "1", "of": "across"}
+DEFAULTS = {"pc": "1", "depth": "1", "of": "across", "other": ""}
 OF = {"across": "the other modality's model", "within": "its own model"}
 MAPPED = {
     "across": {MOVIE: "The film, predicted by the model of stories.", STORIES: "Stories, by the model of the film."},
@@ -77,8 +79,9 @@ def _page(choices: Choices, known: Known) -> None:
     with st.sidebar:
         depth = inputs.choice("depth", DEPTHS)
         st.select_slider("Depth of layers", DEPTHS, **inputs.bound("depth", depth))
+        other = _other(inputs, known)
     asked = TransferAsked(
-        choices.data, choices.chosen_subjects[0], depth=float(depth), n_pairs=N_PAIRS, preset=choices.preset
+        choices.data, choices.chosen_subjects[0], other, depth=float(depth), n_pairs=N_PAIRS, preset=choices.preset
     )
     try:
         pair = open_pair(store, asked)
@@ -99,6 +102,23 @@ def _page(choices: Choices, known: Known) -> None:
         answer(transfer_request(store, asked), lambda: _known(asked, pair), button="Carry across")
         return
     _show(inputs, found, known)
+
+
+def _other(inputs: Inputs, known: Known) -> str:
+    """The dataset of the other modality, where this one does not know its own."""
+    if getattr(known.dataset, "twin", ""):
+        return ""
+    names = [card.name for card in cached.cards() if card.name != known.name and not card.problem]
+    chosen = inputs["other"]
+    if chosen:
+        check_dataset(chosen)
+    options = ["", *names] if chosen in ("", *names) else ["", chosen, *names]
+    st.selectbox(
+        "Other modality", options, format_func=lambda name: Path(name).name or "none", accept_new_options=True,
+        help="The same subjects and voxels: responses to stories where these are to a film, or the reverse.",
+        **inputs.bound("other", chosen),
+    )  # fmt: skip
+    return chosen
 
 
 def _known(asked: TransferAsked, pair: Pair) -> Transfer | None:

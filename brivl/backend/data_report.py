@@ -10,7 +10,7 @@ from brivl.backend.data_download import can_download, commands_to_copy
 from brivl.backend.datasets import DatasetCard, list_datasets
 from brivl.config import PROJECT, data_dirs
 from brivl.data.file_state import FileState, file_state
-from brivl.data.pereira_files import split_name
+from brivl.data.folders import split_name
 from brivl.data.published import PUBLISHED, Published, expected_files, recognised
 from brivl.store.artifacts import Store
 

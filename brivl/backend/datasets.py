@@ -13,9 +13,8 @@ from brivl.config import data_dirs
 from brivl.data import phantom_categories, phantom_movie, phantom_sentences, phantom_stories
 from brivl.data.algonauts_files import is_algonauts
 from brivl.data.dataset import Dataset
-from brivl.data.folders import open_folder
-from brivl.data.pereira2018 import open_pereira
-from brivl.data.pereira_files import dataset_names, is_pereira, split_name
+from brivl.data.folders import names_in, open_folder, split_name
+from brivl.data.pereira_files import is_pereira
 from brivl.data.shuffled import shift_events, shuffle_events
 from brivl.errors import BrivlError, DataError, RequestError
 from brivl.store.artifacts import Store
@@ -54,7 +53,7 @@ def open_dataset(name: str, store: Store, progress: Progress = silent) -> Datase
     if folder.is_dir():  # before nulls, since folders may have an @ in their names
         return _open_folder(folder, store)
     if (named := split_name(name)) is not None:
-        return open_pereira(*named)
+        return open_folder(*named)
     base, _, null = name.rpartition("@")
     if base and null in NULLS:
         return NULLS[null](open_dataset(base, store, progress), seed=0)
@@ -82,7 +81,7 @@ def list_datasets(store: Store) -> list[DatasetCard]:
     """The phantoms, and the datasets in the folders of BRIVL_DATA; one that cannot be opened comes with the reason."""
     names = [phantom_movie.NAME, phantom_sentences.NAME, phantom_categories.NAME, phantom_stories.NAME]
     for folder in data_dirs():
-        names += [name for path in _candidates(folder) for name in dataset_names(path)]
+        names += [name for path in _candidates(folder) for name in names_in(path)]
     return [_card(name, store) for name in names]
 
 

@@ -176,6 +176,7 @@ def _info(
         "streams": {n: [list(s.vision), list(s.language)] for n, s in sets_of_models(asked).items()},
         "simulated": pair.stories.simulated or pair.movie.simulated, "names": [pair.stories.name, pair.movie.name],
         "n_blocks": {name: one.n_blocks for name, one in blocks.items()}, "blocks": blocks[STORIES].said,
+        "tested": {name: one.design.n_test > 0 for name, one in ready.sessions.items()},
         "tr": ready.sessions[STORIES].design.tr, "visual": list(_visual(ready.masks)),
     }  # fmt: skip
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from brivl.core.encoding.delays import delays_at
+from brivl.core.encoding.delays import delays_at, onsets_of, run_labels
 from brivl.core.encoding.divisions import Rows, divisions
 from brivl.core.encoding.held_out import held_out, ready_features, ridge_for
 from brivl.core.encoding.presets import Preset
@@ -40,21 +40,29 @@ class Session:
 
     def training_blocks(self, seconds: float) -> Blocks:
         """Blocks of the training rows, within runs."""
-        return blocks_in_runs(self.design.run_onsets, self.design.n_train, self.design.tr or 1.0, seconds)
+        return self._blocks_of(self.rows.train, seconds)
 
     def test_blocks(self, seconds: float) -> Blocks:
         """Blocks of the test rows, within runs."""
+        if not self.design.n_test:
+            return self._blocks_of(self.rows.test, seconds)
         return blocks_in_runs(self.design.test_onsets, self.design.n_test, self.design.tr or 1.0, seconds)
+
+    def _blocks_of(self, rows: np.ndarray, seconds: float) -> Blocks:
+        onsets = onsets_of(run_labels(self.design.run_onsets, self.design.n_train)[rows])
+        return blocks_in_runs(onsets, len(rows), self.design.tr or 1.0, seconds)
 
 
 def session(responses: Responses, columns: np.ndarray, design: Design, preset: Preset) -> Session:
-    """The voxels `columns` of a modality. Raises RequestError without a TR, or without the test run that is scored."""
-    if design.tr is None or not design.n_test or responses.Y_test is None:
-        raise RequestError(
-            "Wanted a time series with a test run in both modalities, since transfer is scored on these."
-        )
-    rows = divisions(design, preset)[0]
-    repeats = np.asarray(responses.Y_test[:, :, columns])
+    """The voxels `columns` of a modality, scored on its test run or, where it has none, on runs that are held out.
+
+    These are the first of the outer folds; rows are never shuffled, whatever the preset does with them, since blocks
+    of neighbours change places. Raises RequestError without a TR.
+    """
+    if design.tr is None:
+        raise RequestError("Wanted time series of both modalities, and one has no time between samples (TR).")
+    rows = divisions(design, replace(preset, outer="grouped"))[0]
+    repeats = np.asarray(responses.Y_test[:, :, columns]) if design.n_test and responses.Y_test is not None else None
     part = held_out(np.asarray(responses.Y_train[:, columns]), repeats, rows, design, preset)
     clean = [np.nan_to_num(Y).astype(np.float32) for Y in (part.Y_train, part.Y_test)]
     return Session(design, preset, rows, *clean)

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse
 
 from brivl.core.records import Design, Responses, Stimulus, Truth, Voxels
-from brivl.data.bids_layout import Run, find_runs
+from brivl.data.bids_layout import Run, find_runs, tasks_with_events
 from brivl.data.bold import (
     Grid,
     Mask,
@@ -51,6 +51,7 @@ class BidsDataset:
     simulated: bool
     runs: dict[str, tuple[Run, ...]]
     models: tuple[str, ...] = ()
+    twin: str = ""  # what the folder's other task is called, where it has two
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -138,6 +139,7 @@ def open_bids(folder: Path | str, task: str | None = None) -> BidsDataset:
     folder = Path(os.path.abspath(folder))
     runs = find_runs(folder)
     task = _choose_task(folder, runs, task)
+    others = [other for other in tasks_with_events(runs) if other != task]
     kept = {subject: tuple(run for run in each if run.task == task) for subject, each in runs.items()}
     path = folder / DESCRIPTION
     about = read_json_object(path) if path.is_file() else {}
@@ -150,13 +152,14 @@ def open_bids(folder: Path | str, task: str | None = None) -> BidsDataset:
         citation=_citation(about),
         simulated=about.get("Simulated") is True,
         runs={subject: each for subject, each in kept.items() if each},
+        twin=f"{folder}:{others[0]}" if len(others) == 1 else "",
     )
 
 
 def _choose_task(folder: Path, runs: dict[str, tuple[Run, ...]], task: str | None) -> str:
     every = [run for each in runs.values() for run in each]
     tasks = sorted({run.task for run in every})
-    with_events = sorted({run.task for run in every if run.events is not None})
+    with_events = tasks_with_events(runs)
     if not tasks:
         raise DataError(f"{str(folder)!r} should hold runs as sub-*/func/*_bold.nii.gz (BIDS), but none was found.")
     if task is None and len(with_events) == 1:
@@ -168,7 +171,9 @@ def _choose_task(folder: Path, runs: dict[str, tuple[Run, ...]], task: str | Non
         )
     if task not in tasks:
         wanted = "one task should be chosen" if task is None else f"there is no task {task!r}"
-        raise DataError(f"In {str(folder)!r} {wanted}; choose one of {(with_events or tasks)!r}.")
+        raise DataError(
+            f"In {str(folder)!r} {wanted}; choose one of {(with_events or tasks)!r}, as in {str(folder)!r}:TASK."
+        )
     return task
 
 

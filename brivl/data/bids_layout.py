@@ -106,3 +106,13 @@ def _nearest(paths: list[Path]) -> Path | None:
         names = ", ".join(p.name for p in rivals)
         raise DataError(f"One file should belong to a run, but in {str(rivals[0].parent)!r} all of these do: {names}.")
     return paths[-1]
+
+
+def is_bids(folder: Path) -> bool:
+    """Whether a folder holds subjects as BIDS does. OSError where it cannot be looked into."""
+    return any(path.is_dir() for path in folder.glob("sub-*"))
+
+
+def tasks_with_events(runs: Mapping[str, tuple[Run, ...]]) -> list[str]:
+    """Names of the tasks of which something is said to have been shown."""
+    return sorted({run.task for each in runs.values() for run in each if run.events is not None})

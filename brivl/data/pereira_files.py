@@ -65,25 +65,6 @@ def is_pereira(folder: Path) -> bool:
     return any(SUBJECT.fullmatch(path.name) for path in folder.iterdir()) and bool(experiments_in(folder))
 
 
-def dataset_names(folder: Path) -> list[str]:
-    """What --dataset takes for a folder: one name for each experiment in it, or the folder itself if it is another."""
-    try:
-        return [f"{folder}:{name}" for name in experiments_in(folder)] or [str(folder)]
-    except OSError:
-        return [str(folder)]
-
-
-def split_name(name: str) -> tuple[Path, str] | None:
-    """Folder and experiment of a name such as "pereira2018:3"; None where it names no folder of this dataset."""
-    base, colon, experiment = name.rpartition(":")
-    folder = Path(base).expanduser()
-    try:
-        named = bool(colon) and "@" not in experiment and folder.is_dir() and is_pereira(folder)
-    except OSError:
-        named = False
-    return (folder, experiment) if named else None
-
-
 def _file(folder: Path, stem: str) -> Path | None:
     """The file of a subject: A before B, and one that is here before a link that leads nowhere."""
     paths = [place / f"{prefix}_{stem}.mat" for prefix in PREFIXES for place in (folder, folder / folder.name)]
