@@ -22,6 +22,7 @@ NAME, SUBJECT = "phantom-stories:120/40", "S01"
 REGIONS, N_COMPONENTS, N_FRAMES = ["all voxels", "V1", "EBA"], 2, 4
 SCORES = [[s, m, what] for s in ("multimodal", "unimodal") for m in MODALITIES
           for what in ("within", "raw", "across", "p", "q")]  # fmt: skip
+BY_VOXEL = [f"{what}.{m}" for m in MODALITIES for what in ("within", "across")]
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -35,9 +36,11 @@ def carried(rng: np.random.Generator) -> tuple[dict[str, np.ndarray], dict[str, 
     arrays |= {"voxels.columns": np.arange(4), "agreement": np.array([0.8, 0.1]), "explained": np.array([0.5, 0.2]),
                "component_r": np.full((2, 2), 0.1), "component_p": np.array([[0.01, 0.4], [0.02, 0.5]]),
                "sheet": np.frombuffer(contact_sheet(shown, np.arange(len(tiles))), np.uint8)}  # fmt: skip
+    arrays |= {f"voxels.{name}": rng.uniform(0, 0.4, 4) for name in BY_VOXEL}
     info = {
-        "regions": REGIONS, "n_voxels": [8, 4, 4], "scores": SCORES, "voxels": ["columns"], "whole": REGIONS[0],
-        "turned": {"multimodal": ["EBA"], "unimodal": []}, "maps": {"multimodal": [0.3, 0.3], "unimodal": [0.2, 0.2]},
+        "regions": REGIONS, "n_voxels": [8, 4, 4], "scores": SCORES, "voxels": ["columns", *BY_VOXEL],
+        "whole": REGIONS[0], "turned": {"multimodal": ["EBA"], "unimodal": []},
+        "maps": {"multimodal": [0.3, 0.3], "unimodal": [0.2, 0.2]},
         "words": [[["dog"], ["bus"]], [["sea"], ["room"]]], "frames": N_FRAMES, "n_multimodal": 90, "simulated": True,
         "n_blocks": {"stories": 4, "movie": 4}, "blocks": "blocks of 20 s", "names": [NAME, f"{NAME},movie"],
     }  # fmt: skip
@@ -71,6 +74,8 @@ def test_the_page_by_its_link(address: str, browser: Any) -> None:  # noqa: F811
     page.keyboard.press("ArrowRight")
     page.get_by_text("High end: sea").wait_for()
     page.wait_for_url(re.compile("pc=2"))
+    page.get_by_role("radio", name="its own model").click()
+    page.wait_for_url(re.compile("of=within"))
 
     assert page.get_by_text(re.compile("Traceback|Unexpected error")).count() == 0
     assert not errors, errors
