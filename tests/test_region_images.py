@@ -13,16 +13,14 @@ from streamlit.testing.v1 import AppTest
 from brivl.backend import region_images, voxel_corpus
 from brivl.backend.region_images import DriveAsked, RegionModel, drive_key, drive_region, known_driven, shares
 from brivl.cli.main import main
-from brivl.core.records import FlatmapGeometry
 from brivl.errors import RequestError
 from brivl.models import drawn_starts
 from brivl.scenes.scene import Scene, Thing, render
 from brivl.store.artifacts import Store
-from brivl.viz.driven import region_bars, response_map
+from brivl.viz.driven import region_bars
 from brivl.viz.style import FigureLabel
 from tests import subject_pages
 from tests.app_driver import button, charts, headline, html
-from tests.figure_samples import flatmap
 from tests.subject_pages import CATEGORIES, CATEGORY_SUBJECT, open_subject, shrink_categories
 
 NAME, SUBJECT = CATEGORIES, CATEGORY_SUBJECT
@@ -119,10 +117,6 @@ def test_figures_show_the_numbers():
     label = FigureLabel("x", simulated=True)
     bars = region_bars({"a": 1.0, "b": -0.5, "c": 2.0}, "c", label)
     assert list(bars.data[0].y) == ["b", "a", "c"] and list(bars.data[0].marker.opacity) == [0.4, 0.4, 1.0]
-    geometry: FlatmapGeometry = flatmap()
-    n_voxels = geometry.pixel_to_voxel.shape[1]
-    drawn = response_map(geometry, np.linspace(-1, 3, n_voxels), {}, label)
-    assert any("SD" in (trace.hovertemplate or "") for trace in drawn.data)
 
 
 def test_the_page_shows_what_was_made_and_the_control(store: Store, studio: None):
