@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from brivl.app import cached, look, state
 from brivl.app.state import ALL, DEFAULT_POOLING, Choices
@@ -18,6 +19,7 @@ from brivl.core.encoding.presets import PRESETS
 from brivl.errors import BrivlError
 
 POOLING_NAMES = {DEFAULT_POOLING: "model's own", "cls": "[CLS] token", "mean": "mean over tokens"}
+DRAWN_ON = "widgets drawn on"  # in the session: key -> the page that it was last drawn on
 PILLS_UP_TO = 9  # subjects; more go into a list
 
 
@@ -87,10 +89,16 @@ def _on_change(field: str) -> Callable[[], None]:
 
 
 def bound(field: str, value: object) -> dict:
-    """Key and callback of a widget, set to what the question says, so that links and pages agree with it."""
-    key = f"choose {field}"
-    if st.session_state.get(key) != value:
+    """Key and callback of a widget, set to what the question says, so that links and pages agree with it.
+
+    On another page the widget is another one, which starts from its default, though its key still has the value.
+    """
+    key, run = f"choose {field}", get_script_run_ctx()
+    page = run and run.page_script_hash
+    drawn = st.session_state.setdefault(DRAWN_ON, {})
+    if st.session_state.get(key) != value or drawn.get(key) != page:
         st.session_state[key] = value
+    drawn[key] = page
     return {"key": key, "on_change": _on_change(field)}
 
 
