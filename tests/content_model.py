@@ -8,13 +8,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from brivl.backend import transfer_components, transfer_features
+from brivl.backend import phantom_stories, transfer_components, transfer_features
 from brivl.core.records import Stimulus
 from brivl.data.movie_stimulus import MovieConfig, movie_scenes
 from brivl.scenes.content import CONTENT, content_of_scene, content_of_text
 from brivl.scenes.gallery import gallery_scene
+from tests.subject_pages import shrink_categories
 
 WIDTH, NOISE = 32, 0.2
+
+
+def use_tiny_stories(patch: pytest.MonkeyPatch, film: MovieConfig) -> None:
+    """phantom-stories of few voxels, a frame a TR, and content in place of a model."""
+    shrink_categories(patch, 25)
+    patch.setattr(phantom_stories, "FRAMES_PER_TR", 1)
+    patch.setattr(transfer_components, "FEWEST", 20)
+    use_content(patch, film)
 
 
 def use_content(patch: pytest.MonkeyPatch, film: MovieConfig) -> None:

@@ -42,6 +42,7 @@ def carried(rng: np.random.Generator) -> tuple[dict[str, np.ndarray], dict[str, 
         "whole": REGIONS[0], "turned": {"multimodal": ["EBA"], "unimodal": []},
         "maps": {"multimodal": [0.3, 0.3], "unimodal": [0.2, 0.2]},
         "words": [[["dog"], ["bus"]], [["sea"], ["room"]]], "frames": N_FRAMES, "n_multimodal": 90, "simulated": True,
+        "tested": {"stories": True, "movie": True},
         "n_blocks": {"stories": 4, "movie": 4}, "blocks": "blocks of 20 s", "names": [NAME, f"{NAME},movie"],
     }  # fmt: skip
     return arrays, info

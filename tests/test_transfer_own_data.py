@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from brivl.backend import phantom_stories as dataset_module
-from brivl.backend import transfer_components
 from brivl.backend.datasets import list_datasets, open_dataset
 from brivl.backend.features import silent
 from brivl.backend.transfer import Transfer, transfer
@@ -26,8 +24,8 @@ from brivl.errors import DataError, RequestError
 from brivl.store.artifacts import Store
 from tests.app_driver import headline, html
 from tests.bids_fixture import write_events, write_nifti
-from tests.content_model import use_content
-from tests.subject_pages import open_subject, shrink_categories
+from tests.content_model import use_tiny_stories
+from tests.subject_pages import open_subject
 
 PHANTOM, TR, N_PAIRS = "phantom-stories:480/60", 2.0, 120
 
@@ -35,10 +33,7 @@ PHANTOM, TR, N_PAIRS = "phantom-stories:480/60", 2.0, 120
 @pytest.fixture(scope="module", autouse=True)
 def tiny() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        shrink_categories(patch, 25)
-        patch.setattr(dataset_module, "FRAMES_PER_TR", 1)
-        use_content(patch, MovieConfig(n_train=480, n_test=60))
-        patch.setattr(transfer_components, "FEWEST", 20)
+        use_tiny_stories(patch, MovieConfig(n_train=480, n_test=60))
         yield
 
 

@@ -12,9 +12,7 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from brivl.app import transfer_view
-from brivl.backend import phantom_stories as dataset_module
-from brivl.backend import transfer_components
+from brivl.app import cached, transfer_view
 from brivl.backend.datasets import open_dataset
 from brivl.backend.subjects import keep_facts
 from brivl.backend.transfer import known_transfer, transfer, transfer_key
@@ -26,9 +24,9 @@ from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 from tests import subject_pages
 from tests.app_driver import button, charts, headline, html
-from tests.content_model import use_content
+from tests.content_model import use_tiny_stories
 from tests.figure_samples import flatmap
-from tests.subject_pages import open_subject, shrink_categories
+from tests.subject_pages import open_subject
 
 NAME, NULL, N_PAIRS = "phantom-stories:240/60", "phantom-stories:240/60,null", 120
 ASKED = TransferAsked(NAME, "S01", n_pairs=N_PAIRS)
@@ -38,11 +36,8 @@ store, studio = subject_pages.store, subject_pages.studio
 @pytest.fixture(scope="module", autouse=True)
 def tiny() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        shrink_categories(patch, 25)
-        patch.setattr(dataset_module, "FRAMES_PER_TR", 1)
-        use_content(patch, MovieConfig(n_train=240, n_test=60))
+        use_tiny_stories(patch, MovieConfig(n_train=240, n_test=60))
         patch.setattr(transfer_view, "N_PAIRS", N_PAIRS)
-        patch.setattr(transfer_components, "FEWEST", 20)
         yield
 
 
@@ -143,7 +138,7 @@ def test_voxels_are_mapped_once_the_map_is_prepared(
     geometry = flatmap()
     n_voxels = open_dataset(NAME, store).responses("S01").voxels.n_voxels
     geometry = replace(geometry, pixel_to_voxel=geometry.pixel_to_voxel[:, :n_voxels])
-    monkeypatch.setattr("brivl.app.subject_page.known_flatmap", lambda _store, _voxels: geometry)
+    monkeypatch.setattr(cached, "flatmap", lambda _voxels: geometry)
     st.cache_data.clear()
     at = open_subject("transfer", NAME, "S01")
     found = known_transfer(store, ASKED)

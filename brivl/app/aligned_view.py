@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
-
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from brivl.app import cached, look
@@ -46,9 +41,10 @@ from brivl.viz.voxel_map import Quantity
 DEFAULTS = {"bone": "vit-mini", "words": "minilm-l6", "told": "captioner", "sweep": "short", "score": "r2"}
 SWEEPS = {"short": ((0.0, 0.001, 0.01, 0.1, 1.0), 2), "full": (WEIGHTS, 3)}  # lambdas, seeds
 SCORES = {"r2": "R²", "r": "r"}
+MEDIANS = {"median_r": "median r", "median_r2": "median R²"}
 OWN = "A shipped model, or any encoder of timm or transformers by its name or folder."
 TOLD = "captioner: the shipped one. Or a .jsonl or .tsv file, or an image-text-to-text model by its name or folder."
-SWEPT = "short: 5 values of λ, each with 2 seeds. full: 7 values with 3 seeds, about a minute longer."
+SWEPT = "short: 5 values of λ, each with 2 seeds. full: 7 values with 3 seeds, which takes longer."
 ABOUT = (
     "Features of a backbone are mapped to an image embedding, and that to principal components of the responses. While "
     "it is trained, the embedding is also drawn towards a description of each picture, with a weight λ. First the "
@@ -73,11 +69,7 @@ def _page(choices: Choices, known: Known) -> None:
     if known.stimulus_kind != "image" or known.dataset.design(question.subject).tr is not None:
         look.headline("One response for each picture is needed")
         st.info(f"{known.short_name} has none. Choose phantom-categories, or data as of Algonauts 2023.")
-
-        def task(subject: str) -> Mapping[str, Any]:
-            return aligned_request(cached.store(), replace(question, dataset=CATEGORIES, subject=subject))
-
-        go_on_with(CATEGORIES, "Train on phantom-categories (simulated)", task)
+        go_on_with(CATEGORIES, "Train on phantom-categories (simulated)", question, aligned_request)
         return
     found = cached.of_subject(aligned_key, known_aligned, question)
     if found is not None:
@@ -125,8 +117,9 @@ def _show(found: Aligned, known: Known) -> None:
         look.caption(curve_sentence(found))
     with right:
         st.subheader("Side by side", anchor=False)
-        table = _shown(models_table(found))
-        st.dataframe(table, hide_index=True, height=38 + 35 * len(table))
+        table = models_table(found)[["model", "median_r", "median_r2"]]
+        numbers = {name: st.column_config.NumberColumn(title, format="%.3f") for name, title in MEDIANS.items()}
+        st.dataframe(table, hide_index=True, height=38 + 35 * len(table), column_config=numbers)
         look.small("Medians over voxels, of pictures that nothing was fitted to; first seed.")
     look.small(said(found))
     _places(found, label)
@@ -156,16 +149,6 @@ def _map(found: Aligned, what: str, label: FigureLabel) -> None:
 
 def _plot(figure: object, key: str) -> None:
     st.plotly_chart(figure, theme=None, config=PLOT_CONFIG, key=key)
-
-
-def _shown(table: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame({
-        "model": table["model"], "median r": table["median_r"].map(_fixed), "median R²": table["median_r2"].map(_fixed),
-    })  # fmt: skip
-
-
-def _fixed(value: float) -> str:
-    return f"{value:.3f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _numbers(found: Aligned, known: Known) -> None:

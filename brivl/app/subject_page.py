@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,14 @@ from brivl.app.look import Chip
 from brivl.app.navigation import make_sure_of_menu
 from brivl.app.state import ALL, Choices
 from brivl.app.widgets import ask_whose, sidebar
-from brivl.backend.flatmaps import known_flatmap
 from brivl.backend.known import Known
 from brivl.data.phantom_categories import NAME as CATEGORIES
 from brivl.errors import BrivlError
+from brivl.store.artifacts import Store
 from brivl.viz.style import PLOT_CONFIG, FigureLabel
 from brivl.viz.voxel_map import Quantity, voxel_map
+
+Request = Callable[[Store, Any], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,17 @@ def has_pictures(known: Known, headline: str) -> bool:
     return False
 
 
-def go_on_with(name: str, button: str, task: Callable[[str], Mapping[str, Any]] | None = None) -> None:
-    """A button that changes to a dataset that the page can use, and starts `task` of its first subject there."""
+def go_on_with(name: str, button: str, asked: Any = None, request: Request | None = None) -> None:
+    """A button that changes to a dataset that the page can use, and asks the same of its first subject there.
+
+    asked: a dataclass with dataset and subject; request: makes a task of it, as the backends' `..._request`.
+    """
 
     def change() -> None:
         state.change(data=name)
-        if task is not None:
-            cached.studio().submit(task(cached.known(name).subjects[0]))
+        if request is not None:
+            there = replace(asked, dataset=name, subject=cached.known(name).subjects[0])
+            cached.studio().submit(request(cached.store(), there))
 
     st.button(button, type="primary", on_click=change)
 
@@ -80,7 +86,7 @@ def go_on_with(name: str, button: str, task: Callable[[str], Mapping[str, Any]] 
 def map_of_subject(whose: tuple[str, str], columns: np.ndarray, values: np.ndarray, painted: Painted) -> None:
     """Flatmap of values (n,) at the voxels `columns` (n,) of a dataset's subject, once it has been prepared."""
     facts = cached.facts(*whose)
-    geometry = None if facts is None else known_flatmap(cached.store(), facts.voxels)
+    geometry = None if facts is None else cached.flatmap(facts.voxels)
     if facts is None or geometry is None:
         look.small("The map is drawn once a fit of this subject has prepared it (page Flatmap).")
         return

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -88,11 +86,7 @@ def _page(choices: Choices, known: Known) -> None:
     except RequestError as error:
         look.headline("Transfer needs stories and a film")
         st.info(str(error))
-
-        def task(subject: str) -> Mapping[str, Any]:
-            return transfer_request(store, replace(asked, dataset=BOTH, subject=subject))
-
-        go_on_with(BOTH, "Carry across on phantom-stories (simulated)", task)
+        go_on_with(BOTH, "Carry across on phantom-stories (simulated)", replace(asked, other=""), transfer_request)
         return
     found = _known(asked, pair)
     if found is None:
@@ -170,7 +164,7 @@ def _maps(inputs: Inputs, found: Transfer, known: Known) -> None:
     for column, modality in zip(st.columns(2, gap="large"), TWO_WAYS, strict=True):
         label = FigureLabel(f"{PREDICTED[modality].capitalize()}, {OF[which]}", simulated=known.simulated)
         with column:
-            painted = Painted(Quantity("r, test run"), label, f"transfer map {modality}")
+            painted = Painted(Quantity("r, held out"), label, f"transfer map {modality}")
             map_of_subject(whose, found.voxels["columns"], found.voxels[f"{which}.{modality}"], painted)
             look.small(MAPPED[which][modality])
 

@@ -53,7 +53,7 @@ def open_dataset(name: str, store: Store, progress: Progress = silent) -> Datase
     if folder.is_dir():  # before nulls, since folders may have an @ in their names
         return _open_folder(folder, store)
     if (named := split_name(name)) is not None:
-        return open_folder(*named)
+        return _open_folder(named[0], store, named[1])
     base, _, null = name.rpartition("@")
     if base and null in NULLS:
         return NULLS[null](open_dataset(base, store, progress), seed=0)
@@ -95,7 +95,7 @@ def _candidates(folder: Path) -> list[Path]:
         return [folder]  # _card says what is wrong with it
 
 
-def _open_folder(folder: Path, store: Store) -> Dataset:
+def _open_folder(folder: Path, store: Store, part: str | None = None) -> Dataset:
     try:
         if (folder / "responses").is_dir():
             from brivl.data.shortclips_files import is_shortclips  # here: others need no HDF5
@@ -104,7 +104,7 @@ def _open_folder(folder: Path, store: Store) -> Dataset:
                 from brivl.data.shortclips import open_shortclips
 
                 return open_shortclips(folder, store)
-        return open_folder(folder)
+        return open_folder(folder, part)
     except OSError as error:
         raise DataError(
             f"Wanted to read the folder {str(folder)!r} and could not ({error.strerror}); check its path and rights."

@@ -20,7 +20,7 @@ from brivl.models.catalog import model_digest
 from brivl.store.artifacts import Artifact, Store
 from brivl.store.keys import ArtifactKey
 
-KIND, VERSION = "transfer", 1
+KIND, VERSION = "transfer", 2
 
 
 @dataclass(frozen=True)

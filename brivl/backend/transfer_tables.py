@@ -76,7 +76,7 @@ def said(found: Transfer) -> str:
         "training runs. " if turned else "No region of visual cortex had its sign turned round. "
     )  # fmt: skip
     blocks = " and ".join(f"{info['n_blocks'][m]} of {'stories' if m == STORIES else 'the film'}" for m in MODALITIES)
-    where = "the test run" if all(info.get("tested", {STORIES: True}).values()) else "held-out runs"
+    where = "the test run" if all(info["tested"].values()) else "held-out runs"
     return (
         f"{signs}r is of {where} of the modality predicted, mean over voxels. p: {info['blocks']} of responses "
         f"change places ({blocks}); q over the regions of a direction."

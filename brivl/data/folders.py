@@ -27,7 +27,7 @@ def open_folder(folder: Path | str, task: str | None = None) -> Dataset:
     if is_bids(folder):
         return open_bids(folder, task)
     if is_pereira(folder):
-        return open_pereira(folder, *([task] if task else []))
+        return open_pereira(folder, task)
     if is_algonauts(folder):
         return open_algonauts(folder)
     if (folder / "responses").is_dir() or (folder / "features").is_dir() or (folder / "features.npz").is_file():

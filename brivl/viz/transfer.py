@@ -10,7 +10,7 @@ from brivl.core.numbers import probability
 from brivl.viz.style import FigureLabel, ThemeName, as_text, dress, theme_of
 
 ROW = 30  # pixels per region
-AXIS = "mean r over voxels, test run"
+AXIS = "mean r over voxels, held out"
 LOADINGS = "r of loadings over voxels"
 
 
