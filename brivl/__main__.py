@@ -2,6 +2,6 @@
 
 import sys
 
-from brivl.cli.main import main
+from brivl.commands.main import main
 
 sys.exit(main())

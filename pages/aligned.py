@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from brivl.app.aligned_view import aligned_page
+from brivl.analyses.alignment.page import aligned_page
 
 aligned_page()

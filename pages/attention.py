@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from brivl.app.attention_view import attention_page
+from brivl.analyses.attention.page import attention_page
 
 attention_page()

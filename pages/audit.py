@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from brivl.app.audit_view import audit_page
+from brivl.analyses.audit.page import audit_page
 
 audit_page()

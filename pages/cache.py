@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from brivl.app.cache_view import cache_page
+from brivl.app.cache import cache_page
 
 cache_page()

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from brivl.app.captions_view import captions_page
+from brivl.analyses.captioning.page import captions_page
 
 captions_page()

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from brivl.app.data_view import data_page
+from brivl.app.data import data_page
 
 data_page()

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from brivl.app.decode_view import decode_page
+from brivl.analyses.decoding.page import decode_page
 
 decode_page()

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from brivl.app.drive_view import drive_page
+from brivl.analyses.drive.page import drive_page
 
 drive_page()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from brivl.app.flatmap_view import FLATMAP
-from brivl.app.frame import explore
-from brivl.app.viewer.component import warm
+from brivl.analyses.flatmap.page import FLATMAP
+from brivl.analyses.flatmap.webgl.component import warm
+from brivl.ui.frame import explore
 
 warm()
 explore(FLATMAP)

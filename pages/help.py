@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from brivl.app.help_view import help_page
+from brivl.app.help import help_page
 
 help_page()

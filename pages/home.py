@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from brivl.app.home_view import home
+from brivl.app.home import home
 
 home()

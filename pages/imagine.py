@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from brivl.app.imagine_view import imagine_page
+from brivl.analyses.generation.page import imagine_page
 
 imagine_page()

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from brivl.app.integration_view import integration_page
+from brivl.analyses.integration.page import integration_page
 
 integration_page()

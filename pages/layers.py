@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brivl.app.frame import explore
-from brivl.app.layers_view import LAYERS
+from brivl.analyses.layers.page import LAYERS
+from brivl.ui.frame import explore
 
 explore(LAYERS)

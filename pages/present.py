@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from brivl.app.presenter_view import present
+from brivl.app.present import present
 
 present()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brivl.app.frame import explore
-from brivl.app.regions_view import REGIONS
+from brivl.analyses.regions.page import REGIONS
+from brivl.ui.frame import explore
 
 explore(REGIONS)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from brivl.app.retrieve_view import retrieve_page
+from brivl.analyses.retrieval.page import retrieve_page
 
 retrieve_page()

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from brivl.app.saved_view import saved
+from brivl.app.saved import saved
 
 saved()

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from brivl.app.transfer_view import transfer_page
+from brivl.analyses.transfer.page import transfer_page
 
 transfer_page()

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from brivl.app.voxel_words_view import voxel_words_page
+from brivl.analyses.voxel_captions.page import voxel_words_page
 
 voxel_words_page()

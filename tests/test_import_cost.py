@@ -32,8 +32,8 @@ def heavy_after(code: str, tmp_path: Path) -> list[str]:
 @pytest.mark.parametrize(
     "modules",
     [
-        ("brivl", "brivl.models.catalog", "brivl.backend.fit", "brivl.backend.tasks", "brivl.backend.jobs"),
-        ("brivl.cli.main",),
+        ("brivl", "brivl.models.registry", "brivl.encoding.fit", "brivl.tasks.registry", "brivl.jobs.queue"),
+        ("brivl.commands.main",),
     ],
     ids=["backend", "command line"],
 )

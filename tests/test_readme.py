@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from brivl.cli.main import _parser
+from brivl.commands.main import _parser
 from brivl.config import PROJECT
-from brivl.data.folders import open_folder
-from brivl.data.phantom_movie import SUBJECTS as MOVIE_SUBJECTS
-from brivl.data.phantom_sentences import SUBJECTS as SENTENCE_SUBJECTS
-from brivl.models.catalog import SHIPPED
+from brivl.data.folder_registry import open_folder
+from brivl.data.phantoms.movie import SUBJECTS as MOVIE_SUBJECTS
+from brivl.data.phantoms.sentences import SUBJECTS as SENTENCE_SUBJECTS
+from brivl.models.registry import SHIPPED
 
 DOCS = [
     *(PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "ARCHITECTURE.md")),
@@ -126,9 +126,13 @@ def test_every_package_that_is_imported_is_pinned() -> None:
     outside = imported - sys.stdlib_module_names - {"brivl", "pages", "tests"}
     pins = re.findall(r"^([\w-]+)==\S+", (PROJECT / "requirements.txt").read_text(), re.M)
     names = {
-        "scikit-learn": "sklearn", "pillow": "PIL", "pycortex": "cortex", "faiss-cpu": "faiss", "pyyaml": "yaml",
+        "scikit-learn": "sklearn",
+        "pillow": "PIL",
+        "pycortex": "cortex",
+        "faiss-cpu": "faiss",
+        "pyyaml": "yaml",
         "python-pptx": "pptx",
-    }  # fmt: skip
+    }
     assert outside <= {names.get(pin, pin).replace("-", "_") for pin in pins}
 
 

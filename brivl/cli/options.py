@@ -38,7 +38,7 @@ def check_out(path: Path | None, suffix: str) -> None:
 
 def say_leaks(dataset: Dataset, subject: str, preset: str) -> str:
     """Print what the folds of a fit share, before it starts; it may go on. The sentence, "" for nothing."""
-    from brivl.backend.audit import leak_guard
+    from brivl.encoding.leaks import leak_guard
 
     warning = leak_guard(dataset, subject, preset)
     if warning:
@@ -62,8 +62,8 @@ def counter(quiet: bool) -> Callable[[float, float, str], None]:
     """
     if quiet:
         return lambda _done, _total, _message: None
-    from brivl.backend.estimates import in_words
-    from brivl.backend.rate import Rate
+    from brivl.core.numbers import in_words
+    from brivl.jobs.rate import Rate
 
     rate, live, seen = Rate(), sys.stderr.isatty(), ""
 

@@ -49,3 +49,11 @@ def round_limit(values: np.ndarray) -> float:
     finite = np.abs(values[np.isfinite(values)])
     reach = float(np.quantile(finite, 0.99)) if finite.size else 0.0
     return next((step for step in LIMITS if step >= reach), LIMITS[-1])
+
+
+def in_words(seconds: float) -> str:
+    """A duration as one would say it: "8 s", "3 min", "1 h 20 min"."""
+    if seconds < 100:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

@@ -40,3 +40,9 @@ def check_subject(dataset: Dataset, subject: str) -> None:
         raise RequestError(
             f"Dataset {dataset.name!r} has no subject {subject!r}; choose one of {', '.join(dataset.subjects)}."
         )
+
+
+def stimulus_kind(dataset: Dataset, subject: str) -> str:
+    """Kind of a dataset's stimuli; without building them where that is possible."""
+    dataset = getattr(dataset, "base", dataset)  # a null control shows what its base shows
+    return getattr(dataset, "stimulus_kind", None) or dataset.stimulus(subject).kind

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from brivl.data.algonauts2023 import CITATION as ALGONAUTS_CITATION
-from brivl.data.algonauts2023 import LICENCE as ALGONAUTS_LICENCE
-from brivl.data.algonauts_files import is_algonauts, mask_files, responses_of
-from brivl.data.pereira2018 import CITATION as PEREIRA_CITATION
-from brivl.data.pereira2018 import LICENCE as PEREIRA_LICENCE
-from brivl.data.pereira_files import EXPERIMENTS, find_files, is_pereira
+from brivl.data.algonauts2023.files import is_algonauts, mask_files, responses_of
+from brivl.data.algonauts2023.loader import CITATION as ALGONAUTS_CITATION
+from brivl.data.algonauts2023.loader import LICENCE as ALGONAUTS_LICENCE
+from brivl.data.pereira2018.files import EXPERIMENTS, find_files, is_pereira
+from brivl.data.pereira2018.loader import CITATION as PEREIRA_CITATION
+from brivl.data.pereira2018.loader import LICENCE as PEREIRA_LICENCE
 
 SHORTCLIPS, PEREIRA, ALGONAUTS = "shortclips", "pereira2018", "algonauts2023"
 _SUBJECTS = tuple(f"S{i:02d}" for i in range(1, 6))
@@ -31,22 +31,35 @@ class Published:
 
 PUBLISHED = {
     SHORTCLIPS: Published(
-        SHORTCLIPS, "shortclips (Huth et al. 2012)", "Terms of the dataset's own page: doi:10.12751/g-node.vy1zjd",
+        SHORTCLIPS,
+        "shortclips (Huth et al. 2012)",
+        "Terms of the dataset's own page: doi:10.12751/g-node.vy1zjd",
         "Huth, A. G., Nishimoto, S., Vu, A. T., Dupré la Tour, T., & Gallant, J. L. (2022). Gallant Lab Natural Short "
         "Clips 3T fMRI Data. doi:10.12751/g-node.vy1zjd; Huth, A. G., Nishimoto, S., Vu, A. T., & Gallant, J. L. "
         "(2012). Neuron, 76(6), 1210-1224. doi:10.1016/j.neuron.2012.10.014",
-        "https://gin.g-node.org/gallantlab/shortclips", "https://gin.g-node.org/gallantlab/shortclips",
+        "https://gin.g-node.org/gallantlab/shortclips",
+        "https://gin.g-node.org/gallantlab/shortclips",
         ("wasabi", "origin"),
     ),
     PEREIRA: Published(
-        PEREIRA, "Pereira et al. 2018", PEREIRA_LICENCE, PEREIRA_CITATION,
-        "https://web.mit.edu/evlab//sites/default/files/documents/index2.html", "", (),
+        PEREIRA,
+        "Pereira et al. 2018",
+        PEREIRA_LICENCE,
+        PEREIRA_CITATION,
+        "https://web.mit.edu/evlab//sites/default/files/documents/index2.html",
+        "",
+        (),
     ),
     ALGONAUTS: Published(
-        ALGONAUTS, "Algonauts 2023 (Natural Scenes Dataset)", ALGONAUTS_LICENCE, ALGONAUTS_CITATION,
-        "http://algonauts.csail.mit.edu/challenge.html", "", (),
+        ALGONAUTS,
+        "Algonauts 2023 (Natural Scenes Dataset)",
+        ALGONAUTS_LICENCE,
+        ALGONAUTS_CITATION,
+        "http://algonauts.csail.mit.edu/challenge.html",
+        "",
+        (),
     ),
-}  # fmt: skip
+}
 
 
 def recognised(folder: Path) -> str | None:

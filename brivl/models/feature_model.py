@@ -16,7 +16,7 @@ from brivl.errors import DataError
 Kind = Literal["image", "text"]
 Pooling = Literal["cls", "mean"]
 POOLINGS: tuple[Pooling, ...] = ("cls", "mean")
-Variation = Literal["unmasked-padding", "random-crop", "untrained"]  # see `brivl.models.variations`
+Variation = Literal["unmasked-padding", "random-crop", "untrained"]  # see `brivl.models.encoders.variations`
 VARIED_KIND: dict[Variation, Kind] = {"unmasked-padding": "text", "random-crop": "image"}  # others: both kinds
 Layers = dict[str, np.ndarray]  # pooling -> (n_layers, n_items, width) float32
 Extract = Callable[[Sequence | np.ndarray, Callable[[float, float], None]], Layers]

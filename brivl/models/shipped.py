@@ -7,10 +7,10 @@ from functools import lru_cache
 import torch
 
 from brivl.config import WEIGHTS
-from brivl.models.configs import MINI
-from brivl.models.dual_stream import DualStream
+from brivl.models.brivl.configs import MINI
+from brivl.models.brivl.dual_stream import DualStream
+from brivl.models.brivl.image_encoder import build_image_encoder
 from brivl.models.feature_model import file_sha
-from brivl.models.image_encoder import build_image_encoder
 from brivl.models.weights import load_into, read_weights
 
 VIT_FILE = WEIGHTS / "vit-mini.safetensors"

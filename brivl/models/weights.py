@@ -51,8 +51,9 @@ def read_info(path: Path) -> dict:
             f"Wanted weights in {path.name!r} and could not read them ({error}); fetch the file again."
         ) from error
     if not isinstance(info, dict):
-        raise DataError(f"Wanted a note (a JSON object) in the header of {path.name!r} and got {info!r:.60}; "
-                        "fetch the file again.")  # fmt: skip
+        raise DataError(
+            f"Wanted a note (a JSON object) in the header of {path.name!r} and got {info!r:.60}; fetch the file again."
+        )
     return info
 
 

@@ -40,8 +40,10 @@ def draw_dog(pen: Pen, tones: Tones, pose: Pose) -> None:
         _leg(pen, hip, angle, (0.33, 0.1), (tones.dark, tones.dark))
     wag = 0.06 * pose.swing() if pose.action != "still" else 0.0
     pen.ribbon(((-0.38, -0.02), (-0.47, -0.16), (-0.48 + wag, -0.34)), (0.1, 0.05), tones.main)
-    pen.blob(((-0.42, 0.0), (-0.3, -0.12), (0.0, -0.1), (0.24, -0.16), (0.34, 0.0), (0.25, 0.17), (0.0, 0.14),
-              (-0.3, 0.2)), tones.main)
+    pen.blob(
+        ((-0.42, 0.0), (-0.3, -0.12), (0.0, -0.1), (0.24, -0.16), (0.34, 0.0), (0.25, 0.17), (0.0, 0.14), (-0.3, 0.2)),
+        tones.main,
+    )
     pen.blob(((-0.28, 0.16), (0.0, 0.06), (0.24, 0.12), (0.2, 0.17), (0.0, 0.14)), tones.dark)
     for hip, angle in (((0.27, 0.08), angles[2]), ((-0.36, 0.08), angles[3])):
         _leg(pen, hip, angle, (0.35, 0.11), (tones.main, tones.light))
@@ -78,8 +80,10 @@ def draw_cat(pen: Pen, tones: Tones, pose: Pose) -> None:
         _leg(pen, hip, angle, (0.27, 0.09), (tones.dark, tones.dark))
     flick = 0.07 * pose.swing()
     pen.ribbon(((-0.3, 0.08), (-0.43, -0.04), (-0.38, -0.24), (-0.44 + flick, -0.42)), (0.09, 0.065), tones.main)
-    pen.blob(((-0.36, 0.1), (-0.26, -0.04), (0.0, -0.02), (0.2, -0.06), (0.26, 0.12), (0.18, 0.26), (-0.26, 0.27)),
-             tones.main)
+    pen.blob(
+        ((-0.36, 0.1), (-0.26, -0.04), (0.0, -0.02), (0.2, -0.06), (0.26, 0.12), (0.18, 0.26), (-0.26, 0.27)),
+        tones.main,
+    )
     pen.blob(((-0.24, 0.25), (-0.04, 0.2), (0.17, 0.2), (0.14, 0.27), (-0.1, 0.28)), tones.dark)
     for hip, angle in (((0.18, 0.16), angles[2]), ((-0.3, 0.16), angles[3])):
         _leg(pen, hip, angle, (0.28, 0.1), (tones.main, tones.light))
@@ -98,8 +102,11 @@ def _cat_head(pen: Pen, tones: Tones, asleep: bool) -> None:
         for dy in (0.05, 0.1):
             pen.limb((side * 0.09, 0.06 + dy * 0.3), (side * 0.27, dy), (0.012, 0.01), tones.contour)
         if asleep:
-            pen.ribbon(((side * 0.1 - 0.05, -0.01), (side * 0.1, 0.03), (side * 0.1 + 0.05, -0.01)), (0.025, 0.025),
-                       tones.contour)
+            pen.ribbon(
+                ((side * 0.1 - 0.05, -0.01), (side * 0.1, 0.03), (side * 0.1 + 0.05, -0.01)),
+                (0.025, 0.025),
+                tones.contour,
+            )
         else:
             eye(pen, side * 0.1, -0.02, 0.058)
     pen.poly(((-0.035, 0.05), (0.035, 0.05), (0.0, 0.09)), (232, 110, 130))
@@ -126,15 +133,28 @@ def draw_horse(pen: Pen, tones: Tones, pose: Pose) -> None:
         _leg(pen, hip, angle, (0.42, 0.085), (tones.dark, hoof))
     lift = 0.14 if pose.action in ("running", "jumping") else 0.0
     pen.ribbon(((-0.38, -0.08), (-0.5, -0.06 - lift * 0.4), (-0.55 + flow, 0.22 - lift)), (0.08, 0.05), hair)
-    pen.blob(((-0.41, -0.02), (-0.32, -0.17), (-0.06, -0.13), (0.18, -0.18), (0.31, -0.04), (0.22, 0.14), (-0.06, 0.12),
-              (-0.32, 0.16)), tones.main)
+    pen.blob(
+        (
+            (-0.41, -0.02),
+            (-0.32, -0.17),
+            (-0.06, -0.13),
+            (0.18, -0.18),
+            (0.31, -0.04),
+            (0.22, 0.14),
+            (-0.06, 0.12),
+            (-0.32, 0.16),
+        ),
+        tones.main,
+    )
     pen.blob(((-0.28, 0.13), (-0.05, 0.06), (0.2, 0.08), (0.17, 0.14), (-0.05, 0.12)), tones.dark)
     for hip, angle in (((0.23, 0.05), angles[2]), ((-0.34, 0.05), angles[3])):
         _leg(pen, hip, angle, (0.44, 0.095), (tones.main, hoof))
-    pen.blob(((0.06, -0.1), (0.2, -0.33), (0.32, -0.5), (0.44, -0.42), (0.36, -0.22), (0.32, 0.0), (0.16, 0.04)),
-             tones.main)
-    pen.blob(((0.05, -0.13), (0.12, -0.32), (0.24, -0.49), (0.34, -0.52), (0.26, -0.38), (0.2 + flow * 0.4, -0.22)),
-             hair)
+    pen.blob(
+        ((0.06, -0.1), (0.2, -0.33), (0.32, -0.5), (0.44, -0.42), (0.36, -0.22), (0.32, 0.0), (0.16, 0.04)), tones.main
+    )
+    pen.blob(
+        ((0.05, -0.13), (0.12, -0.32), (0.24, -0.49), (0.34, -0.52), (0.26, -0.38), (0.2 + flow * 0.4, -0.22)), hair
+    )
     head = pen.moved(0.37, -0.42, turn=32)
     head.poly(((-0.06, -0.06), (-0.07, -0.17), (0.02, -0.09)), tones.main)
     head.limb((0, 0), (0.2, 0.0), (0.18, 0.115), tones.main)
@@ -150,14 +170,28 @@ def draw_elephant(pen: Pen, tones: Tones, pose: Pose) -> None:
     for hip, angle in (((0.12, 0.12), angles[0]), ((-0.26, 0.12), angles[1])):
         _leg(pen, hip, angle, (0.34, 0.15), (tones.dark, tones.dark))
     pen.ribbon(((-0.44, -0.12), (-0.52, 0.0), (-0.52 + 0.03 * pose.swing(), 0.12)), (0.04, 0.03), tones.dark)
-    pen.blob(((-0.46, 0.0), (-0.38, -0.25), (-0.1, -0.34), (0.16, -0.26), (0.24, 0.0), (0.12, 0.22), (-0.12, 0.25),
-              (-0.38, 0.2)), tones.main)
+    pen.blob(
+        (
+            (-0.46, 0.0),
+            (-0.38, -0.25),
+            (-0.1, -0.34),
+            (0.16, -0.26),
+            (0.24, 0.0),
+            (0.12, 0.22),
+            (-0.12, 0.25),
+            (-0.38, 0.2),
+        ),
+        tones.main,
+    )
     pen.blob(((-0.36, 0.19), (-0.12, 0.17), (0.14, 0.14), (0.08, 0.22), (-0.12, 0.25)), tones.dark)
     for hip, angle in (((0.18, 0.1), angles[2]), ((-0.33, 0.1), angles[3])):
         _leg(pen, hip, angle, (0.35, 0.16), (tones.main, tones.light))
     tip = 0.03 * pose.swing()
-    trunk = (((0.42, -0.12), (0.54, -0.04), (0.58, -0.26), (0.52 + tip, -0.42)) if spraying
-             else ((0.42, -0.14), (0.5, 0.04), (0.48, 0.24), (0.54 + tip, 0.34)))
+    trunk = (
+        ((0.42, -0.12), (0.54, -0.04), (0.58, -0.26), (0.52 + tip, -0.42))
+        if spraying
+        else ((0.42, -0.14), (0.5, 0.04), (0.48, 0.24), (0.54 + tip, 0.34))
+    )
     pen.ribbon(trunk, (0.18, 0.075), tones.main)
     pen.ribbon(((0.36, 0.02), (0.42, 0.12), (0.52, 0.12)), (0.05, 0.02), WHITE if sum(tones.main) < 700 else GOLD)
     pen.dot(0.31, -0.17, 0.2, tones.main)
@@ -183,8 +217,10 @@ def draw_bird(pen: Pen, tones: Tones, pose: Pose) -> None:
             pen.limb((x - 0.02, 0.43), (x + 0.07, 0.43), (0.045, 0.04), beak)
         pen = pen.moved(0.0, 0.02, turn=-14)
     pen.poly(((-0.2, -0.02), (-0.52, -0.12), (-0.5, 0.0), (-0.54, 0.08), (-0.2, 0.12)), tones.dark)
-    pen.blob(((-0.28, 0.02), (-0.1, -0.16), (0.16, -0.18), (0.32, -0.02), (0.22, 0.18), (0.0, 0.25), (-0.2, 0.16)),
-             tones.main)
+    pen.blob(
+        ((-0.28, 0.02), (-0.1, -0.16), (0.16, -0.18), (0.32, -0.02), (0.22, 0.18), (0.0, 0.25), (-0.2, 0.16)),
+        tones.main,
+    )
     pen.oval((0.1, 0.12), (0.16, 0.1), tones.light, turn=-20)
     pen.dot(0.27, -0.14, 0.165, tones.main)
     gape = 0.5 + 0.5 * pose.swing() if pose.action == "singing" else 0.0
@@ -217,12 +253,32 @@ def draw_fish(pen: Pen, tones: Tones, pose: Pose) -> None:
     if pose.action == "jumping":
         pen = pen.moved(0, -0.1 * pose.hop(), turn=-35)
     beat = 0.1 * pose.swing() if pose.action != "still" else 0.0
-    pen.blob(((-0.26, 0.0), (-0.5, -0.24 + beat), (-0.55, -0.2 + beat), (-0.46, beat * 0.7), (-0.55, 0.2 + beat),
-              (-0.5, 0.24 + beat)), tones.dark)
+    pen.blob(
+        (
+            (-0.26, 0.0),
+            (-0.5, -0.24 + beat),
+            (-0.55, -0.2 + beat),
+            (-0.46, beat * 0.7),
+            (-0.55, 0.2 + beat),
+            (-0.5, 0.24 + beat),
+        ),
+        tones.dark,
+    )
     pen.blob(((-0.16, -0.16), (0.0, -0.34), (0.12, -0.35), (0.24, -0.16)), tones.dark)
     pen.blob(((-0.1, 0.18), (-0.06, 0.33), (0.06, 0.32), (0.12, 0.2)), tones.dark)
-    pen.blob(((-0.34, 0.0), (-0.12, -0.2), (0.16, -0.25), (0.4, -0.14), (0.51, 0.0), (0.4, 0.14), (0.14, 0.25),
-              (-0.12, 0.2)), tones.main)
+    pen.blob(
+        (
+            (-0.34, 0.0),
+            (-0.12, -0.2),
+            (0.16, -0.25),
+            (0.4, -0.14),
+            (0.51, 0.0),
+            (0.4, 0.14),
+            (0.14, 0.25),
+            (-0.12, 0.2),
+        ),
+        tones.main,
+    )
     for x in (-0.14, 0.0):
         pen.ribbon(((x, -0.17), (x + 0.05, 0.0), (x, 0.17)), (0.045, 0.045), tones.light)
     pen.ribbon(((0.2, -0.19), (0.15, 0.0), (0.2, 0.19)), (0.025, 0.025), tones.dark)

@@ -39,8 +39,12 @@ def draw_house(pen: Pen, tones: Tones, pose: Pose) -> None:
     if pose.action == "smoking":
         for k in range(4):
             rise = (pose.phase + k / 4) % 1
-            pen.unowned().dot(0.27 + 0.06 * math.sin(6 * rise), -0.46 - 0.2 * rise, 0.035 + 0.045 * rise,
-                              mix((235, 235, 238), (205, 208, 216), rise))
+            pen.unowned().dot(
+                0.27 + 0.06 * math.sin(6 * rise),
+                -0.46 - 0.2 * rise,
+                0.035 + 0.045 * rise,
+                mix((235, 235, 238), (205, 208, 216), rise),
+            )
     pen.box((0.21, -0.44, 0.33, -0.14), (158, 100, 84))
     pen.box((0.19, -0.46, 0.35, -0.4), (128, 78, 66))
     pen.box((-0.43, -0.16, 0.43, 0.5), tones.main)
@@ -93,8 +97,17 @@ def draw_castle(pen: Pen, tones: Tones, pose: Pose) -> None:
 def _flag(pen: Pen, pose: Pose, tones: Tones) -> None:
     wave = 0.03 * pose.swing() if pose.action != "still" else 0.0
     pen.limb((0, 0.02), (0, -0.19), (0.02, 0.02), INK)
-    pen.blob(((0.0, -0.19), (0.09, -0.19 + wave), (0.2, -0.17 - wave), (0.19, -0.08 - wave), (0.09, -0.1 + wave),
-              (0.0, -0.09)), tones.trim)
+    pen.blob(
+        (
+            (0.0, -0.19),
+            (0.09, -0.19 + wave),
+            (0.2, -0.17 - wave),
+            (0.19, -0.08 - wave),
+            (0.09, -0.1 + wave),
+            (0.0, -0.09),
+        ),
+        tones.trim,
+    )
 
 
 def draw_church(pen: Pen, tones: Tones, pose: Pose) -> None:
@@ -113,8 +126,11 @@ def draw_church(pen: Pen, tones: Tones, pose: Pose) -> None:
     bell.blob(((0.0, -0.01), (0.04, 0.04), (0.06, 0.11), (0.0, 0.12), (-0.06, 0.11), (-0.04, 0.04)), GOLD)
     if pose.action == "ringing":
         for side in (-1, 1):
-            pen.unowned().ribbon(((-0.2 + side * 0.24, -0.15), (-0.2 + side * 0.29, -0.06), (-0.2 + side * 0.24, 0.03)),
-                                 (0.025, 0.025), WHITE)
+            pen.unowned().ribbon(
+                ((-0.2 + side * 0.24, -0.15), (-0.2 + side * 0.29, -0.06), (-0.2 + side * 0.24, 0.03)),
+                (0.025, 0.025),
+                WHITE,
+            )
     pen.box((-0.29, 0.32, -0.13, 0.55), WOOD_DARK)
     pen.dot(-0.21, 0.32, 0.08, WOOD_DARK)
     for x in (0.07, 0.2, 0.33):
@@ -129,8 +145,14 @@ def draw_tree(pen: Pen, tones: Tones, pose: Pose) -> None:
     pen.poly(((0.02, 0.54), (0.02, 0.05), (0.05, 0.05), (0.08, 0.56)), WOOD_DARK)
     pen.limb((0.0, 0.26), (0.15, 0.1), (0.05, 0.04), WOOD)
     crown = pen.moved(0, 0.2, turn=lean).moved(0, -0.2)
-    lobes = ((0.0, -0.34, 0.22), (-0.2, -0.2, 0.2), (0.21, -0.2, 0.2), (-0.22, 0.02, 0.18), (0.22, 0.02, 0.18),
-             (0.0, 0.02, 0.2))
+    lobes = (
+        (0.0, -0.34, 0.22),
+        (-0.2, -0.2, 0.2),
+        (0.21, -0.2, 0.2),
+        (-0.22, 0.02, 0.18),
+        (0.22, 0.02, 0.18),
+        (0.0, 0.02, 0.2),
+    )
     for x, y, r in lobes:
         crown.dot(x, y + 0.025, r, tones.dark)
     for x, y, r in lobes:

@@ -11,24 +11,45 @@ from brivl.scenes.places import PLACE_PHRASE
 from brivl.scenes.scene import Scene, Thing, overlap
 
 # Other words for the same thing, used in paraphrases only.
-SYNONYMS = MappingProxyType({
-    "car": ("automobile",), "airplane": ("plane", "jet"), "dog": ("puppy",), "cat": ("kitten",), "horse": ("pony",),
-    "boat": ("ship",), "cup": ("mug",), "house": ("home",), "church": ("chapel",), "castle": ("fortress",),
-    "large": ("big", "huge"), "small": ("little", "tiny"),
-    "in a meadow": ("in a grassy field", "on the grass"), "on a beach": ("by the sea", "on the sand"),
-    "on a street": ("on a road", "in the street"), "in a kitchen": ("in the kitchen",),
-    "in a forest": ("in the woods", "among the trees"), "in a desert": ("in the desert",),
-    "in the snowy mountains": ("on a snowy mountain", "in the snow"),
-    "in a city at night": ("in the city at night", "in a dark city"),
-    "under the sea": ("under water", "at the bottom of the sea"), "in a living room": ("in a room", "inside a house"),
-})
+SYNONYMS = MappingProxyType(
+    {
+        "car": ("automobile",),
+        "airplane": ("plane", "jet"),
+        "dog": ("puppy",),
+        "cat": ("kitten",),
+        "horse": ("pony",),
+        "boat": ("ship",),
+        "cup": ("mug",),
+        "house": ("home",),
+        "church": ("chapel",),
+        "castle": ("fortress",),
+        "large": ("big", "huge"),
+        "small": ("little", "tiny"),
+        "in a meadow": ("in a grassy field", "on the grass"),
+        "on a beach": ("by the sea", "on the sand"),
+        "on a street": ("on a road", "in the street"),
+        "in a kitchen": ("in the kitchen",),
+        "in a forest": ("in the woods", "among the trees"),
+        "in a desert": ("in the desert",),
+        "in the snowy mountains": ("on a snowy mountain", "in the snow"),
+        "in a city at night": ("in the city at night", "in a dark city"),
+        "under the sea": ("under water", "at the bottom of the sea"),
+        "in a living room": ("in a room", "inside a house"),
+    }
+)
 
 # How the verb of a paraphrase may describe a thing that does not move.
 STANDING = ("standing", "waiting", "resting")
-OPPOSITE = MappingProxyType({
-    "to the left of": "to the right of", "to the right of": "to the left of", "above": "below", "below": "above",
-    "in front of": "behind", "behind": "in front of",
-})
+OPPOSITE = MappingProxyType(
+    {
+        "to the left of": "to the right of",
+        "to the right of": "to the left of",
+        "above": "below",
+        "below": "above",
+        "in front of": "behind",
+        "behind": "in front of",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -89,7 +110,7 @@ def noun_phrase(thing: Thing, wording: _Wording) -> str:
 
 
 def _doing(thing: Thing, wording: _Wording) -> str:
-    """"running", or for a still thing nothing (in paraphrases sometimes "standing")."""
+    """ "running", or for a still thing nothing (in paraphrases sometimes "standing")."""
     if thing.action == "still":
         return STANDING[int(wording.rng.integers(3))] if wording.rng is not None and wording.chance(0.2) else ""
     return thing.action if wording.actions else ""

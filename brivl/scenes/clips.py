@@ -13,13 +13,30 @@ from brivl.scenes.things import habitat
 
 # Actions that carry a thing along, with its usual speed in frame widths per second.
 SPEED: dict[str, float] = {
-    "walking": 0.08, "running": 0.18, "driving": 0.2, "sailing": 0.09, "flying": 0.2, "swimming": 0.1,
-    "rolling": 0.14, "bouncing": 0.08, "floating": 0.06,
+    "walking": 0.08,
+    "running": 0.18,
+    "driving": 0.2,
+    "sailing": 0.09,
+    "flying": 0.2,
+    "swimming": 0.1,
+    "rolling": 0.14,
+    "bouncing": 0.08,
+    "floating": 0.06,
 }
 # Motion cycles per second of each action; the others go through 0.8.
 RATE: dict[str, float] = {
-    "running": 1.6, "walking": 1.0, "driving": 0.9, "flying": 1.4, "talking": 1.8, "barking": 1.6, "sleeping": 0.3,
-    "swaying": 0.4, "steaming": 0.5, "smoking": 0.35, "sailing": 0.4, "still": 0.0,
+    "running": 1.6,
+    "walking": 1.0,
+    "driving": 0.9,
+    "flying": 1.4,
+    "talking": 1.8,
+    "barking": 1.6,
+    "sleeping": 0.3,
+    "swaying": 0.4,
+    "steaming": 0.5,
+    "smoking": 0.35,
+    "sailing": 0.4,
+    "still": 0.0,
 }
 
 
@@ -104,5 +121,3 @@ def clip_caption(clip: Clip) -> str:
     way = _way(clip.start.things[k], last.things[k])
     sentence = caption(clip.start)
     return f"{sentence} The {clip.start.things[k].kind} moves {way}." if way else sentence
-
-

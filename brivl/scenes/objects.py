@@ -96,11 +96,23 @@ def draw_cup(pen: Pen, tones: Tones, pose: Pose) -> None:
     if pose.action == "steaming":
         for k in range(3):
             x, sway = -0.18 + 0.15 * k, 0.04 * pose.swing(k / 3)
-            pen.unowned().ribbon(((x, -0.22), (x + 0.04 + sway, -0.31), (x - 0.03 + sway, -0.4), (x + sway, -0.5)),
-                                 (0.04, 0.02), HOT)
+            pen.unowned().ribbon(
+                ((x, -0.22), (x + 0.04 + sway, -0.31), (x - 0.03 + sway, -0.4), (x + sway, -0.5)), (0.04, 0.02), HOT
+            )
     _ring(pen.moved(0.32, 0.08), (0.13, 0.15), 0.075, tones.dark)
-    pen.blob(((-0.37, -0.18), (0.0, -0.2), (0.33, -0.18), (0.31, 0.15), (0.22, 0.36), (-0.02, 0.4), (-0.26, 0.36),
-              (-0.35, 0.15)), tones.main)
+    pen.blob(
+        (
+            (-0.37, -0.18),
+            (0.0, -0.2),
+            (0.33, -0.18),
+            (0.31, 0.15),
+            (0.22, 0.36),
+            (-0.02, 0.4),
+            (-0.26, 0.36),
+            (-0.35, 0.15),
+        ),
+        tones.main,
+    )
     pen.blob(((0.16, -0.14), (0.32, -0.16), (0.3, 0.15), (0.21, 0.35), (0.06, 0.38), (0.15, 0.2)), tones.dark)
     pen.limb((-0.26, -0.04), (-0.22, 0.22), (0.06, 0.04), tones.light)
     pen.oval((-0.02, -0.17), (0.35, 0.085), tones.light)
@@ -130,13 +142,46 @@ def draw_umbrella(pen: Pen, tones: Tones, pose: Pose) -> None:
     pen = pen.moved(0, 0.02 * pose.swing() if pose.action == "floating" else 0, turn=turn)
     pen.limb((0.0, -0.48), (0.0, 0.36), (0.035, 0.035), WOOD_DARK)
     pen.ribbon(((0.0, 0.34), (0.03, 0.45), (0.12, 0.45), (0.15, 0.36)), (0.045, 0.045), WOOD_DARK)
-    pen.blob(((-0.5, 0.02), (-0.44, -0.2), (-0.24, -0.38), (0.0, -0.43), (0.24, -0.38), (0.44, -0.2), (0.5, 0.02),
-              (0.34, -0.06), (0.17, 0.02), (0.0, -0.06), (-0.17, 0.02), (-0.34, -0.06)), tones.main)
+    pen.blob(
+        (
+            (-0.5, 0.02),
+            (-0.44, -0.2),
+            (-0.24, -0.38),
+            (0.0, -0.43),
+            (0.24, -0.38),
+            (0.44, -0.2),
+            (0.5, 0.02),
+            (0.34, -0.06),
+            (0.17, 0.02),
+            (0.0, -0.06),
+            (-0.17, 0.02),
+            (-0.34, -0.06),
+        ),
+        tones.main,
+    )
     shift = 0.09 * pose.swing() if pose.action == "spinning" else 0.0
-    pen.blob(((-0.02, -0.425), (0.16 + shift, -0.22), (0.18 + shift, 0.0), (0.0 + shift, -0.06), (-0.17 + shift, 0.0),
-              (-0.14 + shift, -0.22)), tones.dark if luminance(tones.main) > 60 else tones.light)
-    pen.blob(((-0.01, -0.42), (0.12 + shift, -0.22), (0.14 + shift, 0.0), (shift, -0.055), (-0.13 + shift, 0.0),
-              (-0.1 + shift, -0.22)), tones.main)
+    pen.blob(
+        (
+            (-0.02, -0.425),
+            (0.16 + shift, -0.22),
+            (0.18 + shift, 0.0),
+            (0.0 + shift, -0.06),
+            (-0.17 + shift, 0.0),
+            (-0.14 + shift, -0.22),
+        ),
+        tones.dark if luminance(tones.main) > 60 else tones.light,
+    )
+    pen.blob(
+        (
+            (-0.01, -0.42),
+            (0.12 + shift, -0.22),
+            (0.14 + shift, 0.0),
+            (shift, -0.055),
+            (-0.13 + shift, 0.0),
+            (-0.1 + shift, -0.22),
+        ),
+        tones.main,
+    )
     pen.ribbon(((-0.4, -0.16), (-0.3, -0.28), (-0.16, -0.36)), (0.03, 0.03), tones.light)
     if pose.action == "spinning":
         for side in (-1, 1):

@@ -183,18 +183,24 @@ class Pen:
             return
         quarter = _half_circle(9 if self.pixels(radius) < 20 else 25)
         quarter = quarter[: len(quarter) // 2 + 1] * radius
-        inner = ((x1 - radius, y1 - radius, 1), (x0 + radius, y1 - radius, 1j),
-                 (x0 + radius, y0 + radius, -1), (x1 - radius, y0 + radius, -1j))
+        inner = (
+            (x1 - radius, y1 - radius, 1),
+            (x0 + radius, y1 - radius, 1j),
+            (x0 + radius, y0 + radius, -1),
+            (x1 - radius, y0 + radius, -1j),
+        )
         self._fill(np.concatenate([quarter * turn + complex(x, y) for x, y, turn in inner]), colour)
 
-    def limb(self, start: tuple[float, float], end: tuple[float, float], widths: tuple[float, float],
-             colour: RGB) -> None:
+    def limb(
+        self, start: tuple[float, float], end: tuple[float, float], widths: tuple[float, float], colour: RGB
+    ) -> None:
         """Straight stroke with round ends, tapering from the first width to the second."""
         a, b = complex(*start), complex(*end)
         along = (b - a) / (abs(b - a) or 1.0)
         half = _half_circle(7 if self.pixels(max(widths)) < 16 else 20)
-        self._fill(np.concatenate([a + half * (1j * along * widths[0] / 2), b + half * (-1j * along * widths[1] / 2)]),
-                   colour)
+        self._fill(
+            np.concatenate([a + half * (1j * along * widths[0] / 2), b + half * (-1j * along * widths[1] / 2)]), colour
+        )
 
     def ribbon(self, points: Points, widths: tuple[float, float], colour: RGB) -> None:
         """Smooth curved stroke through the points, tapering from the first width to the second."""

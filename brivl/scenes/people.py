@@ -33,14 +33,28 @@ def draw_face(pen: Pen, tones: Tones, pose: Pose) -> None:
         pen.oval((x, 0.04), (0.07, 0.1), tones.dark)
     pen.oval((0, 0.05), (0.4, 0.47), tones.dark)
     pen.oval((0.015, 0.035), (0.385, 0.45), tones.main)
-    pen.blob(((-0.4, -0.12), (-0.3, -0.44), (0.0, -0.53), (0.32, -0.43), (0.4, -0.1), (0.26, -0.24), (0.02, -0.3),
-              (-0.24, -0.2)), hair)
+    pen.blob(
+        (
+            (-0.4, -0.12),
+            (-0.3, -0.44),
+            (0.0, -0.53),
+            (0.32, -0.43),
+            (0.4, -0.1),
+            (0.26, -0.24),
+            (0.02, -0.3),
+            (-0.24, -0.2),
+        ),
+        hair,
+    )
     for x in (-0.24, 0.27):
         pen.oval((x, 0.17), (0.075, 0.05), mix(tones.main, (255, 120, 130), 0.35))
     for x in (-0.14, 0.18):
         if pose.action == "sleeping":
-            pen.ribbon(((x - 0.08, 0.0), (x, 0.04), (x + 0.08, 0.0)), (0.03, 0.03), INK if tones.trim != WHITE
-                       or sum(tones.main) > 150 else WHITE)
+            pen.ribbon(
+                ((x - 0.08, 0.0), (x, 0.04), (x + 0.08, 0.0)),
+                (0.03, 0.03),
+                INK if tones.trim != WHITE or sum(tones.main) > 150 else WHITE,
+            )
         else:
             eye(pen, x, 0.0, 0.078)
         pen.ribbon(((x - 0.09, -0.12), (x, -0.155), (x + 0.09, -0.12)), (0.032, 0.032), hair)
@@ -93,8 +107,10 @@ def draw_person(pen: Pen, tones: Tones, pose: Pose) -> None:
     _arm(pen, (tones.dark, tones.dark), -0.14, back, 12 if pose.action == "jumping" else -10)
     _leg(pen.moved(-apart), tones, stride, 18 if pose.action != "still" else 0)
     _leg(pen.moved(apart), tones, -stride, 26 if pose.action == "jumping" else 4)
-    pen.blob(((-0.19, -0.27), (0.0, -0.3), (0.19, -0.27), (0.18, 0.0), (0.17, 0.2), (0.0, 0.22), (-0.17, 0.2),
-              (-0.18, 0.0)), tones.main)
+    pen.blob(
+        ((-0.19, -0.27), (0.0, -0.3), (0.19, -0.27), (0.18, 0.0), (0.17, 0.2), (0.0, 0.22), (-0.17, 0.2), (-0.18, 0.0)),
+        tones.main,
+    )
     pen.limb((0.02, -0.2), (0.03, 0.12), (0.05, 0.04), tones.light)
     _head(pen)
     _arm(pen, (mix(tones.main, tones.contour, 0.6), tones.main), 0.14, front, -12 if pose.action != "waving" else -18)
@@ -114,8 +130,9 @@ def draw_hand(pen: Pen, tones: Tones, pose: Pose) -> None:
         length = -0.12 if curled else (y1 - y0 - 0.16) * (1.35 if pointing else 1.0)
         finger.limb((0, 0), (0, length), (0.125, 0.105), tones.dark)
         finger.limb((0.012, 0), (0.012, length), (0.1, 0.085), tones.main)
-    pen.blob(((-0.26, 0.0), (0.0, -0.08), (0.24, 0.0), (0.24, 0.24), (0.13, 0.36), (-0.14, 0.36), (-0.25, 0.24)),
-             tones.main)
+    pen.blob(
+        ((-0.26, 0.0), (0.0, -0.08), (0.24, 0.0), (0.24, 0.24), (0.13, 0.36), (-0.14, 0.36), (-0.25, 0.24)), tones.main
+    )
     if pointing:
         pen.limb((-0.16, 0.14), (0.12, 0.06), (0.13, 0.11), tones.dark)
         pen.limb((-0.16, 0.13), (0.12, 0.05), (0.1, 0.09), tones.main)

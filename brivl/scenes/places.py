@@ -121,8 +121,10 @@ def _kitchen(size: int, rng: np.random.Generator) -> Image.Image:
 
 def _tiles(pen: Pen, colour: RGB) -> None:
     for k in range(-6, 7):
-        pen.poly(((0.5 + 0.1 * k, 0.74), (0.503 + 0.1 * k, 0.74), (0.506 + 0.22 * k, 1), (0.5 + 0.22 * k, 1)),
-                 mix(colour, (120, 90, 70), 0.25))
+        pen.poly(
+            ((0.5 + 0.1 * k, 0.74), (0.503 + 0.1 * k, 0.74), (0.506 + 0.22 * k, 1), (0.5 + 0.22 * k, 1)),
+            mix(colour, (120, 90, 70), 0.25),
+        )
     for y in (0.8, 0.88, 0.97):
         pen.box((0, y, 1, y + 0.004), mix(colour, (120, 90, 70), 0.25))
 
@@ -171,9 +173,17 @@ def _mountains(size: int, rng: np.random.Generator) -> Image.Image:
             pen.poly(((x - w, base), (x, top), (x + w, base)), colour)
             pen.poly(((x, top), (x + w, base), (x + w * 0.2, base)), mix(colour, (70, 90, 130), 0.2))
             c = 0.3
-            pen.poly(((x, top), (x - w * c, top + (base - top) * c), (x - w * c * 0.4, top + (base - top) * c * 0.8),
-                      (x, top + (base - top) * c * 1.15), (x + w * c * 0.5, top + (base - top) * c * 0.8),
-                      (x + w * c, top + (base - top) * c)), (248, 251, 254))
+            pen.poly(
+                (
+                    (x, top),
+                    (x - w * c, top + (base - top) * c),
+                    (x - w * c * 0.4, top + (base - top) * c * 0.8),
+                    (x, top + (base - top) * c * 1.15),
+                    (x + w * c * 0.5, top + (base - top) * c * 0.8),
+                    (x + w * c, top + (base - top) * c),
+                ),
+                (248, 251, 254),
+            )
     pen.box((0, 0.66, 1, 0.69), (238, 244, 250))
     for x in rng.uniform(0.02, 0.98, 5):
         for k in range(3):
@@ -232,8 +242,12 @@ def _ray(pen: Pen, x: float) -> None:
     for k in range(24):
         top, bottom = k / 32, (k + 1.02) / 32
         water = mix((134, 214, 230), (58, 142, 190), (top + bottom) / 1.6)
-        edges = ((x - 0.2 * top, top), (x + 0.08 - 0.06 * top, top), (x + 0.08 - 0.06 * bottom, bottom),
-                 (x - 0.2 * bottom, bottom))
+        edges = (
+            (x - 0.2 * top, top),
+            (x + 0.08 - 0.06 * top, top),
+            (x + 0.08 - 0.06 * bottom, bottom),
+            (x - 0.2 * bottom, bottom),
+        )
         pen.poly(edges, mix(water, (190, 236, 244), 0.34 * (1 - k / 24)))
 
 
@@ -263,19 +277,38 @@ def _room(size: int, rng: np.random.Generator) -> Image.Image:
     return image
 
 
-_PAINTERS: MappingProxyType[str, Callable[[int, np.random.Generator], Image.Image]] = MappingProxyType({
-    "meadow": _meadow, "beach": _beach, "street": _street, "kitchen": _kitchen, "forest": _forest,
-    "desert": _desert, "mountains": _mountains, "city": _city, "sea": _sea, "room": _room,
-})
+_PAINTERS: MappingProxyType[str, Callable[[int, np.random.Generator], Image.Image]] = MappingProxyType(
+    {
+        "meadow": _meadow,
+        "beach": _beach,
+        "street": _street,
+        "kitchen": _kitchen,
+        "forest": _forest,
+        "desert": _desert,
+        "mountains": _mountains,
+        "city": _city,
+        "sea": _sea,
+        "room": _room,
+    }
+)
 PLACES: tuple[str, ...] = tuple(_PAINTERS)
 INDOORS: frozenset[str] = frozenset({"kitchen", "room"})
 
 # How a caption says where the scene is.
-PLACE_PHRASE = MappingProxyType({
-    "meadow": "in a meadow", "beach": "on a beach", "street": "on a street", "kitchen": "in a kitchen",
-    "forest": "in a forest", "desert": "in a desert", "mountains": "in the snowy mountains",
-    "city": "in a city at night", "sea": "under the sea", "room": "in a living room",
-})
+PLACE_PHRASE = MappingProxyType(
+    {
+        "meadow": "in a meadow",
+        "beach": "on a beach",
+        "street": "on a street",
+        "kitchen": "in a kitchen",
+        "forest": "in a forest",
+        "desert": "in a desert",
+        "mountains": "in the snowy mountains",
+        "city": "in a city at night",
+        "sea": "under the sea",
+        "room": "in a living room",
+    }
+)
 
 
 def _paint(place: str, view: int, size: int) -> Image.Image:

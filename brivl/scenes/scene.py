@@ -95,8 +95,18 @@ def _positioned(rng: np.random.Generator, kind: str, size: Literal["small", "lar
     where = habitat(kind, action)
     low, high = {"air": (h + 0.03, 0.46), "free": (h + 0.03, 0.95 - h), "ground": (0.8 - h, 0.96 - h)}[where]
     y = float(rng.uniform(min(low, high), max(low, high)))
-    return Thing(kind, _pick(rng, tuple(COLOURS)), size, x, y, action, float(rng.random()),
-                 "left" if rng.random() < 0.5 else "right", scale, _pick(rng, WORDS) if kind == "sign" else "")
+    return Thing(
+        kind,
+        _pick(rng, tuple(COLOURS)),
+        size,
+        x,
+        y,
+        action,
+        float(rng.random()),
+        "left" if rng.random() < 0.5 else "right",
+        scale,
+        _pick(rng, WORDS) if kind == "sign" else "",
+    )
 
 
 def _depth(thing: Thing) -> float:
@@ -165,8 +175,9 @@ def _shadow(draw: ImageDraw.ImageDraw, canvas: Image.Image, thing: Thing) -> Non
     side = canvas.width
     foot = thing.y + thing.extent[1] / 2 - 0.01
     columns = [thing.x + share * thing.extent[0] for share in (-0.4, -0.2, 0.0, 0.2, 0.4)]
-    samples = [canvas.getpixel((min(max(int(x * side), 0), side - 1), min(int(foot * side), side - 1)))[:3]
-               for x in columns]
+    samples = [
+        canvas.getpixel((min(max(int(x * side), 0), side - 1), min(int(foot * side), side - 1)))[:3] for x in columns
+    ]
     ground = sorted(samples, key=sum)[2]  # the middle one, so that a mark on the road does not tint the shadow
     pen = Pen(draw, float(side), 0j)
     pen.oval((thing.x, foot), (thing.extent[0] * 0.46, 0.022), mix(ground, (30, 30, 60), 0.22))

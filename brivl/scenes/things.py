@@ -21,60 +21,149 @@ from brivl.scenes.pen import Pen, Pose, Tones
 from brivl.scenes.people import draw_face, draw_hand, draw_person
 from brivl.scenes.vehicles import draw_airplane, draw_boat, draw_bus, draw_car
 
-CATEGORY = MappingProxyType({
-    "face": "face", "person": "body", "hand": "body",
-    "dog": "animal", "cat": "animal", "horse": "animal", "elephant": "animal", "bird": "animal", "fish": "animal",
-    "car": "vehicle", "bus": "vehicle", "boat": "vehicle", "airplane": "vehicle",
-    "hammer": "tool", "scissors": "tool", "key": "tool",
-    "house": "building", "castle": "building", "church": "building",
-    "tree": "plant", "flower": "plant",
-    "chair": "object", "cup": "object", "ball": "object", "umbrella": "object",
-    "sign": "word",
-})
+CATEGORY = MappingProxyType(
+    {
+        "face": "face",
+        "person": "body",
+        "hand": "body",
+        "dog": "animal",
+        "cat": "animal",
+        "horse": "animal",
+        "elephant": "animal",
+        "bird": "animal",
+        "fish": "animal",
+        "car": "vehicle",
+        "bus": "vehicle",
+        "boat": "vehicle",
+        "airplane": "vehicle",
+        "hammer": "tool",
+        "scissors": "tool",
+        "key": "tool",
+        "house": "building",
+        "castle": "building",
+        "church": "building",
+        "tree": "plant",
+        "flower": "plant",
+        "chair": "object",
+        "cup": "object",
+        "ball": "object",
+        "umbrella": "object",
+        "sign": "word",
+    }
+)
 KINDS: tuple[str, ...] = tuple(CATEGORY)
 
-COLOURS = MappingProxyType({
-    "red": (216, 44, 44), "orange": (243, 132, 29), "yellow": (250, 204, 38), "green": (62, 160, 72),
-    "blue": (48, 102, 214), "purple": (134, 70, 178), "pink": (246, 138, 184), "brown": (122, 74, 40),
-    "white": (244, 244, 242), "black": (40, 40, 46),
-})
+COLOURS = MappingProxyType(
+    {
+        "red": (216, 44, 44),
+        "orange": (243, 132, 29),
+        "yellow": (250, 204, 38),
+        "green": (62, 160, 72),
+        "blue": (48, 102, 214),
+        "purple": (134, 70, 178),
+        "pink": (246, 138, 184),
+        "brown": (122, 74, 40),
+        "white": (244, 244, 242),
+        "black": (40, 40, 46),
+    }
+)
 
-ACTIONS = MappingProxyType({
-    "face": ("still", "smiling", "talking", "sleeping"), "person": ("still", "walking", "jumping", "waving"),
-    "hand": ("still", "waving", "pointing"),
-    "dog": ("still", "running", "jumping", "barking"), "cat": ("still", "walking", "jumping", "sleeping"),
-    "horse": ("still", "running", "jumping"), "elephant": ("still", "walking", "spraying"),
-    "bird": ("still", "flying", "singing"), "fish": ("still", "swimming", "jumping"),
-    "car": ("still", "driving"), "bus": ("still", "driving"), "boat": ("still", "sailing"),
-    "airplane": ("still", "flying"),
-    "hammer": ("still", "hitting"), "scissors": ("still", "cutting"), "key": ("still", "turning"),
-    "house": ("still", "smoking"), "castle": ("still",), "church": ("still", "ringing"),
-    "tree": ("still", "swaying"), "flower": ("still", "swaying", "opening"),
-    "chair": ("still", "rocking"), "cup": ("still", "steaming", "falling"), "ball": ("still", "bouncing", "rolling"),
-    "umbrella": ("still", "floating", "spinning"), "sign": ("still", "flashing"),
-})
+ACTIONS = MappingProxyType(
+    {
+        "face": ("still", "smiling", "talking", "sleeping"),
+        "person": ("still", "walking", "jumping", "waving"),
+        "hand": ("still", "waving", "pointing"),
+        "dog": ("still", "running", "jumping", "barking"),
+        "cat": ("still", "walking", "jumping", "sleeping"),
+        "horse": ("still", "running", "jumping"),
+        "elephant": ("still", "walking", "spraying"),
+        "bird": ("still", "flying", "singing"),
+        "fish": ("still", "swimming", "jumping"),
+        "car": ("still", "driving"),
+        "bus": ("still", "driving"),
+        "boat": ("still", "sailing"),
+        "airplane": ("still", "flying"),
+        "hammer": ("still", "hitting"),
+        "scissors": ("still", "cutting"),
+        "key": ("still", "turning"),
+        "house": ("still", "smoking"),
+        "castle": ("still",),
+        "church": ("still", "ringing"),
+        "tree": ("still", "swaying"),
+        "flower": ("still", "swaying", "opening"),
+        "chair": ("still", "rocking"),
+        "cup": ("still", "steaming", "falling"),
+        "ball": ("still", "bouncing", "rolling"),
+        "umbrella": ("still", "floating", "spinning"),
+        "sign": ("still", "flashing"),
+    }
+)
 
 # Words printed on signs: short, so that they can still be read at 64 pixels.
 WORDS: tuple[str, ...] = ("stop", "open", "home", "love", "food", "sale", "exit", "taxi")
 
 # Width and height of each drawing's box, in units of the thing's size.
-EXTENT = MappingProxyType({
-    "face": (0.96, 1.06), "person": (0.62, 1.22), "hand": (0.86, 1.04),
-    "dog": (1.12, 0.96), "cat": (1.0, 1.0), "horse": (1.16, 1.12), "elephant": (1.16, 1.0), "bird": (1.12, 0.92),
-    "fish": (1.1, 0.74), "car": (1.24, 0.62), "bus": (1.28, 0.78), "boat": (1.08, 0.96), "airplane": (1.28, 0.7),
-    "hammer": (0.94, 1.06), "scissors": (0.8, 1.08), "key": (1.06, 0.54),
-    "house": (1.1, 1.02), "castle": (1.08, 1.06), "church": (0.88, 1.18), "tree": (0.86, 1.14), "flower": (0.76, 1.1),
-    "chair": (0.74, 1.06), "cup": (0.86, 0.86), "ball": (0.86, 0.92), "umbrella": (1.04, 0.96), "sign": (1.1, 1.0),
-})
+EXTENT = MappingProxyType(
+    {
+        "face": (0.96, 1.06),
+        "person": (0.62, 1.22),
+        "hand": (0.86, 1.04),
+        "dog": (1.12, 0.96),
+        "cat": (1.0, 1.0),
+        "horse": (1.16, 1.12),
+        "elephant": (1.16, 1.0),
+        "bird": (1.12, 0.92),
+        "fish": (1.1, 0.74),
+        "car": (1.24, 0.62),
+        "bus": (1.28, 0.78),
+        "boat": (1.08, 0.96),
+        "airplane": (1.28, 0.7),
+        "hammer": (0.94, 1.06),
+        "scissors": (0.8, 1.08),
+        "key": (1.06, 0.54),
+        "house": (1.1, 1.02),
+        "castle": (1.08, 1.06),
+        "church": (0.88, 1.18),
+        "tree": (0.86, 1.14),
+        "flower": (0.76, 1.1),
+        "chair": (0.74, 1.06),
+        "cup": (0.86, 0.86),
+        "ball": (0.86, 0.92),
+        "umbrella": (1.04, 0.96),
+        "sign": (1.1, 1.0),
+    }
+)
 
-DRAWINGS: MappingProxyType[str, Callable[[Pen, Tones, Pose], None]] = MappingProxyType({
-    "face": draw_face, "person": draw_person, "hand": draw_hand, "dog": draw_dog, "cat": draw_cat,
-    "horse": draw_horse, "elephant": draw_elephant, "bird": draw_bird, "fish": draw_fish, "car": draw_car,
-    "bus": draw_bus, "boat": draw_boat, "airplane": draw_airplane, "hammer": draw_hammer, "scissors": draw_scissors,
-    "key": draw_key, "house": draw_house, "castle": draw_castle, "church": draw_church, "tree": draw_tree,
-    "flower": draw_flower, "chair": draw_chair, "cup": draw_cup, "ball": draw_ball, "umbrella": draw_umbrella,
-    "sign": draw_sign,
-})
+DRAWINGS: MappingProxyType[str, Callable[[Pen, Tones, Pose], None]] = MappingProxyType(
+    {
+        "face": draw_face,
+        "person": draw_person,
+        "hand": draw_hand,
+        "dog": draw_dog,
+        "cat": draw_cat,
+        "horse": draw_horse,
+        "elephant": draw_elephant,
+        "bird": draw_bird,
+        "fish": draw_fish,
+        "car": draw_car,
+        "bus": draw_bus,
+        "boat": draw_boat,
+        "airplane": draw_airplane,
+        "hammer": draw_hammer,
+        "scissors": draw_scissors,
+        "key": draw_key,
+        "house": draw_house,
+        "castle": draw_castle,
+        "church": draw_church,
+        "tree": draw_tree,
+        "flower": draw_flower,
+        "chair": draw_chair,
+        "cup": draw_cup,
+        "ball": draw_ball,
+        "umbrella": draw_umbrella,
+        "sign": draw_sign,
+    }
+)
 
 # Kinds that may hang anywhere in the frame; the others stand on the ground unless their action lifts them.
 FREE: frozenset[str] = frozenset({"face", "hand", "hammer", "scissors", "key", "umbrella", "ball", "cup", "fish"})
@@ -89,5 +178,3 @@ def habitat(kind: str, action: str) -> str:
     if kind == "cup" and action != "falling":
         return "ground"
     return "free" if kind in FREE else "ground"
-
-

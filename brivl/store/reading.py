@@ -103,8 +103,14 @@ def set_aside(place: Place, damage: Damaged) -> None:
     for path in (place.manifest, place.data):  # manifest first: without it the result is absent
         if path.exists():
             os.replace(path, quarantine / f"{stem}{path.suffix}")
-    _log.warning("The stored result %s/%s was set aside because %s; it will be computed again. It lies in "
-                 "quarantine/%s* of the cache.", place.kind, place.digest, damage, stem)  # fmt: skip
+    _log.warning(
+        "The stored result %s/%s was set aside because %s; it will be computed again. It lies in "
+        "quarantine/%s* of the cache.",
+        place.kind,
+        place.digest,
+        damage,
+        stem,
+    )
 
 
 def _check_bytes(file: BinaryIO, manifest: Manifest, anew: bool) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from brivl.core.progress import ProgressCallback
 from brivl.errors import StoreError
 from brivl.store import locks
 from brivl.store.inventory import Entry, look_through
 from brivl.store.places import Place
 from brivl.store.reading import Damaged, read, set_aside
 from brivl.store.tidying import abandoned, lock_files
-
-Progress = Callable[[float, float, str], None]
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Verified:
     n_idle_locks: int  # lock files that nobody holds, one for each computation; `cache prune` deletes them
 
 
-def verify(root: Path, progress: Progress = lambda *_: None) -> Verified:
+def verify(root: Path, progress: ProgressCallback = lambda *_: None) -> Verified:
     """Read and hash every result; progress counts bytes. Raises StoreError where the folder cannot be read."""
     try:
         return _verify(Path(root), progress)
@@ -40,7 +38,7 @@ def verify(root: Path, progress: Progress = lambda *_: None) -> Verified:
         ) from error
 
 
-def _verify(root: Path, progress: Progress) -> Verified:
+def _verify(root: Path, progress: ProgressCallback) -> Verified:
     found = look_through(root)
     total, done = sum(entry.size for entry in found.entries), 0
     ends: dict[str, list[str]] = {"whole": [], "busy": [], "other": [], "gone": [], "damaged": []}
@@ -53,8 +51,16 @@ def _verify(root: Path, progress: Progress) -> Verified:
         progress(done, max(total, 1), f"Verifying {entry.place.kind}")
     left_over = abandoned(root, found)
     n_held, n_idle = lock_files(root)
-    return Verified(len(ends["whole"]), n_bytes, tuple(ends["damaged"]), len(ends["busy"]), len(ends["other"]),
-                    len(left_over), n_held, n_idle)  # fmt: skip
+    return Verified(
+        len(ends["whole"]),
+        n_bytes,
+        tuple(ends["damaged"]),
+        len(ends["busy"]),
+        len(ends["other"]),
+        len(left_over),
+        n_held,
+        n_idle,
+    )
 
 
 def _end_of(entry: Entry) -> tuple[str, str]:

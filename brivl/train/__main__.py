@@ -11,11 +11,9 @@ from importlib import import_module
 from brivl.errors import BrivlError
 
 VERBS = (  # modules with add_verbs(verbs), each of whose parsers sets run=function(args) -> metrics
-    "brivl.train.shipped_verbs",
-    "brivl.train.pretrain_verbs",
-    "brivl.train.import_verbs",
-    "brivl.train.caption_verbs",
-    "brivl.train.generation_verbs",
+    "brivl.train.brivl.command",
+    "brivl.train.captioning.command",
+    "brivl.train.generation.command",
 )
 
 

@@ -17,15 +17,14 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from brivl.core.query_words import per_word, split_words, without_word
+from brivl.core.retrieval.query_words import per_word, split_words, without_word
 from brivl.errors import RequestError
-from brivl.models.attention_defaults import IMAGE_START, TEXT_START
-from brivl.models.attention_explain import explain_image, explain_text
-from brivl.models.attention_query import shipped_tokenizer, token_spans
-from brivl.models.configs import MINI
-from brivl.models.image_encoder import to_pixels
+from brivl.models.attention.query import shipped_tokenizer, token_spans
+from brivl.models.attention.relevance import IMAGE_START, TEXT_START, explain_image, explain_text
+from brivl.models.brivl.configs import MINI
+from brivl.models.brivl.image_encoder import to_pixels
+from brivl.models.brivl.text_encoder import tokenize
 from brivl.models.shipped import load_brivl_mini
-from brivl.models.text_encoder import tokenize
 from brivl.scenes.captions import caption
 from brivl.scenes.scene import Scene, Thing, render, sample_scene
 from brivl.train.scene_pairs import HELD_OUT_SEED
@@ -157,7 +156,10 @@ def evaluate_attention(n: int) -> dict[str, Any]:
         raise RequestError(f"Wanted between 10 and 5,000 scenes and got {n}.")
     data = pointing_scenes(n, SEED)
     return {
-        "model": "brivl-mini", "n_scenes": n, "start_layer": {"image": IMAGE_START, "text": TEXT_START},
-        "object": pointing_game(data, "object"), "colour": pointing_game(data, "colour"),
+        "model": "brivl-mini",
+        "n_scenes": n,
+        "start_layer": {"image": IMAGE_START, "text": TEXT_START},
+        "object": pointing_game(data, "object"),
+        "colour": pointing_game(data, "colour"),
         "text": word_deletion(data),
-    }  # fmt: skip
+    }

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter
 
-from brivl.models.configs import AugmentConfig
+from brivl.models.brivl.configs import AugmentConfig
 from brivl.models.torchvision_schemas import declare_torchvision_schemas
 
 ASPECT = (3 / 4, 4 / 3)  # of a crop, as of torchvision's RandomResizedCrop

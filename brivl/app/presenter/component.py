@@ -9,8 +9,8 @@ from typing import Any
 
 import streamlit as st
 
-from brivl.app.viewer import component as viewer
-from brivl.viz.packing import Packed
+from brivl.analyses.flatmap.webgl import component as viewer
+from brivl.viz.browser.packing import Packed
 
 FOLDER = Path(__file__).parent
 FILES = (viewer.FOLDER / "bytes.js", FOLDER / "slide.js", FOLDER / "presenter.js")  # each needs only files before it

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 import scipy.sparse
 
+from brivl.core.encoding.cv_splits import divisions, inner_folds
 from brivl.core.encoding.delays import run_labels
-from brivl.core.encoding.divisions import divisions, inner_folds
 from brivl.core.encoding.presets import Preset
 from brivl.core.records import Design
 
@@ -61,8 +61,9 @@ def leaks_of(design: Design, preset: Preset) -> list[Leak]:
     scored = [] if design.n_test else [(part.train, part.test) for part in rows]
     chosen = [
         (part.train[train], part.train[test])
-        for part in rows for train, test in inner_folds(part.train, design, preset)
-    ]  # fmt: skip
+        for part in rows
+        for train, test in inner_folds(part.train, design, preset)
+    ]
     found = []
     for where, sides in (("score", scored), ("choice", chosen)):
         for what, labels in kinds.items():

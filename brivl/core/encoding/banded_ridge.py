@@ -17,14 +17,15 @@ from sklearn.utils.validation import check_is_fitted
 from brivl.core.encoding.bands import Bands, kernel_scales
 from brivl.core.encoding.cross_validation import Folds, contiguous_folds
 from brivl.core.encoding.fold_compression import compressed, part_the_rows
-from brivl.core.encoding.problem import Progress, Solver, Steps
+from brivl.core.encoding.problem import Solver
 from brivl.core.encoding.random_search import draw, random_search
 from brivl.core.encoding.ratios import choose, ratio_grid
 from brivl.core.encoding.split_score import himalaya_backend, r2_joint, r2_split
 from brivl.core.encoding.surface_search import SurfaceSearch
+from brivl.core.progress import ProgressSteps, StepCallback
 from brivl.errors import RequestError
 
-__all__ = ["BandedRidge", "Draws", "Progress", "Solver"]
+__all__ = ["BandedRidge", "Draws", "StepCallback", "Solver"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class BandedRidge(BaseEstimator):
         self.solver = solver
 
     def fit(
-        self, Xs: Sequence[np.ndarray], Y: np.ndarray, progress: Progress | None = None, overwrite_Y: bool = False
+        self, Xs: Sequence[np.ndarray], Y: np.ndarray, progress: StepCallback | None = None, overwrite_Y: bool = False
     ) -> BandedRidge:
         """Choose weights and alpha of each voxel by cross-validation, then refit on all rows.
 
@@ -115,14 +116,14 @@ class BandedRidge(BaseEstimator):
         """R2 per voxel (n_voxels,), or its parts by band (n_bands, n_voxels); Y is to be centred by the caller."""
         return r2_split(Y, self.predict(Xs, split=True)) if split else r2_joint(Y, self.predict(Xs))
 
-    def _search(self, bands: Bands, Y: np.ndarray, progress: Progress | None, overwrite: bool) -> np.ndarray:
+    def _search(self, bands: Bands, Y: np.ndarray, progress: StepCallback | None, overwrite: bool) -> np.ndarray:
         """Weights (n_bands, n_voxels) chosen; scores, alphas and dual weights are kept."""
         with himalaya_backend(self.solver.backend) as backend:
             search = SurfaceSearch(bands.problem, self.solver, backend)
             if self.solver.method == "himalaya" or not part_the_rows(bands.problem.folds, len(Y)):
                 scores, alphas = random_search(bands.problem, Y, self.solver, progress)
             else:
-                scores, alphas = search.search(Y, Steps(progress, 2 * search.n_combinations))
+                scores, alphas = search.search(Y, ProgressSteps(progress, 2 * search.n_combinations))
             self.cv_scores_ = scores[bands.place]
             best = choose(self.cv_scores_, bands.candidates)
             self.alphas_ = alphas[bands.place[best], np.arange(len(best))]

@@ -16,13 +16,13 @@ import numpy as np
 from brivl.core.encoding.banded_ridge import BandedRidge, refit
 from brivl.core.encoding.bands import Bands
 from brivl.core.encoding.fold_compression import Turn, part_the_rows
-from brivl.core.encoding.problem import Steps
 from brivl.core.encoding.random_search import random_search
 from brivl.core.encoding.ratios import choose
 from brivl.core.encoding.score_map import ScoreMap
-from brivl.core.encoding.shelf import ROOM_BYTES, Shelf
+from brivl.core.encoding.spill_buffer import ROOM_BYTES, Shelf
 from brivl.core.encoding.split_score import himalaya_backend
 from brivl.core.encoding.surface_search import N_SAMPLE, SurfaceSearch
+from brivl.core.progress import ProgressSteps
 
 Tell = Callable[[float], None]  # share of a phase that is done; may raise
 STEPS = 1000
@@ -135,5 +135,5 @@ class BatchedRidge:
         return np.concatenate([self._turn.rows(block) for block in blocks], axis=1)
 
 
-def _steps(tell: Tell, total: int) -> Steps:
-    return Steps(lambda done, of: tell(done / of), total)
+def _steps(tell: Tell, total: int) -> ProgressSteps:
+    return ProgressSteps(lambda done, of: tell(done / of), total)

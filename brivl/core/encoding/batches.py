@@ -16,17 +16,17 @@ import numpy as np
 
 from brivl.core.columns import LARGE_BYTES, Columns
 from brivl.core.encoding.batched_ridge import BatchedRidge, Tell
-from brivl.core.encoding.divisions import Rows, divisions
-from brivl.core.encoding.held_out import ready_features, ridge_for
-from brivl.core.encoding.phases import Phases
+from brivl.core.encoding.cv_splits import Rows, divisions
+from brivl.core.encoding.fold_responses import ready_features, ridge_for
 from brivl.core.encoding.presets import Preset
-from brivl.core.encoding.problem import Progress, Solver
+from brivl.core.encoding.problem import Solver
 from brivl.core.encoding.ratios import ratio_grid
 from brivl.core.encoding.score_map import ScoreMap
 from brivl.core.encoding.split_score import r2_joint, r2_split
 from brivl.core.encoding.surface_search import N_SAMPLE, spread_sample
 from brivl.core.encoding.voxel_selection import Selection, select_in_batches
 from brivl.core.encoding.voxel_source import VoxelSource
+from brivl.core.progress import ProgressPhases, StepCallback
 from brivl.core.records import Design, EncodingResult, Responses
 
 # Responses of one batch, float32, test runs included; about five arrays of this size live at once.
@@ -77,17 +77,17 @@ def encode_in_batches(
     Xs: Sequence[np.ndarray],
     subjects: Sequence[Responses],
     how: How,
-    progress: Progress | None = None,
+    progress: StepCallback | None = None,
     parts: Parts | None = None,
 ) -> list[EncodingResult]:
     """As `encode_many`, in memory that does not grow with voxels but for their scores."""
     parts, rows = _NoParts() if parts is None else parts, divisions(*how)
-    phases = Phases(progress, _work(len(Xs), rows, subjects, how))
-    selections = [_selection(i, responses, how, parts, phases.tell(i)) for i, responses in enumerate(subjects)]
+    phases = ProgressPhases(progress, _work(len(Xs), rows, subjects, how))
+    selections = [_selection(i, responses, how, parts, phases.phase(i)) for i, responses in enumerate(subjects)]
     source = VoxelSource(subjects, selections, *how)
     scores = []
     for i, part in enumerate(rows):
-        tells = [phases.tell(len(subjects) + i * N_PHASES + phase) for phase in range(N_PHASES)]
+        tells = [phases.phase(len(subjects) + i * N_PHASES + phase) for phase in range(N_PHASES)]
         scores.append(_Division(f"fold-{i}", source, part, parts, tells).scores(Xs, how))
     means = [np.mean(each, axis=0) for each in zip(*scores, strict=True)]
     of_subjects = zip(*(np.split(mean, source.ends[:-1], axis=-1) for mean in means), strict=True)

@@ -6,18 +6,18 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from brivl.core.encoding.banded_ridge import Progress
 from brivl.core.encoding.batches import Parts, encode_in_batches, is_large
+from brivl.core.encoding.cv_splits import divisions
 from brivl.core.encoding.delays import run_bounds
-from brivl.core.encoding.divisions import divisions
-from brivl.core.encoding.held_out import HeldOut, held_out, ready_features, ridge_for, side_by_side
+from brivl.core.encoding.fold_responses import HeldOut, held_out, ready_features, ridge_for, side_by_side
 from brivl.core.encoding.presets import Preset
 from brivl.core.encoding.split_score import r2_joint, r2_split
 from brivl.core.encoding.voxel_selection import select_voxels
+from brivl.core.progress import StepCallback
 from brivl.core.records import Design, EncodingResult, Responses
 from brivl.errors import DataError
 
-# Progress of each outer fold is reported in this many steps, so that folds of unequal size count alike.
+# StepCallback of each outer fold is reported in this many steps, so that folds of unequal size count alike.
 STEPS = 1000
 
 
@@ -26,7 +26,7 @@ def encode(
     responses: Responses,
     design: Design,
     preset: Preset,
-    progress: Progress | None = None,
+    progress: StepCallback | None = None,
     parts: Parts | None = None,
 ) -> EncodingResult:
     """Fit banded ridge to each voxel and score it on held-out samples, jointly and by band: `encode_many` of one."""
@@ -38,7 +38,7 @@ def encode_many(
     subjects: Sequence[Responses],
     design: Design,
     preset: Preset,
-    progress: Progress | None = None,
+    progress: StepCallback | None = None,
     parts: Parts | None = None,
 ) -> list[EncodingResult]:
     """Fit banded ridge to each voxel of subjects who share the stimuli, and score it jointly and by band.
@@ -78,7 +78,7 @@ def encode_many(
 
 
 def _fit_and_score(
-    Xs: Sequence[np.ndarray], held_out: HeldOut, design: Design, preset: Preset, progress: Progress | None
+    Xs: Sequence[np.ndarray], held_out: HeldOut, design: Design, preset: Preset, progress: StepCallback | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Joint R2 (n_selected,), split R2 and band weights (n_bands, n_selected) of one division."""
     train, test = held_out.rows.train, held_out.rows.test
@@ -100,8 +100,8 @@ def _held_outs(
     return (held_out(Y, None, rows, design, preset) for rows in parts), len(parts)
 
 
-def _fraction(progress: Progress | None, fold: int, n_folds: int) -> Progress | None:
-    """Progress within one of n_folds, reported over all of them."""
+def _fraction(progress: StepCallback | None, fold: int, n_folds: int) -> StepCallback | None:
+    """StepCallback within one of n_folds, reported over all of them."""
     if progress is None:
         return None
     return lambda done, total: progress(fold * STEPS + done * STEPS // total, n_folds * STEPS)

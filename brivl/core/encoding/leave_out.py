@@ -17,7 +17,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky
 from threadpoolctl import ThreadpoolController
 
 from brivl.core.encoding.problem import Array
-from brivl.core.encoding.shelf import Shelf
+from brivl.core.encoding.spill_buffer import Shelf
 
 # Added to the diagonal of a loss that is to be factored, as a share of its largest entry; what it adds is taken off.
 JITTER = 2e-6
@@ -111,10 +111,12 @@ def error_rows(eigen: Decomposition, blocks: Blocks, alpha: float, backend: Modu
     shrunk = backend.asarray(eigen.shrinkage(alpha))
     Q = backend.to_numpy((eigen.vectors * shrunk) @ eigen.vectors.T)
     with _one_thread():
-        return np.concatenate([
-            (np.sqrt(weight) * _solve(Q[start:stop, start:stop], Q[start:stop])).astype(np.float32)
-            for (start, stop), weight in zip(blocks.bounds, blocks.weights, strict=True)
-        ])  # fmt: skip
+        return np.concatenate(
+            [
+                (np.sqrt(weight) * _solve(Q[start:stop, start:stop], Q[start:stop])).astype(np.float32)
+                for (start, stop), weight in zip(blocks.bounds, blocks.weights, strict=True)
+            ]
+        )
 
 
 class QuadraticLoss:

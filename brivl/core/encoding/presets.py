@@ -33,8 +33,16 @@ class Preset:
 
 
 STRICT = Preset(
-    name="strict", outer="grouped", inner="grouped", n_outer=5, n_inner=6, n_ratios=11, n_iter=None,
-    alphas=tuple(np.logspace(-2, 5, 15).tolist()), test_zscore="training", normalise_kernels=True,
+    name="strict",
+    outer="grouped",
+    inner="grouped",
+    n_outer=5,
+    n_inner=6,
+    n_ratios=11,
+    n_iter=None,
+    alphas=tuple(np.logspace(-2, 5, 15).tolist()),
+    test_zscore="training",
+    normalise_kernels=True,
     why={
         "outer": "Sentences of a passage, and samples of a run, are alike for reasons other than the stimulus; they "
         "are held out together: 5 folds of passages, or each run in turn.",
@@ -48,11 +56,20 @@ STRICT = Preset(
         "only the mean of each held-out run, which is arbitrary in BOLD; rows that are no time series not even that.",
         "normalise_kernels": "Weights and alphas do not depend on the number or units of features.",
     },
-)  # fmt: skip
+)
 
 PAPER = Preset(
-    name="paper", outer="shuffled", inner="contiguous", n_outer=5, n_inner=5, n_ratios=None, n_iter=20,
-    alphas=tuple(np.logspace(1, 20, 20).tolist()), test_zscore="own", normalise_kernels=False, search="himalaya",
+    name="paper",
+    outer="shuffled",
+    inner="contiguous",
+    n_outer=5,
+    n_inner=5,
+    n_ratios=None,
+    n_iter=20,
+    alphas=tuple(np.logspace(1, 20, 20).tolist()),
+    test_zscore="own",
+    normalise_kernels=False,
+    search="himalaya",
     why={
         "search": "As in the authors' code: himalaya's random search, every draw for every voxel.",
         "outer": "As in the authors' code: KFold(5, shuffle=True, random_state=1) over sentences, so sentences of one "
@@ -64,7 +81,7 @@ PAPER = Preset(
         "normalise_kernels": "As in the authors' code: features are centred, not scaled.",
         "seed": "The authors set none, so their draws differ every time; here 0, to give the same answer twice.",
     },
-)  # fmt: skip
+)
 
 PRESETS: Mapping[str, Preset] = {preset.name: preset for preset in (STRICT, PAPER)}
 

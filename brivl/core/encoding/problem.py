@@ -1,8 +1,7 @@
-"""What a search over weights and alphas is given, and how it reports progress; shared by the searches."""
+"""What a search over weights and alphas is given; shared by the searches."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,7 +9,6 @@ import numpy as np
 
 from brivl.core.encoding.cross_validation import Folds
 
-Progress = Callable[[int, int], None]
 Array = Any  # of the backend: numpy.ndarray or torch.Tensor
 
 
@@ -44,17 +42,3 @@ class Problem:
     def mixed(self, index: int) -> np.ndarray:
         """Kernel of one candidate, (n_rows, n_rows) float32."""
         return np.tensordot(self.candidates[index].astype(np.float32), self.kernels, 1)
-
-
-class Steps:
-    """Progress in whole steps to a total that is known from the start; each step is told once and may raise."""
-
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self.progress, self.total, self.done = progress, total, 0
-
-    def advance(self, to: float) -> None:
-        """Tell all steps up to `to`."""
-        while self.done < min(int(to), self.total):
-            self.done += 1
-            if self.progress is not None:
-                self.progress(self.done, self.total)

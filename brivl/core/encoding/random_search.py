@@ -8,12 +8,13 @@ from __future__ import annotations
 import numpy as np
 from himalaya.kernel_ridge import generate_dirichlet_samples, solve_multiple_kernel_ridge_random_search
 
-from brivl.core.encoding.problem import Array, Problem, Progress, Solver
+from brivl.core.encoding.problem import Array, Problem, Solver
 from brivl.core.encoding.split_score import himalaya_backend
+from brivl.core.progress import StepCallback
 
 
 def random_search(
-    problem: Problem, Y: np.ndarray, solver: Solver, progress: Progress | None
+    problem: Problem, Y: np.ndarray, solver: Solver, progress: StepCallback | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Score of each candidate at its best alpha, and that alpha: both (n_candidates, n_voxels) float32.
 
@@ -43,14 +44,21 @@ def _cross_validate(
     # himalaya's log of a zero weight is meant to be -inf; alphas struck out pass through the loss as NaN.
     with np.errstate(divide="ignore", invalid="ignore"):
         _, _, scores, alphas = solve_multiple_kernel_ridge_random_search(
-            Ks, Y, n_iter=problem.candidates[i : i + 1], alphas=np.asarray(problem.alphas, np.float32),
-            score_func=loss, cv=problem.folds, n_targets_batch=solver.n_voxels_batch,
-            n_alphas_batch=solver.n_alphas_batch, progress_bar=False, return_alphas=True,
-        )  # fmt: skip
+            Ks,
+            Y,
+            n_iter=problem.candidates[i : i + 1],
+            alphas=np.asarray(problem.alphas, np.float32),
+            score_func=loss,
+            cv=problem.folds,
+            n_targets_batch=solver.n_voxels_batch,
+            n_alphas_batch=solver.n_alphas_batch,
+            progress_bar=False,
+            return_alphas=True,
+        )
     return np.asarray(scores)[0], np.asarray(alphas)
 
 
-def _loss(problem: Problem, n_voxels: int, solver: Solver, progress: Progress | None) -> _CountedLoss:
+def _loss(problem: Problem, n_voxels: int, solver: Solver, progress: StepCallback | None) -> _CountedLoss:
     """Loss that knows how often himalaya will ask for it: voxel batches in alpha batches in folds in candidates."""
     voxel_batches = -(-n_voxels // solver.n_voxels_batch)
     alpha_batches = -(-len(problem.alphas) // solver.n_alphas_batch)
@@ -61,7 +69,7 @@ def _loss(problem: Problem, n_voxels: int, solver: Solver, progress: Progress | 
 class _CountedLoss:
     """Minus the mean squared error, weighted by fold; each call is a step, and the one place to stop a search."""
 
-    def __init__(self, progress: Progress | None, weights: list[float]) -> None:
+    def __init__(self, progress: StepCallback | None, weights: list[float]) -> None:
         self.progress, self.weights, self.done = progress, weights, 0
 
     def __call__(self, Y: Array, Y_pred: Array) -> Array:
@@ -86,8 +94,16 @@ def authors_fit(
     """
     with himalaya_backend("torch") as backend, np.errstate(divide="ignore", invalid="ignore"):
         deltas, dual, _ = solve_multiple_kernel_ridge_random_search(
-            backend.asarray(kernels), backend.asarray(Y), n_iter=n_iter, alphas=np.asarray(alphas, np.float32), cv=5,
-            return_weights="dual", n_targets_batch=200, n_targets_batch_refit=200, n_alphas_batch=5,
-            random_state=random_state, progress_bar=False,
-        )  # fmt: skip
+            backend.asarray(kernels),
+            backend.asarray(Y),
+            n_iter=n_iter,
+            alphas=np.asarray(alphas, np.float32),
+            cv=5,
+            return_weights="dual",
+            n_targets_batch=200,
+            n_targets_batch_refit=200,
+            n_alphas_batch=5,
+            random_state=random_state,
+            progress_bar=False,
+        )
         return backend.to_numpy(dual), np.exp(backend.to_numpy(deltas))

@@ -15,9 +15,10 @@ from types import ModuleType
 import numpy as np
 
 from brivl.core.encoding.leave_out import Blocks, Decomposition, QuadraticLoss, dual_weights, error_rows, losses
-from brivl.core.encoding.problem import Array, Problem, Solver, Steps
+from brivl.core.encoding.problem import Array, Problem, Solver
 from brivl.core.encoding.score_map import RELEVANT, ScoreMap, learn_map
-from brivl.core.encoding.shelf import Shelf
+from brivl.core.encoding.spill_buffer import Shelf
+from brivl.core.progress import ProgressSteps
 
 # Sample voxels, and those of them from the most predictable twentieth, where errors of mapping are largest.
 N_SAMPLE, N_STRONG, STRONG = 384, 96, 0.05
@@ -56,7 +57,7 @@ class SurfaceSearch:
             self.eigen[candidate] = (lambda: made) if self.shelf is None else made.kept(self.shelf, self.backend)
         return self.eigen[candidate]()
 
-    def search(self, Y: np.ndarray, steps: Steps) -> tuple[np.ndarray, np.ndarray]:
+    def search(self, Y: np.ndarray, steps: ProgressSteps) -> tuple[np.ndarray, np.ndarray]:
         """Score of each candidate at its best alpha, and that alpha: both (n_candidates, n_voxels) float32.
 
         Y (n_rows, n_voxels) float32, rows in their own order; steps has 2 n_combinations.
@@ -67,7 +68,7 @@ class SurfaceSearch:
         self.map = self.calibrate(Y[:, sample], steps)
         return self._mapped_scores(Y, self.map, steps)
 
-    def search_all(self, Y: np.ndarray, steps: Steps) -> tuple[np.ndarray, np.ndarray]:
+    def search_all(self, Y: np.ndarray, steps: ProgressSteps) -> tuple[np.ndarray, np.ndarray]:
         """As `search`, with every combination computed for every voxel."""
         return self._best(self.all_scores(Y, steps), np.arange(self.n_combinations))
 
@@ -92,7 +93,7 @@ class SurfaceSearch:
         directions = np.random.default_rng(0).standard_normal((len(self._row_weights), N_DIRECTIONS), np.float32)
         return (self.problem.kernels.sum(0) @ directions).T
 
-    def calibrate(self, Y: np.ndarray, steps: Steps) -> ScoreMap:
+    def calibrate(self, Y: np.ndarray, steps: ProgressSteps) -> ScoreMap:
         """Map of scores learnt from sample voxels Y (n_rows, n_sample).
 
         Equal weights and single kernels are computed at all alphas; the others only where an alpha, or its neighbour,
@@ -114,7 +115,7 @@ class SurfaceSearch:
                 steps.advance((done + (position + 1) / len(wanted)) * n_alphas)
         return learn_map(gains.reshape(self.n_combinations, -1).T)
 
-    def all_scores(self, Y: np.ndarray, steps: Steps) -> np.ndarray:
+    def all_scores(self, Y: np.ndarray, steps: ProgressSteps) -> np.ndarray:
         """Scores (n_combinations, n_voxels) of every combination."""
         if Y.shape[1] > MANY_VOXELS * len(Y):
             return -self._losses_of_many(np.arange(self.n_combinations), Y, steps)
@@ -128,7 +129,7 @@ class SurfaceSearch:
                 steps.advance(2 * (combination + 1))
         return scores
 
-    def _mapped_scores(self, Y: np.ndarray, score_map: ScoreMap, steps: Steps) -> tuple[np.ndarray, np.ndarray]:
+    def _mapped_scores(self, Y: np.ndarray, score_map: ScoreMap, steps: ProgressSteps) -> tuple[np.ndarray, np.ndarray]:
         """Best score and alpha of each candidate, from the pivots' losses."""
         return self.mapped(Y, score_map, self._losses_of_many(score_map.pivots, Y, steps))
 
@@ -174,7 +175,7 @@ class SurfaceSearch:
             return np.full(turned.shape[1], np.inf)
         return losses(eigen, self.blocks, alpha, turned, self.backend)
 
-    def _losses_of_many(self, combinations: np.ndarray, Y: np.ndarray, steps: Steps) -> np.ndarray:
+    def _losses_of_many(self, combinations: np.ndarray, Y: np.ndarray, steps: ProgressSteps) -> np.ndarray:
         """Losses (n_combinations given, n_voxels) float64, a group of combinations and a batch of voxels at a time."""
         found = np.empty((len(combinations), Y.shape[1]))
         batches, size = self.batches(Y), max(1, OPERATOR_BYTES // (4 * len(Y) ** 2))

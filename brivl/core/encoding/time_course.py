@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from brivl.core.encoding.banded_ridge import BandedRidge
+from brivl.core.encoding.cv_splits import Rows, divisions
 from brivl.core.encoding.delays import delays_at
-from brivl.core.encoding.divisions import Rows, divisions
-from brivl.core.encoding.held_out import held_out, ready_features, ridge_for
+from brivl.core.encoding.fold_responses import held_out, ready_features, ridge_for
 from brivl.core.encoding.presets import Preset
 from brivl.core.records import Design
 
@@ -60,9 +60,14 @@ def time_course(
         drive[held] = called[held]
     norms, shown = np.mean(by_delay, axis=0), np.flatnonzero(np.isfinite(measured))
     return TimeCourse(
-        shown, measured[shown], predicted[:, shown], np.array(delays), norms / max(norms.max(), 1e-12), drive,
+        shown,
+        measured[shown],
+        predicted[:, shown],
+        np.array(delays),
+        norms / max(norms.max(), 1e-12),
+        drive,
         np.mean(chosen, axis=0),
-    )  # fmt: skip
+    )
 
 
 def _fitted(

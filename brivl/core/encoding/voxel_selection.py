@@ -67,10 +67,13 @@ def select_in_batches(
         parts.append(_judged(Y_train[:, some], repeats, design, ev_threshold))
     counts = sum((Counter(part.excluded) for part in parts), Counter())
     evs = [part.explainable_variance for part in parts]
-    return _not_empty(Selection(
-        np.concatenate([part.selected for part in parts]),
-        None if evs[0] is None else np.concatenate(evs), dict(counts),
-    ))  # fmt: skip
+    return _not_empty(
+        Selection(
+            np.concatenate([part.selected for part in parts]),
+            None if evs[0] is None else np.concatenate(evs),
+            dict(counts),
+        )
+    )
 
 
 def _judged(Y_train: np.ndarray, Y_test: np.ndarray | None, design: Design, ev_threshold: float) -> Selection:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from brivl.core.encoding.divisions import Rows
-from brivl.core.encoding.held_out import HeldOut, fit_responses, held_out, side_by_side
+from brivl.core.encoding.cv_splits import Rows
+from brivl.core.encoding.fold_responses import HeldOut, fit_responses, held_out, side_by_side
 from brivl.core.encoding.presets import Preset
 from brivl.core.encoding.voxel_selection import Selection
 from brivl.core.records import Design, Responses

@@ -19,8 +19,7 @@ import numpy as np
 from brivl.core.inference.block_permutation import TIE, share_at_least
 from brivl.core.inference.blocks import Blocks, Draws
 from brivl.core.inference.contributions import Predictions, member_matrix, split_contributions
-from brivl.core.regions.bootstrap import expanded_levels
-from brivl.core.regions.region_stats import bh_q
+from brivl.core.regions.region_stats import bh_q, expanded_levels
 from brivl.errors import RequestError
 
 N_BOOT = 2000

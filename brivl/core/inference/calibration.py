@@ -62,7 +62,7 @@ ROWS: Mapping[str, Row] = {
     "sentences correlation": Row("correlation, sentences as if independent", _READER, "fails"),
     "blocks power": Row("block permutation: planted voxels found", "1 subject, signal in 8 of 24 voxels", "shown"),
     "flips power": Row("block sign-flip: planted voxels found", "1 subject, A better in 8 of 24 voxels", "shown"),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)

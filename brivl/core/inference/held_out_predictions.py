@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from brivl.core.encoding.cv_splits import Rows, divisions
 from brivl.core.encoding.delays import onsets_of, run_labels
-from brivl.core.encoding.divisions import Rows, divisions
-from brivl.core.encoding.held_out import held_out, ready_features, ridge_for
+from brivl.core.encoding.fold_responses import held_out, ready_features, ridge_for
 from brivl.core.encoding.presets import Preset
 from brivl.core.inference.blocks import Blocks, blocks_in_runs, blocks_of_groups
 from brivl.core.inference.contributions import Predictions

@@ -11,12 +11,12 @@ from collections.abc import Callable
 import numpy as np
 from scipy import stats
 
-from brivl.core.hrf import ar1_noise, convolve_runs
 from brivl.core.inference.block_permutation import permute_blocks, permute_blocks_of_means
 from brivl.core.inference.block_sign_flip import flip_blocks, flip_blocks_of_means
 from brivl.core.inference.blocks import Blocks, Draws, blocks_in_runs, blocks_of_groups
 from brivl.core.inference.contributions import Predictions
 from brivl.core.regions.region_stats import bh_q, compare, compare_voxels
+from brivl.core.simulation.hrf import ar1_noise, convolve_runs
 
 ALPHA = 0.05
 N_SUBJECTS, N_REGIONS, N_TRUE = 8, 12, 5  # N_TRUE regions have a true difference where one is planted
@@ -37,10 +37,11 @@ def subjects(rng: np.random.Generator) -> Shares:
     planted = np.where(np.arange(N_REGIONS) < N_TRUE, 0.02, 0)
     q = bh_q(stats.ttest_rel(b + difference + planted, b).pvalue)
     return {
-        "subjects t": _share(table["p"]), "subjects sign-flip": _share(table["p_signflip"]),
+        "subjects t": _share(table["p"]),
+        "subjects sign-flip": _share(table["p_signflip"]),
         "subjects bootstrap": _excluded(table["boot_low"], table["boot_high"]),
         "subjects BH planted": _false_discoveries(q, N_TRUE),
-    }  # fmt: skip
+    }
 
 
 def no_signal(rng: np.random.Generator) -> Shares:
@@ -50,11 +51,14 @@ def no_signal(rng: np.random.Generator) -> Shares:
     blocks, draws = _series(rng)
     tests, mean = permute_blocks(data, blocks, draws), permute_blocks_of_means(data, _whole(), blocks, draws)
     return {
-        "blocks joint": _share(tests.p[0]), "blocks split": _share(tests.p[1:]), "blocks region": _share(mean.p),
-        "blocks max-T": _any(tests.p_max[0]), "blocks BH": _any(tests.q[0]),
+        "blocks joint": _share(tests.p[0]),
+        "blocks split": _share(tests.p[1:]),
+        "blocks region": _share(mean.p),
+        "blocks max-T": _any(tests.p_max[0]),
+        "blocks BH": _any(tests.q[0]),
         "samples correlation": _share(stats.pearsonr(data.measured, data.bands.sum(0), alternative="greater").pvalue),
         "flips of fits to noise": _share(flip_blocks(data, blocks, draws).p),
-    }  # fmt: skip
+    }
 
 
 def equal_models(rng: np.random.Generator) -> Shares:
@@ -68,11 +72,15 @@ def equal_models(rng: np.random.Generator) -> Shares:
     d = np.square(y - data.bands[1]) - np.square(y - data.bands[0])
     same = flip_blocks(Predictions(y, data.bands[[0, 0]]), blocks, draws)
     return {
-        "flips": _share(tests.p), "flips region": _share(mean.p), "flips max-T": _any(tests.p_max),
-        "flips BH": _any(tests.q), "blocks bootstrap": _excluded(tests.ci_low, tests.ci_high),
-        "identical": _share(same.p), "samples difference": _share(stats.ttest_1samp(d, 0).pvalue),
+        "flips": _share(tests.p),
+        "flips region": _share(mean.p),
+        "flips max-T": _any(tests.p_max),
+        "flips BH": _any(tests.q),
+        "blocks bootstrap": _excluded(tests.ci_low, tests.ci_high),
+        "identical": _share(same.p),
+        "samples difference": _share(stats.ttest_1samp(d, 0).pvalue),
         "voxels t": _share(compare_voxels(a, b, _whole()).table["p"]),
-    }  # fmt: skip
+    }
 
 
 def planted(rng: np.random.Generator) -> Shares:
@@ -85,9 +93,11 @@ def planted(rng: np.random.Generator) -> Shares:
     gains = np.stack([np.where(has, 0.8, 0.4), np.where(has, 0.0, 0.4)])[:, None]
     better = flip_blocks(Predictions(noise + (gains * signals).sum(0), gains * signals), blocks, draws)
     return {
-        "blocks BH planted": _false_discoveries(found.q[0], N_PLANTED), "blocks power": _share(found.p[0][has]),
-        "flips BH planted": _false_discoveries(better.q, N_PLANTED), "flips power": _share(better.p[has]),
-    }  # fmt: skip
+        "blocks BH planted": _false_discoveries(found.q[0], N_PLANTED),
+        "blocks power": _share(found.p[0][has]),
+        "flips BH planted": _false_discoveries(better.q, N_PLANTED),
+        "flips power": _share(better.p[has]),
+    }
 
 
 def passages(rng: np.random.Generator) -> Shares:
@@ -106,9 +116,11 @@ def passages(rng: np.random.Generator) -> Shares:
     tests, difference = permute_blocks(silent, blocks, draws), flip_blocks(equal, blocks, draws)
     single = stats.pearsonr(silent.measured, silent.bands.sum(0), alternative="greater").pvalue
     return {
-        "passages joint": _share(tests.p[0]), "passages max-T": _any(tests.p_max[0]),
-        "passages flips": _share(difference.p), "sentences correlation": _share(single),
-    }  # fmt: skip
+        "passages joint": _share(tests.p[0]),
+        "passages max-T": _any(tests.p_max[0]),
+        "passages flips": _share(difference.p),
+        "sentences correlation": _share(single),
+    }
 
 
 def _cross_validated(X: np.ndarray, y: np.ndarray, folds: np.ndarray) -> Predictions:
@@ -121,8 +133,12 @@ def _cross_validated(X: np.ndarray, y: np.ndarray, folds: np.ndarray) -> Predict
 
 
 STUDIES: tuple[Callable[[np.random.Generator], Shares], ...] = (
-    subjects, no_signal, equal_models, planted, passages,
-)  # fmt: skip
+    subjects,
+    no_signal,
+    equal_models,
+    planted,
+    passages,
+)
 
 
 def _features(rng: np.random.Generator, n: int) -> np.ndarray:

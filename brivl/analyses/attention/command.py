@@ -1,0 +1,100 @@
+"""python -m brivl attend: where in an image, and in which words, a similarity comes from."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brivl.analyses.attention.compute import Attention, checked, explain
+from brivl.analyses.attention.figures import peak, scale_map
+from brivl.errors import RequestError
+from brivl.models.attention.relevance import IMAGE_START, TEXT_START
+from brivl.store.artifacts import Store
+
+SUFFIXES = (".png", ".npz")
+
+
+def add_verbs(verbs: argparse._SubParsersAction) -> None:
+    """Add `attend` to the command line."""
+    p = verbs.add_parser("attend", help="show what BriVL-mini looks at for a word or phrase")
+    p.add_argument("--image", required=True, help="an image file, or scene:12 of the shipped gallery")
+    p.add_argument("--text", required=True, help="the query")
+    p.add_argument("--phrase", default="", help="word or phrase whose map is wanted (default: the whole query)")
+    p.add_argument("--start-layer", type=int, default=IMAGE_START, help="of the image (default: %(default)s)")
+    p.add_argument("--text-start-layer", type=int, default=TEXT_START, help="of the text (default: %(default)s)")
+    p.add_argument("--out", type=Path, help="a .png of the map over the image, or an .npz of the numbers")
+    p.add_argument("--json", action="store_true", help="print one JSON object")
+    p.set_defaults(run=run_attend)
+
+
+def run_attend(args: argparse.Namespace) -> None:
+    """Explain one image and print the peak and the words. Raises RequestError for an ending that is not written."""
+    if args.out is not None and args.out.suffix.lower() not in SUFFIXES:
+        raise RequestError(f"Wanted --out to end in .png or .npz and got {args.out.name!r}; rename it.")
+    store = Store(args.cache)
+    image, seen = _images(store, args.image)
+    query, phrase = checked(args.text, args.phrase)
+    found = explain(store, image, query, phrase)
+    values, shares = found.map_from(args.start_layer), found.words_from(args.text_start_layer)
+    height, width = seen.shape[:2]
+    row, column = peak(scale_map(values, height, width))
+    out: dict[str, Any] = {
+        "model": "brivl-mini",
+        "stand_in": True,
+        "query": query,
+        "phrase": phrase,
+        "start_layer": {"image": args.start_layer, "text": args.text_start_layer},
+        "phrase_similarity": round(found.phrase_similarity, 4),
+        "query_similarity": round(found.query_similarity, 4),
+        "peak": {"x": round((column + 0.5) / width, 4), "y": round((row + 0.5) / height, 4)},
+        "words": [{"word": w.text, "share": round(float(v), 4)} for w, v in zip(found.words, shares, strict=True)],
+        "n_words_read": found.n_words_read,
+    }
+    if args.out is not None:
+        _write(args.out, seen, values, found, out)
+    print(json.dumps(out)) if args.json else _print(out)
+
+
+def _images(store: Store, source: str) -> tuple[str | np.ndarray, np.ndarray]:
+    """What explain takes, and the picture to draw."""
+    from brivl.data.formats.images import read_image
+    from brivl.data.stimuli.pictures import picture
+
+    if source.startswith("scene:"):
+        return source, picture(store, source).image
+    image = read_image(Path(source), Path(source).name)
+    return image, image
+
+
+def _write(path: Path, image: np.ndarray, values: np.ndarray, found: Attention, out: dict[str, Any]) -> None:
+    if path.suffix.lower() == ".npz":
+        np.savez(
+            path,
+            map=values,
+            words=np.array([w.text for w in found.words]),
+            image_maps=found.maps,
+            word_relevance=found.word_relevance,
+        )
+        return
+    from brivl.analyses.attention.figures import AttentionFigure, attention_page
+    from brivl.viz.export import SLIDE, figure_bytes
+    from brivl.viz.style import FigureLabel
+
+    label = FigureLabel(
+        f"Where BriVL-mini looks for “{out['phrase']}”",
+        f"Generic Attention Explainability from layer {out['start_layer']['image']} on. A stand-in model.",
+    )
+    path.write_bytes(figure_bytes(attention_page(AttentionFigure(image, values), label, SLIDE), "png", 120))
+
+
+def _print(out: dict[str, Any]) -> None:
+    x, y = out["peak"]["x"], out["peak"]["y"]
+    print(f"brivl-mini (a stand-in, trained on drawn scenes): {out['phrase']!r} in {out['query']!r}")
+    print(f"  similarity {out['phrase_similarity']:.3f} (query: {out['query_similarity']:.3f})")
+    print(f"  the map peaks at {x:.0%} from the left and {y:.0%} from the top")
+    for row in sorted(out["words"], key=lambda r: -r["share"]):
+        print(f"  {row['share']:6.1%}  {row['word']}")

@@ -1,0 +1,150 @@
+"""The question of the page Attend: a picture, a query, and the words of it whose map is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from brivl.analyses.attention.compute import n_start_layers
+from brivl.core.retrieval.query_words import MOST_CHARACTERS, foreign_letters, phrase_of, split_words
+from brivl.data.stimuli.pictures import Picture
+from brivl.models.attention.relevance import IMAGE_START, TEXT_START
+from brivl.scenes.naming import is_kind, known_share, named_thing
+from brivl.ui import style
+from brivl.ui.page_inputs import Inputs
+from brivl.ui.picture_input import choose_picture
+
+WHOLE = "all"  # of the input "words": the whole query
+MOST_PILLS = 60
+FEW_KNOWN = 0.3  # share of the query's words
+OPACITIES = (0, 100)
+DEFAULTS = {
+    "image": "scene:12",
+    "q": "",
+    "words": "",
+    "start": str(IMAGE_START),
+    "text_start": str(TEXT_START),
+    "opacity": "60",
+}
+EMPTIED = "attention: query emptied"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: `chosen` are the indices of the words of the phrase, none for the whole query."""
+
+    picture: Picture
+    query: str
+    chosen: tuple[int, ...]
+    start_layer: int
+    text_start_layer: int
+    opacity: float
+
+    @property
+    def phrase(self) -> str:
+        return phrase_of(self.query, self.chosen)
+
+    @property
+    def named(self) -> int | None:
+        """The thing of a gallery scene that the phrase names."""
+        return None if self.picture.scene is None else named_thing(self.picture.scene, self.phrase)
+
+
+def ask() -> Question | None:
+    """Draw the inputs; the question, or None where there is no query yet (said on the page)."""
+    inputs = Inputs("attention", DEFAULTS)
+    chosen = choose_picture(inputs)
+    layers = n_start_layers()
+    start = inputs.integer("start", 1, layers["image"], IMAGE_START)
+    text_start = inputs.integer("text_start", 1, layers["text"], TEXT_START)
+    opacity = inputs.integer("opacity", *OPACITIES, 60)
+    with st.sidebar:
+        st.slider(
+            "Start layer, image",
+            1,
+            layers["image"],
+            **inputs.bound("start", start),
+            help="Attention of this layer and those above it is added up.",
+        )
+        st.slider("Start layer, text", 1, layers["text"], **inputs.bound("text_start", text_start))
+        st.slider("Opacity of the map", *OPACITIES, step=5, format="%d%%", **inputs.bound("opacity", opacity))
+    query = _query(inputs, chosen)
+    if query is None:
+        return None
+    return Question(chosen, query, _words(inputs, query, chosen), start, text_start, opacity / 100)
+
+
+def _query(inputs: Inputs, chosen: Picture) -> str | None:
+    """The text field. Empty stands for a scene's own caption, so that another scene brings another example."""
+    query, key = inputs["q"].strip() or chosen.caption, "attention q"
+    if st.session_state.get(key) != query:
+        st.session_state[key] = query
+
+    def take() -> None:
+        typed = " ".join(st.session_state[key].split())
+        st.session_state[EMPTIED] = not typed
+        inputs.change(q="" if typed == chosen.caption else typed, words="")
+
+    st.text_input("What to look for", key=key, on_change=take, placeholder="a red car")
+    emptied = st.session_state.pop(EMPTIED, False)
+    if not query:
+        style.note("The query is empty: write in English what to look for in the image, for example “a red car”.")
+        return None
+    if emptied:
+        style.note("The query was empty, so the scene's own caption is shown.")
+    _remarks(query)
+    return query[:MOST_CHARACTERS]
+
+
+def _remarks(query: str) -> None:
+    if len(query) > MOST_CHARACTERS:
+        style.note(f"The query has {len(query):,} characters; the first {MOST_CHARACTERS:,} are used.")
+    if foreign_letters(query):
+        style.note("The model knows English only: what it shows for other languages means nothing.")
+    elif known_share(query) < FEW_KNOWN:
+        style.note(
+            "Few of these words occur in the English captions of drawn things that the model was trained on; "
+            "what it shows for the others means little."
+        )
+
+
+def _words(inputs: Inputs, query: str, chosen: Picture) -> tuple[int, ...]:
+    """The words as pills to click; the indices that are on."""
+    words = split_words(query)[:MOST_PILLS]
+    on, key = list(_asked(inputs["words"], len(words), _first_named(chosen, query))), "attention words"
+    if list(st.session_state.get(key) or []) != on or key not in st.session_state:
+        st.session_state[key] = on
+
+    def take() -> None:
+        inputs.change(words=",".join(map(str, sorted(st.session_state[key]))) or WHOLE)
+
+    if words:
+        st.pills(
+            "Click words for their map; none stands for the whole query",
+            range(len(words)),
+            key=key,
+            selection_mode="multi",
+            format_func=lambda i: words[i].text,
+            on_change=take,
+        )
+    return tuple(on)
+
+
+def _asked(said: str, n_words: int, default: Sequence[int]) -> tuple[int, ...]:
+    """Indices of the URL, those that there are; what is no list of numbers gives the default."""
+    if said == WHOLE:
+        return ()
+    numbers = [int(part) for part in said.split(",") if part.isdecimal() and len(part) < 6]
+    kept = tuple(sorted({number for number in numbers if number < n_words}))
+    return kept or tuple(default)
+
+
+def _first_named(chosen: Picture, query: str) -> list[int]:
+    """The first word that names one thing of the scene, rather by kind than by colour: there is something to see."""
+    if chosen.scene is None:
+        return []
+    words = split_words(query)[:MOST_PILLS]
+    naming = [i for i, word in enumerate(words) if named_thing(chosen.scene, word.text) is not None]
+    return sorted(naming, key=lambda i: not is_kind(words[i].text))[:1]

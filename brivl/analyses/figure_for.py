@@ -1,0 +1,258 @@
+"""Plates by what is asked, without a page: the command line's way to a figure with all that it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from brivl.analyses.layers.tables import layers_caption, layers_finding
+from brivl.analyses.regions.tables import region_parts, region_question
+from brivl.core.claims.headlines import (
+    joint_headline,
+    layer_headline,
+    part_title,
+    part_words,
+    parts_headline,
+    voxel_headline,
+)
+from brivl.core.numbers import round_limit
+from brivl.core.progress import ProgressCallback, no_progress
+from brivl.core.regions.variance_partitioning import PARTS, variance_parts
+from brivl.data.dataset import check_subject
+from brivl.data.flatmaps import make_flatmap, own_flatmap
+from brivl.data.regions import NOUNS, checked_level, coordinates, levels_of, masks_of
+from brivl.data.subject_facts import SubjectFacts, keep_facts
+from brivl.data.summary import Known, look_at
+from brivl.encoding.fit import Answer, FitRequest, fit
+from brivl.encoding.means import mean_rows, mean_scores, mean_table
+from brivl.encoding.single_model import fit_alone
+from brivl.encoding.within_subject import Asked as Within
+from brivl.encoding.within_subject import Inference, infer, known_inference
+from brivl.errors import RequestError
+from brivl.sharing.figure_record import Key, Plate
+from brivl.store.artifacts import Store
+from brivl.viz.style import R2, FigureLabel
+
+ALL = "all"
+SETTINGS = ("pooling", "map", "level", "order", "scale", "unit")  # that a link holds
+MAPS = ("joint", "a", "b", "pair", "difference", *PARTS)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a user asks for; subjects ("all",) are all of the dataset."""
+
+    dataset: str
+    models: tuple[str, str]
+    layers: tuple[int, ...]
+    subjects: tuple[str, ...]
+    page: str = "layers"
+    settings: Mapping[str, str] = field(default_factory=dict)  # preset and SETTINGS where not as usual
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Answers to what was asked."""
+
+    store: Store
+    asked: Asked
+    known: Known
+    answers: Mapping[Key, Answer]
+    facts: Mapping[str, SubjectFacts]
+
+    @property
+    def names(self) -> tuple[str, str]:
+        offers = self.known.offers
+        a, b = (offers[m].title if m in offers else m for m in self.asked.models)
+        return (a, b) if a != b else (f"{a} (1st)", f"{b} (2nd)")
+
+    @property
+    def subjects(self) -> list[str]:
+        return list(self.facts)
+
+    @property
+    def who(self) -> str:
+        return self.subjects[0] if len(self.subjects) == 1 else f"{len(self.subjects)} subjects"
+
+    @property
+    def layer(self) -> int:
+        return self.asked.layers[-1]
+
+    def setting(self, name: str, default: str) -> str:
+        return self.asked.settings.get(name) or default
+
+    def label(self, headline: str, caption: str) -> FigureLabel:
+        layer = "" if self.asked.page == "layers" else f", layer {self.layer}"
+        detail = f"{self.known.short_name}, {self.who}{layer}, preset {self.setting('preset', 'strict')}"
+        return FigureLabel(headline, caption, self.known.simulated, detail)
+
+    def plate(self, stem: str, label: FigureLabel, table: pd.DataFrame, draw: Callable) -> Plate:
+        all_of_them = len(self.subjects) == len(self.known.subjects) > 1
+        fields = {
+            "data": self.known.name,
+            "a": self.asked.models[0],
+            "b": self.asked.models[1],
+            "layer": str(self.layer),
+            "subject": "All" if all_of_them else self.subjects[0],
+            "preset": self.setting("preset", "strict"),
+            **{name: self.asked.settings[name] for name in SETTINGS if self.setting(name, "")},
+        }
+        return Plate(
+            self.asked.page, stem, label, table, draw, self.known, self.answers, self.facts, fields, self.layer
+        )
+
+
+def make_plate(store: Store, asked: Asked, progress: ProgressCallback = no_progress) -> Plate:
+    """The figure asked for; answers that are missing are fitted. Raises BrivlError for what cannot be answered."""
+    if asked.page not in PAGES:
+        raise RequestError(f"Wanted a page out of {sorted(PAGES)} and got {asked.page!r}.")
+    if len(asked.layers) != 1 and asked.page != "layers":
+        raise RequestError(
+            f"The page {asked.page!r} shows one layer, and {len(asked.layers)} were asked for; name one."
+        )
+    known = look_at(store, asked.dataset)
+    subjects = known.subjects if asked.subjects == (ALL,) else asked.subjects
+    for subject in subjects:
+        check_subject(known.dataset, subject)
+    answers = {}
+    for layer in asked.layers:
+        for subject in subjects:
+            request = FitRequest(
+                known.name,
+                asked.models,
+                layer,
+                subject,
+                asked.settings.get("preset") or "strict",
+                asked.settings.get("pooling") or None,
+            )
+            answers[layer, subject] = fit(store, request, progress)
+    facts = {subject: keep_facts(store, known.dataset, subject) for subject in subjects}
+    return PAGES[asked.page](_Found(store, asked, known, answers, facts))
+
+
+def _layers(found: _Found) -> Plate:
+    from brivl.analyses.layers.figures import LayerScores
+    from brivl.analyses.layers.print_figure import layer_page
+
+    table = mean_table(found.answers)
+    if table.empty:
+        raise RequestError("No voxel was fitted; ask for another subject or preset.")
+    label = found.label(layers_finding(table, found.names, found.who), layers_caption(table, found.who))
+    scores = LayerScores(table, found.names, selected=found.layer)
+    stem = f"layers_{found.known.stimulus_kind}_{found.subjects[0] if len(found.subjects) == 1 else 'All'}"
+    return found.plate(stem, label, table, lambda page: layer_page(scores, label, page))
+
+
+def _flatmap(found: _Found) -> Plate:
+    from brivl.viz.flatmap.painting import MapScores
+    from brivl.viz.flatmap.print_figure import flatmap_page
+
+    subject, kind = found.subjects[0], found.setting("map", "joint")
+    voxels = found.facts[subject].voxels
+    if any(not np.array_equal(other.voxels.ijk, voxels.ijk) for other in found.facts.values()):
+        raise RequestError("These subjects have different voxels, so there is no mean map. Choose one subject.")
+    if kind not in MAPS:
+        raise RequestError(f"Wanted a map out of {list(MAPS)} and got {kind!r}.")
+    geometry = make_flatmap(found.store, voxels, own_flatmap(found.known.dataset, subject))
+    joint, a, b = mean_scores([answer.result for answer in found.answers.values()])
+    regions = masks_of(voxels, "roi" if voxels.rois else "region") if levels_of(voxels) else {}
+    scores = MapScores(joint, a, b, found.names, regions)
+    parts = _parts(found) if kind in PARTS else {}
+    painting = _part_painting(kind, geometry, scores, parts) if parts else _painting(kind, geometry, scores)
+    if parts:
+        headline = parts_headline(found.layer, found.names, parts, found.who)
+    elif kind == "joint":
+        headline = joint_headline(found.layer, joint, found.who)
+    else:
+        headline = voxel_headline(found.layer, found.names, a, b, found.who)
+    label = found.label(headline, _map_caption(kind, found, joint, geometry.space))
+    stem = f"flatmap_{kind}_layer{found.layer:02d}_{subject if len(found.subjects) == 1 else 'All'}"
+    table = _voxel_table(found, scores, parts)
+    return found.plate(stem, label, table, lambda page: flatmap_page(geometry, painting, label, page))
+
+
+def _parts(found: _Found) -> dict[str, np.ndarray]:
+    """Unique and shared parts, mean over subjects; each model is fitted alone where that is missing."""
+    alone = mean_rows([fit_alone(found.store, answer.request) for answer in found.answers.values()])
+    joint = mean_scores([answer.result for answer in found.answers.values()])[0]
+    return variance_parts(joint, alone).by_name()
+
+
+def _part_painting(kind: str, geometry: object, scores: object, parts: Mapping[str, np.ndarray]) -> object:
+    from brivl.viz.flatmap.painting import paint_value
+
+    limit = round_limit(np.concatenate([scores.a, scores.b]))
+    return paint_value(geometry, scores, parts[kind], ((0.0, limit), part_title(kind, scores.names)))
+
+
+def _painting(kind: str, geometry: object, scores: object) -> object:
+    from brivl.viz.flatmap import painting as p
+
+    split = round_limit(np.concatenate([scores.a, scores.b]))
+    if kind == "joint":
+        return p.paint_joint(geometry, scores, (0.0, round_limit(scores.joint)))
+    if kind == "pair":
+        return p.paint_pair(geometry, scores, (0.0, split))
+    if kind == "difference":
+        return p.paint_difference(geometry, scores, round_limit(scores.a - scores.b))
+    side = "ab".index(kind)
+    return p.paint_value(
+        geometry, scores, (scores.a, scores.b)[side], ((0.0, split), f"Split {R2} of {scores.names[side]}")
+    )
+
+
+def _map_caption(kind: str, found: _Found, joint: np.ndarray, space: str) -> str:
+    a, b = found.names
+    what = {
+        "joint": f"Joint {R2} of both models",
+        "a": f"Split {R2} of {a}",
+        "b": f"Split {R2} of {b}",
+        "pair": f"Split {R2} of {a} (to the right in the legend) and of {b} (upwards)",
+        "difference": f"Split {R2} of {a} minus that of {b}",
+        **{part: part_words(part, (a, b)) for part in PARTS},
+    }[kind]
+    n = len(found.subjects)
+    mean = f", mean over the subjects in whom a voxel was fitted ({n})" if n > 1 else ""
+    fitted = int(np.isfinite(joint).sum())
+    count = f"{fitted:,} of {len(joint):,} voxels were fitted"
+    return f"{what} on held-out data{mean}; {count}, the others are clear. {space}."
+
+
+def _voxel_table(found: _Found, scores: object, parts: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """One row per fitted voxel."""
+    voxels = found.facts[found.subjects[0]].voxels
+    table = pd.DataFrame(np.asarray(voxels.ijk), columns=["i", "j", "k"])
+    table.insert(0, "voxel", np.arange(len(table)))
+    mm = coordinates(voxels)
+    if mm is not None:
+        table[["x_mm", "y_mm", "z_mm"]] = np.round(mm, 2)
+    table = table.assign(r2_joint=scores.joint, r2_split_a=scores.a, r2_split_b=scores.b, **parts)
+    return table[np.isfinite(scores.joint)]
+
+
+def _tests(found: _Found) -> dict[str, Inference]:
+    """Tests within each subject: those that are stored, or all where that is asked for."""
+    asked = {subject: Within(answer.request) for (_, subject), answer in found.answers.items()}
+    if found.setting("tests", ""):
+        return {subject: infer(found.store, one) for subject, one in asked.items()}
+    known = {subject: known_inference(found.store, one, found.known) for subject, one in asked.items()}
+    return {subject: tests for subject, tests in known.items() if tests is not None}
+
+
+def _regions(found: _Found) -> Plate:
+    from brivl.analyses.regions.print_figure import region_page
+
+    level = checked_level(found.setting("level", ""), found.facts[found.subjects[0]].voxels)
+    question = region_question(found.setting, level, found.names)
+    parts = region_parts(found.answers, found.facts, replace(question, tests=_tests(found)))
+    headline = layer_headline(found.layer, found.names, parts.comparison, found.who, NOUNS[level], parts.quantity)
+    label = found.label(headline, " ".join(part for part in (parts.caption, parts.comparison.warning) if part))
+    stem = f"regions_{level}_layer{found.layer:02d}_{found.subjects[0] if len(found.subjects) == 1 else 'All'}"
+    stem += "_over_ceiling" if parts.quantity != R2 else ""
+    return found.plate(stem, label, parts.table, lambda page: region_page(parts.scores, label, page))
+
+
+PAGES: dict[str, Callable[[_Found], Plate]] = {"layers": _layers, "flatmap": _flatmap, "regions": _regions}

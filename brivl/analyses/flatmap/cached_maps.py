@@ -1,0 +1,85 @@
+"""Streamlit caches of what the map in the browser is given; the others are in `brivl.ui.cached`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import streamlit as st
+
+from brivl.config import cache_dir
+from brivl.core.records import FlatmapGeometry, Voxels
+from brivl.core.regions.areas import regions
+from brivl.data.flatmaps import flatmap_key
+from brivl.data.surfaces import known_solid, solid_key
+from brivl.encoding.fit import Answer, fit_key
+from brivl.encoding.means import by_layer, mean_scores, mean_variance
+from brivl.ui.cached import N_MAPS, N_SUBJECTS, known, store
+from brivl.viz.browser.map_payload import RegionMasks, alone_payload, ground_payload, scores_payload, solid_payload
+from brivl.viz.browser.packing import Packed
+from brivl.viz.flatmap.figure import MapGround, map_ground
+
+
+def ground(voxels: Voxels, geometry: FlatmapGeometry, rois: Mapping[str, np.ndarray]) -> MapGround:
+    """What does not change on a flatmap with layer or model; `rois` are those of the voxels."""
+    return _ground(geometry, rois, f"{cache_dir()} {flatmap_key(voxels).digest}")
+
+
+@st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
+def _ground(_geometry: FlatmapGeometry, _rois: Mapping[str, np.ndarray], state: str) -> MapGround:
+    return map_ground(_geometry, _rois)
+
+
+def browser_ground(voxels: Voxels, geometry: FlatmapGeometry, regions: RegionMasks) -> Packed:
+    """The flatmap of these voxels as the browser takes it."""
+    state = f"{cache_dir()} {flatmap_key(voxels).digest} {list(regions.chosen)}"
+    return _browser_ground(voxels, geometry, regions, state)
+
+
+@st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
+def _browser_ground(_voxels: Voxels, _geometry: FlatmapGeometry, _regions: RegionMasks, state: str) -> Packed:
+    return ground_payload(_geometry, ground(_voxels, _geometry, _regions.named), _voxels, _regions)
+
+
+def browser_solid(voxels: Voxels) -> Packed | None:
+    """The surfaces of these voxels in space as the browser takes them, if a worker has prepared them."""
+    key = solid_key(voxels)
+    return _browser_solid(voxels, f"{cache_dir()} {key.digest}") if store().has(key) else None
+
+
+@st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
+def _browser_solid(_voxels: Voxels, state: str) -> Packed | None:
+    solid = known_solid(store(), _voxels)
+    names = {label: region.title for region in regions("region") for label in region.labels}
+    return None if solid is None else solid_payload(solid, _voxels, names)
+
+
+def browser_scores(answers: Mapping[tuple[int, str], Answer], names: tuple[str, str]) -> Packed:
+    """Scores of all these layers, mean over their subjects, as the browser takes them."""
+    requests = [answer.request for answer in answers.values()]
+    keys = [fit_key(store(), request, known(request.dataset)).digest for request in requests]
+    return _browser_scores(answers, names, f"{cache_dir()} {keys} {requests[0].models}")
+
+
+@st.cache_resource(max_entries=N_MAPS, show_spinner=False)
+def _browser_scores(_answers: Mapping[tuple[int, str], Answer], names: tuple[str, str], state: str) -> Packed:
+    return layers_payload(_answers, names)
+
+
+def browser_alone(answers: Mapping[tuple[int, str], Answer], by_layer: Mapping[int, np.ndarray]) -> Packed | None:
+    """R2 of each model alone as the browser takes it; None where no layer has it. `answers`: what it belongs to."""
+    keys = [fit_key(store(), found.request, known(found.request.dataset)).digest for found in answers.values()]
+    models = next(iter(answers.values())).request.models if answers else ()
+    return _browser_alone(by_layer, f"{cache_dir()} {keys} {sorted(by_layer)} {models}") if by_layer else None
+
+
+@st.cache_resource(max_entries=N_MAPS, show_spinner=False)
+def _browser_alone(_by_layer: Mapping[int, np.ndarray], state: str) -> Packed:
+    return alone_payload(_by_layer)
+
+
+def layers_payload(answers: Mapping[tuple[int, str], Answer], names: tuple[str, str]) -> Packed:
+    """Split R² of all layers, and explainable variance, as the browser takes them."""
+    found = by_layer(answers)
+    split = {layer: mean_scores(results)[1:] for layer, results in found.items()}
+    return scores_payload(split, names, mean_variance(next(iter(found.values()))))

@@ -1,0 +1,74 @@
+"""What would wrong events give? For measured data: the same fit with events of other runs, or shifted in time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from brivl.encoding.fit import Answer, FitRequest
+from brivl.errors import BrivlError
+from brivl.ui import cached
+from brivl.ui.jobs import Run, active_job, say_failures, submit, watch
+from brivl.ui.results import Shown
+from brivl.viz.style import R2
+
+NULLS = {
+    "shuffled": "events shuffled between runs (when something was shown stays right)",
+    "shifted": "events shifted in time within runs (nothing stays right)",
+}
+BARS = (0.05, 0.1)
+
+
+def draw(shown: Shown) -> None:
+    """The panel, for the chosen layer and the first subject shown; nothing for simulated data and the nulls."""
+    known, choices = shown.known, shown.choices
+    subject = shown.subjects[0]
+    true = shown.answers.get((choices.layer, subject))
+    if known.simulated or known.stimulus_kind == "features" or "@" in known.name or true is None:
+        return
+    with st.expander(f"What would wrong events give? ({subject}, layer {choices.layer})"):
+        try:
+            _panel(true)
+        except BrivlError as error:
+            st.caption(str(error))
+
+
+def null_requests(request: FitRequest) -> dict[str, FitRequest]:
+    """The same question asked of the nulls of its dataset."""
+    return {kind: replace(request, dataset=f"{request.dataset}@{kind}") for kind in NULLS}
+
+
+def null_table(answers: dict[str, Answer]) -> pd.DataFrame:
+    """One row per dataset: voxels above each bar, mean and largest joint R2 over fitted voxels."""
+    rows = []
+    for said, answer in answers.items():
+        r2 = answer.result.r2_joint[np.isfinite(answer.result.r2_joint)].astype(float)
+        rows.append([said, *(int((r2 > bar).sum()) for bar in BARS), round(r2.mean(), 4), round(r2.max(), 3)])
+    return pd.DataFrame(
+        rows, columns=["events", *(f"voxels > {bar:g}" for bar in BARS), f"mean joint {R2}", f"largest {R2}"]
+    )
+
+
+def _panel(true: Answer) -> None:
+    requests = null_requests(true.request)
+    found = {kind: cached.answer(request) for kind, request in requests.items()}
+    known = {"as recorded": true} | {NULLS[kind]: answer for kind, answer in found.items() if answer is not None}
+    st.dataframe(null_table(known), hide_index=True)
+    missing = [requests[kind] for kind, answer in found.items() if answer is None]
+    if not missing:
+        return
+    run = Run("Run the nulls", missing)
+    job = active_job([run])
+    if job is not None:
+        watch(job.job_id)
+        return
+    say_failures([run])
+    st.caption(
+        "The same fit with wrong events shows how much of the prediction is chance or mere timing. "
+        f"{cached.takes(missing)}"
+    )
+    if not cached.board().active():
+        st.button(run.label, on_click=submit, args=(run,), key="run nulls")

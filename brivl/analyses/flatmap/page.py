@@ -1,0 +1,305 @@
+"""What the page Flatmap shows (paper Figs. 4c-e)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from brivl.analyses.flatmap import (
+    cached_maps,
+    null_panel,
+    recovery_panel,
+    variance_panel,
+    view_state,
+    viewer,
+    voxel_card,
+)
+from brivl.core.claims.headlines import (
+    joint_headline,
+    layer_headline,
+    part_title,
+    part_words,
+    parts_headline,
+    voxel_headline,
+)
+from brivl.core.records import FlatmapGeometry, Voxels
+from brivl.core.regions.region_stats import compare, mask_means
+from brivl.core.regions.variance_partitioning import PARTS, VarianceParts
+from brivl.data.regions import BRAIN, coordinates, masks_of
+from brivl.data.summary import Known
+from brivl.encoding.means import best_layers, mean_scores, mean_variance
+from brivl.errors import RequestError
+from brivl.ui import cached, style, url_state
+from brivl.ui.frame import PageSpec, View
+from brivl.ui.jobs import Run
+from brivl.ui.results import Shown, look_up, said_subjects
+from brivl.ui.sidebar import bound
+from brivl.ui.url_state import MAPS, Choices
+from brivl.viz.flatmap.figure import CONFIG, MapView, flatmap_figure
+from brivl.viz.flatmap.painting import (
+    MapScores,
+    Painting,
+    paint_difference,
+    paint_joint,
+    paint_levels,
+    paint_pair,
+    paint_value,
+    with_outline,
+)
+from brivl.viz.flatmap.print_figure import flatmap_page
+from brivl.viz.style import R2, FigureLabel
+
+
+def _draw_region_links(region: str, regions: Mapping[str, np.ndarray], looked: view_state.MapLook) -> None:
+    """Below the map: choose the regions that hold the kept voxel; compare the chosen one with the others."""
+    names = []
+    if looked.voxel is not None:
+        names = [name for name, inside in regions.items() if inside[looked.voxel] and name != region]
+    if not names and region == BRAIN:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", key="region-ways"):
+        for name in names:
+            st.button(f"Whole region: {name}", on_click=choose, args=(name,), key=f"choose region {name}")
+        if region != BRAIN:
+            st.page_link("pages/regions.py", label=f"{region} among the regions", icon=":material/arrow_forward:")
+
+
+def choose(name: str) -> None:
+    """From now on this region, in place of the voxel, on every page."""
+    view_state.keep(replace(view_state.current(), voxel=None, area=()))
+    url_state.change(region=name)
+    st.session_state[viewer.WHOLE_PAGE] = True
+
+
+CHART = "flatmap chart"
+HINT = (
+    "Hover for values, click to keep a voxel. Keys on the map: [ ] layer, m map, arrows and + − move, Shift with "
+    "arrows walks from voxel to voxel, 0 whole map, Esc clears."
+)
+FADED = 0.35  # opacity outside the chosen region
+PLAIN = "plain map"
+FULL_EV, FAINTEST = 0.5, 0.15  # explainable variance from which colours are full; opacity where there is none
+HEIGHT = 520  # px
+TITLES = {
+    "joint": f"Joint {R2}",
+    "a": "First model",
+    "b": "Second model",
+    "pair": "Both models",
+    "difference": "Difference",
+    "best": "Best layer",
+    "unique_a": "Only first model",
+    "unique_b": "Only second model",
+    "shared": "Shared",
+}
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """Scores on a map: of one subject, or the mean over subjects whose voxels are the same."""
+
+    voxels: Voxels
+    geometry: FlatmapGeometry
+    scores: MapScores
+    regions: Mapping[str, np.ndarray]  # drawn ROIs, else the 90 AAL regions
+    parts: VarianceParts | None = None  # where each model was fitted alone
+
+    def painting(self, shown: Shown) -> Painting:
+        """For figures that Python draws: print, and browsers without WebGL2."""
+        if shown.choices.map in PARTS:
+            return self._part_painting(shown)
+        return _paint(shown, self.geometry, self.scores)
+
+    def _part_painting(self, shown: Shown) -> Painting:
+        kind, unknown = shown.choices.map, np.full(self.voxels.n_voxels, np.nan)
+        values = unknown if self.parts is None else self.parts.by_name()[kind]
+        on_map = viewer.OnMap(shown, self.voxels, self.geometry, self.scores)
+        limits = (0.0, viewer.limits_of(on_map, view_state.current())["split"])
+        return paint_value(self.geometry, self.scores, values, (limits, part_title(kind, shown.names)), style.theme())
+
+
+def _look_up(choices: Choices, known: Known) -> Shown:
+    """Answers whose flatmap is prepared; others count as missing, and a run prepares it."""
+    shown = look_up(choices, known)
+    if all(cached.flatmap(shown.facts[subject].voxels) is not None for subject in shown.subjects):
+        return shown
+    return replace(shown, answers={}, missing=choices.requests())
+
+
+def _runs(shown: Shown) -> Sequence[Run]:
+    choices = shown.choices
+    return [Run(f"Run layer {choices.layer}, {said_subjects(choices)}", choices.requests())]
+
+
+def _view(shown: Shown) -> View:
+    mapped = _mapped(shown)
+    label = FigureLabel(_headline(shown, mapped), _caption(shown, mapped), shown.known.simulated, _detail(shown))
+    outlined = _outlined(shown, mapped.geometry)
+    highlight = shown.choices.region if shown.choices.region in outlined.outlines else None
+    stem = f"flatmap_{shown.choices.map}_layer{shown.choices.layer:02d}_{shown.choices.subject}"
+    return View(
+        label,
+        shown,
+        lambda: _draw(shown, mapped, label, highlight),
+        lambda: _table(mapped),
+        lambda page: flatmap_page(outlined, mapped.painting(shown), label, page, highlight),
+        stem,
+        hint=HINT,
+        below=lambda: recovery_panel.draw(shown),
+    )
+
+
+def _outlined(shown: Shown, geometry: FlatmapGeometry) -> FlatmapGeometry:
+    """With the chosen region's outline, for figures that Python draws; the viewer draws its own."""
+    inside = shown.region(shown.subjects[0])
+    return geometry if inside is None else with_outline(geometry, shown.choices.region, inside)
+
+
+def _mapped(shown: Shown) -> Mapped:
+    subject = shown.subjects[0]
+    voxels = shown.facts[subject].voxels
+    others = [shown.facts[other].voxels for other in shown.subjects[1:]]
+    if any(not np.array_equal(other.ijk, voxels.ijk) or other.mapper != voxels.mapper for other in others):
+        raise RequestError("These subjects have different voxels, so there is no mean map. Choose one subject.")
+    geometry = cached.flatmap(voxels)
+    assert geometry is not None  # _look_up saw to it
+    regions = masks_of(voxels, "roi" if voxels.rois else "region") if voxels.rois or voxels.aal is not None else {}
+    joint, a, b = mean_scores([answer.result for answer in shown.answers.values()])
+    scores = MapScores(joint, a, b, shown.names, regions, _opacity(shown))
+    return Mapped(voxels, geometry, scores, regions, variance_panel.parts_of(shown))
+
+
+def _opacity(shown: Shown) -> np.ndarray | None:
+    """(n_voxels,) 0..1: less outside the chosen region and, where that is wished, where little can be explained."""
+    inside = shown.region(shown.subjects[0])
+    opacity = None if inside is None else np.where(inside, 1.0, FADED)
+    variance = mean_variance([answer.result for answer in shown.answers.values()])
+    if not view_state.current().fade or variance is None:
+        return opacity
+    by_ev = np.clip(np.nan_to_num(variance) / FULL_EV, FAINTEST, 1.0)
+    return by_ev if opacity is None else opacity * by_ev
+
+
+def _paint(shown: Shown, geometry: FlatmapGeometry, scores: MapScores) -> Painting:
+    kind, theme = shown.choices.map, style.theme()
+    if kind == "best":
+        best, layers = best_layers(viewer.all_layers(shown).answers)
+        return paint_levels(geometry, scores, best, [f"layer {layer}" for layer in layers], f"Best layer, joint {R2}")
+    on_map = viewer.OnMap(shown, shown.facts[shown.subjects[0]].voxels, geometry, scores)
+    limits = viewer.limits_of(on_map, view_state.current())
+    if kind == "difference":
+        return paint_difference(geometry, scores, limits["difference"])
+    if kind == "pair":
+        return paint_pair(geometry, scores, (0.0, limits["split"]))
+    if kind == "joint":
+        return paint_joint(geometry, scores, (0.0, limits["joint"]), theme)
+    side = "ab".index(kind)
+    title = f"Split {R2} of {shown.names[side]}"
+    return paint_value(geometry, scores, (scores.a, scores.b)[side], ((0.0, limits["split"]), title), theme)
+
+
+def _headline(shown: Shown, mapped: Mapped) -> str:
+    choices, scores = shown.choices, mapped.scores
+    if choices.map in PARTS:
+        parts = None if mapped.parts is None else {k: _within(shown, v) for k, v in mapped.parts.by_name().items()}
+        return parts_headline(choices.layer, shown.names, parts, shown.who)
+    if choices.map == "joint":
+        return joint_headline(choices.layer, _within(shown, scores.joint), shown.who)
+    if not mapped.regions or choices.region != BRAIN:
+        return voxel_headline(choices.layer, shown.names, _within(shown, scores.a), _within(shown, scores.b), shown.who)
+    results = [answer.result for answer in shown.answers.values()]
+    a, b = (np.stack([mask_means(r.r2_split[side], mapped.regions) for r in results]) for side in (0, 1))
+    noun = "ROIs" if mapped.voxels.rois else "regions"
+    return layer_headline(choices.layer, shown.names, compare(a, b, list(mapped.regions)), shown.who, noun)
+
+
+def _within(shown: Shown, values: np.ndarray) -> np.ndarray:
+    inside = shown.region(shown.subjects[0])
+    return values if inside is None else values[inside]
+
+
+def _caption(shown: Shown, mapped: Mapped) -> str:
+    n = len(shown.subjects)
+    names = shown.names
+    parts = {kind: part_words(kind, names) for kind in PARTS}
+    what = parts | {
+        "joint": f"Joint {R2} of both models",
+        "a": f"Split {R2} of {names[0]}",
+        "b": f"Split {R2} of {names[1]}",
+        "best": f"Of the layers that have been fitted, the one with the highest joint {R2}",
+        "pair": f"Split {R2} of {names[0]} (to the right in the legend) and of {names[1]} (upwards)",
+        "difference": f"Split {R2} of {names[0]} minus that of {names[1]}",
+    }
+    mean = f", mean over the subjects in whom a voxel was fitted ({n})" if n > 1 else ""
+    region = "" if shown.choices.region == BRAIN else f" Voxels outside {shown.choices.region} are faded."
+    fitted = int(np.isfinite(mapped.scores.joint).sum())
+    faded = f" Colours fade where explainable variance is below {FULL_EV:g}." if view_state.current().fade else ""
+    return (
+        f"{what[shown.choices.map]} on held-out data{mean}; {fitted:,} of {mapped.voxels.n_voxels:,} voxels were "
+        f"fitted, the others are clear.{region}{faded} {mapped.geometry.space}."
+    )
+
+
+def _detail(shown: Shown) -> str:
+    return f"{shown.known.short_name}, {shown.who}, layer {shown.choices.layer}, preset {shown.choices.preset}"
+
+
+def _draw(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str | None) -> None:
+    if st.session_state.get(PLAIN):
+        _draw_plain(shown, mapped, label, highlight)
+    else:
+        on_map = viewer.OnMap(shown, mapped.voxels, mapped.geometry, mapped.scores)
+        viewer.draw(on_map, label, lambda layers, looked: _below_map(shown, layers, mapped, looked))
+    st.toggle("Plain figure", key=PLAIN, help="For browsers without WebGL2: slower, one map, the same values.")
+    null_panel.draw(shown)
+
+
+def _below_map(shown: Shown, layers: Shown, mapped: Mapped, looked: view_state.MapLook) -> None:
+    variance_panel.panel(shown, layers)
+    voxel_card.draw(shown, layers, mapped.regions, looked)
+    _draw_region_links(shown.choices.region, mapped.regions, looked)
+
+
+def _draw_plain(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str | None) -> None:
+    """The map as a Plotly figure."""
+    st.segmented_control(
+        "Map", MAPS, format_func=TITLES.__getitem__, label_visibility="collapsed", **bound("map", shown.choices.map)
+    )
+    looked = view_state.of_voxels(view_state.current(), mapped.voxels.n_voxels, "plain")
+    view = MapView(style.theme(), looked.names, highlight, looked.voxel, height=HEIGHT)
+    ground = cached_maps.ground(mapped.voxels, mapped.geometry, mapped.regions)
+    outlined = _outlined(shown, mapped.geometry)
+    figure = flatmap_figure(outlined, mapped.painting(shown), mapped.scores, label, view, ground)
+    figure.update_layout(uirevision=f"{shown.choices.data}")
+    with st.container(key="figure"):
+        st.plotly_chart(
+            figure, theme=None, key=CHART, on_select=_pick, selection_mode="points", config=CONFIG, height="stretch"
+        )
+    voxel_card.draw(shown, viewer.all_layers(shown), mapped.regions, looked)
+
+
+def _pick() -> None:
+    points = st.session_state[CHART].selection.points
+    data = points[0].get("customdata") if points else None
+    view_state.keep(replace(view_state.current(), voxel=int(data[0]) if data else None))
+
+
+def _table(mapped: Mapped) -> pd.DataFrame:
+    """One row per fitted voxel."""
+    s, mm = mapped.scores, coordinates(mapped.voxels)
+    table = pd.DataFrame(np.asarray(mapped.voxels.ijk), columns=["i", "j", "k"])
+    table.insert(0, "voxel", np.arange(len(table)))
+    if mm is not None:
+        table[["x_mm", "y_mm", "z_mm"]] = np.round(mm, 2)
+    names = np.full(len(table), "", object)
+    for name, mask in mapped.regions.items():
+        names[mask] = np.where(names[mask] == "", name, names[mask] + ", " + name)
+    table = table.assign(region=names, r2_joint=s.joint, r2_split_a=s.a, r2_split_b=s.b)
+    table = table if mapped.parts is None else table.assign(**mapped.parts.by_name())
+    return table[np.isfinite(s.joint)]
+
+
+FLATMAP = PageSpec("Flatmap", _look_up, _runs, _view)

@@ -1,0 +1,134 @@
+"""Was the truth recovered? For simulated data, whose truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from matplotlib.figure import Figure
+from plotly.graph_objects import Figure as PlotlyFigure
+
+from brivl.analyses.recovery.figures import (
+    DifferenceRecovery,
+    LayerRecovery,
+    RegionRecovery,
+    difference_figure,
+    layer_recovery_figure,
+    region_recovery_figure,
+)
+from brivl.analyses.recovery.print_figure import difference_page, layer_recovery_page, region_recovery_page
+from brivl.core.claims.headlines import recovery_headline
+from brivl.core.numbers import number, round_limit
+from brivl.core.records import EncodingResult, Truth
+from brivl.data.regions import masks_of
+from brivl.encoding.recovery import Recovery, at_planted_layer, best_layer, compare_with_truth
+from brivl.ui import cached, style
+from brivl.ui.results import Shown
+from brivl.viz.export import SLIDE, figure_bytes
+from brivl.viz.style import PLOT_CONFIG, FigureLabel
+
+PANEL = "recovery panel"
+NEAR = 2  # layers from the one shown
+ALL_BASIS = "Each fitted voxel at the layer that was planted in it."
+NEAR_BASIS = (
+    "Layer {layer}, fitted voxels planted within {near} layers of it; once all layers are fitted, each voxel is taken "
+    "at its own."
+)
+VOXELS, REGIONS, LAYERS = "Voxels", "Regions", "Best layer"
+
+
+def draw(shown: Shown) -> None:
+    """The panel, for the first subject shown; nothing for measured data."""
+    subject = shown.subjects[0]
+    truth = shown.facts[subject].truth
+    if truth is None:
+        return
+    title = f"Was the truth recovered? ({subject}, simulated data, whose truth is known)"
+    panel = st.expander(title, key=PANEL, on_change="rerun")
+    if not panel.open:
+        return
+    with panel:
+        if set(shown.choices.models) != set(truth.models):
+            st.caption(f"The truth was planted with {truth.models[0]} and {truth.models[1]}. Compare these two.")
+            return
+        _panel(shown, subject, truth)
+
+
+def _panel(shown: Shown, subject: str, truth: Truth) -> None:
+    choices, voxels = shown.choices, shown.facts[subject].voxels
+    layers = _all_layers(shown, subject)
+    if layers is None:
+        result, basis = _near(shown.answers[choices.layer, subject].result, truth, choices.layer), NEAR_BASIS
+    else:
+        result, basis = at_planted_layer(layers, truth), ALL_BASIS
+    basis = basis.format(layer=choices.layer, near=NEAR)
+    found = compare_with_truth(result, truth, choices.models, masks_of(voxels, "roi" if voxels.rois else "region"))
+    headline = recovery_headline(found.difference_r, found.n_voxels, subject)
+    st.markdown(f"**{headline}**")
+    st.caption(f"{basis} {_numbers(found)}")
+    label = FigureLabel(headline, basis, True, f"{choices.data}, {subject}, preset {choices.preset}")
+    what = st.segmented_control("Show", [VOXELS, REGIONS, LAYERS], default=VOXELS, key="recovery of")
+    if what == LAYERS:
+        _layers(layers, truth, label)
+    elif what == REGIONS:
+        _regions(found, shown.names, label)
+    else:
+        limit = round_limit(np.concatenate([found.estimated, found.oracle]))
+        recovery = DifferenceRecovery(found.oracle, found.estimated, found.difference_r, limit, shown.names)
+        figure = difference_figure(recovery, label, style.theme())
+        _show(figure, lambda: difference_page(recovery, label, SLIDE), VOXELS)
+
+
+def _all_layers(shown: Shown, subject: str) -> list[EncodingResult] | None:
+    """Results of every layer, None if one is missing."""
+    choices = shown.choices
+    answers = [cached.answer(r) for r in choices.requests(choices.layers) if r.subject == subject]
+    return None if any(answer is None for answer in answers) else [answer.result for answer in answers]
+
+
+def _near(result: EncodingResult, truth: Truth, layer: int) -> EncodingResult:
+    """One layer's result, without voxels whose signal was planted in a layer far from it."""
+    near = (truth.layer == 0) | (np.abs(truth.layer - layer) <= NEAR)
+    return replace(result, selected=result.selected & near)
+
+
+def _regions(found: Recovery, names: tuple[str, str], label: FigureLabel) -> None:
+    rows = [(name, *pair) for name, pair in found.regions.items()]
+    recovery = RegionRecovery(pd.DataFrame(rows, columns=["region", "planted", "estimated"]), names)
+    figure = region_recovery_figure(recovery, label, style.theme())
+    _show(figure, lambda: region_recovery_page(recovery, label, SLIDE), REGIONS)
+
+
+def _numbers(found: Recovery) -> str:
+    parts = [
+        f"Order of regions: Spearman ρ {number(found.region_rho, 2)}",
+        f"mean joint R² {number(100 * found.ceiling_share, 2)} % of the noise ceiling",
+    ]
+    if np.isfinite(found.silent_mean_r2):
+        parts.append(f"mean joint R² of fitted voxels without signal {number(found.silent_mean_r2, 2)}")
+    return "; ".join(parts) + "."
+
+
+def _layers(layers: Sequence[EncodingResult] | None, truth: Truth, label: FigureLabel) -> None:
+    if layers is None:
+        st.caption("The best layer needs every layer. Run all layers on the page Layers.")
+        return
+    recovery = LayerRecovery(truth.layer, best_layer(np.stack([r.r2_joint for r in layers])), len(layers))
+    figure = layer_recovery_figure(recovery, label, style.theme())
+    _show(figure, lambda: layer_recovery_page(recovery, label, SLIDE), LAYERS)
+
+
+def _show(figure: PlotlyFigure, page: Callable[[], Figure], what: str) -> None:
+    st.plotly_chart(figure, theme=None, key=f"recovery {what}", config=PLOT_CONFIG)
+    name = f"simulated_recovery_{what.lower().replace(' ', '_')}.png"
+    st.download_button(
+        "PNG, 16:9 slide",
+        lambda: figure_bytes(page(), "png", dpi=144),
+        name,
+        "image/png",
+        key="export recovery",
+        on_click="ignore",
+    )

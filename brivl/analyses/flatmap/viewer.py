@@ -1,0 +1,228 @@
+"""The map on the page: what the browser is given, and what it says back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from brivl.analyses.flatmap import cached_maps, variance_panel, view_state
+from brivl.analyses.flatmap.panes import MapSet, asked_by_key, key_of, map_sets
+from brivl.analyses.flatmap.webgl import component
+from brivl.core.numbers import round_limit
+from brivl.core.records import FlatmapGeometry, Voxels
+from brivl.core.regions.variance_partitioning import PARTS
+from brivl.data.regions import BRAIN, region_choices
+from brivl.data.surfaces import has_solid
+from brivl.ui import cached, style, url_state
+from brivl.ui.result_or_run import answer
+from brivl.ui.results import Shown, look_up
+from brivl.ui.url_state import MAPS, Choices
+from brivl.viz.browser.map_payload import RegionMasks
+from brivl.viz.browser.packing import Packed
+from brivl.viz.flatmap.painting import MapScores
+from brivl.viz.style import MEASURED, FigureLabel, theme_of
+
+KEPT = "colour limits"
+
+
+def shared_limit(choices: Choices, what: str, values: np.ndarray) -> float:
+    """The limit of a scale, from the first map of these data, models and preset that was shown in this session."""
+    kept = st.session_state.setdefault(KEPT, {})
+    question = (choices.data, choices.models, choices.preset, what)
+    if question not in kept:
+        kept[question] = round_limit(values)
+    return kept[question]
+
+
+KEY = "map viewer"
+SEQ = "map news"  # in the session: number of the last news that was taken
+HAS = "map scores in the browser"  # in the session: ids of scores of all layers that it was given
+WHOLE_PAGE = "map asks for the page"  # in the session: news changed the question, so the headline must follow
+
+
+Below = Callable[[Shown, view_state.MapLook], None]  # given every layer that has been fitted
+
+
+@dataclass(frozen=True)
+class OnMap:
+    """A subject's voxels on a map with their scores at the layer shown."""
+
+    shown: Shown
+    voxels: Voxels
+    geometry: FlatmapGeometry
+    scores: MapScores
+
+
+def draw(on_map: OnMap, label: FigureLabel, below: Below) -> None:
+    """The viewer, and what `below` draws for the kept voxel or area; only they follow a click, not the page."""
+    shown, voxels = on_map.shown, on_map.voxels
+    regions = RegionMasks(on_map.scores.rois, region_choices(voxels, shown.choices.region))
+    ground = cached_maps.browser_ground(voxels, on_map.geometry, regions)
+    sets = map_sets(shown, voxels)
+    view_state.keep(view_state.of_voxels(view_state.current(), voxels.n_voxels, ground.id))
+    component.send(ground, "ground")
+    layers = all_layers(shown)
+    wanted = {sets[0].key, *(pane.set for pane in view_state.current().panes)}
+    packed = {each.key: each.packed(layers if each is sets[0] else None) for each in sets if each.key in wanted}
+    alone = {
+        each.key: variance_panel.packed_alone(layers if each is sets[0] else each.at_all_layers())
+        for each in sets
+        if each.key in wanted
+    }
+    solid = cached_maps.browser_solid(voxels) if has_solid(voxels) else None
+    listed = [
+        {"key": e.key, "title": e.title, "values": _id(packed.get(e.key)), "alone": _id(alone.get(e.key))} for e in sets
+    ]
+    first = _send_first(sets[0], packed[sets[0].key])
+    sent = {"ground": ground.id, "sets": listed, "solid": _id(solid), "first": first}
+    _viewer(on_map, label, sent, lambda looked: below(layers, looked))
+    late = {f"scores {key}": part for key, part in packed.items()} | {f"alone {key}": p for key, p in alone.items()}
+    for name, part in (late | {"solid": solid}).items():
+        if part is not None:
+            component.send(part, name)
+    if has_solid(voxels) and solid is None:
+        _offer_solid(on_map)
+
+
+def _id(packed: Packed | None) -> str | None:
+    return None if packed is None else packed.id
+
+
+def _send_first(question: MapSet, whole: Packed) -> str | None:
+    """Id of the scores of the layer shown alone, to paint before all the others have come; None once they have."""
+    first = _first(question, whole)
+    component.send(first, "first scores")
+    return _id(first)
+
+
+def _first(question: MapSet, whole: Packed) -> Packed | None:
+    has: set[str] = st.session_state.setdefault(HAS, set())
+    known = whole.id in has
+    has.add(whole.id)
+    looked, kind = view_state.current(), question.shown.choices.map
+    if known or looked.panes or looked.shape != "flat" or kind in ("best", *PARTS):
+        return None
+    first = question.packed(question.shown)
+    return None if first.id == whole.id else first
+
+
+def _offer_solid(on_map: OnMap) -> None:
+    """For maps prepared before there were surfaces in space."""
+    task = {
+        "task": "flatmap",
+        "store": str(cached.store().root),
+        "dataset": on_map.shown.choices.data,
+        "subject": on_map.shown.subjects[0],
+    }
+    if answer(task, lambda: cached_maps.browser_solid(on_map.voxels), button="Prepare the 3-D view") is not None:
+        st.rerun()
+
+
+def all_layers(shown: Shown) -> Shown:
+    """The same question at every layer that has been fitted."""
+    return look_up(shown.choices, shown.known, shown.choices.layers)
+
+
+@st.fragment
+def _viewer(
+    on_map: OnMap, label: FigureLabel, sent: Mapping[str, Any], below: Callable[[view_state.MapLook], None]
+) -> None:
+    if st.session_state.pop(WHOLE_PAGE, False):
+        st.rerun()
+    looked = view_state.current()
+    with st.container(key="figure-map"):
+        component.show(KEY, _data(on_map, label, looked) | sent, lambda: _take(on_map))
+    below(looked)
+
+
+def _data(on_map: OnMap, label: FigureLabel, looked: view_state.MapLook) -> dict[str, Any]:
+    """What the viewer shall show; see viewer/viewer.js."""
+    shown, theme = on_map.shown, theme_of(style.theme())
+    return {
+        "seq": st.session_state.get(SEQ, 0),
+        "simulated": shown.known.simulated,
+        "label": f"Map. {label.headline}",
+        "theme": {
+            "text": theme.text,
+            "muted": theme.muted,
+            "background": theme.background,
+            "a": theme.a_text,
+            "b": theme.b_text,
+            "joint": theme.joint,
+            "curvature": list(theme.curvature),
+            "negative": theme.negative,
+            "dark": style.theme() == "dark",
+            "truth": theme.truth,
+            "measured": MEASURED[style.theme()],
+        },
+        "view": view_of(shown.choices, looked) | {"limits": limits_of(on_map, looked)},
+    }
+
+
+def view_of(choices: Choices, looked: view_state.MapLook) -> dict[str, Any]:
+    """The view as the viewer knows it, but for the limits."""
+    x, y, zoom = looked.camera
+    orbit = dict(zip(("yaw", "pitch", "zoom"), looked.orbit, strict=True))
+    return {
+        "map": choices.map,
+        "layer": choices.layer,
+        "set": key_of(choices),
+        "region": None if choices.region == BRAIN else choices.region,
+        "polygon": list(looked.area) or None,
+        "picked": looked.voxel,
+        "names": looked.names,
+        "fade": looked.fade,
+        "camera": {"x": x, "y": y, "zoom": zoom},
+        "others": [{"set": pane.set, "layer": pane.layer, "map": pane.map} for pane in looked.panes],
+        "shape": looked.shape,
+        "orbit": orbit,
+    }
+
+
+def limits_of(on_map: OnMap, looked: view_state.MapLook) -> dict[str, float]:
+    """Limit of each scale: set by hand, else the one kept for these data."""
+    choices, s = on_map.shown.choices, on_map.scores
+    values = {"joint": s.joint, "split": np.concatenate([s.a, s.b]), "difference": s.a - s.b}
+    return {what: looked.limits.get(what) or shared_limit(choices, what, part) for what, part in values.items()}
+
+
+def _take(on_map: OnMap) -> None:
+    """Take the viewer's news: what is looked at into the URL, a changed question to the whole page."""
+    news = st.session_state[KEY].get("settled")
+    if not isinstance(news, Mapping) or not isinstance(news.get("view"), Mapping):
+        return
+    view, choices = news["view"], on_map.shown.choices
+    st.session_state[SEQ] = news.get("seq", 0)
+    before = {pane.set for pane in view_state.current().panes}
+    view_state.keep(_by_hand(view_state.from_browser(view), on_map))
+    panes = view_state.current().panes
+    new_parts = any(pane.map in PARTS for pane in panes) and not st.session_state.get(variance_panel.ASKED)
+    if new_parts:
+        st.session_state[variance_panel.ASKED] = True
+    if new_parts or {pane.set for pane in panes} - before:  # their scores are sent by the page
+        st.session_state[WHOLE_PAGE] = True
+    asked = replace(choices, **asked_by(view, choices))
+    if asked != choices:
+        st.session_state[WHOLE_PAGE] = True
+        names = ("map", "layer", "region", "a", "b", "subject", "preset")
+        url_state.change(**{name: getattr(asked, name) for name in names})
+
+
+def _by_hand(looked: view_state.MapLook, on_map: OnMap) -> view_state.MapLook:
+    """Without the limits that are as they are anyway: a link need not hold them."""
+    usual, before = limits_of(on_map, view_state.MapLook()), view_state.current().limits
+    return replace(looked, limits={k: v for k, v in looked.limits.items() if k in before or v != usual[k]})
+
+
+def asked_by(view: Mapping[str, Any], choices: Choices) -> dict[str, Any]:
+    """The fields of the question that the viewer can change, where it names something that there is."""
+    found: dict[str, Any] = {"region": view["region"] if isinstance(view.get("region"), str) else BRAIN}
+    if view.get("map") in MAPS:
+        found["map"] = view["map"]
+    if view.get("layer") in choices.layers:
+        found["layer"] = view["layer"]
+    return found | asked_by_key(str(view.get("set", "")), choices)

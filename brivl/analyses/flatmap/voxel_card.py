@@ -1,0 +1,253 @@
+"""The card of a kept voxel, a drawn area or the chosen region."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from brivl.analyses.flatmap.variance_panel import parts_of
+from brivl.analyses.flatmap.view_state import MapLook
+from brivl.analyses.flatmap.webgl import component
+from brivl.core.flatmap.polygons import polygon_text
+from brivl.core.numbers import number
+from brivl.core.records import Truth, Voxels
+from brivl.data.regions import BRAIN, coordinates
+from brivl.data.stimuli.contact_sheet import COLUMNS, TILE
+from brivl.encoding.means import by_layer, mean_variance
+from brivl.encoding.time_course import Course, Place, course_request, known_course, voxels_at
+from brivl.errors import BrivlError
+from brivl.ui import cached, style
+from brivl.ui.result_or_run import answer
+from brivl.ui.results import Shown
+from brivl.viz.browser.packing import Packed, pack
+from brivl.viz.style import MEASURED, R2, theme_of
+
+KEY = "voxel card"
+AUTO = "time courses are computed"  # in the session: asked for once, then for every voxel that is clicked
+Fact = tuple[str, str, str]  # name, value, kind ("" or "truth")
+
+
+@dataclass(frozen=True)
+class OnCard:
+    """What the card is about."""
+
+    shown: Shown  # the layer shown
+    layers: Shown  # every layer that has been fitted
+    voxels: Voxels
+    regions: Mapping[str, np.ndarray]
+    place: Place
+    inside: np.ndarray  # (n_voxels,) bool, all of them
+    fitted: np.ndarray  # (n_voxels,) bool, those of `inside` that were fitted
+
+
+def place_of(looked: MapLook, region: str) -> Place | None:
+    """The voxel if one is kept, else the drawn area, else the chosen region; None for the whole brain."""
+    if looked.voxel is not None:
+        return Place(looked.voxel)
+    if looked.area:
+        return Place(area=polygon_text(np.array(looked.area)))
+    return None if region == BRAIN else Place(region=region)
+
+
+def draw(shown: Shown, layers: Shown, regions: Mapping[str, np.ndarray], looked: MapLook) -> None:
+    """The card, where there is something to say; below it what computes the time course."""
+    place = place_of(looked, shown.choices.region)
+    if place is None:
+        component.card(KEY, {"kind": "card", "empty": True})  # there already when a voxel is clicked
+        return
+    voxels = shown.facts[shown.subjects[0]].voxels
+    try:
+        inside = voxels_at(place, voxels, cached.store())
+    except BrivlError as error:
+        st.caption(str(error))
+        return
+    fitted = inside & np.any([answer.result.selected for answer in shown.answers.values()], axis=0)
+    card = OnCard(shown, layers, voxels, regions, place, inside, fitted)
+    course = _known(card)
+    packed = None if course is None else course_payload(course)
+    if packed is not None:
+        component.send(packed, "course")
+    component.card(KEY, card_data(card, course, packed))
+    if course is None and fitted.any():
+        _compute(card)
+
+
+def _known(card: OnCard) -> Course | None:
+    shown = card.shown
+    if len(shown.answers) != 1 or not card.fitted.any():
+        return None
+    (found,) = shown.answers.values()
+    return known_course(cached.store(), found.request, card.place, shown.known)
+
+
+def _compute(card: OnCard) -> None:
+    if len(card.shown.answers) != 1:
+        style.small("Choose one subject to see the time course.")
+        return
+    if not st.session_state.get(AUTO):
+        st.button("Show time courses", on_click=lambda: st.session_state.update({AUTO: True}), key="show time courses")
+        style.small("Measured and predicted, for each voxel or area that you click; a few seconds each, then kept.")
+        return
+    (found,) = card.shown.answers.values()
+    if answer(course_request(cached.store(), found.request, card.place), lambda: _known(card)) is not None:
+        st.rerun(scope="fragment")
+
+
+def course_payload(course: Course) -> Packed:
+    """The time course as the browser takes it."""
+    arrays = {
+        "measured": course.measured,
+        "predicted": course.predicted,
+        "delays_s": course.delays_s,
+        "delay_weights": course.delay_weights,
+    }
+    floats = {name: np.asarray(part, np.float32) for name, part in arrays.items()}
+    kept = ("n_most", "n_least", "tr")
+    meta = {name: course.info[name] for name in kept} | {
+        "kind": "course",
+        "columns": COLUMNS,
+        "tile": TILE,
+        "texts": course.texts,
+        "extreme_texts": course.extreme_texts,
+    }
+    return pack(meta, floats | {"sheet": course.sheet, "extremes_sheet": course.extremes_sheet})
+
+
+def card_data(card: OnCard, course: Course | None, packed: Packed | None) -> dict[str, Any]:
+    """What the card says; see viewer/card.js."""
+    theme, truth = theme_of(style.theme()), _truth(card)
+    planted = None if truth is None else _planted_layer(truth, card.inside)
+    return {
+        "kind": "card",
+        "voxel": card.place.voxel,
+        "title": title(card),
+        "facts": facts(card, course),
+        "layers": layer_values(card),
+        "layer": card.shown.choices.layer,
+        "names": list(card.shown.names),
+        "truth": None if planted is None else {"layer": planted},
+        "course": None if packed is None else packed.id,
+        "theme": {
+            "text": theme.text,
+            "muted": theme.muted,
+            "background": theme.background,
+            "joint": theme.joint,
+            "a": theme.a_text,
+            "b": theme.b_text,
+            "truth": theme.truth,
+            "measured": MEASURED[style.theme()],
+        },
+    }
+
+
+def title(card: OnCard) -> str:
+    """ "Voxel 1,234, V1" or "Drawn area, 56 voxels (40 fitted)"."""
+    if card.place.voxel is not None:
+        names = [name for name, mask in card.regions.items() if mask[card.place.voxel]]
+        return f"Voxel {card.place.voxel:,}, {', '.join(names) or 'no region'}"
+    what = card.place.region or "Drawn area"
+    return f"{what}, {int(card.inside.sum()):,} voxels ({int(card.fitted.sum()):,} fitted)"
+
+
+def layer_values(card: OnCard) -> list[dict[str, float | None]]:
+    """Split R² by layer, mean over voxels and subjects; None where nothing was fitted."""
+    found = []
+    for layer, results in by_layer(card.layers.answers).items():
+        split = np.array([[_mean(side[card.inside]) for side in result.r2_split] for result in results])
+        a, b = (_mean(split[:, side]) for side in (0, 1))
+        finite = np.isfinite(a) and np.isfinite(b)
+        found.append({"layer": layer, "a": float(a) if finite else None, "b": float(b) if finite else None})
+    return found
+
+
+def _mean(values: np.ndarray) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean(dtype=float)) if finite.size else float("nan")
+
+
+def facts(card: OnCard, course: Course | None) -> list[Fact]:
+    """Names and values, in the order in which they are read."""
+    results = [found.result for found in card.shown.answers.values()]
+    a, b = card.shown.names
+    joint = _mean(np.concatenate([r.r2_joint[card.inside] for r in results]))
+    split = [_mean(np.concatenate([r.r2_split[side][card.inside] for r in results])) for side in (0, 1)]
+    weights = [_mean(np.concatenate([r.band_weights[side][card.inside] for r in results])) for side in (0, 1)]
+    said: list[Fact] = [
+        *_where(card),
+        (f"joint {R2}", number(joint), ""),
+        (a, number(split[0]), ""),
+        (b, number(split[1]), ""),
+    ]
+    variance = mean_variance(results)
+    if variance is not None:
+        said.append(("explainable variance", number(_mean(variance[card.inside])), ""))
+    said.append(("best layer", _best(layer_values(card)), ""))
+    if np.isfinite(weights[0]):
+        said.append((f"band weights, {a} : {b}", f"{number(weights[0], 2)} : {number(weights[1], 2)}", ""))
+    parts = parts_of(card.shown)
+    if parts is not None:
+        means = {kind: _mean(values[card.inside]) for kind, values in parts.by_name().items()}
+        said += [
+            (f"only {a}", number(means["unique_a"]), ""),
+            (f"only {b}", number(means["unique_b"]), ""),
+            ("shared", number(means["shared"]), ""),
+        ]
+    if course is not None and course.info["n_voxels"] > 1:
+        said.append((f"joint {R2} of their mean", number(course.info["r2_joint"]), ""))
+    return said + _planted(card)
+
+
+def _where(card: OnCard) -> list[Fact]:
+    """Index and place of a single voxel."""
+    voxel = card.place.voxel
+    if voxel is None:
+        return []
+    said = [("index", ", ".join(str(int(i)) for i in card.voxels.ijk[voxel]), "")]
+    mm = coordinates(replace(card.voxels, ijk=card.voxels.ijk[[voxel]]))
+    if mm is not None:
+        place = ", ".join(f"{v:.0f}".replace("-", "−") for v in mm[0])
+        said.append(("mm RAS", place, ""))
+    return said
+
+
+def _best(layers: list[dict[str, float | None]]) -> str:
+    """The layer with the highest joint R², if any is above 0."""
+    joint = {p["layer"]: p["a"] + p["b"] for p in layers if p["a"] is not None and p["b"] is not None}
+    best = max(joint, key=joint.__getitem__, default=None)
+    return "–" if best is None or joint[best] <= 0 else f"{best} (of {len(joint)} fitted)"
+
+
+def _truth(card: OnCard) -> Truth | None:
+    """What was planted in the first subject, where it was planted with these two models."""
+    truth = card.shown.facts[card.shown.subjects[0]].truth
+    return truth if truth is not None and set(truth.models) == set(card.shown.choices.models) else None
+
+
+def _planted_layer(truth: Truth, inside: np.ndarray) -> int | None:
+    """The most frequent planted layer; None where nothing was planted."""
+    layers = truth.layer[inside]
+    layers = layers[layers > 0]
+    return int(np.bincount(layers).argmax()) if layers.size else None
+
+
+def _planted(card: OnCard) -> list[Fact]:
+    truth = _truth(card)
+    if truth is None:
+        return []
+    layer = _planted_layer(truth, card.inside)
+    if layer is None:
+        return [("planted", "no signal", "truth")]
+    order = [truth.models.index(model) for model in card.shown.choices.models]
+    best = [_mean(truth.oracle_split[side][card.inside]) for side in order]
+    ceiling = _mean(truth.noise_ceiling[card.inside])
+    a, b = card.shown.names
+    return [
+        ("planted layer", str(layer), "truth"),
+        (f"planted, {a}", number(best[0]), "truth"),
+        (f"planted, {b}", number(best[1]), "truth"),
+        (f"reachable {R2}", number(ceiling), "truth"),
+    ]

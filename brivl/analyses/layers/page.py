@@ -1,0 +1,87 @@
+"""What the page Layers shows (paper Figs. 4b and 5a)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from brivl.analyses.layers.figures import LayerScores, layer_figure
+from brivl.analyses.layers.print_figure import layer_page
+from brivl.analyses.layers.tables import layers_caption, layers_finding
+from brivl.data.summary import Known
+from brivl.errors import RequestError
+from brivl.ui import style, url_state
+from brivl.ui.frame import PageSpec, View
+from brivl.ui.jobs import Run
+from brivl.ui.results import Shown, look_up, mean_scores, said_subjects
+from brivl.ui.url_state import Choices
+from brivl.viz.style import PLOT_CONFIG, FigureLabel
+
+CHART = "layers chart"
+HINT = "Click a dot to choose its layer."
+
+
+def _look_up(choices: Choices, known: Known) -> Shown:
+    return look_up(choices, known, choices.layers)
+
+
+def _runs(shown: Shown) -> Sequence[Run]:
+    choices = shown.choices
+    one = Run(f"Run layer {choices.layer}, {said_subjects(choices)}", choices.requests())
+    every = Run(f"Run all layers, {said_subjects(choices)}", choices.requests(choices.layers))
+    return [one, every] if choices.n_layers > 1 else [one]
+
+
+def _view(shown: Shown) -> View:
+    table = mean_scores(shown)
+    if table.empty:
+        raise RequestError(f"No voxel of {shown.choices.region!r} was fitted; choose another region, or all voxels.")
+    scores = LayerScores(table, shown.names, selected=shown.choices.layer)
+    headline = layers_finding(table, shown.names, shown.who)
+    caption = layers_caption(table, shown.who, _where(shown))
+    label = FigureLabel(headline, caption, shown.known.simulated, _detail(shown))
+    stem = f"layers_{shown.known.stimulus_kind}_{shown.choices.subject}"
+    return View(
+        label,
+        shown,
+        lambda: _draw(scores, label, shown.choices.n_layers),
+        lambda: table,
+        lambda page: layer_page(scores, label, page),
+        stem,
+        HINT,
+    )
+
+
+def _where(shown: Shown) -> str:
+    return "" if shown.choices.region == "all" else f" of {shown.choices.region}"
+
+
+def _detail(shown: Shown) -> str:
+    return f"{shown.known.short_name}, {shown.who}, preset {shown.choices.preset}"
+
+
+def _draw(scores: LayerScores, label: FigureLabel, n_layers: int) -> None:
+    figure = layer_figure(scores, label, style.theme())
+    # All layers from the start: the axis must not jump while they come in.
+    figure.update_xaxes(range=(0.4, n_layers + 0.6), tickvals=list(range(1, n_layers + 1)))
+    with st.container(key="figure-tall"):
+        st.plotly_chart(
+            figure,
+            theme=None,
+            key=CHART,
+            on_select=_choose_layer,
+            selection_mode="points",
+            config=PLOT_CONFIG,
+            height="stretch",
+        )
+
+
+def _choose_layer() -> None:
+    points = st.session_state[CHART].selection.points
+    if points:
+        url_state.change(layer=int(np.rint(points[0]["x"])))
+
+
+LAYERS = PageSpec("Layers", _look_up, _runs, _view)

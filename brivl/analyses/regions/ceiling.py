@@ -1,0 +1,44 @@
+"""R² of regions as it is, or over each voxel's noise ceiling; the one home of that choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from brivl.core.encoding.explainable_variance import over_ceiling
+from brivl.core.encoding.presets import PRESETS
+from brivl.data.subject_facts import SubjectFacts
+from brivl.encoding.fit import Answer
+from brivl.viz.style import R2
+
+OVER_CEILING = f"{R2} / noise ceiling"
+Answers = Mapping[tuple[int, str], Answer]
+
+
+def has_ceiling(answers: Answers, facts: Mapping[str, SubjectFacts]) -> bool:
+    """Whether every answer has explainable variance, and repeats are known."""
+    repeats = all((facts[subject].timing.n_repeats or 1) > 1 for _, subject in answers)
+    return repeats and all(answer.result.explainable_variance is not None for answer in answers.values())
+
+
+def scaled(answers: Answers, facts: Mapping[str, SubjectFacts]) -> dict[tuple[int, str], Answer]:
+    """Scores over the ceiling, by (layer, subject). RequestError for data without repeats."""
+    return {
+        (layer, subject): replace(
+            answer, result=over_ceiling(answer.result, facts[subject].timing.n_repeats or 1, _threshold(answer))
+        )
+        for (layer, subject), answer in answers.items()
+    }
+
+
+def scale_caption(answers: Answers) -> str:
+    """What was divided by what, for a caption."""
+    return (
+        f"{R2} of each voxel is divided by its noise ceiling, what a perfect model reaches on the averaged repeats, "
+        f"before the mean is taken; voxels with explainable variance > {_threshold(next(iter(answers.values()))):g} "
+        "only."
+    )
+
+
+def _threshold(answer: Answer) -> float:
+    return PRESETS[answer.request.preset].ev_threshold

@@ -1,0 +1,135 @@
+"""Files of the reproduction: PDF, PNG, CSV and a note beside each figure; all written aside and renamed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from brivl.analyses.reproduce.means import Gathered, voxel_rule
+from brivl.analyses.reproduce.paper_page import PaperPage
+from brivl.core.claims.checks import Verdict
+from brivl.errors import StoreError
+from brivl.store.manifests import versions
+from brivl.viz.export import figure_bytes
+
+DPI = 200
+CHECKS = "checks"
+HEAD = ("check", "figures", "verdict", "claim", "rule", "evidence", "dataset", "simulated")
+
+
+def write_page(folder: Path, page: PaperPage, gathered: Gathered) -> list[Path]:
+    """Write STEM.pdf, STEM.png, STEM.csv and STEM.json. Raises StoreError; nothing half-written stays."""
+    drawn = page.draw()
+    drawn.set_layout_engine("none")  # it is laid out; without this each file would lay it out again
+    contents = {
+        "csv": csv_bytes(page, gathered),
+        "json": (json.dumps(note(page, gathered), indent=1, ensure_ascii=False) + "\n").encode(),
+        "pdf": figure_bytes(drawn, "pdf", DPI),
+        "png": figure_bytes(drawn, "png", DPI),
+    }
+    paths = [folder / f"{page.stem}.{ending}" for ending in contents]
+    for path, content in zip(paths, contents.values(), strict=True):
+        write_bytes(path, content)
+    return paths
+
+
+def csv_bytes(page: PaperPage, gathered: Gathered) -> bytes:
+    """The page's table with figure, dataset and simulated in front of every row; numbers in full precision."""
+    known = gathered.source.known
+    table = page.table.copy()
+    for name, value in (("simulated", known.simulated), ("dataset", known.short_name), ("figure", page.figure.key)):
+        table.insert(0, name, value)
+    return table.to_csv(index=False, lineterminator="\n").encode()
+
+
+def note(page: PaperPage, gathered: Gathered) -> dict[str, Any]:
+    """What a figure rests on, for the file beside it."""
+    s = gathered.source
+    return {
+        "figure": page.figure.key,
+        "paper": page.figure.name,
+        "shows": page.figure.shows,
+        "label": "SIMULATED DATA" if s.known.simulated else "measured data",
+        "simulated": s.known.simulated,
+        "headline": page.label.headline,
+        "caption": page.label.caption,
+        "dataset": s.known.short_name,
+        "title": s.known.title,
+        "licence": s.known.licence,
+        "citation": s.known.citation,
+        "models": {"a": s.models[0], "b": s.models[1]},
+        "names": {"a": s.names[0], "b": s.names[1]},
+        "stand_ins": [m for m in s.models if m in s.known.offers and s.known.offers[m].stand_in],
+        "preset": s.preset,
+        "layers": list(s.layers_of(page.figure)),
+        "n_layers": s.n_layers,
+        "subjects": list(s.subjects_of(page.figure)),
+        "voxels": voxel_rule(gathered),
+        "versions": dict(versions()),
+    }
+
+
+def check_table(verdicts: Sequence[tuple[Verdict, str, bool | None]]) -> pd.DataFrame:
+    """One row for each check with its dataset ("" where there is none) and whether that is simulated."""
+    rows = [
+        (v.id, " ".join(v.figures), v.verdict, v.claim, v.rule, v.evidence, dataset, simulated)
+        for v, dataset, simulated in verdicts
+    ]
+    return pd.DataFrame(rows, columns=list(HEAD))
+
+
+def markdown(table: pd.DataFrame, title: str, remarks: Sequence[str]) -> str:
+    """The table of checks as Markdown, remarks (what is simulated, what was not made) above it."""
+    lines = [f"# {title}", "", *(f"{remark}\n" for remark in remarks)]
+    lines += [_row(table.columns), _row(["---"] * len(table.columns))]
+    lines += [_row(_said(value) for value in row) for row in table.itertuples(index=False)]
+    return "\n".join(lines) + "\n"
+
+
+def _row(cells: Any) -> str:
+    return f"| {' | '.join(str(cell).replace('|', '/') for cell in cells)} |"
+
+
+def _said(value: object) -> str:
+    return "" if value is None else {True: "yes", False: "no"}.get(value, str(value))  # type: ignore[call-overload]
+
+
+def write_checks(folder: Path, table: pd.DataFrame, text: str) -> list[Path]:
+    """Write checks.csv and checks.md. Raises StoreError."""
+    contents: Mapping[str, bytes] = {
+        "csv": table.to_csv(index=False, lineterminator="\n").encode(),
+        "md": text.encode(),
+    }
+    paths = [folder / f"{CHECKS}.{ending}" for ending in contents]
+    for path, content in zip(paths, contents.values(), strict=True):
+        write_bytes(path, content)
+    return paths
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write aside and rename. Raises StoreError where the disk refuses."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        aside.write_bytes(content)
+        os.replace(aside, path)
+    except OSError as error:
+        raise StoreError(
+            f"Wanted to write {str(path)!r} and could not ({error.strerror}); free space or choose another --out."
+        ) from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Create the folder of the results. Raises StoreError where that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"Wanted to write into the folder {str(path)!r} and could not ({error.strerror}); choose another --out."
+        ) from error

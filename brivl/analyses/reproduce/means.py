@@ -1,0 +1,104 @@
+"""Mean R² over voxels for the figures of the paper: fitted or from the store, one tidy row for each region."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from brivl.analyses.reproduce.source import Source
+from brivl.core.claims.checks import BRAIN, Means
+from brivl.core.encoding.presets import PRESETS
+from brivl.core.progress import ProgressCallback, no_progress
+from brivl.core.records import EncodingResult, Voxels
+from brivl.core.regions.areas import LEVELS, N_CEREBRAL, regions
+from brivl.data.subject_facts import SubjectFacts, keep_facts
+from brivl.encoding.fit import FitRequest, fit, share_done
+from brivl.store.artifacts import Store
+
+MEAN_COLUMNS = ("layer", "subject", "level", "region", "joint", "a", "b", "n_voxels")
+Masks = dict[tuple[str, str], np.ndarray]  # (level, region) -> (n_voxels,) bool
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Means of all fits that were asked for, and where each subject's voxels lie."""
+
+    source: Source
+    means: Means
+    facts: Mapping[str, SubjectFacts]
+
+
+def gather(
+    store: Store, source: Source, requests: Sequence[FitRequest], progress: ProgressCallback = no_progress
+) -> Gathered:
+    """Answers to the requests as means; what is in the store is used, the rest is fitted and kept, one by one.
+
+    progress(done, total, message) counts fits. Raises BrivlError as `fit` does.
+    """
+    rows: list[tuple] = []
+    facts: dict[str, SubjectFacts] = {}
+    inside: dict[str, Masks] = {}  # of the subject at hand: those of all at once would take gigabytes
+    for i, request in enumerate(requests):
+
+        def part(done: float, total: float, message: str, i: int = i) -> None:
+            progress(i + share_done(done, total, message), len(requests), message)
+
+        part(0, 1, f"Layer {request.layer}, {request.subject}")
+        result = fit(store, request, part).result
+        if request.subject not in facts:
+            facts[request.subject] = keep_facts(store, source.known.dataset, request.subject)
+        if request.subject not in inside:
+            inside = {request.subject: masks(facts[request.subject].voxels)}
+        rows += mean_rows(request, result, inside[request.subject], kept(source, result, facts[request.subject]))
+    progress(len(requests), len(requests), "Fits ready")
+    return Gathered(source, Means(pd.DataFrame(rows, columns=list(MEAN_COLUMNS)), source.n_layers), facts)
+
+
+def kept(source: Source, result: EncodingResult, facts: SubjectFacts) -> np.ndarray:
+    """(n_voxels,) bool: voxels behind a figure. Fitted ones; of sentences those in AAL 1 to 90, and with the preset
+    "paper" only those with joint R² above 0, as in the paper (which chooses voxels by the scores that it reports)."""
+    inside = np.asarray(result.selected, bool).copy()
+    if source.family == "sentences":
+        if facts.voxels.aal is not None:
+            inside &= (facts.voxels.aal >= 1) & (facts.voxels.aal <= N_CEREBRAL)
+        if source.preset == "paper":
+            inside &= np.nan_to_num(result.r2_joint) > 0
+    return inside
+
+
+def voxel_rule(gathered: Gathered) -> str:
+    """`kept` in words."""
+    source, facts = gathered.source, next(iter(gathered.facts.values()))
+    rules = []
+    if (facts.timing.n_repeats or 1) > 1:
+        rules.append(f"explainable variance above {PRESETS[source.preset].ev_threshold:g}")
+    if source.family == "sentences" and facts.voxels.aal is not None:
+        rules.append("in the 90 cerebral AAL regions")
+    if source.family == "sentences" and source.preset == "paper":
+        rules.append("joint R² above 0")
+    return ", ".join(rules) or "all that could be fitted"
+
+
+def masks(voxels: Voxels) -> Masks:
+    """(level, region) -> (n_voxels,) bool: the whole brain, ROIs of the data, AAL at three levels."""
+    found = {(BRAIN, BRAIN): np.ones(voxels.n_voxels, bool)}
+    found |= {("roi", name): np.asarray(inside, bool) for name, inside in voxels.rois.items()}
+    if voxels.aal is not None:
+        aal = np.asarray(voxels.aal)
+        found |= {(level, r.name): np.isin(aal, r.labels) for level in LEVELS for r in regions(level)}
+    return found
+
+
+def mean_rows(request: FitRequest, result: EncodingResult, groups: Masks, inside: np.ndarray) -> list[tuple]:
+    """Rows with MEAN_COLUMNS, for regions with at least one voxel that is kept."""
+    rows = []
+    for (level, region), mask in groups.items():
+        chosen = mask & inside
+        if chosen.any():
+            values = (result.r2_joint[chosen], *result.r2_split[:, chosen])
+            means = (float(np.mean(v, dtype=np.float64)) for v in values)
+            rows.append((request.layer, request.subject, level, region, *means, int(chosen.sum())))
+    return rows

@@ -1,0 +1,213 @@
+"""The steps of a transfer: voxels, features in both spaces, fits, scores, shared components, and what was planted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from brivl.analyses.decoding.compute import WHOLE, sets_of
+from brivl.analyses.transfer.components import component_arrays
+from brivl.analyses.transfer.features import BothSpaces, both_spaces
+from brivl.analyses.transfer.request import (
+    MODALITIES,
+    MOVIE,
+    MULTIMODAL,
+    STORIES,
+    UNIMODAL,
+    Pair,
+    TransferAsked,
+    sets_of_models,
+)
+from brivl.core.encoding.presets import PRESETS, Preset
+from brivl.core.encoding.voxel_selection import select_voxels
+from brivl.core.inference.blocks import Draws
+from brivl.core.progress import ProgressCallback
+from brivl.core.transfer.fit import Carried, Scored, Session, both_ways, carry, multimodal_voxels, score_both, session
+from brivl.core.transfer.maps import correlation, standardised
+from brivl.core.transfer.rival_models import Alone, compare
+from brivl.data.phantoms.story_dataset import PhantomStories
+from brivl.errors import RequestError
+from brivl.store.artifacts import Store
+
+# Names of drawn ROIs and of atlas regions in visual cortex, where tuning may be turned round between modalities.
+VISUAL = re.compile(
+    r"^(V\d.*|LO\d?|LOC|OFA|FFA|OPA|TOS|PPA|RSC|EBA|FBA|h?MT\+?|pSTS|VO\d?|PHC\d?)$|Occipital|Calcarine|Cuneus|Lingual|Fusiform"
+)  # noqa: E501
+N_STEPS = 6  # told of while computing
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One subject's two sessions of the same voxels, and the regions among these."""
+
+    columns: np.ndarray  # (n_voxels,) of the subject's voxels
+    sessions: Mapping[str, Session]
+    masks: Mapping[str, np.ndarray]  # region -> (n_voxels,) bool, the whole first
+
+
+def compute(
+    store: Store, asked: TransferAsked, pair: Pair, progress: ProgressCallback
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Arrays and info of the answer."""
+    ready = prepare(asked, pair)
+    draws = asked.block_s, Draws(asked.n_draws)
+    shown = pair.stories.stimulus(asked.subject), pair.movie.stimulus(asked.subject)
+    train = ready.sessions[STORIES].rows.train
+    arrays: dict[str, np.ndarray] = {}
+    carried, scored, spaces = {}, {}, {}
+    for at, (name, streams) in enumerate(sets_of_models(asked).items()):
+        spaces[name] = both_spaces(store, streams, shown, train, (asked.pairs, asked.n_pairs), progress)
+        progress(2 * at + 1, N_STEPS, f"Fitting stories and film with {name} features")
+        carried[name] = _both_fits(ready.sessions, spaces[name])
+        progress(2 * at + 2, N_STEPS, f"Scoring {name} transfer")
+        scored[name] = score_both(ready.sessions, carried[name], ready.masks, _visual(ready.masks), draws)
+        arrays |= _score_arrays(name, scored[name])
+    arrays |= _better(ready, carried, scored, draws)
+    arrays |= _voxel_arrays(ready, carried[MULTIMODAL], scored[MULTIMODAL])
+    progress(N_STEPS - 1, N_STEPS, "Looking for shared dimensions")
+    both = multimodal_voxels(ready.sessions, carried[MULTIMODAL], scored[MULTIMODAL].sign, draws)
+    found, said = component_arrays(
+        store,
+        asked,
+        (ready.sessions, draws),
+        spaces[MULTIMODAL],
+        shown,
+        _loud(carried[MULTIMODAL], scored[MULTIMODAL], both),
+    )
+    info = _info(asked, pair, ready, scored, spaces) | said | {"n_multimodal": int(both.sum())}
+    return arrays | found, info | _truth(pair, asked, ready, scored[MULTIMODAL], found)
+
+
+def prepare(asked: TransferAsked, pair: Pair) -> Prepared:
+    """Sessions of the voxels that respond to either modality.
+
+    Raises RequestError where voxels or the time between samples differ between the modalities.
+    """
+    preset = PRESETS[asked.preset]
+    both = {name: dataset.responses(asked.subject) for name, dataset in zip(MODALITIES, pair, strict=True)}
+    designs = {name: dataset.design(asked.subject) for name, dataset in zip(MODALITIES, pair, strict=True)}
+    places = [responses.voxels for responses in both.values()]
+    if places[0].ijk.shape != places[1].ijk.shape or (places[0].ijk != places[1].ijk).any():
+        raise RequestError("Wanted the same voxels in both modalities, in the same order, and they differ.")
+    if designs[STORIES].tr != designs[MOVIE].tr:
+        raise RequestError(
+            f"Wanted one time between samples and got {designs[STORIES].tr!r} s for stories and {designs[MOVIE].tr!r} "
+            "s for the film; resample one of them."
+        )
+    selected = _selected(both, designs, preset)
+    columns = np.flatnonzero(selected)
+    sessions = {name: session(both[name], columns, designs[name], preset) for name in MODALITIES}
+    sets = sets_of(places[0], selected, asked.level)
+    return Prepared(columns, sessions, {name: np.isin(columns, inside) for name, inside in sets.items()})
+
+
+def _selected(both: Mapping[str, Any], designs: Mapping[str, Any], preset: Preset) -> np.ndarray:
+    """Voxels usable in both modalities, and worth it in one of them."""
+    usable, worth = [], []
+    for name, responses in both.items():
+        found = select_voxels(responses, designs[name], -np.inf)
+        ev = found.explainable_variance
+        usable.append(found.selected)
+        worth.append(np.ones(len(found.selected), bool) if ev is None else np.nan_to_num(ev) > preset.ev_threshold)
+    selected = usable[0] & usable[1] & (worth[0] | worth[1])
+    if not selected.any():
+        raise RequestError("No voxel responds to stories or to the film; check the responses.")
+    return selected
+
+
+def _both_fits(sessions: Mapping[str, Session], spaces: BothSpaces) -> dict[str, Carried]:
+    """By the modality that is fitted."""
+    first, second = sessions[STORIES], sessions[MOVIE]
+    return {
+        STORIES: carry(first, spaces.stories, second, spaces.movie_as_read),
+        MOVIE: carry(second, spaces.movie, first, spaces.stories_as_seen),
+    }
+
+
+def _visual(masks: Mapping[str, np.ndarray]) -> tuple[str, ...]:
+    return tuple(name for name in masks if VISUAL.search(name))
+
+
+def _score_arrays(name: str, scored: Scored) -> dict[str, np.ndarray]:
+    return {
+        f"{name}.{modality}.{what}": getattr(scored, what)[modality]
+        for modality in MODALITIES
+        for what in ("within", "raw", "across", "p", "q")
+    }
+
+
+def _better(
+    ready: Prepared, carried: Mapping[str, Any], scored: Mapping[str, Scored], draws: tuple[float, Draws]
+) -> dict[str, np.ndarray]:
+    """p that the multimodal set carries better than the unimodal one, by blocks whose sign is flipped."""
+    found = {}
+    for target, source in both_ways(ready.sessions):
+        Y, blocks = standardised(ready.sessions[target].Y_test), ready.sessions[target].test_blocks(draws[0])
+        one, other = (
+            Alone(Y, standardised(carried[name][source].across_test) * scored[name].sign)
+            for name in (MULTIMODAL, UNIMODAL)
+        )
+        found[f"better.{target}"] = compare(one, other, blocks, draws[1], ready.masks).p
+    return found
+
+
+def _voxel_arrays(ready: Prepared, carried: Mapping[str, Carried], scored: Scored) -> dict[str, np.ndarray]:
+    found = {"voxels.columns": ready.columns, "voxels.sign": scored.sign}
+    for target, source in both_ways(ready.sessions):
+        Y = ready.sessions[target].Y_test
+        found[f"voxels.within.{target}"] = correlation(Y, carried[target].own).astype(np.float32)
+        across = correlation(Y, carried[source].across_test) * scored.sign
+        found[f"voxels.across.{target}"] = across.astype(np.float32)
+    return found
+
+
+def _loud(carried: Mapping[str, Carried], scored: Scored, both: np.ndarray) -> dict[str, Any]:
+    return {"carried": carried, "sign": scored.sign, "both": both}
+
+
+def _info(
+    asked: TransferAsked, pair: Pair, ready: Prepared, scored: Mapping[str, Scored], spaces: Mapping[str, BothSpaces]
+) -> dict[str, Any]:
+    blocks = {name: one.test_blocks(asked.block_s) for name, one in ready.sessions.items()}
+    return {
+        "regions": list(ready.masks),
+        "n_voxels": [int(inside.sum()) for inside in ready.masks.values()],
+        "scores": [[s, m, what] for s in scored for m in MODALITIES for what in ("within", "raw", "across", "p", "q")],
+        "voxels": ["columns", "sign", *(f"{what}.{m}" for m in MODALITIES for what in ("within", "across"))],
+        "turned": {name: one.turned for name, one in scored.items()},
+        "whole": WHOLE,
+        "maps": {name: [one.to_language.r2, one.to_vision.r2] for name, one in spaces.items()},
+        "streams": {n: [list(s.vision), list(s.language)] for n, s in sets_of_models(asked).items()},
+        "simulated": pair.stories.simulated or pair.movie.simulated,
+        "names": [pair.stories.name, pair.movie.name],
+        "n_blocks": {name: one.n_blocks for name, one in blocks.items()},
+        "blocks": blocks[STORIES].said,
+        "tested": {name: one.design.n_test > 0 for name, one in ready.sessions.items()},
+        "tr": ready.sessions[STORIES].design.tr,
+        "visual": list(_visual(ready.masks)),
+    }
+
+
+def _truth(
+    pair: Pair, asked: TransferAsked, ready: Prepared, scored: Scored, found: Mapping[str, np.ndarray]
+) -> dict[str, Any]:
+    """What was planted, in numbers: subspaces found, regions turned, transfer of what is shared and what is not."""
+    if not isinstance(pair.stories, PhantomStories):
+        return {}
+    from brivl.analyses.transfer.components import planted_subspace
+
+    planted = pair.stories.planted(asked.subject)
+    shared, sign = planted.shared[ready.columns], planted.sign[ready.columns]
+    regions = [name for name in ready.masks if name != WHOLE]
+    return {
+        "truth": {
+            "shared_regions": [n for n in regions if shared[ready.masks[n]].mean() > 0.5],
+            "inverse_regions": [n for n in regions if (sign[ready.masks[n]] < 0).mean() > 0.5],
+            "subspace": planted_subspace(planted, ready.sessions, found),
+            "sign_accuracy": float((scored.sign == sign)[shared].mean()) if shared.any() else None,
+        }
+    }

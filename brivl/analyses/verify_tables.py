@@ -1,0 +1,90 @@
+"""Whether the table of a bundle holds the scores that were made here."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from brivl.analyses.regions.ceiling import OVER_CEILING
+from brivl.analyses.regions.tables import RegionQuestion, region_parts
+from brivl.core.records import EncodingResult
+from brivl.data.regions import checked_level
+from brivl.data.subject_facts import SubjectFacts
+from brivl.encoding.fit import Answer
+from brivl.encoding.means import mean_scores
+from brivl.errors import RequestError
+
+SCORES = ["r2_joint", "r2_split_a", "r2_split_b"]
+STATISTICS = ["n", "n_voxels", "mean_joint", "mean_a", "mean_b", "difference", "ci_low", "ci_high", "p", "q"]
+ROUNDING = 1e-3  # R2 of a voxel; more than another order of adding makes
+Results = Mapping[tuple[int, str], EncodingResult]  # by layer and subject
+
+
+@dataclass(frozen=True)
+class MadeHere:
+    """Answers that were made here, by layer and subject, and the facts of their subjects."""
+
+    answers: Mapping[tuple[int, str], Answer]
+    facts: Mapping[str, SubjectFacts]
+
+    @property
+    def results(self) -> Results:
+        return {key: answer.result for key, answer in self.answers.items()}
+
+
+def table_holds(content: bytes, page: str, made: MadeHere) -> bool | None:
+    """Whether the rows of a tidy CSV are these scores, or statistics of them; None for means within a region."""
+    try:
+        table = pd.read_csv(io.BytesIO(content))
+        if page == "flatmap":
+            return _of_voxels(table, made.results)
+        if page == "regions" and "level" in table:  # bundles made before do not say at which level
+            return _of_regions(table, made)
+        if page == "layers" and set(table["region_filter"]) == {"all"}:
+            return _of_subjects(table, made.results)
+    except (ValueError, KeyError, IndexError, TypeError, OverflowError, RequestError):  # no such table
+        return False
+    return None
+
+
+def _of_voxels(table: pd.DataFrame, results: Results) -> bool:
+    scores = mean_scores(list(results.values()))
+    voxels = table["voxel"].to_numpy(int)
+    all_there = np.array_equal(np.sort(voxels), np.flatnonzero(np.isfinite(scores[0])))
+    return all_there and _near(table[SCORES].to_numpy(float), scores[:, voxels].T)
+
+
+def _of_subjects(table: pd.DataFrame, results: Results) -> bool:
+    rows = [(int(layer), str(subject)) for layer, subject in zip(table["layer"], table["subject"], strict=True)]
+    wanted = {
+        key: np.nanmean(np.vstack([r.r2_joint[None], r.r2_split]), axis=1, dtype=float)
+        for key, r in results.items()
+        if r.selected.any()
+    }
+    return sorted(rows) == sorted(wanted) and _near(table[SCORES].to_numpy(float), np.array([wanted[r] for r in rows]))
+
+
+def _of_regions(table: pd.DataFrame, made: MadeHere) -> bool:
+    """The rows against those that the same scores give at this level, whatever their order."""
+    first = table.iloc[0]
+    voxels = next(iter(made.facts.values())).voxels
+    question = RegionQuestion(
+        checked_level(str(first["level"]), voxels),
+        ("A", "B"),
+        over_ceiling=str(first["score"]) == OVER_CEILING,
+        by_voxel=str(first["unit"]) == "voxel",
+        region=str(first["region_filter"]),
+    )
+    expected = region_parts(made.answers, made.facts, question).table.set_index("region")
+    shown = table.set_index("region")
+    if sorted(shown.index) != sorted(expected.index):
+        return False
+    return _near(shown[STATISTICS].to_numpy(float), expected.loc[shown.index, STATISTICS].to_numpy(float))
+
+
+def _near(one: np.ndarray, other: np.ndarray) -> bool:
+    return one.shape == other.shape and bool(np.allclose(one, other, rtol=0, atol=ROUNDING, equal_nan=True))

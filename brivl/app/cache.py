@@ -1,0 +1,139 @@
+"""What the page Cache shows: kinds of results, how many, how large, when last used; verify and prune, in a worker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from brivl.jobs.queue import JobStatus
+from brivl.store.report import CacheReport, prune_request, verify_request
+from brivl.store.sizes import in_bytes
+from brivl.ui import cached, style
+from brivl.ui.jobs import Queue, watch_queue
+from brivl.ui.result_or_run import demo_page
+from brivl.ui.style import Chip
+
+HOUSEKEEPING = Queue(
+    lambda: cached.housekeeping(), "MB", "What was done until then stays done.", lambda: cached.forget_cache_report()
+)
+SIZES = tuple(int(n) for n in (100e9, 50e9, 20e9, 10e9, 5e9, 2e9, 1e9, 500e6, 200e6, 100e6, 0))  # that may stay
+WHAT = (
+    "What was computed is kept here and found again, by any page and the command line. Where the cache outgrows its "
+    "limit (BRIVL_CACHE_MAX), results go that were not used for longest; they are computed again when they are asked "
+    "for. Uploads stay, and so does whatever is being read or written."
+)
+
+
+def cache_page() -> None:
+    """Draw the page. Everything that a user can cause ends as a sentence."""
+    with demo_page():
+        report = cached.cache_report_now()
+        style.headline(f"The cache holds {report.n_results:,} results, {in_bytes(report.size)}")
+        style.chips(_chips(report))
+        style.caption(WHAT)
+        with st.container(key="actions"):
+            _actions(report)
+        _kinds(report)
+        _folders(report)
+
+
+def _chips(report: CacheReport) -> list[Chip]:
+    chips = [Chip("no limit" if report.limit is None else f"limit {in_bytes(report.limit)}")]
+    chips += [Chip(f"{in_bytes(report.size_aside)} set aside as damaged")] if report.size_aside else []
+    chips += (
+        [Chip(f"{report.n_unfinished} unfinished file{'s' if report.n_unfinished > 1 else ''}")]
+        if report.n_unfinished
+        else []
+    )
+    return chips
+
+
+def _actions(report: CacheReport) -> None:
+    """Verify and Prune, or the one of them that is going on; and how the last of them ended."""
+    board = cached.housekeeping()
+    running = board.active()
+    if running:
+        watch_queue(HOUSEKEEPING, running[0].job_id)
+        return
+    HOUSEKEEPING.say_refusal()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.button(
+            "Verify all",
+            on_click=HOUSEKEEPING.submit,
+            args=(verify_request(cached.store()),),
+            help="Reads and hashes every result. Damaged ones are set aside and computed again.",
+        )
+        most = st.selectbox("Keep at most", _sizes(report), format_func=_in_words, width=220)
+        st.button(
+            "Prune",
+            on_click=HOUSEKEEPING.submit,
+            args=(prune_request(cached.store(), most),),
+            help="Deletes what was not used for longest, and what killed computations left behind.",
+        )
+    for request, status in board.jobs()[:1]:
+        _say_end(request, status)
+
+
+def _sizes(report: CacheReport) -> list[int]:
+    """Sizes to prune to, from the first that would delete no result on."""
+    here = report.size + report.size_aside
+    return [n for n in SIZES if n >= here][-1:] + [n for n in SIZES if n < here]
+
+
+def _in_words(most: int) -> str:
+    return in_bytes(most) if most else "uploads only"
+
+
+def _say_end(request: Mapping[str, Any], status: JobStatus) -> None:
+    if status.state == "failed":
+        st.error(status.error or "It ended early. Start it again.")
+    elif status.state == "cancelled":
+        st.info("Cancelled. What was done until then stays done.")
+    elif status.result is not None:
+        said = _verified if request["task"] == "cache-verify" else _pruned
+        style.note(f"{time.strftime('%H:%M', time.localtime(status.started))}: {said(status.result)}")
+
+
+def _verified(end: Mapping[str, Any]) -> str:
+    damaged = f"{len(end['damaged'])} damaged and set aside" if end["damaged"] else "none damaged"
+    return (
+        f"{end['n_whole']:,} results are whole, {in_bytes(end['n_bytes'])} read and hashed; {damaged}. Files left "
+        f"by killed computations: {end['n_abandoned']}. Computations now: {end['n_held_locks']}."
+    )
+
+
+def _pruned(end: Mapping[str, Any]) -> str:
+    kinds = ", ".join(f"{n} {kind}" for kind, n in end["by_kind"].items())
+    return (
+        f"{end['removed']:,} results deleted{f' ({kinds})' if kinds else ''}, {in_bytes(end['freed'])} freed, "
+        f"{in_bytes(end['left'])} left; {end['n_in_use']} were in use and stay."
+    )
+
+
+def _kinds(report: CacheReport) -> None:
+    if not report.kinds:
+        style.small("Nothing is stored yet.")
+        return
+    rows = [
+        (
+            k.kind,
+            k.n,
+            in_bytes(k.size),
+            time.strftime("%Y-%m-%d %H:%M", time.localtime(k.last_use)),
+            "" if k.evictable else "uploads are never deleted",
+        )
+        for k in report.kinds
+    ]
+    st.dataframe(pd.DataFrame(rows, columns=["kind", "results", "size", "last used", "note"]), hide_index=True)
+
+
+def _folders(report: CacheReport) -> None:
+    if not report.folders:
+        return
+    with st.expander("Beside the results"):
+        rows = [(f.name, f.n_files, in_bytes(f.size), f.note) for f in report.folders]
+        st.dataframe(pd.DataFrame(rows, columns=["folder", "files", "size", "what it is"]), hide_index=True)

@@ -1,0 +1,83 @@
+"""What the page Help shows: the tour, the short guides and the other documents of the project, as they lie in docs/."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import streamlit as st
+
+from brivl.config import PROJECT
+from brivl.ui import style
+from brivl.ui.menu import make_sure_of_menu
+
+FOLDER = PROJECT / "docs"
+FIRST = "tour"
+GUIDES = "howto"
+DOC = "doc"  # in the URL
+PICTURE = re.compile(r"^!\[([^\]]*)\]\(([^)\s]+)\)$", re.MULTILINE)
+LINK = re.compile(r"\[([^\]]+)\]\(([^)\s#]+\.md)(?:#[^)]*)?\)")
+
+
+@cache
+def documents() -> dict[str, Path]:
+    """Name in a link -> file: the tour, then the guides, then the rest; nothing outside of docs/ has a name."""
+    guides = sorted((FOLDER / GUIDES).glob("*.md"))
+    rest = sorted(path for path in FOLDER.glob("*.md") if path.stem != FIRST)
+    return {
+        path.relative_to(FOLDER).with_suffix("").as_posix(): path for path in (FOLDER / f"{FIRST}.md", *guides, *rest)
+    }
+
+
+def help_page() -> None:
+    """Draw the page."""
+    make_sure_of_menu()
+    style.put_style()
+    found = documents()
+    name = st.query_params.get(DOC, FIRST)
+    name = name if name in found else FIRST
+    with st.sidebar:
+        style.title("BriVL explorer")
+        for other, path in found.items():
+            label = f"**{title_of(path)}**" if other == name else title_of(path)
+            st.page_link("pages/help.py", label=label, query_params={DOC: other})
+    _show(name, found[name])
+
+
+def title_of(path: Path) -> str:
+    """The first line of a document, without its mark."""
+    return path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ").replace("`", "")
+
+
+def _show(name: str, path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    style.headline(title_of(path))
+    parts = PICTURE.split(text.partition("\n")[2])  # text, words and address of a picture, text, ...
+    st.markdown(_linked(parts[0], name))
+    for shows, address, after in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
+        picture = path.parent / address
+        if picture.is_file():
+            st.image(str(picture), alt=shows, width=900)
+        st.markdown(_linked(after, name))
+
+
+def _linked(text: str, name: str) -> str:
+    """Links to other documents lead to them on this page; to files elsewhere in the project they are plain text."""
+
+    def to(match: re.Match[str]) -> str:
+        target = _joined(name, match[2])
+        return f"[{match[1]}](/help?{DOC}={target})" if target in documents() else match[1]
+
+    return LINK.sub(to, text)
+
+
+def _joined(name: str, link: str) -> str:
+    """Name of the document that a link within `name` leads to: "../own_data.md" in "howto/x" -> "own_data"."""
+    parts = [*Path(name).parent.parts]
+    for part in Path(link).with_suffix("").parts:
+        if part == "..":
+            parts = parts[:-1] if parts else ["outside"]
+        else:
+            parts.append(part)
+    return "/".join(parts)

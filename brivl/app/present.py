@@ -1,0 +1,105 @@
+"""What the page Present shows: the saved views full screen, one at a time, stepped through by keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from brivl.app.presenter import component
+from brivl.errors import BrivlError
+from brivl.sharing.figure_record import SIMULATED_LABEL
+from brivl.sharing.saved_views import SavedView
+from brivl.ui import cached, style
+from brivl.ui.menu import make_sure_of_menu
+from brivl.viz.browser.packing import Packed, pack
+
+KEY = "presenter"
+SEQ = "presenter news"  # in the session: number of the last news that was taken
+ASKED = "presenter asks"  # in the session: "leave" or "open", until the page has done so
+VIEW = "view"  # in the URL: identity of the view that is shown
+NEAR = 2  # views before and after the shown one that the browser is given in advance
+ALONE = """<style>[data-testid="stHeader"], [data-testid="stSidebar"] {display: none;}</style>"""
+
+
+def present() -> None:
+    """Draw the page. Everything that a user can cause ends as a sentence."""
+    make_sure_of_menu()
+    style.put_style()
+    try:
+        views = cached.views()
+    except BrivlError as error:
+        st.error(str(error))
+        return
+    if not views:
+        style.headline("There is no saved view to present")
+        style.caption("Open Layers, Flatmap or Regions, tab Share, and press Save this view.")
+        st.page_link("pages/saved.py", label="Saved views", icon=":material/arrow_forward:")
+        return
+    at = place_of(st.query_params.get(VIEW, ""), views)
+    _do_as_asked(views[at])
+    _show(views, at)
+
+
+def place_of(view_id: str, views: Sequence[SavedView]) -> int:
+    """Place of a view, the first where the address names none that there is."""
+    return next((i for i, view in enumerate(views) if view.id == view_id), 0)
+
+
+def _do_as_asked(view: SavedView) -> None:
+    """Leave for the list of views, or for the page that the view was saved on."""
+    asked = st.session_state.pop(ASKED, None)
+    if asked == "leave":
+        st.switch_page("pages/saved.py")
+    if asked == "open":
+        st.switch_page(f"pages/{view.page}.py", query_params=dict(view.query))
+
+
+def _show(views: Sequence[SavedView], at: int) -> None:
+    st.html(ALONE)
+    near = range(max(0, at - NEAR), min(len(views), at + NEAR + 1))
+    component.show(KEY, slides(views, at, near), lambda: _take(views))
+    for i in sorted(near, key=lambda i: abs(i - at)):
+        component.send(picture_of(views[i]))
+
+
+def slides(views: Sequence[SavedView], at: int, near: range) -> dict[str, Any]:
+    """What the presenter shall show; see presenter/presenter.js."""
+    return {
+        "seq": st.session_state.get(SEQ, 0),
+        "at": at,
+        "n": len(views),
+        "label": "Presenter: saved views",
+        "views": {str(i): _slide(views[i]) for i in near},
+    }
+
+
+def _slide(view: SavedView) -> dict[str, str]:
+    return {
+        "id": view.id,
+        "title": view.title,
+        "note": view.note,
+        "aside": view.detail if view.title == view.headline else view.headline,
+        "label": SIMULATED_LABEL if view.simulated else "",
+        "shows": f"{view.headline}. {view.caption}",
+    }
+
+
+def picture_of(view: SavedView) -> Packed:
+    """The picture that was drawn when the view was saved, as the report has it."""
+    return pack({"view": view.id}, {"png": np.frombuffer(view.picture, np.uint8)})
+
+
+def _take(views: Sequence[SavedView]) -> None:
+    """Take the presenter's news: the view that is shown into the URL, what else was asked to the page."""
+    news = st.session_state[KEY].get("news")
+    if not isinstance(news, Mapping) or not isinstance(news.get("seq"), int):
+        return
+    st.session_state[SEQ] = news["seq"]
+    at = news.get("at")
+    if isinstance(at, int) and 0 <= at < len(views):
+        st.query_params[VIEW] = views[at].id
+    if news.get("what") in ("leave", "open"):
+        st.session_state[ASKED] = news["what"]

@@ -1,0 +1,165 @@
+"""python -m brivl bench: how long things take here, measured in this run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from brivl.config import n_cores
+from brivl.errors import RequestError
+from brivl.store.artifacts import Store
+
+
+def add_verbs(verbs: argparse._SubParsersAction) -> None:
+    """Add `bench` to the command line."""
+    p = verbs.add_parser("bench", help="measure how long the main jobs take on this machine")
+    p.add_argument("what", choices=["first-answer", "sweep", "retrieval", "fit", "memory", "views", "sessions"])
+    p.add_argument("--dataset", default="phantom-movie", help="a phantom (default: %(default)s)")
+    n_means = "retrieval: embeddings (1e6); fit, memory: samples (900); views: voxels (8e4); sessions: visitors (20)"
+    p.add_argument("--n", type=int, help=n_means)
+    p.add_argument("--rounds", type=int, default=3, help="sessions: how often they all come (default: %(default)s)")
+    p.add_argument("--kind", choices=["movie", "sentences"], default="movie", help="fit: features with delays, or not")
+    p.add_argument("--voxels", type=int, default=1000, help="fit, memory: voxels of a subject (%(default)s)")
+    p.add_argument("--subjects", type=int, default=5, help="fit: subjects (default: %(default)s)")
+    p.add_argument("--draws", type=int, default=20, help="fit: of himalaya's 20 draws; fewer are extrapolated")
+    p.add_argument("--regret", action="store_true", help="fit: instead, the loss given away against the full grid")
+    p.add_argument("--himalaya-subjects", type=int, help="fit: subjects that himalaya fits; fewer are extrapolated")
+    p.add_argument("--width", type=int, default=768, help="memory: features of a band (default: %(default)s)")
+    p.add_argument("--batches", type=int, help="memory: stop after so many batches of voxels (default: fit all)")
+    p.add_argument("--voxel-sweep", help="memory: several numbers of voxels, as 10000,20000,40000")
+    p.add_argument("--plot", type=Path, help="memory, with --voxel-sweep: write seconds and GiB by voxels to this PNG")
+    p.add_argument("--json", action="store_true", help="print one JSON object")
+    p.set_defaults(run=run_bench)
+
+
+def run_bench(args: argparse.Namespace) -> None:
+    """From an empty cache: the first answer (simulation, features, one fit, flatmap) or all layers of one subject.
+
+    Or one search after the other in a large gallery of made-up embeddings.
+    """
+    if args.what == "retrieval":
+        measured = _search(1_000_000 if args.n is None else args.n)
+    elif args.what == "fit":
+        measured = _solvers(args)
+    elif args.what == "memory":
+        measured = _memory(args)
+    elif args.what == "views":
+        measured = _views(80_000 if args.n is None else args.n)
+    elif args.what == "sessions":
+        measured = _sessions(20 if args.n is None else args.n, args.rounds)
+    else:
+        with tempfile.TemporaryDirectory(prefix="brivl-bench-") as folder:
+            measured = _measure(args.what, args.dataset, Store(Path(folder)))
+    measured |= {"cores": n_cores(), "simulated": True}
+    if args.json:
+        print(json.dumps(measured))
+        return
+    for name, value in measured.items():
+        print(f"{name}: {value}")
+
+
+def _views(n_voxels: int) -> dict[str, Any]:
+    """The flatmap page in Chromium."""
+    from brivl.bench.views import bench_views
+
+    return bench_views(n_voxels)
+
+
+def _sessions(n_sessions: int, rounds: int) -> dict[str, Any]:
+    """Visitors at once, all with one question that nobody has asked before."""
+    from brivl.bench.sessions import Crowd, bench_sessions
+
+    return bench_sessions(Crowd(n_sessions, rounds))
+
+
+def _search(n: int) -> dict[str, Any]:
+    from brivl.bench.search import search_bench
+
+    if not 5_000 <= n <= 5_000_000:
+        raise RequestError(f"Wanted between 5,000 and 5,000,000 embeddings and got {n}.")
+    return search_bench(n)
+
+
+def _measure(what: str, dataset_name: str, store: Store) -> dict[str, Any]:
+    from brivl.data.features import n_layers
+    from brivl.data.flatmaps import make_flatmap, own_flatmap
+    from brivl.data.registry import open_dataset
+    from brivl.encoding.fit import FitRequest, cached, fit
+    from brivl.models.registry import DEFAULT_PAIR
+
+    dataset = open_dataset(dataset_name, store)
+    subject = dataset.subjects[0]
+    pair = DEFAULT_PAIR["text" if "sentences" in dataset_name else "image"]
+    layers = range(1, n_layers(dataset.stimulus(subject), pair[0]) + 1)
+    request = FitRequest(dataset_name, pair, layers[-1], subject)  # the first layers are shared, so quicker than others
+    if what == "sweep":
+        seconds = _timed(lambda: [fit(store, FitRequest(dataset_name, pair, k, subject)) for k in layers])
+        return {"bench": what, "dataset": dataset_name, "n_layers": len(layers), "all_layers_s": seconds}
+    build = _timed(lambda: dataset.responses(subject))
+    first = _timed(lambda: fit(store, request))
+    again = _timed(lambda: cached(store, request))
+    own = own_flatmap(dataset, subject)
+    flatmap = _timed(lambda: make_flatmap(store, dataset.responses(subject).voxels, own))
+    return {
+        "bench": what,
+        "dataset": dataset_name,
+        "build_and_features_s": build,
+        "fit_s": first,
+        "flatmap_s": flatmap,
+        "first_answer_s": round(build + first + flatmap, 2),
+        "cached_answer_s": again,
+        "computed_over_cached": round(first / max(again, 1e-4)),
+    }
+
+
+def _solvers(args: argparse.Namespace) -> dict[str, Any]:
+    """The default solver against himalaya on the same simulated subjects."""
+    from brivl.bench.solver import Size, bench_fit, regret
+
+    n = 900 if args.n is None else args.n
+    size = Size(args.kind, n, args.voxels, args.subjects, args.draws, args.himalaya_subjects)
+    return regret(size) if args.regret else bench_fit(size)
+
+
+def _memory(args: argparse.Namespace) -> dict[str, Any]:
+    """Peak memory and seconds of a fit of responses that lie in a file, or of several with a line through them."""
+    from brivl.bench.memory import Shape, bench_memory, sweep_voxels
+
+    shape = Shape(args.voxels, 900 if args.n is None else args.n, args.width, args.batches)
+    if args.voxel_sweep is None:
+        return bench_memory(shape)
+    try:
+        voxels = [int(number) for number in args.voxel_sweep.split(",")]
+    except ValueError as error:
+        raise RequestError(f"Wanted numbers of voxels as 10000,20000,40000 and got {args.voxel_sweep!r}.") from error
+    if args.plot is not None and (args.plot.suffix != ".png" or not args.plot.resolve().parent.is_dir()):
+        raise RequestError(f"Wanted --plot as a .png file in a folder that exists and got {str(args.plot)!r}.")
+    measured = sweep_voxels(voxels, shape)
+    if args.plot is not None:
+        args.plot.write_bytes(_plot(measured))
+    return measured
+
+
+def _plot(measured: dict[str, Any]) -> bytes:
+    from brivl.bench.plot import voxel_cost_png
+    from brivl.viz.style import FigureLabel
+
+    fixed, slope = measured["cpu_s_fixed"], measured["cpu_s_per_1000_voxels"] / 1000
+    label = FigureLabel(
+        f"{measured['n']} samples: {1000 * slope:.2g} processor seconds per thousand voxels, after {fixed:.3g}",
+        "One fit of two bands, responses read from their file in batches.",
+        simulated=True,
+        detail=f"{measured['width']} features a band at four delays, preset strict, test set of 270 samples",
+    )
+    return voxel_cost_png(measured["fits"], (fixed, slope), label)
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started = time.monotonic()
+    work()
+    return round(time.monotonic() - started, 3)

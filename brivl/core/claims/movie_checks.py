@@ -1,0 +1,155 @@
+"""The paper's statements about Fig. 4, encoding of movies, as checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from brivl.core.claims.checks import (
+    Check,
+    Decision,
+    Means,
+    Untestable,
+    by_layer,
+    every,
+    listed,
+    need,
+    plain,
+    rises,
+    slope,
+)
+
+# As drawn in pycortex and in shortclips; compared in lower case without "+" and a leading "h".
+EARLY = {"v1", "v2", "v3", "v4"}
+DEEP = {"ffa", "eba", "mt", "mtmst"}
+PSTS = {"psts"}
+HIGH = {"ffa", "eba", "ofa", "lo", "loc", "ppa", "opa", "tos", "rsc", "mt", "mtmst", "psts"}
+MAPS = ("fig4c", "fig4d", "fig4e")
+SHOWN = (4, 8, 12)
+FLAT = 0.25
+
+
+def plain_name(roi: str) -> str:
+    """Name of an ROI as it is compared: "hMT+" is "mt"."""
+    name = roi.lower().replace("+", "").strip()
+    return name[1:] if name[:2] in ("hv", "hm") else name
+
+
+def _rois(means: Means, column: str, wanted: set[str]) -> pd.DataFrame:
+    """(layer, ROI) means of those ROIs that the data have. Raises Untestable where they have none."""
+    table = means.of("roi", column)
+    found = [roi for roi in table.columns if plain_name(roi) in wanted]
+    if not found:
+        raise Untestable(f"no ROI called {' or '.join(sorted(wanted)).upper()} in these data")
+    return table[found]
+
+
+def _rise_then_flat(means: Means) -> Decision:
+    joint, turn = means.brain("joint"), means.layer(8)
+    before, after = joint[joint.index <= turn], joint[joint.index >= turn]
+    if len(before) < 3 or len(after) < 2 or turn not in joint.index:
+        raise Untestable(f"needs layer {turn}, two before it and one after it; fitted: {listed(list(joint.index))}")
+    rising, rho = rises(before)
+    early, late = slope(before), slope(after)
+    text = f"rho {rho:.2f} and slope {early:+.2g} R² a layer up to layer {turn}, {late:+.2g} after; "
+    return rising and abs(late) <= FLAT * abs(early), text + by_layer(joint, plain)
+
+
+def _ahead_from_4(means: Means) -> Decision:
+    return every(means.brain("difference"), means.layers_from(4), lambda d: d > 0)
+
+
+def _best_at(means: Means, wanted: set[str], paper_layer: int) -> Decision:
+    """Whether a layer has the highest joint R² among the three shown in more than half of these ROIs."""
+    table = _rois(means, "joint", wanted)
+    shown = [means.layer(k) for k in SHOWN]
+    best = table.apply(lambda roi: need(roi, shown).idxmax())
+    hits = best == means.layer(paper_layer)
+    each = "; ".join(f"{roi} {by_layer(table[roi].loc[shown], plain)}" for roi in table)
+    return bool(hits.mean() > 0.5), f"{int(hits.sum())} of {len(hits)} ROIs; {each}"
+
+
+def _ahead_in_high(means: Means) -> Decision:
+    """Share of high-level ROIs with a > b, at each of the three layers."""
+    share = (_rois(means, "difference", HIGH) > 0).mean(axis=1)
+    holds, text = every(share, [means.layer(k) for k in SHOWN], lambda s: s > 0.5)
+    return holds, f"share of ROIs ahead, {text.replace('+', '')}"
+
+
+def _ahead(means: Means, wanted: set[str], paper_layers: Sequence[int]) -> Decision:
+    difference = _rois(means, "difference", wanted)
+    holds, text = every(difference.mean(axis=1), [means.layer(k) for k in paper_layers], lambda d: d > 0)
+    return holds, f"mean of {listed(list(difference.columns))}, {text}"
+
+
+def _not_ahead_at_12(means: Means) -> Decision:
+    difference = _rois(means, "difference", EARLY)
+    holds, text = every(difference.mean(axis=1), [means.layer(12)], lambda d: d <= 0)
+    return holds, f"mean of {listed(list(difference.columns))}, {text}"
+
+
+MOVIE_CHECKS: tuple[Check, ...] = (
+    Check(
+        "4b-rise",
+        ("fig4b",),
+        "Joint R² rises with depth and is stable after layer 8.",
+        "Mean over subjects: up to layer 8 Spearman rho with depth >= 0.7 and the last above the first; from layer 8 "
+        "on the least-squares slope is at most a quarter of the one before, up or down.",
+        _rise_then_flat,
+    ),
+    Check(
+        "4b-ahead",
+        ("fig4b",),
+        "BriVL contributes more than ViT from layer 4 on.",
+        "Mean over subjects of split R², multimodal minus unimodal, is above 0 at every layer from 4 on.",
+        _ahead_from_4,
+    ),
+    Check(
+        "4c-e-early",
+        MAPS,
+        "Layer 8 predicts V1 to V4 best.",
+        "Subject 1, means over voxels: of layers 4, 8 and 12, layer 8 has the highest joint R² in more than half of "
+        "V1, V2, V3, V4, as far as the data have them.",
+        lambda m: _best_at(m, EARLY, 8),
+    ),
+    Check(
+        "4c-e-deep",
+        MAPS,
+        "Layer 12 predicts FFA, EBA and MT best.",
+        "Subject 1, means over voxels: of layers 4, 8 and 12, layer 12 has the highest joint R² in more than half of "
+        "FFA, EBA, MT, as far as the data have them.",
+        lambda m: _best_at(m, DEEP, 12),
+    ),
+    Check(
+        "4c-e-high",
+        MAPS,
+        "BriVL is ahead in high-level visual cortex at layers 4, 8 and 12.",
+        "Subject 1: split R², multimodal minus unimodal, is above 0 in more than half of FFA, EBA, OFA, LO, PPA, "
+        "OPA/TOS, RSC, MT, pSTS (as far as there) at each of the three layers.",
+        _ahead_in_high,
+    ),
+    Check(
+        "4c-e-psts",
+        MAPS,
+        "BriVL is ahead in pSTS at layers 4, 8 and 12.",
+        "Subject 1: split R², multimodal minus unimodal, is above 0 in pSTS at each of the three layers.",
+        lambda m: _ahead(m, PSTS, SHOWN),
+    ),
+    Check(
+        "4c-d-early",
+        MAPS,
+        "BriVL is ahead in V1 to V4 at layers 4 and 8.",
+        "Subject 1: split R², multimodal minus unimodal, averaged over V1 to V4 (as far as there) is above 0 "
+        "at both layers.",
+        lambda m: _ahead(m, EARLY, (4, 8)),
+    ),
+    Check(
+        "4e-early",
+        MAPS,
+        "BriVL is not ahead in V1 to V4 at layer 12.",
+        "Subject 1: split R², multimodal minus unimodal, averaged over V1 to V4 (as far as there) is not above 0 at "
+        "layer 12.",
+        _not_ahead_at_12,
+    ),
+)

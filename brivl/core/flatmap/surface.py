@@ -1,0 +1,55 @@
+"""Surfaces of a brain in space: vertices that show voxels, in more than one form (inflated, pial)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+
+from brivl.errors import DataError
+
+
+@dataclass(frozen=True)
+class Solid:
+    """Cortex of both hemispheres, then the subcortical structures, as one mesh."""
+
+    forms: Mapping[str, np.ndarray]  # "inflated", "pial" -> (n_vertices, 3) mm, x to the right, y to the front, z up
+    faces: np.ndarray  # (n_faces, 3) int
+    vertex_to_voxel: scipy.sparse.csr_matrix  # (n_vertices, n_voxels) rows sum to 1 where there is a voxel, else 0
+    shade: np.ndarray  # (n_vertices,) 0..1, curvature; 0.5 on subcortical structures
+    region: np.ndarray  # (n_vertices,) int, AAL number, 0 = none
+    n_cortex: int  # vertices before the subcortical ones
+
+    def __post_init__(self) -> None:
+        n = len(self.shade)
+        fits = all(form.shape == (n, 3) for form in self.forms.values()) and self.vertex_to_voxel.shape[0] == n
+        if not fits or len(self.region) != n or self.faces.max(initial=0) >= n or not 0 <= self.n_cortex <= n:
+            raise DataError(f"Wanted a mesh whose parts have {n} vertices each, got others. Build the surfaces again.")
+
+
+def to_arrays(solid: Solid) -> dict[str, np.ndarray]:
+    """The mesh as plain arrays for an npz file."""
+    w = solid.vertex_to_voxel
+    return {f"form_{name}": np.asarray(form, np.float32) for name, form in solid.forms.items()} | {
+        "faces": solid.faces,
+        "shade": solid.shade,
+        "region": solid.region,
+        "n_cortex": np.array(solid.n_cortex),
+        "data": w.data,
+        "indices": w.indices,
+        "indptr": w.indptr,
+        "shape": np.array(w.shape),
+    }
+
+
+def from_arrays(arrays: Mapping[str, np.ndarray]) -> Solid:
+    """The mesh that `to_arrays` took apart. DataError where an array is missing or does not fit."""
+    try:
+        parts = (arrays["data"], arrays["indices"], arrays["indptr"])
+        weights = scipy.sparse.csr_matrix(parts, shape=tuple(int(n) for n in arrays["shape"]))
+        forms = {name.removeprefix("form_"): arrays[name] for name in arrays if name.startswith("form_")}
+        return Solid(forms, arrays["faces"], weights, arrays["shade"], arrays["region"], int(arrays["n_cortex"]))
+    except (KeyError, ValueError, TypeError) as error:
+        raise DataError(f"Wanted the arrays of stored surfaces, but: {error}. Build them again.") from error

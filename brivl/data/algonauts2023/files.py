@@ -1,0 +1,165 @@
+"""Which files the Algonauts Project 2023 challenge publishes for a subject, and what is read of them.
+
+    subj01/training_split/training_fmri/{lh,rh}_training_fmri.npy    (n_pictures, n_vertices), z-scored, float32
+    subj01/training_split/training_images/train-0001_nsd-00013.png   in the order of the rows
+    subj01/test_split/test_images/                                   pictures whose responses are not published
+    subj01/roi_masks/{lh,rh}.all-vertices_fsaverage_space.npy        (163842,) 1 where a column of the responses lies
+    subj01/roi_masks/{lh,rh}.KIND_challenge_space.npy                (n_vertices,) number of the region, 0 for none
+
+The published mapping_KIND.npy are pickled and are never opened: what they say is written below.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from brivl.data.formats.npy import array_shape, read_numbers
+from brivl.errors import DataError
+
+SUBJECT = re.compile(r"subj[0-9]{2}")
+PICTURE = re.compile(r"train-([0-9]{4,6})_nsd-([0-9]{5})\.(png|jpg)")
+HEMISPHERES = ("lh", "rh")
+N_FSAVERAGE = 163_842  # vertices of a hemisphere
+# Numbers in the masks, as in the published mapping files (and NSD's own label tables); 0 is no region.
+REGIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "prf-visualrois": ("V1v", "V1d", "V2v", "V2d", "V3v", "V3d", "hV4"),
+        "floc-bodies": ("EBA", "FBA-1", "FBA-2", "mTL-bodies"),
+        "floc-faces": ("OFA", "FFA-1", "FFA-2", "mTL-faces", "aTL-faces"),
+        "floc-places": ("OPA", "PPA", "RSC"),
+        "floc-words": ("OWFA", "VWFA-1", "VWFA-2", "mfs-words", "mTL-words"),
+        "streams": ("early", "midventral", "midlateral", "midparietal", "ventral", "lateral", "parietal"),
+    }
+)
+
+
+def subjects_in(folder: Path) -> tuple[str, ...]:
+    """Subjects of whom training responses are here. OSError where the folder cannot be looked into."""
+    names = (path.name for path in folder.iterdir() if SUBJECT.fullmatch(path.name))
+    return tuple(sorted(name for name in names if any(path.exists() for path in responses_of(folder / name))))
+
+
+def is_algonauts(folder: Path) -> bool:
+    """Whether a folder is of this form. OSError where it cannot be looked into."""
+    return bool(subjects_in(folder))
+
+
+def responses_of(subject: Path) -> tuple[Path, Path]:
+    """Files of the left and the right hemisphere."""
+    folder = subject / "training_split" / "training_fmri"
+    return folder / "lh_training_fmri.npy", folder / "rh_training_fmri.npy"
+
+
+def mask_files(subject: Path) -> list[Path]:
+    """Masks that are read, whether they are there or not."""
+    kinds = ("all-vertices_fsaverage_space", *(f"{kind}_challenge_space" for kind in REGIONS))
+    return [subject / "roi_masks" / f"{side}.{kind}.npy" for kind in kinds for side in HEMISPHERES]
+
+
+def sizes_of(subject: Path) -> tuple[int, tuple[int, int]]:
+    """Number of pictures, and of vertices of both hemispheres. DataError where responses are missing or not whole."""
+    shapes = [_response_shape(path) for path in responses_of(subject)]
+    if shapes[0][0] != shapes[1][0]:
+        raise DataError(
+            f"Responses of both hemispheres of {subject.name!r} should be to the same pictures, and are to "
+            f"{shapes[0][0]:,} and {shapes[1][0]:,}; get both files again."
+        )
+    return shapes[0][0], (shapes[0][1], shapes[1][1])
+
+
+def _response_shape(path: Path) -> tuple[int, int]:
+    if not path.exists():
+        raise DataError(f"Wanted {str(path)!r} with responses of one hemisphere and found none; put it there.")
+    shape = array_shape(path)
+    if len(shape) != 2 or min(shape) < 1:
+        raise DataError(f"{str(path)!r} should be (n_pictures, n_vertices) and has shape {shape!r}; get it again.")
+    return shape[0], shape[1]
+
+
+def pictures_of(subject: Path, n: int) -> tuple[Path, ...]:
+    """Training pictures in the order of the rows. DataError where they are not one for each of n responses."""
+    folder = subject / "training_split" / "training_images"
+    try:
+        found = {path: PICTURE.fullmatch(path.name) for path in folder.iterdir()}
+    except OSError as error:
+        raise DataError(
+            f"Wanted the folder {str(folder)!r} with the pictures and could not read it ({error.strerror})."
+        ) from error
+    numbered = sorted((int(match[1]), path) for path, match in found.items() if match)
+    numbers = [number for number, _ in numbered]
+    if numbers != list(range(1, n + 1)):
+        twice = f"number {_first_gap(numbers)} is missing or there twice"
+        wrong = twice if len(numbers) == n else "that is not one each"
+        raise DataError(
+            f"{str(folder)!r} should hold train-0001_nsd-XXXXX.png and so on, one for each of {n:,} responses, and "
+            f"holds {len(numbers):,}: {wrong}; unpack the pictures again."
+        )
+    return tuple(path for _, path in numbered)
+
+
+def _first_gap(numbers: list[int]) -> int:
+    return next((i for i, number in enumerate(numbers, 1) if number != i), len(numbers))
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where columns of the responses lie, left hemisphere first."""
+
+    vertex: np.ndarray  # (n_columns,) number on fsaverage, within the hemisphere
+    right: np.ndarray  # (n_columns,) bool
+    rois: Mapping[str, np.ndarray]  # name -> (n_columns,) bool
+
+
+def places_of(subject: Path, n_vertices: tuple[int, int]) -> Places:
+    """Vertices and regions of the columns. DataError where a mask is missing, damaged, or of other vertices."""
+    vertices = [_vertices(subject, side, n) for side, n in zip(HEMISPHERES, n_vertices, strict=True)]
+    rois: dict[str, np.ndarray] = {}
+    for kind, names in REGIONS.items():
+        both = [_labels(subject, side, kind, n) for side, n in zip(HEMISPHERES, n_vertices, strict=True)]
+        numbers = np.concatenate(both)
+        suffix = " stream" if kind == "streams" else ""
+        for number, name in enumerate(names, 1):
+            if (numbers == number).any():
+                rois[name + suffix] = numbers == number
+    right = np.repeat([False, True], n_vertices)
+    return Places(np.concatenate(vertices), right, rois)
+
+
+def _vertices(subject: Path, side: str, n: int) -> np.ndarray:
+    path = subject / "roi_masks" / f"{side}.all-vertices_fsaverage_space.npy"
+    mask = _mask(path)
+    if mask.shape != (N_FSAVERAGE,) or not np.isin(mask, (0, 1)).all():
+        raise DataError(
+            f"{str(path)!r} should be 0 or 1 at {N_FSAVERAGE:,} vertices and has shape {mask.shape!r}, "
+            f"largest value {mask.max(initial=0):g}."
+        )
+    found = np.flatnonzero(mask)
+    if len(found) != n:
+        raise DataError(
+            f"{str(path)!r} marks {len(found):,} vertices, and {side}_training_fmri.npy has {n:,}; get both again."
+        )
+    return found
+
+
+def _labels(subject: Path, side: str, kind: str, n: int) -> np.ndarray:
+    path, most = subject / "roi_masks" / f"{side}.{kind}_challenge_space.npy", len(REGIONS[kind])
+    mask = _mask(path)
+    if mask.shape != (n,):
+        raise DataError(f"{str(path)!r} should have a number for each of {n:,} vertices and has shape {mask.shape!r}.")
+    if not np.isin(mask, np.arange(most + 1)).all():
+        raise DataError(
+            f"{str(path)!r} should hold whole numbers from 0 to {most}, of the regions of {kind}, and holds others."
+        )
+    return mask.astype(int)
+
+
+def _mask(path: Path) -> np.ndarray:
+    if not path.exists():
+        raise DataError(f"Wanted the mask {str(path)!r} and found none; unpack roi_masks of this subject again.")
+    return read_numbers(path)

@@ -1,0 +1,170 @@
+"""The Algonauts Project 2023 challenge: up to eight subjects of the Natural Scenes Dataset, one response a picture.
+
+Responses are those of the training split, as published: z-scored within sessions, averaged over repeats. Those of the
+test split are not published, so that folds of training pictures are held out in turn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse
+
+from brivl.core.columns import LARGE_BYTES, Columns
+from brivl.core.records import Design, FlatmapGeometry, Responses, Stimulus, Truth, Voxels
+from brivl.data.algonauts2023.files import (
+    N_FSAVERAGE,
+    Places,
+    mask_files,
+    pictures_of,
+    places_of,
+    responses_of,
+    sizes_of,
+)
+from brivl.data.algonauts2023.files import subjects_in as _subjects_in
+from brivl.data.dataset import check_subject
+from brivl.data.formats.annex import check_fetched
+from brivl.data.formats.content_digest import digest_files
+from brivl.data.formats.npy import read_float32, response_columns
+from brivl.data.phantoms.mark import CITATION as SIMULATED_CITATION
+from brivl.data.phantoms.mark import LICENCE as SIMULATED_LICENCE
+from brivl.errors import DataError
+
+LOADER = "algonauts2023 1"  # part of the digest; count up when answers change
+NOTE = "SIMULATED.txt"  # in the folder of simulated subjects
+LICENCE = "Terms of the Natural Scenes Dataset, to which access is asked for: naturalscenesdataset.org"
+CITATION = (
+    "Gifford, A. T., Lahner, B., Saba-Sadiya, S., Vilas, M. G., Lascelles, A., Oliva, A., Kay, K., Roig, G., & Cichy, "
+    "R. M. (2023). The Algonauts Project 2023 Challenge: How the human brain makes sense of natural scenes. "
+    "arXiv:2301.03198; Allen, E. J., et al. (2022). A massive 7T fMRI dataset to bridge cognitive neuroscience and "
+    "artificial intelligence. Nature Neuroscience, 25, 116-126. doi:10.1038/s41593-021-00962-x"
+)
+
+
+@dataclass(frozen=True)
+class AlgonautsDataset:
+    """A folder of the challenge; fulfils `brivl.data.dataset.Dataset`."""
+
+    folder: Path
+    subjects: tuple[str, ...]
+    simulated: bool = False
+    licence: str = LICENCE
+    citation: str = CITATION
+    models: tuple[str, ...] = ()
+    stimulus_kind: str = "image"
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def title(self) -> str:
+        form = "Simulated, in the form of " if self.simulated else ""
+        return f"{form}Algonauts 2023 (NSD)"
+
+    def design(self, subject: str) -> Design:
+        """One response for each picture, no delays, no test set; pictures are held out one by one."""
+        n, _ = sizes_of(self._folder(subject))
+        return Design(None, n, 0, np.zeros(1, int), groups=np.arange(n))
+
+    def stimulus(self, subject: str) -> Stimulus:
+        """The training pictures, read when they are looked at."""
+        n, _ = sizes_of(self._folder(subject))
+        pictures = pictures_of(self._folder(subject), n)
+        weights = scipy.sparse.identity(n, np.float32, "csr")
+        return Stimulus("image", list(pictures), weights, digest=_looked_at(pictures))
+
+    def responses(self, subject: str) -> Responses:
+        """Responses (n_pictures, n_vertices), left hemisphere first; large ones stay in their files.
+
+        Columns with NaN stay so and are left out by the encoding. DataError where masks do not fit.
+        """
+        folder = self._folder(subject)
+        n, n_vertices = sizes_of(folder)
+        voxels = self.voxels(subject)
+        if n * sum(n_vertices) * 4 > LARGE_BYTES:
+            return Responses(_both(responses_of(folder), n, n_vertices), None, voxels)
+        Y = np.concatenate([read_float32(path) for path in responses_of(folder)], axis=1)
+        return Responses(Y, None, voxels)
+
+    def voxels(self, subject: str) -> Voxels:
+        """Vertices of fsaverage, (vertex, 0, hemisphere), and the regions of the challenge."""
+        places = self._places(subject)
+        ijk = np.stack([places.vertex, np.zeros_like(places.vertex), places.right.astype(int)], axis=1)
+        space = f"{subject} on fsaverage, challenge vertices"
+        return Voxels(
+            space, ijk, (N_FSAVERAGE, 1, 2), None, places.rois, flatmap="mapper", mapper=f"fsaverage vertices, {LOADER}"
+        )
+
+    def flatmap(self, subject: str, height: int | None = None) -> FlatmapGeometry:
+        """The flattened fsaverage5, whose vertices are the first 10,242 of fsaverage."""
+        from brivl.data.algonauts2023.flatmap import vertex_flatmap
+
+        places = self._places(subject)
+        return vertex_flatmap(places.vertex, places.right, places.rois, self.voxels(subject).space, height or 512)
+
+    def truth(self, subject: str) -> Truth | None:
+        check_subject(self, subject)
+        return None
+
+    def digest(self, subject: str) -> str:
+        """Responses and masks by their content, pictures by name, size and time: hashing them reads gigabytes."""
+        folder = self._folder(subject)
+        n, _ = sizes_of(folder)
+        paths = [*responses_of(folder), *mask_files(folder)]
+        for path in paths:
+            check_fetched(path, self.folder)
+        return digest_files(self.folder, paths, f"{LOADER} {_looked_at(pictures_of(folder, n))}")
+
+    def _folder(self, subject: str) -> Path:
+        check_subject(self, subject)
+        return self.folder / subject
+
+    def _places(self, subject: str) -> Places:
+        folder = self._folder(subject)
+        return places_of(folder, sizes_of(folder)[1])
+
+
+def open_algonauts(folder: Path | str) -> AlgonautsDataset:
+    """A folder of subj01, subj02 and so on. DataError where it has none with training responses."""
+    folder = Path(folder).expanduser().absolute()
+    subjects = _subjects_in(folder)
+    if not subjects:
+        raise DataError(
+            f"{str(folder)!r} should hold subj01/training_split/training_fmri/lh_training_fmri.npy and so on, and has "
+            "none; unpack the subjects' archives there."
+        )
+    if any((place / NOTE).exists() for place in (folder, *(folder / subject for subject in subjects))):
+        return AlgonautsDataset(folder, subjects, True, SIMULATED_LICENCE, SIMULATED_CITATION)
+    return AlgonautsDataset(folder, subjects)
+
+
+def _both(paths: tuple[Path, Path], n: int, n_vertices: tuple[int, int]) -> Columns:
+    """Two files side by side as one array of columns."""
+    left, right = (response_columns(path, n, 0)[0] for path in paths)
+    n_left = n_vertices[0]
+
+    def read(start: int, stop: int) -> np.ndarray:
+        parts = [left[:, start : min(stop, n_left)], right[:, max(0, start - n_left) : max(0, stop - n_left)]]
+        return np.concatenate([part for part in parts if part.shape[1]], axis=1)
+
+    return Columns((n, sum(n_vertices)), read)
+
+
+def _looked_at(pictures: tuple[Path, ...]) -> str:
+    """What pictures are here, by names, sizes and times of their files."""
+    try:
+        states = [(path.name, path.stat()) for path in pictures]
+    except OSError as error:
+        raise DataError(f"Wanted the picture {error.filename!r} and could not read it ({error.strerror}).") from error
+    return _digest_of(json.dumps([(name, state.st_size, state.st_mtime_ns) for name, state in states]))
+
+
+@lru_cache(maxsize=32)
+def _digest_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

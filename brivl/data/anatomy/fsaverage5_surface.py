@@ -1,0 +1,108 @@
+"""Voxels in MNI space on the inflated and pial fsaverage5 surface, with AAL's subcortical regions as meshes below."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from brivl.core.flatmap.geometry import normalise_rows
+from brivl.core.flatmap.surface import Solid
+from brivl.core.records import Voxels
+from brivl.data.anatomy.aal import load_aal, mni_grid
+from brivl.data.anatomy.flat_mesh import columns_to_weights, shade
+from brivl.data.anatomy.fsaverage5 import CEREBRAL, DEPTHS, Fsaverage5, load_fsaverage5, nearest_within
+from brivl.data.anatomy.mask_mesh import mask_mesh
+from brivl.errors import DataError
+
+# AAL1: hippocampus, amygdala, caudate, putamen, pallidum, thalamus, each left and right (paper, Fig. 6).
+SUBCORTICAL = (37, 38, 41, 42, 71, 72, 73, 74, 75, 76, 77, 78)
+APART = 4.0  # mm between the inflated hemispheres
+BELOW = -62.0  # mm from the lowest point of the cortex to the middle of the subcortical structures
+ENLARGED = 1.7  # of the subcortical structures, which are small beside the cortex
+REACH = 6.0  # mm from a vertex to the atlas voxel that names its region
+
+
+def fsaverage5_solid(voxels: Voxels) -> Solid:
+    """Surfaces that show voxels in MNI space. DataError for voxels without an affine."""
+    if voxels.affine is None:
+        raise DataError(f"Wanted voxels with an affine to MNI space, got none for {voxels.space!r}.")
+    brain = load_fsaverage5()
+    left = np.arange(len(brain.pia)) < brain.n_left
+    places, faces, numbers = _subcortical()
+    cortex = _on_cortex(voxels, brain, left)
+    mm = voxels.ijk @ voxels.affine[:3, :3].T + voxels.affine[:3, 3]
+    edge = float(np.linalg.norm(voxels.affine[:3, :3], axis=0).max())
+    below = nearest_within(mm, places, places[:, 0] <= 0, 1.5 * edge)
+    columns = [np.concatenate([part, below]) for part in cortex]
+    forms = {
+        "inflated": _with_subcortical(_inflated(brain, left), places),
+        "pial": _with_subcortical(brain.pia, places),
+    }
+    curvature = shade(-brain.depth)
+    return Solid(
+        forms=forms,
+        faces=np.concatenate([_cortex_faces(), faces + len(brain.pia)]).astype(np.int32),
+        vertex_to_voxel=normalise_rows(columns_to_weights(columns, voxels.n_voxels)),
+        shade=np.concatenate([curvature, np.full(len(places), 0.5)]).astype(np.float32),
+        region=np.concatenate([_regions(brain, left), numbers]).astype(np.int16),
+        n_cortex=len(brain.pia),
+    )
+
+
+def _on_cortex(voxels: Voxels, brain: Fsaverage5, left: np.ndarray) -> list[np.ndarray]:
+    """Voxel of each vertex at three depths, as on the flatmap."""
+    mm = voxels.ijk @ voxels.affine[:3, :3].T + voxels.affine[:3, 3]
+    edge = float(np.linalg.norm(voxels.affine[:3, :3], axis=0).max())
+    return [nearest_within(mm, brain.wm + depth * (brain.pia - brain.wm), left, edge) for depth in DEPTHS]
+
+
+def _regions(brain: Fsaverage5, left: np.ndarray) -> np.ndarray:
+    """AAL number of each vertex at mid-thickness, of its own hemisphere (AAL's numbers are odd on the left)."""
+    grid = mni_grid(2.0)
+    cortical = (grid.aal <= CEREBRAL) & ~np.isin(grid.aal, SUBCORTICAL)
+    places, found = (brain.pia + brain.wm) / 2, np.zeros(len(brain.pia), int)
+    for side, odd in ((left, 1), (~left, 0)):
+        rows = np.flatnonzero(cortical & (grid.aal % 2 == odd))
+        mm = grid.ijk[rows] @ grid.affine[:3, :3].T + grid.affine[:3, 3]
+        distance, nearest = cKDTree(mm).query(places[side], distance_upper_bound=REACH)
+        found[side] = np.where(np.isfinite(distance), grid.aal[rows[np.minimum(nearest, len(rows) - 1)]], 0)
+    return found
+
+
+def _inflated(brain: Fsaverage5, left: np.ndarray) -> np.ndarray:
+    """Inflated hemispheres side by side."""
+    from nilearn.datasets import load_fsaverage
+
+    parts = load_fsaverage("fsaverage5")["inflated"].parts
+    form = np.concatenate([parts[side].coordinates for side in ("left", "right")]).astype(float)
+    form[left, 0] -= form[left, 0].max() + APART / 2
+    form[~left, 0] -= form[~left, 0].min() - APART / 2
+    return form
+
+
+def _cortex_faces() -> np.ndarray:
+    from nilearn.datasets import load_fsaverage
+
+    parts = load_fsaverage("fsaverage5")["pial"].parts
+    left, right = parts["left"], parts["right"]
+    return np.concatenate([left.faces, right.faces + len(left.coordinates)])
+
+
+def _subcortical() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Vertices (mm), faces and AAL numbers of the twelve structures, from the atlas at 1 mm."""
+    atlas = load_aal()
+    places, faces, numbers, n = [], [], [], 0
+    for number in SUBCORTICAL:
+        vertices, triangles = mask_mesh(atlas.labels == number, step=2)
+        places.append(vertices @ atlas.affine[:3, :3].T + atlas.affine[:3, 3])
+        faces.append(triangles + n)
+        numbers.append(np.full(len(vertices), number))
+        n += len(vertices)
+    return np.concatenate(places), np.concatenate(faces), np.concatenate(numbers)
+
+
+def _with_subcortical(cortex: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """The structures below the cortex, enlarged, so that it does not hide them."""
+    middle = (places.min(0) + places.max(0)) / 2
+    moved = (places - middle) * ENLARGED + [0, middle[1], cortex[:, 2].min() + BELOW]
+    return np.concatenate([cortex, moved])

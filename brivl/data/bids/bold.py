@@ -1,0 +1,126 @@
+"""Runs of BOLD volumes -> responses: one grid, one mask, no linear drift."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import scipy.signal
+
+from brivl.data.formats.nifti import iter_volumes, open_bold, read_mask
+from brivl.errors import DataError
+
+MEAN_FRACTION = 0.25  # of the 98th percentile of mean BOLD: below it lies air
+AFFINE_TOLERANCE = 1e-3  # mm; headers written by different tools round differently
+MIN_VOLUMES = 3  # a line takes two, so fewer leave nothing after detrending
+BLOCK = 2048  # voxels detrended at a time, to bound the float64 copy
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Grid of a run: shape (x, y, z), number of volumes, affine (4, 4) voxel index -> mm RAS."""
+
+    shape: tuple[int, int, int]
+    n_volumes: int
+    affine: np.ndarray
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Voxels that are kept, (x, y, z) bool, and where that choice comes from, in words."""
+
+    inside: np.ndarray
+    source: str
+
+
+def read_grid(path: Path) -> Grid:
+    """Grid of a bold file from its header. DataError where it is not a usable 4-D image."""
+    image = open_bold(path)
+    if image.shape[3] < MIN_VOLUMES:
+        raise DataError(f"{str(path)!r} should have at least {MIN_VOLUMES} volumes but has {image.shape[3]}.")
+    return Grid(tuple(int(n) for n in image.shape[:3]), int(image.shape[3]), image.affine)
+
+
+def check_same_grid(paths: Sequence[Path], grids: Sequence[Grid]) -> None:
+    """DataError naming the first run whose grid or affine differs from that of the first run."""
+    for path, grid in zip(paths[1:], grids[1:], strict=True):
+        if grid.shape != grids[0].shape or not _same_affine(grid.affine, grids[0].affine):
+            raise DataError(
+                f"All runs of a subject should lie on one grid, but {path.name!r} has shape {grid.shape!r} and affine "
+                f"{grid.affine.round(3).tolist()!r} where {paths[0].name!r} has {grids[0].shape!r} and "
+                f"{grids[0].affine.round(3).tolist()!r}; align and resample the runs first."
+            )
+
+
+def _same_affine(first: np.ndarray, second: np.ndarray) -> bool:
+    return bool(np.allclose(first, second, rtol=0, atol=AFFINE_TOLERANCE))
+
+
+def mask_from_files(paths: Sequence[Path], grid: Grid) -> Mask:
+    """Voxels inside every mask file. DataError where a mask lies on another grid or none is left."""
+    inside = np.ones(grid.shape, bool)
+    for path in paths:
+        mask, affine = read_mask(path)
+        if mask.shape != grid.shape or not _same_affine(affine, grid.affine):
+            raise DataError(
+                f"The mask {str(path)!r} should lie on the grid of the runs, shape {grid.shape!r}, but has shape "
+                f"{mask.shape!r} or another affine; resample it to the runs, or remove it to have one computed."
+            )
+        inside &= mask
+    if not inside.any():
+        raise DataError(f"The masks {', '.join(p.name for p in paths)} should share voxels but share none.")
+    return Mask(inside, f"mask from {', '.join(p.name for p in paths)}")
+
+
+def computed_mask(paths: Sequence[Path]) -> Mask:
+    """Voxels that vary in every run and whose mean over runs is above MEAN_FRACTION of the 98th percentile of means.
+
+    Where BOLD was centred beforehand the mean says nothing, so only the variance counts. DataError where none is left.
+    """
+    moments = [_moments(path) for path in paths]
+    mean = np.mean([m for m, _ in moments], axis=0)
+    sd = np.array([s for _, s in moments])
+    inside, rule = np.isfinite(mean) & np.isfinite(sd).all(0) & (sd > 0).all(0), "it varies in every run"
+    if inside.any():
+        bright = np.percentile(mean[inside], 98)
+        if bright > np.median(sd[:, inside]):
+            inside &= mean > MEAN_FRACTION * bright
+            rule += f" and its mean is above {MEAN_FRACTION:g} of the brightest (98th percentile)"
+    if not inside.any():
+        raise DataError(f"No voxel varies in all runs of {str(paths[0].parent)!r}; check the images or add a mask.")
+    return Mask(inside, f"mask computed, no mask file found: a voxel is kept if {rule}")
+
+
+def _moments(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation over time (x, y, z), by Welford's update; exactly 0 for a constant voxel."""
+    mean, squares, n = np.zeros(1), np.zeros(1), 0
+    for n, volume in enumerate(iter_volumes(path, open_bold(path)), start=1):
+        with np.errstate(invalid="ignore", over="ignore"):
+            step = volume - mean
+            mean = mean + step / n
+            squares = squares + step * (volume - mean)
+    return mean, np.sqrt(squares / n)
+
+
+def read_run(path: Path, inside: np.ndarray) -> np.ndarray:
+    """Raw BOLD of one run within a mask: (n_volumes, n_voxels) float32, voxels in C order of (x, y, z)."""
+    return np.stack([volume[inside] for volume in iter_volumes(path, open_bold(path))])
+
+
+def detrend_run(Y: np.ndarray) -> np.ndarray:
+    """Y (n_samples, n_voxels) less its own least-squares line over time, one run; nothing crosses runs.
+
+    A voxel that does not vary becomes exactly 0, not rounding noise; one with a value that is not finite becomes NaN.
+    """
+    out = np.empty(Y.shape, np.float32)
+    for start in range(0, Y.shape[1], BLOCK):
+        block = Y[:, start : start + BLOCK].astype(np.float64)
+        finite, constant = np.isfinite(block).all(0), (block == block[0]).all(0)
+        line_free = scipy.signal.detrend(np.where(finite, block, 0), axis=0)
+        line_free[:, constant] = 0
+        line_free[:, ~finite] = math.nan
+        out[:, start : start + BLOCK] = line_free
+    return out

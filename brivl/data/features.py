@@ -1,0 +1,150 @@
+"""Features of every sample, for every layer of a model: extracted once, stored once, read memory-mapped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse
+
+from brivl.core.progress import ProgressCallback, no_progress
+from brivl.core.records import Stimulus
+from brivl.data.formats.images import read_images
+from brivl.errors import DataError, RequestError
+from brivl.models.feature_model import POOLINGS, Pooling
+from brivl.models.registry import card_for, model_digest, open_model
+from brivl.store.artifacts import Store
+from brivl.store.digests import array_digest, file_digest, json_digest
+from brivl.store.keys import ArtifactKey
+
+FEATURES_VERSION = 1
+# Items whose features of all layers are in memory at a time; a multiple of what models take in one batch.
+ITEMS_AT_A_TIME = 128
+# What each stream's embedding is made from (paper).
+DEFAULT_POOLING: dict[str, Pooling] = {"image": "cls", "text": "mean"}
+
+
+def stimulus_digest(stimulus: Stimulus) -> str:
+    """Digest of what was shown and when."""
+    if stimulus.kind == "features":
+        return json_digest({name: array_digest(X) for name, X in stimulus.features.items()})
+    w = stimulus.weights  # part of it even where the items' digest is known: nulls change nothing else
+    items = stimulus.digest or _items_digest(stimulus.items)
+    return json_digest([stimulus.kind, items, array_digest(w.data, w.indices, w.indptr), list(w.shape)])
+
+
+def features_key(stimulus: Stimulus, model: str) -> ArtifactKey:
+    """Key of all layers and poolings of one model on one stimulus."""
+    return ArtifactKey(
+        "features",
+        {
+            "stimulus": stimulus_digest(stimulus),
+            "model": model_digest(model, stimulus.kind),
+            "version": FEATURES_VERSION,
+        },
+    )
+
+
+def layer_features(
+    store: Store,
+    stimulus: Stimulus,
+    model: str,
+    layer: int,
+    pooling: Pooling | None = None,
+    progress: ProgressCallback = no_progress,
+) -> np.ndarray:
+    """(n_samples, n_features) float32 of one layer (1-based), read-only.
+
+    Raises RequestError for a layer or pooling that the model does not have, or a model that cannot see the stimulus.
+    """
+    if stimulus.kind == "features":
+        return _own_features(stimulus, model, layer)
+    check_layer(model, stimulus.kind, layer)
+    chosen = resolve_pooling(stimulus.kind, pooling)
+    key = features_key(stimulus, model)
+    artifact = store.get_or_compute(key, lambda: _extract(stimulus, model, progress))
+    return artifact.arrays[chosen][layer - 1]
+
+
+def resolve_pooling(kind: str, pooling: str | None) -> Pooling | None:
+    """The pooling that is used: the one asked for, or the stream's default; None for features that come with the data.
+
+    Raises RequestError for a pooling that does not exist.
+    """
+    if pooling is not None and pooling not in POOLINGS:
+        raise RequestError(f"Wanted a pooling out of {list(POOLINGS)} and got {pooling!r}.")
+    return None if kind == "features" else pooling or DEFAULT_POOLING[kind]
+
+
+def n_layers(stimulus: Stimulus, model: str) -> int:
+    """How many layers a model has for this stimulus."""
+    if stimulus.kind == "features":
+        X = stimulus.features.get(model)
+        return X.shape[0] if X is not None and X.ndim == 3 else 1
+    return card_for(model).n_layers.get(stimulus.kind, 0)
+
+
+def check_layer(model: str, kind: str, layer: int) -> None:
+    """Raise RequestError unless the model takes this kind of stimulus and has this layer (1-based)."""
+    card = card_for(model)
+    if kind not in card.kinds:
+        raise RequestError(
+            f"{model!r} takes {' and '.join(card.kinds)} stimuli, and these are {kind}; choose another model."
+        )
+    if not 1 <= layer <= card.n_layers[kind]:
+        raise RequestError(
+            f"{model!r} has layers 1 to {card.n_layers[kind]} for {kind} stimuli; layer {layer} was asked for."
+        )
+
+
+def _items_digest(items: Sequence | np.ndarray) -> str:
+    if isinstance(items, np.ndarray):
+        return array_digest(items)
+    return json_digest([_image_digest(i) if isinstance(i, Path) else str(i) for i in items])
+
+
+def _image_digest(path: Path) -> str:
+    try:
+        return file_digest(path)
+    except OSError as error:
+        raise DataError(
+            f"Wanted the image {str(path)!r} and could not read it ({error.strerror}); "
+            "put it back, or correct the events."
+        ) from error
+
+
+def _extract(stimulus: Stimulus, model: str, progress: ProgressCallback) -> tuple[dict[str, np.ndarray], dict]:
+    """Features of each sample, (n_layers, n_samples, width) by pooling: frames averaged within a TR, events by share.
+
+    Items are read, and their features added to the samples, some at a time: those of a film do not fit in memory.
+    """
+    extract, n_items = open_model(model, stimulus.kind).extract, len(stimulus.items)
+    columns, samples = scipy.sparse.csc_matrix(stimulus.weights), {}
+    for start in range(0, max(n_items, 1), ITEMS_AT_A_TIME):
+        items = stimulus.items[start : start + ITEMS_AT_A_TIME]
+        if stimulus.kind == "image" and not isinstance(items, np.ndarray):
+            items = read_images(items)
+        layers = extract(items, lambda done, _, at=start: progress(at + done, n_items, f"Features of {model}"))
+        for pooling, X in layers.items():
+            total = samples.setdefault(pooling, np.zeros((len(X), columns.shape[0], X.shape[-1]), np.float32))
+            _add(total, columns[:, start : start + ITEMS_AT_A_TIME].tocsr(), X)
+    return samples, {"model": model, "kind": stimulus.kind, "n_items": n_items}
+
+
+def _add(total: np.ndarray, weights: scipy.sparse.csr_matrix, X: np.ndarray) -> None:
+    """Add the share of items X (n_layers, n_items, width) to the samples (n_layers, n_samples, width) they are in."""
+    rows = np.flatnonzero(np.diff(weights.indptr))
+    part = weights[rows]
+    for layer, features in zip(total, X, strict=True):
+        layer[rows] += part @ features
+
+
+def _own_features(stimulus: Stimulus, model: str, layer: int) -> np.ndarray:
+    if model not in stimulus.features:
+        raise RequestError(f"The dataset brings the features {sorted(stimulus.features)}; {model!r} was asked for.")
+    X = stimulus.features[model]
+    count = X.shape[0] if X.ndim == 3 else 1
+    if not 1 <= layer <= count:
+        raise RequestError(f"The features {model!r} have layers 1 to {count}; layer {layer} was asked for.")
+    return X[layer - 1] if X.ndim == 3 else X

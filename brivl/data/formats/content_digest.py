@@ -1,0 +1,75 @@
+"""Digests of data files by content, without reading again what is known already."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from brivl.data.formats.annex import annex_key
+from brivl.errors import DataError
+from brivl.store.artifacts import Store
+from brivl.store.keys import ArtifactKey
+
+
+@lru_cache(maxsize=65536)
+def _sha256(path: str, size: int, mtime_ns: int) -> str:
+    """Digest of one file; size and time are arguments so that a changed file misses the memo."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_files(root: Path, paths: Iterable[Path], extra: str = "") -> str:
+    """SHA-256 over names (relative to root) and contents of files, in sorted order, and over `extra`.
+
+    DataError where a file cannot be read.
+    """
+    total = hashlib.sha256(extra.encode())
+    for path in sorted(set(paths)):
+        try:
+            stat = path.stat()
+            content = _sha256(str(path), stat.st_size, stat.st_mtime_ns)
+        except OSError as error:
+            raise DataError(f"Wanted to read {str(path)!r}, but it cannot be read: {error.strerror}.") from error
+        total.update(f"{path.relative_to(root).as_posix()}\0{content}\n".encode())
+    return total.hexdigest()
+
+
+LARGE = 64 * 2**20  # bytes; smaller files are read again by each process
+
+
+@dataclass(frozen=True)
+class ContentDigest:
+    """Digest of a file's content. Files that git-annex names by their digest are not read for it.
+
+    With a store, digests of large files are kept there under the file's path, size, time of change and inode, so a
+    folder of 100 GB is read once and not by every process.
+    """
+
+    store: Store | None = None
+
+    def __call__(self, path: Path) -> str:
+        """DataError where the file cannot be read."""
+        key = annex_key(path)
+        if key is not None:
+            return f"annex {key}"
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise DataError(f"Wanted to read {str(path)!r}, but it cannot be read: {error.strerror}.") from error
+        if self.store is None or stat.st_size < LARGE:
+            return _hashed(path)
+        name = hashlib.sha256(str(path).encode(errors="surrogateescape")).hexdigest()
+        state = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+        kept = self.store.get_or_compute(
+            ArtifactKey("file", {"path": name, "state": state}), lambda: ({"digest": np.array(_hashed(path))}, {})
+        )
+        return str(kept.arrays["digest"])
+
+
+def _hashed(path: Path) -> str:
+    return digest_files(path.parent, [path])

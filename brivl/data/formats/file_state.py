@@ -1,0 +1,123 @@
+"""Whether a file of a dataset is here and whole, from names, sizes and headers; contents are read on demand only."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from brivl.data.formats.annex import KEY, is_pointer
+from brivl.data.formats.mat_scan import scan_mat
+from brivl.errors import DataError
+
+State = Literal["present", "missing", "not fetched", "truncated", "archive", "unreadable"]
+CHUNK = 1 << 22
+HDF5 = b"\x89HDF\r\n\x1a\n"
+_HASHES = {"MD5": "md5", "SHA1": "sha1", "SHA224": "sha224", "SHA256": "sha256", "SHA384": "sha384", "SHA512": "sha512"}
+
+
+@dataclass(frozen=True)
+class FileState:
+    """One file. `size` is what is here, `published` what should be (None where the source does not say), in bytes."""
+
+    name: str
+    state: State
+    size: int = 0
+    published: int | None = None
+    checksum: str = ""  # "md5", say: what the source publishes; "" where it publishes none
+    note: str = ""
+
+
+def file_state(folder: Path, name: str) -> FileState:
+    """What can be said of a file of a dataset without reading all of it."""
+    path = folder / name
+    size, algorithm, _ = _published(path)
+    try:
+        if is_pointer(path):
+            return FileState(name, "not fetched", 0, size, algorithm, "a pointer of git-annex, without its content")
+        if not path.is_file():
+            packed = _archive(folder, name)
+            note = f"in {packed.name}, which is not unpacked" if packed else ""
+            return FileState(name, "archive" if packed else "missing", 0, size, algorithm, note)
+        here = path.stat().st_size
+        wrong = _wrong_size(path, here, size)
+    except OSError as error:
+        return FileState(name, "unreadable", 0, size, algorithm, f"{error.strerror}")
+    return FileState(name, "truncated" if wrong else "present", here, size, algorithm, wrong)
+
+
+def has_checksum(path: Path, progress: Callable[[int], None] = lambda n_bytes: None) -> bool | None:
+    """Whether a file's content has the checksum that its git-annex key publishes; None where there is none.
+
+    `progress` is told the bytes read so far and may raise. DataError where the file cannot be read.
+    """
+    _, algorithm, digest = _published(path)
+    if not algorithm:
+        return None
+    total, done = hashlib.new(algorithm, usedforsecurity=False), 0
+    try:
+        with path.open("rb") as file:
+            while block := file.read(CHUNK):
+                total.update(block)
+                done += len(block)
+                progress(done)
+    except OSError as error:
+        raise DataError(f"Wanted to read {str(path)!r} and could not ({error.strerror}); check its rights.") from error
+    return total.hexdigest() == digest
+
+
+def _published(path: Path) -> tuple[int | None, str, str]:
+    """Size, algorithm and checksum from the key in an annexed file's link or pointer."""
+    try:
+        name = os.readlink(path) if path.is_symlink() else _pointer_text(path)
+    except OSError:
+        name = ""
+    found = KEY.match(name.rsplit("/", 1)[-1]) if "annex" in name else None
+    if found is None:
+        return None, "", ""
+    algorithm = _HASHES.get(found["backend"].removesuffix("E"), "")
+    return int(found["size"]), algorithm, found["name"].split(".")[0] if algorithm else ""
+
+
+def _pointer_text(path: Path) -> str:
+    if not is_pointer(path):
+        return ""
+    with path.open("rb") as file:
+        return file.readline(1000).decode("utf-8", "replace").strip()
+
+
+def _archive(folder: Path, name: str) -> Path | None:
+    """The archive of a subject's folder, where it lies beside it."""
+    found = sorted(folder.glob(f"{name.split('/')[0]}.tar*"))
+    return found[0] if found else None
+
+
+def _wrong_size(path: Path, here: int, published: int | None) -> str:
+    """Why a file is not whole, by its size and its header; "" where it looks whole."""
+    if published is not None and here != published:
+        return f"{here:,} bytes of {published:,}"
+    if path.suffix == ".mat":
+        try:
+            scan_mat(path)
+        except DataError as error:
+            return str(error)
+    if path.suffix.startswith((".hdf", ".h5")):
+        claimed = _hdf5_end(path)
+        if claimed is None:
+            return "not an HDF5 file"
+        return f"{here:,} bytes of {claimed:,}" if here < claimed else ""
+    return ""
+
+
+def _hdf5_end(path: Path) -> int | None:
+    """The size that an HDF5 file's superblock claims (HDF5 file format, II.A); None where it has no superblock."""
+    with path.open("rb") as file:
+        head = file.read(64)
+    if not head.startswith(HDF5) or len(head) < 64:
+        return None
+    at = {0: 40, 1: 44}.get(head[8], 28)  # version 1 has four bytes more before the addresses
+    return struct.unpack_from("<Q", head, at)[0]

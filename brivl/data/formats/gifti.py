@@ -1,0 +1,44 @@
+"""Maps of values on the vertices of fsaverage as GIfTI files, one for each hemisphere."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiMetaData
+
+from brivl.errors import DataError
+
+Side = Literal["L", "R"]
+SIDES: tuple[Side, Side] = ("L", "R")
+STRUCTURES = {"L": "CortexLeft", "R": "CortexRight"}
+MESHES = {2562: "fsaverage4", 10_242: "fsaverage5", 40_962: "fsaverage6", 163_842: "fsaverage"}  # by vertices a side
+UNKNOWN_MESH = "fsaverage"
+
+
+def mesh_name(n_vertices: int) -> str:
+    """Name of the template mesh with so many vertices in a hemisphere; "fsaverage" for other numbers."""
+    return MESHES.get(n_vertices, UNKNOWN_MESH)
+
+
+def hemispheres(values: np.ndarray) -> dict[Side, np.ndarray]:
+    """Both halves of values (n_vertices,), left first. DataError for an odd number."""
+    if values.ndim != 1 or len(values) % 2:
+        raise DataError(f"Wanted values of two hemispheres of equal size, left first, and got shape {values.shape!r}.")
+    left, right = np.split(values, 2)
+    return {"L": left, "R": right}
+
+
+def gifti_bytes(values: np.ndarray, side: Side) -> bytes:
+    """A .func.gii of values (n_vertices,) of one hemisphere as float32, NaN where nothing was fitted.
+
+    Equal values give equal bytes.
+    """
+    array = GiftiDataArray(
+        np.asarray(values, np.float32),
+        intent="NIFTI_INTENT_NONE",
+        datatype="NIFTI_TYPE_FLOAT32",
+        meta=GiftiMetaData({"Name": "R2 by vertex"}),
+    )
+    structure = GiftiMetaData({"AnatomicalStructurePrimary": STRUCTURES[side]})
+    return GiftiImage(meta=structure, darrays=[array]).to_bytes()

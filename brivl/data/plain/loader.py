@@ -1,0 +1,301 @@
+"""The user's own data as plain arrays: features, responses and run onsets in .npy or .npz files.
+
+    dataset.json            optional: tr (s), n_test, title, space, simulated, licence, citation
+    run_onsets.npy          (n_runs,) first training row of each run; may be absent if groups.npy is there
+    groups.npy              optional (n_train,): rows of one value are never split between folds (passages, say)
+    features/MODEL.npy      (n_samples, n_features) or (n_layers, n_samples, n_features), one file a model;
+                            or one features.npz with an array a model
+    responses/SUBJECT.npy   (n_samples, n_voxels), training rows first, then the n_test rows of dataset.json;
+                            or SUBJECT.npz with Y_train (n_train, n_voxels) and optional Y_test
+                            (n_test, n_voxels) or (n_repeats, n_test, n_voxels)
+    voxels/SUBJECT.npz      optional: ijk (n_voxels, 3), shape (3,); in it also optional affine (4, 4),
+                            aal (n_voxels,), roi_NAME (n_voxels,)
+
+Responses are taken as they are: nothing is detrended here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse
+
+from brivl.core.columns import LARGE_BYTES
+from brivl.core.records import Design, Responses, Stimulus, Truth
+from brivl.data.dataset import check_subject
+from brivl.data.formats.content_digest import digest_files
+from brivl.data.formats.json import read_json_object
+from brivl.data.formats.nifti import TR_RANGE
+from brivl.data.formats.npy import array_names, array_shape, label, read_float32, read_numbers, response_columns
+from brivl.data.plain.voxels import read_voxels
+from brivl.errors import DataError
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the user says about a plain dataset; every field may be left out."""
+
+    tr: float | None = None  # s; None: one response per stimulus, no delays
+    n_test: int = 0  # last rows of each responses/*.npy that are the test set
+    title: str = ""
+    space: str = "native"
+    simulated: bool = False
+    licence: str = "not stated"
+    citation: str = "not stated"
+
+
+def read_description(path: Path) -> Description:
+    """The description, or the defaults where the file is absent. DataError where a key or value is not understood."""
+    if not path.is_file():
+        return Description()
+    about = read_json_object(path)
+    known = [field.name for field in fields(Description)]
+    unknown = sorted(set(about) - set(known))
+    if unknown:
+        raise DataError(f"{str(path)!r} has unknown keys {unknown!r}; known are {known!r}. Mend or remove them.")
+    for key, value in about.items():
+        wanted = _wrong(key, value)
+        if wanted:
+            raise DataError(f"{key!r} in {str(path)!r} should be {wanted} but is {value!r}.")
+    return Description(**about)
+
+
+def _wrong(key: str, value: object) -> str | None:
+    """What was wanted of a value, in words; None where it is right."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if key == "tr":
+        low, high = TR_RANGE
+        return None if value is None or (number and low <= value <= high) else f"{low} to {high} seconds, or null"
+    if key == "n_test":
+        return None if number and isinstance(value, int) and value >= 0 else "a whole number, 0 or more"
+    if key == "simulated":
+        return None if isinstance(value, bool) else "true or false"
+    return None if isinstance(value, str) else "text"
+
+
+LOADER = "plain 1: responses as they are"  # part of the digest; count up when answers change
+
+
+@dataclass(frozen=True)
+class ArrayRef:
+    """An array on disk: a .npy file, or `name` within an .npz file."""
+
+    path: Path
+    name: str | None = None
+
+    def read(self) -> np.ndarray:
+        return read_float32(self.path, self.name)
+
+    def shape(self) -> tuple[int, ...]:
+        return array_shape(self.path, self.name)
+
+    def __str__(self) -> str:
+        return label(self.path, self.name)
+
+
+@dataclass(frozen=True)
+class PlainDataset:
+    """A plain folder; fulfils `brivl.data.dataset.Dataset`, with features instead of stimuli."""
+
+    folder: Path
+    about: Description
+    features: Mapping[str, ArrayRef]
+    files: Mapping[str, Path]  # subject -> its responses
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def stimulus_kind(self) -> str:
+        """ "features": the folder brings them in place of stimuli."""
+        return "features"
+
+    @property
+    def title(self) -> str:
+        return self.about.title or self.folder.name
+
+    @property
+    def simulated(self) -> bool:
+        return self.about.simulated
+
+    @property
+    def licence(self) -> str:
+        return self.about.licence
+
+    @property
+    def citation(self) -> str:
+        return self.about.citation
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        return tuple(self.files)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        return tuple(self.features)
+
+    def design(self, subject: str) -> Design:
+        """Training and test rows and run onsets. DataError where they do not add up with the responses."""
+        check_subject(self, subject)
+        n_train, n_test = self._rows(subject)
+        onsets, groups = self.folder / "run_onsets.npy", self.folder / "groups.npy"
+        grouped = _read_groups(groups, n_train) if groups.is_file() else None
+        if onsets.is_file():
+            starts = _read_onsets(onsets, n_train)
+        elif grouped is not None:
+            starts = np.zeros(1, int)
+        else:
+            raise DataError(
+                f"{str(self.folder)!r} should have run_onsets.npy, the first training row of each run, or groups.npy; "
+                "without them it is not known which rows may be held out together."
+            )
+        return Design(self.about.tr, n_train, n_test, starts, grouped)
+
+    def stimulus(self, subject: str) -> Stimulus:
+        """Features of every model, float32. DataError where they do not fit the responses or are not finite."""
+        check_subject(self, subject)
+        n_samples = sum(self._rows(subject))
+        features = {model: _read_features(model, ref, n_samples, subject) for model, ref in self.features.items()}
+        return Stimulus("features", (), scipy.sparse.csr_matrix((n_samples, 0)), features)
+
+    def responses(self, subject: str) -> Responses:
+        """Training responses (n_train, n_voxels) and test responses (n_repeats, n_test, n_voxels) or None, float32.
+
+        Large .npy files are read a range of voxels at a time, when it is asked for.
+        """
+        check_subject(self, subject)
+        n_train, n_test = self._rows(subject)
+        path = self.files[subject]
+        if path.suffix == ".npy" and 4 * math.prod(array_shape(path)) > LARGE_BYTES:
+            Y_train, Y_test = response_columns(path, n_train, n_test)
+        elif path.suffix == ".npy":
+            Y = read_float32(path)
+            Y_train, Y_test = Y[:n_train], Y[None, n_train:] if n_test else None
+        else:
+            Y_train = read_float32(path, "Y_train")
+            Y_test = read_float32(path, "Y_test") if n_test else None
+            Y_test = Y_test[None] if Y_test is not None and Y_test.ndim == 2 else Y_test
+        return Responses(Y_train, Y_test, read_voxels(self._voxels_file(subject), Y_train.shape[1], self.about.space))
+
+    def truth(self, subject: str) -> Truth | None:
+        check_subject(self, subject)
+        return None
+
+    def digest(self, subject: str) -> str:
+        check_subject(self, subject)
+        top = ("dataset.json", "run_onsets.npy", "groups.npy")
+        paths = [self.files[subject], self._voxels_file(subject), *(self.folder / name for name in top)]
+        found = [path for path in paths if path.is_file()]
+        return digest_files(self.folder, [*found, *(ref.path for ref in self.features.values())], LOADER)
+
+    def _voxels_file(self, subject: str) -> Path:
+        return self.folder / "voxels" / f"{subject}.npz"
+
+    def _rows(self, subject: str) -> tuple[int, int]:
+        """n_train and n_test from the headers of the response files, checked."""
+        path = self.files[subject]
+        n_train, n_test = _npy_rows(path, self.about) if path.suffix == ".npy" else _npz_rows(path, self.about)
+        if n_train < 2:
+            raise DataError(f"{str(path)!r} should have at least 2 training rows but leaves {n_train}.")
+        return n_train, n_test
+
+
+def open_plain(folder: Path | str) -> PlainDataset:
+    """A plain folder as a dataset. DataError where features or responses are missing or dataset.json is wrong."""
+    folder = Path(folder).absolute()
+    features = _find_features(folder)
+    files = sorted(p for p in (folder / "responses").glob("*.np[yz]"))
+    if not features or not files:
+        missing = "features/MODEL.npy (or features.npz)" if not features else "responses/SUBJECT.npy (or .npz)"
+        raise DataError(f"{str(folder)!r} should hold {missing} as a plain dataset, but none was found.")
+    stems = [p.stem for p in files]
+    twice = sorted({stem for stem in stems if stems.count(stem) > 1})
+    if twice:
+        raise DataError(f"Each subject should have one file in {str(folder / 'responses')!r}, but {twice!r} have two.")
+    return PlainDataset(folder, read_description(folder / "dataset.json"), features, {p.stem: p for p in files})
+
+
+def _find_features(folder: Path) -> dict[str, ArrayRef]:
+    single, many = folder / "features.npz", sorted((folder / "features").glob("*.npy"))
+    if single.is_file() and many:
+        raise DataError(f"{str(folder)!r} should have features.npz or features/*.npy, not both; remove one of them.")
+    if single.is_file():
+        return {name: ArrayRef(single, name) for name in array_names(single)}
+    return {path.stem: ArrayRef(path) for path in many}
+
+
+def _npy_rows(path: Path, about: Description) -> tuple[int, int]:
+    shape = array_shape(path)
+    if len(shape) != 2 or shape[1] < 1:
+        raise DataError(f"{str(path)!r} should have shape (n_samples, n_voxels) but has {shape!r}.")
+    return shape[0] - about.n_test, about.n_test
+
+
+def _npz_rows(path: Path, about: Description) -> tuple[int, int]:
+    names = array_names(path)
+    if "Y_train" not in names:
+        raise DataError(f"{str(path)!r} should hold Y_train, and Y_test if there is a test set, but holds {names!r}.")
+    train = array_shape(path, "Y_train")
+    test = array_shape(path, "Y_test") if "Y_test" in names else None
+    if len(train) != 2 or train[1] < 1:
+        raise DataError(f"Y_train in {str(path)!r} should have shape (n_train, n_voxels) but has {train!r}.")
+    if test is not None and (len(test) not in (2, 3) or test[-1] != train[1] or 0 in test):
+        raise DataError(
+            f"Y_test in {str(path)!r} should have shape (n_test, {train[1]}) or (n_repeats, n_test, {train[1]}), as "
+            f"Y_train has {train[1]} voxels, but has {test!r}."
+        )
+    n_test = 0 if test is None else test[-2]
+    if about.n_test and about.n_test != n_test:
+        raise DataError(f"dataset.json says n_test {about.n_test!r}, but Y_test in {str(path)!r} has {n_test} rows.")
+    return train[0], n_test
+
+
+def _read_onsets(path: Path, n_train: int) -> np.ndarray:
+    """Run onsets, checked against the number of training rows."""
+    onsets = read_numbers(path).astype(np.float64)
+    within = onsets.ndim == 1 and onsets.size > 0 and (onsets >= 0).all() and (onsets < n_train).all()
+    whole = within and (onsets == np.floor(onsets)).all()
+    if not (whole and onsets[0] == 0 and (np.diff(onsets.astype(int)) > 0).all()):
+        raise DataError(
+            f"{str(path)!r} should list the first training row of each run: whole numbers that start at 0, rise, and "
+            f"stay below the {n_train} training rows of the responses, but holds {onsets.ravel()[:20].tolist()!r}; the "
+            "run lengths do not add up."
+        )
+    return onsets.astype(int)
+
+
+def _read_groups(path: Path, n_train: int) -> np.ndarray:
+    groups = read_numbers(path)
+    if groups.shape != (n_train,):
+        raise DataError(
+            f"{str(path)!r} should have one number for each of {n_train} training rows but has shape {groups.shape!r}."
+        )
+    return groups
+
+
+def _read_features(model: str, ref: ArrayRef, n_samples: int, subject: str) -> np.ndarray:
+    """Features float32, (n_samples, n_features) or (n_layers, n_samples, n_features), checked."""
+    shape = ref.shape()
+    if len(shape) not in (2, 3) or 0 in shape:
+        raise DataError(
+            f"Features of {model!r}, {ref}, should have shape (n_samples, n_features) or "
+            f"(n_layers, n_samples, n_features) but have {shape!r}."
+        )
+    if shape[-2] != n_samples:
+        raise DataError(
+            f"Features of {model!r}, {ref}, should have {n_samples} rows, one for each training and test row of the "
+            f"responses of {subject!r}, but have {shape[-2]}; cut or extend them to match."
+        )
+    X = ref.read()
+    bad = int(X.size - np.isfinite(X).sum())
+    if bad:
+        raise DataError(
+            f"Features of {model!r}, {ref}, should be finite numbers, but {bad} of {X.size} values are NaN or "
+            "infinite; fill or remove them."
+        )
+    return X

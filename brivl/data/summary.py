@@ -1,0 +1,94 @@
+"""A dataset as pages know it: what can be chosen, and digests with which answers are looked up. No data are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from brivl.data.dataset import Dataset, stimulus_kind
+from brivl.data.plain.loader import PlainDataset
+from brivl.data.registry import open_dataset
+from brivl.errors import RequestError
+from brivl.models.feature_model import Kind, ModelCard
+from brivl.models.registry import DEFAULT_PAIR, shipped_for
+from brivl.store.artifacts import Store
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One model that can be chosen."""
+
+    name: str
+    title: str
+    n_layers: int
+    stand_in: bool  # trained here in place of the published model
+    note: str
+
+
+@dataclass(frozen=True)
+class Known:
+    """A dataset at one moment. Digests are worked out once, so a new look is needed when files change."""
+
+    name: str
+    title: str
+    simulated: bool
+    licence: str
+    citation: str
+    subjects: tuple[str, ...]
+    stimulus_kind: str
+    offers: Mapping[str, Offer]
+    default_pair: tuple[str, str]
+    dataset: Dataset
+    digests: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def short_name(self) -> str:
+        """The name without the folders before it, which are nobody's business on a slide."""
+        return Path(self.name).name if Path(self.name).is_absolute() else self.name
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Feature spaces that come with the data."""
+        return self.dataset.models
+
+    def digest(self, subject: str) -> str:
+        """As of the dataset; files of gigabytes are hashed once."""
+        if subject not in self.digests:
+            self.digests[subject] = self.dataset.digest(subject)
+        return self.digests[subject]
+
+    def n_layers(self, models: tuple[str, str]) -> int:
+        """Layers that both models have."""
+        return min(self.offers[model].n_layers for model in models)
+
+
+def look_at(store: Store, name: str) -> Known:
+    """What pages may know of a dataset.
+
+    Raises RequestError for a name that is none, or a dataset without subjects or models; DataError where files cannot
+    be read.
+    """
+    d = open_dataset(name, store)
+    if not d.subjects:
+        raise RequestError(f"Wanted a dataset with subjects and {name!r} has none; add responses of at least one.")
+    kind = stimulus_kind(d, d.subjects[0])
+    offers = _own(d) if kind == "features" else {card.name: _offer(card, kind) for card in shipped_for(kind)}
+    if not offers:
+        raise RequestError(f"Wanted a dataset with features and {name!r} has none; add at least one file to features/.")
+    names = list(offers)
+    pair = DEFAULT_PAIR.get(kind, (names[0], names[min(1, len(names) - 1)]))
+    return Known(name, d.title, d.simulated, d.licence, d.citation, d.subjects, kind, offers, pair, d)
+
+
+def _offer(card: ModelCard, kind: Kind) -> Offer:
+    return Offer(card.name, card.title, card.n_layers[kind], card.stand_in, card.note)
+
+
+def _own(dataset: Dataset) -> dict[str, Offer]:
+    if isinstance(dataset, PlainDataset):
+        shapes = {name: ref.shape() for name, ref in dataset.features.items()}
+    else:
+        shapes = {name: X.shape for name, X in dataset.stimulus(dataset.subjects[0]).features.items()}
+    note = "Features that come with the dataset."
+    return {name: Offer(name, name, s[0] if len(s) == 3 else 1, False, note) for name, s in shapes.items()}

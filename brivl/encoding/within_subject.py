@@ -1,0 +1,202 @@
+"""Tests within one subject of a stored fit, against chance and of one model against the other; done by a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brivl.core.encoding.presets import PRESETS
+from brivl.core.inference.block_permutation import PermutationTests, permute_blocks, permute_blocks_of_means
+from brivl.core.inference.block_sign_flip import DifferenceTests, flip_blocks, flip_blocks_of_means
+from brivl.core.inference.blocks import Blocks, Draws, check_block_length
+from brivl.core.inference.contributions import Predictions
+from brivl.core.progress import ProgressCallback, no_progress
+from brivl.core.records import Voxels
+from brivl.data.dataset import Dataset
+from brivl.data.features import layer_features
+from brivl.data.regions import BRAIN, levels_of, masks_of, region_choices, region_mask
+from brivl.data.registry import open_dataset
+from brivl.encoding.fit import FitRequest, cached, canonical, fit_key
+from brivl.errors import RequestError
+from brivl.store.artifacts import Artifact, Store
+from brivl.store.keys import ArtifactKey
+
+KIND, VERSION = "inference", 2  # 2: further atlases
+CHANCE = ("r2", "z", "p", "p_max", "q")  # (3, n): joint, A, B
+DIFFERENCE = ("difference", "ci_low", "ci_high", "p", "p_max", "q")  # (n,)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which fit, which of its voxels, and how they are tested."""
+
+    fit: FitRequest
+    region: str = BRAIN
+    block_s: float = 20.0
+    n_draws: int = 1000
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Inference:
+    """Tests in the order of the request's models.
+
+    chance: `CHANCE` -> (3, n_tested), rows joint, A, B. difference: `DIFFERENCE` -> (n_tested,), A less B. regions:
+    the same two of the means over regions, by level (`places.Level`), with the names.
+    """
+
+    asked: Asked
+    columns: np.ndarray  # (n_tested,) which voxels
+    chance: Mapping[str, np.ndarray]
+    difference: Mapping[str, np.ndarray]
+    regions: Mapping[str, tuple[list[str], Mapping[str, np.ndarray], Mapping[str, np.ndarray]]]
+    info: Mapping[str, Any]  # n_blocks, blocks, n_orders, exact, n_signs, signs_exact, n_folds, largest_gap, simulated
+
+
+def inference_key(store: Store, asked: Asked, dataset: Dataset | None = None) -> ArtifactKey:
+    """Key of the tests. Raises RequestError as `fit_key`, or for blocks or draws that cannot be."""
+    check_block_length(asked.block_s)
+    Draws(asked.n_draws, asked.seed)
+    how = {name: getattr(asked, name) for name in ("region", "block_s", "n_draws", "seed")}
+    return ArtifactKey(KIND, {"fit": fit_key(store, asked.fit, dataset).digest, **how, "version": VERSION})
+
+
+def known_inference(store: Store, asked: Asked, dataset: Dataset | None = None) -> Inference | None:
+    """What is stored, None if nothing."""
+    artifact = store.get(inference_key(store, asked, dataset))
+    return None if artifact is None else _read(artifact, asked)
+
+
+def infer(store: Store, asked: Asked, progress: ProgressCallback = no_progress) -> Inference:
+    """The tests, computed if need be. Raises RequestError where the fit is not stored or no test is possible."""
+    dataset = open_dataset(asked.fit.dataset, store, progress)
+    key = inference_key(store, asked, dataset)
+    return _read(store.get_or_compute(key, lambda: _compute(store, asked, dataset, progress)), asked)
+
+
+def inference_request(store: Store, asked: Asked) -> dict[str, Any]:
+    """The task of the worker."""
+    return {"task": "infer", "store": str(store.root), "asked": asdict(asked)}
+
+
+def infer_task(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
+    """Compute and keep."""
+    infer(Store(Path(request["store"])), _asked(request["asked"]), progress)
+    return {}
+
+
+def inferences_request(store: Store, asked: Sequence[Asked]) -> dict[str, Any]:
+    """The task of the worker, of several tests one after the other."""
+    return {"task": "infer-each", "store": str(store.root), "asked": [asdict(one) for one in asked]}
+
+
+def infer_each_task(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
+    """Compute and keep each."""
+    store, every = Store(Path(request["store"])), [_asked(fields) for fields in request["asked"]]
+    for done, asked in enumerate(every):
+        who = f"Tests within {asked.fit.subject}"
+        infer(
+            store,
+            asked,
+            lambda part, whole, _what, at=done, who=who: progress(at + part / max(whole, 1e-9), len(every), who),
+        )
+    return {}
+
+
+def _asked(fields: Mapping[str, Any]) -> Asked:
+    rest = {name: value for name, value in fields.items() if name != "fit"}
+    return Asked(FitRequest(**{**fields["fit"], "models": tuple(fields["fit"]["models"])}), **rest)
+
+
+def _compute(
+    store: Store, asked: Asked, dataset: Dataset, progress: ProgressCallback
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    from brivl.core.inference.held_out_predictions import blocks_of, held_out_predictions  # needs himalaya
+
+    request = replace(asked.fit, models=canonical(asked.fit.models))
+    answer = cached(store, request, dataset)
+    if answer is None:
+        raise RequestError(f"Wanted tests of layer {request.layer}, which is not fitted yet; run it first.")
+    stimulus, responses = dataset.stimulus(request.subject), dataset.responses(request.subject)
+    how = dataset.design(request.subject), PRESETS[request.preset]
+    blocks = blocks_of(how, asked.block_s)
+    columns = np.flatnonzero(_inside(responses.voxels, asked.region) & answer.result.selected)
+    if not len(columns):
+        raise RequestError(f"None of the voxels of {asked.region!r} was fitted, so there is nothing to test.")
+    Xs = [layer_features(store, stimulus, m, request.layer, request.pooling, progress) for m in request.models]
+    data = held_out_predictions(Xs, responses, columns, how, lambda share: progress(share, 1, "Predicting again"))
+    arrays, info = _tested(data, blocks, Draws(asked.n_draws, asked.seed), _levels(responses.voxels, columns))
+    gap = np.abs(arrays["chance_r2"][0] - answer.result.r2_joint[columns])
+    return arrays | {"columns": columns}, info | {
+        "largest_gap": float(np.nanmax(gap)),
+        "simulated": dataset.simulated,
+        "n_tested": len(columns),
+        "n_folds": 1 if data.parts is None else len(np.unique(data.parts)),
+    }
+
+
+def _inside(voxels: Voxels, region: str) -> np.ndarray:
+    """(n_voxels,) bool of a region, of `BRAIN` all. RequestError for one that is not there."""
+    if region == BRAIN:
+        return np.ones(voxels.n_voxels, bool)
+    found = region_mask(voxels, region)
+    if found is None:
+        raise RequestError(f"Wanted a region out of {sorted(region_choices(voxels))} and got {region!r}.")
+    return np.asarray(found, bool)
+
+
+def _levels(voxels: Voxels, columns: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+    """Of each level, regions -> (n_tested,) bool, those without tested voxels left out."""
+    found = {}
+    for level in levels_of(voxels):
+        masks = {name: mask[columns] for name, mask in masks_of(voxels, level).items()}
+        found[level] = {name: mask for name, mask in masks.items() if mask.any()}
+    return {level: masks for level, masks in found.items() if masks}
+
+
+def _tested(
+    data: Predictions, blocks: Blocks, draws: Draws, levels: Mapping[str, Mapping[str, np.ndarray]]
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    chance, difference = permute_blocks(data, blocks, draws), flip_blocks(data, blocks, draws)
+    arrays = _arrays("", chance, difference)
+    for level, masks in levels.items():
+        of_means = permute_blocks_of_means(data, masks, blocks, draws), flip_blocks_of_means(data, masks, blocks, draws)
+        arrays |= _arrays(f"{level}_", *of_means)
+    return arrays, {
+        "n_blocks": blocks.n_blocks,
+        "blocks": blocks.said,
+        "n_orders": chance.n_orders,
+        "exact": chance.exact,
+        "n_signs": difference.n_signs,
+        "signs_exact": difference.exact,
+        "levels": {level: list(masks) for level, masks in levels.items()},
+    }
+
+
+def _arrays(prefix: str, chance: PermutationTests, difference: DifferenceTests) -> dict[str, np.ndarray]:
+    found = {f"{prefix}chance_{name}": getattr(chance, name) for name in CHANCE}
+    return found | {f"{prefix}difference_{name}": getattr(difference, name) for name in DIFFERENCE}
+
+
+def _read(artifact: Artifact, asked: Asked) -> Inference:
+    """In the order of the request's models."""
+    swapped, info = asked.fit.models != canonical(asked.fit.models), dict(artifact.info)
+
+    def both(prefix: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        chance = {name: artifact.arrays[f"{prefix}chance_{name}"] for name in CHANCE}
+        difference = {name: artifact.arrays[f"{prefix}difference_{name}"] for name in DIFFERENCE}
+        if not swapped:
+            return chance, difference
+        turned = {
+            "difference": -difference["difference"],
+            "ci_low": -difference["ci_high"],
+            "ci_high": -difference["ci_low"],
+        }
+        return {name: values[[0, 2, 1]] for name, values in chance.items()}, difference | turned
+
+    regions = {level: (names, *both(f"{level}_")) for level, names in info["levels"].items()}
+    return Inference(asked, artifact.arrays["columns"], *both(""), regions, info)

@@ -1,0 +1,99 @@
+"""The fits of a sweep in processes of this machine, as many as cores and memory allow."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+from joblib.externals.loky.process_executor import ProcessPoolExecutor
+
+from brivl.config import available_memory, n_cores
+from brivl.encoding.fit import share_done
+from brivl.jobs.processes import THREAD_VARIABLES
+from brivl.jobs.sweep_task import Outcome, Task, fit_task
+
+CORES_PER_FIT = 2  # one fit uses little more
+MEMORY_PER_FIT = 4 * 2**30  # bytes: the peak of 80,000 voxels, 3,600 samples and two bands
+KILLED = (
+    "The process of this fit was ended from outside, most likely because memory ran out. Close other programs, or run "
+    "it where there is more memory."
+)
+
+Share = Callable[[Task, float, str], None]  # part of a running fit that is done, 0..1, and what it is at
+
+
+def n_local_workers(n_tasks: int) -> int:
+    """How many fits run side by side here."""
+    return max(1, min(n_tasks, n_cores() // CORES_PER_FIT, available_memory() // MEMORY_PER_FIT))
+
+
+class LocalWorkers:
+    """n processes, each with its share of the cores; with n = 1 fits run in this process."""
+
+    def __init__(self, n: int) -> None:
+        self._here, self._n = n == 1, n
+        self._pool: ProcessPoolExecutor | None = None
+        self._filters = warnings.catch_warnings()
+
+    @property
+    def title(self) -> str:
+        """Where fits run, in words."""
+        return "this process" if self._here else f"{self._n} local processes"
+
+    def __enter__(self) -> Self:
+        self._filters.__enter__()
+        # joblib replaces processes whose memory has grown, as it does by a fit's features, and warns each time.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._filters.__exit__(*error)
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, kill_workers=True)
+
+    def run(self, root: Path, tasks: Sequence[Task], share: Share) -> Iterator[Outcome]:
+        """Outcomes as they come. A process that dies takes no other's fit with it: those are run again, on fewer."""
+        if self._here:
+            for task in tasks:
+                yield fit_task(root, task, partial(tell_share, share, task))
+            return
+        left = list(tasks)
+        while left:
+            n_now = len(left) if self._n > 1 else 1
+            now, left = left[:n_now], left[n_now:]
+            lost = yield from self._side_by_side(root, now)
+            if lost and self._n == 1:
+                yield Outcome(lost.pop(), error=KILLED)
+            elif lost:
+                self._n //= 2
+            left = lost + left
+
+    def _side_by_side(self, root: Path, tasks: Sequence[Task]) -> Iterator[Outcome]:
+        """Outcomes of the tasks; returns those that were lost because a process died."""
+        lost, pool = [], self._started()
+        futures = {pool.submit(fit_task, root, task): task for task in tasks}
+        for future in as_completed(futures):
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                lost.append(futures[future])
+        if lost:
+            pool.shutdown(wait=True, kill_workers=True)
+            self._pool = None
+        return sorted(lost, key=lambda task: task.index)
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            threads = str(max(1, n_cores() // self._n))
+            self._pool = ProcessPoolExecutor(self._n, env=dict.fromkeys(THREAD_VARIABLES, threads))
+        return self._pool
+
+
+def tell_share(share: Share, task: Task, done: float, total: float, message: str) -> None:
+    """What a running fit reports, as its share."""
+    share(task, share_done(done, total, message), message)

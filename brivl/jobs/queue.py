@@ -1,0 +1,292 @@
+"""The queue of computations: each runs in a worker process of its own, and the same question runs once.
+
+A server holds one JobBoard; sessions submit, look and cancel, and may come and go.
+"""
+
+from __future__ import annotations
+
+import atexit
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from brivl.errors import RequestError
+from brivl.jobs.processes import Launch, Worker
+from brivl.jobs.rate import Rate
+from brivl.store.digests import json_digest, plain_json
+
+JSON = Any
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+
+Start = Callable[[Launch], Worker]  # or something with its face: run(on_line) and stop(signal)
+
+COMMAND = (sys.executable, "-m", "brivl.tasks.worker")
+TERMINATE_SECONDS = 0.3  # between asking a worker to end and killing it
+KILL_SECONDS = 5.0
+KEPT_FINISHED = 200
+KEPT_LOGS = 50
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """What is known of a job: `done` of `total` work in the task's own unit, times in seconds.
+
+    `started` is seconds since the epoch; `seconds_left` is None until a rate is known; `error` is a sentence.
+    """
+
+    job_id: str
+    state: State
+    message: str = ""
+    done: float = 0.0
+    total: float = 0.0
+    seconds_left: float | None = None
+    started: float | None = None
+    error: str | None = None
+    result: Mapping[str, JSON] | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in ("queued", "running")
+
+
+@dataclass(eq=False)
+class _Job:
+    """A job as the board keeps it; every field is read and written under the board's lock."""
+
+    job_id: str
+    request: Mapping[str, JSON]
+    state: State = "queued"
+    message: str = ""
+    done: float = 0.0
+    total: float = 0.0
+    started: float | None = None
+    error: str | None = None
+    result: Mapping[str, JSON] | None = None
+    rate: Rate = field(default_factory=Rate)
+    worker: Worker | None = None
+    cancelled: bool = False
+    finished: threading.Event = field(default_factory=threading.Event)
+
+    def take(self, line: Mapping[str, JSON]) -> None:
+        """Take in one line of the worker."""
+        if "done" in line:
+            self.done, self.total = float(line["done"]), float(line["total"])
+            self.message = str(line["message"])
+            self.rate.update(self.done, time.monotonic())
+        self.result = line.get("result", self.result)
+        self.error = line.get("error", self.error)
+        self.cancelled = self.cancelled or "cancelled" in line
+
+
+class JobBoard:
+    """At most n_workers computations at a time, first come first served, one worker process each. Thread-safe."""
+
+    def __init__(
+        self, store_root: Path, n_workers: int = 1, command: Sequence[str] = COMMAND, start: Start = Worker
+    ) -> None:
+        self._logs = Path(store_root) / "jobs"
+        self._n_workers = max(1, n_workers)
+        self._command = tuple(command)
+        self._start = start
+        self._lock = threading.RLock()
+        self._jobs: dict[str, _Job] = {}  # in the order of submission
+        self._queue: deque[_Job] = deque()
+        self._running: set[_Job] = set()
+        self._closed = False
+        atexit.register(self.shutdown)
+
+    def submit(self, request: Mapping[str, JSON]) -> str:
+        """Queue a request (JSON); its id. A request that waits or runs already is not started again.
+
+        Raises StoreError where the request is not JSON, RequestError after shutdown.
+        """
+        request = plain_json(dict(request), "request")
+        job_id = job_id_of(request)
+        with self._lock:
+            if self._closed:
+                raise RequestError("A running server was wanted, but it is shutting down. Start it again.")
+            known = self._jobs.get(job_id)
+            if known is None or known.finished.is_set() or known.cancelled:
+                self._jobs.pop(job_id, None)
+                self._jobs[job_id] = job = _Job(job_id, request)
+                self._queue.append(job)
+                self._start_next()
+                self._forget_old()
+        return job_id
+
+    def find(self, request: Mapping[str, JSON]) -> JobStatus | None:
+        """The status of a request if it was submitted, without submitting it."""
+        job_id = job_id_of(request)
+        with self._lock:
+            return self._status(self._jobs[job_id]) if job_id in self._jobs else None
+
+    def status(self, job_id: str) -> JobStatus:
+        """What is known of a job. Raises RequestError for an id that this server does not know."""
+        with self._lock:
+            return self._status(self._job(job_id))
+
+    def wait(self, job_id: str, timeout: float | None = None) -> JobStatus:
+        """The status once the job has ended, or after `timeout` seconds. Raises RequestError as status does."""
+        with self._lock:
+            job = self._job(job_id)
+        job.finished.wait(timeout)
+        with self._lock:
+            return self._status(job)
+
+    def active(self) -> list[JobStatus]:
+        """Jobs that run or wait, in the order of submission."""
+        with self._lock:
+            return [self._status(job) for job in self._jobs.values() if not job.finished.is_set()]
+
+    def jobs(self) -> list[tuple[Mapping[str, JSON], JobStatus]]:
+        """Requests that this server remembers, with their status, the newest first."""
+        with self._lock:
+            return [(job.request, self._status(job)) for job in reversed(self._jobs.values())]
+
+    def cancel(self, job_id: str) -> None:
+        """End a job whatever it computes; returns when its process is gone, within a second.
+
+        Raises RequestError as status does; a job that has ended stays as it is.
+        """
+        with self._lock:
+            jobs = [self._job(job_id)]
+        self._cancel(jobs)
+
+    def shutdown(self) -> None:
+        """End all jobs; the board takes no more."""
+        with self._lock:
+            self._closed = True
+            jobs = [job for job in self._jobs.values() if not job.finished.is_set()]
+        self._cancel(jobs)
+        atexit.unregister(self.shutdown)
+
+    def log_path(self, job_id: str) -> Path:
+        """Where the worker's log of a job is, if it wrote one."""
+        return self._logs / f"{job_id}.log"
+
+    def _job(self, job_id: str) -> _Job:
+        if job_id not in self._jobs:
+            raise RequestError(
+                f"The id of a job of this server was wanted, but {job_id!r} came. Run the question again."
+            )
+        return self._jobs[job_id]
+
+    def _status(self, job: _Job) -> JobStatus:
+        message, left = job.message, None
+        if job.state == "queued":
+            n_before = self._queue.index(job) + len(self._running)
+            message = f"Waiting for {n_before} other computation{'s' if n_before != 1 else ''}"
+        if job.state == "running":
+            left = job.rate.seconds_left(job.total, time.monotonic())
+        return JobStatus(job.job_id, job.state, message, job.done, job.total, left, job.started, job.error, job.result)
+
+    def _start_next(self) -> None:
+        while self._queue and len(self._running) < self._n_workers:
+            job = self._queue.popleft()
+            self._running.add(job)
+            job.state, job.started, job.message = "running", time.time(), "Starting"
+            try:
+                job.worker = self._start(Launch(self._command, job.request, self.log_path(job.job_id), self._n_workers))
+            except OSError as error:
+                job.error = (
+                    f"The worker process could not be started ({error.strerror}). Close other programs, run again."
+                )
+                self._finish(job, 1)
+                continue
+            threading.Thread(target=self._attend, args=(job, job.worker), daemon=True, name="brivl-job").start()
+
+    def _attend(self, job: _Job, worker: Worker) -> None:
+        """Follow a worker to its end (a thread per running job)."""
+
+        def take(line: Mapping[str, JSON]) -> None:
+            with self._lock:
+                job.take(line)
+
+        return_code = 1
+        try:
+            return_code = worker.run(take)
+        finally:
+            with self._lock:
+                self._finish(job, return_code)
+                if not self._closed:
+                    self._start_next()
+
+    def _finish(self, job: _Job, return_code: int) -> None:
+        if job.result is not None:
+            job.state, job.message = "done", "Done"
+        elif job.cancelled:
+            job.state, job.message, job.error = "cancelled", "Cancelled", None
+        else:
+            job.state, job.message = "failed", "Failed"
+            job.error = job.error or _death(return_code, self.log_path(job.job_id).name)
+        self._running.discard(job)
+        job.worker = None
+        job.finished.set()
+
+    def _cancel(self, jobs: Sequence[_Job]) -> None:
+        with self._lock:
+            workers = []
+            for job in jobs:
+                job.cancelled = True
+                if job in self._queue:
+                    self._queue.remove(job)
+                    self._finish(job, 0)
+                elif job.worker is not None:
+                    workers.append(job.worker)
+        _stop_all(workers, signal.SIGTERM, jobs, TERMINATE_SECONDS)
+        _stop_all(workers, signal.SIGKILL, jobs, KILL_SECONDS)
+
+    def _forget_old(self) -> None:
+        """Bound what finished jobs keep in memory and on disk."""
+        finished = [job_id for job_id, job in self._jobs.items() if job.finished.is_set()]
+        for job_id in finished[:-KEPT_FINISHED]:
+            del self._jobs[job_id]
+        busy = {self.log_path(job_id) for job_id, job in self._jobs.items() if not job.finished.is_set()}
+        _delete_oldest((path for path in self._logs.glob("*.log") if path not in busy), KEPT_LOGS)
+
+
+def job_id_of(request: Mapping[str, JSON]) -> str:
+    """The id of a request, 32 hex digits, the same in every session. Raises StoreError where it is not JSON."""
+    return json_digest(dict(request), "request")[:32]
+
+
+def _stop_all(workers: Iterable[Worker], number: signal.Signals, jobs: Iterable[_Job], seconds: float) -> None:
+    """Signal workers and wait until their jobs have finished, `seconds` in all."""
+    deadline = time.monotonic() + seconds
+    for worker in workers:
+        worker.stop(number)
+    for job in jobs:
+        job.finished.wait(max(0.0, deadline - time.monotonic()))
+
+
+def _death(return_code: int, log_name: str) -> str:
+    """The sentence for a worker that ended without an answer."""
+    if return_code == -signal.SIGKILL:
+        return (
+            "The worker process was killed from outside, most likely because memory ran out. Close other programs, "
+            "or choose fewer voxels or a smaller model, then run it again."
+        )
+    how = f"was ended by signal {-return_code}" if return_code < 0 else f"stopped with code {return_code}"
+    return f"The worker process {how} without an answer. Run it again; details are in jobs/{log_name} of the cache."
+
+
+def _delete_oldest(paths: Iterable[Path], n_kept: int) -> None:
+    """Delete all but the newest files; what cannot be deleted stays."""
+    dated: list[tuple[float, Path]] = []
+    _quietly(lambda: dated.extend((path.stat().st_mtime, path) for path in paths))
+    for _, path in sorted(dated)[:-n_kept]:
+        _quietly(path.unlink)
+
+
+def _quietly(action: Callable[[], object]) -> None:
+    try:
+        action()
+    except OSError:
+        pass

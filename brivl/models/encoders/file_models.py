@@ -1,0 +1,73 @@
+"""A dual stream in a safetensors file as a model by its path: for any question that names a shipped model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from brivl.config import WEIGHTS
+from brivl.errors import RequestError
+from brivl.models.brivl.checkpoint import dual_config, dual_tokenizer, load_dual
+from brivl.models.encoders.activations import pixel_maker
+from brivl.models.encoders.minilm import MINILM, minilm_folder
+from brivl.models.encoders.streams import ImageParts, TextParts, image_stream, text_stream
+from brivl.models.feature_model import FeatureModel, Kind, ModelCard, file_sha
+from brivl.models.weights import read_info
+
+MINILM_LAYERS = 6
+
+
+def file_card(name: str) -> ModelCard:
+    """What the file's header says. Raises RequestError where there is no such file, DataError for another kind."""
+    path = _path(name)
+    config, info = dual_config(path), read_info(path)
+    n_layers: dict[Kind, int] = {
+        "image": config.visual.depth,
+        "text": info.get("bert", {}).get("num_hidden_layers", MINILM_LAYERS),
+    }
+    note, stand_in = _origin(info)
+    return ModelCard(name, f"{config.name} ({path.name})", ("image", "text"), n_layers, True, stand_in, note)
+
+
+def _origin(info: dict[str, Any]) -> tuple[str, bool]:
+    """Where a model comes from, in a sentence, and whether that makes it a stand-in."""
+    if "imported" in info:
+        return f"Imported from {info['imported']}, as published.", False
+    pairs = info.get("recipe", {}).get("pairs", "scenes")
+    if pairs == "scenes":
+        return "Stand-in: trained here on drawn scenes and their captions.", True
+    return f"Trained here on {pairs}.", False
+
+
+def open_file_model(name: str, kind: Kind) -> FeatureModel:
+    """One stream of the model in the file."""
+    model = load_dual(_path(name))
+    visual, lingual = model.config.visual, model.config.lingual
+    digest = file_model_digest(name, kind)
+    if kind == "image":
+        return image_stream(
+            name, digest, ImageParts(model.visual, pixel_maker(visual.image_size, visual.mean, visual.std))
+        )
+    return text_stream(name, digest, TextParts(model.lingual, dual_tokenizer(model.config), lingual.max_tokens))
+
+
+def file_model_digest(name: str, kind: Kind) -> str:
+    """Digest of a stream from the file, and from those that it may share layers with. Loads nothing."""
+    path = _path(name)
+    files = [path]
+    if "shared" in read_info(path) or dual_config(path).lingual.pretrained == MINILM:
+        files += [WEIGHTS / "vit-mini.safetensors", minilm_folder() / "model.safetensors"]
+    parts = {"kind": kind, "files": [file_sha(file) for file in files], "features": 1}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _path(name: str) -> Path:
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise RequestError(
+            f"Wanted a model in the file {name!r}, and there is none; check the path, or name a shipped model "
+            "(python -m brivl models lists them)."
+        )
+    return path

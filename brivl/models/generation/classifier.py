@@ -1,0 +1,79 @@
+"""The judge: a small convolutional classifier of scenes, used only to judge what others made.
+
+It shares no weights, no architecture and no training scenes with brivl-mini, vit-mini or vqgan-mini.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import relu
+
+from brivl.models.feature_model import file_sha
+from brivl.models.generation.vqgan_files import JUDGE_FILE, to_range
+from brivl.models.weights import load_into, read_weights
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What the judge sees in n images: probabilities that each kind, and each colour, is there."""
+
+    kinds: np.ndarray  # (n, n_kinds) in 0..1, in the order of things.KINDS
+    colours: np.ndarray  # (n, n_colours) in 0..1, in the order of things.COLOURS
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv1, self.norm1 = nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
+        self.conv2, self.norm2 = nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return relu(x + self.norm2(self.conv2(relu(self.norm1(self.conv1(x))))))
+
+
+class Judge(nn.Module):
+    """Which kinds and colours are in a picture, and which cover each cell of 8 x 8 pixels."""
+
+    def __init__(self, n_kinds: int, n_colours: int, widths: Sequence[int] = (32, 64, 128), n_blocks: int = 2) -> None:
+        super().__init__()
+        self.n_kinds, self.n_colours = n_kinds, n_colours
+        stages: list[nn.Module] = []
+        for before, after in zip((3, *widths), widths, strict=False):
+            stages += [nn.Conv2d(before, after, 3, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+            stages += [_Residual(after) for _ in range(n_blocks)]
+        self.body = nn.Sequential(*stages)
+        self.cells = nn.Conv2d(widths[-1], n_kinds + 1 + n_colours + 1, 1)
+        self.whole = nn.Linear(2 * widths[-1], n_kinds + n_colours)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Images (B, 3, H, W) in -1..1 -> logits (B, n_kinds + n_colours), and (B, kinds + colours + 2, H/8, W/8)."""
+        h = self.body(x)
+        pooled = torch.cat([h.mean((2, 3)), h.amax((2, 3))], 1)
+        return self.whole(pooled), self.cells(h)
+
+
+@torch.inference_mode()
+def judge_images(judge: Judge, images: np.ndarray) -> Verdicts:
+    """What the judge sees in images (n, H, W, 3) uint8."""
+    logits = torch.cat([judge(part)[0] for part in to_range(images).split(100)])
+    kinds, colours = logits.sigmoid().split([judge.n_kinds, judge.n_colours], dim=1)
+    return Verdicts(kinds.numpy(), colours.numpy())
+
+
+def load_judge(n_kinds: int, n_colours: int) -> Judge:
+    """The shipped judge, frozen and in evaluation mode; loaded once for each state of its file."""
+    return _judge(file_sha(JUDGE_FILE), n_kinds, n_colours)
+
+
+@lru_cache(maxsize=1)
+def _judge(_sha: str, n_kinds: int, n_colours: int) -> Judge:
+    model = Judge(n_kinds, n_colours)
+    counters = frozenset(name for name in model.state_dict() if name.endswith("num_batches_tracked"))
+    load_into(model, read_weights(JUDGE_FILE), source=JUDGE_FILE.name, missing_ok=counters)
+    return model.eval().requires_grad_(False)

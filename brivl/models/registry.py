@@ -1,0 +1,176 @@
+"""Models by name: the shipped ones, weights files, local folders, and whatever timm and transformers know."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+from brivl.config import WEIGHTS
+from brivl.errors import RequestError
+from brivl.models.feature_model import (
+    VARIED_KIND,
+    FeatureModel,
+    Kind,
+    ModelCard,
+    Variation,
+    file_sha,
+    varied_digest,
+)
+
+BRIVL_MINI, VIT_MINI, MINILM = "brivl-mini", "vit-mini", "minilm-l6"
+WEIGHTS_FILE = ".safetensors"  # a name with this ending is a file that training or import-checkpoint wrote
+SHIPPED = {
+    card.name: card
+    for card in (
+        ModelCard(
+            BRIVL_MINI,
+            "BriVL-mini",
+            ("image", "text"),
+            {"image": 12, "text": 6},
+            True,
+            True,
+            "Stand-in for BriVL: same design, trained here on drawn scenes and their captions.",
+        ),
+        ModelCard(
+            VIT_MINI,
+            "ViT-mini",
+            ("image",),
+            {"image": 12},
+            False,
+            True,
+            "Stand-in for ViT: same size as BriVL-mini's visual stream, trained here to classify drawn scenes.",
+        ),
+        ModelCard(
+            MINILM,
+            "MiniLM-L6",
+            ("text",),
+            {"text": 6},
+            False,
+            False,
+            "sentence-transformers/all-MiniLM-L6-v2 as published; BriVL-mini's lingual stream starts from it.",
+        ),
+    )
+}
+VARIED_TITLE: dict[Variation, str] = {
+    "unmasked-padding": "padding read as text",
+    "random-crop": "random crops",
+    "untrained": "untrained",
+}
+DEFAULT_PAIR: dict[Kind, tuple[str, str]] = {"image": (BRIVL_MINI, VIT_MINI), "text": (BRIVL_MINI, MINILM)}
+
+
+def shipped_for(kind: Kind) -> list[ModelCard]:
+    """Shipped models that can look at this kind of stimulus, multimodal first."""
+    return [card for card in SHIPPED.values() if kind in card.kinds]
+
+
+def variation_of(name: str) -> tuple[str, Variation] | None:
+    """The model and the variation that "NAME@untrained" and the like ask for; None for a name that asks for none."""
+    base, _, ending = name.rpartition("@")
+    found = next((variation for variation in get_args(Variation) if variation == ending), None)
+    return (base, found) if base and found and not Path(name).exists() else None
+
+
+def card_for(name: str) -> ModelCard:
+    """The card of a shipped model, or one read from the name or folder given.
+
+    Raises RequestError if nothing goes by this name.
+    """
+    if name in SHIPPED:
+        return SHIPPED[name]
+    if (asked := variation_of(name)) is not None:
+        return _varied_card(card_for(asked[0]), name, asked[1])
+    if name.endswith(WEIGHTS_FILE):
+        from brivl.models.encoders.file_models import file_card
+
+        return file_card(name)
+    from brivl.models.encoders.external import external_card
+
+    return external_card(name)
+
+
+def _varied_card(card: ModelCard, name: str, variation: Variation) -> ModelCard:
+    kinds = tuple(kind for kind in card.kinds if kind == VARIED_KIND.get(variation, kind))
+    return replace(
+        card,
+        name=name,
+        title=f"{card.title} ({VARIED_TITLE[variation]})",
+        kinds=kinds,
+        n_layers={kind: card.n_layers[kind] for kind in kinds},
+        note=f"{card.title}, {VARIED_TITLE[variation]}: for comparison.",
+    )
+
+
+def open_model(name: str, kind: Kind) -> FeatureModel:
+    """Load one stream. Raises RequestError if the model cannot look at this kind, or is not known."""
+    card = card_for(name)
+    if kind not in card.kinds:
+        raise RequestError(
+            f"Wanted a model that takes {kind} stimuli, and {name!r} takes {' and '.join(card.kinds)} only. "
+            f"Choose one of {[c.name for c in shipped_for(kind)]}."
+        )
+    if (asked := variation_of(name)) is not None:
+        from brivl.models.encoders.variations import varied
+
+        return varied(open_model(asked[0], kind), asked[1])
+    if name not in SHIPPED and name.endswith(WEIGHTS_FILE):
+        from brivl.models.encoders.file_models import open_file_model
+
+        return open_file_model(name, kind)
+    if name not in SHIPPED:
+        from brivl.models.encoders.external import open_external
+
+        return open_external(name, kind)
+    return _open_shipped_image(name) if kind == "image" else _open_shipped_text(name)
+
+
+def model_digest(name: str, kind: Kind) -> str:
+    """Digest of a stream, what a cache key needs: from files where they are at hand, without loading the model."""
+    if name in SHIPPED:
+        return _shipped_digest(name, kind)
+    if (asked := variation_of(name)) is not None:
+        return varied_digest(model_digest(asked[0], kind), asked[1])
+    if name.endswith(WEIGHTS_FILE):
+        from brivl.models.encoders.file_models import file_model_digest
+
+        return file_model_digest(name, kind)
+    if Path(name).is_dir():
+        from brivl.models.encoders.external import folder_digest
+
+        return folder_digest(name, kind)
+    return open_model(name, kind).digest
+
+
+def _shipped_digest(name: str, kind: Kind) -> str:
+    from brivl.models.encoders.minilm import minilm_folder
+
+    files = [minilm_folder() / "model.safetensors"] if kind == "text" else [WEIGHTS / "vit-mini.safetensors"]
+    if name == BRIVL_MINI:
+        files.append(WEIGHTS / "brivl-mini.safetensors")
+    parts = {"name": name, "kind": kind, "files": [file_sha(f) for f in files], "features": 1}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _open_shipped_image(name: str) -> FeatureModel:
+    from brivl.models.brivl.configs import MINI
+    from brivl.models.encoders.activations import pixel_maker
+    from brivl.models.encoders.streams import ImageParts, image_stream
+    from brivl.models.shipped import load_brivl_mini, load_vit_mini
+
+    model = load_brivl_mini().visual if name == BRIVL_MINI else load_vit_mini()
+    prepare = pixel_maker(MINI.visual.image_size, MINI.visual.mean, MINI.visual.std)
+    return image_stream(name, _shipped_digest(name, "image"), ImageParts(model, prepare))
+
+
+def _open_shipped_text(name: str) -> FeatureModel:
+    from brivl.models.brivl.configs import MINI
+    from brivl.models.brivl.text_encoder import build_text_encoder, build_tokenizer
+    from brivl.models.encoders.streams import TextParts, text_stream
+    from brivl.models.shipped import load_brivl_mini
+
+    model = load_brivl_mini().lingual if name == BRIVL_MINI else build_text_encoder(MINILM).eval()
+    parts = TextParts(model, build_tokenizer(MINILM), MINI.lingual.max_tokens)
+    return text_stream(name, _shipped_digest(name, "text"), parts)

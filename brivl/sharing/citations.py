@@ -1,0 +1,130 @@
+"""The methods paragraph as TeX, and what to cite as BibTeX: the works that a run rests on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from brivl.core.records import Voxels
+from brivl.sharing.methods import Done, methods_paragraph
+
+BIB = {
+    "lu2022": """@article{lu2022,
+  title = {Multimodal foundation models are better simulators of the human brain},
+  author = {Lu, Haoyu and Zhou, Qiongyi and Fei, Nanyi and Lu, Zhiwu and Ding, Mingyu and Wen, Jingyuan and Du, Changde
+            and Zhao, Xin and Sun, Hao and He, Huiguang and Wen, Ji-Rong},
+  journal = {arXiv preprint arXiv:2208.08263},
+  year = {2022}
+}""",
+    "duprelatour2022": """@article{duprelatour2022,
+  title = {Feature-space selection with banded ridge regression},
+  author = {Dupr{\\'e} la Tour, Tom and Eickenberg, Michael and Nunez-Elizalde, Anwar O. and Gallant, Jack L.},
+  journal = {NeuroImage},
+  volume = {264},
+  pages = {119728},
+  doi = {10.1016/j.neuroimage.2022.119728},
+  year = {2022}
+}""",
+    "gao2015": """@article{gao2015,
+  title = {Pycortex: an interactive surface visualizer for {fMRI}},
+  author = {Gao, James S. and Huth, Alexander G. and Lescroart, Mark D. and Gallant, Jack L.},
+  journal = {Frontiers in Neuroinformatics},
+  volume = {9},
+  pages = {23},
+  doi = {10.3389/fninf.2015.00023},
+  year = {2015}
+}""",
+    "abraham2014": """@article{abraham2014,
+  title = {Machine learning for neuroimaging with scikit-learn},
+  author = {Abraham, Alexandre and Pedregosa, Fabian and Eickenberg, Michael and Gervais, Philippe and Mueller, Andreas
+            and Kossaifi, Jean and Gramfort, Alexandre and Thirion, Bertrand and Varoquaux, Ga{\\"e}l},
+  journal = {Frontiers in Neuroinformatics},
+  volume = {8},
+  pages = {14},
+  doi = {10.3389/fninf.2014.00014},
+  year = {2014}
+}""",
+    "tzourio2002": """@article{tzourio2002,
+  title = {Automated anatomical labeling of activations in {SPM} using a macroscopic anatomical parcellation of the
+           {MNI} {MRI} single-subject brain},
+  author = {Tzourio-Mazoyer, N. and Landeau, B. and Papathanassiou, D. and Crivello, F. and Etard, O. and Delcroix, N.
+            and Mazoyer, B. and Joliot, M.},
+  journal = {NeuroImage},
+  volume = {15},
+  number = {1},
+  pages = {273--289},
+  doi = {10.1006/nimg.2001.0978},
+  year = {2002}
+}""",
+    "wang2020": """@article{wang2020,
+  title = {{MiniLM}: deep self-attention distillation for task-agnostic compression of pre-trained transformers},
+  author = {Wang, Wenhui and Wei, Furu and Dong, Li and Bao, Hangbo and Yang, Nan and Zhou, Ming},
+  journal = {arXiv preprint arXiv:2002.10957},
+  year = {2020}
+}""",
+    "reimers2019": """@article{reimers2019,
+  title = {Sentence-{BERT}: sentence embeddings using {Siamese} {BERT}-networks},
+  author = {Reimers, Nils and Gurevych, Iryna},
+  journal = {arXiv preprint arXiv:1908.10084},
+  year = {2019}
+}""",
+}
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "²": r"\textsuperscript{2}",
+    "α": r"$\alpha$",
+    "−": "$-$",
+    "–": "--",
+    "×": r"$\times$",
+    "‑": "-",
+}
+
+
+def works(done: Done, voxels: Collection[Voxels]) -> list[str]:
+    """Keys of BIB that a run rests on."""
+    spaces = {part.flatmap for part in voxels}
+    models = set(done.answers[0].request.models)
+    wanted = {
+        "lu2022": True,
+        "duprelatour2022": True,
+        "gao2015": "pycortex-S1" in spaces,
+        "abraham2014": "fsaverage5" in spaces,
+        "tzourio2002": any(part.aal is not None for part in voxels),
+        "wang2020": "minilm-l6" in models,
+        "reimers2019": "minilm-l6" in models,
+    }
+    return [key for key, used in wanted.items() if used]
+
+
+def methods_md(done: Done) -> str:
+    """The methods paragraph in Markdown, the label of simulated data first."""
+    return f"{_label(done)}{methods_paragraph(done)}\n"
+
+
+def methods_tex(done: Done, voxels: Collection[Voxels]) -> str:
+    """The same paragraph in LaTeX, with citations out of `methods_bib`."""
+    cited = ", ".join(works(done, voxels))
+    return f"% BriVL explorer\n{tex(_label(done) + methods_paragraph(done))} \\cite{{{cited.replace(' ', '')}}}\n"
+
+
+def methods_bib(done: Done, voxels: Collection[Voxels]) -> str:
+    """BibTeX of the works that the paragraph cites."""
+    return "\n\n".join(BIB[key] for key in works(done, voxels)) + "\n"
+
+
+def tex(text: str) -> str:
+    """Text with every sign that TeX reads as a command written out."""
+    return re.sub("|".join(map(re.escape, _TEX)), lambda found: _TEX[found[0]], text)
+
+
+def _label(done: Done) -> str:
+    return "SIMULATED DATA. " if done.known.simulated else ""

@@ -1,0 +1,112 @@
+"""What tells the numbers of an answer from others: a digest of them, and their means, by which close ones are known."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from brivl.core.numbers import number
+from brivl.core.records import EncodingResult
+from brivl.encoding.fit import Answer
+from brivl.store.digests import array_digest, json_digest
+
+SHORT = 10  # hex digits of a digest in a link
+ROUNDING = 1e-4  # R2; other machines and numbers of threads add in another order
+_digests: dict[int, tuple[weakref.ref, str]] = {}  # results are read-only and shared, so each is hashed once
+
+
+def scores_digest(result: EncodingResult) -> str:
+    """sha256 of joint and split R² and of which voxels were fitted, exact to the last bit."""
+    known = _digests.get(id(result))
+    if known is None or known[0]() is not result:
+        digest = array_digest(result.r2_joint, result.r2_split, result.selected)
+        place = id(result)
+        known = weakref.ref(result, lambda _gone: _digests.pop(place, None)), digest
+        _digests[place] = known
+    return known[1]
+
+
+def summary(result: EncodingResult) -> dict[str, Any]:
+    """Counts, and mean R² over the fitted voxels; None where none was fitted."""
+    return {
+        "n_voxels": len(result.selected),
+        "n_voxels_selected": int(result.selected.sum()),
+        "mean_r2_joint": _mean(result.r2_joint),
+        "mean_r2_split": [_mean(part) for part in result.r2_split],
+    }
+
+
+def close(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two summaries are of one result up to rounding."""
+    means = [[s["mean_r2_joint"], *s["mean_r2_split"]] for s in (one, other)]
+    counts = [(s["n_voxels"], s["n_voxels_selected"]) for s in (one, other)]
+    gaps = [abs((a or 0.0) - (b or 0.0)) for a, b in zip(*means, strict=True)]
+    return counts[0] == counts[1] and max(gaps) <= ROUNDING
+
+
+def _mean(values: np.ndarray) -> float | None:
+    finite = values[np.isfinite(values)]
+    return round(float(finite.mean(dtype=np.float64)), 7) if finite.size else None
+
+
+def result_digest(answers: Mapping[tuple[int, str], Answer]) -> str:
+    """sha256 over the scores of all answers, by (layer, subject)."""
+    return json_digest([[*key, scores_digest(answer.result)] for key, answer in sorted(answers.items())])
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a link says of the numbers behind it."""
+
+    digest: str
+    n_fits: int
+    mean_joint: float
+
+    @property
+    def text(self) -> str:
+        """As in the link: "3f2a9c1b04-12-0.08123"."""
+        return f"{self.digest}-{self.n_fits}-{self.mean_joint:.5f}"
+
+
+def seen(answers: Mapping[tuple[int, str], Answer]) -> Seen:
+    """What a link to these answers says of them."""
+    means = [summary(answer.result)["mean_r2_joint"] or 0.0 for answer in answers.values()]
+    return Seen(result_digest(answers)[:SHORT], len(answers), float(np.mean(means)) if means else 0.0)
+
+
+def read_seen(text: str) -> Seen | None:
+    """What `Seen.text` wrote; None for anything else."""
+    digest, _, rest = text.partition("-")
+    n_fits, _, mean = rest.partition("-")
+    if len(digest) != SHORT or set(digest) - set("0123456789abcdef") or not (n_fits.isascii() and n_fits.isdecimal()):
+        return None
+    try:
+        value = float(mean)
+    except ValueError:
+        return None
+    return Seen(digest, int(n_fits), value) if np.isfinite(value) and len(n_fits) < 7 else None
+
+
+def what_changed(before: Seen, now: Seen) -> str:
+    """A sentence on how the numbers differ from those of a link; "" where they are the same."""
+    if before.digest == now.digest:
+        return ""
+    if before.n_fits != now.n_fits:
+        return f"When this link was made, {_fits(before.n_fits)} stood behind it; now there are {now.n_fits}."
+    if abs(before.mean_joint - now.mean_joint) <= ROUNDING:
+        return (
+            "These numbers were computed anew since this link was made; they agree on average "
+            f"(mean joint R² {number(now.mean_joint)}) but not to the last digit."
+        )
+    return (
+        "The numbers behind this link have changed since it was made: mean joint R² was "
+        f"{number(before.mean_joint)} and is {number(now.mean_joint)} now."
+    )
+
+
+def _fits(n: int) -> str:
+    return "1 fit" if n == 1 else f"{n} fits"

@@ -1,0 +1,105 @@
+"""What worker processes can be asked to do; requests are JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from brivl.analyses.alignment.result import aligned_task
+from brivl.analyses.attention.compute import attend_task
+from brivl.analyses.audit.compute import audit_task
+from brivl.analyses.captioning.compute import caption_task
+from brivl.analyses.decoding.compute import decode_task
+from brivl.analyses.drive.compute import drive_task
+from brivl.analyses.generation.compute import imagine_task
+from brivl.analyses.integration.compute import integration_task
+from brivl.analyses.retrieval.compute import recall_task, retrieve_task
+from brivl.analyses.transfer.result import transfer_task
+from brivl.analyses.voxel_captions.compute import voxel_caption_task
+from brivl.core.progress import ProgressCallback
+from brivl.data.download import download_task
+from brivl.data.flatmaps import prepare_map
+from brivl.data.registry import open_dataset
+from brivl.data.subject_facts import known_facts
+from brivl.data.surfaces import has_solid, is_prepared_by_fits, make_solid
+from brivl.encoding.fit import FitRequest
+from brivl.encoding.single_model import parts_task
+from brivl.encoding.time_course import course_task
+from brivl.encoding.within_subject import infer_each_task, infer_task
+from brivl.errors import RequestError
+from brivl.jobs.sweep import run_sweep, workers_for
+from brivl.store.artifacts import Store
+from brivl.store.report import prune_task, verify_task
+
+
+def run_task(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
+    """Run one request in this process. Raises RequestError for a task that does not exist."""
+    if request.get("task") not in TASKS:
+        raise RequestError(f"Wanted a task out of {sorted(TASKS)} and got {request.get('task')!r}.")
+    return TASKS[request["task"]](request, progress)
+
+
+def _sweep(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
+    """Fit each request, then prepare what pages show beside the scores; progress counts fits.
+
+    Raises RequestError with the sentence of a fit that failed, after all others are there.
+    """
+    store, fits = Store(Path(request["store"])), [_asked(fields) for fields in request["fits"]]
+    with workers_for(len(fits), request.get("scheduler", ""), request.get("n_jobs"), store) as workers:
+        end = run_sweep(store, fits, workers, progress)
+    fitted = [asked for asked in fits if asked not in end.failed]
+    for name, subject in dict.fromkeys((asked.dataset, asked.subject) for asked in fitted):
+        progress(len(fits), len(fits), f"Preparing the flatmap of {subject}")
+        _prepare(store, name, subject, progress)
+    if end.failed:
+        sentence = next(iter(end.failed.values()))
+        raise RequestError(f"{len(end.failed)} of {len(fits)} fits failed: {sentence}" if len(fits) > 1 else sentence)
+    return {"n_fits": len(fits), "hits": end.hits}
+
+
+def _asked(fields: Mapping[str, Any]) -> FitRequest:
+    return FitRequest(**{**fields, "models": tuple(fields["models"])})
+
+
+def _prepare(store: Store, name: str, subject: str, progress: ProgressCallback) -> None:
+    """Facts and flatmap of a subject, which pages only look up."""
+    voxels = prepare_map(store, open_dataset(name, store, progress), subject)
+    if is_prepared_by_fits(voxels):
+        make_solid(store, voxels)
+
+
+def _flatmap(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
+    """Prepare the flatmap of a subject, which pages then find in the store."""
+    store = Store(Path(request["store"]))
+    progress(0, 1, "Preparing the flatmap")
+    _prepare(store, request["dataset"], request["subject"], progress)
+    facts = known_facts(store, open_dataset(request["dataset"], store), request["subject"])
+    if facts is not None and has_solid(facts.voxels):
+        make_solid(store, facts.voxels)
+    return {}
+
+
+TASKS: dict[str, Callable[[Mapping[str, Any], ProgressCallback], dict[str, Any]]] = {
+    "sweep": _sweep,
+    "flatmap": _flatmap,
+    "download": download_task,
+    "caption": caption_task,
+    "attend": attend_task,
+    "imagine": imagine_task,
+    "retrieve": retrieve_task,
+    "gallery-recall": recall_task,
+    "time-course": course_task,
+    "infer": infer_task,
+    "parts": parts_task,
+    "audit": audit_task,
+    "aligned": aligned_task,
+    "decode": decode_task,
+    "integration": integration_task,
+    "transfer": transfer_task,
+    "voxel-captions": voxel_caption_task,
+    "drive-region": drive_task,
+    "infer-each": infer_each_task,
+    "cache-verify": verify_task,
+    "cache-prune": prune_task,
+}

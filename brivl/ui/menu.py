@@ -1,0 +1,82 @@
+"""Which pages there are."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from threading import Lock
+
+import streamlit as st
+
+_lock = Lock()
+_n_modules = 0  # when objects were last set aside
+
+
+def spare_modules() -> None:
+    """Set aside what there is whenever modules have come: a collection then looks at what is younger alone.
+
+    A quarter of a million objects belong to modules, and to look through them takes some tenths of a second. What a
+    session held in a circle at that moment is not collected, which happens as often as a page is first imported.
+    """
+    global _n_modules
+    with _lock:
+        if len(sys.modules) > _n_modules:
+            _n_modules = len(sys.modules)
+            gc.collect()
+            gc.freeze()
+
+
+ENTERED = "entered through app.py"
+
+
+def pages() -> dict[str, list]:
+    """The pages in the order of the menu, by section; those of the first stand in the bar itself."""
+    return {
+        "": [
+            st.Page("pages/home.py", title="Home", default=True),
+            st.Page("pages/data.py", title="Data"),
+            st.Page("pages/layers.py", title="Layers"),
+            st.Page("pages/flatmap.py", title="Flatmap"),
+            st.Page("pages/regions.py", title="Regions"),
+            st.Page("pages/audit.py", title="Audit"),
+            st.Page("pages/saved.py", title="Saved"),
+            st.Page("pages/present.py", title="Present", visibility="hidden"),  # by the page Saved, or a link
+        ],
+        "The model": [
+            st.Page("pages/retrieve.py", title="Retrieve"),
+            st.Page("pages/attention.py", title="Attend"),
+            st.Page("pages/captions.py", title="Caption"),
+            st.Page("pages/imagine.py", title="Imagine"),
+        ],
+        "Brain and model": [
+            st.Page("pages/integration.py", title="Integration"),
+            st.Page("pages/transfer.py", title="Transfer"),
+            st.Page("pages/decode.py", title="Decode"),
+            st.Page("pages/voxel_words.py", title="Voxel words"),
+            st.Page("pages/drive.py", title="Drive"),
+            st.Page("pages/aligned.py", title="Aligned"),
+        ],
+        "More": [
+            st.Page("pages/cache.py", title="Cache"),
+            st.Page("pages/help.py", title="Help"),
+        ],
+    }
+
+
+def navigate() -> None:
+    """Run the page that the address names."""
+    spare_modules()
+    page = st.navigation(pages(), position="top")
+    st.session_state[ENTERED] = True
+    page.run()
+
+
+def make_sure_of_menu() -> None:
+    """Go through app.py after all, if Streamlit did not.
+
+    The first address that a fresh server is asked for, say /layers, is answered by running pages/layers.py alone: until
+    st.navigation has been called once, a folder pages/ counts as Streamlit's older, automatic kind.
+    """
+    if ENTERED not in st.session_state:
+        st.navigation(pages(), position="top")
+        st.rerun()

@@ -1,0 +1,189 @@
+"""The sidebar: one question, the same controls in the same order on every page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from brivl.config import scheduler
+from brivl.core.encoding.presets import PRESETS
+from brivl.data.regions import BRAIN, region_choices
+from brivl.data.registry import DatasetCard
+from brivl.data.summary import Known
+from brivl.errors import BrivlError
+from brivl.ui import cached, style, url_state
+from brivl.ui.url_state import ALL, DEFAULT_POOLING, Choices
+
+POOLING_NAMES = {DEFAULT_POOLING: "model's own", "cls": "[CLS] token", "mean": "mean over tokens"}
+DRAWN_ON = "widgets drawn on"  # in the session: key -> the page that it was last drawn on
+PILLS_UP_TO = 9  # subjects; more go into a list
+
+
+Ask = Callable[[Choices, Known], Choices]
+
+
+def sidebar(ask: Ask | None = None) -> tuple[Choices, Known] | None:
+    """Draw the controls; the question asked, or None where the dataset cannot be opened (which is then said).
+
+    ask: draws the controls below the dataset, for pages that need not all of them.
+    """
+    fields = url_state.raw_fields()
+    name = url_state.dataset_of(fields)
+    with st.sidebar:
+        style.title("BriVL explorer")
+        _data(name)
+    try:
+        known = cached.known(name)
+    except BrivlError as error:
+        st.session_state[url_state.KEPT] = {**fields, "data": name}
+        _cannot_open(error)
+        return None
+    choices, notes = url_state.resolve(fields, known)
+    url_state.keep(url_state.to_fields(choices))
+    with st.sidebar:
+        choices = (ask or _question)(choices, known)
+        if scheduler():
+            style.small(f"Runs go to the Dask scheduler {scheduler()}")
+    _say(notes)
+    return choices, known
+
+
+def ask_whose(choices: Choices, known: Known) -> Choices:
+    """Only the subject and the preset."""
+    _subject(choices)
+    _protocol(choices)
+    return choices
+
+
+def _question(choices: Choices, known: Known) -> Choices:
+    _models(choices, known)
+    _layer(choices)
+    _subject(choices)
+    choices = _region(choices)
+    _preset(choices, known)
+    return choices
+
+
+def _cannot_open(error: BrivlError) -> None:
+    st.error(str(error))
+    st.button("Show the simulated movie", on_click=url_state.change, kwargs={"data": url_state.PHANTOM_MOVIE})
+
+
+def _say(notes: Sequence[str]) -> None:
+    """Only links can ask for what is not there, so this is said once, where the link led."""
+    if notes and st.session_state.pop(url_state.CAME_BY_URL, True):
+        st.warning(" ".join(notes))
+
+
+def _on_change(field: str) -> Callable[[], None]:
+    def take() -> None:
+        value = st.session_state[f"choose {field}"]
+        if value is not None:
+            url_state.change(**{field: value})
+
+    return take
+
+
+def bound(field: str, value: object) -> dict:
+    """Key and callback of a widget, set to what the question says, so that links and pages agree with it.
+
+    On another page the widget is another one, which starts from its default, though its key still has the value.
+    """
+    key, run = f"choose {field}", get_script_run_ctx()
+    page = run and run.page_script_hash
+    drawn = st.session_state.setdefault(DRAWN_ON, {})
+    if st.session_state.get(key) != value or drawn.get(key) != page:
+        st.session_state[key] = value
+    drawn[key] = page
+    return {"key": key, "on_change": _on_change(field)}
+
+
+def _data(name: str) -> None:
+    cards = {card.name: card for card in cached.cards()}
+    names = list(cards) if name in cards else [*cards, name]
+    st.selectbox(
+        "Data",
+        names,
+        format_func=lambda n: _dataset_title(n, cards.get(n)),
+        accept_new_options=True,
+        help="A simulated experiment, a dataset of BRIVL_DATA, or a path within its folders (type it).",
+        **bound("data", name),
+    )
+
+
+def _dataset_title(name: str, card: DatasetCard | None) -> str:
+    short = Path(name).name if "/" in name and Path(name).is_absolute() else name
+    if card is None:
+        return short
+    return f"{short} (cannot be opened)" if card.problem else f"{short} (simulated)" if card.simulated else short
+
+
+def _models(choices: Choices, known: Known) -> None:
+    def title(name: str) -> str:
+        offer = known.offers[name]
+        return f"{offer.title} (stand-in)" if offer.stand_in else offer.title
+
+    names = list(known.offers)
+    notes = "\n\n".join(f"**{o.title}**: {o.note}" for o in known.offers.values())
+    st.selectbox("Compare", names, format_func=title, help=notes, **bound("a", choices.a))
+    st.selectbox("with", names, format_func=title, **bound("b", choices.b))
+
+
+def _layer(choices: Choices) -> None:
+    if choices.n_layers == 1:
+        st.caption("Layer 1 (these features have one)")
+        return
+    st.slider("Layer", 1, choices.n_layers, **bound("layer", choices.layer))
+
+
+def _subject(choices: Choices) -> None:
+    names = [*choices.subjects, ALL] if len(choices.subjects) > 1 else list(choices.subjects)
+    if len(names) <= PILLS_UP_TO + 1:
+        st.pills("Subject", names, selection_mode="single", **bound("subject", choices.subject))
+    else:
+        st.selectbox("Subject", names, **bound("subject", choices.subject))
+
+
+def _region(choices: Choices) -> Choices:
+    """Regions are known once a subject has been fitted."""
+    facts = next((f for s in choices.chosen_subjects if (f := cached.facts(choices.data, s))), None)
+    names = [BRAIN, *(region_choices(facts.voxels, choices.region) if facts else ())]
+    if choices.region not in names:
+        if facts is None:
+            names.append(choices.region)
+        else:
+            choices = replace(choices, region=BRAIN)
+    st.selectbox(
+        "Region",
+        names,
+        format_func=lambda n: "all voxels" if n == BRAIN else n,
+        disabled=len(names) == 1,
+        help="Scores are averaged over the fitted voxels of this region.",
+        **bound("region", choices.region),
+    )
+    return choices
+
+
+def _protocol(choices: Choices) -> None:
+    help_text = (
+        "**strict** holds out whole runs or passages and uses statistics of the training data only. "
+        "**paper** does what the authors' published code does."
+    )
+    st.segmented_control("Preset", list(PRESETS), help=help_text, **bound("preset", choices.preset))
+
+
+def _preset(choices: Choices, known: Known) -> None:
+    _protocol(choices)
+    if known.stimulus_kind != "features":
+        with st.expander("Pooling over tokens"):
+            st.radio(
+                "Pooling",
+                list(POOLING_NAMES),
+                format_func=POOLING_NAMES.__getitem__,
+                label_visibility="collapsed",
+                **bound("pooling", choices.pooling),
+            )

@@ -1,0 +1,118 @@
+"""Flatmap for print and talk: the content of `brivl.viz.flatmap.figure` on a matplotlib page."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+
+from brivl.core.flatmap.geometry import label_places
+from brivl.core.numbers import number
+from brivl.core.records import FlatmapGeometry
+from brivl.viz.colormaps import square
+from brivl.viz.export import POINTS, SLIDE, Page, new_page, print_style
+from brivl.viz.flatmap.painting import Bar, Painting, Square, fitting_names, outline_path, over_curvature
+from brivl.viz.style import LIGHT, R2, FigureLabel
+
+NAME_SHARE = 0.62  # type size of ROI names against the page's
+SCALE_SHARE = 0.16  # of the width
+
+
+def flatmap_page(
+    geometry: FlatmapGeometry, painting: Painting, label: FigureLabel, page: Page = SLIDE, highlight: str | None = None
+) -> Figure:
+    """Matplotlib page: map on the left, scale on the right, space named below."""
+    with print_style(page):
+        figure = new_page(label, page)
+        brain, side = figure.subplots(1, 2, width_ratios=(1 - SCALE_SHARE, SCALE_SHARE))
+        draw_map(brain, geometry, painting, highlight, page)
+        side.axis("off")
+        if isinstance(painting.scale, Square):
+            draw_square(side, painting.scale, page)
+        else:
+            draw_bar(side, painting.scale, page)
+        figure.canvas.draw()
+    return figure
+
+
+def draw_map(axes: Axes, geometry: FlatmapGeometry, painting: Painting, highlight: str | None, page: Page) -> None:
+    """Map with outlines, names that fit, L and R, and the space named below it."""
+    axes.imshow(np.clip(over_curvature(geometry, painting.rgba, "light"), 0, 1), interpolation="none", aspect="equal")
+    thin = page.base / 13
+    for name, polygons in geometry.outlines.items():
+        path, wide = outline_path(polygons), thin * (2.6 if name == highlight else 1)
+        axes.plot(*path.T, color="white", linewidth=wide, path_effects=_halo(wide + page.base / 9))
+    height, width = geometry.mask.shape
+    scale = width / (page.width * (1 - SCALE_SHARE) * POINTS)  # picture pixels per point, at least
+    size = page.base * NAME_SHARE
+    for place in fitting_names(label_places(geometry), 0.6 * size * scale):
+        axes.text(
+            place.x,
+            place.y,
+            place.name,
+            color="white",
+            size=size,
+            weight="bold",
+            ha="center",
+            va="center",
+            path_effects=_halo(page.base / 7),
+        )
+    for name, (x, y) in geometry.marks.items():
+        axes.text(x, y, name, size=page.base * 1.2, weight="bold", ha="center", va="center")
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), aspect="equal")
+    axes.axis("off")
+    axes.text(
+        0,
+        0,
+        geometry.space,
+        transform=axes.transAxes,
+        size=page.base * 0.8,
+        color=LIGHT.muted,
+        va="top",
+        in_layout=False,
+    )
+
+
+def _halo(width: float) -> list[patheffects.AbstractPathEffect]:
+    return [patheffects.withStroke(linewidth=width, foreground="#000000", alpha=0.65)]
+
+
+def draw_bar(side: Axes, bar: Bar, page: Page) -> None:
+    """Scale of one value, within axes that are switched off."""
+    axes = side.inset_axes((0.0, 0.12, 0.16, 0.72))
+    low, high = bar.limits
+    axes.imshow(
+        np.linspace(low, high, len(bar.colours))[:, None],
+        origin="lower",
+        aspect="auto",
+        cmap=ListedColormap(bar.colours),
+        extent=(0, 1, low, high),
+    )
+    axes.yaxis.tick_right()
+    axes.yaxis.set_label_position("right")
+    ticks = np.arange(1, len(bar.levels) + 1) if bar.levels else np.linspace(low, high, 5)
+    axes.set(xticks=[], yticks=ticks, yticklabels=bar.levels or [number(tick) for tick in ticks], ylabel=bar.title)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    for y, text, where in ((-0.03, bar.ends[0], "top"), (1.03, bar.ends[1], "bottom")):
+        axes.text(0, y, text, transform=axes.transAxes, va=where, size=page.base * 0.85, color=LIGHT.muted)
+
+
+def draw_square(side: Axes, scale: Square, page: Page) -> None:
+    """Scale of a pair of values, within axes that are switched off."""
+    axes = side.inset_axes((0.1, 0.25, 0.8, 0.5))
+    low, high = scale.limits
+    axes.imshow(square(), origin="lower", extent=(low, high, low, high), aspect="equal")
+    ticks = {
+        "xticks": [low, high],
+        "yticks": [low, high],
+        "xticklabels": [number(low), number(high)],
+        "yticklabels": [number(low), number(high)],
+    }
+    axes.set(**ticks)
+    axes.set_xlabel(f"split {R2}\n{scale.names[0]}", color=LIGHT.a_text, size=page.base * 0.85)
+    axes.set_ylabel(f"split {R2}\n{scale.names[1]}", color=LIGHT.b_text, size=page.base * 0.85)
+    for spine in axes.spines.values():
+        spine.set_visible(False)

@@ -1,0 +1,49 @@
+"""Aligned in Chromium: one click trains on a tiny simulated folder, and the answer is there after a reload."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from brivl.bench.app_server import running_app
+from brivl.data.fixtures import make_simulated, size_of
+from tests.app.test_browser import FIGURE, HEADLINE, browser  # noqa: F401 (a fixture)
+
+PATIENCE = 600_000  # ms: models are imported and the folder's maps are made, on a machine that others use too
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the page, with descriptions from a file: a captioner would take longest of all."""
+    root = tmp_path_factory.mktemp("aligned page")
+    data, said = root / "data" / "challenge", root / "data" / "said.tsv"
+    data.parent.mkdir()
+    make_simulated(data, size_of("algonauts2023", 1, 200, 60))
+    pictures = sorted((data / "subj01" / "training_split" / "training_images").iterdir())
+    said.write_text("".join(f"{path.name}\tpicture {i}\n" for i, path in enumerate(pictures)))
+    with running_app(root / "cache", {"BRIVL_DATA": str(data.parent)}) as app:
+        query = f"data={quote(str(data), safe='')}&subject=subj01&told={quote(str(said), safe='')}"
+        yield f"{app.address}/aligned?{query}"
+
+
+def test_one_click_trains(start: str, browser: Any) -> None:  # noqa: F811
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(PATIENCE)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(start)
+    page.get_by_role("button", name="Train").click()
+    page.get_by_text("How much alignment?").wait_for()
+    page.locator(FIGURE).nth(2).wait_for()
+    said = page.inner_text(HEADLINE)
+    assert "banded ridge" in said and "SIMULATED" in page.inner_text(".bx-chips")
+    page.reload()
+    page.get_by_text("How much alignment?").wait_for()
+    page.locator(FIGURE).nth(2).wait_for()
+    assert page.inner_text(HEADLINE) == said and not errors
+    page.close()

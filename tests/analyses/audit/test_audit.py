@@ -1,0 +1,302 @@
+"""The audit of a dataset: rows, what is kept, what cannot be asked, and the verb."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brivl.analyses.audit import fits
+from brivl.analyses.audit.compute import AuditRequest, audit, audit_request, known_audit
+from brivl.analyses.audit.faults import CROP, FAULTS, PADDING, SHUFFLED, applicable, why_not
+from brivl.analyses.audit.fits import PLAIN, baseline_fits, fault_fit, regions_of
+from brivl.analyses.audit.nuisance import BASELINES, baselines_for, nuisance_band
+from brivl.analyses.audit.rows import FAULT_COLUMNS, fault_row
+from brivl.analyses.audit.tables import baseline_table, effect, fault_table, headline, said, sentences
+from brivl.commands.main import main
+from brivl.core.progress import no_progress
+from brivl.core.records import Design, Stimulus, Truth
+from brivl.data.pereira2018.passages import load_passages
+from brivl.data.phantoms import sentences as phantom_sentences
+from brivl.data.registry import open_dataset
+from brivl.encoding import fit as fit_module
+from brivl.encoding.fit import FitRequest, fit
+from brivl.encoding.leaks import leak_guard
+from brivl.errors import Cancelled, RequestError
+from brivl.store.artifacts import Store
+from brivl.tasks.registry import run_task
+from tests.support.app_samples import sample_voxels
+from tests.support.plain_sample import N_VOXELS, make_plain
+
+MODELS = ("signal", "other")
+READING = Design(None, 12, 0, np.zeros(1, int), groups=np.repeat(np.arange(3), 4))
+FILM = Design(2.0, 8, 4, np.array([0, 4]))
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(make_plain(tmp_path_factory.mktemp("data") / "plain"))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="module")
+def asked(plain: str) -> AuditRequest:
+    return AuditRequest(FitRequest(plain, MODELS, 2, "A", "paper"))
+
+
+@pytest.fixture(scope="module")
+def found(store: Store, asked: AuditRequest):
+    return audit(store, asked)
+
+
+def row_of(found, name: str) -> dict:
+    return next(row for row in found.faults if row["fault"] == name)
+
+
+def test_off_is_the_fit_with_strict(found, store: Store, plain: str) -> None:
+    result = fit(store, FitRequest(plain, MODELS, 2, "A")).result
+    row = row_of(found, "own-zscore")
+    assert row["joint_off"] == pytest.approx(result.r2_joint.mean(), abs=1e-4)
+    assert [row["a_off"], row["b_off"]] == pytest.approx(result.r2_split.mean(1), abs=1e-4)
+    assert row["joint_change"] == pytest.approx(row["joint_on"] - row["joint_off"], abs=2e-6) != 0
+    assert row["difference_on"] == pytest.approx(row["a_on"] - row["b_on"], abs=2e-6)
+    assert found.info["n_voxels"] == N_VOXELS and not found.info["simulated"] and found.info["n_silent"] == 0
+
+
+def test_every_fault_has_a_row_and_those_that_cannot_occur_a_reason(found) -> None:
+    assert [row["fault"] for row in found.faults] == list(FAULTS)
+    assert all(set(row) == set(FAULT_COLUMNS) for row in found.faults)
+    for fault in (PADDING, CROP):
+        row = row_of(found, fault.name)
+        assert "features that came with the data" in row["why_not"] and row["joint_on"] is None
+    assert row_of(found, "shuffled-folds")["joint_on"] is not None and row_of(found, "together")["n_on"] == N_VOXELS
+    assert [row["baseline"] for row in found.baselines] == ["position", "autocorrelation"]
+    for row in found.baselines:
+        assert row["joint_without"] == row_of(found, "own-zscore")["joint_off"]
+        assert row["joint_with"] == pytest.approx(row["a_with"] + row["b_with"] + row["baseline_with"], abs=1e-5)
+        assert row["alone"] < 0.05 < row["joint_with"] and row["alone_shuffled"] is not None
+
+
+def test_what_is_kept_is_found_and_turns_with_the_models(found, store: Store, asked: AuditRequest) -> None:
+    again = known_audit(store, asked)
+    assert again is not None and again.faults == found.faults
+    strict = dataclasses.replace(asked, fit=dataclasses.replace(asked.fit, preset="strict", models=MODELS[::-1]))
+    turned = known_audit(store, strict)
+    assert turned is not None, "the preset of the request plays no part, nor the order of the models"
+    for row, other in zip(found.faults + found.baselines, turned.faults + turned.baselines, strict=True):
+        for state in ("off", "on", "change", "without", "with"):
+            if row.get(f"a_{state}") is not None:
+                assert row[f"a_{state}"] == other[f"b_{state}"]
+                assert row[f"difference_{state}"] == -other[f"difference_{state}"]
+                assert row[f"joint_{state}"] == other[f"joint_{state}"]
+    assert known_audit(store, dataclasses.replace(asked, n_voxels=11)) is None
+
+
+def test_the_worker_answers_and_stops_between_fits(plain: str, tmp_path: Path) -> None:
+    store, asked = Store(tmp_path), AuditRequest(FitRequest(plain, MODELS, 1, "A"), ("own-zscore",), False)
+    told: list[tuple[float, float, str]] = []
+
+    def stop(done: float, total: float, message: str) -> None:
+        told.append((done, total, message))
+        if done >= 1:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        run_task(audit_request(store, asked), stop)
+    assert known_audit(store, asked) is None and len(store.list(fits.KIND)) == 1, "the first fit is kept"
+    assert told[-1][1] == 2 and "own-zscore" in told[-1][2]
+    assert run_task(json.loads(json.dumps(audit_request(store, asked))), no_progress) == {}
+    kept = known_audit(store, asked)
+    assert kept is not None and [row["fault"] for row in kept.faults] == ["own-zscore"] and kept.baselines == []
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [({"faults": ("typo",)}, "'typo'"), ({"n_voxels": 3}, "10 voxels or more"), ({"layer": 9}, "layer 9")],
+)
+def test_what_cannot_be_asked_is_said(store: Store, asked: AuditRequest, change: dict, sentence: str) -> None:
+    if "layer" in change:
+        change = {"fit": dataclasses.replace(asked.fit, **change)}
+    with pytest.raises(RequestError, match=sentence):
+        audit(store, dataclasses.replace(asked, **change))
+
+
+def test_which_faults_and_baselines_data_allow() -> None:
+    assert [f.name for f in applicable("text", READING)] == [n for n in FAULTS if n != "random-crop"]
+    assert [f.name for f in applicable("image", FILM)] == [
+        n for n in FAULTS if n not in ("shuffled-folds", "unmasked-padding")
+    ]
+    assert "test run of its own" in why_not(SHUFFLED, "image", FILM)
+    assert "groups.npy" in why_not(SHUFFLED, "features", Design(None, 9, 0, np.zeros(1, int)))
+    together = fault_fit(FAULTS["together"], applicable("text", READING))
+    assert together.changes == {"outer": "shuffled", "test_zscore": "own"} and together.variation == "unmasked-padding"
+    assert fault_fit(FAULTS["uncorrected-tests"], []) is None and PLAIN.changes == {}
+    assert len(baseline_fits("length", True)) == 3 and len(baseline_fits("length", False)) == 2
+    assert len({json.dumps(dataclasses.asdict(how)) for how in baseline_fits("autocorrelation", True)}) == 3
+
+
+def film(n_samples: int, order: list[int] | None = None) -> Stimulus:
+    import scipy.sparse
+
+    frames = np.random.default_rng(0).integers(0, 255, (2 * n_samples, 16, 16, 3)).astype(np.uint8)
+    weights = scipy.sparse.kron(scipy.sparse.identity(n_samples), np.full((1, 2), 0.5), "csr")
+    return Stimulus("image", frames, weights if order is None else weights[order])
+
+
+def test_bands_of_a_film(tmp_path: Path) -> None:
+    stimulus, store = film(12), Store(tmp_path)
+    names = baselines_for(stimulus, FILM)
+    assert names == ["luminance", "frame-difference", "drift", "all-nuisances", "untrained"]
+    bands = {name: nuisance_band(store, stimulus, FILM, name, no_progress) for name in names[:-1]}
+    assert [X.shape for X in bands.values()] == [(12, 17), (12, 4), (12, 4), (12, 25)]
+    for X in bands.values():
+        np.testing.assert_allclose(X.mean(0), 0, atol=1e-5)
+    cell = (stimulus.items[:, :4, :4] @ np.array([0.2126, 0.7152, 0.0722]) / 255).mean((1, 2)).reshape(12, 2).mean(1)
+    assert np.corrcoef(cell, bands["luminance"][:, 0])[0, 1] > 0.9999
+    np.testing.assert_array_equal(bands["drift"][:4], bands["drift"][8:], err_msg="the test run begins anew")
+    again = film(12, [3, 2, 1, 0, *range(4, 12)])
+    assert "frame-difference" not in baselines_for(again, FILM), "frames out of order are no film"
+
+
+def test_bands_of_sentences(tmp_path: Path) -> None:
+    passages = load_passages()
+    stimulus, design = phantom_sentences.stimulus(passages), phantom_sentences.design(passages)
+    names = baselines_for(stimulus, design)
+    assert names == ["length", "position", "autocorrelation", "all-nuisances", "untrained"]
+    length = nuisance_band(Store(tmp_path), stimulus, design, "length", no_progress)
+    words = [len(sentence.split()) for sentence in passages.sentences]
+    assert np.corrcoef(length[:, 0], words)[0, 1] > 0.9999 and length.shape == (384, 2)
+    assert nuisance_band(Store(tmp_path), stimulus, design, "all-nuisances", no_progress).shape == (384, 5)
+    assert set(names) <= set(BASELINES)
+
+
+class Known:
+    """A subject whose truth is known, instead of `Material`."""
+
+    def __init__(self, layers: np.ndarray) -> None:
+        n = len(layers)
+        self.truth = Truth(layers, np.zeros((2, n)), np.zeros(n), np.zeros((2, n)), ("m", "u"))
+        self.request = FitRequest("phantom", ("m", "u"), 5, "P01")
+
+
+def test_tests_that_find_something_in_nothing_are_counted() -> None:
+    """Of 400 voxels half carry nothing: with p uniform there, about 10 are called at p < .05, and hardly one by q."""
+    rng, n = np.random.default_rng(0), 400
+    layers = np.repeat([0, 5], n // 2)
+    p = np.where(layers > 0, 1e-4, rng.uniform(size=n))
+    from brivl.core.regions.region_stats import bh_q
+
+    fit = {
+        "counted": np.ones(n, bool),
+        "columns": np.arange(n),
+        "voxel_p": p,
+        "voxel_q": bh_q(p),
+        "region_p": np.zeros(0),
+        "region_q": np.zeros(0),
+    }
+    row = fault_row(FAULTS["uncorrected-tests"], "", {"strict": fit}, Known(layers))
+    assert row["n_on"] == (p < 0.05).sum() and row["n_off"] >= n // 2 and row["n_tested"] == n
+    assert row["n_false_on"] == (p[: n // 2] < 0.05).sum() > row["n_false_off"] and row["n_silent"] == n // 2
+    assert f"Of 200 voxels without signal {row['n_false_on']} instead of" in effect(row)
+    fit |= {"region_p": np.array([0.01, 0.04, 0.9]), "region_q": np.array([0.03, 0.06, 0.9])}
+    row = fault_row(FAULTS["uncorrected-tests"], "", {"strict": fit}, Known(layers))
+    assert (row["n_off"], row["n_on"], row["n_tested"]) == (1, 2, 3) and "regions" in row["counted_as"]
+
+
+def test_selection_is_told_with_what_it_keeps_of_nothing() -> None:
+    rng, n = np.random.default_rng(0), 2000
+    layers = np.repeat([0, 5], n // 2)
+    parts = rng.normal(np.where(layers > 0, 0.1, -0.01), 0.05, (5, 3, n))
+    parts[:, 0] = parts[:, 1:].sum(1)
+    fit = {"parts": parts, "counted": np.ones(n, bool), "columns": np.arange(n), "r2": parts.mean(0)}
+    row = fault_row(FAULTS["test-selection"], "", {"strict": fit}, Known(layers))
+    assert row["silent_r2_on"] > 0.01 > 0 > row["silent_r2_off"] and row["joint_change"] > 0
+    assert row["n_false_on"] > 0 and row["counted_as"] == "voxels kept"
+
+
+def test_regions_are_those_of_the_paper() -> None:
+    text, image = sample_voxels(400, "text"), sample_voxels(30, "image")
+    assert len(regions_of(text, np.arange(400))) == 45 and set(regions_of(image, np.arange(30))) == set(image.rois)
+    assert (
+        len(regions_of(image, np.array([0, 3]))) == 1 and regions_of(sample_voxels(3, "features"), np.arange(3)) == {}
+    )
+
+
+def test_in_words(found) -> None:
+    table = fault_table(found)
+    assert len(table) == len(FAULTS) and "voxels without signal that were found" not in table
+    assert "→" in table["joint R²"][0] and table["counted"][3] == "not applicable"
+    assert len(baseline_table(found)) == 2 and "12 fitted voxels" in said(found)
+    assert any("not applicable, because crops belong to pictures" in line for line in sentences(found))
+    assert headline(found).startswith("All faults at once: joint R²")
+
+
+def test_guard_is_silent_where_no_folds_can_be_made(plain: str, store: Store) -> None:
+    dataset = open_dataset(plain, store)
+    assert leak_guard(dataset, "A", "strict") == "" and "8 of 8 passages" in leak_guard(dataset, "A", "paper")
+    assert leak_guard(dataset, "A", "no such preset") == ""
+
+
+def test_command_line(found, store: Store, plain: str, capsys: pytest.CaptureFixture[str]) -> None:
+    line = [
+        "--cache",
+        str(store.root),
+        "audit",
+        "--dataset",
+        plain,
+        "--models",
+        ",".join(MODELS),
+        "--layer",
+        "2",
+        "--subject",
+        "A",
+    ]
+    assert main([*line, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert printed["faults"] == [dict(row) for row in found.faults] and printed["models"] == list(MODELS)
+    assert printed["leaks"]["strict"] == "" and "passages" in printed["leaks"]["paper"] and not printed["simulated"]
+    assert main(line) == 0
+    out = capsys.readouterr().out
+    assert "Sentences dealt to folds at random" in out and "SIMULATED" not in out and "Position in the passage" in out
+    assert main([*line, "--markdown"]) == 0
+    assert capsys.readouterr().out.count("\n| --- | ---") == 2
+    assert main([*line, "--fault", "own-zscore", "test-selection", "--no-baselines", "--json"]) == 0
+    assert [r["fault"] for r in json.loads(capsys.readouterr().out)["faults"]] == ["own-zscore", "test-selection"]
+    assert main([*line, "--fault", "nonsense"]) == 2 and main([*line, "--voxels", "1"]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_fit_that_leaks_says_so_before_it_starts(
+    store: Store, plain: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = [
+        "--cache",
+        str(store.root),
+        "fit",
+        "--dataset",
+        plain,
+        "--models",
+        ",".join(MODELS),
+        "--layer",
+        "2",
+        "--subject",
+        "A",
+    ]
+    assert main([*line, "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert err == "" and json.loads(out)["warning"] == ""
+
+    def not_today(*_: object) -> None:
+        raise RequestError("no fit today")
+
+    monkeypatch.setattr(fit_module, "fit", not_today)
+    assert main([*line, "--preset", "paper"]) == 2
+    err = capsys.readouterr().err
+    assert err.index("8 of 8 passages lie on both sides") < err.index("no fit today"), "said first, and no hard stop"

@@ -1,0 +1,147 @@
+"""The page Audit: before, while and after an audit is computed; and the guard on the pages that fit."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brivl.analyses.audit.compute import AuditRequest, audit_key
+from brivl.analyses.audit.faults import FAULTS, why_not
+from brivl.analyses.audit.figures import PairScores, pair_figure
+from brivl.analyses.audit.nuisance import BASELINES
+from brivl.analyses.audit.rows import FAULT_COLUMNS
+from brivl.config import cache_dir
+from brivl.data.summary import look_at
+from brivl.encoding.fit import FitRequest
+from brivl.store.artifacts import Store
+from brivl.ui import cached
+from brivl.viz.style import FigureLabel
+from tests.support.app_driver import PATIENCE, button, charts, fresh_server, headline, html, open_page  # noqa: F401 (a fixture)
+from tests.support.app_samples import MOVIE, SENTENCES
+from tests.support.plain_sample import N_VOXELS, make_plain
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> str:
+    return str(make_plain(tmp_path / "data" / "plain", {"simulated": True}))
+
+
+def asked_of(folder: str) -> dict[str, str]:
+    return {"data": folder, "a": "signal", "b": "other", "layer": "2", "subject": "A"}
+
+
+def keep_audit(folder: str) -> list[dict]:
+    """An audit of this folder as a worker would have stored it, of made-up numbers; its rows of faults."""
+    store, asked = Store(cache_dir()), AuditRequest(FitRequest(folder, ("signal", "other"), 2, "A"))
+    known = look_at(store, folder)
+    faults, baselines = [], []
+    for i, fault in enumerate(FAULTS.values()):
+        row = dict.fromkeys(FAULT_COLUMNS) | {"fault": fault.name, "title": fault.title}
+        row["why_not"] = why_not(fault, "features", known.dataset.design("A"))
+        if not row["why_not"]:
+            row |= {f"{s}_{state}": 0.1 + i / 100 for s in ("joint", "a", "b", "difference") for state in ("off", "on")}
+            row |= {f"{s}_change": 0.01 for s in ("joint", "a", "b", "difference")}
+            row |= {"n_off": 12, "n_on": 12, "counted_as": "voxels"}
+        faults.append(row)
+    for name in ("position", "autocorrelation"):
+        states = {f"{s}_{state}": 0.2 for s in ("joint", "a", "b", "difference") for state in ("without", "with")}
+        row = {"baseline": name, "title": BASELINES[name].title, "alone": -0.01, "alone_shuffled": 0.123}
+        baselines.append(row | states | {"baseline_with": 0.001})
+    info = {
+        "faults": faults,
+        "baselines": baselines,
+        "n_voxels": N_VOXELS,
+        "n_silent": 0,
+        "simulated": True,
+        "leaks": {"strict": "", "paper": "Leakage: 8 of 8 passages."},
+        "shared_items": 7,
+        "n_held_out": 120,
+        "models": ["other", "signal"],
+    }
+    store.put(audit_key(store, asked, known), {}, info)
+    return faults
+
+
+def test_every_fault_is_explained_and_shown_with_its_effect(plain: str) -> None:
+    rows = keep_audit(plain)
+    at = open_page("audit", **asked_of(plain))
+    assert not at.exception and not at.error
+    assert "All faults at once: joint R² 0.16 instead of 0.16 (A)" in headline(at)
+    text = html(at) + "".join(m.value for m in at.markdown)
+    for words in (
+        "SIMULATED",
+        f"{N_VOXELS} voxels",
+        "KFold(5, shuffle=True",
+        "RandomResizedCrop",
+        "Fig. 6c",
+        "not applicable, because padding belongs to texts",
+        "Preset paper: Leakage: 8 of 8 passages.",
+        "Preset strict: no passage or run",
+        "0.123 with sentences dealt",
+        "7 of 120 held-out",
+    ):
+        assert words in text, words
+    faults, baselines = charts(at)
+    assert [len(figure["data"]) for figure in (faults, baselines)] == [9, 9]
+    shown = next(trace for trace in faults["data"] if trace["name"] == "joint, on")
+    wanted = [row["joint_on"] for row in rows if row["joint_on"] is not None]
+    assert len(wanted) == 5 and list(shown["hovertext"])[0].endswith("joint, on: 0.1")
+    first, second = (frame.value for frame in at.dataframe)
+    assert len(first) == 7 and "signal less other" in first and len(second) == 2 and "alone, shuffled folds" in second
+    assert any(note["text"] == "simulated" for note in faults["layout"]["annotations"])
+
+
+def test_run_progress_cancel(plain: str) -> None:
+    at = open_page("audit", **asked_of(plain))
+    assert not at.exception and "What do known faults do to layer 2, A?" in headline(at)
+    assert any("Sentences dealt to folds at random" in m.value for m in at.markdown) and not charts(at)
+    button(at, "Audit layer 2, A").click().run()
+    assert not at.exception
+    (status,) = cached.board().active()
+    ((request, _),) = cached.board().jobs()
+    assert request["task"] == "audit" and request["asked"]["fit"]["preset"] == "strict"
+    button(at, "Cancel").click().run()
+    assert cached.board().status(status.job_id).state == "cancelled"
+    assert any("cancelled" in info.value for info in at.info) and button(at, "Audit layer 2, A")
+    cached.board()._command = (sys.executable, "-c", "raise SystemExit(3)")
+    button(at, "Audit layer 2, A").click().run()
+    cached.board().wait(status.job_id, PATIENCE)
+    at.run()
+    assert not at.exception and "stopped with code 3" in at.error[0].value
+
+
+def test_the_guard_warns_before_a_fit_and_the_fit_may_go_on() -> None:
+    at = open_page("layers", data=SENTENCES, preset="paper")
+    assert not at.exception and "93 of 96 passages lie on both sides of a fold" in html(at)
+    assert button(at, "Run layer")
+    assert "passages lie on both sides" not in html(open_page("layers", data=SENTENCES))
+    assert "4 of 12 runs" in html(open_page("layers", data=MOVIE, preset="paper"))
+
+
+def test_pairs_are_drawn_as_they_are() -> None:
+    import pandas as pd
+
+    table = pd.DataFrame(
+        {
+            "row": ["one", "two"],
+            "joint_off": [0.3, 0.2],
+            "joint_on": [0.4, 0.1],
+            "a_off": [0.1, 0.1],
+            "a_on": [0.2, 0.0],
+            "b_off": [0.2, 0.1],
+            "b_on": [0.2, 0.1],
+        }
+    )
+    scores = PairScores(table, ("m", "u"), ("without", "with"))
+    figure = pair_figure(scores, FigureLabel("h", "c", False, "d"))
+    traces = {trace.name: trace for trace in figure.data if trace.name != "links"}
+    assert set(traces) == {f"{name}, {state}" for name in ("joint", "m", "u") for state in scores.states}
+    np.testing.assert_array_equal(traces["m, with"].x, [0.2, 0])
+    assert traces["m, without"].marker.symbol == "circle-open" and figure.layout.height == scores.height
+    link = next(trace for trace in figure.data if trace.name == "links")
+    np.testing.assert_array_equal(link.x, [0.3, 0.4, np.nan, 0.2, 0.1, np.nan])
+    with pytest.raises(Exception, match="missing: \\['b_on'\\]"):
+        PairScores(table.drop(columns="b_on"), ("m", "u"))

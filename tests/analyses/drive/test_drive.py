@@ -1,0 +1,141 @@
+"""Images that drive a region: units of predictions, the whole path in small, the control, the verb and the page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from brivl.analyses.drive import compute
+from brivl.analyses.drive.compute import DriveAsked, RegionModel, drive_key, drive_region, known_driven, shares
+from brivl.analyses.drive.figures import region_bars
+from brivl.analyses.voxel_captions import corpus
+from brivl.commands.main import main
+from brivl.errors import RequestError
+from brivl.models.generation import prior_starts
+from brivl.scenes.scene import Scene, Thing, render
+from brivl.store.artifacts import Store
+from brivl.viz.style import FigureLabel
+from tests.support import subject_pages
+from tests.support.app_driver import button, charts, headline, html
+from tests.support.subject_pages import CATEGORIES, CATEGORY_SUBJECT, open_subject, shrink_categories
+
+NAME, SUBJECT = CATEGORIES, CATEGORY_SUBJECT
+store, studio = subject_pages.store, subject_pages.studio
+ASKED = DriveAsked(NAME, SUBJECT, "FFA", n=2)
+COMMON = ["--dataset", NAME, "--subject", SUBJECT]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        shrink_categories(patch)
+        patch.setattr(corpus, "N_SCENES", 60)
+        patch.setattr(compute, "STEPS", 3)
+        patch.setattr(prior_starts, "N_DRAWN", 4)
+        patch.setattr(prior_starts, "N_ROUNDS", 1)
+        yield
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("driven")
+    drive_region(Store(root), ASKED)
+    return root
+
+
+def test_predictions_are_in_deviations_over_what_was_shown(rng: np.random.Generator):
+    E, W = rng.standard_normal((50, 6)) + 3, rng.standard_normal((6, 8))
+    masks = {"one": np.arange(8) < 3, "other": np.arange(8) >= 3}
+    model = RegionModel.of(W, masks, E)
+    for name, inside in masks.items():
+        expected = (E @ W[:, inside]).mean(1)
+        expected = (expected - expected.mean()) / expected.std()
+        np.testing.assert_allclose(model.region(name, E), expected, atol=1e-9)
+    np.testing.assert_allclose(((E - model.centre) @ model.voxels).std(0), 1, atol=1e-9)
+
+
+def test_pictures_are_made_ranked_and_judged(store: Store):
+    found = known_driven(store, ASKED)
+    assert found.images.shape == (2, 64, 64, 3) and found.images.dtype == np.uint8
+    assert not np.array_equal(found.images[0], found.images[1])  # each from its own seed
+    assert (np.diff(found.natural_predicted) <= 0).all() and found.natural_predicted[0] > 1
+    assert found.by_region["FFA"] == pytest.approx(found.predicted.mean())
+    assert len(found.of_voxels) == len(found.columns) and np.isfinite(found.of_voxels).all()
+    assert found.info["wanted"] == {"category": "face", "kinds": ["face"]} and found.info["simulated"]
+    assert shares(found)["natural"] >= 0.5  # the best of those shown are of the planted category
+
+
+def test_the_same_question_gives_the_same_picture(store: Store, tmp_path: Path):
+    again = drive_region(Store(tmp_path / "other"), ASKED)
+    np.testing.assert_array_equal(again.images, known_driven(store, ASKED).images)
+
+
+def test_a_picture_of_the_category_is_predicted_to_drive_its_region(store: Store, monkeypatch: pytest.MonkeyPatch):
+    def face(*_args: object) -> np.ndarray:
+        return np.stack([render(Scene("beach", (Thing("face", "white", "large", 0.5, 0.6),))).image] * 2)
+
+    monkeypatch.setattr(compute, "_make", face)
+    found = drive_region(store, DriveAsked(NAME, SUBJECT, "FFA", n=2, seed=5))
+    assert max(found.by_region, key=found.by_region.get) == "FFA" and found.predicted.mean() > 1.5
+    assert shares(found)["made"] == 1.0
+
+
+def test_the_verb_prints_and_writes_pictures(store: Store, tmp_path: Path, capsys):
+    asked = ["--cache", str(store.root), "drive", *COMMON, "--region", "FFA", "--n", "2"]
+    assert main([*asked, "--json", "--out", str(tmp_path)]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["simulated"] and printed["stand_in"] and len(printed["files"]) == 2
+    assert all(Path(file).name.startswith("simulated-") and Path(file).is_file() for file in printed["files"])
+    assert main(asked) == 0
+    assert "SIMULATED DATA" in capsys.readouterr().out
+
+
+def test_bad_questions_end_in_sentences(store: Store, tmp_path: Path, capsys):
+    for words, said in (
+        (["--region", "M1"], "one of"),
+        (["--region", "FFA", "--n", "0"], "1 to 24"),
+        (["--region", "FFA", "--seed", "-1"], "seed"),
+        (["--region", "FFA", "--out", str(tmp_path / "none")], "folder that exists"),
+    ):
+        assert main(["--cache", str(store.root), "drive", *COMMON, *words]) == 2
+        assert said in capsys.readouterr().err
+    with pytest.raises(RequestError, match="pictures or films"):
+        drive_key(store, DriveAsked("phantom-sentences", "P01", "Insula"))
+
+
+def test_every_choice_changes_the_key(store: Store):
+    others = [{}, {"n": 4}, {"seed": 1}, {"preset": "paper"}]
+    keys = {drive_key(store, DriveAsked(NAME, SUBJECT, "FFA", **other)).digest for other in others}
+    assert len(keys | {drive_key(store, DriveAsked(NAME, SUBJECT, "PPA")).digest}) == len(others) + 1
+
+
+def test_figures_show_the_numbers():
+    label = FigureLabel("x", simulated=True)
+    bars = region_bars({"a": 1.0, "b": -0.5, "c": 2.0}, "c", label)
+    assert list(bars.data[0].y) == ["b", "a", "c"] and list(bars.data[0].marker.opacity) == [0.4, 0.4, 1.0]
+
+
+def test_the_page_shows_what_was_made_and_the_control(store: Store, studio: None):
+    at = open_drive(drive="FFA", n="2")
+    assert not at.exception and not at.error
+    assert "Images made for FFA should drive it" in headline(at) and "SIMULATED" in html(at)
+    assert len(at.get("image")) == 4 and len(charts(at)) == 1
+    assert "the judge says" in html(at)
+
+
+def test_the_page_waits_for_a_click_and_says_where_it_cannot(studio: None):
+    at = open_drive()
+    assert not at.exception and "Which images would drive FFA" in html(at)
+    button(at, "Make images").click().run()
+    assert button(at, "Cancel")
+    at = open_drive(data="phantom-sentences", subject="P01")
+    assert not at.exception and "people who saw images" in html(at)
+
+
+def open_drive(**fields: str) -> AppTest:
+    return open_subject("drive", NAME, SUBJECT, **fields)

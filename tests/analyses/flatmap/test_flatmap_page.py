@@ -1,0 +1,291 @@
+"""The flatmap page: what the viewer is told, what a link restores, and what the viewer's news change."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import streamlit as st
+
+from brivl.analyses.flatmap import view_state, viewer
+from brivl.analyses.flatmap.view_state import MapLook, PaneChoice
+from brivl.analyses.flatmap.webgl import component
+from brivl.data.summary import look_at
+from brivl.encoding.fit import FitRequest, cached, canonical
+from brivl.encoding.time_course import Place, course_key
+from brivl.ui import url_state
+from tests.support.app_driver import charts, fresh_server, headline, html, maps, open_page, packed  # noqa: F401 (a fixture)
+from tests.support.app_samples import MOVIE, SENTENCES, fill
+
+PAIR = ("brivl-mini", "vit-mini")
+LOOK = MapLook(
+    12,
+    ((1, 2), (30, 4), (5, 60)),
+    (0.25, 0.5, 3.0),
+    {"joint": 0.3, "difference": 0.05},
+    (PaneChoice("brivl-mini|vit_mini", 7, "difference"), PaneChoice("a|b", 3, "best")),
+    False,
+    True,
+    "pial",
+    (-90.0, 12.5, 2.0),
+)
+
+
+def test_the_viewer_is_given_all_layers_that_are_there() -> None:
+    fill(MOVIE, [7, 8], ["S01"])
+    at = open_page("flatmap")
+    assert not at.exception and not charts(at)
+    ((_, ground), _, (scores, values)) = packed(at)
+    (shown,) = maps(at)
+    assert scores["layers"] == [7, 8] and scores["names"] == ["BriVL-mini", "ViT-mini"]
+    assert len(values["a"]) == 2 * scores["n_voxels"] and "outline_points" in ground
+    assert shown["view"]["layer"] == 8 and shown["view"]["map"] == "joint" and shown["view"]["picked"] is None
+    assert np.isnan(values["a"][0]), "the first voxel is not fitted"
+
+
+def test_the_layer_shown_goes_ahead_of_the_others_once() -> None:
+    fill(MOVIE, [7, 8], ["S01"])
+    at = open_page("flatmap")
+    _, (first, ahead), (whole, values) = packed(at)
+    assert first["layers"] == [8] and whole["layers"] == [7, 8] and maps(at)[0]["first"]
+    np.testing.assert_array_equal(ahead["a"], values["a"][whole["n_voxels"] :])
+    assert len(packed(at.run())) == 2 and maps(at)[0]["first"] is None, "the browser has them all by now"
+
+
+@pytest.mark.parametrize(("kind", "looked"), [("best", {}), ("shared", {}), ("joint", {"panes": "x~7~joint"})])
+def test_what_one_layer_cannot_paint_waits_for_all(kind: str, looked: dict[str, str]) -> None:
+    fill(MOVIE, [7, 8], ["S01"])
+    at = open_page("flatmap", map=kind, **looked)
+    assert not at.exception and maps(at)[0]["first"] is None
+    assert [meta["layers"] for meta, _ in packed(at) if meta["kind"] == "scores"] == [[7, 8]]
+
+
+def test_swapped_models_swap_the_values() -> None:
+    fill(MOVIE, [8], ["S01"])
+    (_, straight), (_, swapped) = (
+        packed(at)[1] for at in (open_page("flatmap"), open_page("flatmap", a="vit-mini", b="brivl-mini"))
+    )
+    np.testing.assert_array_equal(straight["a"], swapped["b"])
+
+
+def test_mean_over_subjects() -> None:
+    fill(MOVIE, [8], ["S01", "S02", "S03", "S04", "S05"])
+    one, every = (packed(open_page("flatmap", subject=subject))[1][1] for subject in ("S01", "All"))
+    assert np.nanstd(every["a"]) < 0.7 * np.nanstd(one["a"])
+
+
+@pytest.mark.parametrize("kind", url_state.MAPS)
+def test_every_map_has_its_figure_for_print(kind: str) -> None:
+    fill(MOVIE, [7, 8], ["S01"])
+    at = open_page("flatmap", map=kind)
+    assert not at.exception and maps(at)[0]["view"]["map"] == kind
+    at.session_state["tabs"] = "Export"
+    at.run()
+    assert not at.exception and not at.error
+
+
+def test_a_link_restores_how_the_map_is_looked_at() -> None:
+    fill(MOVIE, [7, 8], ["S01"])
+    fields = view_state.to_fields(LOOK)
+    at = open_page("flatmap", map="pair", region="V1", **fields)
+    assert not at.exception
+    view = maps(at)[0]["view"]
+    assert view["picked"] == 12 and view["polygon"] == [[1, 2], [30, 4], [5, 60]] and view["region"] == "V1"
+    assert view["camera"] == {"x": 0.25, "y": 0.5, "zoom": 3.0} and view["fade"] and not view["names"]
+    assert view["limits"]["joint"] == 0.3 and view["limits"]["difference"] == 0.05
+    assert view["others"][1] == {"set": "a|b", "layer": 3, "map": "best"}
+    assert {name: at.query_params[name] for name in fields} == fields
+
+
+def test_look_survives_another_page() -> None:
+    fill(MOVIE, [8], ["S01"])
+    at = open_page("flatmap", voxel="12")
+    at.query_params.clear()
+    at.switch_page("pages/layers.py").run()
+    at.switch_page("pages/flatmap.py").run()
+    assert maps(at)[0]["view"]["picked"] == 12 and at.query_params["voxel"] == ["12"][0]
+
+
+def test_another_dataset_forgets_the_voxel() -> None:
+    fill(MOVIE, [8], ["S01"])
+    fill(SENTENCES, [4], ["P01"])
+    at = open_page("flatmap", voxel="12")
+    at.query_params.clear()
+    at.query_params["data"] = SENTENCES
+    at.run()
+    assert not at.exception and maps(at)[0]["view"]["picked"] is None
+
+
+def test_fields_come_back() -> None:
+    assert view_state.read(view_state.to_fields(LOOK)) == LOOK
+    assert view_state.to_fields(MapLook()) == {}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"voxel": "-1", "area": "1.2_3", "camera": "nan_1_2", "limits": "joint-x_split-9", "panes": "a~b"},
+        {"voxel": "1e9", "area": "<img>", "camera": "1", "limits": "__", "panes": "~~,x~1~nonsense"},
+    ],
+)
+def test_nonsense_in_a_link_counts_as_nothing(fields: dict[str, str]) -> None:
+    assert view_state.read(fields) == MapLook()
+
+
+def test_nonsense_from_the_browser_counts_as_nothing() -> None:
+    wrong = {"picked": "x", "polygon": [[1], 2], "camera": {"x": "a"}, "limits": {"joint": "1"}, "others": [3, {}]}
+    assert view_state.from_browser(wrong) == MapLook()
+    assert view_state.from_browser({"camera": {"x": 9, "y": -9, "zoom": 1e9}}).camera == (1.1, -0.1, 40.0)
+
+
+def test_news_of_the_viewer_change_the_question_only_to_what_there_is() -> None:
+    fill(MOVIE, [8], ["S01"])
+    asked = url_state.Choices(MOVIE, "brivl-mini", "vit-mini", 8, "S01", 12, ("S01",))
+    news = {"map": "best", "layer": 7, "region": "V1", "set": "vit-mini|brivl-mini|S01|paper"}
+    assert viewer.asked_by(news, asked) == {
+        "map": "best",
+        "layer": 7,
+        "region": "V1",
+        "a": "vit-mini",
+        "b": "brivl-mini",
+        "subject": "S01",
+        "preset": "paper",
+    }
+    wrong = {"map": "x", "layer": 99, "region": None, "set": 3}
+    assert viewer.asked_by(wrong, asked) == {"region": "all"}
+
+
+def test_panes_can_show_other_subjects_presets_and_models_whose_scores_are_sent_when_shown() -> None:
+    fill(MOVIE, [7, 8], ["S01", "S02"])
+    sets = maps(open_page("flatmap"))[0]["sets"]
+    assert [each["title"] for each in sets] == ["BriVL-mini and ViT-mini", "S02"]
+    assert sets[0]["values"] and sets[1]["values"] is None
+    at = open_page("flatmap", panes=f"{sets[1]['key']}~7~joint")
+    shown = maps(at)[0]
+    assert shown["sets"][1]["values"] and shown["view"]["others"][0]["set"] == sets[1]["key"]
+    (one, first), (two, second) = packed(at)[1:]
+    assert one["layers"] == two["layers"] == [7, 8] and not np.array_equal(first["a"], second["a"])
+
+
+def test_the_view_that_python_gives_is_the_look_that_comes_back() -> None:
+    choices = url_state.Choices(MOVIE, "brivl-mini", "vit-mini", 8, "S01", 12, ("S01",))
+    view = viewer.view_of(choices, LOOK) | {"limits": dict(LOOK.limits)}
+    assert view_state.from_browser(view) == LOOK
+
+
+# The card
+
+
+def cards(at) -> list[dict]:
+    viewers = [e.proto for e in at.get("bidi_component") if e.proto.component_name == "brivl_card"]
+    return [card for proto in viewers if not (card := json.loads(proto.json)).get("empty")]
+
+
+def test_card_of_a_voxel_says_what_was_fitted_and_what_was_planted() -> None:
+    store = fill(MOVIE, [7, 8], ["S01"])
+    at = open_page("flatmap", voxel="13")
+    assert not at.exception
+    (card,) = cards(at)
+    known = look_at(store, MOVIE)
+    result = cached(store, FitRequest(MOVIE, known.default_pair, 8, "S01")).result
+    said = {name: value for name, value, _ in card["facts"]}
+    assert card["title"] == "Voxel 13, FFA" and card["voxel"] == 13 and card["course"] is None
+    assert float(said["joint R²"]) == pytest.approx(float(result.r2_joint[13]), rel=6e-3)
+    assert [p["layer"] for p in card["layers"]] == [7, 8]
+    assert card["layers"][1]["a"] == pytest.approx(float(result.r2_split[0, 13]), rel=1e-6)
+    assert said["planted layer"] == str(13 % 3 * 4) and card["truth"] == {"layer": 4}
+    assert any(b.label == "Show time courses" for b in at.button)
+
+
+def test_card_of_a_region_and_of_a_drawn_area() -> None:
+    fill(MOVIE, [8], ["S01"])
+    assert not cards(open_page("flatmap"))
+    (region,) = cards(open_page("flatmap", region="V1"))
+    assert region["title"].startswith("V1, ") and region["voxel"] is None
+    (area,) = cards(open_page("flatmap", area="0.0_50.0_50.40_0.40"))
+    assert area["title"].startswith("Drawn area, ")
+    n = int(area["title"].split(", ")[1].split()[0])
+    assert 20 < n < len(packed(open_page("flatmap"))[0][1]["ijk"]) / 3 * 0.6, "half of the map"
+
+
+def test_card_of_a_voxel_that_was_not_fitted() -> None:
+    fill(MOVIE, [8], ["S01"])
+    at = open_page("flatmap", voxel="0")
+    assert not at.exception
+    (card,) = cards(at)
+    assert dict((n, v) for n, v, _ in card["facts"])["joint R²"] == "–"
+    assert card["layers"] == [{"layer": 8, "a": None, "b": None}]
+    assert not any(b.label == "Show time courses" for b in at.button)
+
+
+def test_a_stored_time_course_is_sent_with_the_card() -> None:
+    store = fill(MOVIE, [8], ["S01"])
+    known = look_at(store, MOVIE)
+    request = FitRequest(MOVIE, known.default_pair, 8, "S01")
+    info = {
+        "n_most": 1,
+        "n_least": 1,
+        "tr": 2.0,
+        "r2_joint": 0.5,
+        "r2_split": [0.2, 0.3],
+        "n_voxels": 1,
+        "fitted": [0.5, 0.2, 0.3],
+        "band_weights": [0.4, 0.6],
+    }
+    predicted = np.arange(80.0).reshape(2, 40)
+    arrays = {
+        "measured": np.arange(40.0),
+        "predicted": predicted,
+        "delays_s": np.array([0.0, 4]),
+        "delay_weights": np.ones((2, 2)),
+    }
+    store.put(course_key(store, request, Place(13), known), arrays, info)
+    at = open_page("flatmap", voxel="13")
+    assert not at.exception
+    (card,) = cards(at)
+    ((meta, sent),) = [each for each in packed(at) if each[0]["kind"] == "course"]
+    assert card["course"] and meta["kind"] == "course" and meta["tr"] == 2.0
+    order = 1 if canonical(request.models) == request.models else -1
+    np.testing.assert_array_equal(sent["predicted"].reshape(2, 40), predicted[::order])
+
+
+def test_the_plain_figure_is_there_for_browsers_without_webgl() -> None:
+    fill(MOVIE, [8], ["S01"])
+    at = open_page("flatmap")
+    at.session_state["plain map"] = True
+    at.run()
+    assert not at.exception and not maps(at)
+    assert charts(at)[0]["layout"]["meta"]["simulated"] is True
+
+
+def test_the_code_is_one_module_without_imports() -> None:
+    code = component.javascript()
+    assert "\nimport " not in code and code.count("export default") == 1 and code.count("export ") == 1
+    assert {path.name for path in component.FOLDER.glob("*.js")} == set(component.FILES)
+    assert st.components.v2
+
+
+def test_region_of_a_kept_voxel_can_be_chosen_and_is_compared_with_the_others() -> None:
+    fill(MOVIE, [8], ["S01"])
+    at = open_page("flatmap", voxel="12")
+    (choose,) = [b for b in at.button if b.label.startswith("Whole region: ")]
+    name = choose.label.removeprefix("Whole region: ")
+    choose.click().run()
+    assert not at.exception and at.query_params["region"] in (name, [name]) and "voxel" not in at.query_params
+    assert maps(at)[0]["view"]["region"] == name and maps(at)[0]["view"]["picked"] is None
+    assert any(link.proto.label == f"{name} among the regions" for link in at.get("page_link"))
+    at.query_params.clear()
+    at.switch_page("pages/regions.py").run()
+    layout = charts(at)[0]["layout"]
+    framed = [shape["y0"] for shape in layout["shapes"] if shape["line"]["width"]]
+    assert [layout["yaxis"]["ticktext"][round(y + 0.5)] for y in framed] == [name]
+
+
+def test_a_single_region_opens_the_level_that_has_it() -> None:
+    fill(SENTENCES, [4], ["P01"])
+    at = open_page("regions", data=SENTENCES, region="Precentral gyrus, left (Precentral_L)")
+    layout = charts(at)[0]["layout"]
+    assert (
+        "Precentral gyrus, left (Precentral_L)" in layout["yaxis"]["ticktext"] and len(layout["yaxis"]["ticktext"]) > 8
+    )

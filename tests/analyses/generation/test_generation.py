@@ -1,0 +1,169 @@
+"""Text to image as a question: prompts read, pictures kept, previews on the way, the measure's arithmetic."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brivl.analyses.generation import compute
+from brivl.analyses.generation.compute import Asked, Imagining, empty_places, generate, imagine_request, imagine_task
+from brivl.analyses.generation.evaluate import _shares, sample_prompts
+from brivl.analyses.generation.previews import read_preview
+from brivl.analyses.generation.prompts import MOST_CHARACTERS, named, read_prompt
+from brivl.commands.main import main
+from brivl.config import WEIGHTS, cache_dir
+from brivl.data.formats.images import read_images
+from brivl.errors import Cancelled, RequestError
+from brivl.models.generation.inversion import Progress
+from brivl.scenes.places import PLACES
+from brivl.scenes.scene import Scene, render
+from brivl.scenes.things import COLOURS, KINDS
+from brivl.store.artifacts import Store
+
+
+def planted(asked: Asked, kind: str = "car", colour: str = "red") -> Imagining:
+    """A picture of one grey, in which the judge is made to see one thing."""
+    image = np.full((64, 64, 3), asked.seed % 256, np.uint8)
+    kinds, colours = (np.array([0.9 * (n == x) for n in names]) for names, x in ((KINDS, kind), (COLOURS, colour)))
+    looks = np.stack([image, image])
+    steps, curve = np.array([0, asked.steps]), np.array([0.1, 0.7])
+    return Imagining(read_prompt(asked.prompt), image, 0.7, steps, curve, looks, kinds, colours, 1.5)
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
+    """Questions for which a picture was made; the making itself is left out."""
+    asked_for: list[Asked] = []
+
+    def imagine(asked: Asked, progress=None, show=None) -> Imagining:
+        asked_for.append(asked)
+        for step in (0, asked.steps):
+            progress(step, asked.steps, "Pulling")
+            if show is not None:
+                show(Progress(step, np.full((64, 64, 3), step % 256, np.uint8), 0.1 * step))
+        return planted(asked)
+
+    monkeypatch.setattr(compute, "imagine", imagine)
+    return asked_for
+
+
+def test_each_picture_is_made_once(made: list[Asked]) -> None:
+    store = Store(cache_dir())
+    asked = Asked("a red car", seed=7)
+    first = generate(store, asked)
+    again = generate(store, replace(asked, prompt="  a red   car "))
+    assert made == [asked]
+    assert np.array_equal(first.image, again.image) and again.similarity == 0.7 and again.seconds == 1.5
+    assert again.verdict == (("car",), ("red",)) and again.prompt.kinds == ("car",)
+    for other in (replace(asked, seed=8), replace(asked, steps=50), replace(asked, start="codes")):
+        generate(store, other)
+    assert len(made) == 4
+    assert compute.known_imagining(store, replace(asked, prompt="a blue car")) is None
+
+
+def test_the_task_makes_all_and_shows_each_while_it_grows(made: list[Asked]) -> None:
+    store = Store(cache_dir())
+    questions = [Asked("a red car", steps=10), Asked("a blue dog", steps=20)]
+    request = json.loads(json.dumps(imagine_request(store, questions)))
+    told: list[tuple[float, float]] = []
+    imagine_task(request, lambda done, total, message: told.append((done, total)))
+    assert told == [(0, 30), (10, 30), (10, 30), (30, 30)]
+    shown = read_preview(store, request)
+    assert shown["image_1"][0, 0, 0] == 20 and shown["curve_1"].tolist() == [0, 2.0]
+    assert all(compute.known_imagining(store, asked) is not None for asked in questions)
+
+
+def test_a_stop_keeps_the_pictures_that_are_done(made: list[Asked]) -> None:
+    store = Store(cache_dir())
+    questions = [Asked("a red car", steps=10), Asked("a blue dog", steps=20)]
+
+    def stop(done: float, total: float, message: str) -> None:
+        if done > 10:
+            raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        imagine_task(imagine_request(store, questions), stop)
+    assert [compute.known_imagining(store, asked) is not None for asked in questions] == [True, False]
+
+
+@pytest.mark.parametrize("typed", ["", "   ", "\n\t", "?!…"])
+def test_a_prompt_without_words_is_refused(typed: str) -> None:
+    with pytest.raises(RequestError, match="a red car"):
+        read_prompt(typed)
+
+
+def test_prompts_are_cut_and_strange_ones_said() -> None:
+    long = read_prompt("a red car " * 100)
+    assert len(long.text) <= MOST_CHARACTERS and long.text.endswith(("a", "red", "car"))
+    assert "999 characters" in long.notices[0]
+    assert read_prompt("a red car").notices == ()
+    assert "English only" in read_prompt("一辆红色的汽车").notices[0]
+    assert "none of the 26 things" in read_prompt("ein rotes Auto").notices[0]
+    assert read_prompt("a\x00red\x1bcar").text == "a red car"
+
+
+def test_words_of_a_prompt() -> None:
+    assert named("Two RED automobiles and a big blue kitten") == (("cat", "car"), ("red", "blue"))
+    assert named("nothing of it") == ((), ())
+
+
+@pytest.mark.parametrize(
+    "fields", [{"steps": 0}, {"steps": 10**6}, {"seed": -1}, {"start": "best scene"}, {"model": "vit-mini"}]
+)
+def test_questions_that_cannot_be_asked(fields: dict) -> None:
+    with pytest.raises(RequestError):
+        Asked("a red car", **fields)
+
+
+def test_places_to_start_from_are_empty_and_differ() -> None:
+    places = empty_places(4, 3, 32)
+    every = {render(Scene(p, (), v), 32).image.tobytes() for p in PLACES for v in range(64)}
+    assert len({image.tobytes() for image in places}) == 4
+    assert all(image.tobytes() in every for image in places)
+    assert np.array_equal(places, empty_places(4, 3, 32))
+    assert not np.array_equal(places, empty_places(4, 4, 32))
+
+
+def test_prompts_of_the_measure_are_even_and_the_same_each_time() -> None:
+    prompts = sample_prompts(100)
+    assert prompts == sample_prompts(100) and len(set(prompts)) == 100
+    assert set(sample_prompts(260)) == {(c, k) for c in COLOURS for k in KINDS}
+    assert prompts[:20] == sample_prompts(20)
+
+
+def test_shares_count_the_judges_first_answers() -> None:
+    asked = [("red", "car"), ("red", "dog"), ("blue", "car")]
+    answers = [planted(Asked("x"), kind, colour) for kind, colour in (("car", "red"), ("car", "red"), ("car", "red"))]
+    found = _shares(np.stack([a.kinds for a in answers]), np.stack([a.colours for a in answers]) * 0.5, asked)
+    assert found == {"object": 0.6667, "colour": 0.6667, "both": 0.3333, "object_sure": 0.6667, "colour_sure": 0.0}
+
+
+def test_command_line(made: list[Asked], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "made.png"
+    assert main(["imagine", "a red car", "--seed", "9", "--steps", "10", "--out", str(out), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["simulated"] and said["judge"] == {"kinds": ["car"], "colours": ["red"]} and said["similarity"] == 0.7
+    assert (np.asarray(read_images([out])[0]) == 9).all()
+    assert main(["imagine", " ", "--out", str(out)]) == 2
+    assert "a red car" in capsys.readouterr().err
+    assert main(["imagine", "a red car", "--out", str(tmp_path / "no folder" / "x.png")]) == 2
+    assert "x.png" in capsys.readouterr().err
+
+
+def test_shipped_models_make_a_picture_that_comes_nearer_to_its_text() -> None:
+    """A few steps only; `python -m brivl eval generation` measures what the defaults reach."""
+    found = compute.imagine(Asked("a red car", steps=8, start="places"))
+    assert found.image.shape == (64, 64, 3) and found.image.std() > 5
+    assert found.similarity > found.similarities[0] + 0.03
+    drawn = compute.imagine(Asked("a red car", steps=1))
+    assert drawn.similarities[0] > found.similarities[0] + 0.1  # the prior knows more than an empty place
+
+
+def test_weights_stay_small() -> None:
+    assert (WEIGHTS / "vqgan-mini.safetensors").stat().st_size <= 10e6
+    assert (WEIGHTS / "code-prior.safetensors").stat().st_size <= 6e6
+    assert (WEIGHTS / "judge.safetensors").stat().st_size <= 2e6

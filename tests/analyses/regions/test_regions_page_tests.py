@@ -1,0 +1,273 @@
+"""Page Regions: tests within a subject, looked up or asked for by a button; scores over the noise ceiling."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+import streamlit as st
+
+from brivl.analyses.regions import page
+from brivl.analyses.regions.ceiling import OVER_CEILING
+from brivl.analyses.regions.tables import MOST_ROWS, RegionQuestion, in_order, region_parts
+from brivl.core.encoding.explainable_variance import noise_ceiling, over_ceiling
+from brivl.core.records import EncodingResult
+from brivl.core.regions.prevalence import prevalence
+from brivl.encoding.fit import FitRequest, canonical
+from brivl.encoding.within_subject import CHANCE, DIFFERENCE, Asked, inference_key
+from brivl.errors import RequestError
+from brivl.store.artifacts import Store
+from brivl.ui import cached
+from tests.support.app_driver import button, charts, fresh_server, headline, html, open_page
+from tests.support.app_samples import MOVIE, ROIS, SENTENCES, fill
+
+__all__ = ["fresh_server"]  # a fixture of every test here
+PAIR = ("brivl-mini", "vit-mini")
+
+
+def put_tests(store: Store, asked: Asked, n: int) -> None:
+    """Tests of n voxels, made up; the second of the pair as stored is worse by .02 everywhere."""
+    known = cached.known(asked.fit.dataset)
+    arrays = {"columns": np.arange(1, n + 1)}
+    sign = 1 if canonical(PAIR) == PAIR else -1
+    for prefix, m in (("", n), ("roi_", len(ROIS))):
+        arrays |= {f"{prefix}chance_{name}": np.full((3, m), 0.0123) for name in CHANCE}
+        arrays |= {f"{prefix}difference_{name}": np.full(m, 0.0045) for name in DIFFERENCE}
+        arrays |= {f"{prefix}difference_difference": np.full(m, sign * 0.02)}
+    info = {
+        "levels": {"roi": list(ROIS)},
+        "n_blocks": 27,
+        "blocks": "blocks of 20 s or a little more",
+        "n_folds": 1,
+        "n_orders": 1001,
+        "exact": False,
+        "n_signs": 1001,
+        "signs_exact": False,
+        "simulated": True,
+    }
+    store.put(inference_key(store, asked, known), arrays, info)
+
+
+def test_tests_are_asked_for_by_a_button() -> None:
+    fill(MOVIE, [8], ["S01"])
+    at = open_page("regions")
+    assert not at.exception and "longer than the haemodynamic response" in html(at)
+    button(at, "Test within this subject").click().run()
+    ((request, _),) = cached.studio().jobs()
+    assert request["task"] == "infer" and request["asked"]["block_s"] == 20 and request["asked"]["region"] == "all"
+    cached.studio().shutdown()
+
+
+def test_stored_tests_are_shown_with_what_p_can_reach() -> None:
+    store = fill(MOVIE, [8], ["S01"])
+    put_tests(store, Asked(FitRequest(MOVIE, PAIR, 8, "S01")), 40)
+    at = open_page("regions")
+    assert not at.exception and not at.error
+    said = html(at)
+    assert "40 of 40 voxels are predicted better than chance" in said and "BriVL-mini is better in 40" in said
+    assert "27 blocks of 20 s or a little more" in said and "smallest p &lt; .001" in said
+    table = at.dataframe[-1].value
+    assert table["region"].tolist() == list(ROIS) and set(table["p, chance"]) == {".012"}
+    swapped = open_page("regions", a=PAIR[1], b=PAIR[0]).dataframe[-1].value
+    assert swapped.filter(like=" less ").iloc[0, 0] == "−0.02"
+
+
+def test_several_subjects_are_tested_by_one_button() -> None:
+    fill(MOVIE, [8], ["S01", "S02"])
+    at = open_page("regions", subject="All")
+    button(at, "Test within each subject").click().run()
+    ((request, _),) = cached.studio().jobs()
+    assert request["task"] == "infer-each"
+    assert [asked["fit"]["subject"] for asked in request["asked"]] == ["S01", "S02"]
+    cached.studio().shutdown()
+
+
+# In how many subjects
+
+
+def counts(at) -> list[str]:
+    """The column of subjects in the figure."""
+    return [a["text"] for a in charts(at)[0]["layout"]["annotations"] if (a.get("name") or "").startswith("subjects-")]
+
+
+def signs(store: Store, subject: str) -> np.ndarray:
+    """(n_rois,) sign of the mean difference of a subject, from the stored scores."""
+    answer = cached.answer(FitRequest(MOVIE, PAIR, 8, subject))
+    a, b = answer.result.r2_split
+    masks = cached.facts(MOVIE, subject).voxels.rois.values()
+    return np.array([np.sign(np.nanmean((a - b)[mask])) for mask in masks])
+
+
+def test_prevalence_counts_signs_until_there_are_tests() -> None:
+    store = fill(MOVIE, [8], ["S01", "S02", "S03"])
+    at = open_page("regions", subject="All")
+    each = np.array([signs(store, s) for s in ("S01", "S02", "S03")])
+    assert not at.exception
+    assert sorted(counts(at)) == sorted(f"{n} of 3" for n in (each == np.sign(each.sum(0))).sum(0))
+    assert "untested" in html(at)
+    for subject in ("S01", "S02"):
+        put_tests(store, Asked(FitRequest(MOVIE, PAIR, 8, subject)), 40)
+    assert "untested" in html(open_page("regions", subject="All")), "one subject is not tested yet"
+    put_tests(store, Asked(FitRequest(MOVIE, PAIR, 8, "S03")), 40)
+    st.cache_resource.clear()
+    tested = open_page("regions", subject="All")
+    assert counts(tested) == ["3 of 3"] * 3 and "untested" not in html(tested)
+    table = tested.dataframe[-1].value
+    assert table["subject"].tolist() == ["S01", "S02", "S03"] and set(table["BriVL-mini better"]) == {40}
+    assert not counts(open_page("regions")), "one subject has no such column"
+
+
+def test_prevalence_of_planted_differences() -> None:
+    differences = np.array([[0.1, -0.1, np.nan, 0.2], [0.2, -0.3, 0.1, -0.1], [0.1, 0.1, 0.1, -0.1]])
+    by_sign = prevalence(differences)
+    assert by_sign.k.tolist() == [3, 2, 2, 0] and by_sign.n.tolist() == [3, 3, 2, 3] and by_sign.basis == "sign"
+    clear = np.array([[True, False, True, True], [False, True, False, True], [True, True, True, True]])
+    by_tests = prevalence(differences, clear)
+    assert by_tests.k.tolist() == [2, 1, 1, 0] and by_tests.basis == "tests"
+
+
+def test_voxels_as_pairs_come_with_the_effective_n() -> None:
+    fill(MOVIE, [8], ["S01", "S02", "S03"])
+    at = open_page("regions", subject="All", unit="voxel")
+    assert not at.exception and "n is 3, not up to" in html(at) and "over voxels" in headline(at)
+    voxels = cached.facts(MOVIE, "S01").voxels
+    a, b = (
+        np.concatenate(
+            [cached.answer(FitRequest(MOVIE, PAIR, 8, s)).result.r2_split[side] for s in ("S01", "S02", "S03")]
+        )
+        for side in (0, 1)
+    )
+    inside = np.tile(voxels.rois["FFA"], 3) & np.isfinite(a)
+    expected = scipy.stats.ttest_rel(a[inside], b[inside]).pvalue
+    answers = {(8, s): cached.answer(FitRequest(MOVIE, PAIR, 8, s)) for s in ("S01", "S02", "S03")}
+    facts = {s: cached.facts(MOVIE, s) for s in ("S01", "S02", "S03")}
+    table = region_parts(answers, facts, RegionQuestion("roi", ("A", "B"), by_voxel=True)).table.set_index("region")
+    assert table.loc["FFA", "p"] == pytest.approx(expected) and table.loc["FFA", "n"] == inside.sum()
+    button_of = next(t for t in at.toggle if t.label == "Pair voxels")
+    button_of.set_value(False).run()
+    assert "unit" not in at.query_params and "not up to" not in html(at)
+
+
+# Which regions, in which order
+
+
+@pytest.mark.parametrize("order", ["p", "effect", "name"])
+def test_rows_are_in_the_order_asked_for(order: str) -> None:
+    fill(SENTENCES, [4], ["P01"])
+    at = open_page("regions", data=SENTENCES, level="merged", order=order)
+    rows = charts(at)[0]["layout"]["yaxis"]["ticktext"]
+    plain = region_parts(*answers_of(SENTENCES, ("P01",)), RegionQuestion("merged", ("A", "B"))).table
+    key = {"p": plain["p"], "effect": -plain["difference"], "name": plain["region"].str.casefold()}[order]
+    assert rows == plain["region"].iloc[np.argsort(key.to_numpy(), kind="stable")].tolist()
+
+
+def answers_of(name: str, subjects: tuple[str, ...]) -> tuple[dict, dict]:
+    """Answers and facts from the cache of this test."""
+    pair = cached.known(name).default_pair
+    found = {(4, s): cached.answer(FitRequest(name, pair, 4, s)) for s in subjects}
+    return found, {s: cached.facts(name, s) for s in subjects}
+
+
+def test_the_caption_counts_the_subjects_who_have_the_region() -> None:
+    fill(SENTENCES, [4], ["P01", "M02", "M04"])
+    answers, facts = answers_of(SENTENCES, ("P01", "M02", "M04"))
+    question = RegionQuestion("area", ("A", "B"))
+    assert "t-test over 3 subjects;" in region_parts(answers, facts, question).caption
+    voxels = facts["M02"].voxels
+    lacking = facts | {"M02": replace(facts["M02"], voxels=replace(voxels, aal=np.zeros_like(voxels.aal)))}
+    assert "those of 3 subjects who have voxels in a region (2);" in region_parts(answers, lacking, question).caption
+
+
+@pytest.mark.parametrize("level", ["aal3", "hcp"])
+def test_further_atlases_in_mni_space_only(level: str) -> None:
+    fill(SENTENCES, [4], ["P01"])
+    at = open_page("regions", data=SENTENCES, level=level)
+    assert not at.exception and not at.error
+    rows = charts(at)[0]["layout"]["yaxis"]["ticktext"]
+    assert rows and all(row.endswith("(AAL3)" if level == "aal3" else "(HCPex)") for row in rows)
+    assert ("Rolls" if level == "aal3" else "Huang") in html(at)
+    fill(MOVIE, [8], ["S01"])
+    movie = open_page("regions", level=level)
+    assert "atlases of MNI space" in html(movie) and len(charts(movie)[0]["layout"]["yaxis"]["ticktext"]) == 3
+
+
+def test_a_long_atlas_is_drawn_in_part_and_given_in_full() -> None:
+    rng, regions = np.random.default_rng(0), [f"R{i}" for i in range(200)]
+    table = pd.DataFrame({"region": regions, "p": rng.random(200), "difference": rng.normal(size=200)})
+    assert in_order(table, "p")["p"].is_monotonic_increasing
+    fill(SENTENCES, [4], ["P01"])
+    found, facts = answers_of(SENTENCES, ("P01",))
+    voxels = replace(
+        facts["P01"].voxels, rois={f"R{i}": np.arange(facts["P01"].voxels.n_voxels) == i + 1 for i in range(120)}
+    )
+    facts = {"P01": replace(facts["P01"], voxels=voxels)}
+    parts = region_parts(found, facts, RegionQuestion("roi", ("A", "B"), lit="R119"))
+    assert len(parts.table) == 120 and parts.scores.n_regions == MOST_ROWS + 1 and parts.scores.highlight == "R119"
+    assert f"first {MOST_ROWS} of 120" in parts.caption
+
+
+def test_a_chosen_row_is_framed_and_leads_to_the_brain() -> None:
+    fill(MOVIE, [8], ["S01"])
+    at = open_page("regions", region="FFA")
+    layout = charts(at)[0]["layout"]
+    assert len(layout["yaxis"]["ticktext"]) == 3, "the other rows stay"
+    framed = [shape for shape in layout["shapes"] if shape["line"]["width"]]
+    assert [layout["yaxis"]["ticktext"][round(shape["y0"] + 0.5)] for shape in framed] == ["FFA"]
+    assert any("FFA on the brain" in link.proto.label for link in at.get("page_link"))
+    button(at, "All voxels again").click().run()
+    assert "region" not in at.query_params
+    assert not [shape for shape in charts(at)[0]["layout"]["shapes"] if shape["line"]["width"]]
+
+
+def test_a_click_is_read_whatever_was_hit() -> None:
+    assert page._region_of(["V1", 0.1, 0.1, 0.1, ".1", ".1"]) == "V1"  # a bar
+    assert page._region_of(["V1"]) == "V1"  # the joint mark
+    assert page._region_of(["S01", "V1"]) == "V1"  # a subject's dot
+
+
+# Over the noise ceiling
+
+
+def test_switch_divides_by_the_ceiling_and_says_so() -> None:
+    fill(MOVIE, [8], ["S01"])
+    plain, over = open_page("regions"), open_page("regions", scale="ceiling")
+    assert not over.exception and over.toggle[0].value and not plain.toggle[0].value
+    ceiling = 0.3 / (0.3 + 0.7 / 10)
+    bars = [np.array(charts(at)[0]["data"][0]["customdata"])[:, 1:4].astype(float) for at in (plain, over)]
+    np.testing.assert_allclose(bars[1], bars[0] / ceiling, rtol=1e-6)
+    assert OVER_CEILING in charts(over)[0]["layout"]["xaxis"]["title"]["text"]
+    assert OVER_CEILING in headline(over) and "noise ceiling" not in headline(plain)
+    assert "divided by its noise ceiling" in html(over)
+    plain.toggle[0].set_value(True).run()
+    assert plain.query_params["scale"] in ("ceiling", ["ceiling"]) and "divided by its noise ceiling" in html(plain)
+
+
+def test_scale_and_pairs_survive_another_page() -> None:
+    fill(MOVIE, [8], ["S01", "S02"])
+    at = open_page("regions", subject="All", scale="ceiling", unit="voxel")
+    at.query_params.clear()
+    at.switch_page("pages/layers.py").run()
+    at.switch_page("pages/regions.py").run()
+    assert at.query_params.get("scale") == "ceiling" and at.query_params.get("unit") == "voxel"
+    assert "divided by its noise ceiling" in html(at) and "over voxels" in headline(at)
+
+
+def test_data_without_repeats_have_no_switch() -> None:
+    fill(SENTENCES, [4], ["P01"])
+    at = open_page("regions", data=SENTENCES, scale="ceiling")
+    assert not at.exception and not at.toggle and "noise ceiling" not in html(at)
+
+
+def test_scores_over_the_ceiling() -> None:
+    ev = np.array([0.5, 0.05, np.nan, 0.11])
+    split = np.array([[0.1, 0.1, 0.1, 0.2], [0.2, 0.1, 0.1, 0.1]])
+    result = EncodingResult(split.sum(0), split, np.ones(4, bool), ev, np.full((2, 4), 0.5))
+    found = over_ceiling(result, 10, 0.1)
+    expected = split / noise_ceiling(np.array([0.5, np.nan, np.nan, 0.11]), 10)
+    np.testing.assert_allclose(found.r2_split, expected)
+    np.testing.assert_allclose(found.r2_split.sum(0), found.r2_joint)
+    with pytest.raises(RequestError, match="not repeated"):
+        over_ceiling(EncodingResult(split.sum(0), split, np.ones(4, bool), None, split), 10, 0.1)

@@ -1,0 +1,183 @@
+"""Words for voxels: planted weights and categories are found, by arrays, by the verb and on the page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from brivl.analyses.voxel_captions import corpus
+from brivl.analyses.voxel_captions.compute import CaptionAsked, caption_key, caption_voxels, known_voxel_captions
+from brivl.analyses.voxel_captions.corpus import frequent_words, read_corpus, scene_words, wanted_words
+from brivl.commands.main import main
+from brivl.core.encoding.presets import PRESETS
+from brivl.core.records import Design, Responses, Voxels
+from brivl.core.text.voxel_words import agreement, embedding_weights, named_share, nearest_texts, projected
+from brivl.data.phantoms.categories import CATEGORIES, CategoryPhantomConfig, draw_pictures, shown_scene
+from brivl.data.registry import open_dataset
+from brivl.errors import DataError, RequestError
+from brivl.scenes.things import CATEGORY, KINDS
+from brivl.store.artifacts import Store
+from tests.support import subject_pages
+from tests.support.app_driver import button, headline, html
+from tests.support.subject_pages import open_subject, shrink_categories
+
+NAME, SUBJECT = subject_pages.CATEGORIES, subject_pages.CATEGORY_SUBJECT
+REGIONS = subject_pages.CATEGORY_REGIONS
+store, studio = subject_pages.store, subject_pages.studio
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        shrink_categories(patch)
+        patch.setattr(corpus, "N_SCENES", 150)  # sentences
+        yield
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("words")
+    caption_voxels(Store(root), CaptionAsked(NAME, SUBJECT))
+    return root
+
+
+def test_planted_weights_are_found_and_mean_nothing_without_signal(rng: np.random.Generator):
+    E = rng.standard_normal((260, 8)).astype(np.float32)
+    W = rng.standard_normal((8, 5))
+    Y = E @ W
+    Y[:, 4] = 0
+    train, test = Y[:200] + 0.3 * rng.standard_normal((200, 5)), Y[200:] + 0.3 * rng.standard_normal((2, 60, 5))
+    voxels = Voxels("native", np.zeros((5, 3), int), (1, 1, 1), None)
+    how = Design(None, 200, 60, np.zeros(1, int)), PRESETS["strict"]
+    found, r2 = embedding_weights(E, Responses(np.float32(train), np.float32(test), voxels), np.arange(5), how)
+    for voxel in range(4):
+        assert np.corrcoef(found[:, voxel], W[:, voxel])[0, 1] > 0.98
+    assert (r2[:4] > 0.8).all() and r2[4] < 0.05
+
+
+def test_projection_is_the_softmax_mean_of_pictures(rng: np.random.Generator):
+    pictures, W = rng.standard_normal((40, 6)), rng.standard_normal((6, 3))
+    points = projected(W, pictures, temperature=0.5)
+    for voxel in range(3):
+        logits = pictures @ W[:, voxel] / np.linalg.norm(W[:, voxel]) / 0.5
+        share = np.exp(logits) / np.exp(logits).sum()
+        mean = share @ pictures - pictures.mean(0)
+        np.testing.assert_allclose(points[voxel], mean / np.linalg.norm(mean), atol=1e-10)
+    cold = projected(W, pictures, temperature=1e-4)  # the one picture with the largest product
+    best = pictures[(pictures @ W).argmax(0)] - pictures.mean(0)
+    np.testing.assert_allclose(cold, best / np.linalg.norm(best, axis=1, keepdims=True), atol=1e-6)
+
+
+def test_texts_are_ranked_by_cosine_less_their_mean(rng: np.random.Generator):
+    texts, points = rng.standard_normal((9, 4)) + 5, rng.standard_normal((3, 4))
+    order, cosines = nearest_texts(points, texts, 4)
+    for i, point in enumerate(points):
+        centred = texts - texts.mean(0)
+        expected = centred @ point / np.linalg.norm(centred, axis=1)
+        np.testing.assert_array_equal(order[i], np.argsort(-expected)[:4])
+        np.testing.assert_allclose(cosines[i], np.sort(expected)[::-1][:4])
+
+
+def test_shares_and_agreement_of_known_cases(rng: np.random.Generator):
+    words = ["car", "dog", "sign"]
+    wanted = [frozenset({"dog"}), frozenset({"car", "bus"}), frozenset({"cup"})]
+    assert named_share(np.array([[1, 2], [0, 1], [0, 1]]), words, wanted) == pytest.approx(2 / 3)
+    E, C = rng.standard_normal((80, 10)), np.eye(10)
+    own, others = agreement(C, E, E @ C.T)
+    assert own == pytest.approx(1) and abs(others) < 0.5
+
+
+def test_pictures_are_the_same_every_time_and_areas_are_of_their_things():
+    config = CategoryPhantomConfig(60, 20)
+    shown, again = draw_pictures(config), draw_pictures(config)
+    np.testing.assert_array_equal(shown.images, again.images)
+    for number in range(0, 80, 7):
+        there = {CATEGORY[thing.kind] for thing in shown_scene(config, number).things}
+        np.testing.assert_array_equal(shown.area[number] > 0, [category in there for category in CATEGORIES])
+    assert all(wanted_words(category) for category in CATEGORIES) and set(KINDS) <= set(scene_words())
+
+
+def test_the_planted_category_is_named(store: Store):
+    found = known_voxel_captions(store, CaptionAsked(NAME, SUBJECT))
+    truth = found.info["truth"]
+    assert truth["named"] >= 0.7 and truth["named"] > truth["by_chance"] + 0.3
+    assert found.info["agreement"] > found.info["shuffled"] + 0.1
+    assert wanted_words("face") & set(found.regions["FFA"]["words"])
+    assert wanted_words("building") & set(found.regions["PPA"]["words"])
+    assert truth["said"] >= 0.5 and truth["said"] > truth["said_by_chance"] + 0.2
+    assert "face" in found.regions["FFA"]["written"] and len(found.written) == len(found.columns)
+    assert "M1" not in found.regions  # silent
+    pictures = open_dataset(NAME, store).pictures
+    assert pictures.area[found.regions["FFA"]["rows"], CATEGORIES.index("face")].min() > 0
+
+
+def test_the_verb_prints_what_it_writes(store: Store, tmp_path: Path, capsys):
+    out = tmp_path / "words.csv"
+    asked = ["--cache", str(store.root), "voxel-captions", "--dataset", NAME, "--subject", SUBJECT]
+    assert main([*asked, "--json", "--out", str(out)]) == 0
+    printed, written = json.loads(capsys.readouterr().out), pd.read_csv(out)
+    assert printed["n_voxels"] == len(written) and printed["simulated"] and written["simulated"].all()
+    assert main(asked) == 0
+    said = capsys.readouterr().out
+    assert "SIMULATED DATA" in said and "sentence that was written for a voxel names its planted category" in said
+    assert written["written"].str.endswith(".").all() and 0 < printed["truth"]["said"] <= 1
+
+
+def test_sentences_of_ones_own(store: Store, tmp_path: Path):
+    path = tmp_path / "mine.txt"
+    path.write_text(
+        "A red face smiles.\nA red face talks.\nThe house is large.\nThe house is old.\n\n", encoding="utf-8"
+    )
+    found = caption_voxels(store, CaptionAsked(NAME, SUBJECT, corpus=str(path)))
+    assert "face" in found.regions["FFA"]["sentences"][0] and "house" in found.regions["PPA"]["sentences"][0]
+    assert found.corpus == read_corpus(path) and set(frequent_words(found.corpus)) >= {"face", "house"}
+    keys = {caption_key(store, CaptionAsked(NAME, SUBJECT, corpus=c)).digest for c in ("", str(path))}
+    assert len(keys) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"only one", "found 1"), (b"\xff\xfe\x00\x01", "UTF-8"), (b"", "found 0"), (None, "could not")],
+)
+def test_a_bad_corpus_ends_in_a_sentence(store: Store, tmp_path: Path, content: bytes | None, said: str):
+    path = tmp_path / "bad.txt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=said):
+        caption_voxels(store, CaptionAsked(NAME, SUBJECT, corpus=str(path)))
+
+
+def test_bad_questions_end_in_sentences(store: Store, capsys):
+    with pytest.raises(RequestError, match="50 to 20,000"):
+        open_dataset("phantom-categories:3/4", store)
+    with pytest.raises(RequestError, match="900/100"):
+        open_dataset("phantom-categories:many", store)
+    assert main(["--cache", str(store.root), "voxel-captions", "--dataset", NAME, "--subject", "X"]) == 2
+    assert "no subject 'X'" in capsys.readouterr().err
+
+
+def open_words(**fields: str) -> AppTest:
+    return open_subject("voxel_words", NAME, SUBJECT, **fields)
+
+
+def test_the_page_shows_words_sentences_and_pictures(store: Store, studio: None):
+    at = open_words(of="PPA")
+    assert not at.exception and not at.error
+    assert "The planted category is among" in headline(at) and "SIMULATED" in html(at) and "stand-in" in html(at)
+    assert set(at.dataframe[0].value["region"]) <= set(REGIONS)
+    assert len(at.get("image")) == 6 and "PPA: " in html(at)
+    assert "Written by the decoder: " in html(at) and "sentence that was written for a voxel" in html(at)
+    assert at.dataframe[0].value["written"].str.endswith(".").all()
+
+
+def test_the_page_waits_for_a_click(studio: None):
+    at = open_words()
+    assert not at.exception and "What drives the voxels" in html(at)
+    button(at, "Put into words").click().run()
+    assert button(at, "Cancel")

@@ -1,0 +1,172 @@
+"""Every page on an empty and on a full cache."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from brivl.config import cache_dir
+from brivl.ui import cached, tabs, url_state
+from brivl.ui.results import look_up, mean_scores
+from tests.support.app_driver import PAGES, button, charts, fresh_server, headline, html, maps, open_page  # noqa: F401 (a fixture)
+from tests.support.app_samples import MOVIE, SENTENCES, fill
+
+# Nothing stored
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_empty_cache_offers_a_run_and_computes_nothing(page: str) -> None:
+    at = open_page(page, layer="5", subject="S02")
+    assert not at.exception and not at.error
+    assert "No result yet for layer 5, S02." in html(at)
+    assert button(at, "Run layer 5, S02")
+    assert not charts(at)
+    assert not cache_dir().exists(), "looking must not write, let alone simulate"
+
+
+def test_a_fit_from_the_command_line_is_not_said_to_be_missing() -> None:
+    """Its flatmap is not prepared there; the run that the page offers does that and fits nothing again."""
+    store = fill(MOVIE, [8], ["S01"])
+    shutil.rmtree(store.root / "subject-flatmap")
+    at = open_page("flatmap", layer="8", subject="S01")
+    assert "Computed and not prepared for this page yet: layer 8, S01." in html(at)
+    assert "No result yet" not in html(at) and "nothing is fitted again" in html(at)
+    assert (
+        button(at, "Run layer 8, S01") and "layer 8" in headline(open_page("layers", layer="8", subject="S01")).lower()
+    )
+
+
+def test_home_on_an_empty_cache_says_what_it_is_and_what_is_simulated() -> None:
+    at = open_page("home")
+    assert not at.exception and not at.error
+    assert "SIMULATED" in html(at) and "No answer yet" in html(at)
+    assert at.metric[0].value == "0"
+    assert button(at, "Run layer 8, S01")
+
+
+def test_all_subjects_are_one_request_each() -> None:
+    at = open_page("regions", subject="All", layer="3")
+    button(at, "Run layer 3, all 5 subjects").click().run()
+    ((request, _),) = cached.board().jobs()
+    assert [f["subject"] for f in request["fits"]] == ["S01", "S02", "S03", "S04", "S05"]
+    assert {f["layer"] for f in request["fits"]} == {3}
+
+
+# Everything stored
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("subject", ["S01", "All"])
+def test_full_cache_shows_finding_chips_figure_and_self_check(page: str, subject: str) -> None:
+    fill(MOVIE, [7, 8], ["S01", "S02", "S03", "S04", "S05"])
+    at = open_page(page, subject=subject)
+    assert not at.exception and not at.error
+    said = html(at)
+    assert "SIMULATED" in said and "stand-in models" in said and "EV &gt; 0.1" in said
+    assert "split adds up to joint: max |diff| 0 " in said
+    if page == "flatmap":
+        assert [shown["simulated"] for shown in maps(at)] == [True]
+    else:
+        (chart,) = charts(at)
+        assert chart["layout"]["meta"]["simulated"] is True
+        assert any(a["text"] == "simulated" for a in chart["layout"]["annotations"])
+    who = "S01" if subject == "S01" else "5 subjects"
+    assert who in headline(at)
+
+
+def test_headline_names_the_better_model_whichever_side_it_stands_on() -> None:
+    fill(MOVIE, [8], ["S01", "S02", "S03"])
+    straight = open_page("regions", subject="All")
+    swapped = open_page("regions", subject="All", a="vit-mini", b="brivl-mini")
+    assert "BriVL-mini explains more than ViT-mini in 3 of 3 ROIs" in headline(straight)
+    assert headline(swapped) == headline(straight)
+    names = [[t["name"] for t in charts(at)[0]["data"] if "split" in t["name"]] for at in (straight, swapped)]
+    assert names[0] == names[1][::-1]
+
+
+@pytest.mark.parametrize(("level", "count"), [("area", 8), ("merged", 45), ("region", 90)])
+def test_aal_levels(level: str, count: int) -> None:
+    fill(SENTENCES, [4], ["P01", "M02", "M04"])
+    at = open_page("regions", data=SENTENCES, subject="All", level=level)
+    assert not at.exception and not at.error
+    (chart,) = charts(at)
+    assert len(chart["layout"]["yaxis"]["ticktext"]) == count
+    assert f"{count} {'areas' if level == 'area' else 'regions'}" in headline(at)
+
+
+def test_order_by_p_is_ascending() -> None:
+    fill(SENTENCES, [4], ["P01", "M02", "M04", "M07"])
+    at = open_page("regions", data=SENTENCES, subject="All", level="region", order="p")
+    (chart,) = charts(at)
+    p = [data[4] for data in chart["data"][0]["customdata"]]
+    numbers = [float(x.lstrip("<> ")) for x in p if x != "–"]
+    assert len(numbers) > 10 and numbers == sorted(numbers)
+
+
+def test_one_subject_is_said_to_be_no_sample_of_people() -> None:
+    fill(MOVIE, [8], ["S01"])
+    assert "Unit of pairing: voxels of one subject" in html(open_page("regions"))
+
+
+def test_region_filters_the_mean() -> None:
+    fill(MOVIE, [8], ["S01"])
+    known = cached.known(MOVIE)
+    shown = look_up(url_state.resolve({"data": MOVIE, "region": "V1"}, known)[0], known)
+    answer, facts = shown.answers[8, "S01"], shown.facts["S01"]
+    inside = facts.voxels.rois["V1"] & answer.result.selected
+    table = mean_scores(shown)
+    assert table["n_voxels"].tolist() == [inside.sum()]
+    np.testing.assert_allclose(table["r2_joint"], answer.result.r2_joint[inside].mean())
+    at = open_page("layers", region="V1")
+    assert f"{inside.sum():,} voxels" in html(at) and "of V1" in html(at)
+
+
+@pytest.mark.parametrize("shown", ["pair", "difference"])
+def test_other_maps(shown: str) -> None:
+    fill(MOVIE, [8], ["S01"])
+    at = open_page("flatmap", map=shown)
+    assert not at.exception and not at.error
+    assert "BriVL-mini explains more than ViT-mini in 3 of 3 ROIs" in headline(at)
+
+
+def test_recovery_is_measured_where_the_truth_is_known() -> None:
+    fill(MOVIE, [8], ["S01"])
+    at = open_page("flatmap")
+    assert any("Planted difference is" in m.value for m in at.markdown) is False, "closed panels cost nothing"
+    at.session_state["recovery panel"] = True
+    at.run()
+    assert not at.exception
+    assert any("Planted difference is" in m.value for m in at.markdown)
+
+
+@pytest.mark.parametrize("tab", tabs.NAMES)
+@pytest.mark.parametrize("page", PAGES)
+def test_every_tab(page: str, tab: str) -> None:
+    fill(MOVIE, [8], ["S01", "S02"])
+    at = open_page(page, subject="All")
+    at.session_state["tabs"] = tab
+    at.run()
+    assert not at.exception and not at.error
+    if tab == "Method":
+        assert any("Banded ridge" in m.value for m in at.markdown)
+    if tab == "Table":
+        assert len(at.dataframe) == 1
+
+
+def test_changing_page_keeps_the_question() -> None:
+    fill(MOVIE, [8], ["S01"])
+    at = open_page("layers", layer="7", subject="S02")
+    at.query_params.clear()
+    at.switch_page("pages/regions.py").run()
+    assert at.query_params["layer"] == "7" and at.query_params["subject"] == "S02"
+    assert "layer 7, S02" in html(at)
+
+
+def test_another_dataset_forgets_what_belonged_to_the_first() -> None:
+    at = open_page("layers", layer="12", subject="S05")
+    at.selectbox[0].set_value(SENTENCES).run()
+    assert not at.exception and not at.warning
+    assert "No result yet for layer 4, P01." in html(at)
+    assert [at.selectbox[i].value for i in (1, 2)] == ["brivl-mini", "minilm-l6"]

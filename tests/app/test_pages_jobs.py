@@ -1,0 +1,120 @@
+"""Pages while a job runs, after it failed, and with bad links and datasets."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brivl.jobs import queue
+from brivl.jobs.rate import Rate
+from brivl.ui import cached
+from tests.support.app_driver import PAGES, PATIENCE, button, charts, fresh_server, headline, html, open_page  # noqa: F401 (a fixture)
+from tests.support.app_samples import MOVIE, fill
+
+# While a job runs
+
+
+def test_run_shows_progress_and_cancel_ends_it() -> None:
+    at = open_page("layers")
+    button(at, "Run layer 8, S01").click().run()
+    assert not at.exception
+    (status,) = cached.board().active()
+    assert button(at, "Cancel")
+    again = open_page("layers")  # another session sees the same job
+    assert button(again, "Cancel") and len(cached.board().active()) == 1
+    started = time.monotonic()
+    button(at, "Cancel").click().run()
+    assert cached.board().status(status.job_id).state == "cancelled"
+    assert time.monotonic() - started < PATIENCE
+    assert any("cancelled" in info.value for info in at.info)
+    assert button(at, "Run layer 8, S01")
+
+
+def test_old_figure_stays_dimmed_while_the_new_one_is_computed() -> None:
+    fill(MOVIE, [8], ["S01"])
+    at = open_page("regions")
+    at.query_params["layer"] = "9"
+    at.run()
+    button(at, "Run layer 9, S01").click().run()
+    assert not at.exception
+    assert any(c.value.startswith("Still shown") and "layer 8, S01" in c.value for c in at.caption)
+    assert len(charts(at)) == 1
+
+
+def test_failure_is_a_sentence_and_run_stays() -> None:
+    at = open_page("layers")
+    cached.board()._command = (sys.executable, "-c", "raise SystemExit(3)")
+    button(at, "Run layer 8, S01").click().run()
+    ((request, status),) = cached.board().jobs()
+    cached.board().wait(status.job_id, PATIENCE)
+    at.run()
+    assert "stopped with code 3" in at.error[0].value and "Traceback" not in at.error[0].value
+    assert button(at, "Run layer 8, S01")
+    assert queue.job_id_of(request) == status.job_id
+
+
+# Bad input
+
+
+@pytest.mark.parametrize("page", ("home", *PAGES))
+def test_unknown_fields_of_a_link_are_said_and_replaced(page: str) -> None:
+    at = open_page(page, layer="99", subject="nobody", preset="<b>x</b>", a="unknown", map="globe", foo="bar")
+    assert not at.exception
+    (warning,) = at.warning
+    for asked in ("'99'", "'nobody'", "'unknown'"):
+        assert asked in warning.value
+    assert at.query_params["layer"] == "8" and at.query_params["subject"] == "S01"
+
+
+@pytest.mark.parametrize("page", ("home", *PAGES))
+def test_a_dataset_that_cannot_be_opened(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "data" / "broken"
+    (broken / "responses").mkdir(parents=True)
+    (broken / "responses" / "S1.npy").write_bytes(b"no numbers")
+    monkeypatch.setenv("BRIVL_DATA", str(broken.parent))
+    at = open_page(page, data=str(broken))
+    assert not at.exception
+    assert len(at.error) == 1 and "Traceback" not in at.error[0].value
+    button(at, "Show the simulated movie").click().run()
+    assert not at.error and at.query_params["data"] == "phantom-movie"
+
+
+def test_a_name_that_is_no_dataset() -> None:
+    at = open_page("layers", data="/nowhere/at/all")
+    assert not at.exception and "'/nowhere/at/all'" in at.error[0].value
+
+
+def test_regions_without_names_say_what_is_needed(tmp_path: Path) -> None:
+    folder = plain_folder(tmp_path / "plain")
+    assert "No result yet for layer 1, S1." in html(open_page("regions", data=folder))
+    fill(folder, [1], ["S1"])
+    for page in ("layers", "flatmap"):
+        at = open_page(page, data=folder)
+        assert not at.exception and not at.error
+        assert "simulated" not in html(at).lower() and "(S1" in headline(at)
+    at = open_page("regions", data=folder)
+    assert not at.exception and "Add ROI masks or AAL labels" in at.error[0].value
+
+
+def plain_folder(folder: Path) -> str:
+    """The user's own features A and B of 40 samples, with responses of S1."""
+    rng = np.random.default_rng(0)
+    for part in ("features", "responses"):
+        (folder / part).mkdir(parents=True)
+    for name in ("A", "B"):
+        np.save(folder / "features" / f"{name}.npy", rng.standard_normal((40, 3)))
+    np.save(folder / "responses" / "S1.npy", rng.standard_normal((40, 6)))
+    np.save(folder / "run_onsets.npy", np.arange(0, 40, 10))
+    return str(folder)
+
+
+def test_time_left_does_not_count_preparations() -> None:
+    rate = Rate()
+    for second in range(60):
+        rate.update(0, second)  # simulating, extracting features: no share of the fit
+    rate.update(0.5, 69.0)
+    assert rate.seconds_left(1, 69.0) == pytest.approx(10.0)

@@ -1,0 +1,48 @@
+"""Several visitors at once, without a browser: one new question is computed once, and nobody sees a fault."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from brivl.bench.app_server import running_app
+from brivl.bench.session_client import Session
+from brivl.bench.sessions import Crowd, bench_sessions
+from brivl.commands.main import main
+from brivl.errors import RequestError
+from tests.support.plain_sample import make_plain
+
+pytestmark = pytest.mark.timeout(600)
+N = 4
+
+
+def question(folder: Path) -> dict[str, str]:
+    """Small arrays of a folder, so that the fit takes a moment and no model is loaded."""
+    return {"data": str(folder), "a": "signal", "b": "other", "layer": "2", "subject": "A"}
+
+
+def test_one_question_of_several_visitors_is_computed_once(tmp_path: Path) -> None:
+    folder = make_plain(tmp_path / "plain")
+    crowd = Crowd(N, 2, question(folder), ("home", "layers"), settings={"BRIVL_DATA": str(folder)}, calm=0.0)
+    seen = bench_sessions(crowd)
+    assert seen["faults"] == [] and seen["n_faults"] == seen["n_tracebacks"] == 0, seen
+    assert (seen["n_workers_started"], seen["n_fits"]) == (1, 1)
+    assert seen["n_pages_seen"] == 2 * N * 3, "everybody saw the first page and the other two, in both rounds"
+    assert len(seen["resident_mib_after"]) == 2 and min(seen["resident_mib_during"]) > 50
+    json.dumps(seen)
+
+
+def test_a_visitor_who_asks_for_nonsense_is_told_so_and_it_counts_as_a_fault(tmp_path: Path) -> None:
+    with running_app(tmp_path / "cache") as app, Session(app.address) as session:
+        session.open("layers", {"data": "/no/such/folder"})  # the frame's headline is missing: a sentence stands there
+        assert any("/no/such/folder" in fault for fault in session.faults)
+        with pytest.raises(RequestError, match="saw"):
+            session.press("Run layer")
+
+
+@pytest.mark.parametrize("words", [["--n", "0"], ["--n", "101"], ["--rounds", "0"]])
+def test_a_crowd_that_is_none(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "sessions", *words]) == 2
+    assert "Wanted 1 to 100 sessions" in capsys.readouterr().err

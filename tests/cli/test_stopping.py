@@ -1,0 +1,61 @@
+"""Ctrl-C ends a fit also where Python cannot act upon it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from brivl.cli.cancellation import STOPPED, stops_at_once
+
+ROOT = Path(__file__).parents[2]
+# As a decomposition, this lets other threads run and comes back when it is done, here in twenty minutes or so.
+DEAF = "hashlib.pbkdf2_hmac('sha256', b'', b'', 2 * 10**9)"
+HEARING = "time.sleep(3600)"
+CODE = """
+import hashlib, signal, threading, time
+from brivl.cli.stopping import stops_at_once
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that started the tests with & has it ignored
+with stops_at_once():
+    threading.Timer(0.5, lambda: print("ready", flush=True)).start()  # when the work has begun
+    try:
+        {work}
+    except KeyboardInterrupt:
+        raise SystemExit(7)
+"""
+
+
+@pytest.mark.parametrize(("work", "code", "said"), [(DEAF, 130, STOPPED), (HEARING, 7, "")], ids=["deaf", "hearing"])
+def test_an_interrupt_ends_the_process(work: str, code: int, said: str) -> None:
+    command = [sys.executable, "-c", CODE.format(work=work)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout and process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == code and errors.strip() == said
+
+
+def test_the_watch_ends_with_its_block_and_other_threads_need_none() -> None:
+    before = signal.set_wakeup_fd(-1)
+    signal.set_wakeup_fd(before)
+    with stops_at_once():
+        watching = [thread for thread in threading.enumerate() if thread.name == "interrupts"]
+        assert watching
+    for thread in watching:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in watching)
+    assert signal.set_wakeup_fd(before) == before
+    seen: list[bool] = []
+
+    def elsewhere() -> None:
+        with stops_at_once():
+            seen.append(True)
+
+    other = threading.Thread(target=elsewhere)
+    other.start()
+    other.join(10)
+    assert seen == [True]

@@ -1,0 +1,139 @@
+"""Decoding: kernels against delayed responses, planted embeddings found, ranks and shift tests against brute force."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from brivl.core.decoding.identification import Pool, cumulative_order, nearest, pairwise, ranks, shift_test, top
+from brivl.core.decoding.ridge import advanced, decode, gram, row_onsets, windows_of
+from brivl.core.encoding.cv_splits import divisions
+from brivl.core.encoding.delays import delay, delays_at
+from brivl.core.encoding.fold_responses import held_out
+from brivl.core.encoding.presets import PRESETS
+from brivl.core.records import Design, Responses, Voxels
+from brivl.errors import RequestError
+
+STRICT = PRESETS["strict"]
+
+
+def _voxels(n: int) -> Voxels:
+    return Voxels("native", np.arange(3 * n).reshape(n, 3), (3 * n, 3 * n, 3 * n), None)
+
+
+def _film(rng: np.random.Generator, n_voxels: int, signal: float) -> tuple[Responses, Design, np.ndarray]:
+    """Embeddings, and responses that follow each dimension 4 s (2 samples) later, in four runs and a test run."""
+    design = Design(2.0, 160, 48, np.arange(0, 160, 40))
+    E = rng.standard_normal((208, 6)).astype(np.float32)
+    mixing = rng.standard_normal((6, n_voxels))
+    driven = delay(E, [2], np.r_[design.run_onsets, 160]) @ mixing
+    train = signal * driven[:160] + rng.standard_normal((160, n_voxels))
+    test = signal * driven[160:] + rng.standard_normal((3, 48, n_voxels))
+    return Responses(train.astype(np.float32), test.astype(np.float32), _voxels(n_voxels)), design, E
+
+
+def test_the_kernel_is_that_of_responses_at_all_later_samples() -> None:
+    rng = np.random.default_rng(0)
+    responses, design, _ = _film(rng, 30, 1.0)
+    (rows,) = divisions(design, STRICT)
+    columns = np.array([0, 3, 4, 20])
+    K = advanced(gram(responses, columns, rows, (design, STRICT)), rows, (design, STRICT))
+    part = held_out(responses.Y_train[:, columns], responses.Y_test[:, :, columns], rows, design, STRICT)
+    later = [-d for d in delays_at(STRICT.delays_s, 2.0)]
+    Y = delay(np.concatenate([part.Y_train, part.Y_test]), later, np.array([0, 40, 80, 120, 160]))
+    np.testing.assert_allclose(K, Y @ Y.T, rtol=1e-4, atol=1e-3)
+
+
+def test_grams_add_up_over_voxels() -> None:
+    responses, design, _ = _film(np.random.default_rng(1), 12, 1.0)
+    (rows,) = divisions(design, STRICT)
+    some, others = np.arange(5), np.arange(5, 12)
+    parts = [gram(responses, columns, rows, (design, STRICT)) for columns in (some, others)]
+    whole = gram(responses, np.arange(12), rows, (design, STRICT))
+    np.testing.assert_allclose(sum(parts), whole, rtol=1e-4, atol=1e-3)
+
+
+def test_planted_embeddings_are_found_and_noise_is_not() -> None:
+    found = {}
+    for signal in (1.0, 0.0):
+        responses, design, E = _film(np.random.default_rng(2), 40, signal)
+        (rows,) = divisions(design, STRICT)
+        how = design, STRICT
+        decoded = decode(advanced(gram(responses, np.arange(40), rows, how), rows, how), E, rows, how)
+        events = windows_of([0], 48, 3)
+        candidates = np.stack([E[rows.test][event].mean(0) for event in events]) - E[rows.train].mean(0)
+        pool = Pool(decoded.predicted, candidates, events, np.zeros(1, int))
+        found[signal] = pairwise([ranks(pool)]), shift_test([pool]).p, decoded.inner_r2
+    assert found[1.0][0] > 0.9 and found[1.0][1] == pytest.approx(1 / 48) and found[1.0][2] > 0.3
+    assert found[0.0][0] < 0.75 and found[0.0][1] > 0.05 and found[0.0][2] < 0.05
+
+
+def test_rows_of_a_fold_keep_their_runs_apart() -> None:
+    design = Design(2.0, 120, 0, np.arange(0, 120, 40))
+    for rows in divisions(design, STRICT):
+        np.testing.assert_array_equal(row_onsets(rows, design), [0, 40, 80])  # two runs of the fit, one held out
+
+
+def test_windows_do_not_cross_runs_and_drop_what_is_left_over() -> None:
+    windows = windows_of([0, 7], 12, 3)
+    assert [w.tolist() for w in windows] == [[0, 1, 2], [3, 4, 5], [7, 8, 9]]
+
+
+def _pool(rng: np.random.Generator, n: int, width: int = 1) -> Pool:
+    predicted, candidates = rng.standard_normal((n * width, 5)), rng.standard_normal((n, 5))
+    return Pool(predicted, candidates, windows_of([0], n * width, width), np.zeros(1, int))
+
+
+def test_ranks_are_those_of_cosines() -> None:
+    pool = _pool(np.random.default_rng(3), 20, width=2)
+    expected = []
+    for i, rows in enumerate(pool.events):
+        mean = pool.predicted[rows].mean(0)
+        cosines = pool.candidates @ mean / np.linalg.norm(pool.candidates, axis=1) / np.linalg.norm(mean)
+        expected.append(int((np.delete(cosines, i) >= cosines[i]).sum()))
+        np.testing.assert_array_equal(nearest(pool, 3)[i], np.argsort(-cosines)[:3])
+    np.testing.assert_array_equal(ranks(pool), expected)
+
+
+def test_accuracies_of_known_ranks() -> None:
+    found = [np.array([0, 4, 2]), np.array([1, 0])]
+    assert top(found, 1) == (pytest.approx(0.4), pytest.approx((3 / 3 + 2 / 2) / 5))
+    assert pairwise([np.array([0, 1, 2])]) == pytest.approx(0.5)
+
+
+def test_equal_candidates_count_against_the_prediction() -> None:
+    pool = Pool(np.eye(2), np.array([[1.0, 0.0], [1.0, 0.0]]), [np.array([0]), np.array([1])], np.zeros(1, int))
+    np.testing.assert_array_equal(ranks(pool), [1, 1])
+
+
+def test_shift_test_of_one_run_counts_every_shift() -> None:
+    pool = _pool(np.random.default_rng(4), 15)
+    scores = []
+    for shift in range(15):
+        turned = Pool(np.roll(pool.predicted, shift, axis=0), pool.candidates, pool.events, pool.onsets)
+        scores.append(pairwise([ranks(turned)]))
+    assert shift_test([pool]).p == pytest.approx(np.mean(np.array(scores) >= scores[0] - 1e-12))
+    assert shift_test([pool]).smallest == pytest.approx(1 / 15)
+
+
+def test_shift_test_is_fair_where_neighbours_are_alike() -> None:
+    rng, ps = np.random.default_rng(5), []
+    for _ in range(200):  # predictions and stimuli change slowly, and have nothing to do with one another
+        slow = [delay(rng.standard_normal((44, 4)), range(4), np.zeros(1, int)).reshape(44, 4, 4).sum(1) for _ in "ab"]
+        halves = [[part[at : at + 22] for part in slow] for at in (0, 22)]
+        pools = [Pool(*half, [np.array([i]) for i in range(22)], np.zeros(1, int)) for half in halves]
+        ps.append(shift_test(pools, n_draws=199).p)
+    assert 0.01 < np.mean(np.array(ps) <= 0.05) < 0.10
+
+
+def test_order_by_score_then_name() -> None:
+    assert cumulative_order({"b": 0.1, "a": 0.1, "c": 0.3}) == ["c", "a", "b"]
+
+
+def test_what_cannot_be_identified_is_said() -> None:
+    with pytest.raises(RequestError, match="shorter windows"):
+        Pool(np.eye(2), np.eye(2)[:1], [np.array([0])], np.zeros(1, int))
+    responses, design, _ = _film(np.random.default_rng(6), 4, 1.0)
+    (rows,) = divisions(design, STRICT)
+    with pytest.raises(RequestError, match="choose another region"):
+        gram(responses, np.zeros(0, int), rows, (design, STRICT))

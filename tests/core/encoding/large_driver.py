@@ -1,0 +1,158 @@
+"""A process that fits a plain folder batch by batch in children of its own, some of which are killed; prints JSON.
+
+Children are forked, so that libraries are imported once; each is a process of its own all the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from brivl.core.encoding import batches, encode  # noqa: F401 (children find it imported)
+from brivl.core.progress import ProgressCallback
+from brivl.data.plain import loader
+from brivl.encoding import fit as fitting
+from brivl.encoding.checkpoints import KIND
+from brivl.encoding.fit import FitRequest, fit
+from brivl.store.artifacts import Store
+
+N_TRAIN, N_TEST, N_VOXELS, LAYER = 96, 24, 3300, 1
+KILLED = ("while voxels are selected", "while scores are learnt", "in the second batch", "in the third batch")
+
+
+def make_dataset(folder: Path, n_train: int, n_test: int, n_voxels: int) -> None:
+    """Two feature spaces, responses to the first; written a strip of rows at a time."""
+    rng = np.random.default_rng(0)
+    (folder / "features").mkdir(parents=True)
+    (folder / "responses").mkdir()
+    signal_, other = rng.standard_normal((2, n_train + n_test, 12)).astype(np.float32)
+    np.save(folder / "features" / "signal.npy", signal_)
+    np.save(folder / "features" / "other.npy", other)
+    np.save(folder / "run_onsets.npy", np.arange(4) * (n_train // 4))
+    readout = rng.standard_normal((12, n_voxels), np.float32)
+    path = folder / "responses" / "A.npy"
+    Y = np.lib.format.open_memmap(path, "w+", np.float32, (n_train + n_test, n_voxels))
+    for row in range(len(Y)):
+        Y[row] = signal_[row] @ readout + 4 * rng.standard_normal(n_voxels, np.float32)
+    (folder / "dataset.json").write_text(json.dumps({"n_test": n_test, "simulated": True}))
+
+
+def request(folder: Path, models: tuple[str, str] = ("other", "signal")) -> FitRequest:
+    return FitRequest(str(folder), models, LAYER, "A")
+
+
+def in_child(work: Callable[[], object]) -> dict:
+    """What a forked child came to: its result as JSON, or the signal that ended it."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        with os.fdopen(writing, "w") as pipe:
+            json.dump(work(), pipe)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        said = pipe.read()
+    status = os.waitpid(child, 0)[1]
+    return {"signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0, "result": json.loads(said or "null")}
+
+
+def fitted(store: Store, asked: FitRequest, progress: ProgressCallback = lambda *_: None) -> dict:
+    """Digest of all scores of a fit, and how many batches it fitted itself."""
+    own: list[int] = []
+    fit_batch = batches.BatchedRidge.fit
+
+    def counted(self: batches.BatchedRidge, Y: np.ndarray, tell: batches.Tell) -> object:
+        own.append(Y.shape[1])
+        return fit_batch(self, Y, tell)
+
+    batches.BatchedRidge.fit = counted
+    answer = fit(store, asked, progress)
+    arrays = [answer.result.r2_joint, answer.result.r2_split, answer.result.band_weights]
+    digest = hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
+    return {"digest": digest, "fitted": own, "parts": n_parts(store), "mean_r2": float(np.nanmean(arrays[0]))}
+
+
+def n_parts(store: Store) -> int:
+    return len(store.list(KIND))
+
+
+def dying(at: float) -> ProgressCallback:
+    """ProgressCallback that ends this process with SIGKILL when a share is done."""
+
+    def report(done: float, total: float, message: str) -> None:
+        if message.startswith("Layer ") and total > 1 and done >= at * total:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return report
+
+
+def resume(folder: Path) -> dict:
+    """Fit without a break; fit with several; and die when all is stored but the parts still lie there."""
+    make_dataset(folder / "data", N_TRAIN, N_TEST, N_VOXELS)
+    batches.BATCH_BYTES, loader.LARGE_BYTES = 4 * (N_TRAIN + N_TEST) * 1000, 0
+    asked = request(folder / "data")
+    whole = in_child(lambda: fitted(Store(folder / "whole"), asked))
+    store, deaths = Store(folder / "broken"), []
+    shares = in_child(lambda: moments(Store(folder / "moments"), asked))["result"]
+    for name, share in zip(KILLED, shares, strict=True):
+        died = in_child(lambda share=share: fitted(store, asked, dying(share)))
+        deaths.append({"when": name, "signal": died["signal"], "parts": n_parts(store)})
+    resumed = in_child(lambda: fitted(store, asked))
+    other = request(folder / "data", ("signal", "signal"))
+    fitting.forget_finished = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+    late = in_child(lambda: fitted(store, other))
+    left = n_parts(store)
+    fitting.forget_finished = forget
+    third = in_child(lambda: fitted(store, request(folder / "data", ("other", "other"))))
+    return {"whole": whole, "deaths": deaths, "resumed": resumed, "late": late, "left": left, "third": third}
+
+
+forget = fitting.forget_finished
+
+
+def moments(store: Store, asked: FitRequest) -> list[float]:
+    """Shares of progress at which an uninterrupted fit is where KILLED says, by what it has stored by then."""
+    seen: list[tuple[float, int]] = []
+
+    def look(done: float, total: float, message: str) -> None:
+        if message.startswith("Layer ") and total > 1:
+            seen.append((done / total, n_parts(store)))
+
+    fit(store, asked, look)
+    # Parts: the selection, the map, then batch by batch. The middle of each stretch is in no doubt.
+    with_parts = [[share for share, parts in seen if parts == n] for n in (0, 1, 3, 4)]
+    return [shares[len(shares) // 2] for shares in with_parts]
+
+
+def memory(folder: Path, n_voxels: int) -> dict:
+    """Growth of a child's resident memory over a fit, beside the bytes of the responses."""
+    make_dataset(folder / "data", 240, 60, n_voxels)
+    loader.LARGE_BYTES, batches.BATCH_BYTES = 0, 4 * 2**20
+
+    def measured() -> dict:
+        before = _status("VmRSS")
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+        answer = fitted(Store(folder / "store"), request(folder / "data"))
+        return answer | {"growth": _status("VmHWM") - before}
+
+    return in_child(measured) | {"responses": 4 * 300 * n_voxels}
+
+
+def _status(field: str) -> int:
+    """Bytes of a line of /proc/self/status."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith(f"{field}:")).split()[1])
+
+
+if __name__ == "__main__":
+    what, where = sys.argv[1], Path(sys.argv[2])
+    sizes = [int(size) for size in sys.argv[3:]]
+    print(json.dumps(resume(where) if what == "resume" else [memory(where / str(size), size) for size in sizes]))

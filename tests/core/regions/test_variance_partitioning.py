@@ -1,0 +1,153 @@
+"""Unique and shared parts: planted truth, equations, the store, the command line."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brivl.commands.main import main
+from brivl.core.encoding.batches import encode_in_batches
+from brivl.core.encoding.encode import encode
+from brivl.core.encoding.presets import STRICT
+from brivl.core.records import Design, Responses, Voxels
+from brivl.core.regions.variance_partitioning import VarianceParts, variance_parts
+from brivl.encoding.fit import FitRequest, cached
+from brivl.encoding.single_model import KIND, fit_alone, known_alone, parts_of, parts_request
+from brivl.errors import Cancelled
+from brivl.store.artifacts import Store
+from brivl.tasks.registry import run_task
+from tests.support.plain_sample import make_plain
+
+N, N_VOXELS, NOISE = 600, 12, 0.5
+DESIGN = Design(None, N, 0, np.zeros(1, int), np.repeat(np.arange(60), 10))
+PRESET = replace(STRICT, n_ratios=7, n_inner=3, alphas=tuple(np.logspace(-2, 3, 6)))
+
+
+def responses_of(signal: np.ndarray) -> Responses:
+    """Voxels that answer with `signal` and noise."""
+    rng = np.random.default_rng(5)
+    Y = (signal / signal.std(0) + NOISE * rng.standard_normal(signal.shape)).astype(np.float32)
+    return Responses(Y, None, Voxels("simulated", np.zeros((N_VOXELS, 3), int), (1, 1, 1), None))
+
+
+def parts_between(A: np.ndarray, B: np.ndarray, signal: np.ndarray) -> tuple[VarianceParts, np.ndarray]:
+    """Their parts, and joint R2."""
+    responses = responses_of(signal)
+    joint, *alone = (encode(Xs, responses, DESIGN, PRESET).r2_joint for Xs in ([A, B], [A], [B]))
+    return variance_parts(joint, np.stack(alone)), joint
+
+
+def band(seed: int, n_features: int = 5) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((N, n_features))
+
+
+def test_orthogonal_models_share_nothing() -> None:
+    A, B = np.split(np.linalg.qr(np.hstack([band(0), band(1)]))[0] * np.sqrt(N), 2, axis=1)
+    mix = np.random.default_rng(2).standard_normal((2, 5, N_VOXELS))
+    mix /= np.linalg.norm(mix, axis=1, keepdims=True)
+    parts, joint = parts_between(A, B, np.sqrt(0.7) * A @ mix[0] + np.sqrt(0.3) * B @ mix[1])
+    best = 1 / (1 + NOISE**2)
+    assert np.abs(parts.shared).max() < 0.05
+    np.testing.assert_allclose(parts.unique_a, 0.7 * best, atol=0.08)
+    np.testing.assert_allclose(parts.unique_b, 0.3 * best, atol=0.08)
+    np.testing.assert_allclose(sum(parts.by_name().values()), joint, atol=1e-6)
+
+
+def test_identical_models_have_nothing_of_their_own() -> None:
+    A = band(0)
+    parts, joint = parts_between(A, A.copy(), A @ band(3)[:5, :1].repeat(N_VOXELS, 1))
+    assert np.abs(parts.unique_a).max() < 1e-4 and np.abs(parts.unique_b).max() < 1e-4
+    assert joint.min() > 0.7
+    np.testing.assert_allclose(parts.shared, joint, atol=1e-4)
+    split = encode([A, A.copy()], responses_of(A @ band(3)[:5, :1].repeat(N_VOXELS, 1)), DESIGN, PRESET).r2_split
+    np.testing.assert_allclose(split, np.stack([joint, joint]) / 2, atol=1e-4)
+
+
+def test_a_model_within_the_other() -> None:
+    """B is A and more: A has nothing of its own; what it explains is shared."""
+    A, C = band(0), band(1)
+    parts, joint = parts_between(A, np.hstack([A, C]), A[:, :1] + C[:, :1] * np.ones((1, N_VOXELS)))
+    assert np.abs(parts.unique_a).max() < 0.02
+    np.testing.assert_allclose(parts.unique_b, 0.5 / (1 + NOISE**2), atol=0.08)
+    np.testing.assert_allclose(parts.shared, 0.5 / (1 + NOISE**2), atol=0.08)
+
+
+def test_a_model_alone_can_be_fitted_in_batches() -> None:
+    A = band(0)
+    responses = responses_of(A[:, :1].repeat(N_VOXELS, 1))
+    whole = encode([A], responses, DESIGN, PRESET).r2_joint
+    (batched,) = encode_in_batches([A], [responses], (DESIGN, PRESET))
+    np.testing.assert_allclose(batched.r2_joint, whole, atol=1e-4)
+    assert whole.min() > 0.7
+
+
+@pytest.fixture
+def request_(tmp_path: Path) -> FitRequest:
+    store_folder = make_plain(tmp_path / "plain")
+    from brivl.data.summary import look_at
+
+    known = look_at(Store(tmp_path / "store"), str(store_folder))
+    a, b = list(known.offers)[:2]
+    return FitRequest(str(store_folder), (a, b), 1, known.subjects[0])
+
+
+def test_parts_are_stored_by_model_and_follow_the_order(request_: FitRequest, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    assert known_alone(store, request_) is None
+    parts = parts_of(store, request_)
+    alone = known_alone(store, request_)
+    assert alone is not None and len(list(store.list(KIND))) == 2
+    joint = cached(store, request_).result.r2_joint
+    np.testing.assert_allclose(parts.unique_a, joint - alone[1])
+    np.testing.assert_array_equal(np.isnan(alone[0]), np.isnan(joint))
+    swapped = parts_of(store, replace(request_, models=request_.models[::-1]))
+    np.testing.assert_array_equal(swapped.unique_b, parts.unique_a)
+    np.testing.assert_allclose(swapped.shared, parts.shared, atol=1e-12)
+    assert len(list(store.list(KIND))) == 2, "the other model is no part of the key"
+
+
+def test_a_worker_computes_them_and_can_be_stopped(request_: FitRequest, tmp_path: Path) -> None:
+    store, told = Store(tmp_path / "store"), []
+
+    def stop(done: float, total: float, what: str) -> None:
+        told.append(done / total)
+        if "alone" in what:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        run_task(parts_request(store, [request_]), stop)
+    assert known_alone(store, request_) is None and cached(store, request_) is not None
+    told.clear()
+    assert run_task(parts_request(store, [request_]), lambda d, t, w: told.append(d / t)) == {"n_fits": 1}
+    assert told == sorted(told) and told[-1] <= 1 and known_alone(store, request_) is not None
+    np.testing.assert_array_equal(fit_alone(store, request_), known_alone(store, request_))
+
+
+def test_on_the_command_line(request_: FitRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "--cache",
+        str(tmp_path / "store"),
+        "parts",
+        "--dataset",
+        request_.dataset,
+        "--layer",
+        "1",
+        "--models",
+        ",".join(request_.models),
+        "--subject",
+        request_.subject,
+    ]
+    assert main([*words, "--json", "--out", str(tmp_path / "parts.csv")]) == 0
+    mean = json.loads(capsys.readouterr().out)["mean"]
+    assert mean["r2_joint"] == pytest.approx(mean["unique_a"] + mean["unique_b"] + mean["shared"], abs=3e-6)
+    with (tmp_path / "parts.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert mean["shared"] == pytest.approx(np.mean([float(row["shared"]) for row in rows]), abs=1e-6)
+    assert main(words) == 0 and "shared" in capsys.readouterr().out
+    assert main([*words, "--out", str(tmp_path / "no" / "parts.csv")]) == 2
+    assert main([*words[:-1], "nobody"]) == 2

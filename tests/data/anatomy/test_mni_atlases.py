@@ -1,0 +1,78 @@
+"""AAL3 and HCPex: where their regions lie, and against AAL1, which is read in another way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from brivl.core.records import Voxels
+from brivl.data.anatomy import mni_atlases
+from brivl.data.anatomy.aal import load_aal, mni_grid
+from brivl.data.anatomy.mni_atlases import load_further, numbers_at, parcels
+from brivl.data.regions import checked_level, levels_of, masks_of, region_choices, region_mask, why_not
+from brivl.errors import DataError, RequestError
+
+
+@pytest.mark.parametrize(("kind", "n"), [("aal3", 140), ("hcp", 426)])
+def test_names_are_told_apart_and_sides_lie_where_they_say(kind, n: int) -> None:
+    every, atlas = parcels(kind), load_further(kind)
+    assert len(every) == n == len({p.title for p in every}) == len({p.number for p in every})
+    assert not [p.name for p in every if p.name.startswith(("Cerebellum", "Vermis"))]
+    x = np.arange(atlas.labels.shape[0]) * atlas.affine[0, 0] + atlas.affine[0, 3]
+    counts = np.zeros((int(atlas.labels.max()) + 1, len(x)))
+    for i in range(len(x)):
+        counts[:, i] = np.bincount(atlas.labels[i].ravel(), minlength=len(counts))
+    mean = counts @ x / np.maximum(counts.sum(1), 1)
+    for parcel in every:
+        if parcel.name.endswith("_L"):
+            assert mean[parcel.number] < 0, parcel.name
+        if parcel.name.endswith("_R"):
+            assert mean[parcel.number] > 0, parcel.name
+
+
+def test_regions_that_both_aal_atlases_have_are_the_same_places() -> None:
+    """AAL3 keeps most of AAL1 as it was, some 3 mm lower in these files: looked up by coordinates in both."""
+    grid = mni_grid(3.0)
+    mm = grid.ijk @ grid.affine[:3, :3].T + grid.affine[:3, 3]
+    new, old = numbers_at("aal3", mm), load_aal().at(mm)
+    for name, number in (("Heschl_L", 79), ("Temporal_Sup_R", 82), ("Hippocampus_L", 37), ("Calcarine_R", 44)):
+        (parcel,) = [p for p in parcels("aal3") if p.name == name]
+        one, other = new == parcel.number, old == number
+        assert (one & other).sum() > 0.6 * min(one.sum(), other.sum()) > 0, name
+        assert np.linalg.norm(mm[one].mean(0) - mm[other].mean(0)) < 4, name
+
+
+def test_hcp_s_primary_visual_cortex_lies_in_aal_s_occipital_regions() -> None:
+    grid = mni_grid(4.0)
+    v1 = masks_of(grid, "hcp")["Primary Visual Cortex, left (HCPex)"]
+    assert v1.sum() > 20 and np.isin(grid.aal[v1], range(43, 57)).mean() > 0.9
+    order = list(masks_of(grid, "hcp"))
+    assert order.index("Area 10d, left (HCPex)") < order.index("Primary Visual Cortex, left (HCPex)"), "front to back"
+
+
+def test_only_voxels_in_mni_space_have_them() -> None:
+    grid = mni_grid(8.0)
+    assert levels_of(grid)[-2:] == ("aal3", "hcp")
+    native = Voxels("S1 (pycortex), fullhead", grid.ijk, grid.shape, grid.affine, {"V1": grid.aal == 43})
+    assert levels_of(native) == ("roi",) and "MNI space" in why_not("hcp", native)
+    with pytest.raises(RequestError, match="atlases of MNI space; these voxels lie in S1"):
+        checked_level("hcp", native)
+    assert checked_level("", native) == "roi" and checked_level("aal3", grid) == "aal3"
+    assert levels_of(Voxels("sub-01, MNI152NLin2009cAsym space", grid.ijk, grid.shape, grid.affine)) == ("aal3", "hcp")
+    assert not levels_of(Voxels("MNI152", grid.ijk, grid.shape, None)), "no coordinates"
+
+
+def test_a_region_of_any_atlas_can_be_chosen() -> None:
+    grid = mni_grid(6.0)
+    name = "Primary Visual Cortex, left (HCPex)"
+    assert name not in region_choices(grid) and name in region_choices(grid, name)
+    np.testing.assert_array_equal(region_mask(grid, name), masks_of(grid, "hcp")[name])
+    np.testing.assert_array_equal(region_mask(grid, "Heschl gyrus, left (Heschl_L)"), grid.aal == 79)
+    assert region_mask(grid, "Atlantis") is None
+
+
+def test_another_file_is_no_atlas(tmp_path, monkeypatch) -> None:
+    (tmp_path / "AAL3.txt").write_text("1 A\n2 A\n")
+    monkeypatch.setattr(mni_atlases, "atlas_file", lambda name: tmp_path / name)
+    with pytest.raises(DataError, match="170 different names"):
+        mni_atlases._names("aal3")

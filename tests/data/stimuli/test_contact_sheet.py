@@ -1,0 +1,56 @@
+"""Frames of samples are the same whether pictures lie in memory, in files, or in a film that is read frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse
+from PIL import Image
+
+from brivl.core.records import Stimulus
+from brivl.data.stimuli.contact_sheet import TILE, contact_sheet, frames_of, images_at, items_of, tiles_of
+
+WEIGHTS = scipy.sparse.csr_matrix(np.array([[0.5, 0.5, 0, 0], [0, 0, 0, 0], [0, 0, 0.5, 0.5]]))
+ROWS = np.array([2, 1, 0])
+
+
+class Film(Sequence):
+    """Frames that are read one by one, as those of shortclips are."""
+
+    def __init__(self, frames: np.ndarray) -> None:
+        self._frames = frames
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self._frames[index]
+
+
+@pytest.fixture
+def frames(rng: np.random.Generator) -> np.ndarray:
+    return np.kron(rng.integers(0, 256, (4, 4, 4, 3), dtype=np.uint8), np.ones((1, 16, 16, 1), np.uint8))
+
+
+@pytest.mark.parametrize("where", ["memory", "film", "files"])
+def test_pictures_are_found_wherever_they_lie(where: str, frames: np.ndarray, tmp_path: Path) -> None:
+    items: object = frames
+    if where == "film":
+        items = Film(frames)
+    elif where == "files":
+        items = [tmp_path / f"{i}.png" for i in range(4)]
+        for path, frame in zip(items, frames, strict=True):
+            Image.fromarray(frame).save(path)
+    stimulus = Stimulus("image", items, WEIGHTS)
+    middle = items_of(stimulus, ROWS)
+    np.testing.assert_array_equal(middle, [3, -1, 1])
+    found = images_at(stimulus, np.array([3, 1]))  # files are brought to one size
+    np.testing.assert_allclose(found.mean((1, 2)), frames[[3, 1]].mean((1, 2)), atol=1 if where == "files" else 0)
+    small = frames_of(stimulus, ROWS)
+    assert small.shape == (3, TILE, TILE, 3) and (small[1] == 128).all()
+    np.testing.assert_array_equal(small[[0, 2]], frames[[3, 1]])
+    shown = tiles_of(contact_sheet(stimulus, ROWS), 3)
+    assert np.abs(shown.astype(int) - small).mean() < 16, "compression aside"

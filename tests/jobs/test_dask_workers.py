@@ -1,0 +1,191 @@
+"""Sweeps on a Dask cluster: the bytes of this machine, also when a worker is killed; sentences where there is none."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from distributed import Client, LocalCluster
+from threadpoolctl import threadpool_limits
+
+from brivl.commands.main import main
+from brivl.encoding.fit import FitRequest, cached
+from brivl.errors import Cancelled, RequestError, StoreError
+from brivl.jobs import dask_workers
+from brivl.jobs.dask_workers import DaskWorkers, _teller
+from brivl.jobs.local_workers import LocalWorkers
+from brivl.jobs.sweep import Question, run_sweep, sweep_request, sweep_requests, workers_for
+from brivl.store.artifacts import Store
+from brivl.tasks.registry import run_task
+from tests.support.plain_sample import make_plain
+
+SUBJECTS = ("A", "B")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[LocalCluster]:
+    with LocalCluster(2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two subjects of other noise each, and Z, of whom every voxel is missing."""
+    found = make_plain(tmp_path_factory.mktemp("data") / "plain")
+    Y = np.load(found / "responses" / "A.npy")
+    for i, subject in enumerate(SUBJECTS[1:]):
+        noise = np.random.default_rng(i).standard_normal(Y.shape)
+        np.save(found / "responses" / f"{subject}.npy", Y + noise)
+    np.save(found / "responses" / "Z.npy", np.full_like(Y, np.nan))
+    return found
+
+
+def asked(folder: Path, store: Store, subjects: tuple[str, ...] = SUBJECTS, layers: tuple = (1, 2)) -> list[FitRequest]:
+    return sweep_requests(store, Question(str(folder), (("signal", "other"),), layers, subjects))
+
+
+@pytest.fixture(scope="module")
+def alone(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """All answers as this process gives them, with one thread as workers have."""
+    store = Store(tmp_path_factory.mktemp("alone"))
+    with threadpool_limits(1):
+        assert run_sweep(store, asked(folder, store), LocalWorkers(1)).computed == 4
+    return store
+
+
+def contents(store: Store, folder: Path) -> dict[tuple[str, int], list[bytes]]:
+    found = {(r.subject, r.layer): cached(store, r).result for r in asked(folder, store)}
+    return {k: [r.r2_joint.tobytes(), r.r2_split.tobytes(), r.band_weights.tobytes()] for k, r in found.items()}
+
+
+def test_a_worker_killed_in_mid_sweep_loses_nothing(
+    cluster: LocalCluster, folder: Path, alone: Store, tmp_path: Path
+) -> None:
+    store, before = Store(tmp_path / "store"), {}
+    with Client(cluster, set_as_default=False) as client:
+        pids = list(client.run(os.getpid).values())
+
+    def kill_once(done: float, _total: float, _message: str) -> None:
+        if done > 1 and not before:  # others are running
+            before.update({path: path.read_bytes() for path in (store.root / "fit").glob("*.json")})
+            os.kill(pids[0], signal.SIGKILL)
+
+    with DaskWorkers(cluster.scheduler_address, store.root) as workers:
+        end = run_sweep(store, asked(folder, store), workers, kill_once)
+    manifests = {path: path.read_bytes() for path in (store.root / "fit").glob("*.json")}
+    assert (end.n_tasks, end.hits + end.computed, len(end.failed)) == (4, 4, 0)
+    assert len(manifests) == 4 and before and before.items() <= manifests.items()  # none was written twice
+    assert contents(store, folder) == contents(alone, folder)
+    assert not list(store.root.glob("jobs/probe*"))
+
+
+def test_a_failing_fit_does_not_lose_the_others(cluster: LocalCluster, folder: Path, tmp_path: Path) -> None:
+    store, seen = Store(tmp_path / "store"), []
+    request = sweep_request(store, asked(folder, store, ("Z", "A"), (1,)), cluster.scheduler_address)
+    with pytest.raises(RequestError, match="1 of 2 fits failed: .*voxel"):
+        run_task(request, lambda done, total, _: seen.append((done, total)))
+    assert cached(store, asked(folder, store)[0]) is not None
+    assert seen[-1] == (2, 2) and [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+def test_who_stops_waiting_leaves_nothing_behind(cluster: LocalCluster, folder: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+
+    def stop(done: float, _total: float, _message: str) -> None:
+        if done >= 1:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled), DaskWorkers(cluster.scheduler_address, store.root) as workers:
+        run_sweep(store, asked(folder, store), workers, stop)
+    while cluster.scheduler.tasks:  # until the time limit of the test
+        time.sleep(0.05)
+
+
+def until_unwanted(folder: str) -> None:
+    """Stands for a fit that would never end."""
+    tell = _teller("nobody's", 0)
+    (Path(folder) / "began").touch()
+    try:
+        while True:
+            tell(0, 1, "Layer 1")
+            time.sleep(0.01)
+    except Cancelled:
+        (Path(folder) / "stopped").touch()
+
+
+def test_a_running_fit_stops_when_nobody_waits(cluster: LocalCluster, tmp_path: Path) -> None:
+    with Client(cluster, set_as_default=False) as client:
+        future = client.submit(until_unwanted, str(tmp_path), pure=False)
+        while not (tmp_path / "began").exists():
+            time.sleep(0.05)
+        assert future.status == "pending"
+    while not (tmp_path / "stopped").exists():  # until the time limit of the test
+        time.sleep(0.05)
+
+
+def test_a_worker_without_the_cache_folder_is_a_sentence(
+    cluster: LocalCluster, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "store")
+    with DaskWorkers(cluster.scheduler_address, store.root) as workers:
+        workers._probe.unlink()  # what a worker that comes later sees
+        end = run_sweep(store, asked(folder, store, ("A",)), workers)
+    assert len(end.failed) == 2 and all("shared by all workers" in said for said in end.failed.values())
+    monkeypatch.setattr(dask_workers, "_sees", lambda probe: False)
+    with pytest.raises(StoreError, match="2 of 2 workers .* shared by all workers"):
+        DaskWorkers(cluster.scheduler_address, store.root).__enter__()
+
+
+def test_other_data_on_a_worker_are_a_sentence(cluster: LocalCluster, folder: Path, tmp_path: Path) -> None:
+    """The file changes between the plan and the fit: the answer would go under another key."""
+    store, own = Store(tmp_path / "store"), make_plain(tmp_path / "own")
+    with DaskWorkers(cluster.scheduler_address, store.root) as workers:
+
+        def change(done: float, total: float, _message: str) -> None:
+            if not done:
+                np.save(own / "responses" / "A.npy", np.random.default_rng(9).standard_normal((120, 12)))
+
+        end = run_sweep(store, asked(own, store, ("A",)), workers, change)
+    assert len(end.failed) == 2 and "sees other files" in next(iter(end.failed.values()))
+    assert not store.list("fit")
+
+
+@pytest.fixture
+def mute() -> Iterator[str]:
+    """A server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("tcp://127.0.0.1:1", "none answered within"),
+        ("mute", "none answered within"),
+        ("here", "as in tcp://10.0.0.1:8786"),
+        ("foo://127.0.0.1:1", "Start it, or correct the address"),
+    ],
+)
+def test_no_scheduler_is_a_sentence(
+    address: str,
+    sentence: str,
+    mute: str,
+    tmp_path: Path,
+    folder: Path,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address = mute if address == "mute" else address
+    monkeypatch.setattr(dask_workers, "CONNECT_SECONDS", 0.5)
+    words = ["--cache", str(tmp_path / "store"), "sweep", "--dataset", str(folder), "--models", "signal,other"]
+    assert main([*words, "--scheduler", address]) == 2
+    said = capsys.readouterr()
+    assert sentence in said.err and address in said.err and not said.out
+    with pytest.raises(RequestError), workers_for(1, address, None, Store(tmp_path)):
+        pass

@@ -1,0 +1,133 @@
+"""Inversion on models of random weights: it climbs, it stops when it is told to, it depends on its seed alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+from brivl.errors import Cancelled
+from brivl.models.brivl.dual_stream import DualStream
+from brivl.models.generation.inversion import (
+    InversionSettings,
+    Progress,
+    _Inversion,
+    invert,
+    random_latents,
+    start_latents,
+)
+from brivl.models.generation.vqgan import Vqgan, VqganConfig
+from tests.support.tiny_models import SIDE, save_bert, tiny_config
+
+SETTINGS = InversionSettings(n_steps=12, n_crops=2, show_every=4, learning_rate=0.3)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Vqgan, DualStream]:
+    torch.manual_seed(0)
+    generator = Vqgan(
+        VqganConfig(
+            resolution=SIDE,
+            z_channels=8,
+            ch=8,
+            ch_mult=(1, 2),
+            num_res_blocks=1,
+            attn_resolutions=(),
+            embed_dim=6,
+            n_embed=40,
+            norm_groups=4,
+        )
+    )
+    torch.nn.init.normal_(generator.quantize.embedding.weight)
+    guide = DualStream(tiny_config(save_bert(tmp_path_factory.mktemp("bert"))))
+    return generator.eval().requires_grad_(False), guide.eval().requires_grad_(False)
+
+
+def target(seed: int = 1) -> torch.Tensor:
+    return normalize(torch.randn(8, generator=torch.Generator().manual_seed(seed)), dim=0)
+
+
+def test_similarity_rises_and_the_curve_is_what_was_seen(models: tuple[Vqgan, DualStream]) -> None:
+    generator, guide = models
+    seen: list[Progress] = []
+    made = invert(generator, guide, target(), random_latents(generator, 2, 0), SETTINGS, seen.append)
+    assert made.similarity > made.similarities[0] + 0.02
+    assert (np.diff(made.similarities) >= 0).all() and made.similarity == made.similarities[-1]
+    assert made.steps.tolist() == [0, 4, 8, 12] == [look.step for look in seen]
+    assert made.previews.shape == (4, SIDE, SIDE, 3) and made.previews.dtype == np.uint8
+    assert np.array_equal(made.previews[-1], made.image)
+
+
+def test_the_saved_picture_has_the_similarity_that_is_told(models: tuple[Vqgan, DualStream]) -> None:
+    generator, guide = models
+    made = invert(generator, guide, target(), random_latents(generator, 1, 0), replace(SETTINGS, n_steps=3))
+    visual = guide.config.visual
+    pixels = torch.from_numpy(made.image).permute(2, 0, 1)[None].float() / 255
+    pixels = (pixels - torch.tensor(visual.mean).view(1, 3, 1, 1)) / torch.tensor(visual.std).view(1, 3, 1, 1)
+    with torch.no_grad():
+        assert float(guide.encode_image(pixels)[0] @ target()) == pytest.approx(made.similarity, abs=0.01)
+
+
+def test_a_picture_consists_of_codes(models: tuple[Vqgan, DualStream]) -> None:
+    generator, guide = models
+    run = _Inversion(generator, guide, target(), random_latents(generator, 2, 0), SETTINGS)
+    run.take_step()
+    z = generator.quantize(run.z).z.detach()
+    codes = generator.quantize.codes(generator.quantize.nearest(run.z))
+    assert torch.allclose(z, codes, atol=1e-5)
+    assert not torch.allclose(run.z.detach(), codes, atol=1e-3), "the latent itself is free"
+
+
+def test_only_the_best_latents_go_on(models: tuple[Vqgan, DualStream]) -> None:
+    generator, guide = models
+    run = _Inversion(generator, guide, target(), random_latents(generator, 5, 0), SETTINGS)
+    before, scores = run.z.detach().clone(), run.scores()[1]
+    run.keep_best(2)
+    assert torch.equal(run.z.detach(), before[scores.argsort(descending=True)[:2]])
+
+
+def test_whole_looks_are_the_picture_and_crops_lie_within(models: tuple[Vqgan, DualStream]) -> None:
+    generator, guide = models
+    pictures = torch.rand(2, 3, SIDE, SIDE)
+    still = replace(SETTINGS, scale=(1.0, 1.0), noise=0.0)
+    run = _Inversion(generator, guide, target(), random_latents(generator, 1, 0), still)
+    assert torch.allclose(run.crops(pictures), pictures.repeat_interleave(2, 0), atol=1e-5)
+    ramp = torch.linspace(0, 1, SIDE).expand(1, 3, SIDE, SIDE)  # brighter to the right: a mirror image would turn it
+    run = _Inversion(generator, guide, target(), random_latents(generator, 1, 0), replace(SETTINGS, noise=0.0))
+    looks = run.crops(ramp)
+    assert looks.shape == (2, 3, SIDE, SIDE)
+    assert looks.min() >= 0 and looks.max() <= 1 and (looks.diff(dim=-1) >= -1e-6).all()
+
+
+def test_seed_decides(models: tuple[Vqgan, DualStream]) -> None:
+    generator, guide = models
+    short = replace(SETTINGS, n_steps=3)
+    start = random_latents(generator, 1, 5)
+    first, again = (invert(generator, guide, target(), start, short) for _ in range(2))
+    assert np.array_equal(first.image, again.image)
+    other = invert(generator, guide, target(), start, replace(short, seed=1))
+    assert not np.array_equal(first.image, other.image)
+    assert torch.equal(start, random_latents(generator, 1, 5))
+    assert not torch.equal(start, random_latents(generator, 1, 6))
+
+
+def test_a_look_may_stop_it(models: tuple[Vqgan, DualStream]) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.step:
+            raise Cancelled("stopped")
+
+    generator, guide = models
+    with pytest.raises(Cancelled):
+        invert(generator, guide, target(), random_latents(generator, 1, 0), SETTINGS, stop)
+
+
+def test_start_from_pictures_decodes_to_their_reconstruction(models: tuple[Vqgan, DualStream], tmp_path: Path) -> None:
+    generator, _ = models
+    images = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3)).astype(np.uint8)
+    z = start_latents(generator, images)
+    again = generator(torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1)[0]
+    assert torch.allclose(generator.decode(generator.quantize(z).z), again, atol=1e-5)

@@ -1,0 +1,131 @@
+"""Answers of pages that ask of one subject as workers would have stored them, made of small numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from brivl.analyses.decoding.compute import DecodeRequest, decode_key
+from brivl.analyses.drive.compute import DriveAsked, drive_key
+from brivl.analyses.integration.compute import IntegrationAsked, integration_key
+from brivl.analyses.voxel_captions.compute import CaptionAsked, caption_key
+from brivl.data.registry import open_dataset
+from brivl.data.stimuli.contact_sheet import contact_sheet
+from brivl.data.subject_facts import keep_facts
+from brivl.scenes.things import KINDS
+from brivl.store.artifacts import Store
+
+REGIONS = ["V1", "FFA"]  # of a simulated folder in the form of shortclips
+N_VOXELS = 8
+WRITTEN = "A red face smiles in a room."
+
+
+def prepare(store: Store, data: str, subject: str) -> None:
+    """What Decode, Voxel words, Integration and Drive ask of a dataset of films when they are opened."""
+    dataset = open_dataset(data, store)
+    keep_facts(store, dataset, subject)
+    rng = np.random.default_rng(0)
+    store.put(caption_key(store, CaptionAsked(data, subject)), *_words(dataset.stimulus(subject), rng))
+    store.put(decode_key(store, DecodeRequest(data, subject)), *_decoded(dataset.stimulus(subject), rng))
+    store.put(integration_key(store, IntegrationAsked(data, subject, layer=8)), *_integration(rng))
+    store.put(drive_key(store, DriveAsked(data, subject, "FFA")), *_driven(rng))
+
+
+def _decoded(stimulus: object, rng: np.random.Generator) -> tuple[dict, dict]:
+    n = 6  # held-out stimuli
+    steps = [{"name": f"+ {name}", "kind": "cumulative", "n_voxels": 4 + 4 * i} for i, name in enumerate(REGIONS)]
+    sets = [{"name": "all voxels", "kind": "whole", "n_voxels": N_VOXELS}]
+    sets += [{"name": name, "kind": "region", "n_voxels": 4} for name in REGIONS] + steps
+    arrays = {
+        "image_ranks": rng.integers(0, n, (len(sets), n)),
+        "image_p": np.full(len(sets), 0.2),
+        "image_nearest": np.arange(n)[:, None] * np.ones(5, int),
+        "pool": np.zeros(n, int),
+        "sheet": np.frombuffer(contact_sheet(stimulus, np.arange(n)), np.uint8),
+    }
+    info = {
+        "sets": sets,
+        "spaces": ["image"],
+        "texts": ["A face."] * n,
+        "kind": "image",
+        "n_pools": 1,
+        "window": 3,
+        "tr": 2.0,
+        "n_voxels": N_VOXELS,
+        "simulated": True,
+        "smallest_p": 0.05,
+        "level": "roi",
+    }
+    return arrays, info
+
+
+def _words(stimulus: object, rng: np.random.Generator) -> tuple[dict, dict]:
+    sheet = contact_sheet(stimulus, np.arange(6 * len(REGIONS)))
+    region = {"words": ["face"], "sentences": ["A face."], "written": WRITTEN, "n_voxels": 5, "r2": 0.2, "rows": [0]}
+    arrays = {
+        "columns": np.arange(N_VOXELS),
+        "r2": np.full(N_VOXELS, 0.2, np.float32),
+        "words": np.zeros((N_VOXELS, 5), int),
+        "sentences": np.zeros((N_VOXELS, 3), int),
+        "weights": rng.standard_normal((4, N_VOXELS)).astype(np.float16),
+        "sheet": np.frombuffer(sheet, np.uint8),
+    }
+    info = {
+        "regions": {name: region for name in REGIONS},
+        "vocabulary": ["face"],
+        "corpus": ["A face."],
+        "written": [WRITTEN] * N_VOXELS,
+        "kind": "image",
+        "simulated": True,
+        "n_voxels": N_VOXELS,
+        "agreement": 0.25,
+        "shuffled": 0.0,
+        "truth": None,
+    }
+    return arrays, info
+
+
+def _integration(rng: np.random.Generator) -> tuple[dict, dict]:
+    bands, rivals = ["multimodal", "language", "vision"], ["language", "vision", "untrained twin", "vision + language"]
+    regions = ["all voxels", *REGIONS]
+    n, by_rival = len(regions), (len(rivals), len(regions))
+    arrays = {
+        "r2": rng.uniform(0, 0.3, (1 + len(rivals), n)),
+        "difference": rng.normal(0, 0.1, by_rival),
+        "ci": rng.normal(0, 0.1, (2, *by_rival)),
+        "p": np.full(by_rival, 0.2),
+        "chance": np.full(n, 0.01),
+        "p_all": np.full(n, 0.2),
+        "q_all": np.array([np.nan, 0.2, 0.2]),
+        "split": rng.uniform(0, 0.1, (len(bands), n)),
+    }
+    info = {
+        "regions": regions,
+        "n_voxels": [8, 4, 4],
+        "bands": bands,
+        "sets": ["multimodal", *rivals],
+        "rivals": rivals,
+        "layers": {name: 8 for name in bands},
+        "simulated": True,
+        "beside": ["untrained twin"],
+        "blocks": "blocks of 20 s",
+        "n_blocks": 9,
+        "kind": "image",
+    }
+    return arrays, info
+
+
+def _driven(rng: np.random.Generator) -> tuple[dict, dict]:
+    n, kinds = 3, np.eye(len(KINDS))[:3]
+    pictures = rng.integers(0, 256, (2, n, 64, 64, 3), dtype=np.uint8)
+    arrays = {
+        "images": pictures[0],
+        "predicted": np.full(n, 2.0),
+        "kinds": kinds,
+        "natural": pictures[1],
+        "natural_predicted": np.full(n, 1.5),
+        "natural_kinds": kinds,
+        "random_kinds": kinds,
+        "columns": np.arange(N_VOXELS),
+        "of_voxels": rng.standard_normal(N_VOXELS),
+    }
+    return arrays, {"by_region": {"V1": 0.1, "FFA": 2.0}, "simulated": True, "seconds": 1.0, "wanted": None}

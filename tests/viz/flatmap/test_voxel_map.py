@@ -1,0 +1,39 @@
+"""A map of one number for each voxel: what the read-out says, and how far the colours go."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from brivl.viz.flatmap.figure import MapView, Quantity, flatmap_figure, voxel_map
+from brivl.viz.flatmap.painting import MapScores, paint_value
+from tests.support.figure_samples import LABEL, flatmap, map_scores
+from tests.viz.flatmap.test_figure import image_of, trace
+
+GEOMETRY = flatmap()
+N_VOXELS = GEOMETRY.pixel_to_voxel.shape[1]
+SCORES = map_scores(N_VOXELS)
+
+
+@pytest.mark.parametrize(("largest", "step", "limit"), [(0.42, 0.1, 0.5), (0.01, 0.1, 0.1), (3.7, 0.5, 4.0)])
+def test_colours_go_up_to_the_next_step(largest: float, step: float, limit: float) -> None:
+    values = np.linspace(-largest, largest, N_VOXELS)
+    values[3] = np.nan
+    figure = voxel_map(GEOMETRY, values, SCORES.rois, Quantity("r", step), LABEL)
+    scores = MapScores(values, values, values, ("", ""), SCORES.rois)
+    painting = paint_value(GEOMETRY, scores, values, ((0.0, limit), "r"), "light")
+    wanted = flatmap_figure(GEOMETRY, painting, scores, LABEL, MapView(width=760, height=430))
+    np.testing.assert_array_equal(image_of(figure, "data"), image_of(wanted, "data"))
+
+
+def test_the_read_out_is_the_voxels_own_value() -> None:
+    values = np.arange(N_VOXELS, dtype=float)
+    quantity = Quantity("predicted response (SD)", step=0.5, digits=2, unit="SD")
+    voxels = trace(voxel_map(GEOMETRY, values, SCORES.rois, quantity, LABEL), "voxels")
+    assert "predicted response %{customdata[1]:.2f} SD<extra>" in voxels.hovertemplate
+    said = np.asarray(voxels.customdata, float)
+    np.testing.assert_array_equal(said[:, 1], values[said[:, 0].astype(int)])
+
+
+def test_a_map_without_values_is_drawn() -> None:
+    assert voxel_map(GEOMETRY, np.full(N_VOXELS, np.nan), {}, Quantity("r"), LABEL).layout.images
