@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from brivl.core.encoding.presets import PRESETS
+from brivl.core.encoding.presets import PRESETS, FitProtocol
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.regions.variance_partitioning import VarianceParts, variance_parts
 from brivl.data.dataset import Dataset
@@ -64,9 +64,9 @@ def _compute(
 
     stimulus, responses = dataset.stimulus(request.subject), dataset.responses(request.subject)
     X = layer_features(store, stimulus, request.models[0], request.layer, request.pooling, progress)
-    how = dataset.design(request.subject), PRESETS[request.preset]
+    protocol = FitProtocol(dataset.design(request.subject), PRESETS[request.preset])
     parts = FitParts(store, alone_key(store, request, request.models[0], dataset))
-    result = encode([X], responses, *how, lambda done, total: progress(done, total, ""), parts)
+    result = encode([X], responses, *protocol, lambda done, total: progress(done, total, ""), parts)
     return {"r2": result.r2_joint, "selected": result.selected}, {
         "request": asdict(replace(request, dataset=dataset.name)) | {"models": [request.models[0]]},
         "simulated": dataset.simulated,

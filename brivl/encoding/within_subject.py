@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from brivl.core.encoding.presets import PRESETS
+from brivl.core.encoding.presets import PRESETS, FitProtocol
 from brivl.core.inference.block_permutation import PermutationTests, permute_blocks, permute_blocks_of_means
 from brivl.core.inference.block_sign_flip import DifferenceTests, flip_blocks, flip_blocks_of_means
 from brivl.core.inference.blocks import Blocks, Draws, check_block_length
@@ -122,13 +122,13 @@ def _compute(
     if answer is None:
         raise RequestError(f"Wanted tests of layer {request.layer}, which is not fitted yet; run it first.")
     stimulus, responses = dataset.stimulus(request.subject), dataset.responses(request.subject)
-    how = dataset.design(request.subject), PRESETS[request.preset]
-    blocks = blocks_of(how, asked.block_s)
+    protocol = FitProtocol(dataset.design(request.subject), PRESETS[request.preset])
+    blocks = blocks_of(protocol, asked.block_s)
     columns = np.flatnonzero(_inside(responses.voxels, asked.region) & answer.result.selected)
     if not len(columns):
         raise RequestError(f"None of the voxels of {asked.region!r} was fitted, so there is nothing to test.")
     Xs = [layer_features(store, stimulus, m, request.layer, request.pooling, progress) for m in request.models]
-    data = held_out_predictions(Xs, responses, columns, how, lambda share: progress(share, 1, "Predicting again"))
+    data = held_out_predictions(Xs, responses, columns, protocol, lambda share: progress(share, 1, "Predicting again"))
     arrays, info = _tested(data, blocks, Draws(asked.n_draws, asked.seed), _levels(responses.voxels, columns))
     gap = np.abs(arrays["chance_r2"][0] - answer.result.r2_joint[columns])
     return arrays | {"columns": columns}, info | {

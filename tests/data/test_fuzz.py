@@ -1,7 +1,8 @@
 """Data files that are wrong in hundreds of ways end in a sentence or in a right load, within 5 s and 1 GiB.
 
 tests/data/fuzz_driver.py reads them in one process per form, under limits of address space and time. Of all mutations
-that tests/data/fuzz_forms.py knows a fixed sample is tested here; `python -m tests.data.fuzz_driver bids FOLDER` runs all.
+that tests/data/fuzz_forms.py knows a fixed sample is tested here; `python -m tests.data.fuzz_driver bids FOLDER` runs
+all.
 """
 
 from __future__ import annotations

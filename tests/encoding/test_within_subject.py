@@ -12,6 +12,7 @@ import pytest
 
 from brivl.commands.main import main
 from brivl.core.encoding.encode import encode
+from brivl.core.encoding.presets import FitProtocol
 from brivl.core.encoding.split_score import r2_split
 from brivl.core.inference import held_out_predictions as kept
 from brivl.core.inference.block_permutation import permute_blocks
@@ -51,10 +52,10 @@ def fitted(store: Store, plain: str) -> Answer:
 def test_scores_are_those_of_the_fit(kind: str) -> None:
     """Of predictions kept, joint and split R2 are what `encode` gives, be it a test run or the mean over folds."""
     (Xs, responses), design = (simulate_movie(), MOVIE) if kind == "movie" else (simulate_sentences(), SENTENCES)
-    how = design, QUICK["strict"]
-    result = encode(Xs, responses, *how)
+    protocol = FitProtocol(design, QUICK["strict"])
+    result = encode(Xs, responses, *protocol)
     columns = np.flatnonzero(result.selected)
-    data, blocks = held_out_predictions(Xs, responses, columns, how), blocks_of(how, 20.0)
+    data, blocks = held_out_predictions(Xs, responses, columns, protocol), blocks_of(protocol, 20.0)
     tests, difference = permute_blocks(data, blocks), flip_blocks(data, blocks)
     np.testing.assert_allclose(tests.r2[0], result.r2_joint[columns], atol=1e-4)
     np.testing.assert_allclose(tests.r2[1:], result.r2_split[:, columns], atol=1e-4)
@@ -67,13 +68,13 @@ def test_scores_are_those_of_the_fit(kind: str) -> None:
 
 def test_more_than_memory_is_refused_and_batches_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     Xs, responses = simulate_movie()
-    how, columns = (MOVIE, QUICK["strict"]), np.arange(8)
-    whole = held_out_predictions(Xs, responses, columns, how)
+    protocol, columns = FitProtocol(MOVIE, QUICK["strict"]), np.arange(8)
+    whole = held_out_predictions(Xs, responses, columns, protocol)
     monkeypatch.setattr(kept, "AT_ONCE", 4 * len(Xs[0]))
-    np.testing.assert_allclose(held_out_predictions(Xs, responses, columns, how).bands, whole.bands, atol=1e-3)
+    np.testing.assert_allclose(held_out_predictions(Xs, responses, columns, protocol).bands, whole.bands, atol=1e-3)
     monkeypatch.setattr(kept, "MOST", 100)
     with pytest.raises(RequestError, match="8 voxels.*choose a region"):
-        held_out_predictions(Xs, responses, columns, how)
+        held_out_predictions(Xs, responses, columns, protocol)
 
 
 def test_folds_and_runs_bound_the_blocks() -> None:

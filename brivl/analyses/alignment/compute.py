@@ -13,10 +13,10 @@ import numpy as np
 from brivl.analyses.alignment.inputs import AlignedInputs, inputs_of
 from brivl.analyses.alignment.request import AlignedAsked, layers_of, weights_of
 from brivl.analyses.alignment.ridge import ridge_scores
-from brivl.core.encoding.presets import PRESETS, Preset
+from brivl.core.encoding.presets import PRESETS, FitProtocol
 from brivl.core.encoding.response_pca import ResponsePCA, response_pca
 from brivl.core.progress import ProgressCallback
-from brivl.core.records import Design, Responses, Stimulus
+from brivl.core.records import Responses, Stimulus
 from brivl.core.transfer.maps import correlation
 from brivl.data.dataset import Dataset
 from brivl.data.regions import levels_of, masks_of
@@ -56,16 +56,16 @@ def run_aligned(
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Arrays and facts of the answer."""
     stimulus, responses = dataset.stimulus(asked.subject), dataset.responses(asked.subject)
-    how = dataset.design(asked.subject), PRESETS[asked.preset]
-    inputs = inputs_of(store, asked, stimulus, responses, how, progress)
-    ground = _ground(asked, inputs, responses, how, progress, checkpoints)
+    protocol = FitProtocol(dataset.design(asked.subject), PRESETS[asked.preset])
+    inputs = inputs_of(store, asked, stimulus, responses, protocol, progress)
+    ground = _ground(asked, inputs, responses, protocol, progress, checkpoints)
     swept = _sweep(ground)
     chosen = _chosen(swept["held_loss"], weights_of(asked))
     scores = dict(swept["scores"])
     scores |= _second_stage(ground, stimulus, swept["stages"], chosen)
     scores |= _control(ground, chosen)
     ground.tell(0.75, "Ridge on the same features and rows")
-    scores |= ridge_scores(inputs, responses, how, lambda share: ground.tell(0.75 + 0.24 * share, "Ridge"))
+    scores |= ridge_scores(inputs, responses, protocol, lambda share: ground.tell(0.75 + 0.24 * share, "Ridge"))
     models, r, r2 = zip(*((about, *found) for about, found in scores.values()), strict=True)
     masks = _masks(responses, inputs.columns)
     arrays = {
@@ -87,7 +87,7 @@ def run_aligned(
         "n_fit": len(inputs.fit),
         "n_held": len(inputs.held),
         "n_test": len(inputs.rows.test),
-        "has_test_set": bool(how[0].n_test),
+        "has_test_set": bool(protocol.design.n_test),
         "n_components": len(ground.pca.axes),
         "explained": float(ground.pca.explained.sum()),
         "n_distinct": int(inputs.same.max()) + 1,
@@ -100,7 +100,7 @@ def _ground(
     asked: AlignedAsked,
     inputs: AlignedInputs,
     responses: Responses,
-    how: tuple[Design, Preset],
+    protocol: FitProtocol,
     progress: ProgressCallback,
     out: Path | None,
 ) -> _Ground:
@@ -110,15 +110,17 @@ def _ground(
     rows, columns = inputs.rows, inputs.columns
 
     def load(some: slice) -> np.ndarray:
-        return fit_responses(np.asarray(responses.Y_train[:, columns[some]]), rows, how[0])
+        return fit_responses(np.asarray(responses.Y_train[:, columns[some]]), rows, protocol.design)
 
     progress(0.05, 1, "Components of the responses")
     pca = response_pca(load, len(columns), inputs.fit, asked.n_components)
     Y_test = np.empty((len(rows.test), len(columns)), np.float32)
     for start in range(0, len(columns), 4096):
         some = columns[start : start + 4096]
-        repeats = np.asarray(responses.Y_test[:, :, some]) if how[0].n_test else None
-        Y_test[:, start : start + 4096] = held_out(np.asarray(responses.Y_train[:, some]), repeats, rows, *how).Y_test
+        repeats = np.asarray(responses.Y_test[:, :, some]) if protocol.design.n_test else None
+        Y_test[:, start : start + 4096] = held_out(
+            np.asarray(responses.Y_train[:, some]), repeats, rows, *protocol
+        ).Y_test
     data = AlignedData(
         inputs.features[rows.train],
         pca.scores,

@@ -9,7 +9,7 @@ import scipy.sparse
 
 from brivl.analyses.alignment.request import AlignedAsked, layers_of
 from brivl.core.encoding.cv_splits import Rows, divisions
-from brivl.core.encoding.presets import Preset
+from brivl.core.encoding.presets import FitProtocol, Preset
 from brivl.core.progress import ProgressCallback
 from brivl.core.records import Design, Responses, Stimulus
 from brivl.data.features import layer_features
@@ -74,15 +74,15 @@ def inputs_of(
     asked: AlignedAsked,
     stimulus: Stimulus,
     responses: Responses,
-    how: tuple[Design, Preset],
+    protocol: FitProtocol,
     progress: ProgressCallback,
 ) -> AlignedInputs:
     """Everything that is trained on."""
     from brivl.core.encoding.voxel_selection import select_voxels
 
-    rows = one_division(*how)
-    fit, held = early_stopping_rows(how[0], rows)
-    columns = np.flatnonzero(select_voxels(responses, how[0], how[1].ev_threshold).selected)
+    rows = one_division(*protocol)
+    fit, held = early_stopping_rows(protocol.design, rows)
+    columns = np.flatnonzero(select_voxels(responses, protocol.design, protocol.preset.ev_threshold).selected)
     X = [_features(store, stimulus, asked.backbone, layer, progress) for layer in layers_of(asked)]
     texts = descriptions_of(store, stimulus, asked.descriptions, progress)
     T = text_embeddings(store, texts, asked.text, progress)

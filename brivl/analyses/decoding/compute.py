@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from brivl.core.decoding.identification import Pool, cumulative_order, nearest, ranks, shift_test
-from brivl.core.encoding.presets import PRESETS, Preset, preset_settings
+from brivl.core.encoding.presets import PRESETS, FitProtocol, preset_settings
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import Design, Responses, Stimulus, Voxels
 from brivl.data.dataset import Dataset, check_subject, stimulus_kind
@@ -150,12 +150,12 @@ def _compute(
     from brivl.core.encoding.voxel_selection import select_voxels
 
     stimulus, responses = dataset.stimulus(asked.subject), dataset.responses(asked.subject)
-    how = dataset.design(asked.subject), PRESETS[asked.preset]
-    selected = select_voxels(responses, how[0], how[1].ev_threshold).selected
+    protocol = FitProtocol(dataset.design(asked.subject), PRESETS[asked.preset])
+    selected = select_voxels(responses, protocol.design, protocol.preset.ev_threshold).selected
     sets = sets_of(responses.voxels, selected, asked.level)
     E = sample_embeddings(store, stimulus, asked.model, progress)
-    folds, names = _folds(responses, how, sets, E, progress)
-    width = _width(asked, how[0])
+    folds, names = _folds(responses, protocol, sets, E, progress)
+    width = _width(asked, protocol.design)
     events = [_events(fold, width) for fold in folds]
     rows = np.concatenate([np.stack(found) for found in events])
     texts, vectors = text_candidates(stimulus, rows, asked.model, progress)
@@ -172,7 +172,7 @@ def _compute(
         "kind": stimulus.kind,
         "n_pools": len(folds),
         "window": width,
-        "tr": how[0].tr,
+        "tr": protocol.design.tr,
         "n_voxels": int(selected.sum()),
         "simulated": dataset.simulated,
         "smallest_p": float(arrays.pop("smallest")),
@@ -206,7 +206,7 @@ class _Fold:
 
 def _folds(
     responses: Responses,
-    how: tuple[Design, Preset],
+    protocol: FitProtocol,
     sets: Mapping[str, np.ndarray],
     E: np.ndarray,
     progress: ProgressCallback,
@@ -215,7 +215,7 @@ def _folds(
     from brivl.core.decoding.ridge import advanced, decode, gram, row_onsets
     from brivl.core.encoding.cv_splits import divisions
 
-    parts, folds = divisions(*how), []
+    parts, folds = divisions(*protocol), []
     n_steps = min(MOST_STEPS, len(sets) - 1)
     total = len(parts) * (len(sets) + n_steps)
     orders = []
@@ -227,16 +227,16 @@ def _folds(
 
         for done, (name, columns) in enumerate(sets.items()):
             tell(done)
-            K[name] = advanced(gram(responses, columns, rows, how), rows, how)
-            found[name] = decode(K[name], E, rows, how)
+            K[name] = advanced(gram(responses, columns, rows, protocol), rows, protocol)
+            found[name] = decode(K[name], E, rows, protocol)
         order = cumulative_order({name: one.inner_r2 for name, one in found.items() if name != WHOLE})[:n_steps]
         steps, so_far = [], np.zeros_like(K[WHOLE])
         for done, name in enumerate(order):
             tell(len(sets) + done)
             so_far = so_far + K[name]
-            steps.append(decode(so_far, E, rows, how))
+            steps.append(decode(so_far, E, rows, protocol))
         orders.append(order)
-        onsets = row_onsets(rows, how[0]) - len(rows.train)
+        onsets = row_onsets(rows, protocol.design) - len(rows.train)
         predicted = [one.predicted for one in [*found.values(), *steps]]
         folds.append(_Fold(rows.train, rows.test, onsets[onsets >= 0], predicted))
     return folds, _named(sets, orders)

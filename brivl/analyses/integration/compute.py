@@ -21,7 +21,7 @@ from brivl.analyses.integration.request import (
     layers_of,
     roles_of,
 )
-from brivl.core.encoding.presets import PRESETS, preset_settings
+from brivl.core.encoding.presets import PRESETS, FitProtocol, preset_settings
 from brivl.core.inference.blocks import Draws, check_block_length
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import Responses, Stimulus
@@ -119,9 +119,9 @@ def _compute(
     from brivl.core.inference.held_out_predictions import blocks_of
 
     stimulus, responses = dataset.stimulus(asked.subject), dataset.responses(asked.subject)
-    how = dataset.design(asked.subject), PRESETS[asked.preset]
-    blocks = blocks_of(how, asked.block_s)
-    columns = np.flatnonzero(select_voxels(responses, how[0], how[1].ev_threshold).selected)
+    protocol = FitProtocol(dataset.design(asked.subject), PRESETS[asked.preset])
+    blocks = blocks_of(protocol, asked.block_s)
+    columns = np.flatnonzero(select_voxels(responses, protocol.design, protocol.preset.ev_threshold).selected)
     masks = _masks(responses, columns, asked.level)
     roles, layers = roles_of(asked, stimulus.kind), layers_of(asked, stimulus.kind)
     X = {role: _features(store, stimulus, what, layers[role], progress) for role, what in roles.items()}
@@ -129,12 +129,12 @@ def _compute(
     alone = {}
     for at, (name, Xs) in enumerate(sets.items()):
         tell = partial(_told, progress, at, len(sets) + 1, f"Fitting {name} alone")
-        alone[name] = _alone(Xs, responses, columns, how, tell)
+        alone[name] = _alone(Xs, responses, columns, protocol, tell)
     bands = [role for role in roles if role != UNTRAINED]
     beside = [role for role in roles if role not in (MULTIMODAL, LANGUAGE, VISION)]  # they do not enter p
     arrays = _tested(alone, masks, blocks, Draws(asked.n_draws), beside)
     tell = partial(_told, progress, len(sets), len(sets) + 1, "Fitting all together")
-    arrays["split"] = _side_by_side([X[role] for role in bands], responses, columns, how, masks, tell)
+    arrays["split"] = _side_by_side([X[role] for role in bands], responses, columns, protocol, masks, tell)
     arrays |= _planted(dataset, asked, columns, masks)
     return arrays, {
         "regions": list(masks),
@@ -192,11 +192,11 @@ def _spoken(store: Store, stimulus: Stimulus, progress: ProgressCallback) -> Sti
     return Stimulus("text", texts, scipy.sparse.identity(len(texts), np.float32, "csr"))
 
 
-def _alone(Xs: list[np.ndarray], responses: Responses, columns: np.ndarray, how: tuple, tell: Any) -> Any:
+def _alone(Xs: list[np.ndarray], responses: Responses, columns: np.ndarray, protocol: FitProtocol, tell: Any) -> Any:
     from brivl.core.inference.held_out_predictions import held_out_predictions
     from brivl.core.transfer.rival_models import Alone
 
-    data = held_out_predictions(Xs, responses, columns, how, tell)
+    data = held_out_predictions(Xs, responses, columns, protocol, tell)
     return Alone(data.measured, data.bands.sum(0), data.parts)
 
 
@@ -204,7 +204,7 @@ def _side_by_side(
     Xs: list[np.ndarray],
     responses: Responses,
     columns: np.ndarray,
-    how: tuple,
+    protocol: FitProtocol,
     masks: Mapping[str, np.ndarray],
     tell: Any,
 ) -> np.ndarray:
@@ -212,7 +212,7 @@ def _side_by_side(
     from brivl.core.encoding.split_score import r2_split
     from brivl.core.inference.held_out_predictions import held_out_predictions
 
-    data = held_out_predictions(Xs, responses, columns, how, tell)
+    data = held_out_predictions(Xs, responses, columns, protocol, tell)
     folds = np.zeros(len(data.measured), int) if data.parts is None else data.parts
     held = [folds == fold for fold in np.unique(folds)]
     split = np.mean([r2_split(data.measured[rows], data.bands[:, rows]) for rows in held], axis=0)

@@ -11,7 +11,7 @@ import numpy as np
 
 from brivl.analyses.voxel_captions.corpus import Corpus, corpus_digest, corpus_of, wanted_words
 from brivl.analyses.voxel_captions.sentences import said_truth, write_sentences, writer_digest
-from brivl.core.encoding.presets import PRESETS, preset_settings
+from brivl.core.encoding.presets import PRESETS, FitProtocol, preset_settings
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import Responses, Stimulus
 from brivl.data.dataset import Dataset, check_subject, stimulus_kind
@@ -115,10 +115,10 @@ def _compute(
     from brivl.core.text.voxel_words import nearest_texts, projected
 
     stimulus, responses = dataset.stimulus(asked.subject), dataset.responses(asked.subject)
-    how = dataset.design(asked.subject), PRESETS[asked.preset]
-    columns = np.flatnonzero(select_voxels(responses, how[0], how[1].ev_threshold).selected)
+    protocol = FitProtocol(dataset.design(asked.subject), PRESETS[asked.preset])
+    columns = np.flatnonzero(select_voxels(responses, protocol.design, protocol.preset.ev_threshold).selected)
     E = sample_embeddings(store, stimulus, asked.model, progress)
-    W, r2 = _weights(E, responses, columns, how, progress)
+    W, r2 = _weights(E, responses, columns, protocol, progress)
     progress(0.9, 1, "Comparing with words and sentences")
     corpus = corpus_of(store, stimulus, asked)
     points = projected(W, E)
@@ -135,7 +135,7 @@ def _compute(
         "written": written,
         "simulated": dataset.simulated,
         "n_voxels": len(columns),
-    } | _checked(corpus, sentences[:, 0], E, responses, columns, r2, how)
+    } | _checked(corpus, sentences[:, 0], E, responses, columns, r2, protocol)
     info["truth"] = _truth(dataset, asked.subject, columns, words, corpus.words)
     if info["truth"] is not None and written:
         info["truth"] |= said_truth(written, dataset.preferred(asked.subject)[columns])
@@ -150,14 +150,14 @@ def _compute(
 
 
 def _weights(
-    E: np.ndarray, responses: Responses, columns: np.ndarray, how: tuple, progress: ProgressCallback
+    E: np.ndarray, responses: Responses, columns: np.ndarray, protocol: FitProtocol, progress: ProgressCallback
 ) -> tuple[np.ndarray, np.ndarray]:
     from brivl.core.text.voxel_words import embedding_weights
 
     parts = []
     for start in range(0, len(columns), AT_ONCE):
         progress(0.9 * start / len(columns), 1, "Fitting embeddings to voxels")
-        parts.append(embedding_weights(E, responses, columns[start : start + AT_ONCE], how))
+        parts.append(embedding_weights(E, responses, columns[start : start + AT_ONCE], protocol))
     weights, scores = zip(*parts, strict=True)
     return np.concatenate(weights, axis=1), np.concatenate(scores)
 
@@ -198,12 +198,12 @@ def _checked(
     responses: Responses,
     columns: np.ndarray,
     r2: np.ndarray,
-    how: tuple,
+    protocol: FitProtocol,
 ) -> dict[str, Any]:
     """Correlation of held-out responses with the likeness of picture and caption, and with another voxel's caption."""
     from brivl.core.text.voxel_words import agreement
 
-    design = how[0]
+    design = protocol.design
     well = np.flatnonzero(r2 > WELL)
     if not design.n_test or responses.Y_test is None or len(well) < 2 or design.tr is not None:
         return {"agreement": None, "shuffled": None}

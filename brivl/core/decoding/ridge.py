@@ -15,7 +15,7 @@ import numpy as np
 from brivl.core.encoding.cv_splits import Rows
 from brivl.core.encoding.delays import delay, delays_at, onsets_of, run_labels
 from brivl.core.encoding.fold_responses import held_out, ridge_for
-from brivl.core.encoding.presets import Preset
+from brivl.core.encoding.presets import FitProtocol
 from brivl.core.records import Design, Responses
 from brivl.errors import RequestError
 
@@ -23,7 +23,7 @@ VOXELS_AT_ONCE = 4000
 SMALLEST = 1e-6  # of the largest eigenvalue: below, float32 responses hold no more than rounding
 
 
-def gram(responses: Responses, columns: np.ndarray, rows: Rows, how: tuple[Design, Preset]) -> np.ndarray:
+def gram(responses: Responses, columns: np.ndarray, rows: Rows, protocol: FitProtocol) -> np.ndarray:
     """Y Y' over voxels `columns` of a division's responses, (n_fit + n_held_out, same), standardised as in a fit.
 
     Raises RequestError where there is no voxel.
@@ -34,16 +34,17 @@ def gram(responses: Responses, columns: np.ndarray, rows: Rows, how: tuple[Desig
     total = np.zeros((n, n), np.float32)
     for start in range(0, len(columns), VOXELS_AT_ONCE):
         some = columns[start : start + VOXELS_AT_ONCE]
-        repeats = None if responses.Y_test is None or not how[0].n_test else np.asarray(responses.Y_test[:, :, some])
-        part = held_out(np.asarray(responses.Y_train[:, some]), repeats, rows, *how)
+        has_test = responses.Y_test is not None and protocol.design.n_test
+        repeats = np.asarray(responses.Y_test[:, :, some]) if has_test else None
+        part = held_out(np.asarray(responses.Y_train[:, some]), repeats, rows, *protocol)
         Y = np.nan_to_num(np.concatenate([part.Y_train, part.Y_test]).astype(np.float32))  # constant in one run
         total += Y @ Y.T
     return total
 
 
-def advanced(G: np.ndarray, rows: Rows, how: tuple[Design, Preset]) -> np.ndarray:
+def advanced(G: np.ndarray, rows: Rows, protocol: FitProtocol) -> np.ndarray:
     """The kernel of responses at all delays after a sample, from that of responses at once; G itself without a TR."""
-    design, preset = how
+    design, preset = protocol
     if design.tr is None:
         return G
     onsets = row_onsets(rows, design)
@@ -68,7 +69,7 @@ class Decoded:
     inner_r2: float  # over all dimensions together; nothing held out takes part
 
 
-def decode(K: np.ndarray, E: np.ndarray, rows: Rows, how: tuple[Design, Preset]) -> Decoded:
+def decode(K: np.ndarray, E: np.ndarray, rows: Rows, protocol: FitProtocol) -> Decoded:
     """Predict the embeddings of the held-out samples of a division.
 
     K: kernel of the division's rows (`advanced`). E: embeddings (n_samples, D). Ridge with a strength for each
@@ -76,7 +77,7 @@ def decode(K: np.ndarray, E: np.ndarray, rows: Rows, how: tuple[Design, Preset])
     """
     target = E[rows.train]
     target = (target - target.mean(0)).astype(np.float32)
-    ridge = ridge_for(1, rows.train, *how)
+    ridge = ridge_for(1, rows.train, *protocol)
     X_fit, X_test = _coordinates(K, len(rows.train))
     ridge.fit([X_fit], target)
     return Decoded(ridge.predict([X_test]), 1 + float(ridge.cv_scores_.max(0).sum() / target.var(0).sum()))

@@ -18,7 +18,7 @@ from brivl.core.columns import LARGE_BYTES, Columns
 from brivl.core.encoding.batched_ridge import BatchedRidge, Tell
 from brivl.core.encoding.cv_splits import Rows, divisions
 from brivl.core.encoding.fold_responses import ready_features, ridge_for
-from brivl.core.encoding.presets import Preset
+from brivl.core.encoding.presets import FitProtocol, Preset
 from brivl.core.encoding.problem import Solver
 from brivl.core.encoding.ratios import ratio_grid
 from brivl.core.encoding.score_map import ScoreMap
@@ -27,7 +27,7 @@ from brivl.core.encoding.surface_search import N_SAMPLE, spread_sample
 from brivl.core.encoding.voxel_selection import Selection, select_in_batches
 from brivl.core.encoding.voxel_source import VoxelSource
 from brivl.core.progress import ProgressPhases, StepCallback
-from brivl.core.records import Design, EncodingResult, Responses
+from brivl.core.records import EncodingResult, Responses
 
 # Responses of one batch, float32, test runs included; about five arrays of this size live at once.
 BATCH_BYTES = 64 * 2**20
@@ -42,7 +42,6 @@ SURVEY, LEARN, PREPARE, FIT = range(N_PHASES)
 SCORES = ("joint", "split", "weights")
 
 Arrays = Mapping[str, np.ndarray]
-How = tuple[Design, Preset]
 
 
 class Parts(Protocol):
@@ -76,19 +75,19 @@ def is_large(subjects: Sequence[Responses]) -> bool:
 def encode_in_batches(
     Xs: Sequence[np.ndarray],
     subjects: Sequence[Responses],
-    how: How,
+    protocol: FitProtocol,
     progress: StepCallback | None = None,
     parts: Parts | None = None,
 ) -> list[EncodingResult]:
     """As `encode_many`, in memory that does not grow with voxels but for their scores."""
-    parts, rows = _NoParts() if parts is None else parts, divisions(*how)
-    phases = ProgressPhases(progress, _work(len(Xs), rows, subjects, how))
-    selections = [_selection(i, responses, how, parts, phases.phase(i)) for i, responses in enumerate(subjects)]
-    source = VoxelSource(subjects, selections, *how)
+    parts, rows = _NoParts() if parts is None else parts, divisions(*protocol)
+    phases = ProgressPhases(progress, _work(len(Xs), rows, subjects, protocol))
+    selections = [_selection(i, responses, protocol, parts, phases.phase(i)) for i, responses in enumerate(subjects)]
+    source = VoxelSource(subjects, selections, *protocol)
     scores = []
     for i, part in enumerate(rows):
         tells = [phases.phase(len(subjects) + i * N_PHASES + phase) for phase in range(N_PHASES)]
-        scores.append(_Division(f"fold-{i}", source, part, parts, tells).scores(Xs, how))
+        scores.append(_Division(f"fold-{i}", source, part, parts, tells).scores(Xs, protocol))
     means = [np.mean(each, axis=0) for each in zip(*scores, strict=True)]
     of_subjects = zip(*(np.split(mean, source.ends[:-1], axis=-1) for mean in means), strict=True)
     return [selection.result(*own) for selection, own in zip(selections, of_subjects, strict=True)]
@@ -104,12 +103,12 @@ class _Division:
     parts: Parts
     tells: Sequence[Tell]  # survey, learn, prepare, fit
 
-    def scores(self, Xs: Sequence[np.ndarray], how: How) -> list[np.ndarray]:
+    def scores(self, Xs: Sequence[np.ndarray], protocol: FitProtocol) -> list[np.ndarray]:
         """Joint R2 (n_voxels,), split R2 and band weights (n_bands, n_voxels)."""
-        batches = self._batches(how[1])
+        batches = self._batches(protocol.preset)
         found = [self.parts.get(self._name(batch)) for batch in batches]
         if any(scores is None for scores in found):
-            with closing(self._ridge(Xs, how)) as ridge:
+            with closing(self._ridge(Xs, protocol)) as ridge:
                 self._fill(found, batches, ridge)
         self.tells[FIT](1.0)
         return [np.concatenate([scores[name] for scores in found], axis=-1) for name in SCORES]
@@ -151,11 +150,11 @@ class _Division:
         self.parts.put(f"{self.name}-map", arrays)
         return found
 
-    def _ridge(self, Xs: Sequence[np.ndarray], how: How) -> BatchedRidge:
+    def _ridge(self, Xs: Sequence[np.ndarray], protocol: FitProtocol) -> BatchedRidge:
         """The regression with what does not depend on responses."""
         train, test = self.rows.train, self.rows.test
-        bands = [ready_features(X, train, *how) for X in Xs]
-        ridge = ridge_for(len(Xs), train, *how)
+        bands = [ready_features(X, train, *protocol) for X in Xs]
+        ridge = ridge_for(len(Xs), train, *protocol)
         fit, held = [X[train] for X in bands], [X[test] for X in bands]
         return BatchedRidge(ridge, fit, held, self.source.n_voxels, self.parts.scratch)
 
@@ -170,11 +169,11 @@ class _Division:
         return f"{self.name}-voxels-{batch.start}-{batch.stop}"
 
 
-def _selection(number: int, responses: Responses, how: How, parts: Parts, tell: Tell) -> Selection:
+def _selection(number: int, responses: Responses, protocol: FitProtocol, parts: Parts, tell: Tell) -> Selection:
     """Voxels of one subject to fit, kept or found."""
     kept = parts.get(f"selection-{number}")
     if kept is None:
-        found = select_in_batches(responses, how[0], how[1].ev_threshold, tell)
+        found = select_in_batches(responses, protocol.design, protocol.preset.ev_threshold, tell)
         counts = {"reasons": np.array(list(found.excluded), str), "counts": np.array([*found.excluded.values()], int)}
         ev = {} if found.explainable_variance is None else {"ev": found.explainable_variance}
         parts.put(f"selection-{number}", {"selected": found.selected} | counts | ev)
@@ -183,12 +182,12 @@ def _selection(number: int, responses: Responses, how: How, parts: Parts, tell: 
     return Selection(kept["selected"], kept.get("ev"), excluded)
 
 
-def _work(n_bands: int, rows: Sequence[Rows], subjects: Sequence[Responses], how: How) -> list[float]:
+def _work(n_bands: int, rows: Sequence[Rows], subjects: Sequence[Responses], protocol: FitProtocol) -> list[float]:
     """Floating-point operations of the phases: selection of each subject, then four of each division."""
-    each, preset = [responses.Y_train.shape[1] for responses in subjects], how[1]
+    each, preset = [responses.Y_train.shape[1] for responses in subjects], protocol.preset
     n_voxels = sum(each)
     n_candidates = preset.n_iter or len(ratio_grid(n_bands, preset.n_ratios or 11))
-    work = [100.0 * how[0].n_train * n for n in each]
+    work = [100.0 * protocol.design.n_train * n for n in each]
     for n in (len(part.train) for part in rows):
         if preset.search == "himalaya":
             work += [0.0, 0.0, 0.0, 1.0 * n * n * n_voxels * len(preset.alphas) * n_candidates]

@@ -10,7 +10,7 @@ import numpy as np
 from brivl.core.encoding.banded_ridge import BandedRidge, Draws, Solver
 from brivl.core.encoding.cv_splits import Rows, inner_folds
 from brivl.core.encoding.delays import delay, delays_at, onsets_of, run_labels
-from brivl.core.encoding.presets import Preset
+from brivl.core.encoding.presets import FitProtocol, Preset
 from brivl.core.encoding.ratios import ratio_grid
 from brivl.core.encoding.standardize import TrainingScaler, zscore_runs
 from brivl.core.records import Design
@@ -66,9 +66,9 @@ def side_by_side(parts: Sequence[HeldOut]) -> HeldOut:
     return HeldOut(parts[0].rows, Y_train, np.concatenate([part.Y_test for part in parts], axis=1))
 
 
-def _test_set(Y: np.ndarray, repeats: np.ndarray, rows: Rows, how: tuple[Design, Preset]) -> HeldOut:
+def _test_set(Y: np.ndarray, repeats: np.ndarray, rows: Rows, protocol: FitProtocol) -> HeldOut:
     """Training rows against the average of the test run's repeats."""
-    design, preset = how
+    design, preset = protocol
     scale = _scaler(Y, design.run_onsets, design, preset)
     average = np.mean([scale(y, design.test_onsets) for y in repeats], axis=0)
     if preset.test_zscore == "own":

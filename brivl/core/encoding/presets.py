@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from brivl.core.records import Design
 from brivl.errors import RequestError
 
 
@@ -30,6 +31,13 @@ class Preset:
     seed: int = 0
     search: Literal["own", "himalaya"] = "own"  # docs/solver.md; "himalaya": its random search, draw by draw
     why: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+
+class FitProtocol(NamedTuple):
+    """How a fit treats time and samples: the design of a subject's data, and the preset of all other choices."""
+
+    design: Design
+    preset: Preset
 
 
 STRICT = Preset(

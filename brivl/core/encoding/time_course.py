@@ -11,7 +11,7 @@ from brivl.core.encoding.banded_ridge import BandedRidge
 from brivl.core.encoding.cv_splits import Rows, divisions
 from brivl.core.encoding.delays import delays_at
 from brivl.core.encoding.fold_responses import held_out, ready_features, ridge_for
-from brivl.core.encoding.presets import Preset
+from brivl.core.encoding.presets import FitProtocol, Preset
 from brivl.core.records import Design
 
 
@@ -74,10 +74,10 @@ def _fitted(
     bands: Sequence[np.ndarray],
     Y_train: np.ndarray,
     rows: Rows,
-    how: tuple[Design, Preset],
+    protocol: FitProtocol,
     weights: np.ndarray | None,
 ) -> BandedRidge:
-    ridge = ridge_for(len(bands), rows.train, *how)
+    ridge = ridge_for(len(bands), rows.train, *protocol)
     if weights is not None:
         ridge.set_params(ratios=np.asarray(weights, float)[None] / np.sum(weights))
     return ridge.fit([X[rows.train] for X in bands], Y_train)

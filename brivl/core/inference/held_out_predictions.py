@@ -9,10 +9,10 @@ import numpy as np
 from brivl.core.encoding.cv_splits import Rows, divisions
 from brivl.core.encoding.delays import onsets_of, run_labels
 from brivl.core.encoding.fold_responses import held_out, ready_features, ridge_for
-from brivl.core.encoding.presets import Preset
+from brivl.core.encoding.presets import FitProtocol
 from brivl.core.inference.blocks import Blocks, blocks_in_runs, blocks_of_groups
 from brivl.core.inference.contributions import Predictions
-from brivl.core.records import Design, Responses
+from brivl.core.records import Responses
 from brivl.errors import RequestError
 
 # Numbers of responses that are fitted at once: 512 MB of float32.
@@ -26,7 +26,7 @@ def held_out_predictions(
     Xs: Sequence[np.ndarray],
     responses: Responses,
     columns: np.ndarray,
-    how: tuple[Design, Preset],
+    protocol: FitProtocol,
     tell: Tell = lambda _share: None,
 ) -> Predictions:
     """Fit voxels `columns` (n_asked,) again, as `encode` does, and predict what was held out.
@@ -36,7 +36,7 @@ def held_out_predictions(
     scores differ from those of a fit of more voxels as little as its search allows (docs/solver.md).
     Raises RequestError for more predictions than fit in memory.
     """
-    design, preset = how
+    design, preset = protocol
     rows = divisions(design, preset)
     n = design.n_test or design.n_train
     if n * len(columns) * (1 + len(Xs)) > MOST:
@@ -51,16 +51,16 @@ def held_out_predictions(
         for j, start in enumerate(starts):
             tell((i * len(starts) + j) / (len(rows) * len(starts)))
             some = slice(start, start + size)
-            measured[here, some], bands[:, here, some] = _predict(ready, responses, columns[some], part, how)
+            measured[here, some], bands[:, here, some] = _predict(ready, responses, columns[some], part, protocol)
     return Predictions(measured, bands, None if design.n_test else folds_of(rows, n))
 
 
 def _predict(
-    ready: Sequence[np.ndarray], responses: Responses, columns: np.ndarray, rows: Rows, how: tuple[Design, Preset]
+    ready: Sequence[np.ndarray], responses: Responses, columns: np.ndarray, rows: Rows, protocol: FitProtocol
 ) -> tuple[np.ndarray, np.ndarray]:
-    repeats = np.asarray(responses.Y_test[:, :, columns]) if how[0].n_test else None
-    part = held_out(np.asarray(responses.Y_train[:, columns]), repeats, rows, *how)
-    ridge = ridge_for(len(ready), rows.train, *how)
+    repeats = np.asarray(responses.Y_test[:, :, columns]) if protocol.design.n_test else None
+    part = held_out(np.asarray(responses.Y_train[:, columns]), repeats, rows, *protocol)
+    ridge = ridge_for(len(ready), rows.train, *protocol)
     ridge.fit([X[rows.train] for X in ready], part.Y_train)
     return part.Y_test, ridge.predict([X[rows.test] for X in ready], split=True)
 
@@ -73,13 +73,13 @@ def folds_of(rows: Sequence[Rows], n: int) -> np.ndarray:
     return fold
 
 
-def blocks_of(how: tuple[Design, Preset], seconds: float) -> Blocks:
+def blocks_of(protocol: FitProtocol, seconds: float) -> Blocks:
     """Blocks of the held-out samples: of `seconds` within runs, whole groups (passages), or single responses.
 
     Single where responses are no time series and have no groups. Raises RequestError where samples are held out at
     random, so that the prediction of a sample has seen its neighbours, or where blocks are too few or too short.
     """
-    design, preset = how
+    design, preset = protocol
     if not design.n_test and preset.outer == "shuffled":
         raise RequestError(
             f"Wanted samples that are held out by whole runs or passages, and the preset {preset.name!r} deals them to "
@@ -89,7 +89,7 @@ def blocks_of(how: tuple[Design, Preset], seconds: float) -> Blocks:
         n, parts, onsets = design.n_test, np.zeros(design.n_test, int), design.test_onsets
     else:
         n = design.n_train
-        parts = folds_of(divisions(*how), n)
+        parts = folds_of(divisions(*protocol), n)
         onsets = onsets_of(run_labels(design.run_onsets, n) * (parts.max() + 1) + parts)
     if design.tr is not None:
         return blocks_in_runs(onsets, n, design.tr, seconds)

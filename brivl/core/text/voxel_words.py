@@ -13,26 +13,27 @@ import numpy as np
 
 from brivl.core.encoding.cv_splits import divisions
 from brivl.core.encoding.fold_responses import held_out, ready_features, ridge_for
-from brivl.core.encoding.presets import Preset
+from brivl.core.encoding.presets import FitProtocol
 from brivl.core.encoding.split_score import r2_joint
-from brivl.core.records import Design, Responses
+from brivl.core.records import Responses
 
 TEMPERATURE = 1 / 150  # of the softmax over pictures, BrainSCUBA's
 
 
 def embedding_weights(
-    E: np.ndarray, responses: Responses, columns: np.ndarray, how: tuple[Design, Preset]
+    E: np.ndarray, responses: Responses, columns: np.ndarray, protocol: FitProtocol
 ) -> tuple[np.ndarray, np.ndarray]:
     """Ridge weights (D, n_columns) of embeddings E (n_samples, D), and held-out R2 (n_columns,).
 
     One band, strength by voxel; weights are averaged over delays, and both over divisions where there is no test set.
     """
     weights, scores = [], []
-    for rows in divisions(*how):
-        X = ready_features(E, rows.train, *how)
-        repeats = None if responses.Y_test is None or not how[0].n_test else np.asarray(responses.Y_test[:, :, columns])
-        part = held_out(np.asarray(responses.Y_train[:, columns]), repeats, rows, *how)
-        ridge = ridge_for(1, rows.train, *how)
+    for rows in divisions(*protocol):
+        X = ready_features(E, rows.train, *protocol)
+        has_test = responses.Y_test is not None and protocol.design.n_test
+        repeats = np.asarray(responses.Y_test[:, :, columns]) if has_test else None
+        part = held_out(np.asarray(responses.Y_train[:, columns]), repeats, rows, *protocol)
+        ridge = ridge_for(1, rows.train, *protocol)
         ridge.fit([X[rows.train]], part.Y_train)
         primal = ridge.Xs_fit_[0].T @ ridge.dual_coef_ * ridge.kernel_scales_[0] * ridge.band_weights_[0]
         weights.append(primal.reshape(-1, E.shape[1], len(columns)).mean(0))

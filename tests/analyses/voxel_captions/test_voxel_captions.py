@@ -15,7 +15,7 @@ from brivl.analyses.voxel_captions import corpus
 from brivl.analyses.voxel_captions.compute import CaptionAsked, caption_key, caption_voxels, known_voxel_captions
 from brivl.analyses.voxel_captions.corpus import frequent_words, read_corpus, scene_words, wanted_words
 from brivl.commands.main import main
-from brivl.core.encoding.presets import PRESETS
+from brivl.core.encoding.presets import PRESETS, FitProtocol
 from brivl.core.records import Design, Responses, Voxels
 from brivl.core.text.voxel_words import agreement, embedding_weights, named_share, nearest_texts, projected
 from brivl.data.phantoms.categories import CATEGORIES, CategoryPhantomConfig, draw_pictures, shown_scene
@@ -54,8 +54,8 @@ def test_planted_weights_are_found_and_mean_nothing_without_signal(rng: np.rando
     Y[:, 4] = 0
     train, test = Y[:200] + 0.3 * rng.standard_normal((200, 5)), Y[200:] + 0.3 * rng.standard_normal((2, 60, 5))
     voxels = Voxels("native", np.zeros((5, 3), int), (1, 1, 1), None)
-    how = Design(None, 200, 60, np.zeros(1, int)), PRESETS["strict"]
-    found, r2 = embedding_weights(E, Responses(np.float32(train), np.float32(test), voxels), np.arange(5), how)
+    protocol = FitProtocol(Design(None, 200, 60, np.zeros(1, int)), PRESETS["strict"])
+    found, r2 = embedding_weights(E, Responses(np.float32(train), np.float32(test), voxels), np.arange(5), protocol)
     for voxel in range(4):
         assert np.corrcoef(found[:, voxel], W[:, voxel])[0, 1] > 0.98
     assert (r2[:4] > 0.8).all() and r2[4] < 0.05

@@ -10,7 +10,7 @@ from brivl.core.decoding.ridge import advanced, decode, gram, row_onsets, window
 from brivl.core.encoding.cv_splits import divisions
 from brivl.core.encoding.delays import delay, delays_at
 from brivl.core.encoding.fold_responses import held_out
-from brivl.core.encoding.presets import PRESETS
+from brivl.core.encoding.presets import PRESETS, FitProtocol
 from brivl.core.records import Design, Responses, Voxels
 from brivl.errors import RequestError
 
@@ -58,8 +58,8 @@ def test_planted_embeddings_are_found_and_noise_is_not() -> None:
     for signal in (1.0, 0.0):
         responses, design, E = _film(np.random.default_rng(2), 40, signal)
         (rows,) = divisions(design, STRICT)
-        how = design, STRICT
-        decoded = decode(advanced(gram(responses, np.arange(40), rows, how), rows, how), E, rows, how)
+        protocol = FitProtocol(design, STRICT)
+        decoded = decode(advanced(gram(responses, np.arange(40), rows, protocol), rows, protocol), E, rows, protocol)
         events = windows_of([0], 48, 3)
         candidates = np.stack([E[rows.test][event].mean(0) for event in events]) - E[rows.train].mean(0)
         pool = Pool(decoded.predicted, candidates, events, np.zeros(1, int))
