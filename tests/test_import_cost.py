@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "transformers", "timm", "torchvision", "himalaya", "cortex", "nilearn", "streamlit", "matplotlib")
 LOOK_UP = """
-from brivl.backend.fit import FitRequest, is_cached
+from brivl.encoding.fit import FitRequest, is_cached
 from brivl.store.artifacts import Store
 request = FitRequest({dataset!r}, {models!r}, 3, {subject!r})
 assert not is_cached(Store({store!r}), request)
@@ -63,8 +63,8 @@ def test_looking_up_a_text_aligned_encoder_is_light(tmp_path: Path) -> None:
     """Also where a model describes the pictures, which is not loaded for its name."""
     code = f"""
 from pathlib import Path
-from brivl.backend.aligned import known_aligned
-from brivl.backend.aligned_question import AlignedAsked
+from brivl.analyses.alignment.result import known_aligned
+from brivl.analyses.alignment.request import AlignedAsked
 from brivl.store.artifacts import Store
 asked = AlignedAsked("phantom-categories", "C01", descriptions="Salesforce/blip-image-captioning-base")
 assert known_aligned(Store(Path({str(tmp_path / "store")!r})), asked) is None

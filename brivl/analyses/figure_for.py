@@ -26,11 +26,11 @@ from brivl.data.flatmaps import make_flatmap, own_flatmap
 from brivl.data.regions import NOUNS, checked_level, coordinates, levels_of, masks_of
 from brivl.data.subject_facts import SubjectFacts, keep_facts
 from brivl.data.summary import Known, look_at
-from brivl.encoding.fit import Answer, FitRequest, fit
-from brivl.encoding.means import mean_rows, mean_scores, mean_table
-from brivl.encoding.single_model import fit_alone
-from brivl.encoding.within_subject import Asked as Within
-from brivl.encoding.within_subject import Inference, infer, known_inference
+from brivl.encoding.fit import FitRequest, FitResult, fit
+from brivl.encoding.means import layer_means, mean_scores, nan_mean_rows
+from brivl.encoding.single_model import fit_single_models
+from brivl.encoding.within_subject import WithinSubjectRequest as Within
+from brivl.encoding.within_subject import WithinSubjectResult, stored_within_subject, within_subject_tests
 from brivl.errors import RequestError
 from brivl.sharing.figure_record import Key, Plate
 from brivl.store.artifacts import Store
@@ -60,7 +60,7 @@ class _Found:
     store: Store
     asked: Asked
     known: Known
-    answers: Mapping[Key, Answer]
+    answers: Mapping[Key, FitResult]
     facts: Mapping[str, SubjectFacts]
 
     @property
@@ -137,7 +137,7 @@ def _layers(found: _Found) -> Plate:
     from brivl.analyses.layers.figures import LayerScores
     from brivl.analyses.layers.print_figure import layer_page
 
-    table = mean_table(found.answers)
+    table = layer_means(found.answers)
     if table.empty:
         raise RequestError("No voxel was fitted; ask for another subject or preset.")
     label = found.label(layers_finding(table, found.names, found.who), layers_caption(table, found.who))
@@ -176,7 +176,7 @@ def _flatmap(found: _Found) -> Plate:
 
 def _parts(found: _Found) -> dict[str, np.ndarray]:
     """Unique and shared parts, mean over subjects; each model is fitted alone where that is missing."""
-    alone = mean_rows([fit_alone(found.store, answer.request) for answer in found.answers.values()])
+    alone = nan_mean_rows([fit_single_models(found.store, answer.request) for answer in found.answers.values()])
     joint = mean_scores([answer.result for answer in found.answers.values()])[0]
     return variance_parts(joint, alone).by_name()
 
@@ -233,12 +233,12 @@ def _voxel_table(found: _Found, scores: object, parts: Mapping[str, np.ndarray])
     return table[np.isfinite(scores.joint)]
 
 
-def _tests(found: _Found) -> dict[str, Inference]:
+def _tests(found: _Found) -> dict[str, WithinSubjectResult]:
     """Tests within each subject: those that are stored, or all where that is asked for."""
     asked = {subject: Within(answer.request) for (_, subject), answer in found.answers.items()}
     if found.setting("tests", ""):
-        return {subject: infer(found.store, one) for subject, one in asked.items()}
-    known = {subject: known_inference(found.store, one, found.known) for subject, one in asked.items()}
+        return {subject: within_subject_tests(found.store, one) for subject, one in asked.items()}
+    known = {subject: stored_within_subject(found.store, one, found.known) for subject, one in asked.items()}
     return {subject: tests for subject, tests in known.items() if tests is not None}
 
 

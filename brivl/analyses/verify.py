@@ -17,7 +17,7 @@ from brivl.core.records import EncodingResult
 from brivl.data.registry import list_datasets
 from brivl.data.subject_facts import keep_facts
 from brivl.data.summary import Known, look_at
-from brivl.encoding.fit import Answer, FitRequest, cached, fit_anew, fit_key
+from brivl.encoding.fit import FitRequest, FitResult, fit_key, refit, stored_fit
 from brivl.errors import BrivlError, Cancelled, DataError, RequestError
 from brivl.sharing.bundle import FORMAT, KIND, MANIFEST
 from brivl.sharing.fingerprints import close, scores_digest, summary
@@ -92,7 +92,7 @@ def check_bundle(path: Path, here: Here) -> Checked:
     manifest = _manifest(path, files)
     found = [_own_digest(manifest), *_files(manifest, files)]
     known, problem = _dataset(manifest, here)
-    answers: dict[tuple[int, str], Answer] = {}
+    answers: dict[tuple[int, str], FitResult] = {}
     for fit in manifest["fits"]:
         made = Finding(_name(fit), "unknown", problem) if known is None else _made(fit, here, known)
         if isinstance(made, Finding):
@@ -163,7 +163,7 @@ def _name(fit: Mapping[str, Any]) -> str:
     return f"layer {fit['layer']}, {fit['subject']}"
 
 
-def _made(fit: Mapping[str, Any], here: Here, known: Known) -> Answer | Finding:
+def _made(fit: Mapping[str, Any], here: Here, known: Known) -> FitResult | Finding:
     """The answer that is compared with a fit of the bundle, or why there is none."""
 
     def cannot(why: str) -> Finding:
@@ -184,7 +184,7 @@ def _made(fit: Mapping[str, Any], here: Here, known: Known) -> Answer | Finding:
         return cannot(f"it cannot be asked: {error}")
     if result is None:
         return cannot("it is not in the cache; --recompute fits it")
-    return Answer(request, result, {}, "miss" if here.recompute else "hit")
+    return FitResult(request, result, {}, "miss" if here.recompute else "hit")
 
 
 def _tables(manifest: Mapping[str, Any], files: Mapping[str, bytes], made: MadeHere) -> list[Finding]:
@@ -199,8 +199,8 @@ def _tables(manifest: Mapping[str, Any], files: Mapping[str, bytes], made: MadeH
 
 def _result(here: Here, request: FitRequest, known: Known) -> EncodingResult | None:
     if here.recompute:
-        return fit_anew(here.store, request, here.progress)
-    answer = cached(here.store, request, known.dataset)
+        return refit(here.store, request, here.progress)
+    answer = stored_fit(here.store, request, known.dataset)
     return None if answer is None else answer.result
 
 

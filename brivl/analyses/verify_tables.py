@@ -14,7 +14,7 @@ from brivl.analyses.regions.tables import RegionQuestion, region_parts
 from brivl.core.records import EncodingResult
 from brivl.data.regions import checked_level
 from brivl.data.subject_facts import SubjectFacts
-from brivl.encoding.fit import Answer
+from brivl.encoding.fit import FitResult
 from brivl.encoding.means import mean_scores
 from brivl.errors import RequestError
 
@@ -28,7 +28,7 @@ Results = Mapping[tuple[int, str], EncodingResult]  # by layer and subject
 class MadeHere:
     """Answers that were made here, by layer and subject, and the facts of their subjects."""
 
-    answers: Mapping[tuple[int, str], Answer]
+    answers: Mapping[tuple[int, str], FitResult]
     facts: Mapping[str, SubjectFacts]
 
     @property

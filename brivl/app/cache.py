@@ -10,15 +10,18 @@ import pandas as pd
 import streamlit as st
 
 from brivl.jobs.queue import JobStatus
-from brivl.store.report import CacheReport, prune_request, verify_request
-from brivl.store.sizes import in_bytes
+from brivl.store.report import CacheReport, prune_job, verify_job
+from brivl.store.sizes import format_size
 from brivl.ui import cached, style
 from brivl.ui.jobs import Queue, watch_queue
 from brivl.ui.result_or_run import demo_page
 from brivl.ui.style import Chip
 
 HOUSEKEEPING = Queue(
-    lambda: cached.housekeeping(), "MB", "What was done until then stays done.", lambda: cached.forget_cache_report()
+    lambda: cached.maintenance_queue(),
+    "MB",
+    "What was done until then stays done.",
+    lambda: cached.forget_cache_report(),
 )
 SIZES = tuple(int(n) for n in (100e9, 50e9, 20e9, 10e9, 5e9, 2e9, 1e9, 500e6, 200e6, 100e6, 0))  # that may stay
 WHAT = (
@@ -32,7 +35,7 @@ def cache_page() -> None:
     """Draw the page. Everything that a user can cause ends as a sentence."""
     with demo_page():
         report = cached.cache_report_now()
-        style.headline(f"The cache holds {report.n_results:,} results, {in_bytes(report.size)}")
+        style.headline(f"The cache holds {report.n_results:,} results, {format_size(report.size)}")
         style.chips(_chips(report))
         style.caption(WHAT)
         with st.container(key="actions"):
@@ -42,8 +45,8 @@ def cache_page() -> None:
 
 
 def _chips(report: CacheReport) -> list[Chip]:
-    chips = [Chip("no limit" if report.limit is None else f"limit {in_bytes(report.limit)}")]
-    chips += [Chip(f"{in_bytes(report.size_aside)} set aside as damaged")] if report.size_aside else []
+    chips = [Chip("no limit" if report.limit is None else f"limit {format_size(report.limit)}")]
+    chips += [Chip(f"{format_size(report.size_aside)} set aside as damaged")] if report.size_aside else []
     chips += (
         [Chip(f"{report.n_unfinished} unfinished file{'s' if report.n_unfinished > 1 else ''}")]
         if report.n_unfinished
@@ -54,7 +57,7 @@ def _chips(report: CacheReport) -> list[Chip]:
 
 def _actions(report: CacheReport) -> None:
     """Verify and Prune, or the one of them that is going on; and how the last of them ended."""
-    board = cached.housekeeping()
+    board = cached.maintenance_queue()
     running = board.active()
     if running:
         watch_queue(HOUSEKEEPING, running[0].job_id)
@@ -64,14 +67,14 @@ def _actions(report: CacheReport) -> None:
         st.button(
             "Verify all",
             on_click=HOUSEKEEPING.submit,
-            args=(verify_request(cached.store()),),
+            args=(verify_job(cached.store()),),
             help="Reads and hashes every result. Damaged ones are set aside and computed again.",
         )
         most = st.selectbox("Keep at most", _sizes(report), format_func=_in_words, width=220)
         st.button(
             "Prune",
             on_click=HOUSEKEEPING.submit,
-            args=(prune_request(cached.store(), most),),
+            args=(prune_job(cached.store(), most),),
             help="Deletes what was not used for longest, and what killed computations left behind.",
         )
     for request, status in board.jobs()[:1]:
@@ -85,7 +88,7 @@ def _sizes(report: CacheReport) -> list[int]:
 
 
 def _in_words(most: int) -> str:
-    return in_bytes(most) if most else "uploads only"
+    return format_size(most) if most else "uploads only"
 
 
 def _say_end(request: Mapping[str, Any], status: JobStatus) -> None:
@@ -101,7 +104,7 @@ def _say_end(request: Mapping[str, Any], status: JobStatus) -> None:
 def _verified(end: Mapping[str, Any]) -> str:
     damaged = f"{len(end['damaged'])} damaged and set aside" if end["damaged"] else "none damaged"
     return (
-        f"{end['n_whole']:,} results are whole, {in_bytes(end['n_bytes'])} read and hashed; {damaged}. Files left "
+        f"{end['n_whole']:,} results are whole, {format_size(end['n_bytes'])} read and hashed; {damaged}. Files left "
         f"by killed computations: {end['n_abandoned']}. Computations now: {end['n_held_locks']}."
     )
 
@@ -109,8 +112,8 @@ def _verified(end: Mapping[str, Any]) -> str:
 def _pruned(end: Mapping[str, Any]) -> str:
     kinds = ", ".join(f"{n} {kind}" for kind, n in end["by_kind"].items())
     return (
-        f"{end['removed']:,} results deleted{f' ({kinds})' if kinds else ''}, {in_bytes(end['freed'])} freed, "
-        f"{in_bytes(end['left'])} left; {end['n_in_use']} were in use and stay."
+        f"{end['removed']:,} results deleted{f' ({kinds})' if kinds else ''}, {format_size(end['freed'])} freed, "
+        f"{format_size(end['left'])} left; {end['n_in_use']} were in use and stay."
     )
 
 
@@ -122,7 +125,7 @@ def _kinds(report: CacheReport) -> None:
         (
             k.kind,
             k.n,
-            in_bytes(k.size),
+            format_size(k.size),
             time.strftime("%Y-%m-%d %H:%M", time.localtime(k.last_use)),
             "" if k.evictable else "uploads are never deleted",
         )
@@ -135,5 +138,5 @@ def _folders(report: CacheReport) -> None:
     if not report.folders:
         return
     with st.expander("Beside the results"):
-        rows = [(f.name, f.n_files, in_bytes(f.size), f.note) for f in report.folders]
+        rows = [(f.name, f.n_files, format_size(f.size), f.note) for f in report.folders]
         st.dataframe(pd.DataFrame(rows, columns=["folder", "files", "size", "what it is"]), hide_index=True)

@@ -10,14 +10,14 @@ import streamlit as st
 from brivl.config import data_dirs
 from brivl.data.download import download_request
 from brivl.data.status import DataReport
-from brivl.store.sizes import in_bytes
+from brivl.store.sizes import format_size
 from brivl.ui import cached, style
 from brivl.ui.jobs import Queue, watch_queue
 from brivl.ui.result_or_run import demo_page
 from brivl.ui.style import Chip
 
 KINDS = {"published": "published", "own": "your own", "simulated": "simulated"}
-DOWNLOADS = Queue(lambda: cached.downloads(), "files", "What has arrived is kept.")
+DOWNLOADS = Queue(lambda: cached.download_queue(), "files", "What has arrived is kept.")
 NO_AFFINE = (
     "The files carry no affine, so its voxels are drawn as slices of their own grid and on no surface, and no side is "
     "marked left or right; regions are those that the files name."
@@ -50,7 +50,7 @@ def _dataset(report: DataReport) -> None:
         simulated = report.kind == "simulated"
         chips = [Chip("SIMULATED", "simulated") if simulated else Chip(KINDS[report.kind])]
         chips += [Chip(f"{n} {state}") for state, n in report.counts.items()]
-        chips += [Chip(in_bytes(report.size))] if report.size else []
+        chips += [Chip(format_size(report.size))] if report.size else []
         style.chips(chips)
         if report.problem:
             st.error(report.problem)
@@ -68,7 +68,14 @@ def _dataset(report: DataReport) -> None:
 
 def _files(report: DataReport) -> None:
     rows = [
-        (f.name, f.state, in_bytes(f.size), "" if f.published is None else in_bytes(f.published), f.checksum, f.note)
+        (
+            f.name,
+            f.state,
+            format_size(f.size),
+            "" if f.published is None else format_size(f.published),
+            f.checksum,
+            f.note,
+        )
         for f in report.files
     ]
     with st.expander(f"{len(rows)} files"):
@@ -84,7 +91,7 @@ def _get(report: DataReport) -> None:
         return
     # All files, so that the request stays the same while they arrive; those that are here are left alone.
     request = download_request(report.name, Path(report.folder), [file.name for file in report.files])
-    status = cached.downloads().find(request)
+    status = cached.download_queue().find(request)
     if status is not None and status.active:
         watch_queue(DOWNLOADS, status.job_id)
         return

@@ -13,7 +13,7 @@ from brivl.data.summary import Known
 from brivl.errors import BrivlError
 from brivl.jobs.queue import JobStatus
 from brivl.models.registry import SHIPPED
-from brivl.store.sizes import in_bytes
+from brivl.store.sizes import format_size
 from brivl.ui import cached, style
 from brivl.ui.jobs import Run, active_job, run_buttons, say_failures, watch
 from brivl.ui.menu import make_sure_of_menu
@@ -117,7 +117,7 @@ def _cache() -> None:
     size, fits = cached.cache_state()
     one, two = st.columns(2)
     one.metric("Answers", f"{len(fits):,}")
-    two.metric("Size", in_bytes(size))
+    two.metric("Size", format_size(size))
     if fits:
         recent = fits[: -N_RECENT - 1 : -1]
         asked = [manifest["info"]["request"] for manifest in recent]
@@ -130,10 +130,10 @@ def _cache() -> None:
 
 def _jobs(tour: JobStatus | None) -> None:
     st.subheader("Recent jobs", anchor=False)
-    running = [status for status in cached.board().active() if tour is None or status.job_id != tour.job_id]
+    running = [status for status in cached.job_queue().active() if tour is None or status.job_id != tour.job_id]
     if running:
         watch(running[0].job_id)
-    jobs = cached.board().jobs()[:N_RECENT]
+    jobs = cached.job_queue().jobs()[:N_RECENT]
     if not jobs:
         style.small("None since the server was started.")
         return

@@ -122,11 +122,11 @@ class _CountedParts:
     """Parts kept as a fit of a dataset keeps them; stops the fit after so many batches."""
 
     def __init__(self, folder: Path, most: int | None) -> None:
-        from brivl.encoding.checkpoints import FitParts
+        from brivl.encoding.checkpoints import FitCheckpoints
         from brivl.store.artifacts import Store
         from brivl.store.keys import ArtifactKey
 
-        self._parts, self._most = FitParts(Store(folder / "store"), ArtifactKey("fit", {"bench": "memory"})), most
+        self._parts, self._most = FitCheckpoints(Store(folder / "store"), ArtifactKey("fit", {"bench": "memory"})), most
         self.scratch, self.joint = self._parts.scratch, []
 
     def get(self, name: str) -> Mapping[str, np.ndarray] | None:

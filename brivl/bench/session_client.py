@@ -16,7 +16,7 @@ HEADLINE = '<h1 class="bx-headline">'
 TOO_LONG = 3600.0  # s; a timer that never goes off
 
 
-class Session:
+class BrowserSession:
     """One visitor, within `with`: opens pages, presses buttons, sees elements. Not for several threads at once."""
 
     def __init__(self, address: str) -> None:
@@ -39,7 +39,7 @@ class Session:
         self._whole, self._drawn = False, set()  # the run is of the whole page; places drawn in it
         self.n_finished = 0  # runs of the whole page
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> BrowserSession:
         self._socket = self._connecting.__enter__()
         return self
 

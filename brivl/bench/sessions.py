@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from brivl.bench.app_server import RunningApp, running_app
-from brivl.bench.session_client import Session
+from brivl.bench.session_client import BrowserSession
 from brivl.errors import BrivlError, RequestError
 from brivl.store.artifacts import Store
 
@@ -26,7 +26,7 @@ EVERY = 0.2  # s between looks at memory while they are there
 
 
 @dataclass(frozen=True)
-class Crowd:
+class SessionLoad:
     """How many come, how often, and what they ask."""
 
     n_sessions: int = 20
@@ -41,7 +41,7 @@ class Crowd:
 
 
 @dataclass
-class Visits:
+class VisitTimes:
     """What the sessions of all rounds saw; times in seconds."""
 
     first: list[float] = field(default_factory=list)  # until the headline of the first page
@@ -50,7 +50,7 @@ class Visits:
 
 
 @dataclass
-class Looks:
+class ServerUsage:
     """What is seen of the server from outside: memory of its process in MiB, and which workers it started."""
 
     before: float = 0.0
@@ -64,16 +64,16 @@ class Looks:
         return round(memory, 1)
 
 
-def bench_sessions(crowd: Crowd) -> dict[str, Any]:
+def bench_sessions(crowd: SessionLoad) -> dict[str, Any]:
     """Times, faults, computations and memory. RequestError for a crowd that is none; a session's failure is a fault."""
     if not (1 <= crowd.n_sessions <= MOST_SESSIONS and 1 <= crowd.rounds <= 10):
         raise RequestError(
             f"Wanted 1 to {MOST_SESSIONS} sessions in 1 to 10 rounds and got {crowd.n_sessions} in {crowd.rounds}."
         )
-    visits, looks = Visits(), Looks()
+    visits, looks = VisitTimes(), ServerUsage()
     with tempfile.TemporaryDirectory(prefix="brivl-bench-") as folder:
         with running_app(Path(folder), crowd.settings) as app:
-            with Session(app.address) as first:  # imports are nobody's first paint
+            with BrowserSession(app.address) as first:  # imports are nobody's first paint
                 first.open("layers", crowd.question, crowd.patience)
             looks.before = looks.look(app)
             for _ in range(crowd.rounds):
@@ -86,7 +86,7 @@ def bench_sessions(crowd: Crowd) -> dict[str, Any]:
     return _said(crowd, visits, looks) | computed
 
 
-def _round(app: RunningApp, crowd: Crowd, visits: Visits, looks: Looks) -> float:
+def _round(app: RunningApp, crowd: SessionLoad, visits: VisitTimes, looks: ServerUsage) -> float:
     """All sessions at once; the most memory, in MiB, that the server had meanwhile."""
     together, most = threading.Barrier(crowd.n_sessions), looks.look(app)
     with ThreadPoolExecutor(crowd.n_sessions) as pool:
@@ -102,11 +102,11 @@ def _round(app: RunningApp, crowd: Crowd, visits: Visits, looks: Looks) -> float
     return most
 
 
-def _visit(address: str, crowd: Crowd, together: threading.Barrier) -> Visits:
+def _visit(address: str, crowd: SessionLoad, together: threading.Barrier) -> VisitTimes:
     """One visitor: first page, Run if there is no answer, then the other pages."""
-    seen = Visits()
+    seen = VisitTimes()
     try:
-        with Session(address) as session:
+        with BrowserSession(address) as session:
             try:
                 _walk(session, crowd, together, seen)
             finally:
@@ -120,7 +120,7 @@ def _visit(address: str, crowd: Crowd, together: threading.Barrier) -> Visits:
     return seen
 
 
-def _walk(session: Session, crowd: Crowd, together: threading.Barrier, seen: Visits) -> None:
+def _walk(session: BrowserSession, crowd: SessionLoad, together: threading.Barrier, seen: VisitTimes) -> None:
     seen.first.append(session.open("layers", crowd.question, crowd.patience))
     together.wait(crowd.patience)
     if "No result yet" in session.headline:
@@ -132,11 +132,11 @@ def _walk(session: Session, crowd: Crowd, together: threading.Barrier, seen: Vis
             session.until(_answered(session), crowd.patience, f"the figure of {page!r}")
 
 
-def _answered(session: Session) -> Callable[[], bool]:
+def _answered(session: BrowserSession) -> Callable[[], bool]:
     return lambda: "No result yet" not in session.headline and any(session.has(kind) for kind in FIGURES)
 
 
-def _said(crowd: Crowd, visits: Visits, looks: Looks) -> dict[str, Any]:
+def _said(crowd: SessionLoad, visits: VisitTimes, looks: ServerUsage) -> dict[str, Any]:
     after = looks.after
     return {
         "bench": "sessions",

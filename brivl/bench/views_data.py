@@ -12,7 +12,7 @@ from brivl.core.records import FlatmapGeometry, Voxels
 from brivl.data.flatmaps import flatmap_key
 from brivl.data.subject_facts import facts_key
 from brivl.data.summary import Known, look_at
-from brivl.encoding.fit import FitRequest, canonical, fit_key
+from brivl.encoding.fit import FitRequest, canonical_order, fit_key
 from brivl.store.artifacts import Store
 
 DATASET, SUBJECT = "phantom-movie:240/40", "S01"
@@ -103,7 +103,7 @@ def _put_fit(store: Store, known: Known, request: FitRequest, n: int, rng: np.ra
         "explainable_variance": rng.uniform(0.1, 0.6, n),
     }
     info = {
-        "request": asdict(request) | {"models": list(canonical(request.models))},
+        "request": asdict(request) | {"models": list(canonical_order(request.models))},
         "excluded": {},
         "seconds": 1.0,
         "simulated": True,

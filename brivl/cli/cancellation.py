@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 PATIENCE = 0.5  # seconds for the ordinary way, KeyboardInterrupt
-STOPPED = "brivl: stopped; answers that were ready are kept."
+STOPPED_MESSAGE = "brivl: stopped; answers that were ready are kept."
 EXIT_STOPPED = 130
 
 
 @contextmanager
-def stops_at_once() -> Iterator[None]:
+def exit_on_sigint() -> Iterator[None]:
     """Within: an interrupt that Python has not acted upon after PATIENCE ends the process, with a sentence.
 
     Results are written aside and renamed, so that ending at any moment leaves none of them half-written. Nothing is
@@ -46,5 +46,5 @@ def _watch(reading: int, over: threading.Event) -> None:
                 continue
             time.sleep(PATIENCE)
             if not over.is_set():
-                print(STOPPED, file=sys.stderr, flush=True)
+                print(STOPPED_MESSAGE, file=sys.stderr, flush=True)
                 os._exit(EXIT_STOPPED)

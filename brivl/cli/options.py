@@ -36,17 +36,17 @@ def check_out(path: Path | None, suffix: str) -> None:
         )
 
 
-def say_leaks(dataset: Dataset, subject: str, preset: str) -> str:
+def warn_of_leakage(dataset: Dataset, subject: str, preset: str) -> str:
     """Print what the folds of a fit share, before it starts; it may go on. The sentence, "" for nothing."""
-    from brivl.encoding.leaks import leak_guard
+    from brivl.encoding.leaks import leakage_warning
 
-    warning = leak_guard(dataset, subject, preset)
+    warning = leakage_warning(dataset, subject, preset)
     if warning:
         print(f"brivl: {warning}", file=sys.stderr)
     return warning
 
 
-def printer(quiet: bool) -> Callable[[float, float, str], None]:
+def progress_bar(quiet: bool) -> Callable[[float, float, str], None]:
     """Progress as one line that is written over; nothing where quiet, or where nobody watches."""
     if quiet or not sys.stderr.isatty():
         return lambda _done, _total, _message: None
@@ -55,7 +55,7 @@ def printer(quiet: bool) -> Callable[[float, float, str], None]:
     )
 
 
-def counter(quiet: bool) -> Callable[[float, float, str], None]:
+def sweep_progress(quiet: bool) -> Callable[[float, float, str], None]:
     """Progress of many fits with the time left: one line that is written over on a terminal.
 
     Elsewhere, in a log, a line whenever another fit is done; of single things, a line for each.

@@ -72,9 +72,9 @@ def _views(n_voxels: int) -> dict[str, Any]:
 
 def _sessions(n_sessions: int, rounds: int) -> dict[str, Any]:
     """Visitors at once, all with one question that nobody has asked before."""
-    from brivl.bench.sessions import Crowd, bench_sessions
+    from brivl.bench.sessions import SessionLoad, bench_sessions
 
-    return bench_sessions(Crowd(n_sessions, rounds))
+    return bench_sessions(SessionLoad(n_sessions, rounds))
 
 
 def _search(n: int) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def _measure(what: str, dataset_name: str, store: Store) -> dict[str, Any]:
     from brivl.data.features import n_layers
     from brivl.data.flatmaps import make_flatmap, own_flatmap
     from brivl.data.registry import open_dataset
-    from brivl.encoding.fit import FitRequest, cached, fit
+    from brivl.encoding.fit import FitRequest, fit, stored_fit
     from brivl.models.registry import DEFAULT_PAIR
 
     dataset = open_dataset(dataset_name, store)
@@ -102,7 +102,7 @@ def _measure(what: str, dataset_name: str, store: Store) -> dict[str, Any]:
         return {"bench": what, "dataset": dataset_name, "n_layers": len(layers), "all_layers_s": seconds}
     build = _timed(lambda: dataset.responses(subject))
     first = _timed(lambda: fit(store, request))
-    again = _timed(lambda: cached(store, request))
+    again = _timed(lambda: stored_fit(store, request))
     own = own_flatmap(dataset, subject)
     flatmap = _timed(lambda: make_flatmap(store, dataset.responses(subject).voxels, own))
     return {

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from brivl.cli.cancellation import stops_at_once
+from brivl.cli.cancellation import exit_on_sigint
 from brivl.cli.options import model_pair
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
@@ -75,7 +75,7 @@ def run_bundle(args: argparse.Namespace) -> None:
     from brivl.sharing.bundle import bundle_bytes
 
     store = Store(args.cache)
-    with stops_at_once():
+    with exit_on_sigint():
         plate = make_plate(store, _asked(args))
     content = bundle_bytes(store, plate)
     write_bytes(args.out, content)
@@ -101,7 +101,7 @@ def run_verify(args: argparse.Namespace) -> int:
     from brivl.analyses.verify import Here, check_bundle, refuse_no_file
 
     refuse_no_file(args.bundle)
-    with stops_at_once():
+    with exit_on_sigint():
         checked = check_bundle(args.bundle, Here(Store(args.cache), args.recompute, args.dataset))
     if args.json:
         print(

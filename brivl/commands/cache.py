@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from brivl.errors import RequestError, StoreError
 from brivl.store.artifacts import Store
-from brivl.store.sizes import in_bytes, parse_size, size_limit
+from brivl.store.sizes import format_size, parse_size, size_limit
 
 if TYPE_CHECKING:
     from brivl.store.report import CacheReport
@@ -50,7 +50,7 @@ def run_verify(args: argparse.Namespace) -> None:
         print(json.dumps(asdict(found)))
     else:
         print(
-            f"{found.n_whole:,} results are whole ({in_bytes(found.n_bytes)} read), {len(found.damaged)} damaged, "
+            f"{found.n_whole:,} results are whole ({format_size(found.n_bytes)} read), {len(found.damaged)} damaged, "
             f"{found.n_busy} being written, {found.n_other_version} of another version.\n"
             f"{found.n_abandoned} files left by killed writers; locks: {found.n_held_locks} held, "
             f"{found.n_idle_locks} idle (`cache prune` deletes them)."
@@ -67,12 +67,12 @@ def run_verify(args: argparse.Namespace) -> None:
 def run_prune(args: argparse.Namespace) -> None:
     """Delete results by last use until --max-size are left. Raises RequestError where no size is given."""
     from brivl.store.eviction import prune
-    from brivl.store.report import pruned_in_numbers
+    from brivl.store.report import prune_summary
 
     most = size_limit() if args.max_size is None else parse_size(args.max_size)
     if most is None:
         raise RequestError("A size to prune to was wanted, but none came. Say it, for instance --max-size 2GB.")
-    said = pruned_in_numbers(prune(args.cache, most, args.dry_run))
+    said = prune_summary(prune(args.cache, most, args.dry_run))
     if args.json:
         print(json.dumps({"dry_run": args.dry_run, "max_bytes": most, **said}))
         return
@@ -80,21 +80,23 @@ def run_prune(args: argparse.Namespace) -> None:
     print(
         f"{'Would delete' if args.dry_run else 'Deleted'} {said['removed']:,} results ({kinds or 'of no kind'}), "
         f"{said['n_set_aside']} damaged files set aside, {said['n_abandoned']} unfinished files and "
-        f"{said['n_locks']} idle locks: {in_bytes(said['freed'])}. {in_bytes(said['left'])} stay."
+        f"{said['n_locks']} idle locks: {format_size(said['freed'])}. {format_size(said['left'])} stay."
     )
     if said["left"] > most:
-        print(f"That is more than {in_bytes(most)}: {said['n_in_use']} results are in use; uploads are never deleted.")
+        print(
+            f"That is more than {format_size(most)}: {said['n_in_use']} results are in use; uploads are never deleted."
+        )
 
 
 def _listing(report: CacheReport) -> str:
-    limit = "no limit" if report.limit is None else f"limit {in_bytes(report.limit)}"
-    lines = [f"{report.folder}: {report.n_results:,} results, {in_bytes(report.size)}; {limit} (BRIVL_CACHE_MAX)"]
+    limit = "no limit" if report.limit is None else f"limit {format_size(report.limit)}"
+    lines = [f"{report.folder}: {report.n_results:,} results, {format_size(report.size)}; {limit} (BRIVL_CACHE_MAX)"]
     for k in report.kinds:
         used = time.strftime("%Y-%m-%d %H:%M", time.localtime(k.last_use))
         note = "" if k.evictable else "  brought by users, never deleted"
-        lines.append(f"    {k.kind:<20} {k.n:>7,}  {in_bytes(k.size):>9}  last used {used}{note}")
+        lines.append(f"    {k.kind:<20} {k.n:>7,}  {format_size(k.size):>9}  last used {used}{note}")
     if report.n_unfinished:
         lines.append(f"    {report.n_unfinished} unfinished files: being written, or left by a killed writer")
     lines += ["beside the results:"] if report.folders else []
-    lines += [f"    {f.name:<20} {f.n_files:>7,}  {in_bytes(f.size):>9}  {f.note}" for f in report.folders]
+    lines += [f"    {f.name:<20} {f.n_files:>7,}  {format_size(f.size):>9}  {f.note}" for f in report.folders]
     return "\n".join(lines)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from brivl.cli.cancellation import stops_at_once
+from brivl.cli.cancellation import exit_on_sigint
 
 if TYPE_CHECKING:
     from brivl.core.inference.calibration import Rate
@@ -33,7 +33,7 @@ def run_calibrate(args: argparse.Namespace) -> None:
         if sys.stderr.isatty():
             print(f"\r{share:4.0%} of the studies ", end="", file=sys.stderr, flush=True)
 
-    with stops_at_once():
+    with exit_on_sigint():
         rates = calibrate(args.n_studies, args.seed, tell)
     if args.json:
         print(json.dumps({"n_studies": args.n_studies, "seed": args.seed, "simulated": True, "rates": _rows(rates)}))

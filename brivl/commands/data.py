@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from brivl.commands import fixtures
 from brivl.store.artifacts import Store
-from brivl.store.sizes import in_bytes
+from brivl.store.sizes import format_size
 
 if TYPE_CHECKING:
     from brivl.data.status import DataReport
@@ -60,10 +60,10 @@ def _in_words(r: DataReport, checksums: dict[str, bool | None] | None) -> str:
         return f"{lines[0]}\n    {r.problem}"
     if r.files:
         counts = ", ".join(f"{n} {state}" for state, n in r.counts.items())
-        lines.append(f"    in {r.folder}: {counts}; {in_bytes(r.size)}")
+        lines.append(f"    in {r.folder}: {counts}; {format_size(r.size)}")
         lines += [f"    {f.name}: {f.state}, {f.note}" for f in r.files if f.state not in ("present", "missing")]
     elif r.folder:
-        lines.append(f"    in {r.folder}: {in_bytes(r.size)}")
+        lines.append(f"    in {r.folder}: {format_size(r.size)}")
     if checksums is not None:
         bad = [name for name, right in checksums.items() if right is False]
         n_known = sum(right is not None for right in checksums.values())

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brivl.cli.cancellation import stops_at_once
-from brivl.cli.options import check_out, model_pair, printer, say_leaks
+from brivl.cli.cancellation import exit_on_sigint
+from brivl.cli.options import check_out, model_pair, progress_bar, warn_of_leakage
 from brivl.errors import StoreError
 from brivl.store.artifacts import Store
 
 if TYPE_CHECKING:
     from brivl.core.records import Voxels
-    from brivl.encoding.fit import Answer
+    from brivl.encoding.fit import FitResult
 
 
 def add_verbs(verbs: argparse._SubParsersAction) -> None:
@@ -48,16 +48,16 @@ def run_fit(args: argparse.Namespace) -> None:
     request = FitRequest(args.dataset, models, args.layer, args.subject, args.preset, args.pooling)
     dataset = open_dataset(args.dataset, store)
     fit_key(store, request, dataset)  # what cannot be asked is said first
-    warning = say_leaks(dataset, args.subject, args.preset)
-    with stops_at_once():
-        answer = fit(store, request, printer(quiet=args.json))
+    warning = warn_of_leakage(dataset, args.subject, args.preset)
+    with exit_on_sigint():
+        answer = fit(store, request, progress_bar(quiet=args.json))
     if args.out:
         write_npz(args.out, answer, dataset.responses(args.subject).voxels)
     summary = summarise(answer, time.monotonic() - started) | {"warning": warning}
     print(json.dumps(summary) if args.json else _in_words(summary))
 
 
-def summarise(answer: Answer, seconds: float) -> dict:
+def summarise(answer: FitResult, seconds: float) -> dict:
     """What --json prints: counts, means over the fitted voxels, how it was come by."""
     result = answer.result
     return {
@@ -78,7 +78,7 @@ def summarise(answer: Answer, seconds: float) -> dict:
     }
 
 
-def write_npz(path: Path, answer: Answer, voxels: Voxels) -> None:
+def write_npz(path: Path, answer: FitResult, voxels: Voxels) -> None:
     """Scores and all that is needed to place the voxels; written aside and renamed.
 
     Raises StoreError if it cannot be written; nothing half-written stays.

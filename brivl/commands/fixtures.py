@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from brivl.store.sizes import in_bytes
+from brivl.store.sizes import format_size
 
 
 def add_verb(parts: argparse._SubParsersAction) -> None:
@@ -42,7 +42,7 @@ def run_make_fixture(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(made))
         return
-    print(f"SIMULATED DATA in the form of {args.form}: {args.out}, {in_bytes(n_bytes)} in {made['seconds']} s")
+    print(f"SIMULATED DATA in the form of {args.form}: {args.out}, {format_size(n_bytes)} in {made['seconds']} s")
 
 
 def _say(done: float, total: float, message: str) -> None:

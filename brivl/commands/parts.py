@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from brivl.cli.cancellation import stops_at_once
-from brivl.cli.options import check_out, model_pair, printer
+from brivl.cli.cancellation import exit_on_sigint
+from brivl.cli.options import check_out, model_pair, progress_bar
 from brivl.store.artifacts import Store
 
 
@@ -31,15 +31,15 @@ def run_parts(args: argparse.Namespace) -> None:
     """Fit what is missing and print. Raises BrivlError for anything that cannot be answered."""
     models = model_pair(args.models)
     check_out(args.out, ".csv")
-    from brivl.encoding.fit import FitRequest, cached
-    from brivl.encoding.single_model import parts_of
+    from brivl.encoding.fit import FitRequest, stored_fit
+    from brivl.encoding.single_model import variance_partition
 
     store = Store(args.cache)
     request = FitRequest(args.dataset, models, args.layer, args.subject, args.preset, args.pooling)
-    with stops_at_once():
-        parts = parts_of(store, request, printer(quiet=args.json)).by_name()
-    answer = cached(store, request)
-    assert answer is not None  # parts_of has stored it
+    with exit_on_sigint():
+        parts = variance_partition(store, request, progress_bar(quiet=args.json)).by_name()
+    answer = stored_fit(store, request)
+    assert answer is not None  # variance_partition has stored it
     columns = {"r2_joint": answer.result.r2_joint} | parts
     simulated = bool(answer.info["simulated"])
     if args.out:

@@ -6,8 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-from brivl.cli.cancellation import stops_at_once
-from brivl.cli.options import check_out, model_pair, printer
+from brivl.cli.cancellation import exit_on_sigint
+from brivl.cli.options import check_out, model_pair, progress_bar
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 
@@ -46,9 +46,9 @@ def run_regions(args: argparse.Namespace) -> None:
 
     settings = {name: str(getattr(args, name)) for name in ("preset", "level", "order", "scale", "unit")}
     settings |= {"tests": "yes"} if args.tests else {}
-    with stops_at_once():
+    with exit_on_sigint():
         asked = Asked(args.dataset, models, (args.layer,), subjects, "regions", settings)
-        plate = make_plate(Store(args.cache), asked, printer(quiet=args.json))
+        plate = make_plate(Store(args.cache), asked, progress_bar(quiet=args.json))
     if args.out:
         write_bytes(args.out, plate.tidy_csv().encode())
     if args.json:

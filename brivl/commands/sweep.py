@@ -7,14 +7,14 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from brivl.cli.cancellation import stops_at_once
-from brivl.cli.options import counter, model_pair, say_leaks
+from brivl.cli.cancellation import exit_on_sigint
+from brivl.cli.options import model_pair, sweep_progress, warn_of_leakage
 from brivl.config import scheduler
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 
 if TYPE_CHECKING:
-    from brivl.jobs.sweep import SweepEnd
+    from brivl.jobs.sweep import SweepSummary
 
 MOST_LAYERS = 1000
 
@@ -42,16 +42,16 @@ def run_sweep_verb(args: argparse.Namespace) -> None:
     pairs, layers = tuple(model_pair(text) for text in args.models), _layers(args.layers)
     subjects = None if args.subjects == "all" else tuple(_names(args.subjects))
     from brivl.data.registry import open_dataset
-    from brivl.jobs.sweep import Question, run_sweep, sweep_requests, workers_for
+    from brivl.jobs.sweep import SweepGrid, fit_requests, run_sweep, workers_for
 
     store = Store(args.cache)
-    question = Question(args.dataset, pairs, layers, subjects, args.preset, args.pooling)
-    requests = sweep_requests(store, question)
-    warning = say_leaks(open_dataset(args.dataset, store), requests[0].subject, args.preset) if requests else ""
+    question = SweepGrid(args.dataset, pairs, layers, subjects, args.preset, args.pooling)
+    requests = fit_requests(store, question)
+    warning = warn_of_leakage(open_dataset(args.dataset, store), requests[0].subject, args.preset) if requests else ""
     address = "" if args.workers else args.scheduler or scheduler()
     with workers_for(len(requests), address, args.workers, store) as workers:
-        with stops_at_once():  # not longer: its processes are ended in the ordinary way
-            end = run_sweep(store, requests, workers, counter(quiet=args.json))
+        with exit_on_sigint():  # not longer: its processes are ended in the ordinary way
+            end = run_sweep(store, requests, workers, sweep_progress(quiet=args.json))
         simulated = open_dataset(args.dataset, store).simulated
         summary = summarise(end) | {"workers": workers.title, "simulated": simulated, "warning": warning}
     print(json.dumps(summary) if args.json else _in_words(summary))
@@ -59,7 +59,7 @@ def run_sweep_verb(args: argparse.Namespace) -> None:
         raise RequestError(f"{len(end.failed)} of {end.n_tasks} fits failed; all others are kept.")
 
 
-def summarise(end: SweepEnd) -> dict[str, Any]:
+def summarise(end: SweepSummary) -> dict[str, Any]:
     """What --json prints: numbers of fits, those that failed with their sentences, seconds."""
     failed = [
         {"dataset": r.dataset, "models": list(r.models), "layer": r.layer, "subject": r.subject, "error": sentence}

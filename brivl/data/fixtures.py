@@ -13,7 +13,7 @@ from brivl.data.pereira2018.fixture import PereiraSize, write_simulated_pereira
 from brivl.data.phantoms.mark import TEXT
 from brivl.data.shortclips.fixture import ShortclipsSize, write_simulated_shortclips
 from brivl.errors import RequestError, StoreError
-from brivl.store.sizes import in_bytes
+from brivl.store.sizes import format_size
 
 NOTE = "SIMULATED.txt"
 SPARE = 1.1  # of the bytes that are expected
@@ -57,8 +57,8 @@ def make_simulated(out: Path, size: Size, progress: ProgressCallback = no_progre
     free = shutil.disk_usage(out.parent).free
     if free < SPARE * size.n_bytes:
         raise StoreError(
-            f"About {in_bytes(size.n_bytes)} are wanted for {str(out)!r} and {in_bytes(free)} are free; take fewer "
-            "subjects or voxels, or another disk."
+            f"About {format_size(size.n_bytes)} are wanted for {str(out)!r} and {format_size(free)} are free; take "
+            "fewer subjects or voxels, or another disk."
         )
     aside = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:

@@ -12,10 +12,10 @@ from brivl.store.artifacts import Store
 from brivl.store.keys import ArtifactKey
 
 KIND = "fit-batch"
-PARTS_VERSION = 1  # raise when parts of the same name would hold something else
+CHECKPOINT_VERSION = 1  # raise when parts of the same name would hold something else
 
 
-class FitParts:
+class FitCheckpoints:
     """Parts of one fit by name (`brivl.core.encoding.batches.Parts`), in the store under the key of the fit."""
 
     def __init__(self, store: Store, fit: ArtifactKey) -> None:
@@ -38,10 +38,10 @@ class FitParts:
     def _key(self, name: str) -> ArtifactKey:
         # The whole key of the fit, so that it can be seen from a part alone whether the whole is there.
         fit = {"kind": self._fit.kind, "ingredients": self._fit.ingredients}
-        return ArtifactKey(KIND, {"fit": fit, "part": name, "version": PARTS_VERSION})
+        return ArtifactKey(KIND, {"fit": fit, "part": name, "version": CHECKPOINT_VERSION})
 
 
-def forget_finished(store: Store) -> int:
+def delete_completed_checkpoints(store: Store) -> int:
     """Remove parts of all fits whose whole is in the store; the number of parts removed. Never raises StoreError."""
     removed = 0
     for manifest in store.list(KIND):

@@ -18,7 +18,7 @@ from brivl.data.dataset import Dataset, check_subject, stimulus_kind
 from brivl.data.features import check_layer, layer_features, resolve_pooling
 from brivl.data.registry import open_dataset
 from brivl.data.subject_facts import keep_facts
-from brivl.encoding.checkpoints import FitParts, forget_finished
+from brivl.encoding.checkpoints import FitCheckpoints, delete_completed_checkpoints
 from brivl.errors import RequestError, StoreError
 from brivl.models.registry import model_digest
 from brivl.store.artifacts import Artifact, Store
@@ -40,7 +40,7 @@ class FitRequest:
 
 
 @dataclass(frozen=True)
-class Answer:
+class FitResult:
     """Scores in the order of the request's models, and how they were come by."""
 
     request: FitRequest
@@ -49,7 +49,7 @@ class Answer:
     cache: Literal["hit", "miss"]
 
 
-def canonical(models: tuple[str, str]) -> tuple[str, str]:
+def canonical_order(models: tuple[str, str]) -> tuple[str, str]:
     """The order in which a pair is fitted, so that swapping the models swaps the scores exactly and costs nothing.
 
     It does not depend on where a model's folder lies.
@@ -67,11 +67,11 @@ def fit_key(store: Store, request: FitRequest, dataset: Dataset | None = None) -
     pooling = resolve_pooling(kind, request.pooling)
     if kind == "features":
         _check_own(dataset, request.models)
-        models: list = list(canonical(request.models))
+        models: list = list(canonical_order(request.models))
     else:
         for model in request.models:
             check_layer(model, kind, request.layer)
-        models = [[Path(m).name, model_digest(m, kind)] for m in canonical(request.models)]
+        models = [[Path(m).name, model_digest(m, kind)] for m in canonical_order(request.models)]
     return ArtifactKey(
         "fit",
         {
@@ -94,7 +94,7 @@ def _check_own(dataset: Dataset, models: tuple[str, str]) -> None:
         )
 
 
-def cached(store: Store, request: FitRequest, dataset: Dataset | None = None) -> Answer | None:
+def stored_fit(store: Store, request: FitRequest, dataset: Dataset | None = None) -> FitResult | None:
     """The answer if it is in the store, else None."""
     artifact = store.get(fit_key(store, request, dataset))
     return None if artifact is None else _answer(request, artifact, "hit")
@@ -105,7 +105,7 @@ def is_cached(store: Store, request: FitRequest, dataset: Dataset | None = None)
     return store.has(fit_key(store, request, dataset))
 
 
-def fit(store: Store, request: FitRequest, progress: ProgressCallback = no_progress) -> Answer:
+def fit(store: Store, request: FitRequest, progress: ProgressCallback = no_progress) -> FitResult:
     """The answer, computed if need be; `progress(done, total, message)` may raise Cancelled."""
     dataset = open_dataset(request.dataset, store, progress)
     key = fit_key(store, request, dataset)
@@ -113,22 +113,22 @@ def fit(store: Store, request: FitRequest, progress: ProgressCallback = no_progr
 
     def compute() -> tuple[dict[str, np.ndarray], dict]:
         computed.append(True)
-        return _compute(store, request, dataset, progress, FitParts(store, key))
+        return _compute(store, request, dataset, progress, FitCheckpoints(store, key))
 
     artifact = store.get_or_compute(key, compute)
     if computed:
-        forget_finished(store)
+        delete_completed_checkpoints(store)
     return _answer(request, artifact, "miss" if computed else "hit")
 
 
-def fit_anew(store: Store, request: FitRequest, progress: ProgressCallback = no_progress) -> EncodingResult:
+def refit(store: Store, request: FitRequest, progress: ProgressCallback = no_progress) -> EncodingResult:
     """Scores fitted now, whatever is stored of them; they are not stored. Features may come from the store."""
     dataset = open_dataset(request.dataset, store, progress)
     jobs = store.root / "jobs"
     try:
         jobs.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=jobs) as aside:  # no part of an earlier run may be taken over
-            parts = FitParts(Store(Path(aside)), fit_key(store, request, dataset))
+            parts = FitCheckpoints(Store(Path(aside)), fit_key(store, request, dataset))
             return _result(request, *_compute(store, request, dataset, progress, parts))
     except OSError as error:
         raise StoreError(
@@ -136,13 +136,13 @@ def fit_anew(store: Store, request: FitRequest, progress: ProgressCallback = no_
         ) from error
 
 
-def share_done(done: float, total: float, message: str) -> float:
+def fraction_done(done: float, total: float, message: str) -> float:
     """How much of one fit is done, 0..1, from what it reports; preparations (features, simulation) have no share."""
     return min(done / total, 1.0) if total and message.startswith("Layer ") else 0.0
 
 
 def _compute(
-    store: Store, request: FitRequest, dataset: Dataset, progress: ProgressCallback, parts: FitParts
+    store: Store, request: FitRequest, dataset: Dataset, progress: ProgressCallback, parts: FitCheckpoints
 ) -> tuple[dict[str, np.ndarray], dict]:
     from brivl.core.encoding.encode import encode  # here: those who only look answers up need no himalaya
 
@@ -151,7 +151,8 @@ def _compute(
     responses = dataset.responses(request.subject)
     keep_facts(store, dataset, request.subject, responses)
     Xs = [
-        layer_features(store, stimulus, m, request.layer, request.pooling, progress) for m in canonical(request.models)
+        layer_features(store, stimulus, m, request.layer, request.pooling, progress)
+        for m in canonical_order(request.models)
     ]
     what = f"Layer {request.layer}, {request.subject}"
     progress(0, 1, what)
@@ -173,7 +174,7 @@ def _compute(
     if result.explainable_variance is not None:
         arrays["explainable_variance"] = result.explainable_variance
     return arrays, {
-        "request": asdict(replace(request, models=canonical(request.models), dataset=dataset.name)),
+        "request": asdict(replace(request, models=canonical_order(request.models), dataset=dataset.name)),
         "excluded": dict(result.excluded),
         "seconds": round(time.monotonic() - started, 3),
         "fit_seconds": round(time.monotonic() - prepared, 3),  # without what is prepared once for all layers
@@ -183,13 +184,13 @@ def _compute(
     }
 
 
-def _answer(request: FitRequest, artifact: Artifact, cache: Literal["hit", "miss"]) -> Answer:
-    return Answer(request, _result(request, artifact.arrays, artifact.info), artifact.info, cache)
+def _answer(request: FitRequest, artifact: Artifact, cache: Literal["hit", "miss"]) -> FitResult:
+    return FitResult(request, _result(request, artifact.arrays, artifact.info), artifact.info, cache)
 
 
 def _result(request: FitRequest, a: Mapping[str, np.ndarray], info: Mapping[str, Any]) -> EncodingResult:
     """Scores in the order of the request's models."""
-    order = slice(None) if request.models == canonical(request.models) else slice(None, None, -1)
+    order = slice(None) if request.models == canonical_order(request.models) else slice(None, None, -1)
     return EncodingResult(
         a["r2_joint"],
         a["r2_split"][order],

@@ -8,7 +8,7 @@ from brivl.data.dataset import Dataset
 from brivl.errors import RequestError
 
 
-def leak_guard(dataset: Dataset, subject: str, preset: str) -> str:
+def leakage_warning(dataset: Dataset, subject: str, preset: str) -> str:
     """What the folds of a fit share, in a sentence, "" for nothing; said before the fit, which may go on."""
     try:
         return leak_warning(dataset.design(subject), PRESETS[preset]) if preset in PRESETS else ""

@@ -63,7 +63,7 @@ def compare_with_truth(
     )
 
 
-def at_planted_layer(results: Sequence[EncodingResult], truth: Truth) -> EncodingResult:
+def at_true_layer(results: Sequence[EncodingResult], truth: Truth) -> EncodingResult:
     """Scores of each voxel at the layer planted in it (layer 1 where none was); `results` by layer, the first first."""
     joint, split = np.stack([r.r2_joint for r in results]), np.stack([r.r2_split for r in results])
     layer, voxels = np.maximum(truth.layer, 1) - 1, np.arange(joint.shape[1])

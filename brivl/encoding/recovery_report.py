@@ -16,7 +16,7 @@ from brivl.data.dataset import Dataset
 from brivl.data.features import layer_features, n_layers
 from brivl.data.registry import open_dataset
 from brivl.encoding.fit import FitRequest, fit
-from brivl.encoding.recovery import at_planted_layer, best_layer, compare_with_truth, layer_recovery
+from brivl.encoding.recovery import at_true_layer, best_layer, compare_with_truth, layer_recovery
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 
@@ -53,7 +53,7 @@ def recovery_report(
     layers = range(1, n_layers(dataset.stimulus(subject), truth.models[0]) + 1)
     results = [fit(store, FitRequest(dataset_name, truth.models, k, subject), progress).result for k in layers]
     joint = np.stack([r.r2_joint for r in results])
-    found = compare_with_truth(at_planted_layer(results, truth), truth, truth.models, regions_of(responses.voxels))
+    found = compare_with_truth(at_true_layer(results, truth), truth, truth.models, regions_of(responses.voxels))
     return RecoveryReport(
         dataset_name,
         subject,

@@ -19,7 +19,7 @@ from brivl.data.features import layer_features
 from brivl.data.flatmaps import known_flatmap
 from brivl.data.regions import region_mask
 from brivl.data.registry import open_dataset
-from brivl.encoding.fit import FitRequest, cached, canonical, fit_key
+from brivl.encoding.fit import FitRequest, canonical_order, fit_key, stored_fit
 from brivl.errors import RequestError
 from brivl.store.artifacts import Artifact, Store
 from brivl.store.keys import ArtifactKey
@@ -31,7 +31,7 @@ MOST_FRAMES = 600
 
 
 @dataclass(frozen=True)
-class Place:
+class VoxelSelection:
     """Which voxels: one, those of a drawn area (text of `polygon_text`), or those of a region."""
 
     voxel: int | None = None
@@ -40,7 +40,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Course:
+class TimeCourse:
     """What the card draws. Order of bands as in the request."""
 
     measured: np.ndarray  # (n_shown,)
@@ -54,7 +54,7 @@ class Course:
     info: Mapping[str, Any]  # n_most, n_least, n_voxels, r2_joint, r2_split, tr
 
 
-def voxels_at(place: Place, voxels: Voxels, store: Store) -> np.ndarray:
+def select_voxels(place: VoxelSelection, voxels: Voxels, store: Store) -> np.ndarray:
     """(n_voxels,) bool. RequestError for a voxel or region that is not there, or an area without a map."""
     inside = np.zeros(voxels.n_voxels, bool)
     if place.voxel is not None:
@@ -73,48 +73,52 @@ def voxels_at(place: Place, voxels: Voxels, store: Store) -> np.ndarray:
     return np.asarray(found, bool)
 
 
-def course_key(store: Store, request: FitRequest, place: Place, dataset: Dataset | None = None) -> ArtifactKey:
+def time_course_key(
+    store: Store, request: FitRequest, place: VoxelSelection, dataset: Dataset | None = None
+) -> ArtifactKey:
     """Key of a time course. Raises RequestError as `fit_key`."""
     fit = fit_key(store, request, dataset)
     return ArtifactKey("time-course", {"fit": fit.digest, "place": asdict(place), "version": VERSION})
 
 
-def course_request(store: Store, request: FitRequest, place: Place) -> dict[str, Any]:
+def time_course_job(store: Store, request: FitRequest, place: VoxelSelection) -> dict[str, Any]:
     """The task of the worker."""
     return {"task": "time-course", "store": str(store.root), "fit": asdict(request), "place": asdict(place)}
 
 
-def known_course(store: Store, request: FitRequest, place: Place, dataset: Dataset | None = None) -> Course | None:
+def stored_time_course(
+    store: Store, request: FitRequest, place: VoxelSelection, dataset: Dataset | None = None
+) -> TimeCourse | None:
     """What is stored, None if nothing."""
-    artifact = store.get(course_key(store, request, place, dataset))
+    artifact = store.get(time_course_key(store, request, place, dataset))
     return None if artifact is None else _read(artifact, request)
 
 
-def course_task(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
+def time_course_task(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
     """Compute one and keep it."""
     asked = FitRequest(**{**request["fit"], "models": tuple(request["fit"]["models"])})
     store = Store(Path(request["store"]))
     dataset = open_dataset(asked.dataset, store, progress)
-    place = Place(**request["place"])
-    store.get_or_compute(course_key(store, asked, place, dataset), lambda: _compute(store, asked, place, dataset))
+    place = VoxelSelection(**request["place"])
+    store.get_or_compute(time_course_key(store, asked, place, dataset), lambda: _compute(store, asked, place, dataset))
     return {}
 
 
 def _compute(
-    store: Store, request: FitRequest, place: Place, dataset: Dataset
+    store: Store, request: FitRequest, place: VoxelSelection, dataset: Dataset
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     from brivl.core.encoding.split_score import r2_joint, r2_split
     from brivl.core.encoding.time_course import extremes, time_course
 
-    answer = cached(store, FitRequest(**{**asdict(request), "models": canonical(request.models)}), dataset)
+    answer = stored_fit(store, FitRequest(**{**asdict(request), "models": canonical_order(request.models)}), dataset)
     if answer is None:
         raise RequestError(f"Wanted the time course of layer {request.layer}, which is not fitted yet; run it first.")
     stimulus, design = dataset.stimulus(request.subject), dataset.design(request.subject)
     responses, preset = dataset.responses(request.subject), PRESETS[request.preset]
-    columns = np.flatnonzero(voxels_at(place, responses.voxels, store) & answer.result.selected)
+    columns = np.flatnonzero(select_voxels(place, responses.voxels, store) & answer.result.selected)
     if not len(columns):
         raise RequestError("None of these voxels was fitted, so there is no prediction. Choose others.")
-    Xs = [layer_features(store, stimulus, m, request.layer, request.pooling) for m in canonical(request.models)]
+    Xs = [layer_features(store, stimulus, m, request.layer, request.pooling) for m in canonical_order(request.models)]
     weights = answer.result.band_weights[:, columns].mean(1) if design.n_test else None
     course = time_course(Xs, _mean_response(responses, columns), design, preset, weights)
     most, least = extremes(course.drive, N_EXTREMES, APART if design.tr else 1)
@@ -170,15 +174,15 @@ def _shown(stimulus: Stimulus, rows: np.ndarray, extreme: np.ndarray) -> dict[st
     return {}
 
 
-def _read(artifact: Artifact, request: FitRequest) -> Course:
+def _read(artifact: Artifact, request: FitRequest) -> TimeCourse:
     """In the order of the request's models."""
     a, info = artifact.arrays, dict(artifact.info)
-    order = slice(None) if request.models == canonical(request.models) else slice(None, None, -1)
+    order = slice(None) if request.models == canonical_order(request.models) else slice(None, None, -1)
     for name in ("r2_split", "band_weights"):
         info[name] = info[name][order]
     info["fitted"] = [info["fitted"][0], *info["fitted"][1:][order]]
     none = np.zeros(0, np.uint8)
-    return Course(
+    return TimeCourse(
         a["measured"],
         a["predicted"][order],
         a["delays_s"],

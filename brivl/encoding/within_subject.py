@@ -20,7 +20,7 @@ from brivl.data.dataset import Dataset
 from brivl.data.features import layer_features
 from brivl.data.regions import BRAIN, levels_of, masks_of, region_choices, region_mask
 from brivl.data.registry import open_dataset
-from brivl.encoding.fit import FitRequest, cached, canonical, fit_key
+from brivl.encoding.fit import FitRequest, canonical_order, fit_key, stored_fit
 from brivl.errors import RequestError
 from brivl.store.artifacts import Artifact, Store
 from brivl.store.keys import ArtifactKey
@@ -31,7 +31,7 @@ DIFFERENCE = ("difference", "ci_low", "ci_high", "p", "p_max", "q")  # (n,)
 
 
 @dataclass(frozen=True)
-class Asked:
+class WithinSubjectRequest:
     """Which fit, which of its voxels, and how they are tested."""
 
     fit: FitRequest
@@ -42,14 +42,14 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Inference:
+class WithinSubjectResult:
     """Tests in the order of the request's models.
 
     chance: `CHANCE` -> (3, n_tested), rows joint, A, B. difference: `DIFFERENCE` -> (n_tested,), A less B. regions:
     the same two of the means over regions, by level (`places.Level`), with the names.
     """
 
-    asked: Asked
+    asked: WithinSubjectRequest
     columns: np.ndarray  # (n_tested,) which voxels
     chance: Mapping[str, np.ndarray]
     difference: Mapping[str, np.ndarray]
@@ -57,7 +57,7 @@ class Inference:
     info: Mapping[str, Any]  # n_blocks, blocks, n_orders, exact, n_signs, signs_exact, n_folds, largest_gap, simulated
 
 
-def inference_key(store: Store, asked: Asked, dataset: Dataset | None = None) -> ArtifactKey:
+def within_subject_key(store: Store, asked: WithinSubjectRequest, dataset: Dataset | None = None) -> ArtifactKey:
     """Key of the tests. Raises RequestError as `fit_key`, or for blocks or draws that cannot be."""
     check_block_length(asked.block_s)
     Draws(asked.n_draws, asked.seed)
@@ -65,41 +65,45 @@ def inference_key(store: Store, asked: Asked, dataset: Dataset | None = None) ->
     return ArtifactKey(KIND, {"fit": fit_key(store, asked.fit, dataset).digest, **how, "version": VERSION})
 
 
-def known_inference(store: Store, asked: Asked, dataset: Dataset | None = None) -> Inference | None:
+def stored_within_subject(
+    store: Store, asked: WithinSubjectRequest, dataset: Dataset | None = None
+) -> WithinSubjectResult | None:
     """What is stored, None if nothing."""
-    artifact = store.get(inference_key(store, asked, dataset))
+    artifact = store.get(within_subject_key(store, asked, dataset))
     return None if artifact is None else _read(artifact, asked)
 
 
-def infer(store: Store, asked: Asked, progress: ProgressCallback = no_progress) -> Inference:
+def within_subject_tests(
+    store: Store, asked: WithinSubjectRequest, progress: ProgressCallback = no_progress
+) -> WithinSubjectResult:
     """The tests, computed if need be. Raises RequestError where the fit is not stored or no test is possible."""
     dataset = open_dataset(asked.fit.dataset, store, progress)
-    key = inference_key(store, asked, dataset)
+    key = within_subject_key(store, asked, dataset)
     return _read(store.get_or_compute(key, lambda: _compute(store, asked, dataset, progress)), asked)
 
 
-def inference_request(store: Store, asked: Asked) -> dict[str, Any]:
+def within_subject_job(store: Store, asked: WithinSubjectRequest) -> dict[str, Any]:
     """The task of the worker."""
     return {"task": "infer", "store": str(store.root), "asked": asdict(asked)}
 
 
-def infer_task(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
+def within_subject_task(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
     """Compute and keep."""
-    infer(Store(Path(request["store"])), _asked(request["asked"]), progress)
+    within_subject_tests(Store(Path(request["store"])), _asked(request["asked"]), progress)
     return {}
 
 
-def inferences_request(store: Store, asked: Sequence[Asked]) -> dict[str, Any]:
+def within_subject_batch_job(store: Store, asked: Sequence[WithinSubjectRequest]) -> dict[str, Any]:
     """The task of the worker, of several tests one after the other."""
     return {"task": "infer-each", "store": str(store.root), "asked": [asdict(one) for one in asked]}
 
 
-def infer_each_task(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
+def within_subject_batch_task(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
     """Compute and keep each."""
     store, every = Store(Path(request["store"])), [_asked(fields) for fields in request["asked"]]
     for done, asked in enumerate(every):
         who = f"Tests within {asked.fit.subject}"
-        infer(
+        within_subject_tests(
             store,
             asked,
             lambda part, whole, _what, at=done, who=who: progress(at + part / max(whole, 1e-9), len(every), who),
@@ -107,18 +111,18 @@ def infer_each_task(request: Mapping[str, Any], progress: ProgressCallback) -> d
     return {}
 
 
-def _asked(fields: Mapping[str, Any]) -> Asked:
+def _asked(fields: Mapping[str, Any]) -> WithinSubjectRequest:
     rest = {name: value for name, value in fields.items() if name != "fit"}
-    return Asked(FitRequest(**{**fields["fit"], "models": tuple(fields["fit"]["models"])}), **rest)
+    return WithinSubjectRequest(FitRequest(**{**fields["fit"], "models": tuple(fields["fit"]["models"])}), **rest)
 
 
 def _compute(
-    store: Store, asked: Asked, dataset: Dataset, progress: ProgressCallback
+    store: Store, asked: WithinSubjectRequest, dataset: Dataset, progress: ProgressCallback
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     from brivl.core.inference.held_out_predictions import blocks_of, held_out_predictions  # needs himalaya
 
-    request = replace(asked.fit, models=canonical(asked.fit.models))
-    answer = cached(store, request, dataset)
+    request = replace(asked.fit, models=canonical_order(asked.fit.models))
+    answer = stored_fit(store, request, dataset)
     if answer is None:
         raise RequestError(f"Wanted tests of layer {request.layer}, which is not fitted yet; run it first.")
     stimulus, responses = dataset.stimulus(request.subject), dataset.responses(request.subject)
@@ -182,9 +186,9 @@ def _arrays(prefix: str, chance: PermutationTests, difference: DifferenceTests) 
     return found | {f"{prefix}difference_{name}": getattr(difference, name) for name in DIFFERENCE}
 
 
-def _read(artifact: Artifact, asked: Asked) -> Inference:
+def _read(artifact: Artifact, asked: WithinSubjectRequest) -> WithinSubjectResult:
     """In the order of the request's models."""
-    swapped, info = asked.fit.models != canonical(asked.fit.models), dict(artifact.info)
+    swapped, info = asked.fit.models != canonical_order(asked.fit.models), dict(artifact.info)
 
     def both(prefix: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         chance = {name: artifact.arrays[f"{prefix}chance_{name}"] for name in CHANCE}
@@ -199,4 +203,4 @@ def _read(artifact: Artifact, asked: Asked) -> Inference:
         return {name: values[[0, 2, 1]] for name, values in chance.items()}, difference | turned
 
     regions = {level: (names, *both(f"{level}_")) for level, names in info["levels"].items()}
-    return Inference(asked, artifact.arrays["columns"], *both(""), regions, info)
+    return WithinSubjectResult(asked, artifact.arrays["columns"], *both(""), regions, info)

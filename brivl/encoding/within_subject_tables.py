@@ -8,19 +8,19 @@ import numpy as np
 import pandas as pd
 
 from brivl.core.numbers import probability
-from brivl.encoding.within_subject import Inference
+from brivl.encoding.within_subject import WithinSubjectResult
 
 ALPHA = 0.05
 
 
-def voxel_table(inference: Inference) -> pd.DataFrame:
+def voxel_table(inference: WithinSubjectResult) -> pd.DataFrame:
     """One row per tested voxel: voxel, r2_joint, p_joint, ..., difference, ..., clear (see `clear`)."""
     table = _table(inference.chance, inference.difference)
     table.insert(0, "voxel", inference.columns)
     return table
 
 
-def region_table(inference: Inference, level: str) -> pd.DataFrame:
+def region_table(inference: WithinSubjectResult, level: str) -> pd.DataFrame:
     """One row per region of a level with tested voxels; empty for a level that these voxels do not have."""
     names, chance, difference = inference.regions.get(level, ([], None, None))
     if not names:
@@ -30,7 +30,7 @@ def region_table(inference: Inference, level: str) -> pd.DataFrame:
     return table
 
 
-def clear(chance: Mapping[str, np.ndarray], difference: Mapping[str, np.ndarray]) -> np.ndarray:
+def clear_difference(chance: Mapping[str, np.ndarray], difference: Mapping[str, np.ndarray]) -> np.ndarray:
     """(n,) bool where one model is said to predict better: q of the difference and q of joint R2 both below .05.
 
     Both, since of two fits to noise one is worse too, and a test of the difference alone finds that.
@@ -48,10 +48,10 @@ def _table(chance: Mapping[str, np.ndarray], difference: Mapping[str, np.ndarray
         "ci_high": difference["ci_high"],
     }
     columns |= {f"{test}_difference": difference[test] for test in ("p", "p_max", "q")}
-    return pd.DataFrame(columns | {"clear": clear(chance, difference)})
+    return pd.DataFrame(columns | {"clear": clear_difference(chance, difference)})
 
 
-def said(inference: Inference) -> str:
+def method_note(inference: WithinSubjectResult) -> str:
     """What was rearranged, how often, and what p can reach."""
     info = inference.info
     orders = f"all {info['n_orders']:,} orders" if info["exact"] else f"{info['n_orders'] - 1:,} random orders"
@@ -67,10 +67,10 @@ def said(inference: Inference) -> str:
     )
 
 
-def summary(inference: Inference, names: Sequence[str]) -> dict[str, int | float]:
+def summary(inference: WithinSubjectResult, names: Sequence[str]) -> dict[str, int | float]:
     """How many voxels are predicted, and how many better by one model."""
     chance, difference = inference.chance, inference.difference
-    ahead = clear(chance, difference)
+    ahead = clear_difference(chance, difference)
     return {
         "n_voxels": len(inference.columns),
         "n_joint_q": int((chance["q"][0] < ALPHA).sum()),

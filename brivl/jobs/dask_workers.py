@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 from brivl.core.progress import ProgressCallback
 from brivl.data.registry import absolute_name
 from brivl.errors import Cancelled, RequestError, StoreError
-from brivl.jobs.local_workers import Share, tell_share
+from brivl.jobs.local_workers import ReportFraction, report_fraction
 from brivl.jobs.sweep_task import Outcome, Task, fit_task
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class DaskWorkers:
         if self._client is not None:
             self._client.close()
 
-    def run(self, root: Path, tasks: Sequence[Task], share: Share) -> Iterator[Outcome]:
+    def run(self, root: Path, tasks: Sequence[Task], share: ReportFraction) -> Iterator[Outcome]:
         """Outcomes as they come. A fit whose worker is lost is given to another one by the scheduler."""
         from distributed import as_completed
 
@@ -142,11 +142,11 @@ async def _shake_hands(address: str) -> None:
     await comm.close()
 
 
-def _pass_on(tasks: dict[int, Task], share: Share, event: tuple[float, Any]) -> None:
+def _pass_on(tasks: dict[int, Task], share: ReportFraction, event: tuple[float, Any]) -> None:
     """A worker's report; one that comes after its fit has ended is dropped."""
     index, done, total, message = event[1]
     if (task := tasks.get(index)) is not None:
-        tell_share(share, task, done, total, message)
+        report_fraction(share, task, done, total, message)
 
 
 # What follows runs on workers.

@@ -13,7 +13,7 @@ from typing import Self
 from joblib.externals.loky.process_executor import ProcessPoolExecutor
 
 from brivl.config import available_memory, n_cores
-from brivl.encoding.fit import share_done
+from brivl.encoding.fit import fraction_done
 from brivl.jobs.processes import THREAD_VARIABLES
 from brivl.jobs.sweep_task import Outcome, Task, fit_task
 
@@ -24,7 +24,7 @@ KILLED = (
     "it where there is more memory."
 )
 
-Share = Callable[[Task, float, str], None]  # part of a running fit that is done, 0..1, and what it is at
+ReportFraction = Callable[[Task, float, str], None]  # part of a running fit that is done, 0..1, and what it is at
 
 
 def n_local_workers(n_tasks: int) -> int:
@@ -56,11 +56,11 @@ class LocalWorkers:
         if self._pool is not None:
             self._pool.shutdown(wait=True, kill_workers=True)
 
-    def run(self, root: Path, tasks: Sequence[Task], share: Share) -> Iterator[Outcome]:
+    def run(self, root: Path, tasks: Sequence[Task], share: ReportFraction) -> Iterator[Outcome]:
         """Outcomes as they come. A process that dies takes no other's fit with it: those are run again, on fewer."""
         if self._here:
             for task in tasks:
-                yield fit_task(root, task, partial(tell_share, share, task))
+                yield fit_task(root, task, partial(report_fraction, share, task))
             return
         left = list(tasks)
         while left:
@@ -94,6 +94,6 @@ class LocalWorkers:
         return self._pool
 
 
-def tell_share(share: Share, task: Task, done: float, total: float, message: str) -> None:
+def report_fraction(share: ReportFraction, task: Task, done: float, total: float, message: str) -> None:
     """What a running fit reports, as its share."""
-    share(task, share_done(done, total, message), message)
+    share(task, fraction_done(done, total, message), message)

@@ -1,6 +1,6 @@
 """The queue of computations: each runs in a worker process of its own, and the same question runs once.
 
-A server holds one JobBoard; sessions submit, look and cancel, and may come and go.
+A server holds one JobQueue; sessions submit, look and cancel, and may come and go.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class JobStatus:
 
 @dataclass(eq=False)
 class _Job:
-    """A job as the board keeps it; every field is read and written under the board's lock."""
+    """A job as the queue keeps it; every field is read and written under the queue's lock."""
 
     job_id: str
     request: Mapping[str, JSON]
@@ -85,7 +85,7 @@ class _Job:
         self.cancelled = self.cancelled or "cancelled" in line
 
 
-class JobBoard:
+class JobQueue:
     """At most n_workers computations at a time, first come first served, one worker process each. Thread-safe."""
 
     def __init__(
@@ -160,7 +160,7 @@ class JobBoard:
         self._cancel(jobs)
 
     def shutdown(self) -> None:
-        """End all jobs; the board takes no more."""
+        """End all jobs; the queue takes no more."""
         with self._lock:
             self._closed = True
             jobs = [job for job in self._jobs.values() if not job.finished.is_set()]

@@ -9,7 +9,7 @@ from brivl.core.numbers import in_words
 from brivl.store.artifacts import Store
 
 
-def seconds_per_fit(store: Store, dataset: str, preset: str) -> float | None:
+def median_fit_seconds(store: Store, dataset: str, preset: str) -> float | None:
     """Median seconds of stored fits of a dataset, with this preset if there are any; None without fits."""
     alike = [m["info"] for m in store.list("fit") if m["info"]["request"]["dataset"] == dataset]
     same = [info for info in alike if info["request"]["preset"] == preset]
@@ -17,9 +17,9 @@ def seconds_per_fit(store: Store, dataset: str, preset: str) -> float | None:
     return median(seconds) if seconds else None
 
 
-def run_takes(store: Store, dataset: str, preset: str, n_fits: int) -> str:
+def run_time_note(store: Store, dataset: str, preset: str, n_fits: int) -> str:
     """The sentence that says how long a run takes; `dataset` is the dataset's own name, not its path."""
-    each = seconds_per_fit(store, dataset, preset)
+    each = median_fit_seconds(store, dataset, preset)
     if each is None:
         return "The first run also prepares data and model features, which takes a minute or two."
     return f"Run takes about {in_words(each * n_fits)}."

@@ -20,7 +20,7 @@ from typing import Any
 
 from brivl.config import PROJECT
 from brivl.jobs.processes import Launch, environment, keep_log
-from brivl.jobs.queue import JobBoard
+from brivl.jobs.queue import JobQueue
 
 COMMAND = (sys.executable, "-m", "brivl.tasks.worker", "--stay")
 FINAL = ("result", "error", "cancelled")  # what the last line of an answer holds
@@ -52,7 +52,7 @@ class _Process:
         return self.popen.wait()
 
 
-class Turn:
+class ResidentSlot:
     """One request at the staying process; the same face as processes.Worker."""
 
     def __init__(self, pool: ResidentPool, process: _Process, launch: Launch) -> None:
@@ -98,14 +98,14 @@ class ResidentPool:
         self._closed = False
         atexit.register(self.close)
 
-    def __call__(self, launch: Launch) -> Turn:
+    def __call__(self, launch: Launch) -> ResidentSlot:
         """A turn at the process. Raises OSError where it cannot be started."""
         with self._lock:
             process, self._idle = self._idle, None
         if process is not None and process.popen.poll() is not None:
             process.end()
             process = None
-        return Turn(self, process or _Process(launch), launch)
+        return ResidentSlot(self, process or _Process(launch), launch)
 
     def take_back(self, process: _Process) -> None:
         """Keep a process for the next request."""
@@ -126,6 +126,6 @@ class ResidentPool:
         atexit.unregister(self.close)
 
 
-def studio_board(root: Path) -> JobBoard:
+def open_model_queue(root: Path) -> JobQueue:
     """The queue of queries of models: one at a time, in the process that stays."""
-    return JobBoard(root, command=COMMAND, start=ResidentPool())
+    return JobQueue(root, command=COMMAND, start=ResidentPool())

@@ -17,9 +17,9 @@ from typing import Any, Protocol
 
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.data.summary import Known, look_at
-from brivl.encoding.fit import FitRequest, canonical, fit_key
+from brivl.encoding.fit import FitRequest, canonical_order, fit_key
 from brivl.errors import DataError, RequestError
-from brivl.jobs.local_workers import LocalWorkers, Share, n_local_workers
+from brivl.jobs.local_workers import LocalWorkers, ReportFraction, n_local_workers
 from brivl.jobs.sweep_task import Outcome, Task
 from brivl.models.registry import card_for
 from brivl.store.artifacts import Store
@@ -31,11 +31,11 @@ class Workers(Protocol):
     @property
     def title(self) -> str: ...
 
-    def run(self, root: Path, tasks: Sequence[Task], share: Share) -> Iterator[Outcome]: ...
+    def run(self, root: Path, tasks: Sequence[Task], share: ReportFraction) -> Iterator[Outcome]: ...
 
 
 @dataclass(frozen=True)
-class Question:
+class SweepGrid:
     """What is swept; None stands for all. Layers are 1-based."""
 
     dataset: str
@@ -47,7 +47,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SweepPlan:
     """What the store has of a list of fits, and what is to be done."""
 
     n_hits: int
@@ -56,7 +56,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class SweepEnd:
+class SweepSummary:
     """How a sweep ended: numbers of fits, sentences of those that failed, wall seconds."""
 
     n_tasks: int
@@ -66,7 +66,7 @@ class SweepEnd:
     seconds: float
 
 
-def sweep_requests(store: Store, question: Question) -> list[FitRequest]:
+def fit_requests(store: Store, question: SweepGrid) -> list[FitRequest]:
     """Every fit of a sweep, once: a pair and its reverse are one. Raises BrivlError for a choice that does not exist.
 
     All layers are those that both models of a pair have.
@@ -75,7 +75,7 @@ def sweep_requests(store: Store, question: Question) -> list[FitRequest]:
     subjects = known.subjects if question.subjects is None else question.subjects
     return [
         FitRequest(question.dataset, models, layer, subject, question.preset, question.pooling)
-        for models in dict.fromkeys(canonical(pair) for pair in question.pairs)
+        for models in dict.fromkeys(canonical_order(pair) for pair in question.pairs)
         for layer in (range(1, _n_layers(known, models) + 1) if question.layers is None else question.layers)
         for subject in subjects
     ]
@@ -92,7 +92,7 @@ def _n_layers(known: Known, models: tuple[str, str]) -> int:
     return min(counts)
 
 
-def plan_sweep(store: Store, requests: Sequence[FitRequest]) -> Plan:
+def plan_sweep(store: Store, requests: Sequence[FitRequest]) -> SweepPlan:
     """Look every fit up. Raises RequestError for a choice that does not exist; unreadable data fail their own fits."""
     known: dict[str, Known] = {}
     tasks: dict[str, Task] = {}
@@ -109,17 +109,17 @@ def plan_sweep(store: Store, requests: Sequence[FitRequest]) -> Plan:
             hits.add(key.digest)
         else:
             tasks.setdefault(key.digest, Task(len(tasks), request, key.digest))
-    return Plan(len(hits), tuple(tasks.values()), failed)
+    return SweepPlan(len(hits), tuple(tasks.values()), failed)
 
 
 def run_sweep(
     store: Store, requests: Sequence[FitRequest], workers: Workers, progress: ProgressCallback = no_progress
-) -> SweepEnd:
+) -> SweepSummary:
     """Fit whatever is not in the store; progress(done, total, message) counts fits, running ones by their share."""
     started = time.monotonic()
     plan = plan_sweep(store, requests)
-    tally = _Tally(plan, progress)
-    for wave in _waves(plan.tasks):
+    tally = _ProgressCounter(plan, progress)
+    for wave in _batches(plan.tasks):
         for outcome in workers.run(store.root.absolute(), wave, tally.share):
             tally.take(outcome)
     return replace(tally.end, seconds=time.monotonic() - started)
@@ -134,18 +134,18 @@ def workers_for(n_tasks: int, scheduler: str, n: int | None, store: Store) -> Ab
     return LocalWorkers(n or n_local_workers(n_tasks))
 
 
-def _waves(tasks: Sequence[Task]) -> list[list[Task]]:
+def _batches(tasks: Sequence[Task]) -> list[list[Task]]:
     """First one fit of each pair, which makes what the others share (simulation, features), then all others."""
     leaders = list({task.request.models: task for task in reversed(tasks)}.values())[::-1]
     return [wave for wave in (leaders, [task for task in tasks if task not in leaders]) if wave]
 
 
-class _Tally:
+class _ProgressCounter:
     """Counts, and progress from whichever thread."""
 
-    def __init__(self, plan: Plan, progress: ProgressCallback) -> None:
+    def __init__(self, plan: SweepPlan, progress: ProgressCallback) -> None:
         total = plan.n_hits + len(plan.tasks) + len(plan.failed)
-        self.end = SweepEnd(total, plan.n_hits, 0, dict(plan.failed), 0.0)
+        self.end = SweepSummary(total, plan.n_hits, 0, dict(plan.failed), 0.0)
         self._shares: dict[int, float] = {}  # running tasks
         self._progress, self._lock = progress, Lock()
         self._message = "Looking answers up"
@@ -177,7 +177,7 @@ class _Tally:
         self._progress(done + sum(self._shares.values()), end.n_tasks, self._message)
 
 
-def sweep_request(store: Store, requests: list[FitRequest], scheduler: str = "") -> dict[str, Any]:
+def sweep_job(store: Store, requests: list[FitRequest], scheduler: str = "") -> dict[str, Any]:
     """The JSON request that fits a list, here or by a Dask scheduler; each answer is stored as soon as it is there."""
     where = {"scheduler": scheduler} if scheduler else {}
     return {"task": "sweep", "store": str(store.root), "fits": [asdict(r) for r in requests]} | where

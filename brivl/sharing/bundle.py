@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from brivl.encoding.fit import Answer, fit_key
+from brivl.encoding.fit import FitResult, fit_key
 from brivl.sharing.citations import methods_bib, methods_md, methods_tex
 from brivl.sharing.figure_record import Plate
 from brivl.sharing.fingerprints import result_digest, scores_digest, summary
@@ -17,7 +17,7 @@ from brivl.sharing.methods import methods_paragraph
 from brivl.store.archives import zip_bytes
 from brivl.store.artifacts import Store
 from brivl.store.digests import json_digest
-from brivl.store.manifests import host_free, versions
+from brivl.store.manifests import strip_host_paths, versions
 
 FORMAT = 1
 KIND = "brivl-bundle"
@@ -71,7 +71,7 @@ def manifest(store: Store, plate: Plate, files: Mapping[str, bytes]) -> dict[str
             for name, content in files.items()
         },
     }
-    body = json.loads(json.dumps(host_free(body)))
+    body = json.loads(json.dumps(strip_host_paths(body)))
     return {**body, "self_sha256": json_digest(body)}
 
 
@@ -80,7 +80,7 @@ def _model(plate: Plate, name: str) -> dict[str, Any]:
     return {"name": name, "title": offer.title if offer else name, "stand_in": bool(offer and offer.stand_in)}
 
 
-def _fit(store: Store, plate: Plate, answer: Answer) -> dict[str, Any]:
+def _fit(store: Store, plate: Plate, answer: FitResult) -> dict[str, Any]:
     request = answer.request
     key = fit_key(store, request, plate.known.dataset)
     return {

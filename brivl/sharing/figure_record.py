@@ -12,7 +12,7 @@ import pandas as pd
 
 from brivl.data.subject_facts import SubjectFacts
 from brivl.data.summary import Known
-from brivl.encoding.fit import Answer
+from brivl.encoding.fit import FitResult
 from brivl.sharing.fingerprints import seen
 from brivl.sharing.methods import Done
 from brivl.viz.style import FigureLabel
@@ -24,7 +24,7 @@ import io
 from brivl.core.records import Voxels
 
 
-def npz_arrays(answer: Answer, voxels: Voxels) -> dict[str, np.ndarray]:
+def npz_arrays(answer: FitResult, voxels: Voxels) -> dict[str, np.ndarray]:
     """Scores and all that is needed to place the voxels, by name."""
     result = answer.result
     arrays = {
@@ -43,7 +43,7 @@ def npz_arrays(answer: Answer, voxels: Voxels) -> dict[str, np.ndarray]:
     return arrays | {f"roi_{name}": inside for name, inside in voxels.rois.items()}
 
 
-def npz_bytes(answer: Answer, voxels: Voxels) -> bytes:
+def npz_bytes(answer: FitResult, voxels: Voxels) -> bytes:
     """Content of the .npz file that `python -m brivl fit --out` writes."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **npz_arrays(answer, voxels))
@@ -65,7 +65,7 @@ class Plate:
     table: pd.DataFrame
     draw: Callable[[Page], Figure]
     known: Known
-    answers: Mapping[Key, Answer]
+    answers: Mapping[Key, FitResult]
     facts: Mapping[str, SubjectFacts]
     fields: Mapping[str, str]  # of the link, without what it says of the numbers
     map_layer: int  # whose scores are given as maps

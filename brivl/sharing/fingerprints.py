@@ -11,7 +11,7 @@ import numpy as np
 
 from brivl.core.numbers import number
 from brivl.core.records import EncodingResult
-from brivl.encoding.fit import Answer
+from brivl.encoding.fit import FitResult
 from brivl.store.digests import array_digest, json_digest
 
 SHORT = 10  # hex digits of a digest in a link
@@ -53,7 +53,7 @@ def _mean(values: np.ndarray) -> float | None:
     return round(float(finite.mean(dtype=np.float64)), 7) if finite.size else None
 
 
-def result_digest(answers: Mapping[tuple[int, str], Answer]) -> str:
+def result_digest(answers: Mapping[tuple[int, str], FitResult]) -> str:
     """sha256 over the scores of all answers, by (layer, subject)."""
     return json_digest([[*key, scores_digest(answer.result)] for key, answer in sorted(answers.items())])
 
@@ -72,7 +72,7 @@ class Seen:
         return f"{self.digest}-{self.n_fits}-{self.mean_joint:.5f}"
 
 
-def seen(answers: Mapping[tuple[int, str], Answer]) -> Seen:
+def seen(answers: Mapping[tuple[int, str], FitResult]) -> Seen:
     """What a link to these answers says of them."""
     means = [summary(answer.result)["mean_r2_joint"] or 0.0 for answer in answers.values()]
     return Seen(result_digest(answers)[:SHORT], len(answers), float(np.mean(means)) if means else 0.0)

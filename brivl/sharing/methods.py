@@ -11,7 +11,7 @@ from brivl.core.encoding.presets import PRESETS, Preset
 from brivl.core.numbers import in_words, number
 from brivl.data.subject_facts import Timing
 from brivl.data.summary import Known
-from brivl.encoding.fit import Answer
+from brivl.encoding.fit import FitResult
 from brivl.store.manifests import versions
 
 TITLES = {"image": "images", "text": "text", "features": "features that come with the data"}
@@ -23,7 +23,7 @@ class Done:
 
     known: Known
     timing: Timing
-    answers: Sequence[Answer]
+    answers: Sequence[FitResult]
 
     @property
     def preset(self) -> Preset:

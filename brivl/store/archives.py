@@ -31,7 +31,7 @@ def zip_bytes(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def without_dates(content: bytes) -> bytes:
+def reset_dates(content: bytes) -> bytes:
     """A zip file (.pptx is one) of our own making, with every date in its directory set to the same one."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         return zip_bytes({member.filename: archive.read(member) for member in archive.infolist()})

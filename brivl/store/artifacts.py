@@ -18,14 +18,14 @@ from brivl.errors import StoreError
 from brivl.store import locks, manifests
 from brivl.store.digests import JSON
 from brivl.store.eviction import keep_within_limit
-from brivl.store.inventory import look_through
-from brivl.store.keys import RESERVED, ArtifactKey
-from brivl.store.last_use import note_use
-from brivl.store.manifests import BadManifest, Making, Manifest
+from brivl.store.inventory import scan_cache
+from brivl.store.keys import RESERVED_FOLDERS, ArtifactKey
+from brivl.store.last_use import mark_used
+from brivl.store.manifests import BadManifest, Manifest, ManifestInfo
 from brivl.store.npz import check_arrays
-from brivl.store.places import Place, place_of
-from brivl.store.reading import Artifact, Damaged, open_written, read, read_or_set_aside
-from brivl.store.writing import write
+from brivl.store.places import ArtifactPath, artifact_path
+from brivl.store.reading import Artifact, DamagedArtifact, open_written, read, read_or_quarantine
+from brivl.store.writing import write_artifact
 
 REPAIR_WAIT = 2.0  # seconds to wait for a writer before a damaged-looking result counts as absent
 
@@ -50,12 +50,12 @@ class Store:
         with self._sentences(f"read a result of kind {key.kind!r}"):
             try:
                 found = read(place)
-            except Damaged:
+            except DamagedArtifact:
                 # A writer may have been replacing it: only what looks damaged under the lock is damaged.
                 with locks.exclusive(place.lock, REPAIR_WAIT) as held:
-                    found = read_or_set_aside(place) if held else None
+                    found = read_or_quarantine(place) if held else None
         if found is not None:
-            note_use(place.manifest)
+            mark_used(place.manifest)
         return found
 
     def put(self, key: ArtifactKey, arrays: Mapping[str, np.ndarray], info: Mapping[str, JSON]) -> Artifact:
@@ -65,7 +65,7 @@ class Store:
         """
         checked = check_arrays(arrays)
         with self._sentences(f"write a result of kind {key.kind!r}"), locks.exclusive(self._place(key).lock):
-            artifact = self._write(checked, Making(key, info))
+            artifact = self._write(checked, ManifestInfo(key, info))
         keep_within_limit(self.root, artifact.manifest["bytes"])
         return artifact
 
@@ -79,12 +79,12 @@ class Store:
             return found
         with self._held(key):
             with self._sentences(f"read a result of kind {key.kind!r}"):
-                found = read_or_set_aside(self._place(key))
+                found = read_or_quarantine(self._place(key))
             if found is not None:
                 return found
             started = time.monotonic()
             arrays, info = compute()
-            making, checked = Making(key, info, time.monotonic() - started), check_arrays(arrays)
+            making, checked = ManifestInfo(key, info, time.monotonic() - started), check_arrays(arrays)
             with self._sentences(f"write a result of kind {key.kind!r}"):
                 artifact = self._write(checked, making)
         keep_within_limit(self.root, artifact.manifest["bytes"])
@@ -102,7 +102,7 @@ class Store:
         except (OSError, BadManifest):
             return False
         if whole:
-            note_use(place.manifest)
+            mark_used(place.manifest)
         return whole
 
     def list(self, kind: str | None = None) -> Sequence[Manifest]:
@@ -119,7 +119,7 @@ class Store:
     def size(self) -> int:
         """Bytes of all results on disk, manifests and leftovers included, quarantine not. Raises StoreError."""
         with self._sentences("look through the results"):
-            return look_through(self.root).size
+            return scan_cache(self.root).size
 
     def remove(self, key: ArtifactKey) -> bool:
         """Delete a result; False where there was none. Open arrays of it stay valid. Raises StoreError."""
@@ -132,13 +132,13 @@ class Store:
             locks.discard(place.lock)
         return True
 
-    def _place(self, key: ArtifactKey) -> Place:
-        return place_of(self.root, key)
+    def _place(self, key: ArtifactKey) -> ArtifactPath:
+        return artifact_path(self.root, key)
 
     def _folders(self) -> Sequence[Path]:
         if not self.root.is_dir():
             return ()
-        return sorted(path for path in self.root.iterdir() if path.is_dir() and path.name not in RESERVED)
+        return sorted(path for path in self.root.iterdir() if path.is_dir() and path.name not in RESERVED_FOLDERS)
 
     @contextmanager
     def _held(self, key: ArtifactKey) -> Iterator[None]:
@@ -156,10 +156,10 @@ class Store:
         except OSError as error:
             raise StoreError(f"Could not {action} in {str(self.root)!r}: {_reason(error)}") from error
 
-    def _write(self, arrays: Mapping[str, np.ndarray], making: Making) -> Artifact:
+    def _write(self, arrays: Mapping[str, np.ndarray], making: ManifestInfo) -> Artifact:
         """Write checked arrays; the key's lock is held, so that what is opened again is what was written."""
         place = self._place(making.key)
-        return open_written(place, making.key, write(place, arrays, partial(manifests.make, making)))
+        return open_written(place, making.key, write_artifact(place, arrays, partial(manifests.build_manifest, making)))
 
 
 def _reason(error: OSError) -> str:

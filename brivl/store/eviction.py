@@ -17,15 +17,15 @@ from pathlib import Path
 
 from brivl.errors import BrivlError, StoreError
 from brivl.store import locks
-from brivl.store.inventory import Entry, Inventory, look_through
-from brivl.store.keys import BROUGHT
+from brivl.store.inventory import Entry, Inventory, scan_cache
+from brivl.store.keys import USER_UPLOADED_KINDS
 from brivl.store.sizes import size_limit
-from brivl.store.tidying import abandoned, lock_files
+from brivl.store.tidying import count_locks, orphaned_files
 
-SPARED = 600.0  # s: what was used in the last ten minutes belongs to a page or a sweep that is going on
-LOOK_AFTER = 0.01  # share of the limit that a process writes until it looks again how large the cache is
-TO_SHARE = 0.9  # of the limit that is left, so that not every write evicts
-ALONE = "eviction.lock"
+MIN_AGE_S = 600.0  # s: what was used in the last ten minutes belongs to a page or a sweep that is going on
+CHECK_EVERY_FRACTION = 0.01  # share of the limit that a process writes until it looks again how large the cache is
+TARGET_FRACTION = 0.9  # of the limit that is left, so that not every write evicts
+EVICTION_LOCK = "eviction.lock"
 
 _log = logging.getLogger(__name__)
 _unseen: dict[Path, float] = {}  # bytes that this process has written since it last looked, by cache
@@ -33,7 +33,7 @@ _unseen_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Pruned:
+class PruneResult:
     """What was removed, or would be; `freed` and `left` in bytes of results and of what is set aside."""
 
     removed: tuple[Entry, ...] = ()
@@ -45,25 +45,27 @@ class Pruned:
     n_in_use: int = 0  # results that would have gone, but are read or written
 
 
-def prune(root: Path, max_bytes: int, dry_run: bool = False) -> Pruned:
+def prune(root: Path, max_bytes: int, dry_run: bool = False) -> PruneResult:
     """Bring results down to max_bytes, and clear away what killed writers left; with dry_run only say what would go.
 
     Raises StoreError where the folder cannot be read or changed.
     """
     if not root.is_dir():
-        return Pruned()
+        return PruneResult()
     try:
-        with locks.exclusive(root / "locks" / ALONE):
-            found = look_through(root)
-            left_over = abandoned(root, found, remove=not dry_run)
+        with locks.exclusive(root / "locks" / EVICTION_LOCK):
+            found = scan_cache(root)
+            left_over = orphaned_files(root, found, remove=not dry_run)
             evicted = _evict(root, found.without(left_over), max_bytes, inf, dry_run)
-        n_locks = lock_files(root, remove=not dry_run)[1]
+        n_locks = count_locks(root, remove=not dry_run)[1]
     except OSError as error:
         raise StoreError(
             f"Could not prune the cache {str(root)!r} ({error.strerror}). Check its disk and rights."
         ) from error
     freed = _size(root, found) - evicted.left
-    return Pruned(evicted.removed, evicted.n_set_aside, len(left_over), n_locks, freed, evicted.left, evicted.n_in_use)
+    return PruneResult(
+        evicted.removed, evicted.n_set_aside, len(left_over), n_locks, freed, evicted.left, evicted.n_in_use
+    )
 
 
 def keep_within_limit(root: Path, n_bytes: int) -> None:
@@ -76,10 +78,10 @@ def keep_within_limit(root: Path, n_bytes: int) -> None:
         limit = size_limit()
         if limit is None or not _is_time_to_look(root, n_bytes, limit):
             return
-        with locks.exclusive(root / "locks" / ALONE, timeout=0.0) as alone:
-            found = look_through(root) if alone else None
+        with locks.exclusive(root / "locks" / EVICTION_LOCK, timeout=0.0) as alone:
+            found = scan_cache(root) if alone else None
             if found is not None and _size(root, found) > limit:
-                evicted = _evict(root, found, int(TO_SHARE * limit), time.time() - SPARED, dry_run=False)
+                evicted = _evict(root, found, int(TARGET_FRACTION * limit), time.time() - MIN_AGE_S, dry_run=False)
                 _log.info("The cache had outgrown %d bytes: %d results went.", limit, len(evicted.removed))
     except (OSError, BrivlError) as error:
         _log.warning("The cache could not be kept within its limit: %s", error)
@@ -88,12 +90,12 @@ def keep_within_limit(root: Path, n_bytes: int) -> None:
 def _is_time_to_look(root: Path, n_bytes: int, limit: int) -> bool:
     with _unseen_lock:
         unseen = _unseen.get(root, inf) + n_bytes
-        look = unseen >= LOOK_AFTER * limit
+        look = unseen >= CHECK_EVERY_FRACTION * limit
         _unseen[root] = 0.0 if look else unseen
         return look
 
 
-def _evict(root: Path, found: Inventory, max_bytes: int, used_before: float, dry_run: bool) -> Pruned:
+def _evict(root: Path, found: Inventory, max_bytes: int, used_before: float, dry_run: bool) -> PruneResult:
     """Remove what is set aside, then results by last use, until max_bytes are left."""
     left, n_set_aside, removed, n_in_use = _size(root, found), 0, [], 0
     for path, size in _set_aside(root) if left > max_bytes else ():
@@ -108,11 +110,11 @@ def _evict(root: Path, found: Inventory, max_bytes: int, used_before: float, dry
             left -= entry.size
         else:
             n_in_use += 1
-    return Pruned(tuple(removed), n_set_aside, left=left, n_in_use=n_in_use)
+    return PruneResult(tuple(removed), n_set_aside, left=left, n_in_use=n_in_use)
 
 
 def _evictable(found: Inventory, used_before: float) -> Iterable[Entry]:
-    old = (e for e in found.entries if e.place.kind not in BROUGHT and e.last_use < used_before)
+    old = (e for e in found.entries if e.place.kind not in USER_UPLOADED_KINDS and e.last_use < used_before)
     return sorted(old, key=lambda entry: entry.last_use)
 
 

@@ -8,15 +8,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from brivl.store.keys import RESERVED
-from brivl.store.places import FILE_NAME, Place
+from brivl.store.keys import RESERVED_FOLDERS
+from brivl.store.places import FILE_NAME, ArtifactPath
 
 
 @dataclass(frozen=True)
 class Entry:
     """A whole result: bytes of data and manifest, and when it was last used (s since the epoch, to a minute)."""
 
-    place: Place
+    place: ArtifactPath
     size: int
     last_use: float
 
@@ -48,16 +48,16 @@ class Inventory:
         return replace(self, unfinished={path: n for path, n in self.unfinished.items() if path not in paths})
 
 
-def look_through(root: Path) -> Inventory:
+def scan_cache(root: Path) -> Inventory:
     """Everything under a cache folder; an absent one is empty. Raises OSError where it cannot be listed."""
     entries: list[Entry] = []
     unfinished: dict[Path, int] = {}
     folders: list[Folder] = []
     for folder in sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else ():
-        files = {} if folder.name in RESERVED else _result_files(folder)
+        files = {} if folder.name in RESERVED_FOLDERS else _result_files(folder)
         if files:
             _sort_out(Path(root), folder, files, entries, unfinished)
-        elif folder.name in RESERVED or any(folder.iterdir()):
+        elif folder.name in RESERVED_FOLDERS or any(folder.iterdir()):
             folders.append(_sized(folder))
     return Inventory(tuple(entries), unfinished, tuple(folders))
 
@@ -73,7 +73,7 @@ def _sort_out(
             unfinished[folder / name] = status.st_size
         elif ending == "json":
             size = status.st_size + files[f"{digest}.npz"].st_size
-            entries.append(Entry(Place(root, folder.name, digest), size, status.st_mtime))
+            entries.append(Entry(ArtifactPath(root, folder.name, digest), size, status.st_mtime))
 
 
 def _result_files(folder: Path) -> dict[str, os.stat_result]:

@@ -10,8 +10,12 @@ from functools import cached_property
 from brivl.errors import StoreError
 from brivl.store.digests import JSON, json_digest, plain_json
 
-RESERVED = frozenset({"locks", "quarantine", "jobs", "views"})  # folders of the store's root that hold no artifacts
-BROUGHT = frozenset({"upload"})  # kinds that users brought: nothing can compute them again, so nothing evicts them
+RESERVED_FOLDERS = frozenset(
+    {"locks", "quarantine", "jobs", "views"}
+)  # folders of the store's root that hold no artifacts
+USER_UPLOADED_KINDS = frozenset(
+    {"upload"}
+)  # kinds that users brought: nothing can compute them again, so nothing evicts them
 
 
 @dataclass(frozen=True)
@@ -25,9 +29,9 @@ class ArtifactKey:
     ingredients: Mapping[str, JSON]
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", self.kind) or self.kind in RESERVED:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", self.kind) or self.kind in RESERVED_FOLDERS:
             raise StoreError(
-                f"A kind of lower-case letters, digits, '-' and '_' was wanted, none of {sorted(RESERVED)}, "
+                f"A kind of lower-case letters, digits, '-' and '_' was wanted, none of {sorted(RESERVED_FOLDERS)}, "
                 f"but {self.kind!r} came. Rename it."
             )
         # A private copy: the caller's later changes must not change the key.

@@ -10,7 +10,7 @@ from pathlib import Path
 RESOLUTION = 60.0  # s; within a minute a second use costs no write
 
 
-def note_use(manifest: Path) -> None:
+def mark_used(manifest: Path) -> None:
     """Say that a result is used now. Where the cache may not be written, or the result has just gone, nothing."""
     with suppress(OSError):
         if abs(time.time() - manifest.stat().st_mtime) > RESOLUTION:  # also one from the future, of another clock

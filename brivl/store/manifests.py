@@ -42,7 +42,7 @@ def versions() -> dict[str, str | None]:
 
 
 @dataclass(frozen=True)
-class Making:
+class ManifestInfo:
     """How a result came about: its key, what its writer says, and how long it took (s, None where nobody knows)."""
 
     key: ArtifactKey
@@ -50,13 +50,13 @@ class Making:
     seconds: float | None = None
 
 
-def make(making: Making, n_bytes: int, sha256: str) -> Manifest:
+def build_manifest(making: ManifestInfo, n_bytes: int, sha256: str) -> Manifest:
     """The manifest of a data file of n_bytes bytes. Raises StoreError where info is not JSON."""
     body = {
         "format": FORMAT,
         "kind": making.key.kind,
         "ingredients": making.key.ingredients,
-        "info": host_free(dict(making.info)),
+        "info": strip_host_paths(dict(making.info)),
         "seconds": None if making.seconds is None else round(making.seconds, 3),
         "bytes": n_bytes,
         "sha256": sha256,
@@ -67,14 +67,14 @@ def make(making: Making, n_bytes: int, sha256: str) -> Manifest:
     return {**body, "self_sha256": json_digest(body)}
 
 
-def host_free(value: JSON) -> JSON:
+def strip_host_paths(value: JSON) -> JSON:
     """A note without folders of this machine: full paths, alone or quoted in a sentence, become the file's name."""
     if isinstance(value, str):
         return _named(value) if value.startswith("/") else _QUOTED.sub(lambda found: f"'{_named(found[1])}'", value)
     if isinstance(value, list | tuple):
-        return [host_free(part) for part in value]
+        return [strip_host_paths(part) for part in value]
     if isinstance(value, Mapping):
-        return {name: host_free(part) for name, part in value.items()}
+        return {name: strip_host_paths(part) for name, part in value.items()}
     return value
 
 

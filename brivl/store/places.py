@@ -13,7 +13,7 @@ FILE_NAME = re.compile(r"([0-9a-f]{32})\.(npz|json|[\w.-]+\.tmp)")
 
 
 @dataclass(frozen=True)
-class Place:
+class ArtifactPath:
     """The files of one result, whether they exist or not."""
 
     root: Path
@@ -33,6 +33,6 @@ class Place:
         return self.root / "locks" / f"{self.kind}-{self.digest}.lock"
 
 
-def place_of(root: Path, key: ArtifactKey) -> Place:
+def artifact_path(root: Path, key: ArtifactKey) -> ArtifactPath:
     """Where the result of a key lies."""
-    return Place(root, key.kind, key.digest)
+    return ArtifactPath(root, key.kind, key.digest)

@@ -20,14 +20,14 @@ from brivl.store.digests import JSON
 from brivl.store.keys import ArtifactKey
 from brivl.store.manifests import BadManifest, Manifest
 from brivl.store.npz import read_npz
-from brivl.store.places import Place, place_of
+from brivl.store.places import ArtifactPath, artifact_path
 
 _log = logging.getLogger(__name__)
 _verified: set[tuple[int | str, ...]] = set()  # file states whose bytes this process has already hashed
 _verified_lock = threading.Lock()
 
 
-class Damaged(Exception):
+class DamagedArtifact(Exception):
     """A result whose bytes are not those of its manifest."""
 
 
@@ -45,7 +45,7 @@ class Artifact:
         return self.manifest["info"]
 
 
-def read(place: Place, anew: bool = False) -> Artifact | None:
+def read(place: ArtifactPath, anew: bool = False) -> Artifact | None:
     """The checked result, None if absent. `anew` hashes also what this process has hashed before.
 
     Raises Damaged, OSError.
@@ -55,36 +55,36 @@ def read(place: Place, anew: bool = False) -> Artifact | None:
     except FileNotFoundError:
         return None
     except BadManifest as error:
-        raise Damaged(str(error)) from error
+        raise DamagedArtifact(str(error)) from error
     if manifest["format"] != manifests.FORMAT:
         return None  # written by another version of this program: computed anew, not an accident
     key = _key_of(manifest)
-    if place_of(place.root, key) != place:
-        raise Damaged("its manifest belongs to another result")
+    if artifact_path(place.root, key) != place:
+        raise DamagedArtifact("its manifest belongs to another result")
     try:
         with open(place.data, "rb") as file:
             locks.mark_read(file)
             _check_bytes(file, manifest, anew)
             return Artifact(key, read_npz(file), manifest)
     except FileNotFoundError as error:
-        raise Damaged("its data file is missing") from error
+        raise DamagedArtifact("its data file is missing") from error
     except (ValueError, TypeError, zipfile.BadZipFile) as error:
-        raise Damaged(f"its data file is malformed ({error})") from error
+        raise DamagedArtifact(f"its data file is malformed ({error})") from error
 
 
-def open_written(place: Place, key: ArtifactKey, manifest: Manifest) -> Artifact:
+def open_written(place: ArtifactPath, key: ArtifactKey, manifest: Manifest) -> Artifact:
     """A result that was written and hashed a moment ago, with the place's lock held ever since. Raises OSError."""
     with open(place.data, "rb") as file:
         locks.mark_read(file)
         return Artifact(key, read_npz(file), manifest)
 
 
-def read_or_set_aside(place: Place) -> Artifact | None:
+def read_or_quarantine(place: ArtifactPath) -> Artifact | None:
     """As read, with the place's lock held: what is damaged now is moved to root/quarantine and counts as absent."""
     try:
         return read(place)
-    except Damaged as damage:
-        set_aside(place, damage)
+    except DamagedArtifact as damage:
+        quarantine(place, damage)
         return None
 
 
@@ -92,10 +92,10 @@ def _key_of(manifest: Manifest) -> ArtifactKey:
     try:
         return manifests.key_of(manifest)
     except (StoreError, TypeError, ValueError) as error:
-        raise Damaged("its manifest names no result") from error
+        raise DamagedArtifact("its manifest names no result") from error
 
 
-def set_aside(place: Place, damage: Damaged) -> None:
+def quarantine(place: ArtifactPath, damage: DamagedArtifact) -> None:
     """Move a damaged result to root/quarantine, where nothing reads it; the place's lock is held. Raises OSError."""
     quarantine = place.root / "quarantine"
     quarantine.mkdir(exist_ok=True)
@@ -117,12 +117,12 @@ def _check_bytes(file: BinaryIO, manifest: Manifest, anew: bool) -> None:
     """Compare an open data file with its manifest; hashed only if this file state is new. Raises Damaged."""
     state = _file_state(file) + (manifest["sha256"],)
     if os.fstat(file.fileno()).st_size != manifest["bytes"]:
-        raise Damaged(f"it has {os.fstat(file.fileno()).st_size} bytes where {manifest['bytes']} were written")
+        raise DamagedArtifact(f"it has {os.fstat(file.fileno()).st_size} bytes where {manifest['bytes']} were written")
     with _verified_lock:
         if state in _verified and not anew:
             return
     if hashlib.file_digest(file, "sha256").hexdigest() != manifest["sha256"]:
-        raise Damaged("its bytes are not those that were written (sha256 differs)")
+        raise DamagedArtifact("its bytes are not those that were written (sha256 differs)")
     file.seek(0)
     with _verified_lock:
         _verified.add(state)

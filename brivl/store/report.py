@@ -10,9 +10,9 @@ from typing import Any
 from brivl.core.progress import ProgressCallback
 from brivl.errors import StoreError
 from brivl.store.artifacts import Store
-from brivl.store.eviction import Pruned, prune
-from brivl.store.inventory import Entry, Inventory, look_through
-from brivl.store.keys import BROUGHT
+from brivl.store.eviction import PruneResult, prune
+from brivl.store.inventory import Entry, Inventory, scan_cache
+from brivl.store.keys import USER_UPLOADED_KINDS
 from brivl.store.sizes import size_limit
 from brivl.store.verification import verify
 
@@ -89,12 +89,12 @@ def cache_report(store: Store) -> CacheReport:
     )
 
 
-def verify_request(store: Store) -> dict[str, Any]:
+def verify_job(store: Store) -> dict[str, Any]:
     """The JSON request of a worker that verifies every result."""
     return {"task": "cache-verify", "store": str(store.root)}
 
 
-def prune_request(store: Store, max_bytes: int) -> dict[str, Any]:
+def prune_job(store: Store, max_bytes: int) -> dict[str, Any]:
     """The JSON request of a worker that prunes the cache to max_bytes."""
     return {"task": "cache-prune", "store": str(store.root), "max_bytes": max_bytes}
 
@@ -105,12 +105,12 @@ def verify_task(request: Mapping[str, Any], progress: ProgressCallback) -> dict[
 
 
 def prune_task(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
-    """Prune in the worker; what `pruned_in_numbers` says."""
+    """Prune in the worker; what `prune_summary` says."""
     progress(0, 1, "Pruning the cache")
-    return pruned_in_numbers(prune(Path(request["store"]), int(request["max_bytes"])))
+    return prune_summary(prune(Path(request["store"]), int(request["max_bytes"])))
 
 
-def pruned_in_numbers(pruned: Pruned) -> dict[str, Any]:
+def prune_summary(pruned: PruneResult) -> dict[str, Any]:
     """What was removed, as JSON: results by kind, numbers of other files, bytes."""
     numbers = {name: value for name, value in vars(pruned).items() if name != "removed"}
     by_kind: dict[str, int] = {}
@@ -121,12 +121,12 @@ def pruned_in_numbers(pruned: Pruned) -> dict[str, Any]:
 
 def _kind(kind: str, entries: list[Entry]) -> KindReport:
     size, last_use = sum(e.size for e in entries), max(e.last_use for e in entries)
-    return KindReport(kind, len(entries), size, last_use, kind not in BROUGHT)
+    return KindReport(kind, len(entries), size, last_use, kind not in USER_UPLOADED_KINDS)
 
 
 def _look(root: Path) -> Inventory:
     try:
-        return look_through(root)
+        return scan_cache(root)
     except OSError as error:
         raise StoreError(
             f"Could not look through the cache {str(root)!r} ({error.strerror}). Check its rights, or set BRIVL_CACHE."

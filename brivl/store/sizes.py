@@ -41,7 +41,7 @@ def size_limit() -> int | None:
         raise RequestError(f"BRIVL_CACHE_MAX: {error}") from error
 
 
-def in_bytes(n: int) -> str:
+def format_size(n: int) -> str:
     """A size as one would say it: "1.5 GB"."""
     for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if n >= size:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from brivl.store import locks
 from brivl.store.inventory import Inventory
-from brivl.store.places import Place
+from brivl.store.places import ArtifactPath
 
 
-def abandoned(root: Path, inventory: Inventory, remove: bool = False) -> Sequence[Path]:
+def orphaned_files(root: Path, inventory: Inventory, remove: bool = False) -> Sequence[Path]:
     """Files of results that are not whole and that nobody writes any more; with `remove` they are deleted.
 
     Raises OSError where a file or lock cannot be made or deleted.
@@ -19,7 +19,7 @@ def abandoned(root: Path, inventory: Inventory, remove: bool = False) -> Sequenc
     found = []
     for path in inventory.unfinished:
         digest = path.name.split(".", 1)[0]
-        place = Place(Path(root), path.parent.name, digest)
+        place = ArtifactPath(Path(root), path.parent.name, digest)
         with locks.exclusive(place.lock, timeout=0.0) as free:
             if not free or not path.exists() or _is_whole(place, path):
                 continue
@@ -30,12 +30,12 @@ def abandoned(root: Path, inventory: Inventory, remove: bool = False) -> Sequenc
     return found
 
 
-def _is_whole(place: Place, path: Path) -> bool:
+def _is_whole(place: ArtifactPath, path: Path) -> bool:
     """Whether a file found its partner since the folder was looked through."""
     return path in (place.data, place.manifest) and place.data.exists() and place.manifest.exists()
 
 
-def lock_files(root: Path, remove: bool = False) -> tuple[int, int]:
+def count_locks(root: Path, remove: bool = False) -> tuple[int, int]:
     """How many lock files are held, and how many nobody holds; with `remove` the latter are deleted.
 
     Every computation leaves one. Whoever waits for a lock that is deleted starts over, so nobody is split.

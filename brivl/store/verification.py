@@ -8,14 +8,14 @@ from pathlib import Path
 from brivl.core.progress import ProgressCallback
 from brivl.errors import StoreError
 from brivl.store import locks
-from brivl.store.inventory import Entry, look_through
-from brivl.store.places import Place
-from brivl.store.reading import Damaged, read, set_aside
-from brivl.store.tidying import abandoned, lock_files
+from brivl.store.inventory import Entry, scan_cache
+from brivl.store.places import ArtifactPath
+from brivl.store.reading import DamagedArtifact, quarantine, read
+from brivl.store.tidying import count_locks, orphaned_files
 
 
 @dataclass(frozen=True)
-class Verified:
+class VerificationResult:
     """What a look at every byte found."""
 
     n_whole: int
@@ -28,7 +28,7 @@ class Verified:
     n_idle_locks: int  # lock files that nobody holds, one for each computation; `cache prune` deletes them
 
 
-def verify(root: Path, progress: ProgressCallback = lambda *_: None) -> Verified:
+def verify(root: Path, progress: ProgressCallback = lambda *_: None) -> VerificationResult:
     """Read and hash every result; progress counts bytes. Raises StoreError where the folder cannot be read."""
     try:
         return _verify(Path(root), progress)
@@ -38,8 +38,8 @@ def verify(root: Path, progress: ProgressCallback = lambda *_: None) -> Verified
         ) from error
 
 
-def _verify(root: Path, progress: ProgressCallback) -> Verified:
-    found = look_through(root)
+def _verify(root: Path, progress: ProgressCallback) -> VerificationResult:
+    found = scan_cache(root)
     total, done = sum(entry.size for entry in found.entries), 0
     ends: dict[str, list[str]] = {"whole": [], "busy": [], "other": [], "gone": [], "damaged": []}
     n_bytes = 0
@@ -49,9 +49,9 @@ def _verify(root: Path, progress: ProgressCallback) -> Verified:
         n_bytes += entry.size if end == "whole" else 0
         done += entry.size
         progress(done, max(total, 1), f"Verifying {entry.place.kind}")
-    left_over = abandoned(root, found)
-    n_held, n_idle = lock_files(root)
-    return Verified(
+    left_over = orphaned_files(root, found)
+    n_held, n_idle = count_locks(root)
+    return VerificationResult(
         len(ends["whole"]),
         n_bytes,
         tuple(ends["damaged"]),
@@ -68,7 +68,7 @@ def _end_of(entry: Entry) -> tuple[str, str]:
     place = entry.place
     try:
         return _state(place), ""
-    except Damaged:
+    except DamagedArtifact:
         pass
     # A writer may have been replacing it: only what is damaged under the lock is damaged.
     with locks.exclusive(place.lock, timeout=0.0) as free:
@@ -76,12 +76,12 @@ def _end_of(entry: Entry) -> tuple[str, str]:
             return "busy", ""
         try:
             return _state(place), ""
-        except Damaged as damage:
-            set_aside(place, damage)
+        except DamagedArtifact as damage:
+            quarantine(place, damage)
             return "damaged", str(damage)
 
 
-def _state(place: Place) -> str:
+def _state(place: ArtifactPath) -> str:
     if read(place, anew=True) is not None:
         return "whole"
     return "other" if place.manifest.exists() else "gone"

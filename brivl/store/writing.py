@@ -14,12 +14,12 @@ import numpy as np
 from brivl.store import manifests
 from brivl.store.manifests import Manifest
 from brivl.store.npz import write_npz
-from brivl.store.places import Place
+from brivl.store.places import ArtifactPath
 
-MakeManifest = Callable[[int, str], Manifest]  # from bytes and sha256 of the data file
+BuildManifest = Callable[[int, str], Manifest]  # from bytes and sha256 of the data file
 
 
-def write(place: Place, arrays: Mapping[str, np.ndarray], make_manifest: MakeManifest) -> Manifest:
+def write_artifact(place: ArtifactPath, arrays: Mapping[str, np.ndarray], make_manifest: BuildManifest) -> Manifest:
     """Write checked arrays and their manifest, replacing what was there. The place's lock is held. Raises OSError."""
     data, manifest_path = place.data, place.manifest
     data.parent.mkdir(parents=True, exist_ok=True)

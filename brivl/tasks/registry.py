@@ -24,9 +24,9 @@ from brivl.data.registry import open_dataset
 from brivl.data.subject_facts import known_facts
 from brivl.data.surfaces import has_solid, is_prepared_by_fits, make_solid
 from brivl.encoding.fit import FitRequest
-from brivl.encoding.single_model import parts_task
-from brivl.encoding.time_course import course_task
-from brivl.encoding.within_subject import infer_each_task, infer_task
+from brivl.encoding.single_model import variance_partition_task
+from brivl.encoding.time_course import time_course_task
+from brivl.encoding.within_subject import within_subject_batch_task, within_subject_task
 from brivl.errors import RequestError
 from brivl.jobs.sweep import run_sweep, workers_for
 from brivl.store.artifacts import Store
@@ -45,7 +45,7 @@ def _sweep(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, 
 
     Raises RequestError with the sentence of a fit that failed, after all others are there.
     """
-    store, fits = Store(Path(request["store"])), [_asked(fields) for fields in request["fits"]]
+    store, fits = Store(Path(request["store"])), [_fit_request(fields) for fields in request["fits"]]
     with workers_for(len(fits), request.get("scheduler", ""), request.get("n_jobs"), store) as workers:
         end = run_sweep(store, fits, workers, progress)
     fitted = [asked for asked in fits if asked not in end.failed]
@@ -58,7 +58,7 @@ def _sweep(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, 
     return {"n_fits": len(fits), "hits": end.hits}
 
 
-def _asked(fields: Mapping[str, Any]) -> FitRequest:
+def _fit_request(fields: Mapping[str, Any]) -> FitRequest:
     return FitRequest(**{**fields, "models": tuple(fields["models"])})
 
 
@@ -89,9 +89,9 @@ TASKS: dict[str, Callable[[Mapping[str, Any], ProgressCallback], dict[str, Any]]
     "imagine": imagine_task,
     "retrieve": retrieve_task,
     "gallery-recall": recall_task,
-    "time-course": course_task,
-    "infer": infer_task,
-    "parts": parts_task,
+    "time-course": time_course_task,
+    "infer": within_subject_task,
+    "parts": variance_partition_task,
     "audit": audit_task,
     "aligned": aligned_task,
     "decode": decode_task,
@@ -99,7 +99,7 @@ TASKS: dict[str, Callable[[Mapping[str, Any], ProgressCallback], dict[str, Any]]
     "transfer": transfer_task,
     "voxel-captions": voxel_caption_task,
     "drive-region": drive_task,
-    "infer-each": infer_each_task,
+    "infer-each": within_subject_batch_task,
     "cache-verify": verify_task,
     "cache-prune": prune_task,
 }

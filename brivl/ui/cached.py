@@ -18,12 +18,17 @@ from brivl.data.registry import DatasetCard, list_datasets
 from brivl.data.status import DataReport, data_reports
 from brivl.data.subject_facts import SubjectFacts, facts_key, known_facts
 from brivl.data.summary import Known, look_at
-from brivl.encoding.fit import Answer, FitRequest, cached, fit_key
-from brivl.encoding.single_model import alone_key, known_alone
-from brivl.encoding.within_subject import Asked, Inference, inference_key, known_inference
-from brivl.jobs.queue import JobBoard
-from brivl.jobs.rate import run_takes
-from brivl.jobs.resident import studio_board
+from brivl.encoding.fit import FitRequest, FitResult, fit_key, stored_fit
+from brivl.encoding.single_model import single_model_key, stored_single_models
+from brivl.encoding.within_subject import (
+    WithinSubjectRequest,
+    WithinSubjectResult,
+    stored_within_subject,
+    within_subject_key,
+)
+from brivl.jobs.queue import JobQueue
+from brivl.jobs.rate import run_time_note
+from brivl.jobs.resident import open_model_queue
 from brivl.sharing.saved_views import SavedView, saved_views, views_state
 from brivl.store.artifacts import Store
 from brivl.store.keys import ArtifactKey
@@ -44,24 +49,24 @@ def store() -> Store:
     return Store(cache_dir())
 
 
-def board() -> JobBoard:
+def job_queue() -> JobQueue:
     """The queue of computations, one per server and cache folder."""
-    return _board(str(cache_dir()))
+    return _job_queue(str(cache_dir()))
 
 
 @st.cache_resource(show_spinner=False)
-def _board(root: str) -> JobBoard:
-    return JobBoard(Path(root))
+def _job_queue(root: str) -> JobQueue:
+    return JobQueue(Path(root))
 
 
-def studio() -> JobBoard:
+def model_queue() -> JobQueue:
     """The queue of queries of models, answered by a process that keeps them loaded; one per server and cache."""
-    return _studio(str(cache_dir()))
+    return _model_queue(str(cache_dir()))
 
 
 @st.cache_resource(show_spinner=False)
-def _studio(root: str) -> JobBoard:
-    return studio_board(Path(root))
+def _model_queue(root: str) -> JobQueue:
+    return open_model_queue(Path(root))
 
 
 def cards() -> list[DatasetCard]:
@@ -84,24 +89,24 @@ def _reports(root: str, _folders: str) -> list[DataReport]:
     return data_reports(Store(Path(root)))
 
 
-def downloads() -> JobBoard:
+def download_queue() -> JobQueue:
     """The queue of downloads, apart from computations, which need not wait for them."""
-    return _downloads(str(cache_dir()))
+    return _download_queue(str(cache_dir()))
 
 
 @st.cache_resource(show_spinner=False)
-def _downloads(root: str) -> JobBoard:
-    return JobBoard(Path(root))
+def _download_queue(root: str) -> JobQueue:
+    return JobQueue(Path(root))
 
 
-def housekeeping() -> JobBoard:
+def maintenance_queue() -> JobQueue:
     """The queue of looking after the cache, apart from computations, which need not wait for it."""
-    return _housekeeping(str(cache_dir()))
+    return _maintenance_queue(str(cache_dir()))
 
 
 @st.cache_resource(show_spinner=False)
-def _housekeeping(root: str) -> JobBoard:
-    return JobBoard(Path(root))
+def _maintenance_queue(root: str) -> JobQueue:
+    return JobQueue(Path(root))
 
 
 def known(name: str) -> Known:
@@ -123,7 +128,7 @@ def _unless_gone(look_up: Callable[..., Any], *args: Any) -> Any:
     return found
 
 
-def answer(request: FitRequest) -> Answer | None:
+def answer(request: FitRequest) -> FitResult | None:
     """The stored answer, or None."""
     key = fit_key(store(), request, known(request.dataset))
     if not store().has(key):
@@ -132,8 +137,8 @@ def answer(request: FitRequest) -> Answer | None:
 
 
 @st.cache_resource(max_entries=N_ANSWERS, show_spinner=False)
-def _answer(_request: FitRequest, state: str) -> Answer | None:
-    return cached(store(), _request, known(_request.dataset))
+def _answer(_request: FitRequest, state: str) -> FitResult | None:
+    return stored_fit(store(), _request, known(_request.dataset))
 
 
 def facts(dataset: str, subject: str) -> SubjectFacts | None:
@@ -151,7 +156,7 @@ def _facts(dataset: str, subject: str, state: str) -> SubjectFacts | None:
 
 def alone(request: FitRequest) -> np.ndarray | None:
     """(2, n_voxels) stored R2 of each model alone, or None."""
-    keys = [alone_key(store(), request, model, known(request.dataset)) for model in request.models]
+    keys = [single_model_key(store(), request, model, known(request.dataset)) for model in request.models]
     if not all(store().has(key) for key in keys):
         return None
     return _unless_gone(_alone, request, f"{cache_dir()} {[key.digest for key in keys]} {request.models}")
@@ -159,18 +164,18 @@ def alone(request: FitRequest) -> np.ndarray | None:
 
 @st.cache_resource(max_entries=N_ANSWERS, show_spinner=False)
 def _alone(_request: FitRequest, state: str) -> np.ndarray | None:
-    return known_alone(store(), _request, known(_request.dataset))
+    return stored_single_models(store(), _request, known(_request.dataset))
 
 
-def tests_within(asked: Asked) -> Inference | None:
+def tests_within(asked: WithinSubjectRequest) -> WithinSubjectResult | None:
     """The stored tests within a subject, or None."""
-    key = inference_key(store(), asked, known(asked.fit.dataset))
+    key = within_subject_key(store(), asked, known(asked.fit.dataset))
     return _unless_gone(_tests_within, asked, f"{cache_dir()} {key.digest} {asked}") if store().has(key) else None
 
 
 @st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
-def _tests_within(_asked: Asked, state: str) -> Inference | None:
-    return known_inference(store(), _asked, known(_asked.fit.dataset))
+def _tests_within(_asked: WithinSubjectRequest, state: str) -> WithinSubjectResult | None:
+    return stored_within_subject(store(), _asked, known(_asked.fit.dataset))
 
 
 def of_subject(key_of: Callable[..., ArtifactKey], look_up: Callable[..., Kept | None], asked: Any) -> Kept | None:
@@ -208,7 +213,7 @@ def takes(requests: Sequence[FitRequest]) -> str:
 
 @st.cache_data(ttl=LOOK_AGAIN, show_spinner=False)
 def _takes(dataset: str, preset: str, n_fits: int, root: str) -> str:
-    return run_takes(Store(Path(root)), dataset, preset, n_fits)
+    return run_time_note(Store(Path(root)), dataset, preset, n_fits)
 
 
 def gallery(name: str, most: int) -> Gallery:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.numbers import in_words
 from brivl.data.summary import Known
-from brivl.encoding.leaks import leak_guard
+from brivl.encoding.leaks import leakage_warning
 from brivl.errors import BrivlError
 from brivl.jobs.queue import JobStatus
 from brivl.ui import cached, share_tab, style, tabs
@@ -149,7 +149,7 @@ def _what_a_run_does(shown: Shown, runs: Sequence[Run]) -> str:
 def _warn_of_leaks(shown: Shown) -> None:
     """What folds would share, before a fit; it may go on."""
     choices = shown.choices
-    warning = leak_guard(shown.known.dataset, choices.chosen_subjects[0], choices.preset)
+    warning = leakage_warning(shown.known.dataset, choices.chosen_subjects[0], choices.preset)
     if warning:
         style.note(warning)
 
@@ -172,6 +172,6 @@ def _sidebar_state(shown: Shown, job: JobStatus | None) -> None:
             seconds = sum(float(answer.info["seconds"]) for answer in shown.answers.values())
             n = len(shown.answers)
             style.small(f"{n} fit{'s' if n > 1 else ''}: cached (computed in {in_words(seconds)})")
-        others = [status for status in cached.board().active() if job is None or status.job_id != job.job_id]
+        others = [status for status in cached.job_queue().active() if job is None or status.job_id != job.job_id]
         if others:
             style.small(f"{len(others)} other computation{'s' if len(others) > 1 else ''} running or waiting, see Home")

@@ -13,8 +13,8 @@ from brivl.config import scheduler
 from brivl.core.numbers import in_words
 from brivl.encoding.fit import FitRequest
 from brivl.errors import BrivlError
-from brivl.jobs.queue import JobBoard, JobStatus
-from brivl.jobs.sweep import sweep_request
+from brivl.jobs.queue import JobQueue, JobStatus
+from brivl.jobs.sweep import sweep_job
 from brivl.ui import cached
 
 EVERY = 1.0  # s between looks at a job
@@ -26,7 +26,7 @@ SEEN = "fits seen"  # in the session: job -> fits that were done when the page w
 class Queue:
     """Jobs of one kind: their board, what they count, what Cancel leaves, what to forget when one has ended."""
 
-    board: Callable[[], JobBoard]
+    board: Callable[[], JobQueue]
     unit: str
     after_cancel: str | None = None
     forget: Callable[[], None] = lambda: None
@@ -45,7 +45,7 @@ class Queue:
             st.error(refused)
 
 
-FITS = Queue(lambda: cached.board(), "fits")
+FITS = Queue(lambda: cached.job_queue(), "fits")
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,13 @@ class Run:
     @property
     def job(self) -> dict:
         """The same request in every session, so that all of them meet in one job."""
-        return sweep_request(cached.store(), list(self.requests), scheduler())
+        return sweep_job(cached.store(), list(self.requests), scheduler())
 
 
 def active_job(runs: Sequence[Run]) -> JobStatus | None:
     """The computation of one of these that waits or runs, whoever started it."""
     for run in runs:
-        status = cached.board().find(run.job)
+        status = cached.job_queue().find(run.job)
         if status is not None and status.active:
             return status
     return None
@@ -72,7 +72,7 @@ def active_job(runs: Sequence[Run]) -> JobStatus | None:
 
 def last_failure(runs: Sequence[Run]) -> JobStatus | None:
     """The end of the last try of these, if it was a failure or a cancellation."""
-    ends = [cached.board().find(run.job) for run in runs]
+    ends = [cached.job_queue().find(run.job) for run in runs]
     bad = [status for status in ends if status is not None and status.state in ("failed", "cancelled")]
     return max(bad, key=lambda status: status.started or 0.0, default=None)
 
@@ -109,7 +109,7 @@ def say_failures(runs: Sequence[Run]) -> None:
 def watch(job_id: str) -> None:
     """Progress of a job with its Cancel; redraws the page whenever another fit is there, and when it has ended."""
     try:
-        status = cached.board().status(job_id)
+        status = cached.job_queue().status(job_id)
     except BrivlError:
         st.rerun()
         return

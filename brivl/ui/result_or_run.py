@@ -48,7 +48,7 @@ def answer(
     found = read()
     if found is not None:
         return found
-    board, status = cached.studio(), cached.studio().find(task)
+    board, status = cached.model_queue(), cached.model_queue().find(task)
     if status is not None and status.state in ("failed", "cancelled"):
         _say_end(status)
         _start_button(task, button or "Try again")
@@ -74,14 +74,14 @@ def _say_end(status: JobStatus) -> None:
 
 
 def _start_button(task: Mapping[str, Any], label: str) -> None:
-    st.button(label, type="primary", on_click=cached.studio().submit, args=(task,), key=f"start {label}")
+    st.button(label, type="primary", on_click=cached.model_queue().submit, args=(task,), key=f"start {label}")
 
 
 @st.fragment(run_every=EVERY)
 def watch(job_id: str, preview: Callable[[], None] | None = None) -> None:
     """Progress of a query with its Cancel; redraws the page when it has ended."""
     try:
-        status = cached.studio().status(job_id)
+        status = cached.model_queue().status(job_id)
     except BrivlError:
         st.rerun()
         return
@@ -90,7 +90,7 @@ def watch(job_id: str, preview: Callable[[], None] | None = None) -> None:
     with st.container(key="progress", horizontal=True, vertical_alignment="center"):
         st.progress(min(1.0, max(0.0, status.done / status.total)) if status.total else 0.0, text=_in_words(status))
         if st.button("Cancel", key=f"cancel {job_id}"):
-            cached.studio().cancel(job_id)
+            cached.model_queue().cancel(job_id)
             st.rerun()
     if preview is not None:
         preview()

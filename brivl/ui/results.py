@@ -11,8 +11,8 @@ import pandas as pd
 from brivl.data.regions import BRAIN, region_mask
 from brivl.data.subject_facts import SubjectFacts
 from brivl.data.summary import Known
-from brivl.encoding.fit import Answer, FitRequest
-from brivl.encoding.means import mean_table
+from brivl.encoding.fit import FitRequest, FitResult
+from brivl.encoding.means import layer_means
 from brivl.sharing.methods import Done
 from brivl.ui import cached
 from brivl.ui.url_state import ALL, Choices
@@ -24,7 +24,7 @@ class Shown:
 
     choices: Choices
     known: Known
-    answers: Mapping[tuple[int, str], Answer]
+    answers: Mapping[tuple[int, str], FitResult]
     facts: Mapping[str, SubjectFacts]
     missing: Sequence[FitRequest]
 
@@ -86,7 +86,7 @@ def look_up(choices: Choices, known: Known, layers: range | None = None) -> Show
 
 def mean_scores(shown: Shown) -> pd.DataFrame:
     """Means over the region's fitted voxels: layer, subject, r2_joint, r2_split_a, r2_split_b, n_voxels; tidy."""
-    return mean_table(shown.answers, shown.region)
+    return layer_means(shown.answers, shown.region)
 
 
 def said_subjects(choices: Choices) -> str:

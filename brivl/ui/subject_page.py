@@ -78,7 +78,7 @@ def go_on_with(name: str, button: str, asked: Any = None, request: Request | Non
         url_state.change(data=name)
         if request is not None:
             there = replace(asked, dataset=name, subject=cached.known(name).subjects[0])
-            cached.studio().submit(request(cached.store(), there))
+            cached.model_queue().submit(request(cached.store(), there))
 
     st.button(button, type="primary", on_click=change)
 

@@ -19,7 +19,7 @@ from pptx.presentation import Presentation as Deck
 from pptx.slide import Slide as DeckSlide
 from pptx.util import Emu, Inches, Pt
 
-from brivl.store.archives import without_dates
+from brivl.store.archives import reset_dates
 from brivl.viz.export import Page
 from brivl.viz.style import CHIP_FILL, CHIP_LINE, CHIP_TEXT, LIGHT
 
@@ -56,7 +56,7 @@ def presentation_bytes(slides: Sequence[SlideContent]) -> bytes:
     about.last_modified_by, about.revision = "BriVL explorer", 1
     buffer = io.BytesIO()
     deck.save(buffer)
-    return without_dates(buffer.getvalue())
+    return reset_dates(buffer.getvalue())
 
 
 def plain(text: str) -> str:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from brivl.commands.main import main
-from brivl.jobs.queue import COMMAND, JobBoard
+from brivl.jobs.queue import COMMAND, JobQueue
 from brivl.store.artifacts import Store
-from brivl.store.places import place_of
+from brivl.store.places import artifact_path
 from brivl.ui import cached
 from tests.support.app_driver import PATIENCE, button, fresh_server, headline, html, open_page  # noqa: F401 (a fixture)
 from tests.support.cache_samples import HOUR, fill, key, there
@@ -49,7 +49,7 @@ def test_ls(store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 
 def test_verify_ends_with_code_2_where_something_was_damaged(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert "4 results are whole" in said(capsys, "verify")
-    os.truncate(place_of(store.root, key(0)).data, 10)
+    os.truncate(artifact_path(store.root, key(0)).data, 10)
     found = json.loads(said(capsys, "verify", "--json", code=2))
     assert found["n_whole"] == 3 and len(found["damaged"]) == 1 and key(0).digest in found["damaged"][0]
     assert said(capsys, "verify").startswith("3 results are whole")
@@ -86,7 +86,7 @@ def test_what_is_no_size_ends_with_a_sentence(
 
 @pytest.fixture
 def real_workers(fresh_server: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    monkeypatch.setattr(cached, "JobBoard", lambda root: JobBoard(root, command=COMMAND))
+    monkeypatch.setattr(cached, "JobQueue", lambda root: JobQueue(root, command=COMMAND))
 
 
 def test_page_lists_kinds(store: Store) -> None:
@@ -107,12 +107,15 @@ def test_an_empty_cache_and_a_limit_that_is_no_size(monkeypatch: pytest.MonkeyPa
 
 
 def test_page_verifies_and_prunes_in_a_worker(store: Store, real_workers: None) -> None:
-    os.truncate(place_of(store.root, key(0)).data, 10)
+    os.truncate(artifact_path(store.root, key(0)).data, 10)
     at = open_page("cache")
     button(at, "Verify all").click().run()
     assert not at.exception
-    ((request, status),) = cached.housekeeping().jobs()
-    assert request["task"] == "cache-verify" and cached.housekeeping().wait(status.job_id, 4 * PATIENCE).state == "done"
+    ((request, status),) = cached.maintenance_queue().jobs()
+    assert (
+        request["task"] == "cache-verify"
+        and cached.maintenance_queue().wait(status.job_id, 4 * PATIENCE).state == "done"
+    )
     cached.forget_cache_report()
     at.run()
     assert (
@@ -122,12 +125,12 @@ def test_page_verifies_and_prunes_in_a_worker(store: Store, real_workers: None) 
     )
     at.selectbox[0].select(0).run()
     button(at, "Prune").click().run()
-    request, status = cached.housekeeping().jobs()[0]
-    assert cached.housekeeping().wait(status.job_id, 4 * PATIENCE).result["by_kind"] == {"fits": 2}
+    request, status = cached.maintenance_queue().jobs()[0]
+    assert cached.maintenance_queue().wait(status.job_id, 4 * PATIENCE).result["by_kind"] == {"fits": 2}
     cached.forget_cache_report()
     at.run()
     assert not at.exception and "2 results deleted (2 fits)" in html(at) and "holds 1 results" in headline(at)
-    assert there(store, 0, "upload") and not cached.board().jobs()
+    assert there(store, 0, "upload") and not cached.job_queue().jobs()
 
 
 def test_page_shows_progress_and_cancels(store: Store) -> None:

@@ -49,7 +49,7 @@ def test_home_on_an_empty_cache_says_what_it_is_and_what_is_simulated() -> None:
 def test_all_subjects_are_one_request_each() -> None:
     at = open_page("regions", subject="All", layer="3")
     button(at, "Run layer 3, all 5 subjects").click().run()
-    ((request, _),) = cached.board().jobs()
+    ((request, _),) = cached.job_queue().jobs()
     assert [f["subject"] for f in request["fits"]] == ["S01", "S02", "S03", "S04", "S05"]
     assert {f["layer"] for f in request["fits"]} == {3}
 

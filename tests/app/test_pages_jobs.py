@@ -22,13 +22,13 @@ def test_run_shows_progress_and_cancel_ends_it() -> None:
     at = open_page("layers")
     button(at, "Run layer 8, S01").click().run()
     assert not at.exception
-    (status,) = cached.board().active()
+    (status,) = cached.job_queue().active()
     assert button(at, "Cancel")
     again = open_page("layers")  # another session sees the same job
-    assert button(again, "Cancel") and len(cached.board().active()) == 1
+    assert button(again, "Cancel") and len(cached.job_queue().active()) == 1
     started = time.monotonic()
     button(at, "Cancel").click().run()
-    assert cached.board().status(status.job_id).state == "cancelled"
+    assert cached.job_queue().status(status.job_id).state == "cancelled"
     assert time.monotonic() - started < PATIENCE
     assert any("cancelled" in info.value for info in at.info)
     assert button(at, "Run layer 8, S01")
@@ -47,10 +47,10 @@ def test_old_figure_stays_dimmed_while_the_new_one_is_computed() -> None:
 
 def test_failure_is_a_sentence_and_run_stays() -> None:
     at = open_page("layers")
-    cached.board()._command = (sys.executable, "-c", "raise SystemExit(3)")
+    cached.job_queue()._command = (sys.executable, "-c", "raise SystemExit(3)")
     button(at, "Run layer 8, S01").click().run()
-    ((request, status),) = cached.board().jobs()
-    cached.board().wait(status.job_id, PATIENCE)
+    ((request, status),) = cached.job_queue().jobs()
+    cached.job_queue().wait(status.job_id, PATIENCE)
     at.run()
     assert "stopped with code 3" in at.error[0].value and "Traceback" not in at.error[0].value
     assert button(at, "Run layer 8, S01")

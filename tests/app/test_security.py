@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from brivl.bench.app_server import RunningApp, running_app
-from brivl.bench.session_client import Session
+from brivl.bench.session_client import BrowserSession
 from brivl.config import PROJECT, cache_dir
 from brivl.data.formats import images
 from brivl.data.stimuli.pictures import keep_upload
@@ -97,7 +97,7 @@ def test_pages_of_others_do_not_get_in(app: RunningApp) -> None:
     address = f"ws{app.address.removeprefix('http')}/_stcore/stream"
     with pytest.raises(InvalidStatus), connect(address, origin="http://evil.example", subprotocols=["streamlit"]):
         pass
-    with Session(app.address) as session:  # while one's own page does
+    with BrowserSession(app.address) as session:  # while one's own page does
         session.open("saved", {}, 400)
         assert "Saved views" in session.headline.replace("\N{NON-BREAKING HYPHEN}", "-")
 

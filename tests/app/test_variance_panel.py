@@ -7,8 +7,8 @@ import json
 import numpy as np
 import streamlit as st
 
-from brivl.encoding.fit import FitRequest, cached
-from brivl.encoding.single_model import alone_key
+from brivl.encoding.fit import FitRequest, stored_fit
+from brivl.encoding.single_model import single_model_key
 from tests.support.app_driver import fresh_server, headline, html, maps, open_page, packed  # noqa: F401 (a fixture)
 from tests.support.app_samples import MOVIE, fill
 
@@ -18,10 +18,10 @@ PAIR = ("brivl-mini", "vit-mini")
 def put_alone(store, layer: int = 8) -> dict[str, np.ndarray]:
     """R2 of each model alone, made up: that of both less .01, less .02; by model."""
     request = FitRequest(MOVIE, PAIR, layer, "S01")
-    joint = cached(store, request).result.r2_joint
+    joint = stored_fit(store, request).result.r2_joint
     rows = {model: joint - 0.01 * (i + 1) for i, model in enumerate(PAIR)}
     for model, r2 in rows.items():
-        store.put(alone_key(store, request, model), {"r2": r2, "selected": np.isfinite(r2)}, {})
+        store.put(single_model_key(store, request, model), {"r2": r2, "selected": np.isfinite(r2)}, {})
     return rows
 
 
@@ -37,7 +37,7 @@ def test_parts_are_offered_and_then_drawn() -> None:
     assert "is explained only by BriVL-mini" in headline(known) and "de Heer" in html(known)
     ((meta, values),) = [(m, v) for m, v in packed(known) if m["kind"] == "alone"]
     assert meta["layers"] == [8] and maps(known)[0]["sets"][0]["alone"] is not None
-    expected = cached(store, FitRequest(MOVIE, PAIR, 8, "S01")).result.r2_joint - 0.01
+    expected = stored_fit(store, FitRequest(MOVIE, PAIR, 8, "S01")).result.r2_joint - 0.01
     np.testing.assert_array_equal(values["a"].view(np.float16), expected.astype(np.float16))
     (card,) = [json.loads(e.proto.json) for e in known.get("bidi_component") if e.proto.component_name == "brivl_card"]
     facts = {name: value for name, value, _ in card["facts"]}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from brivl.bench.app_server import running_app
-from brivl.bench.session_client import Session
-from brivl.bench.sessions import Crowd, bench_sessions
+from brivl.bench.session_client import BrowserSession
+from brivl.bench.sessions import SessionLoad, bench_sessions
 from brivl.commands.main import main
 from brivl.errors import RequestError
 from tests.support.plain_sample import make_plain
@@ -25,7 +25,7 @@ def question(folder: Path) -> dict[str, str]:
 
 def test_one_question_of_several_visitors_is_computed_once(tmp_path: Path) -> None:
     folder = make_plain(tmp_path / "plain")
-    crowd = Crowd(N, 2, question(folder), ("home", "layers"), settings={"BRIVL_DATA": str(folder)}, calm=0.0)
+    crowd = SessionLoad(N, 2, question(folder), ("home", "layers"), settings={"BRIVL_DATA": str(folder)}, calm=0.0)
     seen = bench_sessions(crowd)
     assert seen["faults"] == [] and seen["n_faults"] == seen["n_tracebacks"] == 0, seen
     assert (seen["n_workers_started"], seen["n_fits"]) == (1, 1)
@@ -35,7 +35,7 @@ def test_one_question_of_several_visitors_is_computed_once(tmp_path: Path) -> No
 
 
 def test_a_visitor_who_asks_for_nonsense_is_told_so_and_it_counts_as_a_fault(tmp_path: Path) -> None:
-    with running_app(tmp_path / "cache") as app, Session(app.address) as session:
+    with running_app(tmp_path / "cache") as app, BrowserSession(app.address) as session:
         session.open("layers", {"data": "/no/such/folder"})  # the frame's headline is missing: a sentence stands there
         assert any("/no/such/folder" in fault for fault in session.faults)
         with pytest.raises(RequestError, match="saw"):

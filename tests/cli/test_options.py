@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from brivl.cli.cancellation import STOPPED
-from brivl.cli.options import counter, model_pair
+from brivl.cli.cancellation import STOPPED_MESSAGE
+from brivl.cli.options import model_pair, sweep_progress
 from brivl.errors import RequestError
 from tests.support.plain_sample import make_plain
 
@@ -19,8 +19,8 @@ ROOT = Path(__file__).parents[2]
 # The sweep looks for datasets and answers as ever; its one fit hears no signal, as in a large decomposition.
 DEAF_SWEEP = """
 import hashlib, signal, sys
-from brivl.backend import local_workers
-from brivl.cli.main import main
+from brivl.jobs import local_workers
+from brivl.commands.main import main
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that started the tests with & has it ignored
 def deaf(*_):
     print("ready", flush=True)
@@ -38,7 +38,7 @@ def test_two_models() -> None:
 
 
 def test_in_a_log_each_fit_has_a_line(capsys: pytest.CaptureFixture) -> None:
-    tell = counter(quiet=False)
+    tell = sweep_progress(quiet=False)
     for done in (0, 0.3, 0.9, 1, 1.5, 2):
         tell(done, 2, "Layer 1, S01" if done < 1 else "Layer 2, S01")
     for name in ("Fig. 4b", "Fig. 4b", "Fig. 4c"):
@@ -51,7 +51,7 @@ def test_in_a_log_each_fit_has_a_line(capsys: pytest.CaptureFixture) -> None:
         "Drawing Fig. 4b",
         "Drawing Fig. 4c",
     ]
-    counter(quiet=True)(1, 2, "Layer 1, S01")
+    sweep_progress(quiet=True)(1, 2, "Layer 1, S01")
     assert not capsys.readouterr().err
 
 
@@ -61,7 +61,7 @@ def test_on_a_terminal_one_line_changes_and_says_what_is_left(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     clock = iter((0.0, 10.0, 20.0))
     monkeypatch.setattr("brivl.cli.options.time", argparse.Namespace(monotonic=lambda: next(clock)))
-    tell = counter(quiet=False)
+    tell = sweep_progress(quiet=False)
     for done in (0, 1, 2):
         tell(done, 20, "Layer 1, S01")
     # One fit takes ten seconds, two are done.
@@ -79,4 +79,4 @@ def test_an_interrupt_ends_a_sweep_that_cannot_hear_it(tmp_path: Path) -> None:
         assert process.stdout and process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130 and errors.strip() == STOPPED
+    assert process.returncode == 130 and errors.strip() == STOPPED_MESSAGE

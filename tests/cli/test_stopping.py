@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from brivl.cli.cancellation import STOPPED, stops_at_once
+from brivl.cli.cancellation import STOPPED_MESSAGE, exit_on_sigint
 
 ROOT = Path(__file__).parents[2]
 # As a decomposition, this lets other threads run and comes back when it is done, here in twenty minutes or so.
@@ -18,9 +18,9 @@ DEAF = "hashlib.pbkdf2_hmac('sha256', b'', b'', 2 * 10**9)"
 HEARING = "time.sleep(3600)"
 CODE = """
 import hashlib, signal, threading, time
-from brivl.cli.stopping import stops_at_once
+from brivl.cli.cancellation import exit_on_sigint
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that started the tests with & has it ignored
-with stops_at_once():
+with exit_on_sigint():
     threading.Timer(0.5, lambda: print("ready", flush=True)).start()  # when the work has begun
     try:
         {work}
@@ -29,7 +29,9 @@ with stops_at_once():
 """
 
 
-@pytest.mark.parametrize(("work", "code", "said"), [(DEAF, 130, STOPPED), (HEARING, 7, "")], ids=["deaf", "hearing"])
+@pytest.mark.parametrize(
+    ("work", "code", "said"), [(DEAF, 130, STOPPED_MESSAGE), (HEARING, 7, "")], ids=["deaf", "hearing"]
+)
 def test_an_interrupt_ends_the_process(work: str, code: int, said: str) -> None:
     command = [sys.executable, "-c", CODE.format(work=work)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -42,7 +44,7 @@ def test_an_interrupt_ends_the_process(work: str, code: int, said: str) -> None:
 def test_the_watch_ends_with_its_block_and_other_threads_need_none() -> None:
     before = signal.set_wakeup_fd(-1)
     signal.set_wakeup_fd(before)
-    with stops_at_once():
+    with exit_on_sigint():
         watching = [thread for thread in threading.enumerate() if thread.name == "interrupts"]
         assert watching
     for thread in watching:
@@ -52,7 +54,7 @@ def test_the_watch_ends_with_its_block_and_other_threads_need_none() -> None:
     seen: list[bool] = []
 
     def elsewhere() -> None:
-        with stops_at_once():
+        with exit_on_sigint():
             seen.append(True)
 
     other = threading.Thread(target=elsewhere)

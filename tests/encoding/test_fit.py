@@ -13,7 +13,7 @@ from brivl.core.encoding import presets
 from brivl.core.encoding.presets import PRESETS
 from brivl.data.phantoms import datasets
 from brivl.encoding import fit as fitting
-from brivl.encoding.fit import Answer, FitRequest, cached, fit, fit_key, is_cached
+from brivl.encoding.fit import FitRequest, FitResult, fit, fit_key, is_cached, stored_fit
 from brivl.encoding.recovery import compare_with_truth
 from brivl.errors import Cancelled, RequestError
 from brivl.store.artifacts import Store
@@ -37,7 +37,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(scope="module")
-def answer(store: Store) -> Answer:
+def answer(store: Store) -> FitResult:
     return fit(store, REQUEST)
 
 
@@ -46,9 +46,9 @@ def plain(tmp_path: Path) -> str:
     return str(make_plain(tmp_path / "plain"))
 
 
-def test_first_a_miss_then_a_hit(store: Store, answer: Answer) -> None:
+def test_first_a_miss_then_a_hit(store: Store, answer: FitResult) -> None:
     assert answer.cache == "miss" and is_cached(store, REQUEST)
-    again, looked_up = fit(store, REQUEST), cached(Store(store.root), REQUEST)
+    again, looked_up = fit(store, REQUEST), stored_fit(Store(store.root), REQUEST)
     assert again.cache == "hit" and looked_up is not None and looked_up.cache == "hit"
     for other in (again, looked_up):
         for name in ("r2_joint", "r2_split", "selected", "band_weights", "explainable_variance"):
@@ -56,7 +56,7 @@ def test_first_a_miss_then_a_hit(store: Store, answer: Answer) -> None:
         assert other.info == answer.info and other.result.excluded == answer.result.excluded
 
 
-def test_what_an_answer_says(answer: Answer) -> None:
+def test_what_an_answer_says(answer: FitResult) -> None:
     info, result = answer.info, answer.result
     assert info["simulated"] is True and info["n_voxels"] == len(result.selected) == 120
     assert info["n_voxels_selected"] == result.selected.sum() > 60
@@ -64,14 +64,14 @@ def test_what_an_answer_says(answer: Answer) -> None:
     assert info["request"]["dataset"] == NAME and info["request"]["layer"] == LAYER
 
 
-def test_split_adds_up_to_the_joint_score(answer: Answer) -> None:
+def test_split_adds_up_to_the_joint_score(answer: FitResult) -> None:
     joint, split, selected = answer.result.r2_joint, answer.result.r2_split, answer.result.selected
     np.testing.assert_allclose(split.sum(0)[selected], joint[selected], atol=1e-5)
     assert np.isnan(joint[~selected]).all() and np.isnan(split[:, ~selected]).all()
     assert joint[selected].mean() > 0.1
 
 
-def test_swapping_the_models_swaps_the_scores_and_costs_nothing(store: Store, answer: Answer) -> None:
+def test_swapping_the_models_swaps_the_scores_and_costs_nothing(store: Store, answer: FitResult) -> None:
     swapped = fit(store, dataclasses.replace(REQUEST, models=MODELS[::-1]))
     assert swapped.cache == "hit"
     np.testing.assert_array_equal(swapped.result.r2_split, answer.result.r2_split[::-1])
@@ -84,7 +84,7 @@ def test_the_same_model_twice_gives_equal_halves(store: Store) -> None:
     np.testing.assert_allclose(*twice.r2_split[:, twice.selected], atol=1e-4)
 
 
-def test_the_truth_is_brought_into_the_order_of_the_models(store: Store, answer: Answer) -> None:
+def test_the_truth_is_brought_into_the_order_of_the_models(store: Store, answer: FitResult) -> None:
     truth = phantoms_truth(store)
     regions = {"silent": truth.layer == 0}
     one = compare_with_truth(answer.result, truth, MODELS, regions)
@@ -100,7 +100,7 @@ def phantoms_truth(store: Store):
     return fitting.open_dataset(NAME, store).truth("S01")
 
 
-def test_wrong_events_predict_nothing(store: Store, answer: Answer) -> None:
+def test_wrong_events_predict_nothing(store: Store, answer: FitResult) -> None:
     """The null's features are its own, although it shows the same pictures."""
     null = fit(store, dataclasses.replace(REQUEST, dataset=f"{NAME}@shuffled"))
     assert null.cache == "miss" and null.info["simulated"] is True
@@ -108,7 +108,7 @@ def test_wrong_events_predict_nothing(store: Store, answer: Answer) -> None:
     assert null_mean < 0.25 * mean
 
 
-def test_silent_region_carries_no_signal(store: Store, answer: Answer) -> None:
+def test_silent_region_carries_no_signal(store: Store, answer: FitResult) -> None:
     dataset = fitting.open_dataset(NAME, store)
     silent = dataset.responses("S01").voxels.rois[SILENT_REGION]
     assert not dataset.truth("S01").layer[silent].any()
@@ -134,7 +134,7 @@ def test_silent_region_carries_no_signal(store: Store, answer: Answer) -> None:
 )
 def test_what_cannot_be_answered_is_said_before_anything_is_computed(change: dict, said: str, tmp_path: Path) -> None:
     store, request = Store(tmp_path / "store"), dataclasses.replace(REQUEST, **change)
-    for ask in (fit, is_cached, cached):
+    for ask in (fit, is_cached, stored_fit):
         with pytest.raises(RequestError, match=said):
             ask(store, request)
     assert not (tmp_path / "store").exists()

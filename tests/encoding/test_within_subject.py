@@ -19,9 +19,14 @@ from brivl.core.inference.block_permutation import permute_blocks
 from brivl.core.inference.block_sign_flip import flip_blocks
 from brivl.core.inference.held_out_predictions import blocks_of, held_out_predictions
 from brivl.core.records import Design
-from brivl.encoding.fit import Answer, FitRequest, fit
-from brivl.encoding.within_subject import Asked, infer, inference_request, known_inference
-from brivl.encoding.within_subject_tables import region_table, said, summary, voxel_table
+from brivl.encoding.fit import FitRequest, FitResult, fit
+from brivl.encoding.within_subject import (
+    WithinSubjectRequest,
+    stored_within_subject,
+    within_subject_job,
+    within_subject_tests,
+)
+from brivl.encoding.within_subject_tables import method_note, region_table, summary, voxel_table
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 from brivl.tasks.registry import run_task
@@ -44,7 +49,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(scope="module")
-def fitted(store: Store, plain: str) -> Answer:
+def fitted(store: Store, plain: str) -> FitResult:
     return fit(store, FitRequest(plain, MODELS, 2, "A"))
 
 
@@ -90,13 +95,13 @@ def test_samples_dealt_at_random_are_refused() -> None:
         blocks_of((SENTENCES, QUICK["paper"]), 20.0)
 
 
-def test_answer_is_kept_and_swaps_with_the_models(store: Store, plain: str, fitted: Answer) -> None:
-    asked = Asked(fitted.request, n_draws=200)
-    assert known_inference(store, asked) is None
-    run_task(inference_request(store, asked), lambda *_: None)
-    found = known_inference(store, asked)
+def test_answer_is_kept_and_swaps_with_the_models(store: Store, plain: str, fitted: FitResult) -> None:
+    asked = WithinSubjectRequest(fitted.request, n_draws=200)
+    assert stored_within_subject(store, asked) is None
+    run_task(within_subject_job(store, asked), lambda *_: None)
+    found = stored_within_subject(store, asked)
     assert found is not None and found.columns.tolist() == np.flatnonzero(fitted.result.selected).tolist()
-    assert found.info["largest_gap"] < 1e-4 and found.info["n_folds"] > 1 and "folds" in said(found)
+    assert found.info["largest_gap"] < 1e-4 and found.info["n_folds"] > 1 and "folds" in method_note(found)
     table = voxel_table(found)
     assert (
         found.info["n_blocks"] == 24
@@ -105,11 +110,11 @@ def test_answer_is_kept_and_swaps_with_the_models(store: Store, plain: str, fitt
         and table["clear"].all()
     )
     assert summary(found, MODELS)["n_better_signal"] == N_VOXELS
-    other = known_inference(store, dataclasses.replace(asked, fit=FitRequest(plain, MODELS[::-1], 2, "A")))
+    other = stored_within_subject(store, dataclasses.replace(asked, fit=FitRequest(plain, MODELS[::-1], 2, "A")))
     np.testing.assert_array_equal(other.difference["difference"], -found.difference["difference"])
     np.testing.assert_array_equal(other.difference["ci_low"], -found.difference["ci_high"])
     np.testing.assert_array_equal(other.chance["r2"], found.chance["r2"][[0, 2, 1]])
-    again = infer(store, asked)
+    again = within_subject_tests(store, asked)
     np.testing.assert_array_equal(again.chance["p"], found.chance["p"])
 
 
@@ -121,18 +126,18 @@ def test_answer_is_kept_and_swaps_with_the_models(store: Store, plain: str, fitt
         ({"region": "nowhere"}, "nowhere"),
     ],
 )
-def test_what_cannot_be_asked_is_said(store: Store, fitted: Answer, change: dict, sentence: str) -> None:
+def test_what_cannot_be_asked_is_said(store: Store, fitted: FitResult, change: dict, sentence: str) -> None:
     with pytest.raises(RequestError, match=sentence):
-        infer(store, dataclasses.replace(Asked(fitted.request), **change))
+        within_subject_tests(store, dataclasses.replace(WithinSubjectRequest(fitted.request), **change))
 
 
 def test_a_fit_must_be_there(store: Store, plain: str) -> None:
     with pytest.raises(RequestError, match="not fitted yet"):
-        infer(store, Asked(FitRequest(plain, MODELS, 1, "A")))
+        within_subject_tests(store, WithinSubjectRequest(FitRequest(plain, MODELS, 1, "A")))
 
 
 def test_command_line(
-    store: Store, plain: str, fitted: Answer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    store: Store, plain: str, fitted: FitResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = [
         "--cache",
@@ -162,6 +167,6 @@ def test_command_line(
     assert "--by voxel" in capsys.readouterr().err
 
 
-def test_regions_of_a_level(store: Store, fitted: Answer) -> None:
-    found = infer(store, Asked(fitted.request, n_draws=200))
+def test_regions_of_a_level(store: Store, fitted: FitResult) -> None:
+    found = within_subject_tests(store, WithinSubjectRequest(fitted.request, n_draws=200))
     assert region_table(found, "roi").empty, "this folder names no regions"

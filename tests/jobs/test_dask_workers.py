@@ -15,12 +15,12 @@ from distributed import Client, LocalCluster
 from threadpoolctl import threadpool_limits
 
 from brivl.commands.main import main
-from brivl.encoding.fit import FitRequest, cached
+from brivl.encoding.fit import FitRequest, stored_fit
 from brivl.errors import Cancelled, RequestError, StoreError
 from brivl.jobs import dask_workers
 from brivl.jobs.dask_workers import DaskWorkers, _teller
 from brivl.jobs.local_workers import LocalWorkers
-from brivl.jobs.sweep import Question, run_sweep, sweep_request, sweep_requests, workers_for
+from brivl.jobs.sweep import SweepGrid, fit_requests, run_sweep, sweep_job, workers_for
 from brivl.store.artifacts import Store
 from brivl.tasks.registry import run_task
 from tests.support.plain_sample import make_plain
@@ -47,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def asked(folder: Path, store: Store, subjects: tuple[str, ...] = SUBJECTS, layers: tuple = (1, 2)) -> list[FitRequest]:
-    return sweep_requests(store, Question(str(folder), (("signal", "other"),), layers, subjects))
+    return fit_requests(store, SweepGrid(str(folder), (("signal", "other"),), layers, subjects))
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def alone(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 def contents(store: Store, folder: Path) -> dict[tuple[str, int], list[bytes]]:
-    found = {(r.subject, r.layer): cached(store, r).result for r in asked(folder, store)}
+    found = {(r.subject, r.layer): stored_fit(store, r).result for r in asked(folder, store)}
     return {k: [r.r2_joint.tobytes(), r.r2_split.tobytes(), r.band_weights.tobytes()] for k, r in found.items()}
 
 
@@ -87,10 +87,10 @@ def test_a_worker_killed_in_mid_sweep_loses_nothing(
 
 def test_a_failing_fit_does_not_lose_the_others(cluster: LocalCluster, folder: Path, tmp_path: Path) -> None:
     store, seen = Store(tmp_path / "store"), []
-    request = sweep_request(store, asked(folder, store, ("Z", "A"), (1,)), cluster.scheduler_address)
+    request = sweep_job(store, asked(folder, store, ("Z", "A"), (1,)), cluster.scheduler_address)
     with pytest.raises(RequestError, match="1 of 2 fits failed: .*voxel"):
         run_task(request, lambda done, total, _: seen.append((done, total)))
-    assert cached(store, asked(folder, store)[0]) is not None
+    assert stored_fit(store, asked(folder, store)[0]) is not None
     assert seen[-1] == (2, 2) and [done for done, _ in seen] == sorted(done for done, _ in seen)
 
 

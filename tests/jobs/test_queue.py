@@ -17,7 +17,7 @@ from brivl.config import PROJECT
 from brivl.errors import RequestError, StoreError
 from brivl.jobs import processes
 from brivl.jobs.queue import COMMAND as COMMAND_OF_THE_APP
-from brivl.jobs.queue import JobBoard, JobStatus, job_id_of
+from brivl.jobs.queue import JobQueue, JobStatus, job_id_of
 from brivl.jobs.rate import SMOOTHING_SECONDS, Rate
 from brivl.tasks import worker
 
@@ -26,8 +26,8 @@ PATIENCE = 60.0
 
 
 @pytest.fixture
-def board(tmp_path: Path) -> Iterator[JobBoard]:
-    board = JobBoard(tmp_path, command=COMMAND)
+def board(tmp_path: Path) -> Iterator[JobQueue]:
+    board = JobQueue(tmp_path, command=COMMAND)
     yield board
     board.shutdown()
 
@@ -54,14 +54,14 @@ def gone(pid: int) -> bool:
         return Path("/proc/self").exists()
 
 
-def start_stubborn(board: JobBoard, **more: int) -> tuple[str, list[int]]:
+def start_stubborn(board: JobQueue, **more: int) -> tuple[str, list[int]]:
     """A running job that ignores SIGTERM; its id and the numbers of its process and of the child it started."""
     job_id = board.submit({"task": "stubborn", **more})
     until(lambda: board.status(job_id).message[:1].isdecimal())
     return job_id, [int(pid) for pid in board.status(job_id).message.split()]
 
 
-def test_progress_is_seen_and_the_result_arrives(board: JobBoard) -> None:
+def test_progress_is_seen_and_the_result_arrives(board: JobQueue) -> None:
     job_id = board.submit({"task": "count", "steps": 15, "pause": 0.05})
     seen: list[JobStatus] = []
     while board.status(job_id).active:
@@ -87,7 +87,7 @@ def test_progress_is_seen_and_the_result_arrives(board: JobBoard) -> None:
         ("leave", "stopped with code 3 without an answer"),
     ],
 )
-def test_failures_are_sentences(board: JobBoard, task: str, words: str) -> None:
+def test_failures_are_sentences(board: JobQueue, task: str, words: str) -> None:
     status = board.wait(board.submit({"task": task}), PATIENCE)
     assert status.state == "failed" and status.result is None
     assert words in (status.error or "")
@@ -96,11 +96,11 @@ def test_failures_are_sentences(board: JobBoard, task: str, words: str) -> None:
     assert task != "crash" or "ZeroDivisionError: a secret path" in log.read_text()
 
 
-def test_a_task_that_stops_itself_is_cancelled_not_failed(board: JobBoard) -> None:
+def test_a_task_that_stops_itself_is_cancelled_not_failed(board: JobQueue) -> None:
     assert board.wait(board.submit({"task": "give_up"}), PATIENCE).state == "cancelled"
 
 
-def test_cancel_ends_a_busy_loop_that_ignores_sigterm_within_a_second(board: JobBoard) -> None:
+def test_cancel_ends_a_busy_loop_that_ignores_sigterm_within_a_second(board: JobQueue) -> None:
     job_id, pids = start_stubborn(board)
     assert not any(gone(pid) for pid in pids)
     start = time.monotonic()
@@ -112,7 +112,7 @@ def test_cancel_ends_a_busy_loop_that_ignores_sigterm_within_a_second(board: Job
     assert board.wait(board.submit({"task": "count", "steps": 1}), PATIENCE).state == "done"
 
 
-def test_the_same_request_runs_once_however_many_ask(board: JobBoard) -> None:
+def test_the_same_request_runs_once_however_many_ask(board: JobQueue) -> None:
     request = {"task": "count", "steps": 10, "pause": 0.05}
     ids: list[str] = []
     sessions = [
@@ -131,7 +131,7 @@ def test_the_same_request_runs_once_however_many_ask(board: JobBoard) -> None:
     assert first is not None and again is not None and first["pid"] != again["pid"]
 
 
-def test_queue_is_first_come_first_served_and_a_waiting_job_can_be_cancelled(board: JobBoard) -> None:
+def test_queue_is_first_come_first_served_and_a_waiting_job_can_be_cancelled(board: JobQueue) -> None:
     ids = [board.submit({"task": "count", "steps": 2, "n": n}) for n in range(4)]
     assert [s.job_id for s in board.active()] == ids
     assert board.status(ids[3]).state == "queued" and board.status(ids[3]).message == "Waiting for 3 other computations"
@@ -148,7 +148,7 @@ def test_two_workers_run_at_once_and_share_the_cores(tmp_path: Path, monkeypatch
     monkeypatch.setattr(processes, "n_cores", lambda: 6)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setenv("BRIVL_CACHE", "somewhere")
-    board = JobBoard(tmp_path, n_workers=2, command=COMMAND)
+    board = JobQueue(tmp_path, n_workers=2, command=COMMAND)
     try:
         first, _ = start_stubborn(board)
         result = board.wait(board.submit({"task": "surroundings"}), PATIENCE).result
@@ -169,7 +169,7 @@ def test_a_user_limit_on_threads_is_kept(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (environment["OMP_NUM_THREADS"], environment["MKL_NUM_THREADS"]) == ("1", "4")
 
 
-def test_a_killed_worker_is_reported_and_its_children_ended(board: JobBoard) -> None:
+def test_a_killed_worker_is_reported_and_its_children_ended(board: JobQueue) -> None:
     job_id, (worker, child) = start_stubborn(board)
     os.kill(worker, signal.SIGKILL)
     status = board.wait(job_id, PATIENCE)
@@ -179,8 +179,8 @@ def test_a_killed_worker_is_reported_and_its_children_ended(board: JobBoard) -> 
 
 def test_the_death_of_the_parent_ends_worker_and_children(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from brivl.jobs.queue import JobBoard\n"
-        "board = JobBoard(Path(sys.argv[1]), command=[sys.executable, '-m', 'tests.jobs.fake_worker'])\n"
+        "import sys, time; from pathlib import Path; from brivl.jobs.queue import JobQueue\n"
+        "board = JobQueue(Path(sys.argv[1]), command=[sys.executable, '-m', 'tests.jobs.fake_worker'])\n"
         "job = board.submit({'task': 'stubborn'})\n"
         "while not board.status(job).message[:1].isdecimal(): time.sleep(0.01)\n"
         "print(board.status(job).message, flush=True); time.sleep(60)"
@@ -193,7 +193,7 @@ def test_the_death_of_the_parent_ends_worker_and_children(tmp_path: Path) -> Non
         until(lambda: all(gone(pid) for pid in pids), 3.0)
 
 
-def test_foreign_output_goes_to_a_log_of_bounded_size(board: JobBoard) -> None:
+def test_foreign_output_goes_to_a_log_of_bounded_size(board: JobQueue) -> None:
     job_id = board.submit({"task": "chatter"})
     status = board.wait(job_id, PATIENCE)
     assert status.state == "done" and status.message == "Done" and status.total == 0
@@ -201,8 +201,8 @@ def test_foreign_output_goes_to_a_log_of_bounded_size(board: JobBoard) -> None:
     assert len(log) <= processes.LOG_BYTES and log.endswith("x\n") and "\n2999 xxx" in log and "\n10 xxx" not in log
 
 
-def test_what_cannot_be_started_or_asked_is_a_sentence(tmp_path: Path, board: JobBoard) -> None:
-    broken = JobBoard(tmp_path, command=["/nonexistent/python"])
+def test_what_cannot_be_started_or_asked_is_a_sentence(tmp_path: Path, board: JobQueue) -> None:
+    broken = JobQueue(tmp_path, command=["/nonexistent/python"])
     status = broken.wait(broken.submit({"task": "count"}), PATIENCE)
     assert status.state == "failed" and "could not be started" in (status.error or "")
     broken.shutdown()
@@ -215,11 +215,11 @@ def test_what_cannot_be_started_or_asked_is_a_sentence(tmp_path: Path, board: Jo
 def test_the_real_worker_hands_the_request_to_the_tasks(tmp_path: Path) -> None:
     """The tasks themselves import torch and more, so a small module stands in for them here."""
     code = (
-        "import sys, types; stand_in = types.ModuleType('brivl.tasks.registry'); from brivl.backend import worker\n"
+        "import sys, types; stand_in = types.ModuleType('brivl.tasks.registry'); from brivl.tasks import worker\n"
         "stand_in.run_task = lambda request, progress: progress(2, 4, 'half') or {'asked': dict(request)}\n"
         "sys.modules['brivl.tasks.registry'] = stand_in; sys.exit(worker.main())"
     )
-    board = JobBoard(tmp_path, command=[sys.executable, "-c", code])
+    board = JobQueue(tmp_path, command=[sys.executable, "-c", code])
     status = board.wait(board.submit({"task": "sweep"}), PATIENCE)
     board.shutdown()
     assert (status.state, status.done, status.total) == ("done", 2, 4)

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from brivl.jobs.queue import JobBoard
+from brivl.jobs.queue import JobQueue
 from brivl.jobs.resident import ResidentPool
 
 # Answers each request with its own process number and how many it has answered; sleeps or dies on demand.
 TASKS = """
 import os, sys, time
 sys.argv = [sys.argv[0]]
-from brivl.backend.worker import serve_many
+from brivl.tasks.worker import serve_many
 answered = []
 def run(request, progress):
     progress(0, 1, "thinking")
@@ -35,36 +35,36 @@ sys.exit(serve_many(run, idle_seconds=IDLE))
 
 
 @pytest.fixture
-def board(tmp_path: Path) -> Iterator[JobBoard]:
+def board(tmp_path: Path) -> Iterator[JobQueue]:
     made = board_of(tmp_path)
     yield made
     made.shutdown()
 
 
-def board_of(root: Path, idle: float = 60) -> JobBoard:
+def board_of(root: Path, idle: float = 60) -> JobQueue:
     code = TASKS.replace("IDLE", str(idle))
-    return JobBoard(root, command=(sys.executable, "-c", code), start=ResidentPool())
+    return JobQueue(root, command=(sys.executable, "-c", code), start=ResidentPool())
 
 
-def answer(board: JobBoard, **request: object) -> dict:
+def answer(board: JobQueue, **request: object) -> dict:
     status = board.wait(board.submit(request), 60)
     assert status.state == "done", status
     return dict(status.result)
 
 
-def test_one_process_answers_request_after_request(board: JobBoard) -> None:
+def test_one_process_answers_request_after_request(board: JobQueue) -> None:
     first, second = answer(board, n=1), answer(board, n=2)
     assert first["pid"] == second["pid"] and second["answered"] == 2
 
 
-def test_a_failure_is_a_sentence_and_the_process_stays(board: JobBoard) -> None:
+def test_a_failure_is_a_sentence_and_the_process_stays(board: JobQueue) -> None:
     first = answer(board, n=1)
     failed = board.wait(board.submit({"fail": 1}), 60)
     assert failed.state == "failed" and "ValueError" in failed.error
     assert answer(board, n=2)["pid"] == first["pid"]
 
 
-def test_after_a_death_or_a_cancellation_another_process_answers(board: JobBoard) -> None:
+def test_after_a_death_or_a_cancellation_another_process_answers(board: JobQueue) -> None:
     first = answer(board, n=1)
     dead = board.wait(board.submit({"die": 1}), 60)
     assert dead.state == "failed" and "code 3" in dead.error
@@ -79,7 +79,7 @@ def test_after_a_death_or_a_cancellation_another_process_answers(board: JobBoard
     assert answer(board, n=3)["pid"] != second["pid"]
 
 
-def test_killed_while_idle(board: JobBoard) -> None:
+def test_killed_while_idle(board: JobQueue) -> None:
     first = answer(board, n=1)
     os.kill(first["pid"], signal.SIGKILL)
     time.sleep(0.3)

@@ -17,7 +17,7 @@ from brivl.encoding.fit import FitRequest, is_cached
 from brivl.errors import RequestError
 from brivl.jobs import local_workers
 from brivl.jobs.local_workers import KILLED, MEMORY_PER_FIT, LocalWorkers, n_local_workers
-from brivl.jobs.sweep import Question, run_sweep, sweep_requests
+from brivl.jobs.sweep import SweepGrid, fit_requests, run_sweep
 from brivl.jobs.sweep_task import Outcome, Task
 from brivl.store.artifacts import Store
 from brivl.ui import cached as app_cached
@@ -38,15 +38,15 @@ def sweep(folder: Path, store: Path, *words: str) -> int:
 
 
 def test_a_pair_and_its_reverse_are_one(folder: Path, tmp_path: Path) -> None:
-    question = Question(str(folder), (("signal", "other"), ("other", "signal"), ("other", "other")), (2, 1))
-    requests = sweep_requests(Store(tmp_path), question)
+    question = SweepGrid(str(folder), (("signal", "other"), ("other", "signal"), ("other", "other")), (2, 1))
+    requests = fit_requests(Store(tmp_path), question)
     assert [(r.models, r.layer, r.subject) for r in requests] == [
         (models, layer, subject)
         for models in (("other", "signal"), ("other", "other"))
         for layer in (2, 1)
         for subject in ("A", "Z")
     ]
-    assert {r.layer for r in sweep_requests(Store(tmp_path), Question(str(folder), (("other", "signal"),)))} == {1, 2}
+    assert {r.layer for r in fit_requests(Store(tmp_path), SweepGrid(str(folder), (("other", "signal"),)))} == {1, 2}
 
 
 def test_the_summary_counts_and_nothing_is_computed_twice(
@@ -122,7 +122,7 @@ def test_workers_are_as_many_as_cores_and_memory_allow(monkeypatch: pytest.Monke
 
 def test_unreadable_data_fail_their_own_fits(folder: Path, tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
-    requests = sweep_requests(store, Question(str(folder), (("signal", "other"),), (1,)))
+    requests = fit_requests(store, SweepGrid(str(folder), (("signal", "other"),), (1,)))
     (folder / "responses" / "Z.npy").write_bytes(b"no array")
     end = run_sweep(store, requests, LocalWorkers(1))
     assert end.computed == 1 and list(end.failed) == [requests[1]] and is_cached(store, requests[0])
@@ -141,5 +141,5 @@ def test_runs_of_the_app_go_to_the_scheduler(monkeypatch: pytest.MonkeyPatch) ->
     at = open_page("layers")
     assert "Runs go to the Dask scheduler tcp://10.0.0.1:8786" in html(at)
     button(at, "Run layer 8, S01").click().run()
-    ((request, _),) = app_cached.board().jobs()
+    ((request, _),) = app_cached.job_queue().jobs()
     assert request["scheduler"] == "tcp://10.0.0.1:8786" and not at.exception

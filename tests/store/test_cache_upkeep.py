@@ -15,8 +15,8 @@ from brivl.errors import RequestError
 from brivl.store import eviction, locks, manifests, npz
 from brivl.store.artifacts import Store
 from brivl.store.eviction import prune
-from brivl.store.inventory import look_through
-from brivl.store.places import place_of
+from brivl.store.inventory import scan_cache
+from brivl.store.places import artifact_path
 from brivl.store.sizes import parse_size, size_limit
 from brivl.store.verification import verify
 from tests.support.cache_samples import HOUR, fill, key, there
@@ -38,7 +38,7 @@ def store(own_cache: Path) -> Store:
 @pytest.mark.parametrize(("age", "renewed"), [(HOUR, True), (-HOUR, True), (20.0, False)])
 def test_use_is_noted_at_most_once_a_minute(store: Store, use, age: float, renewed: bool) -> None:
     fill(store, [age])
-    manifest = place_of(store.root, key(0)).manifest
+    manifest = artifact_path(store.root, key(0)).manifest
     before = manifest.stat().st_mtime
     assert use(store, key(0))
     now = manifest.stat().st_mtime
@@ -48,10 +48,10 @@ def test_use_is_noted_at_most_once_a_minute(store: Store, use, age: float, renew
 
 def test_listing_and_verifying_are_no_use(store: Store) -> None:
     fill(store, [HOUR])
-    before = look_through(store.root)
+    before = scan_cache(store.root)
     store.list()
     verify(store.root)
-    assert look_through(store.root).entries == before.entries
+    assert scan_cache(store.root).entries == before.entries
 
 
 def test_a_cache_that_cannot_be_written_is_still_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,12 +90,12 @@ def test_uploads_and_what_is_not_of_the_store_stay(store: Store) -> None:
     done = prune(store.root, 0)
     assert [there(store, n, "upload") for n in range(2)] == [True, True] and not there(store, 0)
     assert (store.root / "pycortex" / "db" / "S1.gii").exists() and (store.root / "fits" / "notes.txt").exists()
-    assert done.left == store.size() > 0 and {f.name for f in look_through(store.root).folders} >= {"pycortex"}
+    assert done.left == store.size() > 0 and {f.name for f in scan_cache(store.root).folders} >= {"pycortex"}
 
 
 def test_what_is_set_aside_goes_before_any_result(store: Store) -> None:
     sizes = fill(store, [HOUR, 2 * HOUR])
-    place_of(store.root, key(1)).data.write_bytes(b"damaged")
+    artifact_path(store.root, key(1)).data.write_bytes(b"damaged")
     assert store.get(key(1)) is None
     aside = sum(path.stat().st_size for path in (store.root / "quarantine").iterdir())
     done = prune(store.root, sizes[0])
@@ -107,7 +107,7 @@ def test_no_result_that_is_mapped_goes_and_its_values_stay(store: Store, monkeyp
     monkeypatch.setattr(npz, "MAPPED_FROM", 0)
     fill(store, [3 * HOUR, 2 * HOUR])
     held = store.get(key(0))
-    os.utime(place_of(store.root, key(0)).manifest, (0, 0))  # the oldest by far, but in use
+    os.utime(artifact_path(store.root, key(0)).manifest, (0, 0))  # the oldest by far, but in use
     done = prune(store.root, 0)
     assert done.n_in_use == 1 and there(store, 0) and not there(store, 1)
     assert held is not None and (held.arrays["x"] == 0).all()
@@ -127,7 +127,7 @@ def test_no_result_goes_that_another_process_maps(store: Store, monkeypatch: pyt
         os.read(wait, 1)
         os._exit(0 if kept is not None and (kept.arrays["x"] == 0).all() else 1)
     assert os.read(hear, 10) == b"mapped"
-    os.utime(place_of(store.root, key(0)).manifest, (0, 0))
+    os.utime(artifact_path(store.root, key(0)).manifest, (0, 0))
     assert prune(store.root, 0).n_in_use == 1 and there(store, 0)
     os.write(go, b".")
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
@@ -138,19 +138,19 @@ def test_no_result_goes_that_another_process_maps(store: Store, monkeypatch: pyt
 
 def test_no_result_goes_that_is_being_written_or_was_just_used(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(store, [HOUR, HOUR])
-    look = look_through(store.root)
-    with locks.exclusive(place_of(store.root, key(0)).lock):
+    look = scan_cache(store.root)
+    with locks.exclusive(artifact_path(store.root, key(0)).lock):
         assert prune(store.root, 0).n_in_use == 1
     assert there(store, 0) and not there(store, 1)
     store.get(key(0))
-    monkeypatch.setattr(eviction, "look_through", lambda _: look)  # as it was before the use
+    monkeypatch.setattr(eviction, "scan_cache", lambda _: look)  # as it was before the use
     assert prune(store.root, 0).n_in_use >= 1 and there(store, 0)
 
 
 def test_the_lock_file_goes_last(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever makes the next one may write at once, beside an evictor that has not finished."""
     fill(store, [HOUR])
-    place, seen, discard = place_of(store.root, key(0)), [], locks.discard
+    place, seen, discard = artifact_path(store.root, key(0)), [], locks.discard
 
     def look(path: Path) -> None:
         if path == place.lock:
@@ -201,8 +201,8 @@ def test_a_cache_that_outgrows_its_limit_evicts(store: Store, monkeypatch: pytes
 
 def test_a_process_looks_again_after_a_hundredth_of_the_limit(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[Path] = []
-    real = eviction.look_through
-    monkeypatch.setattr(eviction, "look_through", lambda root: looks.append(root) or real(root))
+    real = eviction.scan_cache
+    monkeypatch.setattr(eviction, "scan_cache", lambda root: looks.append(root) or real(root))
     monkeypatch.setattr(eviction, "_unseen", {})
     monkeypatch.setenv("BRIVL_CACHE_MAX", "2.4MB")  # a hundredth is less than three results
     fill(store, [0.0] * 10)

@@ -14,8 +14,8 @@ from brivl.store import locks, manifests
 from brivl.store.artifacts import Store
 from brivl.store.digests import json_digest
 from brivl.store.eviction import prune
-from brivl.store.inventory import look_through
-from brivl.store.places import place_of
+from brivl.store.inventory import scan_cache
+from brivl.store.places import artifact_path
 from brivl.store.verification import verify
 from tests.support.cache_samples import HOUR, fill, key
 
@@ -29,14 +29,14 @@ def store(own_cache: Path) -> Store:
 def test_verify_finds_what_this_process_believes(store: Store) -> None:
     fill(store, [HOUR] * 5)
     assert all(store.get(key(n)) is not None for n in range(5)), "their bytes are hashed, and taken for right"
-    flipped, cut, other = (place_of(store.root, key(n)) for n in range(3))
+    flipped, cut, other = (artifact_path(store.root, key(n)) for n in range(3))
     status = flipped.data.stat()
     with open(flipped.data, "r+b") as file:  # as a failing disk does it: size and time stay
         file.seek(4000)
         file.write(b"?")
     os.utime(flipped.data, ns=(status.st_atime_ns, status.st_mtime_ns))
     os.truncate(cut.data, 100)
-    other.manifest.write_bytes(place_of(store.root, key(3)).manifest.read_bytes())
+    other.manifest.write_bytes(artifact_path(store.root, key(3)).manifest.read_bytes())
     found = verify(store.root)
     assert found.n_whole == 2 and found.n_busy == found.n_abandoned == 0
     said = {line.split("/")[1][:32]: line for line in found.damaged}
@@ -48,7 +48,7 @@ def test_verify_finds_what_this_process_believes(store: Store) -> None:
 
 def test_verify_leaves_what_is_being_written(store: Store) -> None:
     fill(store, [HOUR, HOUR])
-    place = place_of(store.root, key(0))
+    place = artifact_path(store.root, key(0))
     os.truncate(place.data, 100)
     with locks.exclusive(place.lock):
         found = verify(store.root)
@@ -64,18 +64,18 @@ def test_verify_counts_what_killed_writers_left_and_prune_removes_it(store: Stor
     with locks.exclusive(store.root / "locks" / f"fits-{digest}.lock"):
         assert verify(store.root).n_abandoned == 0, "a writer is at it"
         prune(store.root, 10**9)
-    assert len(look_through(store.root).unfinished) == 2
+    assert len(scan_cache(store.root).unfinished) == 2
     found = verify(store.root)
     assert (found.n_whole, found.n_abandoned, found.n_held_locks) == (3, 2, 0)
     done = prune(store.root, 10**9)
     assert done.n_abandoned == 2 and done.freed == 35 and not done.removed
-    assert not look_through(store.root).unfinished and not list((store.root / "locks").iterdir())
+    assert not scan_cache(store.root).unfinished and not list((store.root / "locks").iterdir())
     assert all(store.get(key(n)) is not None for n in range(3))
 
 
 def test_results_of_another_version_are_counted_not_damaged(store: Store) -> None:
     fill(store, [HOUR])
-    path = place_of(store.root, key(0)).manifest
+    path = artifact_path(store.root, key(0)).manifest
     body = {k: v for k, v in manifests.load(path).items() if k != "self_sha256"} | {"format": 99}
     path.write_text(json.dumps(body | {"self_sha256": json_digest(body)}))
     found = verify(store.root)

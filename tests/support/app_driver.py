@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from brivl.config import PROJECT, data_dirs
-from brivl.jobs.queue import JobBoard
+from brivl.jobs.queue import JobQueue
 from brivl.ui import allowed_paths, cached
 from brivl.viz.browser.packing import unpack
 from tests.support.app_samples import MOVIE
@@ -30,9 +30,9 @@ def fresh_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[No
     monkeypatch.setattr(allowed_paths, "roots", lambda: (tmp_path, *data_dirs()))
     st.cache_resource.clear()
     st.cache_data.clear()
-    monkeypatch.setattr(cached, "JobBoard", lambda root: JobBoard(root, command=SLEEPER))
+    monkeypatch.setattr(cached, "JobQueue", lambda root: JobQueue(root, command=SLEEPER))
     yield
-    cached.board().shutdown()
+    cached.job_queue().shutdown()
 
 
 def open_page(page: str, **fields: str) -> AppTest:

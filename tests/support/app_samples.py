@@ -12,7 +12,7 @@ from brivl.core.records import Voxels
 from brivl.data.flatmaps import flatmap_key
 from brivl.data.subject_facts import facts_key
 from brivl.data.summary import Known, look_at
-from brivl.encoding.fit import FitRequest, canonical, fit_key
+from brivl.encoding.fit import FitRequest, canonical_order, fit_key
 from brivl.store.artifacts import Store
 from tests.support.figure_samples import flatmap
 
@@ -78,7 +78,7 @@ def _put_facts(store: Store, known: Known, subject: str, voxels: Voxels, rng: np
 
 def put_fit(store: Store, known: Known, request: FitRequest, n: int, rng: np.random.Generator) -> None:
     """Scores of one fit, in the order in which pairs are stored; the first model of the pair is the better one."""
-    better = 0 if canonical(request.models) == request.models else 1
+    better = 0 if canonical_order(request.models) == request.models else 1
     split = rng.uniform(0, 0.1, (2, n))
     split[better] += 0.05
     split[:, 0] = np.nan
@@ -87,7 +87,7 @@ def put_fit(store: Store, known: Known, request: FitRequest, n: int, rng: np.ran
     if known.stimulus_kind == "image":
         arrays["explainable_variance"] = np.where(selected, 0.3, 0.0)
     info = {
-        "request": asdict(request) | {"models": list(canonical(request.models))},
+        "request": asdict(request) | {"models": list(canonical_order(request.models))},
         "excluded": {},
         "seconds": 12.0,
         "simulated": known.simulated,

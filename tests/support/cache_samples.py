@@ -10,7 +10,7 @@ import numpy as np
 
 from brivl.store.artifacts import Store
 from brivl.store.keys import ArtifactKey
-from brivl.store.places import place_of
+from brivl.store.places import artifact_path
 
 HOUR = 3600.0
 
@@ -24,11 +24,11 @@ def fill(store: Store, ages: Sequence[float], kind: str = "fits") -> list[int]:
     sizes = []
     for n, age in enumerate(ages):
         store.put(key(n, kind), {"x": np.full(1000, float(n))}, {})
-        place = place_of(store.root, key(n, kind))
+        place = artifact_path(store.root, key(n, kind))
         os.utime(place.manifest, (time.time() - age,) * 2)
         sizes.append(place.data.stat().st_size + place.manifest.stat().st_size)
     return sizes
 
 
 def there(store: Store, n: int, kind: str = "fits") -> bool:
-    return place_of(store.root, key(n, kind)).manifest.exists()
+    return artifact_path(store.root, key(n, kind)).manifest.exists()

@@ -20,7 +20,7 @@ from brivl.config import cache_dir
 from brivl.core.records import Voxels
 from brivl.data.phantoms import datasets
 from brivl.data.phantoms.movie import BrainLayout
-from brivl.jobs.queue import JobBoard
+from brivl.jobs.queue import JobQueue
 from brivl.store.artifacts import Store
 from brivl.ui import cached
 from tests.support.app_driver import APP, PATIENCE, SLEEPER
@@ -41,9 +41,9 @@ def studio(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No answer of another test, and a worker for the pages' questions that only sleeps."""
     st.cache_resource.clear()
     st.cache_data.clear()
-    monkeypatch.setattr(cached, "studio_board", lambda root: JobBoard(root, command=SLEEPER))
+    monkeypatch.setattr(cached, "open_model_queue", lambda root: JobQueue(root, command=SLEEPER))
     yield
-    cached.studio().shutdown()
+    cached.model_queue().shutdown()
 
 
 def open_subject(page: str, data: str, subject: str, /, **fields: str) -> AppTest:

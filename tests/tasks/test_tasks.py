@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from brivl.analyses.flatmap.null_panel import null_requests, null_table
-from brivl.encoding.fit import FitRequest, cached, fit, is_cached
+from brivl.encoding.fit import FitRequest, fit, is_cached, stored_fit
 from brivl.errors import RequestError
-from brivl.jobs.sweep import sweep_request
+from brivl.jobs.sweep import sweep_job
 from brivl.store.artifacts import Store
 from brivl.tasks.registry import run_task
 from tests.support.plain_sample import make_plain
@@ -30,12 +30,12 @@ def test_fits_side_by_side_are_those_of_one_after_the_other(tmp_path: Path) -> N
     for n_jobs, store in stores.items():
         seen: list[float] = []
         ended = run_task(
-            sweep_request(store, asked) | {"n_jobs": n_jobs}, lambda done, _t, _m, seen=seen: seen.append(done)
+            sweep_job(store, asked) | {"n_jobs": n_jobs}, lambda done, _t, _m, seen=seen: seen.append(done)
         )
         assert ended == {"n_fits": 4, "hits": 0}
         assert seen == sorted(seen) and seen[-1] == 4
     for request in asked:
-        one, two = (cached(store, request) for store in stores.values())
+        one, two = (stored_fit(store, request) for store in stores.values())
         np.testing.assert_allclose(one.result.r2_split, two.result.r2_split, atol=1e-6)
 
 
@@ -45,7 +45,7 @@ def test_a_sweep_counts_what_was_there(tmp_path: Path) -> None:
         FitRequest(str(make_plain(tmp_path / "data")), ("signal", "other"), 2, "A"),
     )
     fit(store, request)
-    assert run_task(sweep_request(store, [request]), lambda *_: None) == {"n_fits": 1, "hits": 1}
+    assert run_task(sweep_job(store, [request]), lambda *_: None) == {"n_fits": 1, "hits": 1}
 
 
 def test_an_unknown_task_is_a_sentence() -> None:

@@ -6,8 +6,8 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from brivl.cli.cancellation import stops_at_once
-from brivl.cli.options import model_pair, printer
+from brivl.cli.cancellation import exit_on_sigint
+from brivl.cli.options import model_pair, progress_bar
 from brivl.store.artifacts import Store
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def run_audit(args: argparse.Namespace) -> None:
     fit = FitRequest(args.dataset, models, args.layer, args.subject)
     asked = AuditRequest(fit, tuple(args.fault), not args.no_baselines, args.voxels)
     audit_key(store, asked)  # what cannot be asked is said before anything is computed
-    with stops_at_once():
-        found = audit(store, asked, printer(quiet=args.json))
+    with exit_on_sigint():
+        found = audit(store, asked, progress_bar(quiet=args.json))
     print(json.dumps(_as_json(found)) if args.json else _in_words(found, args.markdown))
 
 

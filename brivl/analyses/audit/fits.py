@@ -19,7 +19,7 @@ from brivl.core.records import Design, Responses, Stimulus, Truth, Voxels
 from brivl.data.dataset import Dataset
 from brivl.data.features import layer_features
 from brivl.data.regions import levels_of, masks_of
-from brivl.encoding.fit import FitRequest, canonical, fit_key
+from brivl.encoding.fit import FitRequest, canonical_order, fit_key
 from brivl.models.feature_model import Variation
 from brivl.store.artifacts import Store
 from brivl.store.keys import ArtifactKey
@@ -203,7 +203,7 @@ def regions_of(voxels: Voxels, columns: np.ndarray) -> dict[str, np.ndarray]:
 
 def in_order(request: FitRequest) -> FitRequest:
     """The request with the preset strict and its models in the order in which they are fitted."""
-    return replace(request, models=canonical(request.models), preset=STRICT.name)
+    return replace(request, models=canonical_order(request.models), preset=STRICT.name)
 
 
 def _thinned(columns: np.ndarray, most: int) -> np.ndarray:

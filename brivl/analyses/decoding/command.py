@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from brivl.cli.cancellation import stops_at_once
-from brivl.cli.options import check_out, printer, write_table
+from brivl.cli.cancellation import exit_on_sigint
+from brivl.cli.options import check_out, progress_bar, write_table
 from brivl.store.artifacts import Store
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ def run_decode(args: argparse.Namespace) -> None:
     store = Store(args.cache)
     asked = DecodeRequest(args.dataset, args.subject, args.model, args.level, args.preset, args.window)
     decode_key(store, asked)  # what cannot be asked is said before anything is computed
-    with stops_at_once():
-        found = decode_stimuli(store, asked, printer(quiet=args.json))
+    with exit_on_sigint():
+        found = decode_stimuli(store, asked, progress_bar(quiet=args.json))
     table = _table(found)
     if args.out:
         write_table(args.out, table.assign(simulated=bool(found.info["simulated"])))

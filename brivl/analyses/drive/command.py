@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from brivl.cli.cancellation import stops_at_once
-from brivl.cli.options import printer
+from brivl.cli.cancellation import exit_on_sigint
+from brivl.cli.options import progress_bar
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 
@@ -40,8 +40,8 @@ def run_drive(args: argparse.Namespace) -> None:
     store = Store(args.cache)
     asked = DriveAsked(args.dataset, args.subject, args.region, args.n, args.seed, args.preset)
     drive_key(store, asked)  # what cannot be asked is said before anything is computed
-    with stops_at_once():
-        found = drive_region(store, asked, printer(quiet=args.json))
+    with exit_on_sigint():
+        found = drive_region(store, asked, progress_bar(quiet=args.json))
     files = _write(found, args.out) if args.out else []
     print(json.dumps(_as_json(found, files)) if args.json else _in_words(found, files))
 

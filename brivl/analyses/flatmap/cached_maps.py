@@ -12,8 +12,8 @@ from brivl.core.records import FlatmapGeometry, Voxels
 from brivl.core.regions.areas import regions
 from brivl.data.flatmaps import flatmap_key
 from brivl.data.surfaces import known_solid, solid_key
-from brivl.encoding.fit import Answer, fit_key
-from brivl.encoding.means import by_layer, mean_scores, mean_variance
+from brivl.encoding.fit import FitResult, fit_key
+from brivl.encoding.means import mean_explainable_variance, mean_scores, results_by_layer
 from brivl.ui.cached import N_MAPS, N_SUBJECTS, known, store
 from brivl.viz.browser.map_payload import RegionMasks, alone_payload, ground_payload, scores_payload, solid_payload
 from brivl.viz.browser.packing import Packed
@@ -54,7 +54,7 @@ def _browser_solid(_voxels: Voxels, state: str) -> Packed | None:
     return None if solid is None else solid_payload(solid, _voxels, names)
 
 
-def browser_scores(answers: Mapping[tuple[int, str], Answer], names: tuple[str, str]) -> Packed:
+def browser_scores(answers: Mapping[tuple[int, str], FitResult], names: tuple[str, str]) -> Packed:
     """Scores of all these layers, mean over their subjects, as the browser takes them."""
     requests = [answer.request for answer in answers.values()]
     keys = [fit_key(store(), request, known(request.dataset)).digest for request in requests]
@@ -62,11 +62,11 @@ def browser_scores(answers: Mapping[tuple[int, str], Answer], names: tuple[str, 
 
 
 @st.cache_resource(max_entries=N_MAPS, show_spinner=False)
-def _browser_scores(_answers: Mapping[tuple[int, str], Answer], names: tuple[str, str], state: str) -> Packed:
+def _browser_scores(_answers: Mapping[tuple[int, str], FitResult], names: tuple[str, str], state: str) -> Packed:
     return layers_payload(_answers, names)
 
 
-def browser_alone(answers: Mapping[tuple[int, str], Answer], by_layer: Mapping[int, np.ndarray]) -> Packed | None:
+def browser_alone(answers: Mapping[tuple[int, str], FitResult], by_layer: Mapping[int, np.ndarray]) -> Packed | None:
     """R2 of each model alone as the browser takes it; None where no layer has it. `answers`: what it belongs to."""
     keys = [fit_key(store(), found.request, known(found.request.dataset)).digest for found in answers.values()]
     models = next(iter(answers.values())).request.models if answers else ()
@@ -78,8 +78,8 @@ def _browser_alone(_by_layer: Mapping[int, np.ndarray], state: str) -> Packed:
     return alone_payload(_by_layer)
 
 
-def layers_payload(answers: Mapping[tuple[int, str], Answer], names: tuple[str, str]) -> Packed:
+def layers_payload(answers: Mapping[tuple[int, str], FitResult], names: tuple[str, str]) -> Packed:
     """Split R² of all layers, and explainable variance, as the browser takes them."""
-    found = by_layer(answers)
+    found = results_by_layer(answers)
     split = {layer: mean_scores(results)[1:] for layer, results in found.items()}
-    return scores_payload(split, names, mean_variance(next(iter(found.values()))))
+    return scores_payload(split, names, mean_explainable_variance(next(iter(found.values()))))

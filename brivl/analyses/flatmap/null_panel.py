@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from brivl.encoding.fit import Answer, FitRequest
+from brivl.encoding.fit import FitRequest, FitResult
 from brivl.errors import BrivlError
 from brivl.ui import cached
 from brivl.ui.jobs import Run, active_job, say_failures, submit, watch
@@ -41,7 +41,7 @@ def null_requests(request: FitRequest) -> dict[str, FitRequest]:
     return {kind: replace(request, dataset=f"{request.dataset}@{kind}") for kind in NULLS}
 
 
-def null_table(answers: dict[str, Answer]) -> pd.DataFrame:
+def null_table(answers: dict[str, FitResult]) -> pd.DataFrame:
     """One row per dataset: voxels above each bar, mean and largest joint R2 over fitted voxels."""
     rows = []
     for said, answer in answers.items():
@@ -52,7 +52,7 @@ def null_table(answers: dict[str, Answer]) -> pd.DataFrame:
     )
 
 
-def _panel(true: Answer) -> None:
+def _panel(true: FitResult) -> None:
     requests = null_requests(true.request)
     found = {kind: cached.answer(request) for kind, request in requests.items()}
     known = {"as recorded": true} | {NULLS[kind]: answer for kind, answer in found.items() if answer is not None}
@@ -70,5 +70,5 @@ def _panel(true: Answer) -> None:
         "The same fit with wrong events shows how much of the prediction is chance or mere timing. "
         f"{cached.takes(missing)}"
     )
-    if not cached.board().active():
+    if not cached.job_queue().active():
         st.button(run.label, on_click=submit, args=(run,), key="run nulls")

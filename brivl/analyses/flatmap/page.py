@@ -31,7 +31,7 @@ from brivl.core.regions.region_stats import compare, mask_means
 from brivl.core.regions.variance_partitioning import PARTS, VarianceParts
 from brivl.data.regions import BRAIN, coordinates, masks_of
 from brivl.data.summary import Known
-from brivl.encoding.means import best_layers, mean_scores, mean_variance
+from brivl.encoding.means import best_layers, mean_explainable_variance, mean_scores
 from brivl.errors import RequestError
 from brivl.ui import cached, style, url_state
 from brivl.ui.frame import PageSpec, View
@@ -176,7 +176,7 @@ def _opacity(shown: Shown) -> np.ndarray | None:
     """(n_voxels,) 0..1: less outside the chosen region and, where that is wished, where little can be explained."""
     inside = shown.region(shown.subjects[0])
     opacity = None if inside is None else np.where(inside, 1.0, FADED)
-    variance = mean_variance([answer.result for answer in shown.answers.values()])
+    variance = mean_explainable_variance([answer.result for answer in shown.answers.values()])
     if not view_state.current().fade or variance is None:
         return opacity
     by_ev = np.clip(np.nan_to_num(variance) / FULL_EV, FAINTEST, 1.0)

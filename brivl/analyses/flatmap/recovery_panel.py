@@ -24,7 +24,7 @@ from brivl.core.claims.headlines import recovery_headline
 from brivl.core.numbers import number, round_limit
 from brivl.core.records import EncodingResult, Truth
 from brivl.data.regions import masks_of
-from brivl.encoding.recovery import Recovery, at_planted_layer, best_layer, compare_with_truth
+from brivl.encoding.recovery import Recovery, at_true_layer, best_layer, compare_with_truth
 from brivl.ui import cached, style
 from brivl.ui.results import Shown
 from brivl.viz.export import SLIDE, figure_bytes
@@ -63,7 +63,7 @@ def _panel(shown: Shown, subject: str, truth: Truth) -> None:
     if layers is None:
         result, basis = _near(shown.answers[choices.layer, subject].result, truth, choices.layer), NEAR_BASIS
     else:
-        result, basis = at_planted_layer(layers, truth), ALL_BASIS
+        result, basis = at_true_layer(layers, truth), ALL_BASIS
     basis = basis.format(layer=choices.layer, near=NEAR)
     found = compare_with_truth(result, truth, choices.models, masks_of(voxels, "roi" if voxels.rois else "region"))
     headline = recovery_headline(found.difference_r, found.n_voxels, subject)

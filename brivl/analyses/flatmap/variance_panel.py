@@ -9,8 +9,8 @@ import streamlit as st
 
 from brivl.analyses.flatmap import cached_maps
 from brivl.core.regions.variance_partitioning import PARTS, VarianceParts, variance_parts
-from brivl.encoding.means import mean_rows, mean_scores
-from brivl.encoding.single_model import parts_request
+from brivl.encoding.means import mean_scores, nan_mean_rows
+from brivl.encoding.single_model import variance_partition_job
 from brivl.ui import cached, style
 from brivl.ui.jobs import Run, active_job, say_failures, submit, watch
 from brivl.ui.results import Shown
@@ -25,7 +25,7 @@ class PartsRun(Run):
 
     @property
     def job(self) -> dict:
-        return parts_request(cached.store(), list(self.requests))
+        return variance_partition_job(cached.store(), list(self.requests))
 
 
 def alone_of(shown: Shown) -> dict[int, np.ndarray]:
@@ -34,7 +34,7 @@ def alone_of(shown: Shown) -> dict[int, np.ndarray]:
     for (layer, _), answer in sorted(shown.answers.items()):
         found.setdefault(layer, []).append(cached.alone(answer.request))
     whole = {layer: [rows for rows in each if rows is not None] for layer, each in found.items()}
-    return {layer: mean_rows(rows) for layer, rows in whole.items() if len(rows) == len(found[layer])}
+    return {layer: nan_mean_rows(rows) for layer, rows in whole.items() if len(rows) == len(found[layer])}
 
 
 def parts_of(shown: Shown) -> VarianceParts | None:

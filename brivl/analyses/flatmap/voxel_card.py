@@ -17,8 +17,8 @@ from brivl.core.numbers import number
 from brivl.core.records import Truth, Voxels
 from brivl.data.regions import BRAIN, coordinates
 from brivl.data.stimuli.contact_sheet import COLUMNS, TILE
-from brivl.encoding.means import by_layer, mean_variance
-from brivl.encoding.time_course import Course, Place, course_request, known_course, voxels_at
+from brivl.encoding.means import mean_explainable_variance, results_by_layer
+from brivl.encoding.time_course import TimeCourse, VoxelSelection, select_voxels, stored_time_course, time_course_job
 from brivl.errors import BrivlError
 from brivl.ui import cached, style
 from brivl.ui.result_or_run import answer
@@ -39,18 +39,18 @@ class OnCard:
     layers: Shown  # every layer that has been fitted
     voxels: Voxels
     regions: Mapping[str, np.ndarray]
-    place: Place
+    place: VoxelSelection
     inside: np.ndarray  # (n_voxels,) bool, all of them
     fitted: np.ndarray  # (n_voxels,) bool, those of `inside` that were fitted
 
 
-def place_of(looked: MapLook, region: str) -> Place | None:
+def place_of(looked: MapLook, region: str) -> VoxelSelection | None:
     """The voxel if one is kept, else the drawn area, else the chosen region; None for the whole brain."""
     if looked.voxel is not None:
-        return Place(looked.voxel)
+        return VoxelSelection(looked.voxel)
     if looked.area:
-        return Place(area=polygon_text(np.array(looked.area)))
-    return None if region == BRAIN else Place(region=region)
+        return VoxelSelection(area=polygon_text(np.array(looked.area)))
+    return None if region == BRAIN else VoxelSelection(region=region)
 
 
 def draw(shown: Shown, layers: Shown, regions: Mapping[str, np.ndarray], looked: MapLook) -> None:
@@ -61,7 +61,7 @@ def draw(shown: Shown, layers: Shown, regions: Mapping[str, np.ndarray], looked:
         return
     voxels = shown.facts[shown.subjects[0]].voxels
     try:
-        inside = voxels_at(place, voxels, cached.store())
+        inside = select_voxels(place, voxels, cached.store())
     except BrivlError as error:
         st.caption(str(error))
         return
@@ -76,12 +76,12 @@ def draw(shown: Shown, layers: Shown, regions: Mapping[str, np.ndarray], looked:
         _compute(card)
 
 
-def _known(card: OnCard) -> Course | None:
+def _known(card: OnCard) -> TimeCourse | None:
     shown = card.shown
     if len(shown.answers) != 1 or not card.fitted.any():
         return None
     (found,) = shown.answers.values()
-    return known_course(cached.store(), found.request, card.place, shown.known)
+    return stored_time_course(cached.store(), found.request, card.place, shown.known)
 
 
 def _compute(card: OnCard) -> None:
@@ -93,11 +93,11 @@ def _compute(card: OnCard) -> None:
         style.small("Measured and predicted, for each voxel or area that you click; a few seconds each, then kept.")
         return
     (found,) = card.shown.answers.values()
-    if answer(course_request(cached.store(), found.request, card.place), lambda: _known(card)) is not None:
+    if answer(time_course_job(cached.store(), found.request, card.place), lambda: _known(card)) is not None:
         st.rerun(scope="fragment")
 
 
-def course_payload(course: Course) -> Packed:
+def course_payload(course: TimeCourse) -> Packed:
     """The time course as the browser takes it."""
     arrays = {
         "measured": course.measured,
@@ -117,7 +117,7 @@ def course_payload(course: Course) -> Packed:
     return pack(meta, floats | {"sheet": course.sheet, "extremes_sheet": course.extremes_sheet})
 
 
-def card_data(card: OnCard, course: Course | None, packed: Packed | None) -> dict[str, Any]:
+def card_data(card: OnCard, course: TimeCourse | None, packed: Packed | None) -> dict[str, Any]:
     """What the card says; see viewer/card.js."""
     theme, truth = theme_of(style.theme()), _truth(card)
     planted = None if truth is None else _planted_layer(truth, card.inside)
@@ -156,7 +156,7 @@ def title(card: OnCard) -> str:
 def layer_values(card: OnCard) -> list[dict[str, float | None]]:
     """Split R² by layer, mean over voxels and subjects; None where nothing was fitted."""
     found = []
-    for layer, results in by_layer(card.layers.answers).items():
+    for layer, results in results_by_layer(card.layers.answers).items():
         split = np.array([[_mean(side[card.inside]) for side in result.r2_split] for result in results])
         a, b = (_mean(split[:, side]) for side in (0, 1))
         finite = np.isfinite(a) and np.isfinite(b)
@@ -169,7 +169,7 @@ def _mean(values: np.ndarray) -> float:
     return float(finite.mean(dtype=float)) if finite.size else float("nan")
 
 
-def facts(card: OnCard, course: Course | None) -> list[Fact]:
+def facts(card: OnCard, course: TimeCourse | None) -> list[Fact]:
     """Names and values, in the order in which they are read."""
     results = [found.result for found in card.shown.answers.values()]
     a, b = card.shown.names
@@ -182,7 +182,7 @@ def facts(card: OnCard, course: Course | None) -> list[Fact]:
         (a, number(split[0]), ""),
         (b, number(split[1]), ""),
     ]
-    variance = mean_variance(results)
+    variance = mean_explainable_variance(results)
     if variance is not None:
         said.append(("explainable variance", number(_mean(variance[card.inside])), ""))
     said.append(("best layer", _best(layer_values(card)), ""))

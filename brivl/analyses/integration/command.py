@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from brivl.cli.cancellation import stops_at_once
-from brivl.cli.options import check_out, printer, write_table
+from brivl.cli.cancellation import exit_on_sigint
+from brivl.cli.options import check_out, progress_bar, write_table
 from brivl.store.artifacts import Store
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def run_integrate(args: argparse.Namespace) -> None:
         tuple(args.more),
     )
     integration_key(store, asked)  # what cannot be asked is said before anything is computed
-    with stops_at_once():
-        found = integrate(store, asked, printer(quiet=args.json))
+    with exit_on_sigint():
+        found = integrate(store, asked, progress_bar(quiet=args.json))
     if args.out:
         write_table(args.out, integration_table(found).assign(simulated=bool(found.info["simulated"])))
     print(json.dumps(_as_json(found)) if args.json else _in_words(found))

@@ -8,11 +8,11 @@ from dataclasses import replace
 from brivl.core.encoding.explainable_variance import over_ceiling
 from brivl.core.encoding.presets import PRESETS
 from brivl.data.subject_facts import SubjectFacts
-from brivl.encoding.fit import Answer
+from brivl.encoding.fit import FitResult
 from brivl.viz.style import R2
 
 OVER_CEILING = f"{R2} / noise ceiling"
-Answers = Mapping[tuple[int, str], Answer]
+Answers = Mapping[tuple[int, str], FitResult]
 
 
 def has_ceiling(answers: Answers, facts: Mapping[str, SubjectFacts]) -> bool:
@@ -21,7 +21,7 @@ def has_ceiling(answers: Answers, facts: Mapping[str, SubjectFacts]) -> bool:
     return repeats and all(answer.result.explainable_variance is not None for answer in answers.values())
 
 
-def scaled(answers: Answers, facts: Mapping[str, SubjectFacts]) -> dict[tuple[int, str], Answer]:
+def scaled(answers: Answers, facts: Mapping[str, SubjectFacts]) -> dict[tuple[int, str], FitResult]:
     """Scores over the ceiling, by (layer, subject). RequestError for data without repeats."""
     return {
         (layer, subject): replace(
@@ -40,5 +40,5 @@ def scale_caption(answers: Answers) -> str:
     )
 
 
-def _threshold(answer: Answer) -> float:
+def _threshold(answer: FitResult) -> float:
     return PRESETS[answer.request.preset].ev_threshold

@@ -15,15 +15,15 @@ from brivl.core.regions.prevalence import Prevalence, prevalence
 from brivl.core.regions.region_stats import RegionComparison, compare, compare_pooled, compare_voxels, mask_means
 from brivl.data.regions import ABOUT, BRAIN, CEILING, ORDERS, Level, Order, masks_of, region_mask
 from brivl.data.subject_facts import SubjectFacts
-from brivl.encoding.fit import Answer
-from brivl.encoding.within_subject import Inference
+from brivl.encoding.fit import FitResult
+from brivl.encoding.within_subject import WithinSubjectResult
 from brivl.encoding.within_subject_tables import region_table
 from brivl.errors import RequestError
 from brivl.viz.style import R2
 
 MOST_ROWS = 90  # in a figure; tables hold all
 BASIS = {"tests": "tests within each subject, q < .05", "sign": "sign of the difference"}
-Answers = Mapping[tuple[int, str], Answer]
+Answers = Mapping[tuple[int, str], FitResult]
 Masks = Mapping[str, np.ndarray]
 
 
@@ -38,7 +38,7 @@ class RegionQuestion:
     by_voxel: bool = False  # pairs are voxels of all subjects, in place of subjects
     region: str = BRAIN  # only voxels within
     lit: str | None = None  # the row that is framed
-    tests: Mapping[str, Inference] = field(default_factory=dict)  # within each subject, for the prevalence
+    tests: Mapping[str, WithinSubjectResult] = field(default_factory=dict)  # within each subject, for the prevalence
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def _prevalence(means: pd.DataFrame, comparison: RegionComparison, asked: Region
     return prevalence(differences, np.array(clear) if len(clear) == len(subjects) else None)
 
 
-def _clear(tests: Inference, level: Level, names: list[str]) -> np.ndarray:
+def _clear(tests: WithinSubjectResult, level: Level, names: list[str]) -> np.ndarray:
     """(n_regions,) bool: one model is better in this subject (`inference_tables.clear`)."""
     table = region_table(tests, level)
     if table.empty:

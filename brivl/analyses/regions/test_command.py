@@ -7,15 +7,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from brivl.cli.cancellation import stops_at_once
-from brivl.cli.options import check_out, model_pair, printer, write_table
+from brivl.cli.cancellation import exit_on_sigint
+from brivl.cli.options import check_out, model_pair, progress_bar, write_table
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from brivl.encoding.within_subject import Inference
+    from brivl.encoding.within_subject import WithinSubjectResult
 
 
 def add_verbs(verbs: argparse._SubParsersAction) -> None:
@@ -41,28 +41,28 @@ def run_infer(args: argparse.Namespace) -> None:
     models = model_pair(args.models)
     check_out(args.out, ".csv")
     from brivl.encoding.fit import FitRequest, fit
-    from brivl.encoding.within_subject import Asked, infer, inference_key
+    from brivl.encoding.within_subject import WithinSubjectRequest, within_subject_key, within_subject_tests
 
     store = Store(args.cache)
     request = FitRequest(args.dataset, models, args.layer, args.subject, args.preset)
-    asked = Asked(request, args.region, args.block, args.draws, args.seed)
-    inference_key(store, asked)  # what cannot be asked is said before anything is computed
-    with stops_at_once():
-        fit(store, request, printer(quiet=args.json))
-        found = infer(store, asked, printer(quiet=args.json))
+    asked = WithinSubjectRequest(request, args.region, args.block, args.draws, args.seed)
+    within_subject_key(store, asked)  # what cannot be asked is said before anything is computed
+    with exit_on_sigint():
+        fit(store, request, progress_bar(quiet=args.json))
+        found = within_subject_tests(store, asked, progress_bar(quiet=args.json))
     tables = _tables(found)
     if args.out:
         _write(args.out, found, tables, args.by)
     print(json.dumps(_as_json(found, tables)) if args.json else _in_words(found, tables))
 
 
-def _tables(found: Inference) -> dict[str, pd.DataFrame]:
+def _tables(found: WithinSubjectResult) -> dict[str, pd.DataFrame]:
     from brivl.encoding.within_subject_tables import region_table
 
     return {level: region_table(found, level) for level in found.regions}
 
 
-def _as_json(found: Inference, tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+def _as_json(found: WithinSubjectResult, tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     from brivl.encoding.within_subject_tables import summary
 
     request = found.asked.fit
@@ -83,15 +83,15 @@ def _as_json(found: Inference, tables: dict[str, pd.DataFrame]) -> dict[str, Any
     }
 
 
-def _in_words(found: Inference, tables: dict[str, pd.DataFrame]) -> str:
-    from brivl.encoding.within_subject_tables import said, summary
+def _in_words(found: WithinSubjectResult, tables: dict[str, pd.DataFrame]) -> str:
+    from brivl.encoding.within_subject_tables import method_note, summary
 
     a, b = found.asked.fit.models
     s = summary(found, (a, b))
     label = "SIMULATED DATA. " if found.info["simulated"] else ""
     lines = [
         f"{label}{found.asked.fit.dataset}, {found.asked.fit.subject}, layer {found.asked.fit.layer}: {a} against {b}",
-        said(found),
+        method_note(found),
         f"{s['n_joint_q']} of {s['n_voxels']} voxels are predicted better than chance at q < .05, "
         f"{s['n_joint_max_t']} by max-T.",
         f"Where that is so, {a} is better in {s[f'n_better_{a}']} voxels, {b} in {s[f'n_better_{b}']} (q < .05).",
@@ -101,7 +101,7 @@ def _in_words(found: Inference, tables: dict[str, pd.DataFrame]) -> str:
     return "\n".join(lines)
 
 
-def _write(path: Path, found: Inference, tables: dict[str, pd.DataFrame], by: str) -> None:
+def _write(path: Path, found: WithinSubjectResult, tables: dict[str, pd.DataFrame], by: str) -> None:
     """Raises StoreError if it cannot be written, RequestError where there are no regions."""
     import pandas as pd
 

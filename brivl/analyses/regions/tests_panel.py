@@ -9,8 +9,14 @@ import streamlit as st
 
 from brivl.core.numbers import number, probability, signed
 from brivl.data.regions import Level
-from brivl.encoding.within_subject import Asked, Inference, inference_request, inferences_request, known_inference
-from brivl.encoding.within_subject_tables import region_table, said, summary
+from brivl.encoding.within_subject import (
+    WithinSubjectRequest,
+    WithinSubjectResult,
+    stored_within_subject,
+    within_subject_batch_job,
+    within_subject_job,
+)
+from brivl.encoding.within_subject_tables import method_note, region_table, summary
 from brivl.errors import BrivlError
 from brivl.ui import cached, style
 from brivl.ui.result_or_run import answer
@@ -39,15 +45,15 @@ def draw(shown: Shown, level: Level) -> None:
             st.caption(str(error))
 
 
-def asked_of(shown: Shown) -> dict[str, Asked]:
+def asked_of(shown: Shown) -> dict[str, WithinSubjectRequest]:
     """Tests of each subject with the usual blocks, which the prevalence rests on."""
     return {
-        subject: Asked(found.request, shown.choices.region, float(BLOCKS_S[0]))
+        subject: WithinSubjectRequest(found.request, shown.choices.region, float(BLOCKS_S[0]))
         for (_, subject), found in shown.answers.items()
     }
 
 
-def stored_tests(shown: Shown) -> dict[str, Inference]:
+def stored_tests(shown: Shown) -> dict[str, WithinSubjectResult]:
     """Those that are stored, by subject; none where no test is valid."""
     try:
         found = {subject: cached.tests_within(asked) for subject, asked in asked_of(shown).items()}
@@ -59,21 +65,23 @@ def stored_tests(shown: Shown) -> dict[str, Inference]:
 def _each(shown: Shown) -> None:
     asked = asked_of(shown)
 
-    def read() -> dict[str, Inference] | None:
+    def read() -> dict[str, WithinSubjectResult] | None:
         found = stored_tests(shown)
         return found if len(found) == len(asked) else None
 
-    tests = answer(inferences_request(cached.store(), list(asked.values())), read, button="Test within each subject")
+    tests = answer(
+        within_subject_batch_job(cached.store(), list(asked.values())), read, button="Test within each subject"
+    )
     if tests is None:
         return
     st.dataframe(counts_table(tests, shown.names), hide_index=True)
     style.small(
-        f"Voxels, q < .05 within the subject. In {shown.subjects[0]}: {said(tests[shown.subjects[0]])} The column of "
-        "subjects in the figure counts regions by the same tests."
+        f"Voxels, q < .05 within the subject. In {shown.subjects[0]}: {method_note(tests[shown.subjects[0]])} The "
+        "column of subjects in the figure counts regions by the same tests."
     )
 
 
-def counts_table(tests: Mapping[str, Inference], names: tuple[str, str]) -> pd.DataFrame:
+def counts_table(tests: Mapping[str, WithinSubjectResult], names: tuple[str, str]) -> pd.DataFrame:
     """One row per subject: voxels tested, predicted, and better predicted by each model."""
     a, b = names
     rows = []
@@ -98,17 +106,17 @@ def _panel(shown: Shown, level: Level) -> None:
     seconds = (
         st.segmented_control("Block", BLOCKS_S, default=BLOCKS_S[0], format_func=_seconds, key=KEY) if series else 0
     )
-    asked = Asked(found.request, shown.choices.region, float(seconds or BLOCKS_S[0]))
+    asked = WithinSubjectRequest(found.request, shown.choices.region, float(seconds or BLOCKS_S[0]))
     tests = answer(
-        inference_request(cached.store(), asked),
-        lambda: known_inference(cached.store(), asked, shown.known),
+        within_subject_job(cached.store(), asked),
+        lambda: stored_within_subject(cached.store(), asked, shown.known),
         button="Test within this subject",
     )
     if tests is not None:
         _show(shown, tests, level)
 
 
-def _show(shown: Shown, tests: Inference, level: Level) -> None:
+def _show(shown: Shown, tests: WithinSubjectResult, level: Level) -> None:
     a, b = shown.names
     counts = summary(tests, ("a", "b"))
     style.caption(
@@ -119,7 +127,7 @@ def _show(shown: Shown, tests: Inference, level: Level) -> None:
     table = region_table(tests, level)
     if not table.empty:
         st.dataframe(shown_table(table, shown.names), hide_index=True)
-    style.small(said(tests))
+    style.small(method_note(tests))
 
 
 def shown_table(table: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:

@@ -6,8 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-from brivl.cli.cancellation import stops_at_once
-from brivl.cli.options import counter, model_pair
+from brivl.cli.cancellation import exit_on_sigint
+from brivl.cli.options import model_pair, sweep_progress
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 
@@ -34,8 +34,8 @@ def run_reproduce(args: argparse.Namespace) -> None:
     from brivl.analyses.reproduce.source import Wanted
 
     wanted = Wanted(tuple(args.data), _models(args.models), _names(args.subjects), _layers(args.layers), args.preset)
-    with stops_at_once():
-        done = reproduce(Store(args.cache), args.figures, wanted, args.out, counter(quiet=args.json))
+    with exit_on_sigint():
+        done = reproduce(Store(args.cache), args.figures, wanted, args.out, sweep_progress(quiet=args.json))
     if args.json:
         rows = done.checks.astype(object).where(done.checks.notna(), None).to_dict("records")
         print(

@@ -18,7 +18,7 @@ from brivl.core.numbers import round_limit
 from brivl.core.records import EncodingResult, FlatmapGeometry, Voxels
 from brivl.core.regions.region_stats import compare
 from brivl.data.flatmaps import make_flatmap, own_flatmap
-from brivl.encoding.fit import cached
+from brivl.encoding.fit import stored_fit
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 from brivl.viz.export import PAPER
@@ -50,7 +50,7 @@ def map_pages(store: Store, gathered: Gathered, figure: PaperFigure) -> Iterator
 def _results(store: Store, gathered: Gathered, subject: str, layers: Sequence[int]) -> dict[int, EncodingResult]:
     """Stored answers by layer."""
     s = gathered.source
-    found = {layer: cached(store, s.request(layer, subject), s.known.dataset) for layer in layers}
+    found = {layer: stored_fit(store, s.request(layer, subject), s.known.dataset) for layer in layers}
     return {layer: answer.result for layer, answer in found.items() if answer is not None}
 
 

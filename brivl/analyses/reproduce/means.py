@@ -15,7 +15,7 @@ from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import EncodingResult, Voxels
 from brivl.core.regions.areas import LEVELS, N_CEREBRAL, regions
 from brivl.data.subject_facts import SubjectFacts, keep_facts
-from brivl.encoding.fit import FitRequest, fit, share_done
+from brivl.encoding.fit import FitRequest, fit, fraction_done
 from brivl.store.artifacts import Store
 
 MEAN_COLUMNS = ("layer", "subject", "level", "region", "joint", "a", "b", "n_voxels")
@@ -44,7 +44,7 @@ def gather(
     for i, request in enumerate(requests):
 
         def part(done: float, total: float, message: str, i: int = i) -> None:
-            progress(i + share_done(done, total, message), len(requests), message)
+            progress(i + fraction_done(done, total, message), len(requests), message)
 
         part(0, 1, f"Layer {request.layer}, {request.subject}")
         result = fit(store, request, part).result

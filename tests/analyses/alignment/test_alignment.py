@@ -34,7 +34,7 @@ from brivl.data.phantoms import category_dataset
 from brivl.data.phantoms.movie import BrainLayout
 from brivl.data.registry import open_dataset
 from brivl.data.subject_facts import keep_facts
-from brivl.jobs.queue import JobBoard
+from brivl.jobs.queue import JobQueue
 from brivl.store.artifacts import Store
 from brivl.train import alignment as training
 from brivl.ui import cached
@@ -104,10 +104,10 @@ def found(store: Store, asked: AlignedAsked) -> Aligned:
 def studio(monkeypatch: pytest.MonkeyPatch, words: Path) -> Iterator[None]:
     st.cache_resource.clear()
     st.cache_data.clear()
-    monkeypatch.setattr(cached, "studio_board", lambda root: JobBoard(root, command=SLEEPER))
+    monkeypatch.setattr(cached, "open_model_queue", lambda root: JobQueue(root, command=SLEEPER))
     monkeypatch.setattr("brivl.ui.allowed_paths.roots", lambda: (words.parent,))
     yield
-    cached.studio().shutdown()
+    cached.model_queue().shutdown()
 
 
 def test_the_planted_signal_is_predicted_beside_ridge(found: Aligned) -> None:

@@ -15,7 +15,7 @@ from brivl.analyses.attention.page import words_html
 from brivl.config import cache_dir
 from brivl.core.retrieval.query_words import split_words
 from brivl.data.stimuli.pictures import keep_upload, picture
-from brivl.jobs.queue import JobBoard
+from brivl.jobs.queue import JobQueue
 from brivl.scenes.gallery import gallery_scene
 from brivl.scenes.naming import is_kind, named_thing
 from brivl.store.artifacts import Store
@@ -34,9 +34,9 @@ def studio(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A server of its own, whose worker only sleeps."""
     st.cache_resource.clear()
     st.cache_data.clear()
-    monkeypatch.setattr(cached, "studio_board", lambda root: JobBoard(root, command=SLEEPER))
+    monkeypatch.setattr(cached, "open_model_queue", lambda root: JobQueue(root, command=SLEEPER))
     yield
-    cached.studio().shutdown()
+    cached.model_queue().shutdown()
 
 
 def open_attention(**fields: str) -> AppTest:

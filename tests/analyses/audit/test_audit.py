@@ -24,7 +24,7 @@ from brivl.data.phantoms import sentences as phantom_sentences
 from brivl.data.registry import open_dataset
 from brivl.encoding import fit as fit_module
 from brivl.encoding.fit import FitRequest, fit
-from brivl.encoding.leaks import leak_guard
+from brivl.encoding.leaks import leakage_warning
 from brivl.errors import Cancelled, RequestError
 from brivl.store.artifacts import Store
 from brivl.tasks.registry import run_task
@@ -240,8 +240,8 @@ def test_in_words(found) -> None:
 
 def test_guard_is_silent_where_no_folds_can_be_made(plain: str, store: Store) -> None:
     dataset = open_dataset(plain, store)
-    assert leak_guard(dataset, "A", "strict") == "" and "8 of 8 passages" in leak_guard(dataset, "A", "paper")
-    assert leak_guard(dataset, "A", "no such preset") == ""
+    assert leakage_warning(dataset, "A", "strict") == "" and "8 of 8 passages" in leakage_warning(dataset, "A", "paper")
+    assert leakage_warning(dataset, "A", "no such preset") == ""
 
 
 def test_command_line(found, store: Store, plain: str, capsys: pytest.CaptureFixture[str]) -> None:

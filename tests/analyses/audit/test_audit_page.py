@@ -100,15 +100,15 @@ def test_run_progress_cancel(plain: str) -> None:
     assert any("Sentences dealt to folds at random" in m.value for m in at.markdown) and not charts(at)
     button(at, "Audit layer 2, A").click().run()
     assert not at.exception
-    (status,) = cached.board().active()
-    ((request, _),) = cached.board().jobs()
+    (status,) = cached.job_queue().active()
+    ((request, _),) = cached.job_queue().jobs()
     assert request["task"] == "audit" and request["asked"]["fit"]["preset"] == "strict"
     button(at, "Cancel").click().run()
-    assert cached.board().status(status.job_id).state == "cancelled"
+    assert cached.job_queue().status(status.job_id).state == "cancelled"
     assert any("cancelled" in info.value for info in at.info) and button(at, "Audit layer 2, A")
-    cached.board()._command = (sys.executable, "-c", "raise SystemExit(3)")
+    cached.job_queue()._command = (sys.executable, "-c", "raise SystemExit(3)")
     button(at, "Audit layer 2, A").click().run()
-    cached.board().wait(status.job_id, PATIENCE)
+    cached.job_queue().wait(status.job_id, PATIENCE)
     at.run()
     assert not at.exception and "stopped with code 3" in at.error[0].value
 

@@ -10,7 +10,7 @@ from brivl.analyses.captioning.compute import caption_request, known_captions, t
 from brivl.analyses.captioning.page import SMALL_WORDS, UNSAID
 from brivl.config import cache_dir
 from brivl.data.stimuli.pictures import picture
-from brivl.jobs.queue import JobBoard
+from brivl.jobs.queue import JobQueue
 from brivl.store.artifacts import Store
 from brivl.tasks.registry import run_task
 from brivl.ui import cached
@@ -22,9 +22,9 @@ def studio(monkeypatch: pytest.MonkeyPatch):
     """A server of its own, whose worker only sleeps."""
     st.cache_resource.clear()
     st.cache_data.clear()
-    monkeypatch.setattr(cached, "studio_board", lambda root: JobBoard(root, command=SLEEPER))
+    monkeypatch.setattr(cached, "open_model_queue", lambda root: JobQueue(root, command=SLEEPER))
     yield
-    cached.studio().shutdown()
+    cached.model_queue().shutdown()
 
 
 def open_captions(**fields: str) -> AppTest:

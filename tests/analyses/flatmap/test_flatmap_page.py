@@ -12,8 +12,8 @@ from brivl.analyses.flatmap import view_state, viewer
 from brivl.analyses.flatmap.view_state import MapLook, PaneChoice
 from brivl.analyses.flatmap.webgl import component
 from brivl.data.summary import look_at
-from brivl.encoding.fit import FitRequest, cached, canonical
-from brivl.encoding.time_course import Place, course_key
+from brivl.encoding.fit import FitRequest, canonical_order, stored_fit
+from brivl.encoding.time_course import VoxelSelection, time_course_key
 from brivl.ui import url_state
 from tests.support.app_driver import charts, fresh_server, headline, html, maps, open_page, packed  # noqa: F401 (a fixture)
 from tests.support.app_samples import MOVIE, SENTENCES, fill
@@ -188,7 +188,7 @@ def test_card_of_a_voxel_says_what_was_fitted_and_what_was_planted() -> None:
     assert not at.exception
     (card,) = cards(at)
     known = look_at(store, MOVIE)
-    result = cached(store, FitRequest(MOVIE, known.default_pair, 8, "S01")).result
+    result = stored_fit(store, FitRequest(MOVIE, known.default_pair, 8, "S01")).result
     said = {name: value for name, value, _ in card["facts"]}
     assert card["title"] == "Voxel 13, FFA" and card["voxel"] == 13 and card["course"] is None
     assert float(said["joint R²"]) == pytest.approx(float(result.r2_joint[13]), rel=6e-3)
@@ -240,13 +240,13 @@ def test_a_stored_time_course_is_sent_with_the_card() -> None:
         "delays_s": np.array([0.0, 4]),
         "delay_weights": np.ones((2, 2)),
     }
-    store.put(course_key(store, request, Place(13), known), arrays, info)
+    store.put(time_course_key(store, request, VoxelSelection(13), known), arrays, info)
     at = open_page("flatmap", voxel="13")
     assert not at.exception
     (card,) = cards(at)
     ((meta, sent),) = [each for each in packed(at) if each[0]["kind"] == "course"]
     assert card["course"] and meta["kind"] == "course" and meta["tr"] == 2.0
-    order = 1 if canonical(request.models) == request.models else -1
+    order = 1 if canonical_order(request.models) == request.models else -1
     np.testing.assert_array_equal(sent["predicted"].reshape(2, 40), predicted[::order])
 
 

@@ -9,7 +9,7 @@ from brivl.analyses.generation import compute, page
 from brivl.analyses.generation.compute import Asked, generate, imagine_request
 from brivl.analyses.generation.previews import write_preview
 from brivl.config import cache_dir
-from brivl.jobs.queue import JobBoard
+from brivl.jobs.queue import JobQueue
 from brivl.store.artifacts import Store
 from brivl.ui import cached
 from tests.analyses.generation.test_generation import planted
@@ -18,9 +18,9 @@ from tests.support.app_driver import APP, PATIENCE, SLEEPER, button, charts, fre
 
 @pytest.fixture(autouse=True)
 def sleeping_studio(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(cached, "studio_board", lambda root: JobBoard(root, command=SLEEPER))
+    monkeypatch.setattr(cached, "open_model_queue", lambda root: JobQueue(root, command=SLEEPER))
     yield
-    cached.studio().shutdown()
+    cached.model_queue().shutdown()
 
 
 def open_imagine(**fields: str) -> AppTest:
@@ -44,7 +44,7 @@ def test_empty_cache_offers_the_examples_and_one_click_starts() -> None:
     assert [t.value for t in at.text_input] == list(page.EXAMPLES)
     assert "4 pictures to be made" in headline(at) and not cache_dir().exists()
     button(at, "Imagine").click().run()
-    ((request, status),) = cached.studio().jobs()
+    ((request, status),) = cached.model_queue().jobs()
     assert [a["prompt"] for a in request["asked"]] == list(page.EXAMPLES) and status.active
     assert button(at, "Cancel") and "comes next" in html(at)
     button(at, "Cancel").click().run()
@@ -71,13 +71,13 @@ def test_full_cache_shows_pictures_verdicts_and_curve(monkeypatch: pytest.Monkey
     assert "The judge sees red, car." in html(at)
     (chart,) = charts(at)
     assert [trace["name"] for trace in chart["data"]] == ["a red car", "a blue dog"]
-    assert not cached.studio().jobs()
+    assert not cached.model_queue().jobs()
 
 
 def test_inputs_stand_in_the_url(monkeypatch: pytest.MonkeyPatch) -> None:
     at = open_imagine(p1="a green tree", p2="", p3="", p4="", seed="5", steps="50", start="codes")
     button(at, "Imagine").click().run()
-    ((request, _),) = cached.studio().jobs()
+    ((request, _),) = cached.model_queue().jobs()
     assert request["asked"] == [
         {"prompt": "a green tree", "seed": 5, "steps": 50, "start": "codes", "model": "brivl-mini"}
     ]

@@ -16,8 +16,8 @@ from brivl.analyses.regions.tables import MOST_ROWS, RegionQuestion, in_order, r
 from brivl.core.encoding.explainable_variance import noise_ceiling, over_ceiling
 from brivl.core.records import EncodingResult
 from brivl.core.regions.prevalence import prevalence
-from brivl.encoding.fit import FitRequest, canonical
-from brivl.encoding.within_subject import CHANCE, DIFFERENCE, Asked, inference_key
+from brivl.encoding.fit import FitRequest, canonical_order
+from brivl.encoding.within_subject import CHANCE, DIFFERENCE, WithinSubjectRequest, within_subject_key
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 from brivl.ui import cached
@@ -28,11 +28,11 @@ __all__ = ["fresh_server"]  # a fixture of every test here
 PAIR = ("brivl-mini", "vit-mini")
 
 
-def put_tests(store: Store, asked: Asked, n: int) -> None:
+def put_tests(store: Store, asked: WithinSubjectRequest, n: int) -> None:
     """Tests of n voxels, made up; the second of the pair as stored is worse by .02 everywhere."""
     known = cached.known(asked.fit.dataset)
     arrays = {"columns": np.arange(1, n + 1)}
-    sign = 1 if canonical(PAIR) == PAIR else -1
+    sign = 1 if canonical_order(PAIR) == PAIR else -1
     for prefix, m in (("", n), ("roi_", len(ROIS))):
         arrays |= {f"{prefix}chance_{name}": np.full((3, m), 0.0123) for name in CHANCE}
         arrays |= {f"{prefix}difference_{name}": np.full(m, 0.0045) for name in DIFFERENCE}
@@ -48,7 +48,7 @@ def put_tests(store: Store, asked: Asked, n: int) -> None:
         "signs_exact": False,
         "simulated": True,
     }
-    store.put(inference_key(store, asked, known), arrays, info)
+    store.put(within_subject_key(store, asked, known), arrays, info)
 
 
 def test_tests_are_asked_for_by_a_button() -> None:
@@ -56,14 +56,14 @@ def test_tests_are_asked_for_by_a_button() -> None:
     at = open_page("regions")
     assert not at.exception and "longer than the haemodynamic response" in html(at)
     button(at, "Test within this subject").click().run()
-    ((request, _),) = cached.studio().jobs()
+    ((request, _),) = cached.model_queue().jobs()
     assert request["task"] == "infer" and request["asked"]["block_s"] == 20 and request["asked"]["region"] == "all"
-    cached.studio().shutdown()
+    cached.model_queue().shutdown()
 
 
 def test_stored_tests_are_shown_with_what_p_can_reach() -> None:
     store = fill(MOVIE, [8], ["S01"])
-    put_tests(store, Asked(FitRequest(MOVIE, PAIR, 8, "S01")), 40)
+    put_tests(store, WithinSubjectRequest(FitRequest(MOVIE, PAIR, 8, "S01")), 40)
     at = open_page("regions")
     assert not at.exception and not at.error
     said = html(at)
@@ -79,10 +79,10 @@ def test_several_subjects_are_tested_by_one_button() -> None:
     fill(MOVIE, [8], ["S01", "S02"])
     at = open_page("regions", subject="All")
     button(at, "Test within each subject").click().run()
-    ((request, _),) = cached.studio().jobs()
+    ((request, _),) = cached.model_queue().jobs()
     assert request["task"] == "infer-each"
     assert [asked["fit"]["subject"] for asked in request["asked"]] == ["S01", "S02"]
-    cached.studio().shutdown()
+    cached.model_queue().shutdown()
 
 
 # In how many subjects
@@ -109,9 +109,9 @@ def test_prevalence_counts_signs_until_there_are_tests() -> None:
     assert sorted(counts(at)) == sorted(f"{n} of 3" for n in (each == np.sign(each.sum(0))).sum(0))
     assert "untested" in html(at)
     for subject in ("S01", "S02"):
-        put_tests(store, Asked(FitRequest(MOVIE, PAIR, 8, subject)), 40)
+        put_tests(store, WithinSubjectRequest(FitRequest(MOVIE, PAIR, 8, subject)), 40)
     assert "untested" in html(open_page("regions", subject="All")), "one subject is not tested yet"
-    put_tests(store, Asked(FitRequest(MOVIE, PAIR, 8, "S03")), 40)
+    put_tests(store, WithinSubjectRequest(FitRequest(MOVIE, PAIR, 8, "S03")), 40)
     st.cache_resource.clear()
     tested = open_page("regions", subject="All")
     assert counts(tested) == ["3 of 3"] * 3 and "untested" not in html(tested)

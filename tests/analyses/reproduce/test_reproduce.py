@@ -21,7 +21,7 @@ from brivl.core.regions.areas import regions
 from brivl.core.regions.atlas_views import AtlasView
 from brivl.data.subject_facts import keep_facts
 from brivl.data.summary import look_at
-from brivl.encoding.fit import Answer, FitRequest, cached
+from brivl.encoding.fit import FitRequest, FitResult, stored_fit
 from brivl.store.artifacts import Store
 from tests.support.app_samples import MOVIE, SENTENCES, fill
 from tests.support.pereira_fixture import make_brain, write_subject
@@ -68,9 +68,9 @@ def make(name: str, subjects: list[str], folder: Path, figures: list[str]) -> Ma
     return Made(store, folder / "out", reproduce(store, figures, wanted, folder / "out"))
 
 
-def answer(made: Made, name: str, layer: int, subject: str) -> Answer:
+def answer(made: Made, name: str, layer: int, subject: str) -> FitResult:
     known = look_at(made.store, name)
-    found = cached(made.store, FitRequest(name, known.default_pair, layer, subject))
+    found = stored_fit(made.store, FitRequest(name, known.default_pair, layer, subject))
     assert found is not None
     return found
 

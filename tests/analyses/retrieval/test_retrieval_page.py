@@ -14,7 +14,7 @@ from brivl.config import cache_dir
 from brivl.data.galleries import registry as galleries
 from brivl.data.galleries.drawn import SceneGallery
 from brivl.data.galleries.recall import measure_recall
-from brivl.jobs.queue import JobBoard
+from brivl.jobs.queue import JobQueue
 from brivl.models.encoders import embedding
 from brivl.models.encoders.embedding_digest import embedder_digest
 from brivl.models.registry import BRIVL_MINI
@@ -35,9 +35,9 @@ def small_and_quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(cached, "open_gallery", open_gallery)
     monkeypatch.setattr(compute, "open_gallery", open_gallery)
     monkeypatch.setattr(embedding, "open_embedder", lambda name: colour_embedder(embedder_digest(name), name))
-    monkeypatch.setattr(cached, "studio_board", lambda root: JobBoard(root, command=SLEEPER))
+    monkeypatch.setattr(cached, "open_model_queue", lambda root: JobQueue(root, command=SLEEPER))
     yield
-    cached.studio().shutdown()
+    cached.model_queue().shutdown()
 
 
 def open_retrieve(**fields: str) -> AppTest:
@@ -62,7 +62,7 @@ def test_first_sight_offers_an_example_that_one_click_answers() -> None:
     assert at.text_input[0].value == "a red car" and "“a red car” in 12 drawn scenes" in headline(at)
     button(at, "Search with BriVL-mini").click().run()
     assert not at.exception
-    ((request, status),) = cached.studio().jobs()
+    ((request, status),) = cached.model_queue().jobs()
     assert request["query"]["text"] == "a red car" and status.active
     button(at, "Cancel").click().run()
     assert any("cancelled" in i.value for i in at.info)
@@ -71,7 +71,7 @@ def test_first_sight_offers_an_example_that_one_click_answers() -> None:
 def test_matches_and_a_click_on_one() -> None:
     fill(Query(text="a red car"))
     at = open_retrieve()
-    assert not at.exception and not at.error and not cached.studio().jobs()
+    assert not at.exception and not at.error and not cached.model_queue().jobs()
     assert "Best match for “a red car”: scene " in headline(at) and "similarity 0." in headline(at)
     assert n_pictures(at) == 10 and "SIMULATED" in html(at) and "12 items searched" in html(at)
     first = next(b for b in at.button if b.label.startswith("Search by scene"))
@@ -79,7 +79,7 @@ def test_matches_and_a_click_on_one() -> None:
     first.click().run()
     assert not at.exception
     assert at.query_params["image"] in (f"scene:{row}", [f"scene:{row}"]) and at.text_input[0].value == ""
-    ((request, _),) = cached.studio().jobs()  # all items are embedded, so it starts at once
+    ((request, _),) = cached.model_queue().jobs()  # all items are embedded, so it starts at once
     assert request["query"] == {
         "gallery": "scenes",
         "model": BRIVL_MINI,

@@ -107,15 +107,15 @@ def resume(folder: Path) -> dict:
         deaths.append({"when": name, "signal": died["signal"], "parts": n_parts(store)})
     resumed = in_child(lambda: fitted(store, asked))
     other = request(folder / "data", ("signal", "signal"))
-    fitting.forget_finished = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+    fitting.delete_completed_checkpoints = lambda _: os.kill(os.getpid(), signal.SIGKILL)
     late = in_child(lambda: fitted(store, other))
     left = n_parts(store)
-    fitting.forget_finished = forget
+    fitting.delete_completed_checkpoints = forget
     third = in_child(lambda: fitted(store, request(folder / "data", ("other", "other"))))
     return {"whole": whole, "deaths": deaths, "resumed": resumed, "late": late, "left": left, "third": third}
 
 
-forget = fitting.forget_finished
+forget = fitting.delete_completed_checkpoints
 
 
 def moments(store: Store, asked: FitRequest) -> list[float]:

@@ -18,7 +18,7 @@ from brivl.core.records import Responses, Stimulus
 from brivl.data.stimuli.contact_sheet import COLUMNS, TILE, contact_sheet, sentences_of
 from brivl.data.subject_facts import keep_facts
 from brivl.encoding.fit import FitRequest, fit
-from brivl.encoding.time_course import Place, course_request, known_course, voxels_at
+from brivl.encoding.time_course import VoxelSelection, select_voxels, stored_time_course, time_course_job
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 from brivl.tasks.registry import run_task
@@ -120,18 +120,18 @@ def test_task_keeps_a_course_that_pages_look_up(tmp_path: Path) -> None:
     name, store = str(make_plain(tmp_path / "plain")), Store(tmp_path / "store")
     request = FitRequest(name, ("signal", "other"), 2, "A")
     fitted = fit(store, request)
-    for place, n_voxels in ((Place(3), 1), (Place(region="nowhere"), None)):
-        task = course_request(store, request, place)
+    for place, n_voxels in ((VoxelSelection(3), 1), (VoxelSelection(region="nowhere"), None)):
+        task = time_course_job(store, request, place)
         if n_voxels is None:
             with pytest.raises(RequestError, match="nowhere"):
                 run_task(task, lambda *_: None)
             continue
-        assert known_course(store, request, place) is None
+        assert stored_time_course(store, request, place) is None
         run_task(task, lambda *_: None)
-        course = known_course(store, request, place)
+        course = stored_time_course(store, request, place)
         assert course.info["n_voxels"] == n_voxels and course.info["tr"] is None
         assert course.info["fitted"][0] == pytest.approx(float(fitted.result.r2_joint[3]))
-        swapped = known_course(store, FitRequest(name, ("other", "signal"), 2, "A"), place)
+        swapped = stored_time_course(store, FitRequest(name, ("other", "signal"), 2, "A"), place)
         np.testing.assert_array_equal(swapped.predicted, course.predicted[::-1])
         assert swapped.info["band_weights"] == course.info["band_weights"][::-1]
 
@@ -141,8 +141,8 @@ def test_places(tmp_path: Path) -> None:
 
     store = Store(tmp_path / "store")
     found = keep_facts(store, open_dataset(str(make_plain(tmp_path / "plain")), store), "A").voxels
-    assert np.flatnonzero(voxels_at(Place(3), found, store)).tolist() == [3]
+    assert np.flatnonzero(select_voxels(VoxelSelection(3), found, store)).tolist() == [3]
     with pytest.raises(RequestError, match="below 12"):
-        voxels_at(Place(12), found, store)
+        select_voxels(VoxelSelection(12), found, store)
     with pytest.raises(RequestError, match="not prepared"):
-        voxels_at(Place(area="1.2_3.4_5.6"), found, store)
+        select_voxels(VoxelSelection(area="1.2_3.4_5.6"), found, store)

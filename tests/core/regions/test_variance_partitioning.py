@@ -16,8 +16,14 @@ from brivl.core.encoding.encode import encode
 from brivl.core.encoding.presets import STRICT
 from brivl.core.records import Design, Responses, Voxels
 from brivl.core.regions.variance_partitioning import VarianceParts, variance_parts
-from brivl.encoding.fit import FitRequest, cached
-from brivl.encoding.single_model import KIND, fit_alone, known_alone, parts_of, parts_request
+from brivl.encoding.fit import FitRequest, stored_fit
+from brivl.encoding.single_model import (
+    KIND,
+    fit_single_models,
+    stored_single_models,
+    variance_partition,
+    variance_partition_job,
+)
 from brivl.errors import Cancelled
 from brivl.store.artifacts import Store
 from brivl.tasks.registry import run_task
@@ -98,14 +104,14 @@ def request_(tmp_path: Path) -> FitRequest:
 
 def test_parts_are_stored_by_model_and_follow_the_order(request_: FitRequest, tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
-    assert known_alone(store, request_) is None
-    parts = parts_of(store, request_)
-    alone = known_alone(store, request_)
+    assert stored_single_models(store, request_) is None
+    parts = variance_partition(store, request_)
+    alone = stored_single_models(store, request_)
     assert alone is not None and len(list(store.list(KIND))) == 2
-    joint = cached(store, request_).result.r2_joint
+    joint = stored_fit(store, request_).result.r2_joint
     np.testing.assert_allclose(parts.unique_a, joint - alone[1])
     np.testing.assert_array_equal(np.isnan(alone[0]), np.isnan(joint))
-    swapped = parts_of(store, replace(request_, models=request_.models[::-1]))
+    swapped = variance_partition(store, replace(request_, models=request_.models[::-1]))
     np.testing.assert_array_equal(swapped.unique_b, parts.unique_a)
     np.testing.assert_allclose(swapped.shared, parts.shared, atol=1e-12)
     assert len(list(store.list(KIND))) == 2, "the other model is no part of the key"
@@ -120,12 +126,12 @@ def test_a_worker_computes_them_and_can_be_stopped(request_: FitRequest, tmp_pat
             raise Cancelled("enough")
 
     with pytest.raises(Cancelled):
-        run_task(parts_request(store, [request_]), stop)
-    assert known_alone(store, request_) is None and cached(store, request_) is not None
+        run_task(variance_partition_job(store, [request_]), stop)
+    assert stored_single_models(store, request_) is None and stored_fit(store, request_) is not None
     told.clear()
-    assert run_task(parts_request(store, [request_]), lambda d, t, w: told.append(d / t)) == {"n_fits": 1}
-    assert told == sorted(told) and told[-1] <= 1 and known_alone(store, request_) is not None
-    np.testing.assert_array_equal(fit_alone(store, request_), known_alone(store, request_))
+    assert run_task(variance_partition_job(store, [request_]), lambda d, t, w: told.append(d / t)) == {"n_fits": 1}
+    assert told == sorted(told) and told[-1] <= 1 and stored_single_models(store, request_) is not None
+    np.testing.assert_array_equal(fit_single_models(store, request_), stored_single_models(store, request_))
 
 
 def test_on_the_command_line(request_: FitRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,14 +9,14 @@ from brivl.data.fixtures import make_simulated
 from brivl.data.pereira2018.fixture import KINDS, LENGTH, TOPIC, PereiraSize, what_is_planted
 from brivl.data.pereira2018.passages import load_passages
 from brivl.data.registry import open_dataset
-from brivl.encoding.fit import Answer, FitRequest, fit
+from brivl.encoding.fit import FitRequest, FitResult, fit
 from brivl.store.artifacts import Store
 
 EARLY, LATE = 1, 6
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Answer, np.ndarray]]:
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[FitResult, np.ndarray]]:
     """Fits of one subject at an early and a late layer, with what is planted in each voxel."""
     folder = tmp_path_factory.mktemp("planted")
     make_simulated(folder / "reading", PereiraSize(n_subjects=1, n_voxels=240, n_sentences=256))
@@ -26,7 +26,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Answer, n
 
 
 @pytest.mark.parametrize(("layer", "what"), [(EARLY, LENGTH), (EARLY, TOPIC), (LATE, TOPIC)])
-def test_planted_topics_are_found(found: dict[int, tuple[Answer, np.ndarray]], layer: int, what: int) -> None:
+def test_planted_topics_are_found(found: dict[int, tuple[FitResult, np.ndarray]], layer: int, what: int) -> None:
     """Voxels with a planted signal are predicted on passages that were held out, those without are not."""
     answer, planted = found[layer]
     assert answer.info["simulated"] and answer.result.selected.all()
@@ -36,7 +36,7 @@ def test_planted_topics_are_found(found: dict[int, tuple[Answer, np.ndarray]], l
     assert with_it.mean() - without.mean() > 4 * error
 
 
-def test_length_is_found_early_and_the_topic_late(found: dict[int, tuple[Answer, np.ndarray]]) -> None:
+def test_length_is_found_early_and_the_topic_late(found: dict[int, tuple[FitResult, np.ndarray]]) -> None:
     early, late = (
         {what: found[layer][0].result.r2_joint[found[layer][1] == what].mean() for what in (LENGTH, TOPIC)}
         for layer in (EARLY, LATE)
