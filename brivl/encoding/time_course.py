@@ -163,13 +163,13 @@ def _onsets(design: Design) -> list[int]:
 
 def _shown(stimulus: Stimulus, rows: np.ndarray, extreme: np.ndarray) -> dict[str, np.ndarray]:
     """Frames or texts of the samples shown and of the extreme ones."""
-    from brivl.data.stimuli.contact_sheet import contact_sheet, sentences_of
+    from brivl.data.stimuli.contact_sheet import contact_sheet, sample_sentences
 
     if stimulus.kind == "image" and len(rows) <= MOST_FRAMES:
         sheets = {"sheet": contact_sheet(stimulus, rows), "extremes_sheet": contact_sheet(stimulus, extreme)}
         return {name: np.frombuffer(sheet, np.uint8) for name, sheet in sheets.items()}
     if stimulus.kind == "text":
-        texts = {"texts": sentences_of(stimulus, rows), "extreme_texts": sentences_of(stimulus, extreme)}
+        texts = {"texts": sample_sentences(stimulus, rows), "extreme_texts": sample_sentences(stimulus, extreme)}
         return {name: np.array(part, np.str_) for name, part in texts.items()}
     return {}
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from brivl.scenes.places import PLACE_PHRASE
+from brivl.scenes.backgrounds import BACKGROUND_PHRASE
 from brivl.scenes.scene import Scene, Thing, overlap
 
 # Other words for the same thing, used in paraphrases only.
@@ -40,16 +40,6 @@ SYNONYMS = MappingProxyType(
 
 # How the verb of a paraphrase may describe a thing that does not move.
 STANDING = ("standing", "waiting", "resting")
-OPPOSITE = MappingProxyType(
-    {
-        "to the left of": "to the right of",
-        "to the right of": "to the left of",
-        "above": "below",
-        "below": "above",
-        "in front of": "behind",
-        "behind": "in front of",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -90,11 +80,6 @@ def relation(scene: Scene, first: int, second: int) -> str:
     if abs(dx) >= abs(dy):
         return "to the left of" if dx < 0 else "to the right of"
     return "above" if dy < 0 else "below"
-
-
-def words_of(scene: Scene) -> tuple[tuple[str, str], ...]:
-    """(noun, colour word) of each thing, in the order of scene.things, as they stand in the canonical caption."""
-    return tuple((thing.kind, thing.colour) for thing in scene.things)
 
 
 def noun_phrase(thing: Thing, wording: _Wording) -> str:
@@ -169,19 +154,19 @@ def caption(scene: Scene, rng: np.random.Generator | None = None) -> str:
     paraphrase: other words, another frame, some details left out.
     """
     wording = _wording(scene, rng)
-    place = wording.word(PLACE_PHRASE[scene.place]) if wording.place else ""
+    place = wording.word(BACKGROUND_PHRASE[scene.background]) if wording.place else ""
     if wording.chance(0.25):
-        return finished(_listed(scene, wording), place, front=False)
+        return finish_sentence(_listed(scene, wording), place, front=False)
     else:
         body = _clause(scene.things[0], wording, place) if len(scene.things) == 1 else _paired(scene, wording)
         if len(scene.things) == 1:
             place = ""
         if len(scene.things) == 3:
             body += f", and {_clause(scene.things[0], wording, '')}"
-    return finished(body, place, front=len(scene.things) > 1 and not wording.chance(0.5))
+    return finish_sentence(body, place, front=len(scene.things) > 1 and not wording.chance(0.5))
 
 
-def finished(body: str, place: str, *, front: bool) -> str:
+def finish_sentence(body: str, place: str, *, front: bool) -> str:
     """The sentence with its place before or after the body, a capital letter and a full stop."""
     sentence = body if not place else f"{place}, {body}" if front else f"{body} {place}"
     return sentence[0].upper() + sentence[1:] + "."

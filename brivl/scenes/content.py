@@ -7,15 +7,15 @@ from types import MappingProxyType
 
 import numpy as np
 
+from brivl.scenes.backgrounds import BACKGROUND_PHRASE, BACKGROUNDS
 from brivl.scenes.captions import SYNONYMS
 from brivl.scenes.naming import kind_of
-from brivl.scenes.places import PLACE_PHRASE, PLACES
 from brivl.scenes.scene import Scene
 from brivl.scenes.things import CATEGORY, COLOURS
 
 CATEGORIES: tuple[str, ...] = tuple(dict.fromkeys(CATEGORY.values()))
-CONTENT: tuple[str, ...] = (*CATEGORIES, *PLACES, *COLOURS)  # columns
-_PHRASES = MappingProxyType({place: (phrase, *SYNONYMS.get(phrase, ())) for place, phrase in PLACE_PHRASE.items()})
+CONTENT: tuple[str, ...] = (*CATEGORIES, *BACKGROUNDS, *COLOURS)  # columns
+_PHRASES = MappingProxyType({place: (phrase, *SYNONYMS.get(phrase, ())) for place, phrase in BACKGROUND_PHRASE.items()})
 
 
 def content_of_scene(scene: Scene) -> np.ndarray:
@@ -24,7 +24,7 @@ def content_of_scene(scene: Scene) -> np.ndarray:
     for thing in scene.things:
         counts[CONTENT.index(CATEGORY[thing.kind])] += 1
         counts[CONTENT.index(thing.colour)] += 1
-    counts[CONTENT.index(scene.place)] = 1
+    counts[CONTENT.index(scene.background)] = 1
     return counts
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from brivl.scenes.backgrounds import BACKGROUND_PHRASE
 from brivl.scenes.captions import SYNONYMS
-from brivl.scenes.places import PLACE_PHRASE
 from brivl.scenes.scene import SIZES, Scene
 from brivl.scenes.things import ACTIONS, COLOURS, KINDS, WORDS
 
@@ -15,7 +15,7 @@ _GRAMMAR = (
     "a an the of to in on at and is are that there this with without it its near next left right above below behind "
     "front picture scene photo showing pair word standing waiting resting"
 )
-_SAID = (*KINDS, *COLOURS, *SIZES, *WORDS, *SYNONYMS, *PLACE_PHRASE.values(), _GRAMMAR)
+_SAID = (*KINDS, *COLOURS, *SIZES, *WORDS, *SYNONYMS, *BACKGROUND_PHRASE.values(), _GRAMMAR)
 _SAID_TOO = [word for words in (*SYNONYMS.values(), *ACTIONS.values()) for word in words]
 VOCABULARY = frozenset(re.findall(r"[a-z]+", " ".join((*_SAID, *_SAID_TOO)).lower()))
 
@@ -30,7 +30,7 @@ def is_kind(word: str) -> bool:
     return bool(kind_of(word))
 
 
-def known_share(text: str) -> float:
+def vocabulary_share(text: str) -> float:
     """Share of a text's words that captions of scenes are made of, in the singular or plural; 1 for no word."""
     words = re.findall(r"[^\W\d_]+", text.lower())
     return sum(w in VOCABULARY or w.removesuffix("s") in VOCABULARY for w in words) / len(words) if words else 1.0

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from brivl.errors import RequestError
+from brivl.scenes.backgrounds import BACKGROUNDS, INDOORS, N_VIEWS, background_image
 from brivl.scenes.pen import Pen, Pose, mix, tones_of
-from brivl.scenes.places import INDOORS, N_VIEWS, PLACES, backdrop
 from brivl.scenes.things import ACTIONS, CATEGORY, COLOURS, DRAWINGS, EXTENT, KINDS, WORDS, habitat
 
 # Height of a thing of unit box as a share of the frame.
@@ -44,7 +44,7 @@ class Thing:
 class Scene:
     """A place and the things in it, drawn back to front; `view` picks one of the place's backgrounds."""
 
-    place: str
+    background: str
     things: tuple[Thing, ...]
     view: int = 0
 
@@ -122,7 +122,7 @@ def sample_scene(rng: np.random.Generator, n_things: int | None = None) -> Scene
     if n_things not in (None, 1, 2, 3):
         raise RequestError(f"A scene holds 1, 2 or 3 things, but n_things={n_things!r} was asked for; give 1, 2 or 3.")
     count = n_things or int(rng.integers(1, 4))
-    place = _pick(rng, PLACES)
+    place = _pick(rng, BACKGROUNDS)
     kinds: list[str] = []
     for _ in range(count):
         kinds.append(_kind_for(rng, place, kinds))
@@ -154,8 +154,8 @@ def _laid_out(rng: np.random.Generator, kinds: list[str]) -> list[Thing]:
 def _check(scene: Scene, size: int) -> None:
     if not 16 <= size <= 2048:
         raise RequestError(f"The image size must be between 16 and 2048 pixels, but size={size!r} came; 64 is usual.")
-    if scene.place not in PLACES:
-        raise RequestError(f"Unknown place {scene.place!r}; choose one of {', '.join(PLACES)}.")
+    if scene.background not in BACKGROUNDS:
+        raise RequestError(f"Unknown place {scene.background!r}; choose one of {', '.join(BACKGROUNDS)}.")
     for thing in scene.things:
         if thing.kind not in KINDS or thing.colour not in COLOURS or thing.size not in SIZES:
             raise RequestError(f"No such thing: {thing.size!r} {thing.colour!r} {thing.kind!r}; see KINDS and COLOURS.")
@@ -214,7 +214,7 @@ def render(scene: Scene, size: int = 64) -> Rendered:
     """
     _check(scene, size)
     factor = _factor(size)
-    canvas = backdrop(scene.place, scene.view, size * factor).copy()
+    canvas = background_image(scene.background, scene.view, size * factor).copy()
     draw = ImageDraw.Draw(canvas)
     for thing in scene.things:
         _shadow(draw, canvas, thing)

@@ -8,8 +8,8 @@ import joblib
 import numpy as np
 
 from brivl.config import n_cores
+from brivl.scenes.backgrounds import BACKGROUNDS
 from brivl.scenes.captions import caption
-from brivl.scenes.places import PLACES
 from brivl.scenes.scene import Scene, render, sample_scene
 from brivl.scenes.things import COLOURS, KINDS
 
@@ -77,7 +77,7 @@ def _one(rng: np.random.Generator, scene: Scene, image_size: int, patch_size: in
         captions,
         kinds,
         colours,
-        PLACES.index(scene.place),
+        BACKGROUNDS.index(scene.background),
         kind_of[owner],
         colour_of[owner],
         scene,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from brivl.data.stimuli.pictures import Picture, keep_upload, picture, scene_reference
+from brivl.data.stimuli.images import ReferencedImage, referenced_image, scene_reference, store_upload
 from brivl.errors import BrivlError
 from brivl.scenes.gallery import N_SCENES
 from brivl.ui import cached, style
@@ -14,7 +14,7 @@ FILES = ["png", "jpg", "jpeg", "gif", "bmp", "tif", "tiff", "webp"]
 SEEN = "upload taken"  # in the session: the last file that was taken in
 
 
-def choose_picture(inputs: Inputs, name: str = "image") -> Picture:
+def choose_picture(inputs: Inputs, name: str = "image") -> ReferencedImage:
     """Draw the controls into the sidebar; the picture chosen. `inputs[name]` holds its reference.
 
     Raises RequestError where a link names a picture that is not there; the controls stay.
@@ -22,7 +22,7 @@ def choose_picture(inputs: Inputs, name: str = "image") -> Picture:
     with st.sidebar:
         _scene(inputs, name)
         _upload(inputs, name)
-    return picture(cached.store(), inputs[name])
+    return referenced_image(cached.store(), inputs[name])
 
 
 def _scene(inputs: Inputs, name: str) -> None:
@@ -54,13 +54,13 @@ def _upload(inputs: Inputs, name: str) -> None:
         return
     st.session_state[SEEN] = file.file_id
     try:
-        inputs.change(**{name: keep_upload(cached.store(), file.getvalue(), file.name)})
+        inputs.change(**{name: store_upload(cached.store(), file.getvalue(), file.name)})
         st.rerun()
     except BrivlError as error:
         st.error(str(error))
 
 
-def credit(chosen: Picture) -> None:
+def credit(chosen: ReferencedImage) -> None:
     """What the picture is."""
     own = "Your image; it stays on this machine."
     style.small(own if chosen.scene is None else f"Drawn scene (simulated): {chosen.caption}")

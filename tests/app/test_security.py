@@ -17,7 +17,7 @@ from brivl.bench.app_server import RunningApp, running_app
 from brivl.bench.session_client import BrowserSession
 from brivl.config import PROJECT, cache_dir
 from brivl.data.formats import images
-from brivl.data.stimuli.pictures import keep_upload
+from brivl.data.stimuli.images import store_upload
 from brivl.errors import DataError, RequestError
 from brivl.store.artifacts import Store
 from brivl.ui import allowed_paths
@@ -149,7 +149,7 @@ def test_what_is_uploaded_is_what_it_says(tmp_path: Path) -> None:
     }
     for name, data in bad.items():
         with pytest.raises(DataError, match=name):
-            keep_upload(store, data, name)
+            store_upload(store, data, name)
     assert not list(store.root.rglob("*.npz"))
 
 

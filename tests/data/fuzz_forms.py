@@ -233,7 +233,7 @@ def read_listings(folder: Path) -> None:
 
     for name in ("jsonl", "tsv_with_header", "coco"):
         for pair in open_pairs(folder / name).pairs:
-            assert pair.caption.strip() and pair.caption.encode() and pair.where.file.is_file()
+            assert pair.caption.strip() and pair.caption.encode() and pair.location.file.is_file()
     for image in read_karpathy(folder / "karpathy" / "dataset_coco.json"):
         assert image.captions and all(caption.encode() for caption in image.captions)
     find_video_list(folder / "videos")

@@ -17,7 +17,7 @@ from brivl.data.pereira2018.fixture import KINDS, PereiraSize
 from brivl.data.pereira2018.passages import load_passages
 from brivl.data.registry import list_datasets, open_dataset
 from brivl.data.shortclips.fixture import N_VERTICES, ShortclipsSize, _signal, write_simulated_shortclips
-from brivl.data.shortclips.mapper import read_facts, read_flatmap, read_fsaverage
+from brivl.data.shortclips.mapper import read_flatmap, read_fsaverage, read_mapper_summary
 from brivl.data.status import data_reports
 from brivl.errors import RequestError, StoreError
 from brivl.store.artifacts import Store
@@ -57,7 +57,7 @@ def test_shortclips_form_with_a_signal_from_its_frames(root: Path, tmp_path: Pat
 
 def test_mappers_have_the_published_form(root: Path) -> None:
     path = root / "clips" / "mappers" / "S02_mappers.hdf"
-    facts, flat = read_facts(path), read_flatmap(path)
+    facts, flat = read_mapper_summary(path), read_flatmap(path)
     assert facts.n_voxels == 60 and sorted(facts.rois) == ["FFA", "V1"] and facts.has_fsaverage
     assert flat.operator.shape == (flat.mask.sum(), 60) and flat.operator.min() < 0
     assert set(flat.operator.indices.tolist()) == set(range(60))  # every voxel is to be seen

@@ -8,26 +8,26 @@ import numpy as np
 
 from brivl.data.anatomy.aal import N_LABELS
 from brivl.data.pereira2018.fixture_files import (
-    Brain,
-    Read,
-    column,
-    file_of,
-    meta_of,
+    LabelledVoxels,
+    ReadSentences,
+    cell_column,
+    meta_struct,
     sentence_variables,
+    subject_file,
     write_variables,
 )
 from brivl.data.pereira2018.passages import load_passages
 
-__all__ = ["Brain", "column", "meta_of"]  # handed on
+__all__ = ["LabelledVoxels", "cell_column", "meta_struct"]  # handed on
 SHAPE = (9, 11, 7)
 
 
-def make_brain(n_voxels: int = 130, seed: int = 0) -> Brain:
+def make_brain(n_voxels: int = 130, seed: int = 0) -> LabelledVoxels:
     """Voxels in column-major order of the grid, as in the files; labels 0..116, each at least once if there is room."""
     rng = np.random.default_rng(seed)
     linear = np.sort(rng.choice(np.prod(SHAPE), n_voxels, replace=False))
     aal = rng.permutation(np.arange(n_voxels) % (N_LABELS + 1))
-    return Brain(np.stack(np.unravel_index(linear, SHAPE, order="F"), axis=1), aal, SHAPE)
+    return LabelledVoxels(np.stack(np.unravel_index(linear, SHAPE, order="F"), axis=1), aal, SHAPE)
 
 
 def sentences(n: int) -> tuple[list[str], np.ndarray]:
@@ -37,21 +37,21 @@ def sentences(n: int) -> tuple[list[str], np.ndarray]:
 
 
 def write_subject(
-    folder: Path, subject: str, Y: np.ndarray, brain: Brain, generation: str = "A", experiment: str = "2"
+    folder: Path, subject: str, Y: np.ndarray, brain: LabelledVoxels, generation: str = "A", experiment: str = "2"
 ) -> Path:
     """One subject's file of experiment "2" or "3", one row of Y (n_sentences, n_voxels) for each sentence."""
-    variables = sentence_variables(Y, Read(*sentences(len(Y))), brain, generation, experiment)
-    return write_variables(file_of(folder, subject, generation, experiment), variables)
+    variables = sentence_variables(Y, ReadSentences(*sentences(len(Y))), brain, generation, experiment)
+    return write_variables(subject_file(folder, subject, generation, experiment), variables)
 
 
-def write_concepts(folder: Path, subject: str, Y: np.ndarray, brain: Brain, kind: str = "sentences") -> Path:
+def write_concepts(folder: Path, subject: str, Y: np.ndarray, brain: LabelledVoxels, kind: str = "sentences") -> Path:
     """One subject's file of experiment 1: concepts with their words."""
     words = [f"concept{i}" for i in range(len(Y))]
     mat = {
         "examples": Y,
-        "keyConcept": column(words),
+        "keyConcept": cell_column(words),
         "labelsConcept": np.arange(1.0, len(Y) + 1)[:, None],
-        "keyPOS": column(["noun"]),
-        "meta": meta_of(brain, "A"),
+        "keyPOS": cell_column(["noun"]),
+        "meta": meta_struct(brain, "A"),
     }
     return write_variables(folder / subject / f"examples_180concepts_{kind}.mat", mat)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from brivl.data.shortclips.fixture_files import Flat, mapper_arrays, sparse_parts, two_discs
+from brivl.data.shortclips.fixture_files import SimulatedMapper, mapper_arrays, sparse_parts, two_discs
 from brivl.data.shortclips.fixture_files import write_arrays as write
 
 __all__ = ["Toy", "sparse_parts"]  # handed on
-Toy = Flat
+Toy = SimulatedMapper
 WIDTH, HEIGHT = 44, 26  # px of the flatmap
 N_RUNS, RUN, N_TEST, N_REPEATS, PER_TR = 4, 48, 30, 6, 2
 ONSETS = np.arange(N_RUNS) * RUN

@@ -15,7 +15,7 @@ from brivl.core.retrieval.query_words import foreign_letters, per_word, phrase_o
 from brivl.errors import RequestError
 from brivl.scenes.captions import caption
 from brivl.scenes.gallery import gallery_scene
-from brivl.scenes.naming import known_share, named_thing
+from brivl.scenes.naming import named_thing, vocabulary_share
 from brivl.scenes.scene import Scene, Thing
 from brivl.store.artifacts import Store
 from brivl.train.attention_evaluation import (
@@ -92,10 +92,10 @@ def test_which_thing_a_phrase_names() -> None:
 
 
 def test_other_languages_are_seen_and_captions_are_not() -> None:
-    assert min(known_share(caption(gallery_scene(i))) for i in range(40)) == 1
+    assert min(vocabulary_share(caption(gallery_scene(i))) for i in range(40)) == 1
     for other in ("ein rotes Auto auf der Straße", "une voiture rouge dans la rue", "un coche rojo en la calle"):
-        assert known_share(other) < 0.3, other
-    assert known_share("two red cars") > 0.5 and known_share("42") == 1
+        assert vocabulary_share(other) < 0.3, other
+    assert vocabulary_share("two red cars") > 0.5 and vocabulary_share("42") == 1
 
 
 def test_explained_once_and_found_again() -> None:

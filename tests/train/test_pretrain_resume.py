@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from brivl.data.pairs.records import ImagePlace, ImageText
+from brivl.data.pairs.records import ImageLocation, ImageText
 from brivl.errors import DataError, RequestError
 from brivl.models.brivl.checkpoint import dual_config, load_dual
 from brivl.models.brivl.configs import AugmentConfig
@@ -143,7 +143,7 @@ def test_the_limit_is_one_in_a_hundred(n_pairs: int, n_read: int, n_skipped: int
 
 def test_the_next_pair_stands_in(tmp_path: Path) -> None:
     save_pairs(tmp_path / "pairs", 3, n_corrupt=1)
-    pairs = tuple(ImageText(ImagePlace(tmp_path / "pairs" / f"{i:03d}.png"), str(i)) for i in range(3))
+    pairs = tuple(ImageText(ImageLocation(tmp_path / "pairs" / f"{i:03d}.png"), str(i)) for i in range(3))
     source = FilePairSource(pairs, 16)
     assert [read_or_next(source, i, (0,)).caption for i in range(3)] == ["0", "1", "0"]
     assert [i for i, _ in read_or_next(source, 2, (0,)).skipped] == [2]
@@ -152,10 +152,10 @@ def test_the_next_pair_stands_in(tmp_path: Path) -> None:
 
 
 def test_held_out_images_are_not_trained_on() -> None:
-    pairs = tuple(ImageText(ImagePlace(Path(f"{i // 5}.png")), str(i)) for i in range(50))
+    pairs = tuple(ImageText(ImageLocation(Path(f"{i // 5}.png")), str(i)) for i in range(50))
     train, held_out = split_files(pairs, 3, 0, 16)
     assert len(train) == 35 and len(held_out) == 3
-    assert not {p.where for p in train.pairs} & {p.where for p in held_out.pairs}
+    assert not {p.location for p in train.pairs} & {p.location for p in held_out.pairs}
     with pytest.raises(RequestError, match="--held-out"):
         split_files(pairs, 10, 0, 16)
 

@@ -20,7 +20,7 @@ from brivl.core.records import Responses, Stimulus
 from brivl.core.transfer.maps import correlation
 from brivl.data.dataset import Dataset
 from brivl.data.regions import levels_of, masks_of
-from brivl.data.stimuli.contact_sheet import images_at
+from brivl.data.stimuli.contact_sheet import item_images
 from brivl.store.artifacts import Store
 
 TRAINING = "Training"
@@ -194,7 +194,7 @@ def _second_stage(ground: _Ground, stimulus: Stimulus, stages: dict[float, Any],
     pictures, places = np.unique(inputs.items, return_inverse=True)
     split = split_backbone(
         ground.asked.backbone,
-        lambda some: images_at(stimulus, pictures[some]),
+        lambda some: item_images(stimulus, pictures[some]),
         len(pictures),
         layers_of(ground.asked),
         ground.asked.n_blocks,
@@ -244,5 +244,5 @@ def _masks(responses: Responses, columns: np.ndarray) -> dict[str, np.ndarray]:
 
 def _planted(dataset: Dataset, subject: str, columns: np.ndarray) -> dict[str, np.ndarray]:
     """Which voxels prefer a category, where that is planted."""
-    preferred = getattr(dataset, "preferred", None)
+    preferred = getattr(dataset, "preferred_categories", None)
     return {} if preferred is None else {"selective": preferred(subject)[columns] != ""}

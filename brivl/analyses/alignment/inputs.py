@@ -13,8 +13,8 @@ from brivl.core.encoding.presets import FitProtocol, Preset
 from brivl.core.progress import ProgressCallback
 from brivl.core.records import Design, Responses, Stimulus
 from brivl.data.features import layer_features
-from brivl.data.stimuli.contact_sheet import items_of
-from brivl.data.stimuli.descriptions import descriptions_of
+from brivl.data.stimuli.contact_sheet import sample_items
+from brivl.data.stimuli.descriptions import sample_descriptions
 from brivl.errors import RequestError
 from brivl.models.registry import SHIPPED, card_for
 from brivl.store.artifacts import Store
@@ -84,9 +84,9 @@ def inputs_of(
     fit, held = early_stopping_rows(protocol.design, rows)
     columns = np.flatnonzero(select_voxels(responses, protocol.design, protocol.preset.ev_threshold).selected)
     X = [_features(store, stimulus, asked.backbone, layer, progress) for layer in layers_of(asked)]
-    texts = descriptions_of(store, stimulus, asked.descriptions, progress)
+    texts = sample_descriptions(store, stimulus, asked.descriptions, progress)
     T = text_embeddings(store, texts, asked.text, progress)
-    items = items_of(stimulus, np.arange(stimulus.weights.shape[0]))
+    items = sample_items(stimulus, np.arange(stimulus.weights.shape[0]))
     return AlignedInputs(rows, fit, held, X, T, texts, items, columns)
 
 

@@ -62,10 +62,10 @@ def run_attend(args: argparse.Namespace) -> None:
 def _images(store: Store, source: str) -> tuple[str | np.ndarray, np.ndarray]:
     """What explain takes, and the picture to draw."""
     from brivl.data.formats.images import read_image
-    from brivl.data.stimuli.pictures import picture
+    from brivl.data.stimuli.images import referenced_image
 
     if source.startswith("scene:"):
-        return source, picture(store, source).image
+        return source, referenced_image(store, source).image
     image = read_image(Path(source), Path(source).name)
     return image, image
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from brivl.core.progress import ProgressCallback
 from brivl.core.retrieval.query_words import MOST_CHARACTERS, Word, split_words
-from brivl.data.stimuli.pictures import picture
+from brivl.data.stimuli.images import referenced_image
 from brivl.errors import RequestError
 from brivl.models.registry import BRIVL_MINI, card_for, model_digest
 from brivl.store.artifacts import Artifact, Store
@@ -121,7 +121,7 @@ def known_evaluation(store: Store) -> dict[str, Any] | None:
 
 
 def _pixels(store: Store, image: str | np.ndarray) -> np.ndarray:
-    return image if isinstance(image, np.ndarray) else picture(store, image, SCENE_SIDE).image
+    return image if isinstance(image, np.ndarray) else referenced_image(store, image, SCENE_SIDE).image
 
 
 def _key(pixels: np.ndarray, query: str, phrase: str) -> ArtifactKey:

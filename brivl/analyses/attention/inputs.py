@@ -9,9 +9,9 @@ import streamlit as st
 
 from brivl.analyses.attention.compute import n_start_layers
 from brivl.core.retrieval.query_words import MOST_CHARACTERS, foreign_letters, phrase_of, split_words
-from brivl.data.stimuli.pictures import Picture
+from brivl.data.stimuli.images import ReferencedImage
 from brivl.models.attention.relevance import IMAGE_START, TEXT_START
-from brivl.scenes.naming import is_kind, known_share, named_thing
+from brivl.scenes.naming import is_kind, named_thing, vocabulary_share
 from brivl.ui import style
 from brivl.ui.page_inputs import Inputs
 from brivl.ui.picture_input import choose_picture
@@ -35,7 +35,7 @@ EMPTIED = "attention: query emptied"
 class Question:
     """What is asked: `chosen` are the indices of the words of the phrase, none for the whole query."""
 
-    picture: Picture
+    picture: ReferencedImage
     query: str
     chosen: tuple[int, ...]
     start_layer: int
@@ -76,7 +76,7 @@ def ask() -> Question | None:
     return Question(chosen, query, _words(inputs, query, chosen), start, text_start, opacity / 100)
 
 
-def _query(inputs: Inputs, chosen: Picture) -> str | None:
+def _query(inputs: Inputs, chosen: ReferencedImage) -> str | None:
     """The text field. Empty stands for a scene's own caption, so that another scene brings another example."""
     query, key = inputs["q"].strip() or chosen.caption, "attention q"
     if st.session_state.get(key) != query:
@@ -103,14 +103,14 @@ def _remarks(query: str) -> None:
         style.note(f"The query has {len(query):,} characters; the first {MOST_CHARACTERS:,} are used.")
     if foreign_letters(query):
         style.note("The model knows English only: what it shows for other languages means nothing.")
-    elif known_share(query) < FEW_KNOWN:
+    elif vocabulary_share(query) < FEW_KNOWN:
         style.note(
             "Few of these words occur in the English captions of drawn things that the model was trained on; "
             "what it shows for the others means little."
         )
 
 
-def _words(inputs: Inputs, query: str, chosen: Picture) -> tuple[int, ...]:
+def _words(inputs: Inputs, query: str, chosen: ReferencedImage) -> tuple[int, ...]:
     """The words as pills to click; the indices that are on."""
     words = split_words(query)[:MOST_PILLS]
     on, key = list(_asked(inputs["words"], len(words), _first_named(chosen, query))), "attention words"
@@ -141,7 +141,7 @@ def _asked(said: str, n_words: int, default: Sequence[int]) -> tuple[int, ...]:
     return kept or tuple(default)
 
 
-def _first_named(chosen: Picture, query: str) -> list[int]:
+def _first_named(chosen: ReferencedImage, query: str) -> list[int]:
     """The first word that names one thing of the scene, rather by kind than by colour: there is something to see."""
     if chosen.scene is None:
         return []

@@ -46,7 +46,7 @@ def attention_page() -> None:
         if found is None:
             with head:
                 style.headline(f"Where does BriVL-mini look for “{_short(question.phrase)}”?")
-            st.image(question.picture.image, width=384, alt=question.picture.shows)
+            st.image(question.picture.image, width=384, alt=question.picture.alt_text)
             return
         _show(question, found, head)
 

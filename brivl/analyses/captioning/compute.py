@@ -12,7 +12,7 @@ import numpy as np
 
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.data.formats.images import read_images
-from brivl.data.stimuli.pictures import Picture, picture
+from brivl.data.stimuli.images import ReferencedImage, referenced_image
 from brivl.errors import DataError
 from brivl.models.captioning.digests import CAPTIONERS, captioner_digest, check_captioner
 from brivl.scenes.captions import caption as scene_caption
@@ -83,7 +83,7 @@ def caption_task(request: Mapping[str, Any], progress: ProgressCallback) -> dict
     return {}
 
 
-def references_of(chosen: Picture) -> list[str]:
+def references_of(chosen: ReferencedImage) -> list[str]:
     """What may be said of a scene: its canonical caption and other wordings, always the same; [] for an upload."""
     if chosen.scene is None:
         return []
@@ -91,7 +91,7 @@ def references_of(chosen: Picture) -> list[str]:
     return list(dict.fromkeys([chosen.caption, *(scene_caption(chosen.scene, rng) for _ in range(N_REFERENCES - 1))]))
 
 
-def things_right(chosen: Picture, sentence: str) -> tuple[int, int]:
+def things_right(chosen: ReferencedImage, sentence: str) -> tuple[int, int]:
     """How many things of a scene a sentence names with the right colour, and how many there are."""
     wanted = Counter((thing.kind, thing.colour) for thing in chosen.scene.things)
     return (wanted & things_said(sentence)).total(), wanted.total()
@@ -126,7 +126,7 @@ def _read(path: Path) -> np.ndarray | str:
 
 
 def _pixels(store: Store, reference: str) -> np.ndarray:
-    return picture(store, reference, SCENE_SIDE).image
+    return referenced_image(store, reference, SCENE_SIDE).image
 
 
 def _key(pixels: np.ndarray, model: str, beam: int) -> ArtifactKey:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from brivl.analyses.captioning.compute import SaidOf, caption_request, known_captions, references_of, things_right
 from brivl.analyses.captioning.figures import spotlight
-from brivl.data.stimuli.pictures import Picture
+from brivl.data.stimuli.images import ReferencedImage
 from brivl.models.registry import SHIPPED
 from brivl.ui import cached, style
 from brivl.ui.page_inputs import Inputs
@@ -77,7 +77,7 @@ def _every_word(inputs: Inputs) -> bool:
     return words == "all"
 
 
-def _head(chosen: Picture, said: dict[str, SaidOf] | None, beam: int) -> None:
+def _head(chosen: ReferencedImage, said: dict[str, SaidOf] | None, beam: int) -> None:
     if said is None:
         style.headline("What do the two captioners say?")
     elif chosen.scene is None:
@@ -92,8 +92,8 @@ def _head(chosen: Picture, said: dict[str, SaidOf] | None, beam: int) -> None:
     style.chips([*simulated, Chip("stand-in models"), Chip("greedy" if beam == 1 else f"beam of {beam}")])
 
 
-def _picture(chosen: Picture) -> None:
-    st.image(chosen.image, width="stretch", alt=chosen.shows)
+def _picture(chosen: ReferencedImage) -> None:
+    st.image(chosen.image, width="stretch", alt=chosen.alt_text)
     credit(chosen)
     if chosen.scene is None:
         style.note("The stand-ins know 26 kinds of drawn things in 10 colours, and see everything as one of them.")
@@ -103,7 +103,7 @@ def _picture(chosen: Picture) -> None:
             st.markdown(f"- {sentence}")
 
 
-def _both(chosen: Picture, said: dict[str, SaidOf], every: bool) -> None:
+def _both(chosen: ReferencedImage, said: dict[str, SaidOf], every: bool) -> None:
     for column, (name, one) in zip(st.columns(2, gap="medium"), said.items(), strict=True):
         with column:
             st.subheader(SHIPPED[name].title, anchor=False)

@@ -16,7 +16,7 @@ from brivl.core.records import Design, Responses, Stimulus, Voxels
 from brivl.data.dataset import Dataset, check_subject, stimulus_kind
 from brivl.data.regions import checked_level, levels_of, masks_of
 from brivl.data.registry import open_dataset
-from brivl.data.stimuli.contact_sheet import contact_sheet, images_at, items_of, sentences_of
+from brivl.data.stimuli.contact_sheet import contact_sheet, item_images, sample_items, sample_sentences
 from brivl.data.stimuli.embeddings import sample_embeddings
 from brivl.errors import RequestError
 from brivl.models.captioning.digests import CAPTIONERS, captioner_digest
@@ -38,15 +38,15 @@ def text_candidates(
     """
     middle = events[:, events.shape[1] // 2]
     if stimulus.kind != "image":
-        return sentences_of(stimulus, middle), None
-    items = items_of(stimulus, middle)
+        return sample_sentences(stimulus, middle), None
+    items = sample_items(stimulus, middle)
     if len(items) > MOST_CAPTIONED or (items < 0).any():
         return [], None
     from brivl.models.captioning.captioners import caption_images, load_captioner
     from brivl.models.encoders.embedding import open_embedder
 
     progress(0, 1, "Captioning the held-out stimuli")
-    texts = [said.text for said in caption_images(load_captioner(CAPTIONERS[0]), images_at(stimulus, items))]
+    texts = [said.text for said in caption_images(load_captioner(CAPTIONERS[0]), item_images(stimulus, items))]
     return texts, open_embedder(model).encode_texts(texts)
 
 

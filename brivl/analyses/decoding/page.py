@@ -11,7 +11,7 @@ from brivl.analyses.decoding.figures import cumulative_figure, regions_figure
 from brivl.analyses.decoding.tables import SPACES, decode_table, headline, n_candidates, said
 from brivl.core.numbers import number, probability
 from brivl.data.regions import TITLES, levels_of
-from brivl.data.stimuli.contact_sheet import tiles_of
+from brivl.data.stimuli.contact_sheet import split_tiles
 from brivl.data.summary import Known
 from brivl.ui import cached, style
 from brivl.ui.page_inputs import Inputs
@@ -144,7 +144,7 @@ def _place(rank: int) -> str:
 
 
 def _pictures(found: Decoded, event: int, near: list[int]) -> None:
-    tiles = tiles_of(found.sheet.tobytes(), len(found.pool))
+    tiles = split_tiles(found.sheet.tobytes(), len(found.pool))
     for column, i, title in zip(
         st.columns(len(near) + 1),
         [event, *near],

@@ -202,7 +202,7 @@ def _wanted(
     """The planted category of most of the region's voxels and its kinds, where known."""
     from brivl.analyses.voxel_captions.corpus import wanted_words
 
-    preferred = getattr(dataset, "preferred", None)
+    preferred = getattr(dataset, "preferred_categories", None)
     if preferred is None:
         return None
     names, counts = np.unique(preferred(asked.subject)[found.columns][masks[asked.region]], return_counts=True)
@@ -237,9 +237,9 @@ def _embed(images: np.ndarray) -> np.ndarray:
 
 def _frames(stimulus: Any, rows: np.ndarray) -> np.ndarray:
     """The middle picture of each sample, small."""
-    from brivl.data.stimuli.contact_sheet import frames_of
+    from brivl.data.stimuli.contact_sheet import sample_frames
 
-    return frames_of(stimulus, rows)
+    return sample_frames(stimulus, rows)
 
 
 def _read(artifact: Artifact, asked: DriveAsked) -> Driven:

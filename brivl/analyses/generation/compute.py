@@ -16,7 +16,7 @@ from brivl.core.progress import ProgressCallback, no_progress
 from brivl.errors import RequestError
 from brivl.models.generation.vqgan_files import generator_digest
 from brivl.models.registry import BRIVL_MINI, model_digest
-from brivl.scenes.places import N_VIEWS, PLACES
+from brivl.scenes.backgrounds import BACKGROUNDS, N_VIEWS
 from brivl.scenes.scene import Scene, render
 from brivl.scenes.things import COLOURS, KINDS
 from brivl.store.artifacts import Artifact, Store
@@ -146,8 +146,8 @@ def imagine_with(
 def empty_places(n: int, seed: int, side: int) -> np.ndarray:
     """n different places with nothing in them, chosen by the seed: (n, side, side, 3) uint8."""
     rng = np.random.default_rng([seed, 4])
-    chosen = rng.permutation(len(PLACES))[:n]
-    return np.stack([render(Scene(PLACES[i], (), int(rng.integers(N_VIEWS))), side).image for i in chosen])
+    chosen = rng.permutation(len(BACKGROUNDS))[:n]
+    return np.stack([render(Scene(BACKGROUNDS[i], (), int(rng.integers(N_VIEWS))), side).image for i in chosen])
 
 
 def imagine_request(store: Store, questions: Sequence[Asked]) -> dict[str, Any]:

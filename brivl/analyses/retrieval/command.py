@@ -33,11 +33,11 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
 def run_retrieve(args: argparse.Namespace) -> None:
     """Print the answers of each model, best first. Raises BrivlError as brivl.analyses.retrieval.compute says."""
     from brivl.analyses.retrieval.compute import Query
-    from brivl.data.galleries.registry import MOST_IMAGES, open_gallery
+    from brivl.data.galleries.registry import MAX_IMAGES, open_gallery
 
     if not 1 <= args.k <= MOST_K:
         raise RequestError(f"Wanted 1 to {MOST_K} answers and got --k {args.k}.")
-    store, most = Store(args.cache), MOST_IMAGES if args.most is None else args.most
+    store, most = Store(args.cache), MAX_IMAGES if args.most is None else args.most
     gallery = open_gallery(args.gallery, most)
     image = _kept(store, args.image) if args.image else ""
     models = [name.strip() for name in args.model.split(",") if name.strip()]
@@ -95,13 +95,13 @@ def measure_galleries(store: Store) -> dict[str, Any]:
 
 
 def _kept(store: Store, path: Path) -> str:
-    from brivl.data.stimuli.pictures import keep_upload
+    from brivl.data.stimuli.images import store_upload
 
     try:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"Wanted the image {str(path)!r} and could not read it ({error.strerror}).") from error
-    return keep_upload(store, data, path.name)
+    return store_upload(store, data, path.name)
 
 
 def _bar(done: float, total: float, message: str) -> None:

@@ -15,8 +15,8 @@ from brivl.core.retrieval.query_words import seems_foreign
 from brivl.data.galleries.embeddings import embed_gallery, gallery_index
 from brivl.data.galleries.gallery import Gallery
 from brivl.data.galleries.recall import measure_recall
-from brivl.data.galleries.registry import MOST_IMAGES, open_gallery
-from brivl.data.stimuli.pictures import picture
+from brivl.data.galleries.registry import MAX_IMAGES, open_gallery
+from brivl.data.stimuli.images import referenced_image
 from brivl.errors import RequestError
 from brivl.models.encoders.embedding_digest import embedder_digest
 from brivl.models.registry import BRIVL_MINI
@@ -64,7 +64,7 @@ N_NAMED = 5
 class Query:
     """A question: text and picture are added, the term is taken away; any of them may be empty, not all.
 
-    image: a reference as brivl.data.stimuli.pictures has them. most: of a folder, as many images are searched.
+    image: a reference as brivl.data.stimuli.images has them. most: of a folder, as many images are searched.
     """
 
     gallery: str = "scenes"
@@ -72,7 +72,7 @@ class Query:
     text: str = ""
     image: str = ""
     minus: str = ""
-    most: int = MOST_IMAGES
+    most: int = MAX_IMAGES
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def retrieve_task(request: Mapping[str, Any], progress: ProgressCallback) -> dic
     return {"n_searched": found.n_searched}
 
 
-def recall_request(store: Store, gallery: str, model: str, most: int = MOST_IMAGES) -> dict[str, Any]:
+def recall_request(store: Store, gallery: str, model: str, most: int = MAX_IMAGES) -> dict[str, Any]:
     """The task of measuring a model on a gallery."""
     return {"task": "gallery-recall", "store": str(store.root), "gallery": gallery, "model": model, "most": most}
 
@@ -182,8 +182,8 @@ def _search(
         "model": embedder.name,
         "formula": formula(plus, minus),
         "n_searched": len(embedded.rows),
-        "bad": [name for name, _ in embedded.bad[:N_NAMED]],
-        "n_bad": len(embedded.bad),
+        "bad": [name for name, _ in embedded.unreadable[:N_NAMED]],
+        "n_bad": len(embedded.unreadable),
         "index_recall": None if index is None else index.recall,
         "notices": _notices(asked, embedder),
         "thing": showing.thing,
@@ -197,7 +197,7 @@ def _vectors(store: Store, asked: Query, embedder: Embedder) -> list[np.ndarray]
     vectors = [embedder.encode_texts([asked.text])[0]] if asked.text else []
     if asked.image:
         side = embedder.image_size
-        vectors.append(embedder.encode_images(picture(store, asked.image, max(16, side)).image[None])[0])
+        vectors.append(embedder.encode_images(referenced_image(store, asked.image, max(16, side)).image[None])[0])
     return vectors
 
 

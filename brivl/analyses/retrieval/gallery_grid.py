@@ -57,7 +57,7 @@ def _cell(gallery: Gallery, row: int, score: float, on_click: Callable[[int], No
 
 def _figure(shown: Thumbnail, score: float) -> str:
     return (
-        f'<figure><img src="{shown.address}" alt="{escape(shown.caption)}">'
+        f'<figure><img src="{shown.uri}" alt="{escape(shown.caption)}">'
         f"<figcaption><span>{escape(shown.name)}</span><b>{score:.2f}</b></figcaption></figure>"
     )
 

@@ -13,8 +13,8 @@ from brivl.analyses.retrieval.gallery_grid import gallery_grid
 from brivl.analyses.retrieval.recall_panel import recall_panel
 from brivl.data.galleries.embeddings import is_embedded
 from brivl.data.galleries.gallery import Gallery
-from brivl.data.galleries.registry import MOST_IMAGES
-from brivl.data.stimuli.pictures import keep_upload
+from brivl.data.galleries.registry import MAX_IMAGES
+from brivl.data.stimuli.images import store_upload
 from brivl.data.stimuli.thumbnails import png
 from brivl.errors import BrivlError
 from brivl.models.encoders.embedding_digest import embedder_digest
@@ -38,7 +38,7 @@ DEFAULTS = {
     "folder": "",
     "other": "",
     "k": "10",
-    "most": str(MOST_IMAGES),
+    "most": str(MAX_IMAGES),
 }
 EMPTY = f"Type a text at the left, such as “{EXAMPLE}”, or add a picture. A term alone cannot be taken away."
 COLUMNS = 5  # of pictures, on the whole page
@@ -84,7 +84,7 @@ def _sidebar(inputs: Inputs) -> str:
     chosen = choose_picture(inputs) if with_picture else None
     with st.sidebar:
         if chosen is not None:
-            st.image(chosen.image, width=140, alt=chosen.shows)
+            st.image(chosen.image, width=140, alt=chosen.alt_text)
             credit(chosen)
         _where(inputs)
     return "" if chosen is None else chosen.reference
@@ -101,7 +101,7 @@ def _where(inputs: Inputs) -> None:
             help="Images in it and below it; or the layout of Flickr30k (dataset_flickr30k.json with its images) or of "
             "MSR-VTT 1k-A (a csv of video_id and sentence, frames/VIDEO_ID/*.jpg).",
         )
-        most = inputs.integer("most", *LIMITS, MOST_IMAGES)
+        most = inputs.integer("most", *LIMITS, MAX_IMAGES)
         st.number_input("Images at most", *LIMITS, step=1000, **inputs.bound("most", most))
     st.text_input(
         "Second model",
@@ -118,7 +118,7 @@ def _k(inputs: Inputs) -> int:
 
 def _gallery(inputs: Inputs, kind: str) -> Gallery:
     name = inputs["folder"].strip() if kind == "folder" else kind
-    return cached.gallery(name, inputs.integer("most", *LIMITS, MOST_IMAGES))
+    return cached.gallery(name, inputs.integer("most", *LIMITS, MAX_IMAGES))
 
 
 def _queries(inputs: Inputs, image: str, kind: str) -> list[Query]:
@@ -126,7 +126,7 @@ def _queries(inputs: Inputs, image: str, kind: str) -> list[Query]:
     models = dict.fromkeys([BRIVL_MINI, *filter(None, [inputs["other"].strip()])])
     for model in models:
         check_model(model)
-    most = inputs.integer("most", *LIMITS, MOST_IMAGES)
+    most = inputs.integer("most", *LIMITS, MAX_IMAGES)
     return [Query(name, model, inputs["text"], image, inputs["minus"], most) for model in models]
 
 
@@ -180,8 +180,8 @@ def _grid(inputs: Inputs, gallery: Gallery, query: Query, found: Found, n_column
     def search_by(row: int) -> None:
         reference = f"scene:{row}"
         if gallery.name != "scenes":
-            frames = gallery.show(row, 384).frames
-            reference = keep_upload(cached.store(), png(frames[len(frames) // 2]), gallery.item_name(row))
+            frames = gallery.item(row, 384).frames
+            reference = store_upload(cached.store(), png(frames[len(frames) // 2]), gallery.item_name(row))
         inputs.change(text="", minus="", pic="True", image=reference)
 
     k = _k(inputs)

@@ -11,7 +11,7 @@ import streamlit as st
 from brivl.analyses.retrieval.compute import Query, recall_request
 from brivl.core.retrieval.recall import Recall
 from brivl.data.galleries.gallery import Gallery
-from brivl.data.galleries.recall import GalleryRecall, known_recall
+from brivl.data.galleries.recall import GalleryRecall, stored_recall
 from brivl.errors import BrivlError
 from brivl.models.encoders.embedding_digest import embedder_digest
 from brivl.models.registry import SHIPPED
@@ -41,7 +41,7 @@ def _measured(gallery: Gallery, query: Query) -> GalleryRecall | None:
     try:
         digest, store = embedder_digest(query.model), cached.store()
         task = recall_request(store, query.gallery, query.model, query.most)
-        return answer(task, lambda: known_recall(store, gallery, digest), button=f"Measure {_title(query.model)}")
+        return answer(task, lambda: stored_recall(store, gallery, digest), button=f"Measure {_title(query.model)}")
     except BrivlError as error:
         st.error(str(error))
         return None

@@ -23,7 +23,7 @@ from brivl.core.transfer.components import (
 from brivl.core.transfer.fit import Session, mean_weights, through
 from brivl.core.transfer.maps import score_regions
 from brivl.data.features import layer_features
-from brivl.data.phantoms.stories import Planted
+from brivl.data.phantoms.stories import CrossModalTruth
 from brivl.data.stimuli.contact_sheet import contact_sheet
 from brivl.store.artifacts import Store
 
@@ -132,7 +132,7 @@ def _spread(column: np.ndarray) -> np.ndarray:
 
 
 def planted_subspace(
-    planted: Planted, sessions: Mapping[str, Session], found: Mapping[str, np.ndarray]
+    planted: CrossModalTruth, sessions: Mapping[str, Session], found: Mapping[str, np.ndarray]
 ) -> dict[str, float] | None:
     """Mean cosine of the principal angles between planted dimensions and as many shared components, on test rows.
 

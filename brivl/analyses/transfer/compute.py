@@ -200,7 +200,7 @@ def _truth(
         return {}
     from brivl.analyses.transfer.components import planted_subspace
 
-    planted = pair.stories.planted(asked.subject)
+    planted = pair.stories.cross_modal_truth(asked.subject)
     shared, sign = planted.shared[ready.columns], planted.sign[ready.columns]
     regions = [name for name in ready.masks if name != WHOLE]
     return {

@@ -141,7 +141,9 @@ def _listed(source: str, n: int) -> tuple[list[Path], list[str]]:
     """Image files and captions of the first n pairs with an image of their own. Raises RequestError for fewer."""
     from brivl.data.pairs.registry import open_pairs
 
-    first = {pair.where.file: pair.caption for pair in reversed(open_pairs(source).pairs) if not pair.where.member}
+    first = {
+        pair.location.file: pair.caption for pair in reversed(open_pairs(source).pairs) if not pair.location.member
+    }
     found = list(first.items())[::-1][:n]
     if len(found) < n:
         raise RequestError(f"Wanted {n:,} images with captions in {source!r} and found {len(found):,}; ask for fewer.")

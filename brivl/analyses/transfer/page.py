@@ -24,7 +24,7 @@ from brivl.analyses.transfer.tables import (
 )
 from brivl.core.numbers import number, probability
 from brivl.data.phantoms.stories import NAME as BOTH
-from brivl.data.stimuli.contact_sheet import tiles_of
+from brivl.data.stimuli.contact_sheet import split_tiles
 from brivl.data.summary import Known
 from brivl.errors import RequestError
 from brivl.ui import cached, style
@@ -100,7 +100,7 @@ def _page(choices: Choices, known: Known) -> None:
 
 def _other(inputs: Inputs, known: Known) -> str:
     """The dataset of the other modality, where this one does not know its own."""
-    if getattr(known.dataset, "twin", ""):
+    if getattr(known.dataset, "paired_dataset", ""):
         return ""
     names = [card.name for card in cached.cards() if card.name != known.name and not card.problem]
     chosen = inputs["other"]
@@ -207,7 +207,7 @@ def _ends(found: Transfer, k: int) -> None:
     shared = found.shared
     if shared is None:
         return
-    tiles = tiles_of(shared.sheet.tobytes(), 2 * shared.frames * len(shared.explained))
+    tiles = split_tiles(shared.sheet.tobytes(), 2 * shared.frames * len(shared.explained))
     for end, name in enumerate(("High end", "Low end")):
         words = shared.words[k][end]
         style.small(f"{name}: {', '.join(words)}" if words else f"{name}: no word is in enough captions")

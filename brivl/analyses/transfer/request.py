@@ -54,7 +54,7 @@ class Pair:
 def open_pair(store: Store, asked: TransferAsked, progress: ProgressCallback = no_progress) -> Pair:
     """Both datasets. Raises RequestError unless one is of texts and one of pictures, of the same subject."""
     first = open_dataset(asked.dataset, store, progress)
-    name = asked.other or getattr(first, "twin", "")
+    name = asked.other or getattr(first, "paired_dataset", "")
     if not name:
         raise RequestError(
             f"Wanted responses of the same subjects to the other modality, beside {asked.dataset!r}: name that dataset "

@@ -138,7 +138,7 @@ def _compute(
     } | _checked(corpus, sentences[:, 0], E, responses, columns, r2, protocol)
     info["truth"] = _truth(dataset, asked.subject, columns, words, corpus.words)
     if info["truth"] is not None and written:
-        info["truth"] |= said_truth(written, dataset.preferred(asked.subject)[columns])
+        info["truth"] |= said_truth(written, dataset.preferred_categories(asked.subject)[columns])
     arrays = {
         "columns": columns,
         "r2": r2.astype(np.float32),
@@ -220,7 +220,7 @@ def _truth(
     """Share of selective voxels whose planted category is named, where one is known."""
     from brivl.core.text.voxel_words import named_share
 
-    preferred = getattr(dataset, "preferred", None)
+    preferred = getattr(dataset, "preferred_categories", None)
     if preferred is None:
         return None
     planted = preferred(subject)[columns]

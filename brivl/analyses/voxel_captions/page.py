@@ -15,7 +15,7 @@ from brivl.analyses.voxel_captions.compute import (
     voxel_caption_request,
 )
 from brivl.analyses.voxel_captions.tables import finding, region_table, said_of_truth, voxel_table
-from brivl.data.stimuli.contact_sheet import tiles_of
+from brivl.data.stimuli.contact_sheet import split_tiles
 from brivl.data.summary import Known
 from brivl.ui import cached, style
 from brivl.ui.page_inputs import Inputs
@@ -110,7 +110,7 @@ def _regions(found: VoxelCaptions) -> None:
         style.caption(f"Written by the decoder: {one['written']}")
     if not len(found.sheet):
         return
-    tiles = tiles_of(found.sheet.tobytes(), N_PICTURES * len(names))
+    tiles = split_tiles(found.sheet.tobytes(), N_PICTURES * len(names))
     at = N_PICTURES * names.index(chosen)
     for i, (column, tile) in enumerate(zip(st.columns(N_PICTURES), tiles[at : at + N_PICTURES], strict=True), 1):
         shows = f"Picture {i} of those that should drive {chosen} most"

@@ -51,7 +51,7 @@ class BidsDataset:
     simulated: bool
     runs: dict[str, tuple[Run, ...]]
     models: tuple[str, ...] = ()
-    twin: str = ""  # what the folder's other task is called, where it has two
+    paired_dataset: str = ""  # what the folder's other task is called, where it has two
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -152,7 +152,7 @@ def open_bids(folder: Path | str, task: str | None = None) -> BidsDataset:
         citation=_citation(about),
         simulated=about.get("Simulated") is True,
         runs={subject: each for subject, each in kept.items() if each},
-        twin=f"{folder}:{others[0]}" if len(others) == 1 else "",
+        paired_dataset=f"{folder}:{others[0]}" if len(others) == 1 else "",
     )
 
 

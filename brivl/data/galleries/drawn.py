@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from brivl.data.formats.image_folder import Pixels
-from brivl.data.galleries.gallery import N_SEGMENTS, N_SHOWN, Captions, Shown, segment_shares
+from brivl.data.galleries.gallery import N_PREVIEW_FRAMES, N_SEGMENTS, Captions, GalleryItem, segment_shares
 from brivl.scenes.captions import caption
 from brivl.scenes.clips import clip_caption, scene_at
 from brivl.scenes.gallery import CLIP_SECONDS, N_CLIPS, N_SCENES, SEED, gallery_clip, gallery_scene
@@ -52,9 +52,9 @@ class SceneGallery:
     def item_name(self, row: int) -> str:
         return f"scene {row}"
 
-    def show(self, row: int, side: int) -> Shown:
+    def item(self, row: int, side: int) -> GalleryItem:
         scene = gallery_scene(row)
-        return Shown(self.item_name(row), caption(scene), (render(scene, side).image,))
+        return GalleryItem(self.item_name(row), caption(scene), (render(scene, side).image,))
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,10 @@ class ClipGallery:
     def item_name(self, row: int) -> str:
         return f"clip {row}"
 
-    def show(self, row: int, side: int) -> Shown:
-        times = np.linspace(0, CLIP_SECONDS, N_SHOWN)
+    def item(self, row: int, side: int) -> GalleryItem:
+        times = np.linspace(0, CLIP_SECONDS, N_PREVIEW_FRAMES)
         frames = tuple(_frame(row, t, side) for t in times)
-        return Shown(self.item_name(row), clip_caption(gallery_clip(row)), frames)
+        return GalleryItem(self.item_name(row), clip_caption(gallery_clip(row)), frames)
 
 
 def _frame(clip: int, t: float, side: int) -> np.ndarray:

@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from brivl.models.encoders.embedding import Embedder
 
 VERSION = 1
-PART = {"image": 512, "video": 40}  # items stored together
-AT_ONCE = {"image": 32, "video": 4}  # items in memory as pixels
-N_TUNING = 200  # sentences that an index is tuned on
+ITEMS_PER_PART = {"image": 512, "video": 40}  # items stored together
+BATCH_SIZE = {"image": 32, "video": 4}  # items in memory as pixels
+N_TUNING_TEXTS = 200  # sentences that an index is tuned on
 
 
 @dataclass(frozen=True)
-class Embedded:
+class GalleryEmbeddings:
     """Unit vectors (m, D) float32, the gallery's rows that they belong to (m,), and (name, reason) of what was left."""
 
     vectors: np.ndarray
     rows: np.ndarray
-    bad: tuple[tuple[str, str], ...]
+    unreadable: tuple[tuple[str, str], ...]
 
 
 def embed_gallery(
     store: Store, gallery: Gallery, embedder: Embedder, progress: ProgressCallback = no_progress
-) -> Embedded:
+) -> GalleryEmbeddings:
     """The embeddings, from the store as far as they are there. Raises DataError where no item can be read."""
-    size, parts = PART[gallery.kind], []
+    size, parts = ITEMS_PER_PART[gallery.kind], []
     for start in range(0, len(gallery), size):
         rows = range(start, min(start + size, len(gallery)))
         key = _part_key(gallery, rows, embedder.digest)
@@ -50,12 +50,12 @@ def embed_gallery(
     named = tuple((name, why) for found in bad for name, why in found)
     if not sum(map(len, rows)):
         raise DataError(f"None of the {len(gallery):,} items can be read. The first: {named[0][1]}")
-    return Embedded(np.concatenate([x for x in vectors if len(x)]), np.concatenate(rows), named)
+    return GalleryEmbeddings(np.concatenate([x for x in vectors if len(x)]), np.concatenate(rows), named)
 
 
 def is_embedded(store: Store, gallery: Gallery, model_digest: str) -> bool:
     """Whether all parts of a gallery are in the store, so that a question takes no longer than its own embedding."""
-    size = PART[gallery.kind]
+    size = ITEMS_PER_PART[gallery.kind]
     parts = (range(start, min(start + size, len(gallery))) for start in range(0, len(gallery), size))
     return all(store.has(_part_key(gallery, rows, model_digest)) for rows in parts)
 
@@ -72,7 +72,7 @@ def _part_key(gallery: Gallery, rows: range, model_digest: str) -> ArtifactKey:
 
 
 def _embed(gallery: Gallery, rows: range, embedder: Embedder, progress: ProgressCallback) -> tuple[dict, dict]:
-    step, vectors, kept, bad = AT_ONCE[gallery.kind], [], [], []
+    step, vectors, kept, bad = BATCH_SIZE[gallery.kind], [], [], []
     for start in range(rows.start, rows.stop, step):
         progress(start, len(gallery), f"Embedding {gallery.title} with {_short(embedder.name)}")
         pixels = gallery.pixels(range(start, min(start + step, rows.stop)), embedder.image_size)
@@ -96,7 +96,11 @@ def _vectors(images: np.ndarray, embedder: Embedder) -> np.ndarray:
 
 
 def gallery_index(
-    store: Store, gallery: Gallery, embedder: Embedder, embedded: Embedded, progress: ProgressCallback = no_progress
+    store: Store,
+    gallery: Gallery,
+    embedder: Embedder,
+    embedded: GalleryEmbeddings,
+    progress: ProgressCallback = no_progress,
 ) -> AnnIndex | None:
     """The index of a gallery of more than 50,000 items, None for smaller ones, which are compared whole."""
     if len(embedded.vectors) <= FROM_SIZE:
@@ -112,10 +116,10 @@ def gallery_index(
     return _opened_index(store, key, lambda: _build(embedded, embedder, progress))
 
 
-def _build(embedded: Embedded, embedder: Embedder, progress: ProgressCallback) -> tuple[dict, dict]:
+def _build(embedded: GalleryEmbeddings, embedder: Embedder, progress: ProgressCallback) -> tuple[dict, dict]:
     began = time.monotonic()
     progress(0, 1, "Building the index, once for this gallery")
-    tuning = embedder.encode_texts([caption(gallery_scene(i)) for i in range(N_TUNING)])
+    tuning = embedder.encode_texts([caption(gallery_scene(i)) for i in range(N_TUNING_TEXTS)])
     index = build_index(embedded.vectors, tuning, progress=lambda done, of: progress(done, of, "Building the index"))
     about = {"n_probe": index.n_probe, "recall": index.recall, "seconds": round(time.monotonic() - began, 1)}
     return {"index": index_bytes(index)}, about

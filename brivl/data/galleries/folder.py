@@ -12,7 +12,7 @@ import numpy as np
 
 from brivl.data.formats.image_folder import FileState, Pixels, file_state, list_images, read_pixels
 from brivl.data.formats.images import read_image
-from brivl.data.galleries.gallery import N_SEGMENTS, N_SHOWN, Captions, Gallery, Shown, segment_shares
+from brivl.data.galleries.gallery import N_PREVIEW_FRAMES, N_SEGMENTS, Captions, Gallery, GalleryItem, segment_shares
 from brivl.data.pairs.karpathy import CaptionedImage, read_karpathy
 from brivl.data.pairs.msrvtt import VideoFrames, find_video_list, read_videos
 from brivl.errors import DataError
@@ -57,9 +57,9 @@ class ImageGallery:
     def item_name(self, row: int) -> str:
         return self.files[row].path.name
 
-    def show(self, row: int, side: int) -> Shown:
+    def item(self, row: int, side: int) -> GalleryItem:
         said = self.said[row][0] if self.said else self.item_name(row)
-        return Shown(self.item_name(row), said, (read_image(self.files[row].path, self.item_name(row), side),))
+        return GalleryItem(self.item_name(row), said, (read_image(self.files[row].path, self.item_name(row), side),))
 
 
 @dataclass(frozen=True)
@@ -108,13 +108,13 @@ class VideoGallery:
     def item_name(self, row: int) -> str:
         return self.videos[row].name
 
-    def show(self, row: int, side: int) -> Shown:
+    def item(self, row: int, side: int) -> GalleryItem:
         video = self.videos[row]
-        places = np.linspace(0, len(video.frames) - 1, min(N_SHOWN, len(video.frames))).astype(int)
+        places = np.linspace(0, len(video.frames) - 1, min(N_PREVIEW_FRAMES, len(video.frames))).astype(int)
         frames = read_pixels([video.frames[i] for i in places], side).images
         if not len(frames):
             raise DataError(f"No frame of {video.name!r} can be read; extract them again.")
-        return Shown(video.name, video.sentences[0], tuple(frames))
+        return GalleryItem(video.name, video.sentences[0], tuple(frames))
 
     def _chosen(self, row: int) -> list[Path]:
         frames = self.videos[row].frames

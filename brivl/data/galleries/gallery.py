@@ -18,18 +18,18 @@ class Thumbnail:
 
     name: str
     caption: str
-    address: str
+    uri: str
 
 
 def thumbnail(gallery: Gallery, row: int, side: int) -> Thumbnail:
     """The thumbnail of an item, neither side longer than `side`. Raises DataError where its file has gone."""
-    shown = gallery.show(row, side)
+    shown = gallery.item(row, side)
     frames = [frame for frame in shown.frames if frame.shape == shown.frames[0].shape]
     return Thumbnail(shown.name, shown.caption, data_uri(webp(frames)))
 
 
 N_SEGMENTS = 16  # paper: a video is the mean of one random frame of each of 16 segments
-N_SHOWN = 6  # frames of a moving thumbnail
+N_PREVIEW_FRAMES = 6  # frames of a moving thumbnail
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Captions:
 
 
 @dataclass(frozen=True)
-class Shown:
+class GalleryItem:
     """An item as a page shows it: its name, what is said of it, and frames (H, W, 3) uint8, one of an image."""
 
     name: str
@@ -69,7 +69,7 @@ class Gallery(Protocol):
     def pixels(self, rows: range, side: int) -> Pixels: ...
     def captions(self) -> Captions | None: ...
     def item_name(self, row: int) -> str: ...
-    def show(self, row: int, side: int) -> Shown: ...
+    def item(self, row: int, side: int) -> GalleryItem: ...
 
 
 def segment_shares(n_segments: int, seed: int) -> np.ndarray:

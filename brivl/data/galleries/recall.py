@@ -45,7 +45,7 @@ def recall_key(gallery: Gallery, model_digest: str) -> ArtifactKey:
     )
 
 
-def known_recall(store: Store, gallery: Gallery, model_digest: str) -> GalleryRecall | None:
+def stored_recall(store: Store, gallery: Gallery, model_digest: str) -> GalleryRecall | None:
     """The stored measure, None if there is none. Light."""
     found = store.get(recall_key(gallery, model_digest))
     if found is None:
@@ -75,7 +75,7 @@ def measure_recall(
         return {}, {**asdict(found), "gallery": gallery.name, "model": embedder.name}
 
     store.get_or_compute(recall_key(gallery, embedder.digest), compute)
-    measured = known_recall(store, gallery, embedder.digest)
+    measured = stored_recall(store, gallery, embedder.digest)
     assert measured is not None
     return measured
 

@@ -6,13 +6,10 @@ from brivl.data.galleries.drawn import ClipGallery, SceneGallery
 from brivl.data.galleries.folder import open_folder_gallery
 from brivl.data.galleries.gallery import Gallery
 
-SHIPPED_GALLERIES = ("scenes", "clips")
+MAX_IMAGES = 20_000  # of a folder, unless more are asked for
 
 
-MOST_IMAGES = 20_000  # of a folder, unless more are asked for
-
-
-def open_gallery(name: str, most: int = MOST_IMAGES) -> Gallery:
+def open_gallery(name: str, most: int = MAX_IMAGES) -> Gallery:
     """The gallery of a name: "scenes", "clips", or a folder, of which at most `most` images are taken, by name.
 
     A folder may have the layout of Flickr30k (Karpathy's json) or of MSR-VTT 1k-A (see brivl.data.pairs.msrvtt); else

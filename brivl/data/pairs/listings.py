@@ -9,7 +9,7 @@ from typing import Any
 
 from brivl.data.formats.json import parse_json
 from brivl.data.pairs.karpathy import read_karpathy
-from brivl.data.pairs.records import Listed
+from brivl.data.pairs.records import ListingRow
 from brivl.data.pairs.webdataset import IMAGE_SUFFIXES
 from brivl.errors import DataError
 
@@ -60,7 +60,7 @@ def _with_roots(files: list[Path], folder: Path) -> Listing:
     return Listing(tuple(files), tuple(top / name for top in tops for name in below))
 
 
-def rows_of(listing: Listing) -> Iterator[Listed]:
+def read_rows(listing: Listing) -> Iterator[ListingRow]:
     """All rows, in order. Raises DataError naming the file and line that is malformed."""
     for file in listing.files:
         if file.suffix == ".jsonl":
@@ -73,7 +73,7 @@ def rows_of(listing: Listing) -> Iterator[Listed]:
             raise DataError(f"Wanted a listing that ends in .jsonl, .tsv, .json or .tar and got {file.name!r}.")
 
 
-def _jsonl(file: Path) -> Iterator[Listed]:
+def _jsonl(file: Path) -> Iterator[ListingRow]:
     for number, line in _lines(file):
         try:
             row = parse_json(line)
@@ -87,7 +87,7 @@ def _jsonl(file: Path) -> Iterator[Listed]:
         yield from _captioned(name, next((row[key] for key in CAPTION_KEYS if row.get(key)), ""))
 
 
-def _tsv(file: Path) -> Iterator[Listed]:
+def _tsv(file: Path) -> Iterator[ListingRow]:
     """Path or url TAB caption; the other way round, as Conceptual Captions 3M has it, where the second is the place."""
     for number, line in _lines(file):
         cells = line.split("\t")
@@ -96,14 +96,14 @@ def _tsv(file: Path) -> Iterator[Listed]:
         if number == 1 and {cell.strip().lower() for cell in cells[:2]} <= {*FILE_KEYS, *CAPTION_KEYS}:
             continue
         name, caption = cells[:2] if _is_place(cells[0]) or not _is_place(cells[1]) else cells[1::-1]
-        yield Listed(name.strip(), " ".join(caption.split()))
+        yield ListingRow(name.strip(), " ".join(caption.split()))
 
 
 def _is_place(cell: str) -> bool:
     return "://" in cell or cell.strip().rpartition(".")[2].lower() in IMAGE_SUFFIXES
 
 
-def _json(file: Path) -> Iterator[Listed]:
+def _json(file: Path) -> Iterator[ListingRow]:
     """COCO's captions, or of Karpathy's splits those to train on."""
     values = _object(file)
     if "annotations" in values:
@@ -114,7 +114,7 @@ def _json(file: Path) -> Iterator[Listed]:
             yield from _captioned(str(image.path), list(image.captions))
 
 
-def _coco(name: str, values: dict[str, Any]) -> Iterator[Listed]:
+def _coco(name: str, values: dict[str, Any]) -> Iterator[ListingRow]:
     try:
         names = {image["id"]: _name(image["file_name"]) for image in values["images"]}
         for row in values["annotations"]:
@@ -132,10 +132,10 @@ def _name(value: Any) -> str:
     return value
 
 
-def _captioned(name: str, captions: Any) -> Iterator[Listed]:
+def _captioned(name: str, captions: Any) -> Iterator[ListingRow]:
     """One row a caption, given as a text or a list of texts; at least one row, maybe blank."""
     for text in captions if isinstance(captions, list) and captions else [captions]:
-        yield Listed(name, " ".join(text.split()) if isinstance(text, str) else "")
+        yield ListingRow(name, " ".join(text.split()) if isinstance(text, str) else "")
 
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:

@@ -13,7 +13,7 @@ N_NAMED = 5  # of what is missing, as many are named
 
 
 @dataclass(frozen=True, slots=True)
-class ImagePlace:
+class ImageLocation:
     """Where the bytes of an image are: a whole file, or `size` bytes of a shard from `offset` on."""
 
     file: Path
@@ -29,12 +29,12 @@ class ImagePlace:
 class ImageText:
     """One pair; an image with five captions makes five of them."""
 
-    where: ImagePlace
+    location: ImageLocation
     caption: str
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListingRow:
     """A row of a listing: what it calls the image, and its caption."""
 
     name: str
@@ -54,7 +54,7 @@ class PairList:
         return len(self.pairs)
 
 
-def read_bytes(place: ImagePlace) -> bytes:
+def read_bytes(place: ImageLocation) -> bytes:
     """The encoded image. Raises DataError naming it if it cannot be read, is cut short, or is over 100 MB."""
     try:
         with place.file.open("rb") as file:
@@ -67,6 +67,6 @@ def read_bytes(place: ImagePlace) -> bytes:
     return data
 
 
-def images_of(pairs: Iterable[ImageText]) -> Iterator[ImagePlace]:
+def unique_images(pairs: Iterable[ImageText]) -> Iterator[ImageLocation]:
     """Each image once, in order of its first caption."""
-    yield from dict.fromkeys(pair.where for pair in pairs)
+    yield from dict.fromkeys(pair.location for pair in pairs)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from brivl.data.pairs.listings import find_listing, rows_of
-from brivl.data.pairs.records import N_NAMED, ImagePlace, ImageText, Listed, PairList
-from brivl.data.pairs.webdataset import expand, index_shards, names_shards
+from brivl.data.pairs.listings import find_listing, read_rows
+from brivl.data.pairs.records import N_NAMED, ImageLocation, ImageText, ListingRow, PairList
+from brivl.data.pairs.webdataset import expand_pattern, index_shards, is_shard_pattern
 from brivl.errors import DataError
 
 
@@ -20,11 +20,11 @@ def open_pairs(source: str | Path) -> PairList:
 
     Raises DataError where nothing is found, a listing is malformed, or none of its images is on this machine.
     """
-    if names_shards(str(source)):
-        found = index_shards(expand(str(source)))
+    if is_shard_pattern(str(source)):
+        found = index_shards(expand_pattern(str(source)))
     else:
         listing = find_listing(Path(source).expanduser())
-        found = index_shards(listing.shards) if listing.shards else resolve(rows_of(listing), listing.roots)
+        found = index_shards(listing.shards) if listing.shards else resolve_rows(read_rows(listing), listing.roots)
     if not found.pairs:
         raise DataError(
             f"Wanted image-text pairs in {str(source)!r} and found none: {found.n_missing:,} rows name images that are "
@@ -34,7 +34,7 @@ def open_pairs(source: str | Path) -> PairList:
     return found
 
 
-def resolve(rows: Iterable[Listed], roots: Iterable[Path]) -> PairList:
+def resolve_rows(rows: Iterable[ListingRow], roots: Iterable[Path]) -> PairList:
     """Rows of a listing whose image is a file under one of the roots; the others are counted and the first named."""
     roots, pairs, missing = tuple(roots), [], []
     n_missing = n_blank = 0
@@ -48,7 +48,7 @@ def resolve(rows: Iterable[Listed], roots: Iterable[Path]) -> PairList:
         elif not row.caption:
             n_blank += 1
         else:
-            pairs.append(ImageText(ImagePlace(place[1]), row.caption))
+            pairs.append(ImageText(ImageLocation(place[1]), row.caption))
     return PairList(tuple(pairs), n_missing, tuple(missing), n_blank)
 
 

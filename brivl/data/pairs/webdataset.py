@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from brivl.data.formats.json import parse_json
-from brivl.data.pairs.records import N_NAMED, ImagePlace, ImageText, PairList
+from brivl.data.pairs.records import N_NAMED, ImageLocation, ImageText, PairList
 from brivl.errors import DataError
 
 IMAGE_SUFFIXES = ("jpg", "jpeg", "png", "webp", "bmp", "gif")
@@ -29,16 +29,16 @@ _BRACES = re.compile(r"\{([^{}]*)\}")
 class _Member:
     key: str  # path up to the first dot of the file's name: what belongs together
     suffix: str
-    place: ImagePlace
+    place: ImageLocation
     text: bytes | None  # of captions
 
 
-def names_shards(source: str) -> bool:
+def is_shard_pattern(source: str) -> bool:
     """Whether this names tar files, by their ending or by braces or wildcards before it."""
     return source.endswith(".tar") or bool(re.search(r"\.t(ar\.)?(gz|bz2|xz|zst)$", source))
 
 
-def expand(pattern: str) -> list[Path]:
+def expand_pattern(pattern: str) -> list[Path]:
     """ "a-{000..002}.tar" -> a-000.tar, a-001.tar, a-002.tar; also {x,y}, several braces, * and ?.
 
     Raises DataError for urls, for compressed shards, and where nothing matches.
@@ -116,11 +116,11 @@ def _member(shard: Path, tar: tarfile.TarFile, info: tarfile.TarInfo) -> _Member
     if suffix in ("txt", "json", "caption") and info.size <= MAX_TEXT:
         file = tar.extractfile(info)
         text = file.read() if file else None
-    place = ImagePlace(shard, info.offset_data, info.size, info.name)
+    place = ImageLocation(shard, info.offset_data, info.size, info.name)
     return _Member(str(path.with_name(stem)), suffix, place, text)
 
 
-def _pair_of(group: list[_Member]) -> tuple[ImagePlace | None, str]:
+def _pair_of(group: list[_Member]) -> tuple[ImageLocation | None, str]:
     image = next((member.place for member in group if member.suffix in IMAGE_SUFFIXES), None)
     texts = {member.suffix: member.text for member in group if member.text is not None}
     plain = texts.get("txt") or texts.get("caption")

@@ -15,14 +15,20 @@ import numpy as np
 from brivl.core.progress import ProgressCallback
 from brivl.data.anatomy.aal import mni_grid
 from brivl.data.pereira2018.files import EXPERIMENTS
-from brivl.data.pereira2018.fixture_files import Brain, Read, file_of, sentence_variables, write_variables
+from brivl.data.pereira2018.fixture_files import (
+    LabelledVoxels,
+    ReadSentences,
+    sentence_variables,
+    subject_file,
+    write_variables,
+)
 from brivl.data.pereira2018.passages import N_SENTENCES, Passages, load_passages
 from brivl.data.phantoms.mark import mark_mat
 from brivl.errors import RequestError
 
 BATCH = 5000  # voxels
 GRIDS_MM = (4.0, 3.0, 2.5, 2.0, 1.5)  # the coarsest with enough voxels in AAL regions is taken
-MOST_EXPLAINED = 0.6  # share of the signal in the variance of a voxel, at most
+MAX_EXPLAINED = 0.6  # share of the signal in the variance of a voxel, at most
 BASELINE = 1.0
 EXPERIMENT = "2"
 LENGTH, TOPIC = 1, 3  # pairs of AAL regions (left and right), counted modulo 4, that follow one and the other
@@ -63,34 +69,34 @@ def write_simulated_pereira(folder: Path, size: PereiraSize, progress: ProgressC
     """A file of experiment 2 for each subject below `folder`; progress(done, total, message)."""
     passages = load_passages()
     n = size.n_sentences
-    read = Read(list(passages.sentences[:n]), passages.passage[:n] + 1)
-    Z = read_properties(passages, n)
+    read = ReadSentences(list(passages.sentences[:n]), passages.passage[:n] + 1)
+    Z = sentence_properties(passages, n)
     for i, subject in enumerate(EXPERIMENTS[EXPERIMENT].subjects[: size.n_subjects]):
         progress(i, size.n_subjects, f"Writing {subject}")
         brain = _brain(size.n_voxels, np.random.default_rng([size.seed, i]))
         variables = sentence_variables(_responses(Z, brain, size.seed, i), read, brain, "A", EXPERIMENT)
         # Not compressed: noise hardly is, and scipy would hold it in memory twice for that.
-        path = write_variables(file_of(folder, subject), variables, compressed=False)
+        path = write_variables(subject_file(folder, subject), variables, compressed=False)
         mark_mat(path)
     progress(size.n_subjects, size.n_subjects, "Written")
 
 
-def _brain(n_voxels: int, rng: np.random.Generator) -> Brain:
+def _brain(n_voxels: int, rng: np.random.Generator) -> LabelledVoxels:
     """n_voxels of an MNI grid that lie in AAL regions, cerebellum included, spread evenly; column-major order."""
     grid = next(grid for mm in GRIDS_MM if (grid := mni_grid(mm)).n_voxels >= n_voxels or mm == GRIDS_MM[-1])
     chosen = rng.choice(grid.n_voxels, min(n_voxels, grid.n_voxels), replace=False)
     linear = np.ravel_multi_index(tuple(grid.ijk[chosen].T), grid.shape, order="F")
     chosen = chosen[np.argsort(linear)]
-    return Brain(grid.ijk[chosen], grid.aal[chosen], grid.shape)
+    return LabelledVoxels(grid.ijk[chosen], grid.aal[chosen], grid.shape)
 
 
-def what_is_planted(aal: np.ndarray) -> np.ndarray:
+def planted_property(aal: np.ndarray) -> np.ndarray:
     """LENGTH, TOPIC or 0 for voxels of AAL regions (n_voxels,) 1..116; both sides of a region are alike."""
     pair = (aal + 1) // 2 % 4
     return np.where((pair == LENGTH) | (pair == TOPIC), pair, 0)
 
 
-def read_properties(passages: Passages, n: int) -> np.ndarray:
+def sentence_properties(passages: Passages, n: int) -> np.ndarray:
     """Words in each of the first n sentences, then its kind of topic: (n, 1 + n_kinds) float32, standardised."""
     names = [passages.topic_names[topic] for topic in passages.topic[passages.passage[:n]]]
     kinds = np.array([[name in kind for kind in KINDS] for name in names])
@@ -99,15 +105,15 @@ def read_properties(passages: Passages, n: int) -> np.ndarray:
     return (Z - Z.mean(0)) / np.maximum(Z.std(0), 1e-6)
 
 
-def _responses(Z: np.ndarray, brain: Brain, seed: int, subject: int) -> np.ndarray:
+def _responses(Z: np.ndarray, brain: LabelledVoxels, seed: int, subject: int) -> np.ndarray:
     """(n_sentences, n_voxels) float32 in column-major order, as the file has it."""
     n_voxels = len(brain.aal)
     Y = np.empty((len(Z), n_voxels), np.float32, order="F")
     for start in range(0, n_voxels, BATCH):
         rng = np.random.default_rng([seed, subject, start])
         columns = slice(start, min(start + BATCH, n_voxels))
-        planted = what_is_planted(brain.aal[columns])
-        explained = np.where(planted > 0, rng.uniform(0, MOST_EXPLAINED, len(planted)), 0)
+        planted = planted_property(brain.aal[columns])
+        explained = np.where(planted > 0, rng.uniform(0, MAX_EXPLAINED, len(planted)), 0)
         weights = rng.standard_normal((Z.shape[1], len(planted)), dtype=np.float32)
         weights[:1, planted != LENGTH] = 0
         weights[1:, planted != TOPIC] = 0

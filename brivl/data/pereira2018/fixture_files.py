@@ -38,7 +38,7 @@ NESTED = {"A": True, "B": False}  # whether names of categories are cells within
 
 
 @dataclass(frozen=True)
-class Brain:
+class LabelledVoxels:
     """Voxels of one subject, counted from 0, in the column-major order of the files."""
 
     ijk: np.ndarray  # (n_voxels, 3)
@@ -51,14 +51,14 @@ class Brain:
 
 
 @dataclass(frozen=True)
-class Read:
+class ReadSentences:
     """What was read: a sentence for each row of the responses, and its passage counted from 1."""
 
     sentences: list[str]
     passage: np.ndarray  # (n_sentences,)
 
 
-def column(parts: list[Any]) -> np.ndarray:
+def cell_column(parts: list[Any]) -> np.ndarray:
     """A cell array that stands, (n, 1)."""
     cell = np.empty((len(parts), 1), object)
     for i, part in enumerate(parts):
@@ -66,7 +66,7 @@ def column(parts: list[Any]) -> np.ndarray:
     return cell
 
 
-def meta_of(brain: Brain, generation: str) -> dict[str, Any]:
+def meta_struct(brain: LabelledVoxels, generation: str) -> dict[str, Any]:
     """The struct `meta`."""
     n = len(brain.aal)
     linear = np.ravel_multi_index(tuple(brain.ijk.T), brain.shape, order="F")
@@ -84,14 +84,14 @@ def meta_of(brain: Brain, generation: str) -> dict[str, Any]:
         "numberOfNeighbours": np.zeros((n, 1)),
     }
     columns = [(np.flatnonzero(brain.aal == label) + 1.0)[:, None] for label in range(1, N_LABELS + 1)]
-    return common | _labels(brain, generation, column(list(aal_names())), column(columns))
+    return common | _labels(brain, generation, cell_column(list(aal_names())), cell_column(columns))
 
 
-def _labels(brain: Brain, generation: str, names: np.ndarray, columns: np.ndarray) -> dict[str, Any]:
+def _labels(brain: LabelledVoxels, generation: str, names: np.ndarray, columns: np.ndarray) -> dict[str, Any]:
     """AAL labels, and stand-ins for all other atlases."""
     n, others = len(brain.aal), len(ATLASES) - 1
     mask = brain.aal[:, None].astype(np.uint8)
-    gordon, parcels = column(["ROI1_Default_L_1_2_3"]), column([np.array([[1.0], [2.0]])])
+    gordon, parcels = cell_column(["ROI1_Default_L_1_2_3"]), cell_column([np.array([[1.0], [2.0]])])
     if generation == "A":
         return {
             "roiMultimaskAAL": mask,
@@ -102,27 +102,29 @@ def _labels(brain: Brain, generation: str, names: np.ndarray, columns: np.ndarra
             "roiColumnsGordon": parcels,
         }
     return {
-        "atlases": column(list(ATLASES)).T,
-        "rois": column([names] + [gordon] * others).T,
-        "roiColumns": column([columns] + [parcels] * others).T,
-        "roiMultimask": column([mask] + [np.zeros((n, 1))] * others).T,
+        "atlases": cell_column(list(ATLASES)).T,
+        "rois": cell_column([names] + [gordon] * others).T,
+        "roiColumns": cell_column([columns] + [parcels] * others).T,
+        "roiMultimask": cell_column([mask] + [np.zeros((n, 1))] * others).T,
     }
 
 
-def sentence_variables(Y: np.ndarray, read: Read, brain: Brain, generation: str, experiment: str) -> dict[str, Any]:
+def sentence_variables(
+    Y: np.ndarray, read: ReadSentences, brain: LabelledVoxels, generation: str, experiment: str
+) -> dict[str, Any]:
     """All variables of a subject's file of experiment "2" or "3", one row of Y (n_sentences, n_voxels) a sentence."""
     items, passage = read.sentences, read.passage
     n_passages = int(passage.max())
-    kinds = [column([kind]) if NESTED[generation] else kind for kind in CATEGORIES]
+    kinds = [cell_column([kind]) if NESTED[generation] else kind for kind in CATEGORIES]
     lying = generation == "B" and experiment == "3"
     variables = {
-        "keySentences": column(items),
+        "keySentences": cell_column(items),
         "labelsSentences": np.arange(1.0, len(items) + 1)[:, None],
         "labelsPassageForEachSentence": passage[None, :] if lying else passage[:, None].astype(float),
         "labelsPassageCategory": (np.arange(n_passages) % len(CATEGORIES) + 1)[:, None],
-        "keyPassageCategory": column(kinds).T,
-        "keyPassages": column([" ".join(items[:4])] * n_passages),
-        "meta": meta_of(brain, generation),
+        "keyPassageCategory": cell_column(kinds).T,
+        "keyPassages": cell_column([" ".join(items[:4])] * n_passages),
+        "meta": meta_struct(brain, generation),
     }
     if generation == "A":
         return variables | {"examples": Y}
@@ -136,7 +138,7 @@ def write_variables(path: Path, variables: dict[str, Any], compressed: bool = Tr
     return path
 
 
-def file_of(folder: Path, subject: str, generation: str = "A", experiment: str = "2") -> Path:
+def subject_file(folder: Path, subject: str, generation: str = "A", experiment: str = "2") -> Path:
     """Where a subject's file belongs."""
     prefix = PREFIXES[0 if generation == "A" else 1]
     return folder / subject / f"{prefix}_{EXPERIMENTS[experiment].stem}.mat"

@@ -21,13 +21,13 @@ from brivl.data.formats.content_digest import digest_files
 from brivl.data.formats.mat import read_mat, texts, whole_numbers
 from brivl.data.formats.mat_scan import scan_mat
 from brivl.data.pereira2018.files import EXPERIMENTS, find_files
-from brivl.data.pereira2018.meta import read_places
+from brivl.data.pereira2018.meta import read_voxel_grid
 from brivl.data.phantoms.mark import CITATION as SIMULATED_CITATION
 from brivl.data.phantoms.mark import LICENCE as SIMULATED_LICENCE
 from brivl.data.phantoms.mark import any_marked
 from brivl.errors import DataError
 
-LOADER = "pereira2018 1: 90 cerebral AAL regions"  # part of the digest; count up when answers change
+LOADER_VERSION = "pereira2018 1: 90 cerebral AAL regions"  # part of the digest; count up when answers change
 RESPONSES = ("examples_passagesentences", "examples")  # generation B's estimates of single sentences, A's
 SENTENCES, PASSAGES, CONCEPTS = "keySentences", "labelsPassageForEachSentence", "keyConcept"
 SPACE = "grid of the published files (they carry no affine), AAL as labelled there"
@@ -40,7 +40,7 @@ CITATION = (
 
 
 @dataclass(frozen=True)
-class Texts:
+class TextStimuli:
     """What was read, row by row of the responses."""
 
     items: tuple[str, ...]
@@ -100,7 +100,7 @@ class PereiraDataset:
             )
         if "meta" not in mat:
             raise DataError(f"{str(path)!r} should hold meta, which places the voxels, and does not.")
-        places = read_places(mat["meta"], Y.shape[1], path)
+        places = read_voxel_grid(mat["meta"], Y.shape[1], path)
         kept = np.flatnonzero((places.aal > 0) & (places.aal <= N_CEREBRAL))
         if not len(kept):
             raise DataError(f"No voxel of {str(path)!r} lies in a cerebral AAL region; check its labels.")
@@ -115,13 +115,13 @@ class PereiraDataset:
     def digest(self, subject: str) -> str:
         path = self._file(subject)
         check_fetched(path, self.folder)
-        return digest_files(self.folder, [path], LOADER)
+        return digest_files(self.folder, [path], LOADER_VERSION)
 
     def _file(self, subject: str) -> Path:
         check_subject(self, subject)
         return self.files[subject]
 
-    def _texts(self, subject: str) -> Texts:
+    def _texts(self, subject: str) -> TextStimuli:
         path = self._file(subject)
         try:
             stat = path.stat()
@@ -160,12 +160,12 @@ def _response_name(path: Path) -> str:
 
 
 @lru_cache(maxsize=64)
-def _known_texts(path: Path, _size: int, _mtime_ns: int) -> Texts:
+def _known_texts(path: Path, _size: int, _mtime_ns: int) -> TextStimuli:
     """Size and time are arguments so that a changed file is read again."""
     return _read_texts(path)
 
 
-def _read_texts(path: Path) -> Texts:
+def _read_texts(path: Path) -> TextStimuli:
     mat = read_mat(path, (SENTENCES, PASSAGES, CONCEPTS))
     key = SENTENCES if SENTENCES in mat else CONCEPTS
     if key not in mat:
@@ -184,4 +184,4 @@ def _read_texts(path: Path) -> Texts:
             f"{len(groups)}."
         )
     groups.setflags(write=False)
-    return Texts(items, groups)
+    return TextStimuli(items, groups)

@@ -7,7 +7,6 @@ All indices in the file count from 1, first axis fastest.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,12 @@ from brivl.data.anatomy.aal import N_LABELS, aal_names
 from brivl.data.formats.mat import cells, field, texts, whole_numbers
 from brivl.errors import DataError
 
-AAL_ATLAS = "aal"  # how generation B's name of it begins ("aal_1ofN"); others only end like this
-MOST_VOXELS_OF_GRID = 10**9
+AAL_PREFIX = "aal"  # how generation B's name of it begins ("aal_1ofN"); others only end like this
+MAX_GRID_VOXELS = 10**9
 
 
 @dataclass(frozen=True)
-class Places:
+class VoxelGrid:
     """Grid and labels of all columns of the responses."""
 
     ijk: np.ndarray  # (n_voxels, 3) int, counted from 0
@@ -31,18 +30,11 @@ class Places:
     aal: np.ndarray  # (n_voxels,) int, 0 = none, 1..116 = AAL1
 
 
-def read_places(meta: Any, n_voxels: int, path: Path) -> Places:
+def read_voxel_grid(meta: Any, n_voxels: int, path: Path) -> VoxelGrid:
     """Places of `n_voxels` columns from the struct `meta`. DataError where parts are missing or contradictory."""
     shape = _shape(meta, path)
     ijk = _coordinates(meta, n_voxels, shape, path)
-    return Places(ijk, shape, _labels(meta, n_voxels, path))
-
-
-def to_volume(values: np.ndarray, ijk: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """Values (n_voxels,) on their grid `shape`, NaN where there is no voxel."""
-    volume = np.full(tuple(shape), np.nan, np.result_type(values, np.float32))
-    volume[tuple(np.asarray(ijk).T)] = values
-    return volume
+    return VoxelGrid(ijk, shape, _labels(meta, n_voxels, path))
 
 
 def _shape(meta: Any, path: Path) -> tuple[int, int, int]:
@@ -51,7 +43,7 @@ def _shape(meta: Any, path: Path) -> tuple[int, int, int]:
     if any(part is None for part in parts):
         raise DataError(f"meta in {str(path)!r} should say dimensions (or dimx, dimy, dimz) but does not.")
     sizes = np.concatenate([whole_numbers(part, "meta.dimensions", path) for part in parts])
-    if len(sizes) != 3 or (sizes < 1).any() or math.prod(sizes.tolist()) > MOST_VOXELS_OF_GRID:
+    if len(sizes) != 3 or (sizes < 1).any() or math.prod(sizes.tolist()) > MAX_GRID_VOXELS:
         raise DataError(f"meta.dimensions in {str(path)!r} should be three sizes of a grid but is {sizes.tolist()!r}.")
     return tuple(sizes.tolist())
 
@@ -138,7 +130,7 @@ def _aal_position(meta: Any, path: Path) -> int:
     atlases = field(meta, "atlases")
     if atlases is None:
         return 0  # the published order has AAL first
-    found = [i for i, name in enumerate(texts(atlases)) if name.lower().startswith(AAL_ATLAS)]
+    found = [i for i, name in enumerate(texts(atlases)) if name.lower().startswith(AAL_PREFIX)]
     if not found:
         raise DataError(f"The atlases of {str(path)!r} should include AAL, and are {texts(atlases)!r}.")
     return found[0]

@@ -66,7 +66,7 @@ class CategoryPhantomConfig:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class CategoryImages:
     """What was shown, training pictures first."""
 
     images: np.ndarray  # (n, size, size, 3) uint8
@@ -75,22 +75,22 @@ class Pictures:
     luminance: np.ndarray  # (n, N_BANDS ** 2) of patches, 0..1
 
 
-def shown_scene(config: CategoryPhantomConfig, number: int) -> Scene:
+def image_scene(config: CategoryPhantomConfig, number: int) -> Scene:
     """The scene of a picture."""
     return sample_scene(np.random.default_rng([config.seed, 0, number]))
 
 
-def draw_pictures(config: CategoryPhantomConfig) -> Pictures:
+def draw_images(config: CategoryPhantomConfig) -> CategoryImages:
     """All pictures; each from its own seed, so that the number of cores changes nothing."""
     n = config.n_train + config.n_test
     drawn = joblib.Parallel(n_jobs=min(n_cores(), 8))(joblib.delayed(_picture)(config, i) for i in range(n))
     images, captions, area = zip(*drawn, strict=True)
     stacked = np.stack(images)
-    return Pictures(stacked, list(captions), np.stack(area), patch_luminance(stacked))
+    return CategoryImages(stacked, list(captions), np.stack(area), patch_luminance(stacked))
 
 
 def _picture(config: CategoryPhantomConfig, number: int) -> tuple[np.ndarray, str, np.ndarray]:
-    scene = shown_scene(config, number)
+    scene = image_scene(config, number)
     rendered = render(scene, config.image_size)
     area = np.zeros(len(CATEGORIES))
     for thing, mask in zip(scene.things, rendered.masks, strict=True):
@@ -112,13 +112,13 @@ def design(config: CategoryPhantomConfig) -> Design:
     return Design(None, config.n_train, config.n_test, np.zeros(1, int))
 
 
-def preferred(layout: BrainLayout) -> np.ndarray:
+def preferred_categories(layout: BrainLayout) -> np.ndarray:
     """(n_voxels,) str: the planted category, "" where none is."""
     found = [SELECTIVITY.get(name, ("", 0.0))[0] for name in layout.region]
     return np.array(["" if what == LOW_LEVEL else what for what in found])
 
 
-def simulate(config: CategoryPhantomConfig, subject: str, layout: BrainLayout, shown: Pictures) -> Responses:
+def simulate(config: CategoryPhantomConfig, subject: str, layout: BrainLayout, shown: CategoryImages) -> Responses:
     """Responses of one subject: the root of the area of the preferred category, a voxel's own taste, and noise."""
     rng = np.random.default_rng([config.seed, 1, SUBJECTS.index(subject)])
     n_voxels = layout.voxels.n_voxels

@@ -14,7 +14,7 @@ from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import Design, Responses, Stimulus, Truth
 from brivl.data.dataset import check_subject
 from brivl.data.phantoms import categories
-from brivl.data.phantoms.categories import CategoryPhantomConfig, Pictures
+from brivl.data.phantoms.categories import CategoryImages, CategoryPhantomConfig
 from brivl.data.phantoms.datasets import CITATION, PHANTOM_VERSION, stored_layout
 from brivl.data.phantoms.movie import BrainLayout
 from brivl.data.phantoms.planting import LICENCE
@@ -45,12 +45,12 @@ class PhantomCategories:
         return json_digest({"pictures": asdict(self.config), "version": PHANTOM_VERSION})
 
     @cached_property
-    def pictures(self) -> Pictures:
+    def category_images(self) -> CategoryImages:
         """What was shown."""
 
         def compute() -> tuple[Mapping[str, np.ndarray], Mapping]:
             self.progress(0, 1, "Drawing the pictures")
-            drawn = categories.draw_pictures(self.config)
+            drawn = categories.draw_images(self.config)
             captions = np.array(drawn.captions, np.str_)
             arrays = {"images": drawn.images, "area": drawn.area, "luminance": drawn.luminance, "captions": captions}
             return arrays, {"simulated": True}
@@ -58,7 +58,7 @@ class PhantomCategories:
         a = self.store.get_or_compute(
             ArtifactKey("phantom-pictures", {"pictures": self._picture_digest}), compute
         ).arrays
-        return Pictures(a["images"], [str(text) for text in a["captions"]], a["area"], a["luminance"])
+        return CategoryImages(a["images"], [str(text) for text in a["captions"]], a["area"], a["luminance"])
 
     @cached_property
     def _layout(self) -> BrainLayout:
@@ -68,7 +68,7 @@ class PhantomCategories:
         return categories.design(self.config)
 
     def stimulus(self, subject: str) -> Stimulus:
-        images = self.pictures.images
+        images = self.category_images.images
         return Stimulus(
             "image", images, scipy.sparse.identity(len(images), np.float32, "csr"), digest=self._picture_digest
         )
@@ -77,7 +77,7 @@ class PhantomCategories:
         check_subject(self, subject)
 
         def compute() -> tuple[Mapping[str, np.ndarray], Mapping]:
-            shown = self.pictures
+            shown = self.category_images
             self.progress(0, 1, f"Simulating {subject}")
             made = categories.simulate(self.config, subject, self._layout, shown)
             return {"Y_train": made.Y_train, "Y_test": made.Y_test}, {"simulated": True}
@@ -90,10 +90,10 @@ class PhantomCategories:
         """None: no layers of models are planted; see `preferred`."""
         return None
 
-    def preferred(self, subject: str) -> np.ndarray:
+    def preferred_categories(self, subject: str) -> np.ndarray:
         """(n_voxels,) str: the planted category of each voxel, "" where none is."""
         check_subject(self, subject)
-        return categories.preferred(self._layout)
+        return categories.preferred_categories(self._layout)
 
     def digest(self, subject: str) -> str:
         return json_digest(

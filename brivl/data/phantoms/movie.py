@@ -12,12 +12,19 @@ from brivl.core.simulation.hrf import ar1_noise, convolve_runs
 from brivl.core.simulation.planting import SILENT, Tuning, noise_sd, oracle_scores
 from brivl.data.anatomy.cortex import CorticalVoxels
 from brivl.data.phantoms.movie_stimulus import MovieConfig
-from brivl.data.phantoms.planting import LayerFeatures, Planting, SimulatedSubject, drawn, layer_latents, planted_parts
+from brivl.data.phantoms.planting import (
+    LayerFeatures,
+    Planting,
+    SimulatedSubject,
+    layer_latents,
+    planted_components,
+    sample_tuning,
+)
 
 NAME = "phantom-movie"
 SUBJECTS = ("S01", "S02", "S03", "S04", "S05")
 MODELS = ("brivl-mini", "vit-mini")
-RING_MM = 3.0  # voxels this near to a drawn ROI take part, with a signal that fades with distance
+MARGIN_MM = 3.0  # voxels this near to a drawn ROI take part, with a signal that fades with distance
 AR1 = 0.4
 BASELINE = 100.0  # BOLD units; the signal is in percent of it
 
@@ -76,10 +83,10 @@ def brain_layout(cortex: CorticalVoxels) -> BrainLayout:
     for name in names:
         region[cortex.rois[name]] = name
     inside = region != ""
-    distance, nearest = cKDTree(cortex.mm[inside]).query(cortex.mm, distance_upper_bound=RING_MM)
+    distance, nearest = cKDTree(cortex.mm[inside]).query(cortex.mm, distance_upper_bound=MARGIN_MM)
     keep = np.flatnonzero(np.isfinite(distance))
     region = region[inside][nearest[keep]]
-    return BrainLayout(cortex.voxels(keep), region, 1 - 0.7 * np.minimum(distance[keep] / RING_MM, 1))
+    return BrainLayout(cortex.voxels(keep), region, 1 - 0.7 * np.minimum(distance[keep] / MARGIN_MM, 1))
 
 
 def simulate(
@@ -103,9 +110,11 @@ def simulate(
         here = np.flatnonzero(layout.region == name)
         if not tuning.layer:
             continue
-        a, ev[here] = drawn(rng, tuning, len(here), layout.gain[here], planting)
+        a, ev[here] = sample_tuning(rng, tuning, len(here), layout.gain[here], planting)
         layer[here], share[:, here] = tuning.layer, np.stack([a, 1 - a])
-        parts[:, :, here] = planted_parts(rng, Z, tuning, a, planting, lambda x: convolve_runs(x, movie.tr, onsets))
+        parts[:, :, here] = planted_components(
+            rng, Z, tuning, a, planting, lambda x: convolve_runs(x, movie.tr, onsets)
+        )
     return _with_noise(
         rng, movie, parts, ev, layout.voxels, Truth(layer, share, np.zeros(n_voxels), np.zeros((2, n_voxels)), models)
     )

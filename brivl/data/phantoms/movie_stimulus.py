@@ -13,7 +13,7 @@ from brivl.errors import RequestError
 from brivl.scenes.clips import Clip, clip_caption, sample_clip, scene_at
 from brivl.scenes.scene import Scene, render
 
-MOST_TRS = 10_000  # far beyond the real experiment, and far from filling the memory with frames
+MAX_TRS = 10_000  # far beyond the real experiment, and far from filling the memory with frames
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class MovieConfig:
     seed: int = 2022
 
     def __post_init__(self) -> None:
-        fits = 10 * self.n_runs <= self.n_train <= MOST_TRS and 20 <= self.n_test <= MOST_TRS
+        fits = 10 * self.n_runs <= self.n_train <= MAX_TRS and 20 <= self.n_test <= MAX_TRS
         if self.n_train % self.n_runs or not fits:
             raise RequestError(
-                f"Wanted {10 * self.n_runs} to {MOST_TRS} training TRs in {self.n_runs} equal runs and 20 to "
-                f"{MOST_TRS} test TRs, and got {self.n_train} and {self.n_test}. Use for example phantom-movie:720/90."
+                f"Wanted {10 * self.n_runs} to {MAX_TRS} training TRs in {self.n_runs} equal runs and 20 to "
+                f"{MAX_TRS} test TRs, and got {self.n_train} and {self.n_test}. Use for example phantom-movie:720/90."
             )
 
 

@@ -36,7 +36,7 @@ class SimulatedSubject:
     truth: Truth
 
 
-def planted_parts(
+def planted_components(
     rng: np.random.Generator,
     features: Mapping[tuple[int, int], np.ndarray],
     tuning: Tuning,
@@ -69,7 +69,7 @@ def layer_latents(
     return found
 
 
-def drawn(
+def sample_tuning(
     rng: np.random.Generator, tuning: Tuning, n_voxels: int, gain: np.ndarray, planting: Planting
 ) -> tuple[np.ndarray, np.ndarray]:
     """Share of the multimodal model and explainable variance of each voxel: two arrays (n_voxels,).

@@ -11,7 +11,14 @@ from brivl.core.records import Design, Responses, Stimulus, Truth, Voxels
 from brivl.core.regions.areas import area_of
 from brivl.core.simulation.planting import SILENT, Tuning, noise_sd, oracle_scores
 from brivl.data.pereira2018.passages import Passages
-from brivl.data.phantoms.planting import LayerFeatures, Planting, SimulatedSubject, drawn, layer_latents, planted_parts
+from brivl.data.phantoms.planting import (
+    LayerFeatures,
+    Planting,
+    SimulatedSubject,
+    layer_latents,
+    planted_components,
+    sample_tuning,
+)
 
 NAME = "phantom-sentences"
 SUBJECTS = ("P01", "M02", "M04", "M07", "M08", "M09", "M14", "M15")
@@ -103,9 +110,9 @@ def simulate(
         if not tuning.layer:
             continue
         gain = np.full(len(here), 1.0 if label % 2 else 0.75)
-        a, ev[here] = drawn(rng, tuning, len(here), gain, config.planting)
+        a, ev[here] = sample_tuning(rng, tuning, len(here), gain, config.planting)
         layer[here], share[:, here] = tuning.layer, np.stack([a, 1 - a])
-        parts[:, :, here] = planted_parts(rng, Z, tuning, a, config.planting, lambda x: x)
+        parts[:, :, here] = planted_components(rng, Z, tuning, a, config.planting, lambda x: x)
     signal = parts.sum(0)
     sd = noise_sd(signal, ev).astype(np.float32)
     common = rng.standard_normal((int(passages.passage.max()) + 1, n_voxels), dtype=np.float32)[passages.passage]

@@ -27,7 +27,7 @@ Modality = Literal["stories", "movie"]
 MODALITIES: tuple[Modality, ...] = ("stories", "movie")
 
 # Planted by hand. Region -> explainable variance of one response to the film, and to a story; 0: it does not respond.
-SHARED: MappingProxyType[str, tuple[float, float]] = MappingProxyType(
+SHARED_REGIONS: MappingProxyType[str, tuple[float, float]] = MappingProxyType(
     {
         "PPA": (0.60, 0.40),
         "RSC": (0.50, 0.40),
@@ -42,8 +42,8 @@ SHARED: MappingProxyType[str, tuple[float, float]] = MappingProxyType(
         "EBA": (0.60, 0.35),
     }
 )
-INVERSE = frozenset({"OPA", "OFA", "EBA"})  # of the shared ones: tuned the other way round in stories
-ALONE: MappingProxyType[str, tuple[float, float]] = MappingProxyType(
+SIGN_FLIPPED_REGIONS = frozenset({"OPA", "OFA", "EBA"})  # of the shared ones: tuned the other way round in stories
+UNIMODAL_REGIONS: MappingProxyType[str, tuple[float, float]] = MappingProxyType(
     {
         "V1": (0.60, 0.0),
         "V2": (0.58, 0.0),
@@ -92,7 +92,7 @@ class Latents:
 
 
 @dataclass(frozen=True)
-class Planted:
+class CrossModalTruth:
     """The truth: shared voxels, sign of their tuning in stories beside that in the film, and their weights."""
 
     shared: np.ndarray  # (n_voxels,) bool
@@ -102,7 +102,7 @@ class Planted:
 
 
 @dataclass(frozen=True)
-class TwoResponses:
+class BimodalResponses:
     """Responses of one subject to both, by modality, and the truth about voxels."""
 
     Y_train: dict[Modality, np.ndarray]
@@ -118,7 +118,7 @@ def design(config: StoryConfig) -> Design:
     return Design(config.tr, config.n_train, config.n_test, onsets)
 
 
-def along(content: np.ndarray, dimensions: tuple[tuple[frozenset[str], frozenset[str]], ...]) -> np.ndarray:
+def project_content(content: np.ndarray, dimensions: tuple[tuple[frozenset[str], frozenset[str]], ...]) -> np.ndarray:
     """Content (n, len(CONTENT)) along each dimension, one end less the other: (n, n_dimensions)."""
     contrast = np.zeros((len(CONTENT), len(dimensions)))
     for column, (high, low) in enumerate(dimensions):
@@ -127,25 +127,25 @@ def along(content: np.ndarray, dimensions: tuple[tuple[frozenset[str], frozenset
     return content @ contrast
 
 
-def film_latents(content: np.ndarray, frames: np.ndarray, per_tr: int) -> Latents:
+def movie_latents(content: np.ndarray, frames: np.ndarray, per_tr: int) -> Latents:
     """Content of each TR (n_samples, len(CONTENT)); luminance of patches, and how left and right differ in it."""
     light = patch_luminance(np.asarray(frames)).reshape(len(content), per_tr, -1).mean(1)
     side = round(np.sqrt(light.shape[1]))
     grid = light.reshape(-1, side, side)
     uneven = (grid - grid[:, :, ::-1])[:, :, : side // 2].reshape(len(content), -1)
-    return Latents(unit_variance(along(content, DIMENSIONS)), unit_variance(uneven), unit_variance(light))
+    return Latents(unit_variance(project_content(content, DIMENSIONS)), unit_variance(uneven), unit_variance(light))
 
 
 def story_latents(content: np.ndarray, progress: np.ndarray, null: bool) -> Latents:
     """Content of each TR, and (n_samples, n) what a sentence does apart from its content."""
     dimensions = COLOUR_DIMENSIONS if null else DIMENSIONS
     own = unit_variance(progress)
-    return Latents(unit_variance(along(content, dimensions)), own, own)
+    return Latents(unit_variance(project_content(content, dimensions)), own, own)
 
 
 def simulate(
     config: StoryPhantomConfig, subject: str, layout: BrainLayout, latents: dict[Modality, Latents]
-) -> TwoResponses:
+) -> BimodalResponses:
     """Responses of one subject to both: activity through the double-gamma HRF, AR(1) noise, new in every repeat."""
     rng = np.random.default_rng([config.seed, SUBJECTS.index(subject), 2])
     n_voxels = layout.voxels.n_voxels
@@ -153,21 +153,23 @@ def simulate(
     ev = {m: np.zeros(n_voxels) for m in MODALITIES}
     shared, sign = np.zeros(n_voxels, bool), np.zeros(n_voxels, int)
     weights = np.zeros((len(DIMENSIONS), n_voxels))
-    for name in sorted((set(SHARED) | set(ALONE)) & set(layout.region.tolist())):
+    for name in sorted((set(SHARED_REGIONS) | set(UNIMODAL_REGIONS)) & set(layout.region.tolist())):
         here = np.flatnonzero(layout.region == name)
         W = readouts(rng, len(DIMENSIONS), len(here), config.coherence)
-        if name in SHARED:
-            weights[:, here], shared[here], sign[here] = W, True, -1 if name in INVERSE else 1
-        for modality, typical in zip(("movie", "stories"), SHARED.get(name) or ALONE[name], strict=True):
-            turned = -W if modality == "stories" and name in INVERSE else W
-            activity = _activity(rng, config, latents[modality], turned, name in SHARED)
+        if name in SHARED_REGIONS:
+            weights[:, here], shared[here], sign[here] = W, True, -1 if name in SIGN_FLIPPED_REGIONS else 1
+        for modality, typical in zip(
+            ("movie", "stories"), SHARED_REGIONS.get(name) or UNIMODAL_REGIONS[name], strict=True
+        ):
+            turned = -W if modality == "stories" and name in SIGN_FLIPPED_REGIONS else W
+            activity = _activity(rng, config, latents[modality], turned, name in SHARED_REGIONS)
             signal[modality][:, here] = _bold(config, modality, activity)
             spread = np.exp(config.ev_spread * rng.standard_normal(len(here)))
             ev[modality][here] = np.clip(typical * layout.gain[here] * spread, 0, 0.8)
     if config.null:
         shared, sign, weights = np.zeros_like(shared), np.zeros_like(sign), np.zeros_like(weights)
     noisy = {m: _with_noise(rng, config, m, signal[m], ev[m]) for m in MODALITIES}
-    return TwoResponses(
+    return BimodalResponses(
         {m: noisy[m][0] for m in MODALITIES}, {m: noisy[m][1] for m in MODALITIES}, shared, sign, weights
     )
 

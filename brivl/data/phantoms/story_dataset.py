@@ -19,7 +19,7 @@ from brivl.data.phantoms.datasets import CITATION, PHANTOM_VERSION, PhantomMovie
 from brivl.data.phantoms.movie import BrainLayout, MoviePhantomConfig
 from brivl.data.phantoms.movie_stimulus import MovieConfig, movie_scenes
 from brivl.data.phantoms.planting import LICENCE
-from brivl.data.phantoms.stories import Latents, Modality, Planted, StoryPhantomConfig
+from brivl.data.phantoms.stories import CrossModalTruth, Latents, Modality, StoryPhantomConfig
 from brivl.data.phantoms.story_stimulus import StoryConfig, Transcript
 from brivl.errors import RequestError
 from brivl.scenes.content import content_of_scene, content_of_text
@@ -27,7 +27,7 @@ from brivl.store.artifacts import Artifact, Store
 from brivl.store.digests import json_digest
 from brivl.store.keys import ArtifactKey
 
-FILM, NULL, BOX = "movie", "null", "box"  # what may be said after the colon
+MOVIE, NULL, BOX = "movie", "null", "box"  # what may be said after the colon
 STORY_VERSION = 1  # raise when what is told, or its timing, changes
 FRAMES_PER_TR = 2  # fewer than phantom-movie shows: two models look at each
 
@@ -57,11 +57,11 @@ class PhantomStories:
         return "text" if self.modality == "stories" else "image"
 
     @property
-    def twin(self) -> str:
+    def paired_dataset(self) -> str:
         """The name of the other modality of the same subjects."""
         kind, _, options = self.name.partition(":")
-        others = [option for option in options.split(",") if option and option != FILM]
-        return ":".join(filter(None, [kind, ",".join(others + [FILM] * (self.modality == "stories"))]))
+        others = [option for option in options.split(",") if option and option != MOVIE]
+        return ":".join(filter(None, [kind, ",".join(others + [MOVIE] * (self.modality == "stories"))]))
 
     @cached_property
     def transcript(self) -> Transcript:
@@ -95,17 +95,17 @@ class PhantomStories:
         """None: no layers of models are planted; see `planted`."""
         return None
 
-    def planted(self, subject: str) -> Planted:
+    def cross_modal_truth(self, subject: str) -> CrossModalTruth:
         """What stories and film share in this subject."""
         a = self._simulated(subject).arrays
         latents = {modality: found.shared for modality, found in self._latents().items()}
-        return Planted(a["shared"].astype(bool), a["sign"], a["weights"], latents)
+        return CrossModalTruth(a["shared"].astype(bool), a["sign"], a["weights"], latents)
 
     def digest(self, subject: str) -> str:
         return json_digest({"modality": self.modality, "both": self._both_digest(subject)})
 
     def _both_digest(self, subject: str) -> str:
-        planted = [sorted(dict(p).items()) for p in (phantom_stories.SHARED, phantom_stories.ALONE)]
+        planted = [sorted(dict(p).items()) for p in (phantom_stories.SHARED_REGIONS, phantom_stories.UNIMODAL_REGIONS)]
         dimensions = phantom_stories.DIMENSIONS + phantom_stories.COLOUR_DIMENSIONS
         return json_digest(
             {
@@ -113,7 +113,7 @@ class PhantomStories:
                 "subject": subject,
                 "version": PHANTOM_VERSION,
                 "planted": planted,
-                "inverse": sorted(phantom_stories.INVERSE),
+                "inverse": sorted(phantom_stories.SIGN_FLIPPED_REGIONS),
                 "dimensions": [[sorted(x) for x in d] for d in dimensions],
                 "told": STORY_VERSION,
             }
@@ -136,15 +136,15 @@ class PhantomStories:
 
     def _latents(self) -> dict[Modality, Latents]:
         told, movie = self.transcript, self.config.movie
-        heard = story_stimulus.attention_weights(self.config.stories, told)
+        heard = story_stimulus.last_word_weights(self.config.stories, told)
         content = np.stack([content_of_text(text) for text in told.texts])[told.phrase]
         seen = np.stack([content_of_scene(scene) for scene in movie_scenes(movie)])
         frames = self._film.stimulus("").items
         return {
             "stories": phantom_stories.story_latents(
-                heard @ content, heard @ story_stimulus.going(told), self.config.null
+                heard @ content, heard @ story_stimulus.sentence_progress(told), self.config.null
             ),
-            "movie": phantom_stories.film_latents(seen, frames, movie.frames_per_tr),
+            "movie": phantom_stories.movie_latents(seen, frames, movie.frames_per_tr),
         }
 
 
@@ -155,11 +155,11 @@ def open_phantom_stories(name: str, store: Store, progress: ProgressCallback = n
     shared), "box" (words averaged within samples, in place of Lanczos). Raises RequestError for anything else.
     """
     options = [option for option in name.partition(":")[2].split(",") if option]
-    sizes = [option for option in options if option not in (FILM, NULL, BOX)]
+    sizes = [option for option in options if option not in (MOVIE, NULL, BOX)]
     found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", sizes[0]) if sizes else None
     if len(sizes) > 1 or (sizes and found is None) or len(set(options)) < len(options):
         raise RequestError(
-            f"Wanted {phantom_stories.NAME} with options such as 720/90 (training/test TRs), {FILM}, {NULL} or {BOX}, "
+            f"Wanted {phantom_stories.NAME} with options such as 720/90 (training/test TRs), {MOVIE}, {NULL} or {BOX}, "
             f"separated by commas after a colon, and got {name!r}."
         )
     n = {"n_train": int(found[1]), "n_test": int(found[2])} if found else {}
@@ -168,4 +168,4 @@ def open_phantom_stories(name: str, store: Store, progress: ProgressCallback = n
         MovieConfig(**n, frames_per_tr=FRAMES_PER_TR),
         null=NULL in options,
     )
-    return replace(PhantomStories(store, config, "movie" if FILM in options else "stories", progress), name=name)
+    return replace(PhantomStories(store, config, "movie" if MOVIE in options else "stories", progress), name=name)

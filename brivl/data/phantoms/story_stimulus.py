@@ -12,12 +12,12 @@ from brivl.errors import RequestError
 from brivl.scenes.captions import caption
 from brivl.scenes.clips import sample_clip
 
-MOST_TRS = 10_000
+MAX_TRS = 10_000
 FIRST, PER_LETTER, JITTER = 0.14, 0.045, 0.03  # s a word lasts: FIRST + PER_LETTER a letter, with an SD of JITTER
 BETWEEN, COMMA, STOP, SCENE = 0.02, 0.2, 0.5, 0.8  # s of silence after a word, a comma, a sentence, and a scene
 LINKS = ("", "", "", "Then ", "Now ", "After that ", "Later ", "Elsewhere ")
 AGAIN = 0.4  # share of scenes that get a second sentence
-PHRASE, MEMORY = 4, 12  # words of a phrase at most, and of the text that a model reads for it
+PHRASE_WORDS, CONTEXT_WORDS = 4, 12  # words of a phrase at most, and of the text that a model reads for it
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class StoryConfig:
     seed: int = 1717
 
     def __post_init__(self) -> None:
-        fits = 20 * self.n_runs <= self.n_train <= MOST_TRS and 20 <= self.n_test <= MOST_TRS
+        fits = 20 * self.n_runs <= self.n_train <= MAX_TRS and 20 <= self.n_test <= MAX_TRS
         if self.n_train % self.n_runs or not fits:
             raise RequestError(
-                f"Wanted {20 * self.n_runs} to {MOST_TRS} training TRs in {self.n_runs} equal stories and 20 to "
-                f"{MOST_TRS} test TRs, and got {self.n_train} and {self.n_test}. Use for example 720/90."
+                f"Wanted {20 * self.n_runs} to {MAX_TRS} training TRs in {self.n_runs} equal stories and 20 to "
+                f"{MAX_TRS} test TRs, and got {self.n_train} and {self.n_test}. Use for example 720/90."
             )
 
 
@@ -50,7 +50,7 @@ class Transcript:
     phrase: np.ndarray  # (n_words,) int, into texts
     onsets: np.ndarray  # (n_words,)
     ends: np.ndarray  # (n_words,) of the word
-    held: np.ndarray  # (n_words,) until which it is the last word: the next one's onset
+    next_onsets: np.ndarray  # (n_words,) until which it is the last word: the next one's onset
     run: np.ndarray  # (n_words,) int
 
     def __len__(self) -> int:
@@ -66,7 +66,7 @@ def make_stories(config: StoryConfig) -> Transcript:
         [w for one in runs for w in one.words],
         [t for one in runs for t in one.texts],
         np.concatenate(phrases),
-        *(np.concatenate([getattr(one, name) for one in runs]) for name in ("onsets", "ends", "held", "run")),
+        *(np.concatenate([getattr(one, name) for one in runs]) for name in ("onsets", "ends", "next_onsets", "run")),
     )
 
 
@@ -77,14 +77,9 @@ def phrase_weights(config: StoryConfig, told: Transcript) -> scipy.sparse.csr_ma
     return words @ scipy.sparse.csr_matrix(member, shape=(len(told), len(told.texts)))
 
 
-def attention_weights(config: StoryConfig, told: Transcript) -> scipy.sparse.csr_matrix:
+def last_word_weights(config: StoryConfig, told: Transcript) -> scipy.sparse.csr_matrix:
     """Share of each sample in which each word was the last one heard, (n_samples, n_words)."""
-    return _by_run(config, told, told.held, "box")
-
-
-def words_per_second(told: Transcript) -> float:
-    """Rate of speech over all runs, pauses included."""
-    return len(told) / sum(float(told.held[told.run == run].max()) for run in np.unique(told.run))
+    return _by_run(config, told, told.next_onsets, "box")
 
 
 def _by_run(config: StoryConfig, told: Transcript, ends: np.ndarray, how: Resampling) -> scipy.sparse.csr_matrix:
@@ -95,7 +90,7 @@ def _by_run(config: StoryConfig, told: Transcript, ends: np.ndarray, how: Resamp
     return scipy.sparse.block_diag(parts, "csr").astype(np.float32)
 
 
-def going(told: Transcript) -> np.ndarray:
+def sentence_progress(told: Transcript) -> np.ndarray:
     """(n_words, 2) how a sentence goes apart from its content: words of the text that are said, letters of the word."""
     n_words = np.array([len(text.split()) for text in told.texts])[told.phrase]
     return np.stack([np.sqrt(n_words), [len(word.strip(".,")) for word in told.words]], 1)
@@ -148,8 +143,8 @@ def _phrases(said: list[str]) -> list[tuple[str, list[str]]]:
     found: list[tuple[str, list[str]]] = []
     start = 0
     for i, word in enumerate(said):
-        if i - start + 1 == PHRASE or word[-1] in ".," or i == len(said) - 1:
-            found.append((" ".join(said[max(0, i + 1 - MEMORY) : i + 1]), said[start : i + 1]))
+        if i - start + 1 == PHRASE_WORDS or word[-1] in ".," or i == len(said) - 1:
+            found.append((" ".join(said[max(0, i + 1 - CONTEXT_WORDS) : i + 1]), said[start : i + 1]))
             start = i + 1
     return found
 

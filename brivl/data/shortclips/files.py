@@ -10,7 +10,6 @@ features/NAME.hdf                 X_train (n_train, n_features), X_test (n_test,
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,17 +19,17 @@ import numpy as np
 from brivl.core.columns import LARGE_BYTES, READ_COLUMNS, Columns
 from brivl.data.formats.annex import check_fetched, is_pointer
 from brivl.data.formats.hdf5 import Hdf5File, open_hdf5
-from brivl.data.shortclips.frames import FrameFile, look_at_frames
+from brivl.data.shortclips.frames import FrameFile, read_frame_header
 from brivl.errors import DataError
 
 RESPONSES = re.compile(r"^(?P<subject>[A-Za-z0-9-]+)_responses\.hdf5?$")
 TRAIN = re.compile(r"^train_(?P<run>\d+)\.hdf5?$")
 FEATURES = re.compile(r"^(?P<name>.+)\.hdf5?$")
-MOST_SAMPLES = 1_000_000
+MAX_SAMPLES = 1_000_000
 
 
 @dataclass(frozen=True)
-class Layout:
+class ResponseLayout:
     """Shapes of a subject's responses, from the header."""
 
     n_train: int
@@ -45,7 +44,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Files:
+class ShortclipsFiles:
     """Where the files of a folder lie. Names are listed whether or not git-annex has fetched their content."""
 
     folder: Path
@@ -69,7 +68,7 @@ def is_shortclips(folder: Path) -> bool:
     return bool(_matching(folder / "responses", RESPONSES))
 
 
-def find_files(folder: Path) -> Files:
+def find_files(folder: Path) -> ShortclipsFiles:
     """The files of a folder of the published form."""
     responses = {found["subject"]: path for found, path in _matching(folder / "responses", RESPONSES)}
     stimuli = sorted((int(found["run"]), path) for found, path in _matching(folder / "stimuli", TRAIN))
@@ -79,7 +78,7 @@ def find_files(folder: Path) -> Files:
             f"{str(folder / 'stimuli')!r} should have train_00.hdf, train_01.hdf and so on, one for each run, but has "
             f"the numbers {numbers!r}; get the missing files."
         )
-    return Files(
+    return ShortclipsFiles(
         folder=folder,
         responses=responses,
         mappers={subject: path for subject in responses if (path := _mapper(folder, subject)) is not None},
@@ -103,18 +102,20 @@ def _mapper(folder: Path, subject: str) -> Path | None:
     return next((path for _, path in _matching(folder / "mappers", pattern)), None)
 
 
-def read_layout(path: Path) -> Layout:
+def read_layout(path: Path) -> ResponseLayout:
     """Shapes and run onsets of a responses file. DataError where keys are missing or shapes do not add up."""
     with open_hdf5(path) as file:
         train, test = file.shape("Y_train"), file.shape("Y_test")
-        if len(train) != 2 or min(train) < 1 or not 2 <= train[0] <= MOST_SAMPLES:
+        if len(train) != 2 or min(train) < 1 or not 2 <= train[0] <= MAX_SAMPLES:
             raise DataError(f"'Y_train' in {str(path)!r} should have shape (n_train, n_voxels) but has {train!r}.")
-        if len(test) not in (2, 3) or 0 in test or test[-1] != train[1] or test[-2] > MOST_SAMPLES:
+        if len(test) not in (2, 3) or 0 in test or test[-1] != train[1] or test[-2] > MAX_SAMPLES:
             raise DataError(
                 f"'Y_test' in {str(path)!r} should have shape (n_repeats, n_test, {train[1]}) or (n_test, {train[1]}), "
                 f"as Y_train has {train[1]} voxels, but has {test!r}."
             )
-        return Layout(train[0], test[-2], test[0] if len(test) == 3 else 1, train[1], _read_onsets(file, train[0]))
+        return ResponseLayout(
+            train[0], test[-2], test[0] if len(test) == 3 else 1, train[1], _read_onsets(file, train[0])
+        )
 
 
 def _read_onsets(file: Hdf5File, n_train: int) -> np.ndarray:
@@ -130,7 +131,7 @@ def _read_onsets(file: Hdf5File, n_train: int) -> np.ndarray:
     return onsets.astype(int)
 
 
-def read_responses(path: Path, layout: Layout) -> tuple[np.ndarray | Columns, np.ndarray | Columns]:
+def read_responses(path: Path, layout: ResponseLayout) -> tuple[np.ndarray | Columns, np.ndarray | Columns]:
     """Y_train (n_train, n_voxels) and Y_test (n_repeats, n_test, n_voxels), float32, NaN where the file has NaN.
 
     Large ones stay in the file and are read a range of voxels at a time, unless they are stored in chunks so wide that
@@ -162,7 +163,7 @@ def _read_columns(path: Path, name: str, shape: tuple[int, ...], start: int, sto
     return values.reshape(*shape[:-1], stop - start)
 
 
-def look_at_stimuli(files: Files, layout: Layout) -> tuple[list[FrameFile], int]:
+def read_frame_headers(files: ShortclipsFiles, layout: ResponseLayout) -> tuple[list[FrameFile], int]:
     """Frame files of the runs and of the test run, and frames per TR. DataError where they do not fit the responses."""
     if len(files.train) != len(layout.run_onsets) or files.test is None:
         names = [path.name for path in files.stimuli]
@@ -172,7 +173,7 @@ def look_at_stimuli(files: Files, layout: Layout) -> tuple[list[FrameFile], int]
         )
     for path in files.stimuli:
         check_fetched(path, files.folder)
-    frames = [look_at_frames(path) for path in files.stimuli]
+    frames = [read_frame_header(path) for path in files.stimuli]
     lengths = [*layout.run_lengths, layout.n_test]
     shares = [divmod(file.n_frames, n) for file, n in zip(frames, lengths, strict=True)]
     if len(set(shares)) != 1 or shares[0][0] < 1 or shares[0][1]:
@@ -184,7 +185,7 @@ def look_at_stimuli(files: Files, layout: Layout) -> tuple[list[FrameFile], int]
     return frames, shares[0][0]
 
 
-def read_features(path: Path, layout: Layout) -> np.ndarray:
+def read_features(path: Path, layout: ResponseLayout) -> np.ndarray:
     """Feature space that comes with the data, (n_train + n_test, n_features) float32, finite."""
     with open_hdf5(path) as file:
         shapes = file.shape("X_train"), file.shape("X_test")
@@ -198,9 +199,3 @@ def read_features(path: Path, layout: Layout) -> np.ndarray:
     if not np.isfinite(X).all():
         raise DataError(f"Features in {str(path)!r} should be finite numbers, but some are NaN or infinite.")
     return X
-
-
-def check_all_fetched(files: Files, paths: Sequence[Path]) -> None:
-    """DataError where one of the paths is not here, naming what to run."""
-    for path in paths:
-        check_fetched(path, files.folder)

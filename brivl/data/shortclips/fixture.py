@@ -27,7 +27,7 @@ SQUARES = 4  # by 4, in each frame
 PIXELS_PER_VOXEL = 4
 N_VERTICES = 327_684  # of fsaverage
 AR1 = 0.4
-MOST_EXPLAINED = 0.5  # share of the signal in the variance of one repeat, at most
+MAX_EXPLAINED = 0.5  # share of the signal in the variance of one repeat, at most
 N_RUNS, N_REPEATS = 12, 10  # as published
 PUBLISHED_TRAIN, PUBLISHED_TEST = 3600, 270  # TRs
 
@@ -114,6 +114,6 @@ def _write_responses(path: Path, size: ShortclipsSize, subject: int, Z: np.ndarr
 def _signal(rng: np.random.Generator, Z: np.ndarray, n_voxels: int) -> tuple[np.ndarray, np.ndarray]:
     """Signal (n_TRs, n_voxels) of variance e and deviation sqrt(1 - e) of the noise; e is 0 in half of the voxels."""
     signal = Z @ rng.standard_normal((Z.shape[1], n_voxels), dtype=np.float32)
-    explained = np.maximum(0, rng.uniform(-MOST_EXPLAINED, MOST_EXPLAINED, n_voxels))
+    explained = np.maximum(0, rng.uniform(-MAX_EXPLAINED, MAX_EXPLAINED, n_voxels))
     signal *= np.sqrt(explained) / np.maximum(signal.std(0), 1e-6)
     return signal.astype(np.float32), np.sqrt(1 - explained).astype(np.float32)

@@ -16,7 +16,7 @@ TALL = 2.6  # its height
 
 
 @dataclass(frozen=True)
-class Flat:
+class SimulatedMapper:
     """A made-up flatmap of two discs, and what else a mapper file holds."""
 
     operator: scipy.sparse.csr_matrix  # (n_pixels, n_voxels)
@@ -27,7 +27,7 @@ class Flat:
     rois: dict[str, np.ndarray]  # name -> (n_voxels,) bool
 
 
-def two_discs(n_voxels: int, radius: float, n_vertices: int, seed: int = 0, negative: bool = False) -> Flat:
+def two_discs(n_voxels: int, radius: float, n_vertices: int, seed: int = 0, negative: bool = False) -> SimulatedMapper:
     """Each pixel shows a voxel, by x, and the next one; some pixels show none, and some are covered only in part.
 
     `radius` of a disc in px; `n_vertices` of fsaverage, both hemispheres; `negative` makes some coefficients so.
@@ -51,7 +51,7 @@ def two_discs(n_voxels: int, radius: float, n_vertices: int, seed: int = 0, nega
     operator.eliminate_zeros()
     rois = {"V1": np.arange(n_voxels) < n_voxels // 3, "FFA": np.arange(n_voxels) >= n_voxels - n_voxels // 4}
     sides = [_to_vertices(rng, n_vertices // 2, n_voxels) for _ in range(2)]
-    return Flat(operator, mask, np.where(mask, rng.random(mask.shape), np.nan), *sides, rois)
+    return SimulatedMapper(operator, mask, np.where(mask, rng.random(mask.shape), np.nan), *sides, rois)
 
 
 def _to_vertices(rng: np.random.Generator, n_vertices: int, n_voxels: int) -> scipy.sparse.csr_matrix:
@@ -60,7 +60,7 @@ def _to_vertices(rng: np.random.Generator, n_vertices: int, n_voxels: int) -> sc
     return scipy.sparse.csr_matrix((rng.standard_normal(2 * n_vertices), (rows, columns)), (n_vertices, n_voxels))
 
 
-def mapper_arrays(flat: Flat, legacy: bool = False) -> dict[str, np.ndarray]:
+def mapper_arrays(flat: SimulatedMapper, legacy: bool = False) -> dict[str, np.ndarray]:
     """A mapper file with today's names and everything in it; or with the old names, two sides, and no more."""
     if legacy:
         sides = {"vox_to_fsavg_left": flat.to_left, "vox_to_fsavg_right": flat.to_right}

@@ -18,7 +18,7 @@ from brivl.errors import DataError
 KEY = "stimuli"
 BLOCK_BYTES = 128 * 2**20  # what is kept of the frames read last, as uint8
 STRIP_BYTES = 64 * 2**20  # what is read at a time, in the type of the file
-LARGEST_SIDE = 8192
+MAX_SIDE = 8192
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class FrameFile:
     chunk: int  # frames that are stored, and so decompressed, together
 
 
-def look_at_frames(path: Path) -> FrameFile:
+def read_frame_header(path: Path) -> FrameFile:
     """Number and size of the frames in a file, from its header. DataError where it holds no frames."""
     with open_hdf5(path) as file:
         shape = file.shape(KEY)
         array = file.array(KEY)
-        sides_fit = len(shape) == 4 and shape[3] == 3 and max(shape[1:3]) <= LARGEST_SIDE
+        sides_fit = len(shape) == 4 and shape[3] == 3 and max(shape[1:3]) <= MAX_SIDE
         if not sides_fit or 0 in shape or array.dtype.kind not in "uif":
             raise DataError(
                 f"{KEY!r} in {str(path)!r} should be frames (n_frames, height, width, 3), 0..255 or, as floats, 0..1, "

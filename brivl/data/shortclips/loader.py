@@ -18,22 +18,22 @@ from brivl.data.phantoms.mark import CITATION as SIMULATED_CITATION
 from brivl.data.phantoms.mark import LICENCE as SIMULATED_LICENCE
 from brivl.data.phantoms.mark import any_marked
 from brivl.data.shortclips.files import (
-    Files,
-    Layout,
+    ResponseLayout,
+    ShortclipsFiles,
     find_files,
-    look_at_stimuli,
     read_features,
+    read_frame_headers,
     read_layout,
     read_responses,
 )
 from brivl.data.shortclips.flatmap import mapper_flatmap
 from brivl.data.shortclips.frames import MovieFrames
-from brivl.data.shortclips.mapper import MapperFacts, read_facts, read_fsaverage, to_vertices
+from brivl.data.shortclips.mapper import MapperSummary, read_fsaverage, read_mapper_summary, to_vertices
 from brivl.errors import DataError
 from brivl.store.artifacts import Store
 
 TR = 2.0  # s
-LOADER = "shortclips 1"  # part of the digest; count up when answers change
+LOADER_VERSION = "shortclips 1"  # part of the digest; count up when answers change
 CITATION = (
     "Huth, A. G., Nishimoto, S., Vu, A. T., Dupré la Tour, T., & Gallant, J. L. (2022). Gallant Lab Natural Short "
     "Clips 3T fMRI Data. doi:10.12751/g-node.vy1zjd; Huth, A. G., Nishimoto, S., Vu, A. T., & Gallant, J. L. (2012). "
@@ -49,7 +49,7 @@ class ShortclipsDataset:
     Stimuli are the frames of the movies or, where no frames are here, the feature spaces in features/.
     """
 
-    files: Files
+    files: ShortclipsFiles
     subjects: tuple[str, ...]  # those whose responses are here
     content: ContentDigest
     simulated: bool = False
@@ -88,7 +88,7 @@ class ShortclipsDataset:
         if self.models:
             features = {name: read_features(self.files.features[name], layout) for name in self.models}
             return Stimulus("features", (), scipy.sparse.csr_matrix((n_samples, 0)), features)
-        frames, per_tr = look_at_stimuli(self.files, layout)
+        frames, per_tr = read_frame_headers(self.files, layout)
         n_items = n_samples * per_tr
         starts = np.arange(n_samples + 1) * per_tr
         weights = scipy.sparse.csr_matrix((np.full(n_items, 1 / per_tr), np.arange(n_items), starts))
@@ -145,13 +145,13 @@ class ShortclipsDataset:
         return self._digest([self.files.responses[subject], *([mapper] if mapper else []), *shown])
 
     def _digest(self, paths: Sequence[Path]) -> str:
-        total = hashlib.sha256(LOADER.encode())
+        total = hashlib.sha256(LOADER_VERSION.encode())
         for path in paths:
             check_fetched(path, self.files.folder)
             total.update(f"{path.relative_to(self.files.folder).as_posix()}\0{self.content(path)}\n".encode())
         return total.hexdigest()
 
-    def _layout(self, subject: str) -> Layout:
+    def _layout(self, subject: str) -> ResponseLayout:
         self._check(subject)
         return read_layout(self.files.responses[subject])
 
@@ -160,9 +160,9 @@ class ShortclipsDataset:
         path = self.files.mappers.get(subject)
         return path if path is not None and self.files.is_here(path) else None
 
-    def _facts(self, subject: str) -> MapperFacts | None:
+    def _facts(self, subject: str) -> MapperSummary | None:
         path = self._mapper(subject)
-        return None if path is None else read_facts(path)
+        return None if path is None else read_mapper_summary(path)
 
     def _check(self, subject: str) -> None:
         if subject not in self.subjects and subject in self.files.responses:

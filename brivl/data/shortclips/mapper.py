@@ -28,12 +28,12 @@ FLATMAP = ("voxel_to_flatmap", "pixmap")  # newest name first
 MASK = ("flatmap_mask", "pixmask")
 FSAVERAGE = ("voxel_to_fsaverage",)
 HEMISPHERES = ("vox_to_fsavg_left", "vox_to_fsavg_right")
-MOST_PIXELS = 50_000_000
+MAX_PIXELS = 50_000_000
 PARTS = ("data", "indices", "indptr", "shape")
 
 
 @dataclass(frozen=True)
-class MapperFacts:
+class MapperSummary:
     """What a mapper file has to offer; read without its operators."""
 
     n_voxels: int
@@ -51,7 +51,7 @@ class FlatmapMapper:
     curvature: np.ndarray | None  # (width, height) float
 
 
-def read_facts(path: Path) -> MapperFacts:
+def read_mapper_summary(path: Path) -> MapperSummary:
     """Number of voxels, what can be drawn, and the ROIs. DataError where the file is damaged or parts disagree."""
     with open_hdf5(path) as file:
         names = file.names()
@@ -65,7 +65,7 @@ def read_facts(path: Path) -> MapperFacts:
         has_flatmap = any(name in here for name in FLATMAP) and any(name in names for name in MASK)
         has_fsaverage = FSAVERAGE[0] in here or all(name in here for name in HEMISPHERES)
         inside = {name[len(ROI) :]: np.nan_to_num(file.read(name)) != 0 for name in rois}
-        return MapperFacts(next(iter(counts.values())), has_flatmap, has_fsaverage, inside)
+        return MapperSummary(next(iter(counts.values())), has_flatmap, has_fsaverage, inside)
 
 
 def read_flatmap(path: Path) -> FlatmapMapper:
@@ -102,7 +102,7 @@ def read_fsaverage(path: Path) -> scipy.sparse.csr_matrix:
     return scipy.sparse.vstack(sides, format="csr")
 
 
-def to_picture(mapper: FlatmapMapper, values: np.ndarray) -> np.ndarray:
+def to_flatmap_image(mapper: FlatmapMapper, values: np.ndarray) -> np.ndarray:
     """Picture (height, width) of values (n_voxels,), NaN outside and where a pixel's coefficients sum to 0 or less.
 
     The operator as it stands: a pixel with a NaN voxel is NaN, and coefficients are not made to sum to 1. DataError
@@ -141,7 +141,7 @@ def _present(file: Hdf5File, names: Sequence[str], ending: str = "") -> str:
 
 def _picture(file: Hdf5File, name: str) -> np.ndarray:
     shape = file.shape(name)
-    if len(shape) != 2 or not 0 < shape[0] * shape[1] <= MOST_PIXELS:
+    if len(shape) != 2 or not 0 < shape[0] * shape[1] <= MAX_PIXELS:
         raise DataError(f"{name!r} in {str(file.path)!r} should be a picture (width, height) but has {shape!r}.")
     return file.read(name)
 

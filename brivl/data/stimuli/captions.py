@@ -7,7 +7,7 @@ import numpy as np
 from brivl.core.progress import ProgressCallback
 from brivl.core.records import Stimulus
 from brivl.data.features import stimulus_digest
-from brivl.data.stimuli.contact_sheet import images_at, items_of
+from brivl.data.stimuli.contact_sheet import item_images, sample_items
 from brivl.models.captioning.digests import CAPTIONERS, captioner_digest
 from brivl.store.artifacts import Store
 from brivl.store.keys import ArtifactKey
@@ -28,11 +28,11 @@ def sample_captions(store: Store, stimulus: Stimulus, progress: ProgressCallback
 def _said(stimulus: Stimulus, progress: ProgressCallback) -> np.ndarray:
     from brivl.models.captioning.captioners import caption_images, load_captioner
 
-    captioner, items = load_captioner(CAPTIONERS[0]), items_of(stimulus, np.arange(stimulus.weights.shape[0]))
+    captioner, items = load_captioner(CAPTIONERS[0]), sample_items(stimulus, np.arange(stimulus.weights.shape[0]))
     texts = np.full(len(items), NOTHING, dtype=object)
     shown = np.flatnonzero(items >= 0)
     for start in range(0, len(shown), AT_ONCE):
         progress(start, len(shown), "Captioning what was shown")
         some = shown[start : start + AT_ONCE]
-        texts[some] = [said.text for said in caption_images(captioner, images_at(stimulus, items[some]))]
+        texts[some] = [said.text for said in caption_images(captioner, item_images(stimulus, items[some]))]
     return texts.astype(np.str_)

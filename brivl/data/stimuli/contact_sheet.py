@@ -17,7 +17,7 @@ TILE = 64  # px
 COLUMNS = 16
 
 
-def items_of(stimulus: Stimulus, rows: np.ndarray) -> np.ndarray:
+def sample_items(stimulus: Stimulus, rows: np.ndarray) -> np.ndarray:
     """(n_rows,) the middle one of the items shown in each sample, -1 where none was."""
     weights = stimulus.weights
     found = []
@@ -27,7 +27,7 @@ def items_of(stimulus: Stimulus, rows: np.ndarray) -> np.ndarray:
     return np.array(found, int)
 
 
-def images_at(stimulus: Stimulus, items: np.ndarray) -> np.ndarray:
+def item_images(stimulus: Stimulus, items: np.ndarray) -> np.ndarray:
     """(n, H, W, 3) uint8 of items, whether they are an array, frames that are read one by one, or files."""
     if isinstance(stimulus.items, np.ndarray):
         return stimulus.items[items]
@@ -38,15 +38,15 @@ def images_at(stimulus: Stimulus, items: np.ndarray) -> np.ndarray:
 def contact_sheet(stimulus: Stimulus, rows: np.ndarray) -> bytes:
     """WebP of TILE x TILE tiles, COLUMNS in a row, the frame of each sample in turn; grey where nothing was shown."""
     tiles = np.full((-(-max(len(rows), 1) // COLUMNS) * COLUMNS, TILE, TILE, 3), 128, np.uint8)
-    tiles[: len(rows)] = frames_of(stimulus, rows)
+    tiles[: len(rows)] = sample_frames(stimulus, rows)
     sheet = tiles.reshape(-1, COLUMNS, TILE, TILE, 3).swapaxes(1, 2).reshape(-1, COLUMNS * TILE, 3)
     return webp([sheet])
 
 
-def frames_of(stimulus: Stimulus, rows: np.ndarray) -> np.ndarray:
+def sample_frames(stimulus: Stimulus, rows: np.ndarray) -> np.ndarray:
     """(n_rows, TILE, TILE, 3) uint8: the frame of each sample; grey where nothing was shown."""
     tiles = np.full((len(rows), TILE, TILE, 3), 128, np.uint8)
-    items = items_of(stimulus, rows)
+    items = sample_items(stimulus, rows)
     shown = np.flatnonzero(items >= 0)
     if len(shown):
         tiles[shown] = _tiles(stimulus.items, items[shown])
@@ -70,12 +70,12 @@ def _small(frame: np.ndarray) -> np.ndarray:
     return frame[np.ix_(*at)]
 
 
-def sentences_of(stimulus: Stimulus, rows: np.ndarray) -> list[str]:
+def sample_sentences(stimulus: Stimulus, rows: np.ndarray) -> list[str]:
     """The text of each sample."""
-    return ["" if item < 0 else str(stimulus.items[item]) for item in items_of(stimulus, rows)]
+    return ["" if item < 0 else str(stimulus.items[item]) for item in sample_items(stimulus, rows)]
 
 
-def tiles_of(sheet: bytes, n: int) -> np.ndarray:
+def split_tiles(sheet: bytes, n: int) -> np.ndarray:
     """(n, TILE, TILE, 3) uint8: the first tiles of a `contact_sheet`."""
     image = np.asarray(Image.open(io.BytesIO(sheet)).convert("RGB"))
     return image.reshape(-1, TILE, COLUMNS, TILE, 3).swapaxes(1, 2).reshape(-1, TILE, TILE, 3)[:n]

@@ -11,7 +11,7 @@ from brivl.core.records import Stimulus
 from brivl.data.features import stimulus_digest
 from brivl.data.formats.descriptions import is_description_file, read_descriptions
 from brivl.data.stimuli.captions import sample_captions
-from brivl.data.stimuli.contact_sheet import images_at, items_of
+from brivl.data.stimuli.contact_sheet import item_images, sample_items
 from brivl.errors import RequestError
 from brivl.models.captioning.digests import CAPTIONERS, captioner_digest
 from brivl.models.captioning.vlm import describer_digest
@@ -33,16 +33,16 @@ def descriptions_digest(how: str) -> str:
     return describer_digest(how)
 
 
-def descriptions_of(store: Store, stimulus: Stimulus, how: str, progress: ProgressCallback) -> list[str]:
+def sample_descriptions(store: Store, stimulus: Stimulus, how: str, progress: ProgressCallback) -> list[str]:
     """A text for each sample, which shows one picture.
 
     how: "captioner", a .jsonl or .tsv file, or the name or folder of a model. Raises RequestError, or DataError.
     """
     if how == CAPTIONER:
         return sample_captions(store, stimulus, progress)
-    shown = items_of(stimulus, np.arange(stimulus.weights.shape[0]))
+    shown = sample_items(stimulus, np.arange(stimulus.weights.shape[0]))
     if is_description_file(how):
-        return read_descriptions(Path(how).expanduser(), [names_of(stimulus, int(item)) for item in shown])
+        return read_descriptions(Path(how).expanduser(), [item_names(stimulus, int(item)) for item in shown])
     what = {"stimulus": stimulus_digest(stimulus), "model": descriptions_digest(how), "version": VERSION}
     found = store.get_or_compute(
         ArtifactKey("descriptions", what), lambda: ({"texts": _said(stimulus, shown, how, progress)}, {"model": how})
@@ -50,7 +50,7 @@ def descriptions_of(store: Store, stimulus: Stimulus, how: str, progress: Progre
     return [str(text) for text in found.arrays["texts"]]
 
 
-def names_of(stimulus: Stimulus, item: int) -> tuple[str, ...]:
+def item_names(stimulus: Stimulus, item: int) -> tuple[str, ...]:
     """What a picture may be called in a file: the name of its own file, with and without ending, or its number."""
     if item < 0:
         raise RequestError("Wanted a picture for every sample, and one sample shows none; such data are not described.")
@@ -66,5 +66,5 @@ def _said(stimulus: Stimulus, shown: np.ndarray, how: str, progress: ProgressCal
     describe, texts = open_describer(how), []
     for start in range(0, len(shown), AT_ONCE):
         progress(start, len(shown), f"Describing what was shown with {how}")
-        texts += describe(images_at(stimulus, shown[start : start + AT_ONCE]))
+        texts += describe(item_images(stimulus, shown[start : start + AT_ONCE]))
     return np.array(texts, np.str_)

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from brivl.data.formats.images import read_image
-from brivl.data.pairs.records import ImageText, images_of, read_bytes
+from brivl.data.pairs.records import ImageText, read_bytes, unique_images
 from brivl.errors import DataError, RequestError
 from brivl.scenes.captions import caption
 from brivl.scenes.scene import render, sample_scene
@@ -65,11 +65,11 @@ class FilePairSource:
 
     def read(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, str]:
         pair = self.pairs[index]
-        image = read_image(read_bytes(pair.where), str(pair.where), OVERSIZE * self.image_size)
+        image = read_image(read_bytes(pair.location), str(pair.location), OVERSIZE * self.image_size)
         return image, pair.caption
 
     def name(self, index: int) -> str:
-        return str(self.pairs[index].where)
+        return str(self.pairs[index].location)
 
 
 def split_scenes(n_scenes: int, n_held_out: int, seed: int, image_size: int) -> tuple[PairSource, PairSource]:
@@ -86,15 +86,15 @@ def split_files(
     pairs: tuple[ImageText, ...], n_held_out: int, seed: int, image_size: int
 ) -> tuple[PairSource, PairSource]:
     """Pairs to train on, and one pair each of n_held_out images, none of whose captions is trained on."""
-    images = list(images_of(pairs))
+    images = list(unique_images(pairs))
     if n_held_out >= len(images):
         raise RequestError(
             f"Wanted to hold out {n_held_out} images and there are {len(images)}; hold out fewer with --held-out."
         )
     chosen = np.random.default_rng([seed, 3]).choice(len(images), n_held_out, replace=False)
     held_out = {images[i] for i in chosen}
-    first = {pair.where: pair for pair in reversed(pairs) if pair.where in held_out}
-    train = tuple(pair for pair in pairs if pair.where not in held_out)
+    first = {pair.location: pair for pair in reversed(pairs) if pair.location in held_out}
+    train = tuple(pair for pair in pairs if pair.location not in held_out)
     return FilePairSource(train, image_size), FilePairSource(tuple(first[place] for place in first), image_size)
 
 

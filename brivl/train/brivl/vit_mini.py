@@ -20,7 +20,7 @@ from brivl.errors import RequestError
 from brivl.models.brivl.configs import MINI, VisualConfig
 from brivl.models.brivl.image_encoder import build_image_encoder, to_pixels
 from brivl.models.weights import load_into, read_weights, save_weights
-from brivl.scenes.places import PLACES
+from brivl.scenes.backgrounds import BACKGROUNDS
 from brivl.scenes.things import KINDS
 from brivl.train.loop import train
 from brivl.train.scene_pairs import COLOUR_NAMES, HELD_OUT_SEED, ScenePairs, scene_pairs
@@ -45,7 +45,7 @@ class Classifier(nn.Module):
     def __init__(self, config: VisualConfig) -> None:
         super().__init__()
         self.visual = build_image_encoder(config)
-        self.sizes = [len(KINDS), len(COLOUR_NAMES), len(PLACES)]
+        self.sizes = [len(KINDS), len(COLOUR_NAMES), len(BACKGROUNDS)]
         self.image_head = nn.Linear(config.width, sum(self.sizes))
         self.patch_head = nn.Linear(config.width, len(KINDS) + 1 + len(COLOUR_NAMES) + 1)
 

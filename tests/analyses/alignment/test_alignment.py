@@ -65,7 +65,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The captions that the pictures were drawn with, as a file: quicker than a captioner."""
     folder = tmp_path_factory.mktemp("words")
-    pictures = open_dataset(NAME, Store(folder / "cache")).pictures
+    pictures = open_dataset(NAME, Store(folder / "cache")).category_images
     lines = [json.dumps({"item": i, "text": text}) for i, text in enumerate(pictures.captions)]
     (folder / "captions.jsonl").write_text("\n".join(lines))
     return folder / "captions.jsonl"

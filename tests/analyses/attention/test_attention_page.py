@@ -14,7 +14,7 @@ from brivl.analyses.attention.figures import AttentionFigure, attention_figure, 
 from brivl.analyses.attention.page import words_html
 from brivl.config import cache_dir
 from brivl.core.retrieval.query_words import split_words
-from brivl.data.stimuli.pictures import keep_upload, picture
+from brivl.data.stimuli.images import referenced_image, store_upload
 from brivl.jobs.queue import JobQueue
 from brivl.scenes.gallery import gallery_scene
 from brivl.scenes.naming import is_kind, named_thing
@@ -53,7 +53,7 @@ def fill(query: str, phrase: str, reference: str = f"scene:{SCENE}"):
 
 
 def test_the_example_of_a_scene_is_its_caption_and_the_first_thing_in_it() -> None:
-    scene, shown = gallery_scene(SCENE), picture(Store(cache_dir()), f"scene:{SCENE}")
+    scene, shown = gallery_scene(SCENE), referenced_image(Store(cache_dir()), f"scene:{SCENE}")
     words = [w.text for w in split_words(shown.caption)]
     first = next(i for i, w in enumerate(words) if named_thing(scene, w) is not None and is_kind(w))
     found = fill(shown.caption, words[first])
@@ -100,7 +100,7 @@ def test_what_is_not_known_is_asked_for_at_once_and_can_be_cancelled() -> None:
 
 
 def test_empty_foreign_and_long_queries_get_a_sentence_each() -> None:
-    reference = keep_upload(Store(cache_dir()), figure_png(), "own.png")
+    reference = store_upload(Store(cache_dir()), figure_png(), "own.png")
     at = open_attention(image=reference)
     assert not at.exception and not at.error and "The query is empty" in html(at)
     foreign, long = "красная машина", "a red car " * 40

@@ -13,7 +13,7 @@ from PIL import Image
 
 from brivl.analyses.captioning.compute import caption, caption_request, known_caption, known_captions, references_of
 from brivl.commands.main import main
-from brivl.data.stimuli.pictures import keep_upload, picture
+from brivl.data.stimuli.images import referenced_image, store_upload
 from brivl.errors import RequestError
 from brivl.models.captioning.decoder import CaptionDecoder, DecoderConfig
 from brivl.models.captioning.digests import CAPTIONERS, captioner_digest
@@ -102,10 +102,10 @@ def test_pictures_are_captioned_once_and_kept(tmp_path):
 def test_an_upload_is_captioned_and_has_no_references(tmp_path):
     store, file = Store(tmp_path / "store"), tmp_path / "own.png"
     Image.fromarray(render(gallery_scene(5), 200).image[:, :150]).save(file)
-    reference = keep_upload(store, file.read_bytes(), "own.png")
+    reference = store_upload(store, file.read_bytes(), "own.png")
     assert caption(store, reference, CAPTIONERS[0]).text.endswith(".")
-    assert references_of(picture(store, reference)) == []
-    chosen = picture(store, "scene:5")
+    assert references_of(referenced_image(store, reference)) == []
+    chosen = referenced_image(store, "scene:5")
     assert references_of(chosen)[0] == chosen.caption and references_of(chosen) == references_of(chosen)
 
 

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from brivl.analyses.captioning.compute import caption_request, known_captions, things_right
 from brivl.analyses.captioning.page import SMALL_WORDS, UNSAID
 from brivl.config import cache_dir
-from brivl.data.stimuli.pictures import picture
+from brivl.data.stimuli.images import referenced_image
 from brivl.jobs.queue import JobQueue
 from brivl.store.artifacts import Store
 from brivl.tasks.registry import run_task
@@ -47,7 +47,7 @@ def test_both_captioners_with_a_map_for_each_word():
     page = "\n".join(m.value for m in at.markdown)
     for one in said.values():
         assert f"**{one.text}**" in page
-    chosen = picture(Store(cache_dir()), "scene:4")
+    chosen = referenced_image(Store(cache_dir()), "scene:4")
     counts = [things_right(chosen, one.text) for one in said.values()]
     assert f"names {counts[0][0]} of {counts[0][1]} thing" in headline(at)
     assert f", ViT-mini {counts[1][0]}<" in headline(at)

@@ -19,7 +19,7 @@ from brivl.config import WEIGHTS, cache_dir
 from brivl.data.formats.images import read_images
 from brivl.errors import Cancelled, RequestError
 from brivl.models.generation.inversion import Progress
-from brivl.scenes.places import PLACES
+from brivl.scenes.backgrounds import BACKGROUNDS
 from brivl.scenes.scene import Scene, render
 from brivl.scenes.things import COLOURS, KINDS
 from brivl.store.artifacts import Store
@@ -121,7 +121,7 @@ def test_questions_that_cannot_be_asked(fields: dict) -> None:
 
 def test_places_to_start_from_are_empty_and_differ() -> None:
     places = empty_places(4, 3, 32)
-    every = {render(Scene(p, (), v), 32).image.tobytes() for p in PLACES for v in range(64)}
+    every = {render(Scene(p, (), v), 32).image.tobytes() for p in BACKGROUNDS for v in range(64)}
     assert len({image.tobytes() for image in places}) == 4
     assert all(image.tobytes() in every for image in places)
     assert np.array_equal(places, empty_places(4, 3, 32))

@@ -14,9 +14,9 @@ from brivl.commands.main import main
 from brivl.core.retrieval.query_words import seems_foreign
 from brivl.data.galleries import embeddings
 from brivl.data.galleries.embeddings import embed_gallery, gallery_index, is_embedded
-from brivl.data.galleries.recall import known_recall, measure_recall
+from brivl.data.galleries.recall import measure_recall, stored_recall
 from brivl.data.galleries.registry import open_gallery
-from brivl.data.stimuli.pictures import keep_upload
+from brivl.data.stimuli.images import store_upload
 from brivl.errors import DataError, RequestError
 from brivl.models.encoders import embedding
 from brivl.models.encoders.embedding import open_embedder
@@ -75,7 +75,7 @@ def test_text_finds_its_colour_and_the_answer_is_kept(store: Store, folder: str)
 
 @pytest.mark.usefixtures("colours")
 def test_sums_are_what_the_formula_says(store: Store, folder: str, tmp_path: Path) -> None:
-    picture = keep_upload(store, paint(tmp_path / "p.png", (255, 255, 0)).read_bytes(), "p.png")
+    picture = store_upload(store, paint(tmp_path / "p.png", (255, 255, 0)).read_bytes(), "p.png")
     assert names(store, Query(folder, "colours", image=picture, minus="red"))[0] == "b-green.png"
     query = Query(folder, "colours", text="blue", image=picture, minus="green")
     found = retrieve(store, query)
@@ -120,7 +120,7 @@ def test_the_worker_answers(store: Store, folder: str) -> None:
 
 
 def test_parts_that_are_ready_are_not_made_again(store: Store, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embeddings, "PART", {"image": 2})
+    monkeypatch.setattr(embeddings, "ITEMS_PER_PART", {"image": 2})
     gallery, model = open_gallery(folder), colour_embedder()
 
     def stop(done: float, *_: object) -> None:
@@ -146,7 +146,9 @@ def test_an_index_serves_large_galleries(store: Store, folder: str, monkeypatch:
     gallery, model = open_gallery(folder), colour_embedder()
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((4000, 3)).astype(np.float32)
-    embedded = embeddings.Embedded(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.arange(4000), ())
+    embedded = embeddings.GalleryEmbeddings(
+        vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.arange(4000), ()
+    )
     assert gallery_index(store, gallery, model, embedded) is None
     monkeypatch.setattr(embeddings, "FROM_SIZE", 3000)
     index = gallery_index(store, gallery, model, embedded)
@@ -163,7 +165,7 @@ def test_recall_of_flickr30k_and_msrvtt(store: Store, tmp_path: Path) -> None:
     found = measure_recall(store, flickr, colour_embedder())
     # Picture 1 is red, 2 blue; "red blue" is as near to both, and a tie counts against it.
     assert (found.n_items, found.n_texts, found.forward.r1, found.back.r1) == (2, 4, 0.75, 1.0)
-    assert known_recall(store, flickr, DIGEST) == found
+    assert stored_recall(store, flickr, DIGEST) == found
     videos = measure_recall(store, open_gallery(str(msrvtt_folder(tmp_path / "m"))), colour_embedder())
     assert videos.forward.r1 == videos.back.r1 == 1 and videos.forward.median_rank == 1
 

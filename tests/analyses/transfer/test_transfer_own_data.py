@@ -19,7 +19,7 @@ from brivl.core.progress import no_progress
 from brivl.data.dataset import Dataset
 from brivl.data.phantoms.movie_stimulus import MovieConfig
 from brivl.data.registry import list_datasets, open_dataset
-from brivl.data.stimuli.contact_sheet import images_at
+from brivl.data.stimuli.contact_sheet import item_images
 from brivl.errors import DataError, RequestError
 from brivl.store.artifacts import Store
 from tests.support.app_driver import headline, html
@@ -67,7 +67,7 @@ def _write(lab: Path, dataset: Dataset, task: str) -> None:
                 rows.append((*at, stimulus.items[shown[row]]))
             else:
                 name = f"frame-{shown[row]}.png"
-                Image.fromarray(images_at(stimulus, shown[row : row + 1])[0]).save(lab / "stimuli" / name)
+                Image.fromarray(item_images(stimulus, shown[row : row + 1])[0]).save(lab / "stimuli" / name)
                 rows.append((*at, name))
         columns = ("onset", "duration", "text" if stimulus.kind == "text" else "stim_file")
         write_events(stem.with_name(f"{stem.name}_events.tsv"), rows, columns)
@@ -90,7 +90,7 @@ def test_a_folder_of_two_tasks_is_two_datasets_that_know_each_other(
     names = {card.name: card for card in list_datasets(Store(tmp_path)) if card.name.startswith("/")}
     assert list(names) == [f"{folder}:listen", f"{folder}:watch"] and not any(c.problem for c in names.values())
     one, other = (open_dataset(name, Store(tmp_path)) for name in names)
-    assert (one.twin, other.twin) == (f"{folder}:watch", f"{folder}:listen")
+    assert (one.paired_dataset, other.paired_dataset) == (f"{folder}:watch", f"{folder}:listen")
     assert one.digest("sub-01") != other.digest("sub-01")
     with pytest.raises(DataError, match="no task 'sing'"):
         open_dataset(f"{folder}:sing", Store(tmp_path))
@@ -98,7 +98,9 @@ def test_a_folder_of_two_tasks_is_two_datasets_that_know_each_other(
 
 def test_what_is_planted_carries_over_held_out_runs(found: Transfer, folder: Path) -> None:
     assert "held-out runs" in said(found) and found.info["simulated"]
-    planted = open_pair(Store(folder.parents[1] / "made"), TransferAsked(PHANTOM, "S01")).stories.planted("S01")
+    planted = open_pair(Store(folder.parents[1] / "made"), TransferAsked(PHANTOM, "S01")).stories.cross_modal_truth(
+        "S01"
+    )
     shared = planted.shared[found.voxels["columns"]]
     for modality in MODALITIES:
         across = found.voxels[f"across.{modality}"]
@@ -130,7 +132,7 @@ def test_pairs_of_files_are_those_that_were_drawn(tmp_path: Path) -> None:
     listing.write_text(json.dumps({"images": records, "dataset": "flickr30k"}))
     own_images, own_captions = pair_stimuli(store, (str(listing), n), no_progress)
     assert list(own_captions.items) == list(captions.items)
-    large = images_at(own_images, np.arange(n)).astype(float)  # files are read at a model's size
+    large = item_images(own_images, np.arange(n)).astype(float)  # files are read at a model's size
     size = large.shape[1] // 64
     small = large.reshape(n, 64, size, 64, size, 3).mean((2, 4))
     assert np.abs(small - np.asarray(images.items)).mean() < 3

@@ -18,7 +18,7 @@ from brivl.commands.main import main
 from brivl.core.encoding.presets import PRESETS, FitProtocol
 from brivl.core.records import Design, Responses, Voxels
 from brivl.core.text.voxel_words import agreement, embedding_weights, named_share, nearest_texts, projected
-from brivl.data.phantoms.categories import CATEGORIES, CategoryPhantomConfig, draw_pictures, shown_scene
+from brivl.data.phantoms.categories import CATEGORIES, CategoryPhantomConfig, draw_images, image_scene
 from brivl.data.registry import open_dataset
 from brivl.errors import DataError, RequestError
 from brivl.scenes.things import CATEGORY, KINDS
@@ -95,10 +95,10 @@ def test_shares_and_agreement_of_known_cases(rng: np.random.Generator):
 
 def test_pictures_are_the_same_every_time_and_areas_are_of_their_things():
     config = CategoryPhantomConfig(60, 20)
-    shown, again = draw_pictures(config), draw_pictures(config)
+    shown, again = draw_images(config), draw_images(config)
     np.testing.assert_array_equal(shown.images, again.images)
     for number in range(0, 80, 7):
-        there = {CATEGORY[thing.kind] for thing in shown_scene(config, number).things}
+        there = {CATEGORY[thing.kind] for thing in image_scene(config, number).things}
         np.testing.assert_array_equal(shown.area[number] > 0, [category in there for category in CATEGORIES])
     assert all(wanted_words(category) for category in CATEGORIES) and set(KINDS) <= set(scene_words())
 
@@ -113,7 +113,7 @@ def test_the_planted_category_is_named(store: Store):
     assert truth["said"] >= 0.5 and truth["said"] > truth["said_by_chance"] + 0.2
     assert "face" in found.regions["FFA"]["written"] and len(found.written) == len(found.columns)
     assert "M1" not in found.regions  # silent
-    pictures = open_dataset(NAME, store).pictures
+    pictures = open_dataset(NAME, store).category_images
     assert pictures.area[found.regions["FFA"]["rows"], CATEGORIES.index("face")].min() > 0
 
 

@@ -15,7 +15,7 @@ from brivl.core.encoding.encode import encode
 from brivl.core.encoding.fold_responses import held_out, ready_features, ridge_for
 from brivl.core.encoding.time_course import extremes, primal_weights, time_course
 from brivl.core.records import Responses, Stimulus
-from brivl.data.stimuli.contact_sheet import COLUMNS, TILE, contact_sheet, sentences_of
+from brivl.data.stimuli.contact_sheet import COLUMNS, TILE, contact_sheet, sample_sentences
 from brivl.data.subject_facts import keep_facts
 from brivl.encoding.fit import FitRequest, fit
 from brivl.encoding.time_course import VoxelSelection, select_voxels, stored_time_course, time_course_job
@@ -110,7 +110,7 @@ def test_contact_sheet_shows_the_middle_frame_of_each_sample() -> None:
 
 def test_sentences_of_samples() -> None:
     weights = scipy.sparse.csr_matrix(np.eye(3)[[2, 0]])
-    assert sentences_of(Stimulus("text", ["a", "b", "c"], weights), np.arange(2)) == ["c", "a"]
+    assert sample_sentences(Stimulus("text", ["a", "b", "c"], weights), np.arange(2)) == ["c", "a"]
 
 
 # The worker's task

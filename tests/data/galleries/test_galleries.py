@@ -37,7 +37,7 @@ def test_a_clip_is_one_moment_of_each_of_sixteen_parts() -> None:
     assert images.shape == (1, 16, 32, 32, 3)
     at = scene_at(gallery_clip(3), float(CLIP_SECONDS * shares[5]))
     np.testing.assert_array_equal(images[0, 5], render(at, 32).image)
-    assert thumbnail(ClipGallery(4), 3, 32).address.startswith("data:image/webp;base64,")
+    assert thumbnail(ClipGallery(4), 3, 32).uri.startswith("data:image/webp;base64,")
 
 
 def test_a_folder_leaves_out_what_is_no_image_and_names_it(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_a_folder_leaves_out_what_is_no_image_and_names_it(tmp_path: Path) -> No
     pixels = gallery.pixels(range(6), 8)
     assert pixels.kept.tolist() == [0, 1, 2, 5] and [name for name, _ in pixels.bad] == ["e-cut.png", "f-empty.jpg"]
     assert (pixels.images[2] == 255).all() and pixels.images[3, 0, 0].tolist() == [0, 0, 255]
-    assert gallery.captions() is None and gallery.show(0, 10).frames[0].shape == (6, 10, 3)
+    assert gallery.captions() is None and gallery.item(0, 10).frames[0].shape == (6, 10, 3)
 
 
 def test_a_changed_file_changes_the_digest(tmp_path: Path) -> None:

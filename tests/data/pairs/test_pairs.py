@@ -15,7 +15,7 @@ from PIL import Image
 from brivl.data.formats.images import read_image
 from brivl.data.pairs.records import read_bytes
 from brivl.data.pairs.registry import open_pairs
-from brivl.data.pairs.webdataset import expand
+from brivl.data.pairs.webdataset import expand_pattern
 from brivl.errors import DataError
 
 CAPTIONS = {"a": ["a red square", "something red"], "b": ["a green square"]}
@@ -112,7 +112,7 @@ def test_every_form_gives_the_same_pairs(form: Callable[[Path], Path | str], tmp
     colours = {colour: name for name, colour in COLOURS.items()}
     seen = []
     for pair in found.pairs:
-        image = read_image(read_bytes(pair.where), str(pair.where), 8)
+        image = read_image(read_bytes(pair.location), str(pair.location), 8)
         assert image.shape == (6, 8, 3)
         seen.append((colours[tuple(int(x) for x in image[0, 0])], pair.caption))
     assert seen == EXPECTED
@@ -123,12 +123,12 @@ def test_every_form_gives_the_same_pairs(form: Callable[[Path], Path | str], tmp
 def test_a_folder_of_shards(tmp_path: Path) -> None:
     shards(tmp_path / "set")
     assert [pair.caption for pair in open_pairs(tmp_path / "set").pairs] == [caption for _, caption in EXPECTED]
-    assert [p.where.member for p in open_pairs(str(tmp_path / "set" / "*.tar")).pairs][1] == "x/001.png"
+    assert [p.location.member for p in open_pairs(str(tmp_path / "set" / "*.tar")).pairs][1] == "x/001.png"
 
 
 def test_braces_are_expanded(tmp_path: Path) -> None:
-    assert [str(p) for p in expand("a-{008..011}.tar")] == [f"a-{n:03d}.tar" for n in (8, 9, 10, 11)]
-    assert [str(p) for p in expand("{x,y}/{1..2}.tar")] == ["x/1.tar", "x/2.tar", "y/1.tar", "y/2.tar"]
+    assert [str(p) for p in expand_pattern("a-{008..011}.tar")] == [f"a-{n:03d}.tar" for n in (8, 9, 10, 11)]
+    assert [str(p) for p in expand_pattern("{x,y}/{1..2}.tar")] == ["x/1.tar", "x/2.tar", "y/1.tar", "y/2.tar"]
 
 
 def test_missing_files_and_blank_captions_are_counted(tmp_path: Path) -> None:
@@ -177,12 +177,12 @@ def test_damaged_shards_are_named(damage: str, tmp_path: Path) -> None:
 def test_images_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     shards(tmp_path / "set")
     pair = open_pairs(tmp_path / "set").pairs[0]
-    pair.where.file.write_bytes(pair.where.file.read_bytes()[:520])
+    pair.location.file.write_bytes(pair.location.file.read_bytes()[:520])
     with pytest.raises(DataError, match=r"s-000.tar::000.png.*cut short"):
-        read_bytes(pair.where)
-    pair.where.file.unlink()
+        read_bytes(pair.location)
+    pair.location.file.unlink()
     with pytest.raises(DataError, match="could not read"):
-        read_bytes(pair.where)
+        read_bytes(pair.location)
 
 
 def test_pictures_differ() -> None:

@@ -18,7 +18,6 @@ from brivl.data.flatmaps import make_flatmap
 from brivl.data.folder_registry import open_folder
 from brivl.data.formats.mat import field, read_mat, texts
 from brivl.data.pereira2018.loader import open_pereira
-from brivl.data.pereira2018.meta import to_volume
 from brivl.data.regions import levels_of, masks_of
 from brivl.data.registry import list_datasets, open_dataset
 from brivl.data.subject_facts import keep_facts
@@ -30,10 +29,10 @@ from tests.support.app_driver import PAGES, charts, fresh_server, html, maps, op
 from tests.support.app_samples import put_fit
 from tests.support.pereira_fixture import (
     SHAPE,
-    Brain,
-    column,
+    LabelledVoxels,
+    cell_column,
     make_brain,
-    meta_of,
+    meta_struct,
     sentences,
     write_concepts,
     write_subject,
@@ -78,7 +77,8 @@ def test_a_volume_is_rebuilt_as_a_loop_over_matlab_columns_does(tmp_path: Path) 
         if 1 <= meta["roiMultimaskAAL"][col, 0] <= 90:
             wanted[int(meta["indicesIn3D"][col, 0]) - 1] = Y[0, col]
     voxels = (responses := open_pereira(tmp_path).responses("P01")).voxels
-    volume = to_volume(responses.Y_train[0], voxels.ijk, voxels.shape)
+    volume = np.full(voxels.shape, np.nan, np.float32)
+    volume[tuple(voxels.ijk.T)] = responses.Y_train[0]
     np.testing.assert_array_equal(volume, wanted.astype(np.float32).reshape(SHAPE, order="F"))
     for col in np.flatnonzero(brain.cerebral)[:20]:
         x, y, z = (meta["colToCoord"][col] - 1).astype(int)
@@ -91,7 +91,7 @@ def test_labels_follow_names_where_the_file_has_another_order(tmp_path: Path) ->
     brain = make_brain()
     path = write_subject(tmp_path, "P01", noise(), brain)
     mat = {k: v for k, v in scipy.io.loadmat(path).items() if not k.startswith("_")}
-    meta, order = meta_of(brain, "A"), np.r_[116, np.arange(1, 116)]  # new label i is old label order[i - 1]
+    meta, order = meta_struct(brain, "A"), np.r_[116, np.arange(1, 116)]  # new label i is old label order[i - 1]
     meta["roisAAL"], meta["roiColumnsAAL"] = meta["roisAAL"][order - 1], meta["roiColumnsAAL"][order - 1]
     meta["roiMultimaskAAL"] = np.where(brain.aal, brain.aal % 116 + 1, 0)[:, None]
     scipy.io.savemat(path, mat | {"meta": meta})
@@ -177,7 +177,9 @@ def test_generation_a_is_taken_where_both_are_there_and_content_is_the_digest(tm
 def test_texts_keep_their_letters(tmp_path: Path) -> None:
     """Curly quotes in UTF-8, padding, and letters that were decoded wrongly once."""
     kept = ["The cat\u2019s caf\u00e9.", "  padded \0 ", "The cat\u00e2\u20ac\u2122s", "caf\u00c3\u00a9", "\u00c2"]
-    scipy.io.savemat(tmp_path / "a.mat", {"c": column(kept), "n": column([column([text]) for text in kept]).T})
+    scipy.io.savemat(
+        tmp_path / "a.mat", {"c": cell_column(kept), "n": cell_column([cell_column([text]) for text in kept]).T}
+    )
     mat = read_mat(tmp_path / "a.mat", ("c", "n"))
     wanted = ["The cat\u2019s caf\u00e9.", "padded", "The cat\u2019s", "caf\u00e9", "\u00c2"]
     assert texts(mat["c"]) == texts(mat["n"]) == wanted
@@ -211,7 +213,7 @@ def test_texts_of_two_bytes_a_letter(tmp_path: Path, order: str) -> None:
 
 def test_an_empty_brain_and_lost_rows_are_refused(tmp_path: Path) -> None:
     brain = make_brain(12)
-    write_subject(tmp_path, "P01", noise(8, 12), Brain(brain.ijk, np.full(12, 95), brain.shape))
+    write_subject(tmp_path, "P01", noise(8, 12), LabelledVoxels(brain.ijk, np.full(12, 95), brain.shape))
     with pytest.raises(DataError, match="No voxel"):
         open_pereira(tmp_path).responses("P01")
     path = write_subject(tmp_path, "P01", noise(8, 12), brain)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from brivl.data.fixtures import make_simulated
-from brivl.data.pereira2018.fixture import KINDS, LENGTH, TOPIC, PereiraSize, what_is_planted
+from brivl.data.pereira2018.fixture import KINDS, LENGTH, TOPIC, PereiraSize, planted_property
 from brivl.data.pereira2018.passages import load_passages
 from brivl.data.registry import open_dataset
 from brivl.encoding.fit import FitRequest, FitResult, fit
@@ -21,7 +21,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[FitResult
     folder = tmp_path_factory.mktemp("planted")
     make_simulated(folder / "reading", PereiraSize(n_subjects=1, n_voxels=240, n_sentences=256))
     store, name = Store(folder / "cache"), f"{folder / 'reading'}:2"
-    planted = what_is_planted(open_dataset(name, store).responses("P01").voxels.aal)
+    planted = planted_property(open_dataset(name, store).responses("P01").voxels.aal)
     return {k: (fit(store, FitRequest(name, ("brivl-mini", "minilm-l6"), k, "P01")), planted) for k in (EARLY, LATE)}
 
 

@@ -8,15 +8,14 @@ import pytest
 from brivl.core.simulation.hrf import convolve_runs
 from brivl.data.phantoms import stories
 from brivl.data.phantoms.movie_stimulus import MovieConfig, make_movie, movie_scenes
-from brivl.data.phantoms.stories import DIMENSIONS, INVERSE, StoryPhantomConfig, along, simulate
+from brivl.data.phantoms.stories import DIMENSIONS, SIGN_FLIPPED_REGIONS, StoryPhantomConfig, project_content, simulate
 from brivl.data.phantoms.story_stimulus import (
-    MEMORY,
-    PHRASE,
+    CONTEXT_WORDS,
+    PHRASE_WORDS,
     StoryConfig,
-    attention_weights,
+    last_word_weights,
     make_stories,
     phrase_weights,
-    words_per_second,
 )
 from brivl.data.registry import open_dataset
 from brivl.errors import RequestError
@@ -31,13 +30,14 @@ SMALL = StoryConfig(n_train=120, n_test=20)
 
 def test_words_come_at_the_rate_of_speech_and_stay_within_their_story() -> None:
     told = make_stories(SMALL)
-    assert 2.3 < words_per_second(told) < 3.2
+    seconds = sum(float(told.next_onsets[told.run == run].max()) for run in np.unique(told.run))
+    assert 2.3 < len(told) / seconds < 3.2
     for run, length in enumerate([20] * 6 + [20]):
         here = told.run == run
         assert (np.diff(told.onsets[here]) > 0).all() and told.ends[here].max() <= length * SMALL.tr
-        assert (told.ends[here] <= told.held[here] + 1e-9).all()
+        assert (told.ends[here] <= told.next_onsets[here] + 1e-9).all()
     sizes = [len(text.split()) for text in told.texts]
-    assert max(sizes) <= MEMORY and np.bincount(told.phrase).max() <= PHRASE
+    assert max(sizes) <= CONTEXT_WORDS and np.bincount(told.phrase).max() <= PHRASE_WORDS
     assert all(told.texts[k].split()[-1] == told.words[np.flatnonzero(told.phrase == k)[-1]] for k in (0, 7, 20))
     again = make_stories(SMALL)
     assert again.words == told.words and (again.onsets == told.onsets).all()
@@ -48,7 +48,7 @@ def test_weights_of_phrases_are_those_of_their_words_and_box_rows_the_speech() -
     assert phrase_weights(SMALL, told).shape == (140, len(told.texts))
     spoken = np.asarray(phrase_weights(box, told).sum(1)).ravel() * box.tr
     assert spoken.sum() == pytest.approx((told.ends - told.onsets).sum(), rel=1e-4) and spoken.max() <= box.tr + 1e-4
-    last = np.asarray(attention_weights(SMALL, told).sum(1)).ravel()
+    last = np.asarray(last_word_weights(SMALL, told).sum(1)).ravel()
     assert last.max() <= 1 + 1e-5 and np.median(last) == pytest.approx(1, abs=1e-5)  # all but a story's first moment
 
 
@@ -74,7 +74,7 @@ def test_scenes_of_the_film_are_those_that_are_drawn() -> None:
 def test_along_a_dimension_is_one_end_less_the_other() -> None:
     content = np.zeros((2, len(CONTENT)))
     content[0, CONTENT.index("animal")], content[1, CONTENT.index("vehicle")] = 2, 1
-    np.testing.assert_allclose(along(content, DIMENSIONS)[:, 0], [2, -1])
+    np.testing.assert_allclose(project_content(content, DIMENSIONS)[:, 0], [2, -1])
 
 
 def latents(rng: np.random.Generator, config: StoryPhantomConfig) -> dict:
@@ -101,7 +101,7 @@ def test_shared_voxels_have_the_planted_weights_in_both(rng: np.random.Generator
         assert not made.shared.any() and not made.weights.any()
         return
     np.testing.assert_array_equal(made.shared, loud)
-    assert set(np.unique(made.sign)) <= {0, 1, -1} and not INVERSE & set(layout.region[made.sign > 0])
+    assert set(np.unique(made.sign)) <= {0, 1, -1} and not SIGN_FLIPPED_REGIONS & set(layout.region[made.sign > 0])
     for name in ("stories", "movie"):
         drive = convolve_runs(Z[name].shared[120:], 2.0, np.zeros(1, int)) @ made.weights
         measured = made.Y_test[name].mean(0)
@@ -114,8 +114,8 @@ def test_shared_voxels_have_the_planted_weights_in_both(rng: np.random.Generator
 def test_names_open_both_modalities(tmp_path) -> None:  # noqa: ANN001
     store = Store(tmp_path)
     told = open_dataset("phantom-stories:240/60,null", store)
-    film = open_dataset(told.twin, store)
-    assert told.stimulus_kind == "text" and film.stimulus_kind == "image" and film.twin == told.name
+    film = open_dataset(told.paired_dataset, store)
+    assert told.stimulus_kind == "text" and film.stimulus_kind == "image" and film.paired_dataset == told.name
     assert told.config.null and film.config == told.config and "nothing shared" in told.title
     assert told.digest("S01") != film.digest("S01") != open_dataset("phantom-stories:movie", store).digest("S01")
     assert open_dataset("phantom-stories:box", store).digest("S01") != open_dataset("phantom-stories", store).digest(

@@ -9,7 +9,13 @@ import pytest
 
 from brivl.core.flatmap.geometry import check, from_arrays, normalise_rows, to_arrays, to_pixels
 from brivl.data.shortclips.flatmap import mapper_flatmap
-from brivl.data.shortclips.mapper import read_facts, read_flatmap, read_fsaverage, to_picture, to_vertices
+from brivl.data.shortclips.mapper import (
+    read_flatmap,
+    read_fsaverage,
+    read_mapper_summary,
+    to_flatmap_image,
+    to_vertices,
+)
 from brivl.errors import DataError
 from tests.support.shortclips_fixture import HEIGHT, WIDTH, Toy, mapper_arrays, toy, write
 
@@ -34,11 +40,11 @@ def recipe(t: Toy, values: np.ndarray) -> np.ndarray:
 def test_picture_is_the_recipe(written: tuple[Path, Toy, bool], rng: np.random.Generator) -> None:
     path, t, _ = written
     values = rng.normal(size=N)
-    np.testing.assert_allclose(to_picture(read_flatmap(path), values), recipe(t, values), rtol=1e-13)
+    np.testing.assert_allclose(to_flatmap_image(read_flatmap(path), values), recipe(t, values), rtol=1e-13)
     values[4] = np.nan
-    np.testing.assert_array_equal(np.isnan(to_picture(read_flatmap(path), values)), np.isnan(recipe(t, values)))
+    np.testing.assert_array_equal(np.isnan(to_flatmap_image(read_flatmap(path), values)), np.isnan(recipe(t, values)))
     with pytest.raises(DataError, match="20 voxels"):
-        to_picture(read_flatmap(path), values[1:])
+        to_flatmap_image(read_flatmap(path), values[1:])
 
 
 def test_geometry_is_the_recipe_with_coefficients_that_sum_to_one(
@@ -63,7 +69,7 @@ def test_geometry_is_the_recipe_with_coefficients_that_sum_to_one(
 def test_outlines_hold_the_pixels_of_their_roi(tmp_path: Path) -> None:
     t = toy(N)
     path = write(tmp_path / "m.hdf", mapper_arrays(t))
-    geometry = mapper_flatmap(path, read_facts(path).rois, "toy")
+    geometry = mapper_flatmap(path, read_mapper_summary(path).rois, "toy")
     assert set(geometry.outlines) == {"FFA", "V1"} == set(geometry.labels)
     from matplotlib.path import Path as Polygon
 
@@ -98,7 +104,7 @@ def test_fsaverage_left_then_right(written: tuple[Path, Toy, bool], rng: np.rand
 
 def test_facts(written: tuple[Path, Toy, bool]) -> None:
     path, t, legacy = written
-    facts = read_facts(path)
+    facts = read_mapper_summary(path)
     assert (facts.n_voxels, facts.has_flatmap, facts.has_fsaverage) == (N, True, True)
     assert list(facts.rois) == ([] if legacy else ["FFA", "V1"])
     assert all((facts.rois[name] == t.rois[name]).all() for name in facts.rois)
@@ -138,6 +144,6 @@ def test_damaged_mappers_end_in_a_sentence(tmp_path: Path, change: str) -> None:
 def test_parts_for_different_voxels(tmp_path: Path) -> None:
     arrays = mapper_arrays(toy(N)) | {"roi_mask_V2": np.zeros(N + 1)}
     with pytest.raises(DataError, match="'roi_mask_V2': 21"):
-        read_facts(write(tmp_path / "m.hdf", arrays))
+        read_mapper_summary(write(tmp_path / "m.hdf", arrays))
     with pytest.raises(DataError, match="no operator and no ROI"):
-        read_facts(write(tmp_path / "n.hdf", {"flatmap_mask": np.ones((2, 2), bool)}))
+        read_mapper_summary(write(tmp_path / "n.hdf", {"flatmap_mask": np.ones((2, 2), bool)}))

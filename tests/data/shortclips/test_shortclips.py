@@ -24,7 +24,7 @@ from brivl.data.formats import content_digest
 from brivl.data.formats.content_digest import ContentDigest
 from brivl.data.registry import list_datasets, open_dataset
 from brivl.data.shortclips import frames as movie_frames
-from brivl.data.shortclips.frames import MovieFrames, look_at_frames
+from brivl.data.shortclips.frames import MovieFrames, read_frame_header
 from brivl.data.shortclips.loader import open_shortclips
 from brivl.data.subject_facts import known_facts
 from brivl.data.summary import look_at
@@ -101,7 +101,7 @@ def test_blocks_strips_and_floats(tmp_path: Path, chunks: tuple | None, monkeypa
     for dtype, values in (("f4", (movie / 255).astype("f4")), ("i8", movie.astype("i8"))):
         with h5py.File(tmp_path / f"{dtype}.hdf", "w") as file:
             file.create_dataset("stimuli", data=values, chunks=chunks)
-        lazy = MovieFrames((look_at_frames(tmp_path / f"{dtype}.hdf"),))
+        lazy = MovieFrames((read_frame_header(tmp_path / f"{dtype}.hdf"),))
         np.testing.assert_array_equal(lazy[5:58], movie[5:58])
 
 

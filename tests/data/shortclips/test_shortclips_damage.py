@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from brivl.data.formats.hdf5 import open_hdf5
-from brivl.data.shortclips.frames import MovieFrames, look_at_frames
+from brivl.data.shortclips.frames import MovieFrames, read_frame_header
 from brivl.data.shortclips.loader import open_shortclips
 from brivl.data.shortclips.mapper import read_fsaverage
 from brivl.errors import BrivlError, DataError
@@ -144,7 +144,7 @@ def test_claims_of_more_than_is_stored(tmp_path: Path) -> None:
         file.create_dataset("stimuli", shape=(10**7, 512, 512, 3), dtype="u1", chunks=(1, 512, 512, 3))
         file.create_dataset("Y", shape=(10**6, 10**6), dtype="f8")
     with pytest.raises(DataError, match="only 0 are"):
-        look_at_frames(tmp_path / "a.hdf")
+        read_frame_header(tmp_path / "a.hdf")
     with open_hdf5(tmp_path / "a.hdf") as opened, pytest.raises(DataError, match="only 0 are"):
         opened.shape("Y")
 
@@ -168,7 +168,7 @@ def test_nothing_outside_the_file_is_read(tmp_path: Path) -> None:
 
 def test_a_file_that_changes_is_noticed(tmp_path: Path) -> None:
     path = write(tmp_path / "a.hdf", {"stimuli": np.zeros((9, 4, 4, 3), "u1")})
-    lazy = MovieFrames((look_at_frames(path),))
+    lazy = MovieFrames((read_frame_header(path),))
     write(path, {"stimuli": np.zeros((8, 4, 4, 3), "u1")})
     with pytest.raises(DataError, match="has changed"):
         lazy[:3]

@@ -11,7 +11,7 @@ import scipy.sparse
 from PIL import Image
 
 from brivl.core.records import Stimulus
-from brivl.data.stimuli.contact_sheet import TILE, contact_sheet, frames_of, images_at, items_of, tiles_of
+from brivl.data.stimuli.contact_sheet import TILE, contact_sheet, item_images, sample_frames, sample_items, split_tiles
 
 WEIGHTS = scipy.sparse.csr_matrix(np.array([[0.5, 0.5, 0, 0], [0, 0, 0, 0], [0, 0, 0.5, 0.5]]))
 ROWS = np.array([2, 1, 0])
@@ -45,12 +45,12 @@ def test_pictures_are_found_wherever_they_lie(where: str, frames: np.ndarray, tm
         for path, frame in zip(items, frames, strict=True):
             Image.fromarray(frame).save(path)
     stimulus = Stimulus("image", items, WEIGHTS)
-    middle = items_of(stimulus, ROWS)
+    middle = sample_items(stimulus, ROWS)
     np.testing.assert_array_equal(middle, [3, -1, 1])
-    found = images_at(stimulus, np.array([3, 1]))  # files are brought to one size
+    found = item_images(stimulus, np.array([3, 1]))  # files are brought to one size
     np.testing.assert_allclose(found.mean((1, 2)), frames[[3, 1]].mean((1, 2)), atol=1 if where == "files" else 0)
-    small = frames_of(stimulus, ROWS)
+    small = sample_frames(stimulus, ROWS)
     assert small.shape == (3, TILE, TILE, 3) and (small[1] == 128).all()
     np.testing.assert_array_equal(small[[0, 2]], frames[[3, 1]])
-    shown = tiles_of(contact_sheet(stimulus, ROWS), 3)
+    shown = split_tiles(contact_sheet(stimulus, ROWS), 3)
     assert np.abs(shown.astype(int) - small).mean() < 16, "compression aside"

@@ -13,7 +13,7 @@ import torch
 from brivl.core.progress import no_progress
 from brivl.core.records import Stimulus
 from brivl.data.formats.descriptions import read_descriptions
-from brivl.data.stimuli.descriptions import descriptions_digest, descriptions_of
+from brivl.data.stimuli.descriptions import descriptions_digest, sample_descriptions
 from brivl.errors import BrivlError, DataError, RequestError
 from brivl.models.brivl.text_encoder import import_transformers
 from brivl.models.captioning.vlm import open_describer
@@ -68,7 +68,7 @@ def save_blip(folder: Path, seed: int = 0) -> Path:
 
 def test_a_vision_language_model_from_a_folder_describes(tmp_path: Path) -> None:
     folder, store = save_blip(tmp_path / "blip"), Store(tmp_path / "cache")
-    texts = descriptions_of(store, pictures(), str(folder), no_progress)
+    texts = sample_descriptions(store, pictures(), str(folder), no_progress)
     assert len(texts) == 3 and all(set(text.split()) <= {*WORDS, "[DEC]"} for text in texts)
     assert texts == open_describer(str(folder))(pictures().items)  # the stored ones are those of the model
     before = descriptions_digest(str(folder))
@@ -91,7 +91,7 @@ def test_both_forms_of_file_say_the_same(tmp_path: Path) -> None:
     table.write_text("item\ttext\n0\ta dog\n1\tred\n2\ta cat\n")
     store = Store(tmp_path / "cache")
     for path in (lines, table):
-        assert descriptions_of(store, pictures(), str(path), no_progress) == ["a dog", "red", "a cat"]
+        assert sample_descriptions(store, pictures(), str(path), no_progress) == ["a dog", "red", "a cat"]
     assert descriptions_digest(str(lines)) != descriptions_digest(str(table))
 
 
@@ -100,7 +100,7 @@ def test_image_files_go_by_their_names(tmp_path: Path) -> None:
     path.write_text("one.png\ta dog\ntwo\ta cat\n2\tred\n")
     shown = [Path("x/one.png"), Path("x/two.png"), Path("x/three.png")]
     stimulus = Stimulus("image", shown, scipy.sparse.identity(3, np.float32, "csr"))
-    assert descriptions_of(Store(tmp_path / "cache"), stimulus, str(path), no_progress) == ["a dog", "a cat", "red"]
+    assert sample_descriptions(Store(tmp_path / "cache"), stimulus, str(path), no_progress) == ["a dog", "a cat", "red"]
 
 
 @pytest.mark.parametrize(
@@ -127,6 +127,6 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_bytes(b"0\t\xff\xfe\n")
     for name in ("a.tsv", "none.tsv"):
         with pytest.raises(BrivlError, match="could not read|found none"):
-            descriptions_of(Store(tmp_path / "cache"), pictures(), str(tmp_path / name), no_progress)
+            sample_descriptions(Store(tmp_path / "cache"), pictures(), str(tmp_path / name), no_progress)
     with pytest.raises(BrivlError, match="found none"):
         descriptions_digest(str(tmp_path / "none.tsv"))

@@ -21,7 +21,7 @@ REFERENCE = re.compile(r"scene:\d{1,6}|upload:[0-9a-f]{16,64}")
 
 
 @dataclass(frozen=True)
-class Picture:
+class ReferencedImage:
     """An image (H, W, 3) uint8; a scene of the gallery brings its description and caption."""
 
     reference: str
@@ -30,12 +30,12 @@ class Picture:
     caption: str = ""
 
     @property
-    def shows(self) -> str:
+    def alt_text(self) -> str:
         """What it shows, for those who cannot see it."""
         return self.caption or "An image that was uploaded"
 
 
-def picture(store: Store, reference: str, side: int = SIDE) -> Picture:
+def referenced_image(store: Store, reference: str, side: int = SIDE) -> ReferencedImage:
     """The picture of a reference, "scene:12" or "upload:" and its digest. Light: no model is touched.
 
     Raises RequestError for a reference of another form, a scene that is not there, an upload that is no longer kept.
@@ -45,14 +45,14 @@ def picture(store: Store, reference: str, side: int = SIDE) -> Picture:
     kind, name = reference.split(":")
     if kind == "scene":
         scene = gallery_scene(int(name))
-        return Picture(reference, render(scene, side).image, scene, caption(scene))
+        return ReferencedImage(reference, render(scene, side).image, scene, caption(scene))
     kept = store.get(_key(name))
     if kept is None:
         raise RequestError("This upload is no longer in the cache; upload the image again.")
-    return Picture(reference, kept.arrays["image"])
+    return ReferencedImage(reference, kept.arrays["image"])
 
 
-def keep_upload(store: Store, data: bytes, name: str) -> str:
+def store_upload(store: Store, data: bytes, name: str) -> str:
     """Decode an uploaded file, keep it at most SIDE pixels wide and high, and return its reference.
 
     What the file is decides its content, not its name. Raises DataError where it is no image, or too large.

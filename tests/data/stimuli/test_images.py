@@ -11,7 +11,7 @@ from PIL import Image
 
 from brivl.analyses.generation.previews import read_preview, write_preview
 from brivl.data.formats.images import read_image
-from brivl.data.stimuli.pictures import keep_upload, picture
+from brivl.data.stimuli.images import referenced_image, store_upload
 from brivl.errors import DataError, RequestError
 from brivl.scenes.captions import caption
 from brivl.scenes.gallery import N_SCENES, gallery_clip, gallery_scene
@@ -38,16 +38,16 @@ def test_gallery_is_the_same_in_any_order_and_says_what_it_has() -> None:
 
 def test_scene_and_upload_come_back(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    drawn = picture(store, "scene:5", 64)
+    drawn = referenced_image(store, "scene:5", 64)
     assert drawn.image.shape == (64, 64, 3) and drawn.caption == caption(gallery_scene(5))
-    reference = keep_upload(store, file_of(Image.fromarray(drawn.image), "PNG"), "x.png")
-    np.testing.assert_array_equal(picture(store, reference).image, drawn.image)
+    reference = store_upload(store, file_of(Image.fromarray(drawn.image), "PNG"), "x.png")
+    np.testing.assert_array_equal(referenced_image(store, reference).image, drawn.image)
 
 
 @pytest.mark.parametrize("reference", ["scene:99999", "scene:x", "upload:../../etc", "", "upload:" + "0" * 32])
 def test_other_references_are_sentences(tmp_path: Path, reference: str) -> None:
     with pytest.raises(RequestError, match=r"\."):
-        picture(Store(tmp_path), reference)
+        referenced_image(Store(tmp_path), reference)
 
 
 def test_large_images_are_made_smaller_in_their_own_shape() -> None:
@@ -74,7 +74,7 @@ def test_cmyk_alpha_palette_and_animation() -> None:
 @pytest.mark.parametrize("data", [b"", b"GIF89a", b"<svg></svg>", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
 def test_rubbish_is_a_sentence(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(DataError, match="could not read 'x.png'"):
-        keep_upload(Store(tmp_path), data, "x.png")
+        store_upload(Store(tmp_path), data, "x.png")
 
 
 def test_half_a_file_is_a_sentence() -> None:

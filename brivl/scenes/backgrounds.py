@@ -291,11 +291,11 @@ _PAINTERS: MappingProxyType[str, Callable[[int, np.random.Generator], Image.Imag
         "room": _room,
     }
 )
-PLACES: tuple[str, ...] = tuple(_PAINTERS)
+BACKGROUNDS: tuple[str, ...] = tuple(_PAINTERS)
 INDOORS: frozenset[str] = frozenset({"kitchen", "room"})
 
 # How a caption says where the scene is.
-PLACE_PHRASE = MappingProxyType(
+BACKGROUND_PHRASE = MappingProxyType(
     {
         "meadow": "in a meadow",
         "beach": "on a beach",
@@ -312,11 +312,11 @@ PLACE_PHRASE = MappingProxyType(
 
 
 def _paint(place: str, view: int, size: int) -> Image.Image:
-    seed = 1000 * PLACES.index(place) + view
+    seed = 1000 * BACKGROUNDS.index(place) + view
     return _PAINTERS[place](size, np.random.default_rng(seed))
 
 
-@lru_cache(maxsize=len(PLACES) * N_VIEWS)
+@lru_cache(maxsize=len(BACKGROUNDS) * N_VIEWS)
 def _small(place: str, view: int, size: int) -> Image.Image:
     return _paint(place, view, size)
 
@@ -326,6 +326,6 @@ def _big(place: str, view: int, size: int) -> Image.Image:
     return _paint(place, view, size)
 
 
-def backdrop(place: str, view: int, size: int) -> Image.Image:
+def background_image(place: str, view: int, size: int) -> Image.Image:
     """The RGBA background of a place, (size, size), alpha 0 everywhere (no thing owns a pixel); do not draw on it."""
     return (_small if size <= 600 else _big)(place, view % N_VIEWS, size)
