@@ -108,7 +108,7 @@ def _demos() -> None:
 def _models() -> None:
     st.subheader("Models", anchor=False)
     for card in SHIPPED.values():
-        kind = "stand-in" if card.stand_in else "as published"
+        kind = "stand-in" if card.is_proxy else "as published"
         st.markdown(f"**{card.title}** ({kind}, {' and '.join(card.kinds)}). {card.note}")
 
 

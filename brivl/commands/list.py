@@ -39,9 +39,9 @@ def run_models(args: argparse.Namespace) -> None:
     from brivl.models.registry import SHIPPED
 
     if args.json:
-        print(json.dumps({"models": [asdict(c) for c in SHIPPED.values()]}))
+        print(json.dumps({"models": [c.as_dict() for c in SHIPPED.values()]}))
         return
     for c in SHIPPED.values():
         layers = ", ".join(f"{n} {kind} layers" for kind, n in c.n_layers.items())
-        print(f"{c.name}: {layers}{' [STAND-IN]' if c.stand_in else ''}\n    {c.note}")
+        print(f"{c.name}: {layers}{' [STAND-IN]' if c.is_proxy else ''}\n    {c.note}")
     print("Any timm or transformers model by name, or a folder with config.json and weights, works the same way.")

@@ -82,7 +82,7 @@ def look_at(store: Store, name: str) -> Known:
 
 
 def _offer(card: ModelCard, kind: Kind) -> Offer:
-    return Offer(card.name, card.title, card.n_layers[kind], card.stand_in, card.note)
+    return Offer(card.name, card.title, card.n_layers[kind], card.is_proxy, card.note)
 
 
 def _own(dataset: Dataset) -> dict[str, Offer]:

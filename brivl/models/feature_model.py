@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -16,8 +16,8 @@ from brivl.errors import DataError
 Kind = Literal["image", "text"]
 Pooling = Literal["cls", "mean"]
 POOLINGS: tuple[Pooling, ...] = ("cls", "mean")
-Variation = Literal["unmasked-padding", "random-crop", "untrained"]  # see `brivl.models.encoders.variations`
-VARIED_KIND: dict[Variation, Kind] = {"unmasked-padding": "text", "random-crop": "image"}  # others: both kinds
+Control = Literal["unmasked-padding", "random-crop", "untrained"]  # see `brivl.models.encoders.controls`
+CONTROL_KIND: dict[Control, Kind] = {"unmasked-padding": "text", "random-crop": "image"}  # others: both kinds
 Layers = dict[str, np.ndarray]  # pooling -> (n_layers, n_items, width) float32
 Extract = Callable[[Sequence | np.ndarray, Callable[[float, float], None]], Layers]
 
@@ -31,8 +31,13 @@ class ModelCard:
     kinds: tuple[Kind, ...]  # what it can look at
     n_layers: dict[Kind, int]
     multimodal: bool
-    stand_in: bool  # trained here at small size, in place of the published model
+    is_proxy: bool  # a small proxy model that was trained here, in place of the published one
     note: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as they are printed in JSON, where `is_proxy` is called "stand_in"."""
+        values = asdict(self)
+        return {"stand_in" if name == "is_proxy" else name: value for name, value in values.items()}
 
 
 @dataclass(frozen=True)
@@ -43,10 +48,10 @@ class FeatureModel:
     kind: Kind
     digest: str  # of weights and of how they are used
     extract: Extract
-    parts: Any = None  # `streams.ImageParts` or `TextParts`, from which variations are made
+    pipeline: Any = None  # `streams.ImagePipeline` or `TextPipeline`, from which control conditions are made
 
 
-def varied_digest(digest: str, variation: Variation, seed: int = 0) -> str:
+def control_digest(digest: str, variation: Control, seed: int = 0) -> str:
     """Digest of a stream that is used in another way, from that of the stream itself."""
     return hashlib.sha256(f"{digest} {variation} {seed} 1".encode()).hexdigest()[:32]
 

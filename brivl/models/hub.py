@@ -11,7 +11,7 @@ HUB_SECONDS = 5.0  # to wait for the hub's first answer; without this, transform
 Loaded = TypeVar("Loaded")
 
 
-def unknown_model(name: str, reason: str) -> RequestError:
+def model_not_found(name: str, reason: str) -> RequestError:
     """The error that says what a model may be called."""
     return RequestError(
         f"Wanted a model and found none called {name!r} ({reason}). Choose a shipped model (python -m brivl models "
@@ -37,6 +37,6 @@ def _ask_hub(name: str) -> None:
     try:
         HfApi().model_info(name, timeout=HUB_SECONDS)
     except (RepositoryNotFoundError, HFValidationError) as error:
-        raise unknown_model(name, "nothing of it is on this machine, and the hub does not know it") from error
+        raise model_not_found(name, "nothing of it is on this machine, and the hub does not know it") from error
     except Exception as error:  # whatever the connection, a proxy or the offline mode raise
-        raise unknown_model(name, "nothing of it is on this machine, and the hub cannot be reached") from error
+        raise model_not_found(name, "nothing of it is on this machine, and the hub cannot be reached") from error

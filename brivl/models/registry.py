@@ -11,13 +11,13 @@ from typing import get_args
 from brivl.config import WEIGHTS
 from brivl.errors import RequestError
 from brivl.models.feature_model import (
-    VARIED_KIND,
+    CONTROL_KIND,
+    Control,
     FeatureModel,
     Kind,
     ModelCard,
-    Variation,
+    control_digest,
     file_sha,
-    varied_digest,
 )
 
 BRIVL_MINI, VIT_MINI, MINILM = "brivl-mini", "vit-mini", "minilm-l6"
@@ -54,7 +54,7 @@ SHIPPED = {
         ),
     )
 }
-VARIED_TITLE: dict[Variation, str] = {
+CONTROL_TITLES: dict[Control, str] = {
     "unmasked-padding": "padding read as text",
     "random-crop": "random crops",
     "untrained": "untrained",
@@ -67,10 +67,10 @@ def shipped_for(kind: Kind) -> list[ModelCard]:
     return [card for card in SHIPPED.values() if kind in card.kinds]
 
 
-def variation_of(name: str) -> tuple[str, Variation] | None:
+def parse_control(name: str) -> tuple[str, Control] | None:
     """The model and the variation that "NAME@untrained" and the like ask for; None for a name that asks for none."""
     base, _, ending = name.rpartition("@")
-    found = next((variation for variation in get_args(Variation) if variation == ending), None)
+    found = next((variation for variation in get_args(Control) if variation == ending), None)
     return (base, found) if base and found and not Path(name).exists() else None
 
 
@@ -81,7 +81,7 @@ def card_for(name: str) -> ModelCard:
     """
     if name in SHIPPED:
         return SHIPPED[name]
-    if (asked := variation_of(name)) is not None:
+    if (asked := parse_control(name)) is not None:
         return _varied_card(card_for(asked[0]), name, asked[1])
     if name.endswith(WEIGHTS_FILE):
         from brivl.models.encoders.file_models import file_card
@@ -92,15 +92,15 @@ def card_for(name: str) -> ModelCard:
     return external_card(name)
 
 
-def _varied_card(card: ModelCard, name: str, variation: Variation) -> ModelCard:
-    kinds = tuple(kind for kind in card.kinds if kind == VARIED_KIND.get(variation, kind))
+def _varied_card(card: ModelCard, name: str, variation: Control) -> ModelCard:
+    kinds = tuple(kind for kind in card.kinds if kind == CONTROL_KIND.get(variation, kind))
     return replace(
         card,
         name=name,
-        title=f"{card.title} ({VARIED_TITLE[variation]})",
+        title=f"{card.title} ({CONTROL_TITLES[variation]})",
         kinds=kinds,
         n_layers={kind: card.n_layers[kind] for kind in kinds},
-        note=f"{card.title}, {VARIED_TITLE[variation]}: for comparison.",
+        note=f"{card.title}, {CONTROL_TITLES[variation]}: for comparison.",
     )
 
 
@@ -112,10 +112,10 @@ def open_model(name: str, kind: Kind) -> FeatureModel:
             f"Wanted a model that takes {kind} stimuli, and {name!r} takes {' and '.join(card.kinds)} only. "
             f"Choose one of {[c.name for c in shipped_for(kind)]}."
         )
-    if (asked := variation_of(name)) is not None:
-        from brivl.models.encoders.variations import varied
+    if (asked := parse_control(name)) is not None:
+        from brivl.models.encoders.controls import as_control
 
-        return varied(open_model(asked[0], kind), asked[1])
+        return as_control(open_model(asked[0], kind), asked[1])
     if name not in SHIPPED and name.endswith(WEIGHTS_FILE):
         from brivl.models.encoders.file_models import open_file_model
 
@@ -131,8 +131,8 @@ def model_digest(name: str, kind: Kind) -> str:
     """Digest of a stream, what a cache key needs: from files where they are at hand, without loading the model."""
     if name in SHIPPED:
         return _shipped_digest(name, kind)
-    if (asked := variation_of(name)) is not None:
-        return varied_digest(model_digest(asked[0], kind), asked[1])
+    if (asked := parse_control(name)) is not None:
+        return control_digest(model_digest(asked[0], kind), asked[1])
     if name.endswith(WEIGHTS_FILE):
         from brivl.models.encoders.file_models import file_model_digest
 
@@ -157,20 +157,20 @@ def _shipped_digest(name: str, kind: Kind) -> str:
 def _open_shipped_image(name: str) -> FeatureModel:
     from brivl.models.brivl.configs import MINI
     from brivl.models.encoders.activations import pixel_maker
-    from brivl.models.encoders.streams import ImageParts, image_stream
+    from brivl.models.encoders.streams import ImagePipeline, image_stream
     from brivl.models.shipped import load_brivl_mini, load_vit_mini
 
     model = load_brivl_mini().visual if name == BRIVL_MINI else load_vit_mini()
     prepare = pixel_maker(MINI.visual.image_size, MINI.visual.mean, MINI.visual.std)
-    return image_stream(name, _shipped_digest(name, "image"), ImageParts(model, prepare))
+    return image_stream(name, _shipped_digest(name, "image"), ImagePipeline(model, prepare))
 
 
 def _open_shipped_text(name: str) -> FeatureModel:
     from brivl.models.brivl.configs import MINI
     from brivl.models.brivl.text_encoder import build_text_encoder, build_tokenizer
-    from brivl.models.encoders.streams import TextParts, text_stream
+    from brivl.models.encoders.streams import TextPipeline, text_stream
     from brivl.models.shipped import load_brivl_mini
 
     model = load_brivl_mini().lingual if name == BRIVL_MINI else build_text_encoder(MINILM).eval()
-    parts = TextParts(model, build_tokenizer(MINILM), MINI.lingual.max_tokens)
+    parts = TextPipeline(model, build_tokenizer(MINILM), MINI.lingual.max_tokens)
     return text_stream(name, _shipped_digest(name, "text"), parts)

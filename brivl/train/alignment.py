@@ -36,9 +36,9 @@ class AlignedData:
     features: np.ndarray
     components: np.ndarray
     texts: np.ndarray
-    same: np.ndarray
-    fit: np.ndarray
-    held: np.ndarray
+    description_ids: np.ndarray
+    fit_rows: np.ndarray
+    held_out_rows: np.ndarray
     tokens: np.ndarray | None = None
 
 
@@ -62,41 +62,41 @@ class AlignedSettings:
             raise RequestError(f"Wanted a lambda from 0 to 1000 and got {self.weight!r}.")
 
 
-FIRST = AlignedSettings(0.0)
-SECOND = AlignedSettings(0.0, learning_rate=2e-4, blocks_rate=0.5, batch=64, n_epochs=6, patience=2, save_every=1)
+FIRST_STAGE = AlignedSettings(0.0)
+SECOND_STAGE = AlignedSettings(0.0, learning_rate=2e-4, blocks_rate=0.5, batch=64, n_epochs=6, patience=2, save_every=1)
 
 
 @dataclass(frozen=True)
-class Stage:
+class TrainedStage:
     """One stage after training: the model at its best pass, and by pass the losses (training, held regression)."""
 
     model: AlignedEncoder
-    best: int
+    best_epoch: int
     losses: list[tuple[float, float]]
 
     @property
-    def held_loss(self) -> float:
+    def held_out_loss(self) -> float:
         """Regression loss of the held rows at the best pass: 1 for predicting the mean."""
-        return self.losses[self.best][1]
+        return self.losses[self.best_epoch][1]
 
 
-def first_stage(
+def train_first_stage(
     data: AlignedData, settings: AlignedSettings, out: Path | None = None, tell: Tell = lambda _share: None
-) -> Stage:
+) -> TrainedStage:
     """Train the mapping on features of the frozen backbone. out: folder of checkpoints, from which a run goes on."""
     torch.manual_seed(settings.seed)
     size = AlignedSize(data.features.shape[1], data.components.shape[1], data.texts.shape[1])
     return _Run(AlignedEncoder(size), replace(data, tokens=None), settings, out).train(tell)
 
 
-def second_stage(
-    first: Stage,
+def train_second_stage(
+    first: TrainedStage,
     upper: UpperBlocks,
     data: AlignedData,
     settings: AlignedSettings,
     out: Path | None = None,
     tell: Tell = lambda _share: None,
-) -> Stage:
+) -> TrainedStage:
     """Go on from the first stage with the blocks in `upper`, of which a copy is trained."""
     if data.tokens is None:
         raise RequestError("Wanted tokens of the backbone for the second stage and got none; give them with the data.")
@@ -110,7 +110,7 @@ def predict_components(model: AlignedEncoder, features: np.ndarray, tokens: np.n
     return _outputs(model, features, tokens)[0]
 
 
-def in_text_space(model: AlignedEncoder, features: np.ndarray, tokens: np.ndarray | None = None) -> np.ndarray:
+def embed_in_text_space(model: AlignedEncoder, features: np.ndarray, tokens: np.ndarray | None = None) -> np.ndarray:
     """Image embeddings (n, n_text) float32 as unit vectors, of the same."""
     return _outputs(model, features, tokens)[1]
 
@@ -133,8 +133,8 @@ class _Run:
     def __init__(self, model: AlignedEncoder, data: AlignedData, settings: AlignedSettings, out: Path | None) -> None:
         self.model, self.data, self.settings, self.out = model.eval(), data, settings, out
         self.x, self.y = torch.from_numpy(data.features), torch.from_numpy(data.components)
-        self.texts, self.same = torch.from_numpy(data.texts), torch.from_numpy(data.same)
-        self.variance = float(self.y[data.fit].var(0, unbiased=False).sum())
+        self.texts, self.same = torch.from_numpy(data.texts), torch.from_numpy(data.description_ids)
+        self.variance = float(self.y[data.fit_rows].var(0, unbiased=False).sum())
         blocks = [] if model.upper is None else list(model.upper.parameters())
         known = {id(p) for p in blocks}
         mapping = [p for p in model.parameters() if id(p) not in known]
@@ -147,7 +147,7 @@ class _Run:
         self.best = 0
         self.best_state: dict[str, torch.Tensor] = {}
 
-    def train(self, tell: Tell) -> Stage:
+    def train(self, tell: Tell) -> TrainedStage:
         """All passes that are still to be made."""
         self._resume()
         while not self._ended():
@@ -160,7 +160,7 @@ class _Run:
             if self.out is not None and (self._ended() or len(self.losses) % self.settings.save_every == 0):
                 self._save(self.out)
         self.model.load_state_dict(self.best_state)
-        return Stage(self.model, self.best, self.losses)
+        return TrainedStage(self.model, self.best, self.losses)
 
     def _ended(self) -> bool:
         n = len(self.losses)
@@ -168,7 +168,7 @@ class _Run:
 
     def _one_pass(self, number: int) -> float:
         """Mean loss of a pass over the fitted rows, in an order of its own."""
-        order = np.random.default_rng([self.settings.seed, number]).permutation(self.data.fit)
+        order = np.random.default_rng([self.settings.seed, number]).permutation(self.data.fit_rows)
         total = 0.0
         for start in range(0, len(order), self.settings.batch):
             rows = torch.from_numpy(order[start : start + self.settings.batch])
@@ -191,7 +191,7 @@ class _Run:
         return None if self.data.tokens is None else torch.from_numpy(self.data.tokens[rows.numpy()])
 
     def _held_loss(self) -> float:
-        held = self.data.held
+        held = self.data.held_out_rows
         tokens = None if self.data.tokens is None else self.data.tokens[held]
         predicted = torch.from_numpy(predict_components(self.model, self.data.features[held], tokens))
         return float(regression_loss(predicted, self.y[held], self.variance))
@@ -203,7 +203,7 @@ class _Run:
     def _digest(self) -> str:
         """Of settings and data: a checkpoint of another run is not gone on from."""
         total = hashlib.sha256(json.dumps(asdict(self.settings), sort_keys=True).encode())
-        for name in ("features", "components", "texts", "same", "fit", "held", "tokens"):
+        for name in ("features", "components", "texts", "description_ids", "fit_rows", "held_out_rows", "tokens"):
             part = getattr(self.data, name)
             total.update(b"-" if part is None else np.ascontiguousarray(part).tobytes())
         return total.hexdigest()[:32]

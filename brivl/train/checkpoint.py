@@ -24,7 +24,7 @@ from accelerate import Accelerator
 from brivl.errors import DataError
 from brivl.models.weights import read_exact, save_exact
 
-States = list[dict[str, list[int]]]  # of each rank, by device
+RngStates = list[dict[str, list[int]]]  # of each rank, by device
 
 
 def seed_rank(accelerator: Accelerator, seed: int) -> None:
@@ -32,7 +32,7 @@ def seed_rank(accelerator: Accelerator, seed: int) -> None:
     torch.manual_seed(seed * 1_000 + accelerator.process_index)
 
 
-def chance_states(accelerator: Accelerator) -> States:
+def rng_states(accelerator: Accelerator) -> RngStates:
     """States of torch's generators, rank by rank."""
     own = {"cpu": torch.get_rng_state()}
     if accelerator.device.type == "cuda":
@@ -41,7 +41,7 @@ def chance_states(accelerator: Accelerator) -> States:
     return [{name: states[rank].tolist() for name, states in gathered.items()} for rank in range(len(gathered["cpu"]))]
 
 
-def set_chance(accelerator: Accelerator, states: Sequence[dict[str, list[int]]]) -> None:
+def set_rng_states(accelerator: Accelerator, states: Sequence[dict[str, list[int]]]) -> None:
     """Put this rank's state back."""
     own = states[accelerator.process_index]
     torch.set_rng_state(torch.tensor(own["cpu"], dtype=torch.uint8))

@@ -91,8 +91,7 @@ def _main() -> None:
     import torch
 
     torch.set_num_threads(1)
-    import brivl.train.pretrain  # noqa: F401 (so that no child needs to)
-
+    import brivl.train.brivl.pretrain  # noqa: F401 (so that no child needs to)
     from brivl.models.brivl.text_encoder import import_transformers
 
     transformers = import_transformers()

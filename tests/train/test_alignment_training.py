@@ -16,7 +16,13 @@ from brivl.core.records import Design
 from brivl.errors import BrivlError, DataError, RequestError
 from brivl.models.alignment.backbone_blocks import UpperBlocks
 from brivl.models.alignment.encoder import alignment_loss, regression_loss
-from brivl.train.alignment import AlignedData, AlignedSettings, first_stage, predict_components, second_stage
+from brivl.train.alignment import (
+    AlignedData,
+    AlignedSettings,
+    predict_components,
+    train_first_stage,
+    train_second_stage,
+)
 
 QUICK = AlignedSettings(0.1, learning_rate=3e-3, batch=32, n_epochs=12, patience=12, save_every=3)
 
@@ -75,22 +81,22 @@ def test_predicting_the_mean_costs_one(rng: np.random.Generator) -> None:
 
 def test_a_linear_mapping_is_found_as_by_least_squares() -> None:
     data = sample(200)
-    found = first_stage(data, replace(QUICK, weight=0.0, learning_rate=1e-2, n_epochs=40))
-    X, held = data.features[data.fit], data.held
-    W = np.linalg.lstsq(X, data.components[data.fit], rcond=None)[0]
+    found = train_first_stage(data, replace(QUICK, weight=0.0, learning_rate=1e-2, n_epochs=40))
+    X, held = data.features[data.fit_rows], data.held_out_rows
+    W = np.linalg.lstsq(X, data.components[data.fit_rows], rcond=None)[0]
     predicted = predict_components(found.model, data.features[held])
     np.testing.assert_allclose(predicted, data.features[held] @ W, atol=0.5)
-    assert found.held_loss < 0.01 and found.losses[0][1] > 0.3
+    assert found.held_out_loss < 0.01 and found.losses[0][1] > 0.3
 
 
 def test_alignment_pulls_images_to_their_texts_only_where_it_is_asked_for() -> None:
     data = sample()
 
     def hits(weight: float) -> float:
-        model = first_stage(data, replace(QUICK, weight=weight, learning_rate=1e-2, n_epochs=30)).model
+        model = train_first_stage(data, replace(QUICK, weight=weight, learning_rate=1e-2, n_epochs=30)).model
         with torch.no_grad():
             images = model(torch.from_numpy(data.features))[1].numpy()
-        return float(((images @ data.texts.T).argmax(1) == np.arange(len(images)))[data.held].mean())
+        return float(((images @ data.texts.T).argmax(1) == np.arange(len(images)))[data.held_out_rows].mean())
 
     assert hits(1.0) > 0.5 > 0.2 > hits(0.0)
 
@@ -98,15 +104,15 @@ def test_alignment_pulls_images_to_their_texts_only_where_it_is_asked_for() -> N
 def test_training_stops_early_and_keeps_the_best_pass() -> None:
     data = sample()
     data = replace(data, components=np.random.default_rng(1).standard_normal(data.components.shape).astype(np.float32))
-    found = first_stage(data, replace(QUICK, n_epochs=60, patience=3))
-    assert len(found.losses) == found.best + 4 < 60
-    assert found.held_loss == min(held for _, held in found.losses)
+    found = train_first_stage(data, replace(QUICK, n_epochs=60, patience=3))
+    assert len(found.losses) == found.best_epoch + 4 < 60
+    assert found.held_out_loss == min(held for _, held in found.losses)
 
 
 @pytest.mark.parametrize("stage", [1, 2])
 def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path: Path, stage: int) -> None:
     data, whole, parts = sample(), tmp_path / "whole", tmp_path / "parts"
-    first = first_stage(data, QUICK)
+    first = train_first_stage(data, QUICK)
 
     def run(out: Path, stop: int | None) -> dict[str, torch.Tensor]:
         seen = []
@@ -117,7 +123,9 @@ def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path: Path, stage: int) -> N
                 raise InterruptedError
 
         found = (
-            first_stage(data, QUICK, out, tell) if stage == 1 else second_stage(first, upper(), data, QUICK, out, tell)
+            train_first_stage(data, QUICK, out, tell)
+            if stage == 1
+            else train_second_stage(first, upper(), data, QUICK, out, tell)
         )
         return found.model.state_dict()
 
@@ -137,29 +145,29 @@ def test_the_second_stage_trains_the_blocks_and_leaves_the_first_alone() -> None
     C = upper()(mixed).detach().numpy()  # what the block should make of the tokens
     data = replace(data, components=C)
     own, settings = upper(), replace(QUICK, weight=0.0, n_epochs=25)
-    first = first_stage(data, settings)
+    first = train_first_stage(data, settings)
     before = {name: value.clone() for name, value in first.model.state_dict().items()}
-    second = second_stage(first, own, data, settings)
-    assert second.held_loss < 0.8 * first.held_loss
+    second = train_second_stage(first, own, data, settings)
+    assert second.held_out_loss < 0.8 * first.held_out_loss
     assert not torch.equal(second.model.upper.blocks[0][0].weight, own.blocks[0][0].weight)
     assert all(torch.equal(value, before[name]) for name, value in first.model.state_dict().items())
-    start = second_stage(first, own, data, replace(settings, learning_rate=0.0, n_epochs=1))
-    assert start.held_loss == pytest.approx(first.held_loss, rel=1e-4)  # it goes on from where the first ended
+    start = train_second_stage(first, own, data, replace(settings, learning_rate=0.0, n_epochs=1))
+    assert start.held_out_loss == pytest.approx(first.held_out_loss, rel=1e-4)  # it goes on from where the first ended
     with pytest.raises(RequestError, match="tokens"):
-        second_stage(first, own, replace(data, tokens=None), settings)
+        train_second_stage(first, own, replace(data, tokens=None), settings)
 
 
 def test_checkpoints_of_another_run_or_damaged_ones_are_refused(tmp_path: Path) -> None:
     data = sample()
-    first_stage(data, QUICK, tmp_path)
+    train_first_stage(data, QUICK, tmp_path)
     with pytest.raises(DataError, match="other data or settings"):
-        first_stage(data, replace(QUICK, weight=0.2), tmp_path)
+        train_first_stage(data, replace(QUICK, weight=0.2), tmp_path)
     with pytest.raises(DataError, match="other data or settings"):
-        first_stage(replace(data, features=data.features + 1), QUICK, tmp_path)
+        train_first_stage(replace(data, features=data.features + 1), QUICK, tmp_path)
     newest = tmp_path / (tmp_path / "latest").read_text().strip() / "model.safetensors"
     newest.write_bytes(newest.read_bytes()[:100])
     with pytest.raises(BrivlError, match="damaged"):
-        first_stage(data, QUICK, tmp_path)
+        train_first_stage(data, QUICK, tmp_path)
 
 
 @pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf"), 1e6])

@@ -11,7 +11,7 @@ import torch
 
 from brivl.errors import RequestError
 from brivl.models.weights import read_exact
-from brivl.train.brivl.pair_batches import Split, step_rows
+from brivl.train.brivl.pair_batches import BatchLayout, step_rows
 from tests.support.tiny_models import save_bert
 from tests.support.tiny_pairs import save_config, save_pairs
 from tests.train.pretrain_driver import drive, ranks
@@ -68,14 +68,14 @@ def test_loss_and_queues_are_those_of_the_batch_as_a_whole(way: str, runs: Path)
 
 def test_all_rows_come_once_and_in_order() -> None:
     order = np.arange(24)
-    split = [Split(24, 3, 2, rank) for rank in (0, 1)]
+    split = [BatchLayout(24, 3, 2, rank) for rank in (0, 1)]
     rows = torch.tensor(np.array([[s.rows(order, part) for part in range(3)] for s in split]))  # (ranks, parts, rows)
     assert torch.equal(split[0].joined(rows[..., None])[:, 0], torch.arange(24))
 
 
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:
     with pytest.raises(RequestError, match="multiple of 6"):
-        Split(16, 3, 2)
+        BatchLayout(16, 3, 2)
 
 
 def test_every_pair_comes_once_an_epoch() -> None:

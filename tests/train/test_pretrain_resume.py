@@ -16,7 +16,7 @@ from brivl.models.brivl.checkpoint import dual_config, load_dual
 from brivl.models.brivl.configs import AugmentConfig
 from brivl.models.weights import read_exact
 from brivl.train.augment import augment, seeded
-from brivl.train.brivl.log import Limits
+from brivl.train.brivl.log import SkipBudget
 from brivl.train.brivl.pair_sources import FilePairSource, read_or_next, split_files
 from brivl.train.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from tests.support.tiny_models import save_bert
@@ -133,7 +133,7 @@ def test_what_cannot_go_on_is_said(runs: Path) -> None:
     ],
 )
 def test_the_limit_is_one_in_a_hundred(n_pairs: int, n_read: int, n_skipped: int, too_many: bool) -> None:
-    limits = Limits(n_pairs)
+    limits = SkipBudget(n_pairs)
     if not too_many:
         limits.count(n_read, n_skipped)
         return

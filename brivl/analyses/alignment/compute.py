@@ -133,14 +133,14 @@ def _ground(
 
 
 def _settings(weight: float, seed: int, second: bool = False) -> Any:
-    from brivl.train.alignment import FIRST, SECOND
+    from brivl.train.alignment import FIRST_STAGE, SECOND_STAGE
 
-    return replace(SECOND if second else FIRST, weight=weight, seed=seed)
+    return replace(SECOND_STAGE if second else FIRST_STAGE, weight=weight, seed=seed)
 
 
 def _sweep(ground: _Ground) -> dict[str, Any]:
     """The first stage at every lambda, with every seed; scores are those of the first seed."""
-    from brivl.train.alignment import first_stage, in_text_space, predict_components
+    from brivl.train.alignment import embed_in_text_space, predict_components, train_first_stage
 
     weights, n_seeds = weights_of(ground.asked), ground.asked.n_seeds
     shape = (len(weights), n_seeds)
@@ -153,11 +153,13 @@ def _sweep(ground: _Ground) -> dict[str, Any]:
             ground.tell(
                 0.1 + SHARES["first"] * (i * n_seeds + seed) / (len(weights) * n_seeds), f"{TRAINING}, λ {weight:g}"
             )
-            stage = first_stage(ground.data, _settings(weight, seed), ground.folder(f"lambda-{weight:g}-seed-{seed}"))
+            stage = train_first_stage(
+                ground.data, _settings(weight, seed), ground.folder(f"lambda-{weight:g}-seed-{seed}")
+            )
             r, r2 = ground.scores(predict_components(stage.model, test))
-            held[i, seed], curve[i, seed] = stage.held_loss, (np.median(r), np.median(r2))
-            told[i, seed] = _told_apart(ground, in_text_space(stage.model, test))
-            passes.append(stage.best + 1)
+            held[i, seed], curve[i, seed] = stage.held_out_loss, (np.median(r), np.median(r2))
+            told[i, seed] = _told_apart(ground, embed_in_text_space(stage.model, test))
+            passes.append(stage.best_epoch + 1)
             if seed == 0:
                 stages[weight] = stage
                 scores[f"stage 1 {weight:g}"] = (_about(f"λ = {weight:g}", weight, 1), (r, r2))
@@ -187,7 +189,7 @@ def _second_stage(ground: _Ground, stimulus: Stimulus, stages: dict[float, Any],
     if not ground.asked.n_blocks:
         return {}
     from brivl.models.alignment.backbone_blocks import split_backbone
-    from brivl.train.alignment import predict_components, second_stage
+    from brivl.train.alignment import predict_components, train_second_stage
 
     inputs, rows, at = ground.inputs, ground.inputs.rows, SHARES["first"] + 0.1
     ground.tell(at, "Tokens of the backbone")
@@ -209,8 +211,10 @@ def _second_stage(ground: _Ground, stimulus: Stimulus, stages: dict[float, Any],
             ground.tell(at + (SHARES["second"] - at) * (step + share) / 2, f"{TRAINING} blocks, λ {weight:g}")
 
         out = ground.folder(f"blocks-lambda-{weight:g}")
-        stage = second_stage(stages[weight], split.upper, data, _settings(weight, 0, second=True), out, tell)
-        about = _about(f"λ = {weight:g}, blocks trained", weight, 2, best=stage.best + 1, held=stage.held_loss)
+        stage = train_second_stage(stages[weight], split.upper, data, _settings(weight, 0, second=True), out, tell)
+        about = _about(
+            f"λ = {weight:g}, blocks trained", weight, 2, best=stage.best_epoch + 1, held=stage.held_out_loss
+        )
         found[f"stage 2 {weight:g}"] = (about, ground.scores(predict_components(stage.model, *test)))
     return found
 
@@ -224,12 +228,12 @@ def _standardise(upper: Any, inputs: AlignedInputs, asked: AlignedAsked) -> None
 
 def _control(ground: _Ground, chosen: float) -> dict[str, Any]:
     """Descriptions dealt to other pictures, at the chosen lambda: what alignment does without its meaning."""
-    from brivl.train.alignment import first_stage, predict_components
+    from brivl.train.alignment import predict_components, train_first_stage
 
     ground.tell(0.68, f"{TRAINING} on shuffled descriptions")
     order = np.random.default_rng(1).permutation(len(ground.data.texts))
-    shuffled = replace(ground.data, texts=ground.data.texts[order], same=ground.data.same[order])
-    stage = first_stage(shuffled, _settings(chosen, 0), ground.folder("shuffled"))
+    shuffled = replace(ground.data, texts=ground.data.texts[order], description_ids=ground.data.description_ids[order])
+    stage = train_first_stage(shuffled, _settings(chosen, 0), ground.folder("shuffled"))
     test = ground.inputs.features[ground.inputs.rows.test]
     about = _about(f"λ = {chosen:g}, descriptions shuffled", chosen, 1, control=True)
     return {"shuffled": (about, ground.scores(predict_components(stage.model, test)))}

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from brivl.core.records import Design
-from brivl.models.feature_model import Variation
+from brivl.models.feature_model import Control
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Fault:
     what: str  # mechanism, in a sentence or two
     source: str  # where the published protocol has it
     changes: Mapping[str, str] | None = None  # fields of the preset; None: a fit without the fault is enough
-    variation: Variation | None = None  # of the models' features
+    variation: Control | None = None  # of the models' features
 
 
 SHUFFLED = Fault(

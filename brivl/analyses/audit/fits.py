@@ -20,7 +20,7 @@ from brivl.data.dataset import Dataset
 from brivl.data.features import layer_features
 from brivl.data.regions import levels_of, masks_of
 from brivl.encoding.fit import FitRequest, canonical_order, fit_key
-from brivl.models.feature_model import Variation
+from brivl.models.feature_model import Control
 from brivl.store.artifacts import Store
 from brivl.store.keys import ArtifactKey
 
@@ -38,7 +38,7 @@ class AuditFit:
 
     name: str
     changes: Mapping[str, Any] = field(default_factory=dict)  # fields of the preset
-    variation: Variation | None = None
+    variation: Control | None = None
     baseline: str = ""  # a band beside those of the models, or
     alone: bool = False  # instead of them
     tested: bool = False  # block tests as well

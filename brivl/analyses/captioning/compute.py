@@ -19,7 +19,7 @@ from brivl.scenes.captions import caption as scene_caption
 from brivl.store.artifacts import Artifact, Store
 from brivl.store.digests import array_digest
 from brivl.store.keys import ArtifactKey
-from brivl.train.captioning.checks import things_said
+from brivl.train.captioning.checks import mentioned_things
 
 CAPTION_VERSION = 1
 SCENE_SIDE = 64  # pixels at which scenes are drawn for the captioners, as in their training
@@ -94,7 +94,7 @@ def references_of(chosen: ReferencedImage) -> list[str]:
 def things_right(chosen: ReferencedImage, sentence: str) -> tuple[int, int]:
     """How many things of a scene a sentence names with the right colour, and how many there are."""
     wanted = Counter((thing.kind, thing.colour) for thing in chosen.scene.things)
-    return (wanted & things_said(sentence)).total(), wanted.total()
+    return (wanted & mentioned_things(sentence)).total(), wanted.total()
 
 
 def caption_files(

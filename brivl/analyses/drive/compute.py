@@ -162,7 +162,7 @@ def _masks(voxels: Voxels, found: VoxelCaptions) -> dict[str, np.ndarray]:
 def _compute(
     store: Store, asked: DriveAsked, dataset: Dataset, progress: ProgressCallback
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    from brivl.models.generation.classifier import judge_images, load_judge
+    from brivl.models.generation.classifier import classify_images, load_scene_classifier
 
     found = caption_voxels(store, _captions_asked(asked), progress)
     masks = _masks(dataset.responses(asked.subject).voxels, found)
@@ -177,9 +177,9 @@ def _compute(
     best = np.argsort(-response, kind="stable")[: asked.n]
     by_chance = np.random.default_rng([asked.seed, 9]).permutation(len(E))[: asked.n]
     natural, random = _frames(stimulus, best), _frames(stimulus, by_chance)
-    judge = load_judge(len(KINDS), len(COLOURS))
+    judge = load_scene_classifier(len(KINDS), len(COLOURS))
     kinds = {
-        name: judge_images(judge, x).kinds for name, x in (("", images), ("natural_", natural), ("random_", random))
+        name: classify_images(judge, x).kinds for name, x in (("", images), ("natural_", natural), ("random_", random))
     }
     return {f"{name}kinds": k for name, k in kinds.items()} | {
         "images": images,
@@ -213,14 +213,14 @@ def _wanted(
 def _make(model: RegionModel, asked: DriveAsked, E: np.ndarray, progress: ProgressCallback) -> np.ndarray:
     """Pictures whose embedding the region's weights point at: drawn by the prior, then pulled."""
     from brivl.core.text.voxel_words import projected
-    from brivl.models.generation.steering import Steering, steered_image
+    from brivl.models.generation.prior_initialisation import SteeringSettings, steer_image
 
     w = model.regions[asked.region]
     condition = _length_of_pictures(projected(w[:, None], E)[0], E)
     made = []
     for i in range(asked.n):
         progress(i, asked.n, f"Making images that drive {asked.region}")
-        made.append(steered_image(w / np.linalg.norm(w), condition, asked.seed + i, Steering(n_steps=STEPS)))
+        made.append(steer_image(w / np.linalg.norm(w), condition, asked.seed + i, SteeringSettings(n_steps=STEPS)))
     return np.stack(made)
 
 

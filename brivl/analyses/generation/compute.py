@@ -24,7 +24,7 @@ from brivl.store.keys import ArtifactKey
 
 if TYPE_CHECKING:
     from brivl.models.brivl.dual_stream import DualStream
-    from brivl.models.generation.inversion import Imagined, InversionSettings
+    from brivl.models.generation.inversion import InversionResult, InversionSettings
     from brivl.models.generation.vqgan import Vqgan
 
 IMAGINE_VERSION = 2
@@ -116,7 +116,7 @@ def imagine_with(
     show: Callable | None = None,
 ) -> Imagining:
     """As imagine, with a generator and a guide of the caller's own."""
-    from brivl.models.generation.classifier import judge_images, load_judge
+    from brivl.models.generation.classifier import classify_images, load_scene_classifier
     from brivl.models.generation.inversion import invert, text_vector
 
     prompt, began = read_prompt(asked.prompt), time.monotonic()
@@ -128,8 +128,10 @@ def imagine_with(
         if show is not None:
             show(made)
 
-    made: Imagined = invert(generator, guide, text, _start(generator, guide, text, asked), _settings(asked), look)
-    verdicts = judge_images(load_judge(len(KINDS), len(COLOURS)), made.image[None])
+    made: InversionResult = invert(
+        generator, guide, text, _start(generator, guide, text, asked), _settings(asked), look
+    )
+    verdicts = classify_images(load_scene_classifier(len(KINDS), len(COLOURS)), made.image[None])
     return Imagining(
         prompt,
         made.image,
@@ -181,17 +183,17 @@ def _settings(asked: Asked) -> InversionSettings:
 
 
 def _start(generator: Vqgan, guide: DualStream, text: Any, asked: Asked) -> Any:
-    from brivl.models.generation.inversion import random_latents, start_latents
+    from brivl.models.generation.inversion import image_latents, random_latents
 
     if asked.start == "drawn":
         return _drawn(generator, guide, text, asked)
     if asked.start == "codes":
         return random_latents(generator, N_STARTS, asked.seed)
-    return start_latents(generator, empty_places(N_STARTS, asked.seed, generator.config.resolution))
+    return image_latents(generator, empty_places(N_STARTS, asked.seed, generator.config.resolution))
 
 
 def _drawn(generator: Vqgan, guide: DualStream, text: Any, asked: Asked) -> Any:
-    from brivl.models.generation.prior_starts import drawn_latents, load_code_prior, text_goal
+    from brivl.models.generation.prior_initialisation import guidance_for_text, load_code_prior, sample_prior_latents
     from brivl.models.generation.vqgan import VQGAN_MINI
 
     if generator.config != VQGAN_MINI:
@@ -199,7 +201,7 @@ def _drawn(generator: Vqgan, guide: DualStream, text: Any, asked: Asked) -> Any:
             "The prior draws codes of vqgan-mini only; start another generator from 'places' or 'codes'."
         )
     prior = load_code_prior()
-    return drawn_latents(prior, generator, guide, text_goal(prior, text), N_STARTS, asked.seed)
+    return sample_prior_latents(prior, generator, guide, guidance_for_text(prior, text), N_STARTS, asked.seed)
 
 
 def _seen(names: Sequence[str], probabilities: np.ndarray) -> tuple[str, ...]:

@@ -60,17 +60,17 @@ def evaluate_generation(
 
 def _ceiling(n: int) -> dict[str, dict[str, float]]:
     """The judge on n drawn scenes of one thing, and on their reconstructions by the generator."""
-    from brivl.models.generation.classifier import judge_images, load_judge
+    from brivl.models.generation.classifier import classify_images, load_scene_classifier
     from brivl.models.generation.vqgan_files import load_vqgan_mini, reconstruct
 
     scenes = [sample_scene(np.random.default_rng([PROMPT_SEED, i]), 1) for i in range(n)]
     there = [(s.things[0].colour, s.things[0].kind) for s in scenes]
     images = np.stack([render(s).image for s in scenes])
     again = reconstruct(load_vqgan_mini(), images)
-    judge = load_judge(len(KINDS), len(COLOURS))
+    judge = load_scene_classifier(len(KINDS), len(COLOURS))
     found = {}
     for name, shown in (("judge_on_scenes", images), ("judge_on_reconstructions", again)):
-        verdicts = judge_images(judge, shown)
+        verdicts = classify_images(judge, shown)
         found[name] = _shares(verdicts.kinds, verdicts.colours, there)
     return found
 

@@ -10,7 +10,7 @@ import numpy as np
 from brivl.models.captioning.digests import embedding_captioner_digest
 from brivl.models.registry import BRIVL_MINI
 from brivl.scenes.things import CATEGORY
-from brivl.train.captioning.checks import things_said
+from brivl.train.captioning.checks import mentioned_things
 
 
 def writer_digest(model: str) -> str:
@@ -22,14 +22,14 @@ def write_sentences(points: np.ndarray, model: str) -> list[str]:
     """A sentence for each point (n, D) as `voxel_words.projected` gives them; [] for a space without a writer."""
     if not writer_digest(model):
         return []
-    from brivl.models.captioning.embedding_captioner import load_embedding_captioner, say_points
+    from brivl.models.captioning.embedding_captioner import decode_embeddings, load_embedding_captioner
 
-    return say_points(load_embedding_captioner(), points)
+    return decode_embeddings(load_embedding_captioner(), points)
 
 
 def named_categories(sentence: str) -> frozenset[str]:
     """Categories of the things that a sentence about a scene names with their colours, as its captions do."""
-    return frozenset(CATEGORY[kind] for kind, _ in things_said(sentence))
+    return frozenset(CATEGORY[kind] for kind, _ in mentioned_things(sentence))
 
 
 def said_truth(sentences: Sequence[str], planted: np.ndarray, seed: int = 0) -> dict[str, Any]:

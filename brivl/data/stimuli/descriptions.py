@@ -14,7 +14,7 @@ from brivl.data.stimuli.captions import sample_captions
 from brivl.data.stimuli.contact_sheet import item_images, sample_items
 from brivl.errors import RequestError
 from brivl.models.captioning.digests import CAPTIONERS, captioner_digest
-from brivl.models.captioning.vlm import describer_digest
+from brivl.models.captioning.vlm import vlm_digest
 from brivl.models.feature_model import file_sha
 from brivl.store.artifacts import Store
 from brivl.store.keys import ArtifactKey
@@ -30,7 +30,7 @@ def descriptions_digest(how: str) -> str:
         return captioner_digest(CAPTIONERS[0])
     if is_description_file(how):
         return file_sha(Path(how).expanduser())
-    return describer_digest(how)
+    return vlm_digest(how)
 
 
 def sample_descriptions(store: Store, stimulus: Stimulus, how: str, progress: ProgressCallback) -> list[str]:
@@ -61,9 +61,9 @@ def item_names(stimulus: Stimulus, item: int) -> tuple[str, ...]:
 
 
 def _said(stimulus: Stimulus, shown: np.ndarray, how: str, progress: ProgressCallback) -> np.ndarray:
-    from brivl.models.captioning.vlm import open_describer
+    from brivl.models.captioning.vlm import open_vlm_captioner
 
-    describe, texts = open_describer(how), []
+    describe, texts = open_vlm_captioner(how), []
     for start in range(0, len(shown), AT_ONCE):
         progress(start, len(shown), f"Describing what was shown with {how}")
         texts += describe(item_images(stimulus, shown[start : start + AT_ONCE]))

@@ -12,11 +12,11 @@ import torch
 from torch import nn
 
 from brivl.errors import RequestError
-from brivl.models.encoders.streams import ImageParts
+from brivl.models.encoders.streams import ImagePipeline
 from brivl.models.registry import open_model
 
 BATCH = 50
-MOST_BYTES = 2 * 2**30  # of tokens that are held in memory
+MAX_TOKEN_BYTES = 2 * 2**30  # of tokens that are held in memory
 
 
 class UpperBlocks(nn.Module):
@@ -44,7 +44,7 @@ class UpperBlocks(nn.Module):
 
 
 @dataclass(frozen=True)
-class Split:
+class SplitBackbone:
     """A backbone cut before its last blocks: `upper`, and the tokens (n, T, width) float32 that go into it."""
 
     upper: UpperBlocks
@@ -53,12 +53,12 @@ class Split:
 
 def split_backbone(
     name: str, images: Callable[[slice], np.ndarray], n_images: int, layers: tuple[int, ...], n_blocks: int
-) -> Split:
+) -> SplitBackbone:
     """Cut a backbone before its last n_blocks. images(rows) -> (n, H, W, 3) uint8; layers, 1-based, that are read.
 
     Raises RequestError where none of the layers lies in those blocks, or the tokens would not fit in memory.
     """
-    parts = open_model(name, "image").parts
+    parts = open_model(name, "image").pipeline
     encoder = parts.encoder
     depth = len(encoder.blocks)
     first = depth - n_blocks
@@ -67,12 +67,12 @@ def split_backbone(
         raise RequestError(f"Wanted 1 to {depth} blocks to train with one of layers {list(layers)} and got {n_blocks}.")
     tokens, extra = _tokens(parts, encoder.blocks[first], images, n_images)
     upper = UpperBlocks(copy.deepcopy(encoder.blocks[first:]), read, getattr(encoder, "num_prefix_tokens", 1), extra)
-    return Split(upper.requires_grad_(True).eval(), tokens)
+    return SplitBackbone(upper.requires_grad_(True).eval(), tokens)
 
 
 @torch.no_grad()
 def _tokens(
-    parts: ImageParts, block: nn.Module, images: Callable[[slice], np.ndarray], n_images: int
+    parts: ImagePipeline, block: nn.Module, images: Callable[[slice], np.ndarray], n_images: int
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """What goes into a block: tokens of each image, and what else it is called with, which no image changes."""
     caught: list[torch.Tensor] = []
@@ -87,7 +87,7 @@ def _tokens(
     found: np.ndarray | None = None
     try:
         for start in range(0, n_images, BATCH):
-            parts.encoder.forward_features(parts.prepare(images(slice(start, min(start + BATCH, n_images)))))
+            parts.encoder.forward_features(parts.preprocess(images(slice(start, min(start + BATCH, n_images)))))
             part = caught.pop().float().numpy()
             if found is None:
                 found = np.empty((_affordable(n_images, part), *part.shape[1:]), np.float32)
@@ -101,10 +101,10 @@ def _tokens(
 
 def _affordable(n_images: int, part: np.ndarray) -> int:
     n_bytes = n_images * part[0].nbytes
-    if n_bytes > MOST_BYTES:
+    if n_bytes > MAX_TOKEN_BYTES:
         raise RequestError(
             f"The second stage would hold {n_bytes / 2**30:.0f} GiB of tokens in memory, and takes at most "
-            f"{MOST_BYTES / 2**30:.0f}; leave it out (--blocks 0), or choose a smaller backbone."
+            f"{MAX_TOKEN_BYTES / 2**30:.0f}; leave it out (--blocks 0), or choose a smaller backbone."
         )
     return n_images
 

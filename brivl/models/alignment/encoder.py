@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from brivl.models.alignment.backbone_blocks import UpperBlocks
 
-FEWEST_PAIRS = 2
+MIN_PAIRS = 2
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def alignment_loss(images: torch.Tensor, texts: torch.Tensor, same: torch.Tensor
 
     same (B,): number of each description; another image with an equal description is no negative.
     """
-    if len(images) < FEWEST_PAIRS:
+    if len(images) < MIN_PAIRS:
         return images.sum() * 0
     logits = images @ texts.T / temperature
     rows = torch.arange(len(images))

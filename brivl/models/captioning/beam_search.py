@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from brivl.models.captioning.decoder import CaptionDecoder, KeysValues
+from brivl.models.captioning.decoder import CaptionDecoder, KeyValueCache
 from brivl.models.captioning.vocabulary import END, PAD, START
 
-Past = tuple[KeysValues, ...]
+Past = tuple[KeyValueCache, ...]
 
 
 @dataclass(frozen=True)
-class Found:
+class Hypothesis:
     """One sentence: n words, END the last where it was reached."""
 
     ids: tuple[int, ...]
@@ -52,14 +52,14 @@ class _Beams:
 
 
 @torch.inference_mode()
-def beam_search(decoder: CaptionDecoder, patches: torch.Tensor, beam: int) -> list[Found]:
+def beam_search(decoder: CaptionDecoder, patches: torch.Tensor, beam: int) -> list[Hypothesis]:
     """The best sentence about each image: patches (B, M, patch_width); a beam of 1 is greedy search.
 
     Sentences are compared by mean log-probability of their words, log p(w_1..w_n | image) / n. The greedy sentence is
     always among those compared, so a wider beam never returns a worse score. Of equal scores the earlier word in the
     vocabulary wins.
     """
-    memory = decoder.read(patches)
+    memory = decoder.cross_attention_cache(patches)
     greedy = _best(_search(decoder, memory, 1))
     if beam == 1:
         return greedy
@@ -111,12 +111,12 @@ def _reordered(past: Past, rows: torch.Tensor) -> Past:
     return tuple((k[rows], v[rows]) for k, v in past)
 
 
-def _best(beams: _Beams) -> list[Found]:
+def _best(beams: _Beams) -> list[Hypothesis]:
     """The sentence with the highest score of each image; _chosen keeps it first."""
     found = []
     for ids, log_probs, attention, n in zip(
         beams.ids[:, 0], beams.log_probs[:, 0], beams.attention[:, 0], beams.length[:, 0].tolist(), strict=True
     ):
         score = float(log_probs[:n].double().mean())
-        found.append(Found(tuple(ids[:n].tolist()), log_probs[:n].numpy(), attention[:n].numpy(), score))
+        found.append(Hypothesis(tuple(ids[:n].tolist()), log_probs[:n].numpy(), attention[:n].numpy(), score))
     return found

@@ -13,7 +13,7 @@ from torch.nn.functional import layer_norm
 from brivl.errors import DataError
 from brivl.models.brivl.configs import MINI
 from brivl.models.brivl.image_encoder import to_pixels
-from brivl.models.captioning.beam_search import Found, beam_search
+from brivl.models.captioning.beam_search import Hypothesis, beam_search
 from brivl.models.captioning.decoder import CaptionDecoder, DecoderConfig
 from brivl.models.captioning.digests import READ_BLOCKS, VIEWS, captioner_file, check_captioner
 from brivl.models.captioning.vocabulary import WordVocabulary
@@ -54,7 +54,7 @@ def visual_encoder(name: str) -> torch.nn.Module:
 
 
 @torch.inference_mode()
-def steady_memory(visual: torch.nn.Module, images: np.ndarray) -> torch.Tensor:
+def shift_averaged_memory(visual: torch.nn.Module, images: np.ndarray) -> torch.Tensor:
     """`patch_memory` averaged over VIEWS of each image, (n, n_tokens, len(READ_BLOCKS) * width) float32.
 
     Strided convolutions make a token depend on where a thing lies to the pixel; a mean over neighbouring places less.
@@ -113,12 +113,12 @@ def caption_images(captioner: Captioner, images: np.ndarray, beam: int = 1) -> l
     check_captioner(captioner.encoder, beam)
     captions = []
     for start in range(0, len(images), BATCH):
-        patches = steady_memory(captioner.visual, images[start : start + BATCH])
+        patches = shift_averaged_memory(captioner.visual, images[start : start + BATCH])
         captions += [_caption(captioner, found) for found in beam_search(captioner.decoder, patches, beam)]
     return captions
 
 
-def _caption(captioner: Captioner, found: Found) -> Caption:
+def _caption(captioner: Captioner, found: Hypothesis) -> Caption:
     side = round((found.attention.shape[1] - 1) ** 0.5)
     words = tuple(captioner.vocabulary.words[i] for i in found.ids)
     maps = found.attention[:, 1:].reshape(-1, side, side)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
-KeysValues = tuple[torch.Tensor, torch.Tensor]  # each (B, n_heads, n_tokens, width / n_heads)
+KeyValueCache = tuple[torch.Tensor, torch.Tensor]  # each (B, n_heads, n_tokens, width / n_heads)
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class DecoderConfig:
 
 
 @dataclass(frozen=True)
-class Step:
+class DecoderStep:
     """What the decoder makes of the newest words: n is how many were given, M the number of patches."""
 
     logits: torch.Tensor  # (B, n, n_words)
     attention: torch.Tensor  # (B, n, M) mean over blocks and heads; sums to 1 over patches
-    past: tuple[KeysValues, ...]  # keys and values of all words so far, one pair for each block
+    past: tuple[KeyValueCache, ...]  # keys and values of all words so far, one pair for each block
 
 
 class DecoderBlock(nn.Module):
@@ -50,14 +50,14 @@ class DecoderBlock(nn.Module):
         hidden = config.mlp_ratio * width
         self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
 
-    def read(self, memory: torch.Tensor) -> KeysValues:
+    def cross_attention_cache(self, memory: torch.Tensor) -> KeyValueCache:
         """Memory (B, M, width) -> its keys and values."""
         k, v = self.cross_kv(memory).chunk(2, dim=-1)
         return self._heads(k), self._heads(v)
 
     def forward(
-        self, x: torch.Tensor, memory: KeysValues, past: KeysValues | None, weights: bool
-    ) -> tuple[torch.Tensor, KeysValues, torch.Tensor | None]:
+        self, x: torch.Tensor, memory: KeyValueCache, past: KeyValueCache | None, weights: bool
+    ) -> tuple[torch.Tensor, KeyValueCache, torch.Tensor | None]:
         """Words (B, n, width) -> words, keys and values of all words so far, attention (B, n, M) where asked for."""
         q, k, v = (self._heads(part) for part in self.words_qkv(self.norm_words(x)).chunk(3, dim=-1))
         if past is not None:
@@ -93,25 +93,29 @@ class CaptionDecoder(nn.Module):
         for table in (self.words.weight, self.places, self.patch_places):
             nn.init.normal_(table, std=0.02)
 
-    def read(self, patches: torch.Tensor) -> tuple[KeysValues, ...]:
+    def cross_attention_cache(self, patches: torch.Tensor) -> tuple[KeyValueCache, ...]:
         """Patches (B, M, patch_width) -> keys and values for each block, computed once for all words."""
         memory = self.norm_patches(self.from_patches(patches) + self.patch_places)
-        return tuple(block.read(memory) for block in self.blocks)
+        return tuple(block.cross_attention_cache(memory) for block in self.blocks)
 
     def forward(self, ids: torch.Tensor, patches: torch.Tensor) -> torch.Tensor:
         """Ids (B, T) and patches (B, M, patch_width) -> logits (B, T, n_words) of the word after each."""
-        return self._run(ids, self.read(patches), None, False)[0]
+        return self._run(ids, self.cross_attention_cache(patches), None, False)[0]
 
     def step(
-        self, ids: torch.Tensor, memory: tuple[KeysValues, ...], past: tuple[KeysValues, ...] | None = None
-    ) -> Step:
+        self, ids: torch.Tensor, memory: tuple[KeyValueCache, ...], past: tuple[KeyValueCache, ...] | None = None
+    ) -> DecoderStep:
         """Read only the words (B, n) that are new since `past`; the result is that of reading all words anew."""
         logits, attention, past = self._run(ids, memory, past, True)
-        return Step(logits, torch.stack(attention).mean(0), past)
+        return DecoderStep(logits, torch.stack(attention).mean(0), past)
 
     def _run(
-        self, ids: torch.Tensor, memory: tuple[KeysValues, ...], past: tuple[KeysValues, ...] | None, weights: bool
-    ) -> tuple[torch.Tensor, list[torch.Tensor], tuple[KeysValues, ...]]:
+        self,
+        ids: torch.Tensor,
+        memory: tuple[KeyValueCache, ...],
+        past: tuple[KeyValueCache, ...] | None,
+        weights: bool,
+    ) -> tuple[torch.Tensor, list[torch.Tensor], tuple[KeyValueCache, ...]]:
         start = 0 if past is None else past[0][0].shape[2]
         x = self.words(ids) + self.places[start : start + ids.shape[1]]
         attention, seen = [], []

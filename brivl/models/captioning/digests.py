@@ -13,7 +13,7 @@ from brivl.models.registry import BRIVL_MINI, VIT_MINI, model_digest
 
 CAPTIONERS = (BRIVL_MINI, VIT_MINI)  # by the name of the visual encoder
 EMBEDDING_CAPTIONER = WEIGHTS / "captioner-embedding.safetensors"  # of points of BriVL-mini's space
-MOST_BEAMS = 16
+MAX_BEAM = 16
 # Blocks whose tokens are read side by side: what a thing is comes late, where it is and its colour come early.
 READ_BLOCKS = (4, 8, 12)
 # Shifts (rows, columns) in pixels of the looks at an image whose tokens are averaged: itself and its four neighbours.
@@ -29,8 +29,8 @@ def check_captioner(encoder: str, beam: int = 1) -> None:
 
 def check_beam(beam: int) -> None:
     """Raise RequestError for a beam outside 1..16."""
-    if not 1 <= beam <= MOST_BEAMS:
-        raise RequestError(f"Wanted a beam between 1 (greedy) and {MOST_BEAMS} and got {beam!r}.")
+    if not 1 <= beam <= MAX_BEAM:
+        raise RequestError(f"Wanted a beam between 1 (greedy) and {MAX_BEAM} and got {beam!r}.")
 
 
 def captioner_file(encoder: str) -> Path:

@@ -56,7 +56,7 @@ def _loaded(path: Path, _sha: str) -> EmbeddingCaptioner:
     return EmbeddingCaptioner(decoder, vocabulary)
 
 
-def say_points(captioner: EmbeddingCaptioner, points: np.ndarray, beam: int = 1) -> list[str]:
+def decode_embeddings(captioner: EmbeddingCaptioner, points: np.ndarray, beam: int = 1) -> list[str]:
     """A sentence for each point (n, D), less the mean of its modality; its length does not count.
 
     Raises DataError for points of another space, RequestError for a beam outside 1..16.
@@ -71,7 +71,7 @@ def say_points(captioner: EmbeddingCaptioner, points: np.ndarray, beam: int = 1)
     return said
 
 
-def centred(vectors: np.ndarray | Sequence) -> np.ndarray:
+def centre_and_normalise(vectors: np.ndarray | Sequence) -> np.ndarray:
     """(n, D) less their mean, each brought to length 1."""
     less = np.asarray(vectors, np.float32) - np.mean(vectors, axis=0, dtype=np.float32)
     return less / np.maximum(np.linalg.norm(less, axis=1, keepdims=True), 1e-12)

@@ -21,25 +21,25 @@ from brivl.models.encoders.embedding_digest import DIGESTED
 from brivl.models.encoders.external import folder_state, from_hub
 from brivl.models.feature_model import file_sha
 
-MOST_TOKENS = 60  # of a description
-ASKED = "Describe this image in detail."  # of models that are asked in a conversation
+MAX_NEW_TOKENS = 60  # of a description
+PROMPT = "Describe this image in detail."  # of models that are asked in a conversation
 
 
-def describer_digest(name: str) -> str:
+def vlm_digest(name: str) -> str:
     """Digest of a model from the files of its folder, or from its name; nothing is loaded."""
     folder = Path(name)
     kept = sorted(f for f in folder.iterdir() if f.suffix in DIGESTED and f.is_file()) if folder.is_dir() else []
     files = [f"{file.name} {file_sha(file)}" for file in kept] or [name]
-    return hashlib.sha256(json.dumps([MOST_TOKENS, ASKED, *files]).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps([MAX_NEW_TOKENS, PROMPT, *files]).encode()).hexdigest()[:32]
 
 
 BATCH = 8
-NOTHING = "nothing"  # where a model says nothing
+EMPTY_CAPTION = "nothing"  # where a model says nothing
 
-Describer = Callable[[np.ndarray], list[str]]
+VlmCaptioner = Callable[[np.ndarray], list[str]]
 
 
-def open_describer(name: str) -> Describer:
+def open_vlm_captioner(name: str) -> VlmCaptioner:
     """images (n, H, W, 3) uint8 -> n sentences, greedy. Raises RequestError where the model cannot be had or used."""
     model, processor = _loaded(name, folder_state(name))
 
@@ -87,16 +87,17 @@ def _described(model: torch.nn.Module, processor: Any, images: np.ndarray) -> li
     if getattr(processor, "chat_template", None):
         return [_answer(model, processor, image) for image in images]
     inputs = processor(images=list(images), return_tensors="pt")
-    ids = model.generate(**inputs, max_new_tokens=MOST_TOKENS, do_sample=False)
-    return [text.strip() or NOTHING for text in processor.batch_decode(ids, skip_special_tokens=True)]
+    ids = model.generate(**inputs, max_new_tokens=MAX_NEW_TOKENS, do_sample=False)
+    return [text.strip() or EMPTY_CAPTION for text in processor.batch_decode(ids, skip_special_tokens=True)]
 
 
 def _answer(model: torch.nn.Module, processor: Any, image: np.ndarray) -> str:
     """What a model of conversations says when it is asked."""
-    said = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": ASKED}]}]
+    said = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": PROMPT}]}]
     prompt = processor.apply_chat_template(said, add_generation_prompt=True)
     inputs = processor(images=[image], text=[prompt], return_tensors="pt")
-    ids = model.generate(**inputs, max_new_tokens=MOST_TOKENS, do_sample=False)
+    ids = model.generate(**inputs, max_new_tokens=MAX_NEW_TOKENS, do_sample=False)
     return (
-        processor.batch_decode(ids[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)[0].strip() or NOTHING
+        processor.batch_decode(ids[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)[0].strip()
+        or EMPTY_CAPTION
     )

@@ -13,7 +13,7 @@ PUNCTUATION = frozenset(",.")
 TOKEN = re.compile(r"[a-z0-9']+|[,.]")
 
 
-def words_of_text(text: str) -> list[str]:
+def split_into_words(text: str) -> list[str]:
     """Lower-case words of a sentence; commas and full stops are words of their own."""
     return TOKEN.findall(text.lower())
 
@@ -25,9 +25,9 @@ class WordVocabulary:
     words: tuple[str, ...]
 
     @classmethod
-    def of_texts(cls, texts: Iterable[str]) -> WordVocabulary:
+    def from_texts(cls, texts: Iterable[str]) -> WordVocabulary:
         """Every word that occurs in the texts, in alphabetical order."""
-        return cls((*SPECIAL, *sorted({word for text in texts for word in words_of_text(text)})))
+        return cls((*SPECIAL, *sorted({word for text in texts for word in split_into_words(text)})))
 
     @cached_property
     def _ids(self) -> dict[str, int]:
@@ -35,7 +35,7 @@ class WordVocabulary:
 
     def encode(self, text: str) -> list[int]:
         """Ids of a sentence between START and END; words that are not in the vocabulary become UNKNOWN."""
-        return [START, *(self._ids.get(word, UNKNOWN) for word in words_of_text(text)), END]
+        return [START, *(self._ids.get(word, UNKNOWN) for word in split_into_words(text)), END]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The sentence, with a capital letter; special words are left out."""

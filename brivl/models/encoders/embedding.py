@@ -59,14 +59,14 @@ def _opened(name: str, digest: str) -> Embedder:
         from brivl.models.shipped import load_brivl_mini
 
         model = load_brivl_mini()
-        return of_dual_stream(name, digest, model, build_tokenizer(model.config.lingual.pretrained))
+        return dual_stream_embedder(name, digest, model, build_tokenizer(model.config.lingual.pretrained))
     if Path(name).is_file():
         model = load_dual(Path(name))
-        return of_dual_stream(name, digest, model, dual_tokenizer(model.config))
+        return dual_stream_embedder(name, digest, model, dual_tokenizer(model.config))
     return _open_clip(name, digest)
 
 
-def of_dual_stream(name: str, digest: str, model: DualStream, tokenizer: Any) -> Embedder:
+def dual_stream_embedder(name: str, digest: str, model: DualStream, tokenizer: Any) -> Embedder:
     """The embedder of a dual stream in evaluation mode."""
     visual, n_tokens = model.config.visual, model.config.lingual.max_tokens
     prepare = pixel_maker(visual.image_size, visual.mean, visual.std)

@@ -26,7 +26,7 @@ from brivl.models.encoders.bridge_tower import (
 )
 from brivl.models.encoders.minilm import MINILM
 from brivl.models.encoders.normalisation import Normalisation, read_normalisation
-from brivl.models.encoders.streams import ImageParts, TextParts, image_stream, text_stream
+from brivl.models.encoders.streams import ImagePipeline, TextPipeline, image_stream, text_stream
 from brivl.models.encoders.visiolinguistic import (
     NOTE,
     REGION_FED,
@@ -37,7 +37,7 @@ from brivl.models.encoders.visiolinguistic import (
     text_reader,
 )
 from brivl.models.feature_model import FeatureModel, Kind, ModelCard, file_sha
-from brivl.models.hub import from_hub, unknown_model
+from brivl.models.hub import from_hub, model_not_found
 from brivl.models.torchvision_schemas import declare_torchvision_schemas
 
 # Tokens before the patches, [CLS] first, by transformers' model_type.
@@ -114,7 +114,7 @@ def _source(name: str, _state: tuple) -> Source:
         try:
             config = json.loads((folder / "config.json").read_text())
         except (OSError, ValueError, RecursionError) as error:
-            raise unknown_model(name, f"the folder has no readable config.json: {error}") from error
+            raise model_not_found(name, f"the folder has no readable config.json: {error}") from error
         is_timm = isinstance(config, dict) and "architecture" in config
         return _timm_source(name, f"local-dir:{name}") if is_timm else _transformers_source(name)
     import timm
@@ -129,10 +129,10 @@ def _timm_source(name: str, timm_name: str) -> Source:
         with torch.device("meta"):
             model = timm.create_model(timm_name, pretrained=False)
     except Exception as error:  # an architecture that timm does not know, or arguments that it does not take
-        raise unknown_model(name, f"timm cannot build it: {error}") from error
+        raise model_not_found(name, f"timm cannot build it: {error}") from error
     depth = len(getattr(model, "blocks", ()))
     if not depth or getattr(model, "num_prefix_tokens", 0) < 1:
-        raise unknown_model(name, "it is a timm model without transformer blocks or without a [CLS] token")
+        raise model_not_found(name, "it is a timm model without transformer blocks or without a [CLS] token")
     return Source("timm", {"image": depth})
 
 
@@ -145,7 +145,7 @@ def _transformers_source(name: str) -> Source:
     except RequestError:
         raise
     except Exception as error:  # one of many kinds, for one reason: this configuration is not to be read
-        raise unknown_model(name, f"transformers cannot read its configuration: {error}") from error
+        raise model_not_found(name, f"transformers cannot read its configuration: {error}") from error
     return Source("transformers", _layers_of(name, config), config)
 
 
@@ -162,7 +162,9 @@ def _layers_of(name: str, config: Any) -> dict[Kind, int]:
         return {"image": n_layers}
     unlike = config.model_type in REGION_FED or getattr(config, "is_encoder_decoder", False)
     if not n_layers or not getattr(config, "vocab_size", 0) or unlike:
-        raise unknown_model(name, f"of type {config.model_type!r}: no text encoder, and no image transformer used here")
+        raise model_not_found(
+            name, f"of type {config.model_type!r}: no text encoder, and no image transformer used here"
+        )
     return {"text": n_layers}
 
 
@@ -199,7 +201,7 @@ def _open_timm(name: str) -> FeatureModel:
     model.eval()
     data = resolve_model_data_config(model)
     prepare = pixel_maker(data["input_size"][-1], data["mean"], data["std"])
-    return image_stream(name, digest, ImageParts(model, prepare))
+    return image_stream(name, digest, ImagePipeline(model, prepare))
 
 
 def timm_weights(name: str) -> Path:
@@ -281,7 +283,7 @@ def _open_text(name: str, config: Any) -> FeatureModel:
     longest = getattr(getattr(config, "text_config", config), "max_position_embeddings", MAX_TOKENS)
     digest = _transformers_digest(name, "text", model)
     reader = BridgeTexts(model) if config.model_type == BRIDGE_TOWER else text_reader(model)
-    return text_stream(name, digest, TextParts(reader, tokenizer, min(MAX_TOKENS, longest)))
+    return text_stream(name, digest, TextPipeline(reader, tokenizer, min(MAX_TOKENS, longest)))
 
 
 def _open_vision(name: str, config: Any) -> FeatureModel:
@@ -295,7 +297,7 @@ def _open_vision(name: str, config: Any) -> FeatureModel:
         vision = VisionBlocks(getattr(model, "vision_model", model), PREFIX_TOKENS[config.model_type])
     size = getattr(config, "vision_config", config).image_size
     prepare = pixel_maker(size[-1] if isinstance(size, list | tuple) else size, *_normalisation(name))
-    return image_stream(name, digest, ImageParts(vision, prepare))
+    return image_stream(name, digest, ImagePipeline(vision, prepare))
 
 
 def _normalisation(name: str) -> Normalisation:

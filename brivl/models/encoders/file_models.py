@@ -12,7 +12,7 @@ from brivl.errors import RequestError
 from brivl.models.brivl.checkpoint import dual_config, dual_tokenizer, load_dual
 from brivl.models.encoders.activations import pixel_maker
 from brivl.models.encoders.minilm import MINILM, minilm_folder
-from brivl.models.encoders.streams import ImageParts, TextParts, image_stream, text_stream
+from brivl.models.encoders.streams import ImagePipeline, TextPipeline, image_stream, text_stream
 from brivl.models.feature_model import FeatureModel, Kind, ModelCard, file_sha
 from brivl.models.weights import read_info
 
@@ -48,9 +48,9 @@ def open_file_model(name: str, kind: Kind) -> FeatureModel:
     digest = file_model_digest(name, kind)
     if kind == "image":
         return image_stream(
-            name, digest, ImageParts(model.visual, pixel_maker(visual.image_size, visual.mean, visual.std))
+            name, digest, ImagePipeline(model.visual, pixel_maker(visual.image_size, visual.mean, visual.std))
         )
-    return text_stream(name, digest, TextParts(model.lingual, dual_tokenizer(model.config), lingual.max_tokens))
+    return text_stream(name, digest, TextPipeline(model.lingual, dual_tokenizer(model.config), lingual.max_tokens))
 
 
 def file_model_digest(name: str, kind: Kind) -> str:

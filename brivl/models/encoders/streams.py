@@ -14,15 +14,15 @@ from brivl.models.feature_model import FeatureModel
 
 
 @dataclass(frozen=True)
-class ImageParts:
-    """What an image stream is made of: `prepare` turns images (B, H, W, 3) uint8 into pixels (B, 3, size, size)."""
+class ImagePipeline:
+    """What an image stream is made of: `preprocess` turns images (B, H, W, 3) uint8 into pixels (B, 3, size, size)."""
 
     encoder: torch.nn.Module
-    prepare: Callable[[np.ndarray], torch.Tensor]
+    preprocess: Callable[[np.ndarray], torch.Tensor]
 
 
 @dataclass(frozen=True)
-class TextParts:
+class TextPipeline:
     """What a text stream is made of."""
 
     encoder: torch.nn.Module
@@ -30,13 +30,13 @@ class TextParts:
     max_tokens: int
 
 
-def image_stream(name: str, digest: str, parts: ImageParts) -> FeatureModel:
+def image_stream(name: str, digest: str, parts: ImagePipeline) -> FeatureModel:
     """A stream that looks at images."""
-    encoder, prepare = parts.encoder, parts.prepare
-    return FeatureModel(name, "image", digest, lambda items, p: image_features(encoder, items, prepare, p), parts)
+    encoder, preprocess = parts.encoder, parts.preprocess
+    return FeatureModel(name, "image", digest, lambda items, p: image_features(encoder, items, preprocess, p), parts)
 
 
-def text_stream(name: str, digest: str, parts: TextParts, masked: bool = True) -> FeatureModel:
+def text_stream(name: str, digest: str, parts: TextPipeline, masked: bool = True) -> FeatureModel:
     """A stream that reads texts; masked as in `text_features`."""
     encoder, tokenizer, longest = parts.encoder, parts.tokenizer, parts.max_tokens
     return FeatureModel(

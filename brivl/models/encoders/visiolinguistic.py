@@ -23,7 +23,7 @@ from torch.nn.functional import adaptive_avg_pool2d, layer_norm
 from brivl.models.brivl.configs import MINI
 from brivl.models.brivl.image_encoder import to_pixels
 from brivl.models.encoders.activations import image_layers
-from brivl.models.encoders.streams import ImageParts
+from brivl.models.encoders.streams import ImagePipeline
 from brivl.models.feature_model import Kind, file_sha
 from brivl.models.shipped import VIT_FILE, load_vit_mini
 
@@ -64,12 +64,12 @@ def model_type_of(folder: Path) -> str:
         return ""
 
 
-def picture_parts(model: nn.Module, empty_text: list[int]) -> ImageParts:
+def picture_parts(model: nn.Module, empty_text: list[int]) -> ImagePipeline:
     """The stream of a REGION_FED model that looks at pictures; empty_text: ids of a text without words."""
     config, ids = model.config, torch.tensor([empty_text])
     if config.model_type == LXMERT:
-        return ImageParts(_LxmertPictures(model, ids), _regions_of(config.visual_feat_dim))
-    return ImageParts(_VisualBertPictures(model, ids), _regions_of(config.visual_embedding_dim))
+        return ImagePipeline(_LxmertPictures(model, ids), _regions_of(config.visual_feat_dim))
+    return ImagePipeline(_VisualBertPictures(model, ids), _regions_of(config.visual_embedding_dim))
 
 
 def text_reader(model: nn.Module) -> nn.Module:

@@ -15,12 +15,12 @@ from torch import nn
 from torch.nn.functional import relu
 
 from brivl.models.feature_model import file_sha
-from brivl.models.generation.vqgan_files import JUDGE_FILE, to_range
+from brivl.models.generation.vqgan_files import CLASSIFIER_FILE, images_to_tensor
 from brivl.models.weights import load_into, read_weights
 
 
 @dataclass(frozen=True)
-class Verdicts:
+class SceneProbabilities:
     """What the judge sees in n images: probabilities that each kind, and each colour, is there."""
 
     kinds: np.ndarray  # (n, n_kinds) in 0..1, in the order of things.KINDS
@@ -37,7 +37,7 @@ class _Residual(nn.Module):
         return relu(x + self.norm2(self.conv2(relu(self.norm1(self.conv1(x))))))
 
 
-class Judge(nn.Module):
+class SceneClassifier(nn.Module):
     """Which kinds and colours are in a picture, and which cover each cell of 8 x 8 pixels."""
 
     def __init__(self, n_kinds: int, n_colours: int, widths: Sequence[int] = (32, 64, 128), n_blocks: int = 2) -> None:
@@ -59,21 +59,21 @@ class Judge(nn.Module):
 
 
 @torch.inference_mode()
-def judge_images(judge: Judge, images: np.ndarray) -> Verdicts:
+def classify_images(judge: SceneClassifier, images: np.ndarray) -> SceneProbabilities:
     """What the judge sees in images (n, H, W, 3) uint8."""
-    logits = torch.cat([judge(part)[0] for part in to_range(images).split(100)])
+    logits = torch.cat([judge(part)[0] for part in images_to_tensor(images).split(100)])
     kinds, colours = logits.sigmoid().split([judge.n_kinds, judge.n_colours], dim=1)
-    return Verdicts(kinds.numpy(), colours.numpy())
+    return SceneProbabilities(kinds.numpy(), colours.numpy())
 
 
-def load_judge(n_kinds: int, n_colours: int) -> Judge:
+def load_scene_classifier(n_kinds: int, n_colours: int) -> SceneClassifier:
     """The shipped judge, frozen and in evaluation mode; loaded once for each state of its file."""
-    return _judge(file_sha(JUDGE_FILE), n_kinds, n_colours)
+    return _judge(file_sha(CLASSIFIER_FILE), n_kinds, n_colours)
 
 
 @lru_cache(maxsize=1)
-def _judge(_sha: str, n_kinds: int, n_colours: int) -> Judge:
-    model = Judge(n_kinds, n_colours)
+def _judge(_sha: str, n_kinds: int, n_colours: int) -> SceneClassifier:
+    model = SceneClassifier(n_kinds, n_colours)
     counters = frozenset(name for name in model.state_dict() if name.endswith("num_batches_tracked"))
-    load_into(model, read_weights(JUDGE_FILE), source=JUDGE_FILE.name, missing_ok=counters)
+    load_into(model, read_weights(CLASSIFIER_FILE), source=CLASSIFIER_FILE.name, missing_ok=counters)
     return model.eval().requires_grad_(False)

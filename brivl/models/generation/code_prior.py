@@ -29,7 +29,7 @@ class PriorConfig:
 
 
 @dataclass(frozen=True)
-class DrawSettings:
+class SamplingSettings:
     """How codes are drawn; values are this project's choice."""
 
     n_rounds: int = 12
@@ -79,16 +79,22 @@ def n_masked(round_number: int, n_rounds: int, n_places: int) -> int:
     return math.floor(n_places * math.cos(math.pi / 2 * round_number / n_rounds) + 1e-9)
 
 
-def draw_codes(
-    prior: CodePrior, vectors: torch.Tensor, seed: int, settings: DrawSettings = DrawSettings()
+def sample_codes(
+    prior: CodePrior, vectors: torch.Tensor, seed: int, settings: SamplingSettings = SamplingSettings()
 ) -> torch.Tensor:
     """Codes (B, n_places) int64 for centred vectors (B, guide_width), all drawn."""
-    return fill_codes(prior, torch.full((len(vectors), prior.config.n_places), prior.mask), vectors, seed, settings)
+    return sample_masked_codes(
+        prior, torch.full((len(vectors), prior.config.n_places), prior.mask), vectors, seed, settings
+    )
 
 
 @torch.inference_mode()
-def fill_codes(
-    prior: CodePrior, codes: torch.Tensor, vectors: torch.Tensor, seed: int, settings: DrawSettings = DrawSettings()
+def sample_masked_codes(
+    prior: CodePrior,
+    codes: torch.Tensor,
+    vectors: torch.Tensor,
+    seed: int,
+    settings: SamplingSettings = SamplingSettings(),
 ) -> torch.Tensor:
     """Codes (B, n_places) int64 with the masked ones drawn, equally many in each row; in each round the surest stay."""
     random = torch.Generator().manual_seed(seed)

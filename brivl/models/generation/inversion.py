@@ -16,7 +16,7 @@ from torch.nn.functional import affine_grid, grid_sample
 from brivl.models.brivl.dual_stream import DualStream
 from brivl.models.brivl.text_encoder import build_tokenizer, tokenize
 from brivl.models.generation.vqgan import Vqgan
-from brivl.models.generation.vqgan_files import to_images, to_range
+from brivl.models.generation.vqgan_files import images_to_tensor, tensor_to_images
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,17 @@ class InversionSettings:
     n_steps: int = 80
     n_crops: int = 4  # augmented looks at each picture in each step
     learning_rate: float = 0.3  # of Adam, in units of the spread of the codes
-    scale: tuple[float, float] = (0.6, 1.3)  # side of a crop as a share of the picture
+    crop_scale: tuple[float, float] = (0.6, 1.3)  # side of a crop as a share of the picture
     noise: float = 0.1  # of pixels in -1..1
-    to_codes: float = 0.05  # weight of the mean squared distance to the nearest codes, in units of their spread
-    smooth: float = 0.0  # weight of the mean absolute difference of neighbouring pixels
-    show_every: int = 10  # steps between looks at what has been made
+    code_weight: float = 0.05  # weight of the mean squared distance to the nearest codes, in units of their spread
+    smoothness_weight: float = 0.0  # weight of the mean absolute difference of neighbouring pixels
+    report_every: int = 10  # steps between looks at what has been made
     n_kept: int = 1  # latents that go on after the first third of the steps
     seed: int = 0
 
 
 @dataclass(frozen=True)
-class Progress:
+class InversionStep:
     """What has been made after a step: the best picture so far (H, W, 3) uint8 and the cosine that it reaches."""
 
     step: int
@@ -45,7 +45,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Imagined:
+class InversionResult:
     """The picture, its cosine to the text, and how both came about."""
 
     image: np.ndarray  # (H, W, 3) uint8
@@ -55,7 +55,7 @@ class Imagined:
     previews: np.ndarray  # (n_looks, H, W, 3) uint8
 
 
-Look = Callable[[Progress], None]
+StepCallback = Callable[[InversionStep], None]
 
 
 @torch.no_grad()
@@ -65,10 +65,10 @@ def text_vector(guide: DualStream, text: str) -> torch.Tensor:
     return guide.encode_text(**tokenize(build_tokenizer(lingual.pretrained), [text], lingual.max_tokens))[0]
 
 
-def start_latents(generator: Vqgan, images: np.ndarray) -> torch.Tensor:
+def image_latents(generator: Vqgan, images: np.ndarray) -> torch.Tensor:
     """Latents to start from, those of images (n, H, W, 3) uint8 of the generator's size."""
     with torch.no_grad():
-        return generator.latents(to_range(images))
+        return generator.latents(images_to_tensor(images))
 
 
 def random_latents(generator: Vqgan, n: int, seed: int) -> torch.Tensor:
@@ -85,8 +85,8 @@ def invert(
     text: torch.Tensor,
     start: torch.Tensor,
     settings: InversionSettings,
-    look: Look = lambda progress: None,
-) -> Imagined:
+    look: StepCallback = lambda progress: None,
+) -> InversionResult:
     """Pull latents until the guide finds their pictures near the text, and keep the best.
 
     Minimises the mean over augmented looks of 1 - cos(E(aug(G(q(z)))), text) by Adam over z, E the guide's visual
@@ -95,17 +95,17 @@ def invert(
     few steps and may raise to stop.
     """
     run = _Inversion(generator, guide, text, start, settings)
-    looks: list[Progress] = [run.look(0)]
+    looks: list[InversionStep] = [run.look(0)]
     look(looks[0])
     for step in range(1, settings.n_steps + 1):
         run.take_step()
         if step == settings.n_steps // 3:
             run.keep_best(settings.n_kept)
-        if step % settings.show_every == 0 or step == settings.n_steps:
+        if step % settings.report_every == 0 or step == settings.n_steps:
             looks.append(run.look(step))
             look(looks[-1])
     last = looks[-1]
-    return Imagined(
+    return InversionResult(
         last.image,
         last.similarity,
         np.array([x.step for x in looks]),
@@ -115,7 +115,9 @@ def invert(
 
 
 @torch.no_grad()
-def cosines(generator: Vqgan, guide: DualStream, text: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
+def image_text_similarities(
+    generator: Vqgan, guide: DualStream, text: torch.Tensor, latents: torch.Tensor
+) -> torch.Tensor:
     """Cosines (n,) of the pictures of latents (n, D, h, w) to the text (D,), seen whole by the guide."""
     return _Inversion(generator, guide, text, latents, InversionSettings()).scores()[1]
 
@@ -132,7 +134,7 @@ class _Inversion:
         visual = guide.config.visual
         self.mean, self.std = (torch.tensor(x).view(1, 3, 1, 1) for x in (visual.mean, visual.std))
         self.side = visual.image_size
-        self.best: Progress | None = None
+        self.best: InversionStep | None = None
         self._watch(start)
 
     def _watch(self, z: torch.Tensor) -> None:
@@ -150,13 +152,13 @@ class _Inversion:
         rough = rough + (pictures[..., 1:, :] - pictures[..., :-1, :]).abs().mean()
         self.optimizer.zero_grad(set_to_none=True)
         # a sum over latents, so that their number does not change the steps of each
-        (len(self.z) * (far + settings.to_codes * off + settings.smooth * rough)).backward()
+        (len(self.z) * (far + settings.code_weight * off + settings.smoothness_weight * rough)).backward()
         self.optimizer.step()
 
     def crops(self, pictures: torch.Tensor) -> torch.Tensor:
         """Random resized and shifted looks with noise: (n, 3, R, R) -> (n n_crops, 3, side, side); no mirror images."""
         n = len(pictures) * self.settings.n_crops
-        low, high = self.settings.scale
+        low, high = self.settings.crop_scale
         scale = low + (high - low) * torch.rand(n, generator=self.random)
         room = (1 - scale).abs()
         shift = (2 * torch.rand(n, 2, generator=self.random) - 1) * room[:, None]
@@ -186,10 +188,10 @@ class _Inversion:
             best = self.scores()[1].topk(n).indices
             self._watch(self.z[best])
 
-    def look(self, step: int) -> Progress:
+    def look(self, step: int) -> InversionStep:
         """The best picture so far."""
         pictures, similarities = self.scores()
         i = int(similarities.argmax())
         if self.best is None or float(similarities[i]) >= self.best.similarity:
-            self.best = Progress(step, to_images(pictures[i : i + 1])[0], float(similarities[i]))
-        return Progress(step, self.best.image, self.best.similarity)
+            self.best = InversionStep(step, tensor_to_images(pictures[i : i + 1])[0], float(similarities[i]))
+        return InversionStep(step, self.best.image, self.best.similarity)

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.functional import interpolate, pad, scaled_dot_product_attention, silu
 
 
-class Rest(Protocol):
+class BlockSettings(Protocol):
     """What all blocks of a model share."""
 
     @property
@@ -26,7 +26,7 @@ def group_norm(n_channels: int, n_groups: int) -> nn.GroupNorm:
 class ResnetBlock(nn.Module):
     """x + conv(swish(norm(conv(swish(norm(x)))))), with a 1 x 1 shortcut where the number of channels changes."""
 
-    def __init__(self, n_in: int, n_out: int, rest: Rest) -> None:
+    def __init__(self, n_in: int, n_out: int, rest: BlockSettings) -> None:
         super().__init__()
         self.norm1 = group_norm(n_in, rest.norm_groups)
         self.conv1 = nn.Conv2d(n_in, n_out, 3, padding=1)
@@ -45,7 +45,7 @@ class ResnetBlock(nn.Module):
 class AttnBlock(nn.Module):
     """x + attention of every position of the map to every other, one head."""
 
-    def __init__(self, n_channels: int, rest: Rest) -> None:
+    def __init__(self, n_channels: int, rest: BlockSettings) -> None:
         super().__init__()
         self.norm = group_norm(n_channels, rest.norm_groups)
         self.q, self.k, self.v, self.proj_out = (nn.Conv2d(n_channels, n_channels, 1) for _ in range(4))
@@ -82,7 +82,7 @@ class Upsample(nn.Module):
 class Middle(nn.Module):
     """Residual block, attention, residual block, at the coarsest level."""
 
-    def __init__(self, n_channels: int, rest: Rest) -> None:
+    def __init__(self, n_channels: int, rest: BlockSettings) -> None:
         super().__init__()
         self.block_1 = ResnetBlock(n_channels, n_channels, rest)
         self.attn_1 = AttnBlock(n_channels, rest)
@@ -95,7 +95,7 @@ class Middle(nn.Module):
 class Level(nn.Module):
     """Residual blocks of one resolution, each followed by attention where that is wanted, then a change of side."""
 
-    def __init__(self, widths: tuple[int, ...], attends: bool, rest: Rest) -> None:
+    def __init__(self, widths: tuple[int, ...], attends: bool, rest: BlockSettings) -> None:
         super().__init__()
         pairs = list(zip(widths, widths[1:], strict=False))
         self.block = nn.ModuleList(ResnetBlock(n_in, n_out, rest) for n_in, n_out in pairs)

@@ -21,12 +21,12 @@ from brivl.models.weights import load_into, read_weights
 
 VQGAN_FILE = WEIGHTS / "vqgan-mini.safetensors"
 PRIOR_FILE = WEIGHTS / "code-prior.safetensors"
-JUDGE_FILE = WEIGHTS / "judge.safetensors"
+CLASSIFIER_FILE = WEIGHTS / "judge.safetensors"
 
 
 def generator_digest() -> str:
     """Digest of the shipped generator, prior and judge. Raises DataError where a file is missing."""
-    return "-".join(file_sha(path)[:32] for path in (VQGAN_FILE, PRIOR_FILE, JUDGE_FILE))
+    return "-".join(file_sha(path)[:32] for path in (VQGAN_FILE, PRIOR_FILE, CLASSIFIER_FILE))
 
 
 def load_vqgan_mini() -> Vqgan:
@@ -41,13 +41,13 @@ def _vqgan_mini(_sha: str) -> Vqgan:
     return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
-def to_range(images: np.ndarray) -> torch.Tensor:
+def images_to_tensor(images: np.ndarray) -> torch.Tensor:
     """Images (B, H, W, 3) uint8 -> (B, 3, H, W) float32 in -1..1."""
     own = np.array(images, order="C")  # a copy: what the store maps into memory is read-only, which torch warns of
     return torch.from_numpy(own).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def to_images(x: torch.Tensor) -> np.ndarray:
+def tensor_to_images(x: torch.Tensor) -> np.ndarray:
     """(B, 3, H, W) in about -1..1 -> images (B, H, W, 3) uint8."""
     clipped = x.detach().clamp(-1, 1).permute(0, 2, 3, 1)
     return ((clipped + 1) * 127.5).round().to(torch.uint8).contiguous().numpy()
@@ -56,7 +56,7 @@ def to_images(x: torch.Tensor) -> np.ndarray:
 @torch.inference_mode()
 def reconstruct(model: Vqgan, images: np.ndarray) -> np.ndarray:
     """Images (n, R, R, 3) uint8 through encoder, codebook and decoder."""
-    return np.concatenate([to_images(model(part)[0]) for part in to_range(images).split(50)])
+    return np.concatenate([tensor_to_images(model(part)[0]) for part in images_to_tensor(images).split(50)])
 
 
 def save_state(path: Path, state: Mapping[str, torch.Tensor], info: Mapping[str, object]) -> None:

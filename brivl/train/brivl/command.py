@@ -131,7 +131,7 @@ def _pretrain(args: argparse.Namespace) -> dict | None:
     for name in ("steps", "seed", "held_out", "workers"):
         if getattr(args, name) < 0:
             raise RequestError(f"Wanted --{name.replace('_', '-')} of at least 0 and got {getattr(args, name)}.")
-    from brivl.train.brivl.pretrain import Pace, PretrainRecipe, pretrain
+    from brivl.train.brivl.pretrain import LoggingConfig, PretrainRecipe, pretrain
 
     recipe = PretrainRecipe(
         pairs=args.pairs,
@@ -143,7 +143,7 @@ def _pretrain(args: argparse.Namespace) -> dict | None:
         precision=args.precision,
         seed=args.seed,
     )
-    pace = Pace(args.log_every, args.evaluate_every, args.checkpoint_every, args.workers, args.resume)
+    pace = LoggingConfig(args.log_every, args.evaluate_every, args.checkpoint_every, args.workers, args.resume)
     return pretrain(_config(args), recipe, args.out, pace)
 
 

@@ -18,7 +18,7 @@ from brivl.models.torchvision_schemas import declare_torchvision_schemas
 from brivl.models.weights import load_into, read_weights
 
 
-def start_streams(config: BrivlConfig, vit: str) -> DualStream:
+def initialise_dual_stream(config: BrivlConfig, vit: str) -> DualStream:
     """A dual stream to train: the lingual encoder pre-trained, the visual one from `vit`, projections random.
 
     vit: "vit-mini", a safetensors file of a timm ViT, a timm name, or "none" for random weights, all of which are then

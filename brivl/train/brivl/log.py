@@ -12,14 +12,14 @@ from typing import Any
 from accelerate import Accelerator
 
 from brivl.errors import DataError
-from brivl.train.brivl.trainer import Progress
+from brivl.train.brivl.trainer import StepStatistics
 from brivl.train.checkpoint import write_atomically
 
-MOST_SKIPPED = 0.01  # of the images of a run
-FEW = 1_000  # a rate of one in a hundred cannot be told from fewer images than this
+MAX_SKIPPED_SHARE = 0.01  # of the images of a run
+MIN_IMAGES_FOR_RATE = 1_000  # a rate of one in a hundred cannot be told from fewer images than this
 
 
-class Journal:
+class MetricsLogger:
     """Lines of metrics on the screen and in metrics.jsonl, by the first rank; skipped images by each for its own."""
 
     def __init__(self, out: Path, accelerator: Accelerator, n_steps: int, batch_size: int) -> None:
@@ -39,7 +39,7 @@ class Journal:
         self.last = kept[-1] if kept else {}
         write_atomically(file, "".join(json.dumps(line) + "\n" for line in kept))
 
-    def count(self, progress: Progress) -> None:
+    def count(self, progress: StepStatistics) -> None:
         """Take in the loss of a step."""
         self._losses.append(progress.loss)
 
@@ -77,7 +77,7 @@ class Journal:
             print(f"brivl.train: {sentence}", file=sys.stderr, flush=True)
 
 
-class Limits:
+class SkipBudget:
     """Counts images that were read and that were skipped, on all ranks together."""
 
     def __init__(self, n_pairs: int) -> None:
@@ -87,11 +87,11 @@ class Limits:
         """Take in a step. Raises DataError once more than MOST_SKIPPED of the images are corrupt."""
         self.n_read += n_read
         self.n_skipped += n_skipped
-        if self.n_skipped > MOST_SKIPPED * max(self.n_read, min(self.n_pairs, FEW)):
+        if self.n_skipped > MAX_SKIPPED_SHARE * max(self.n_read, min(self.n_pairs, MIN_IMAGES_FOR_RATE)):
             raise DataError(
                 f"{self.n_skipped:,} of {self.n_read:,} images so far cannot be read, which is more than "
-                f"{MOST_SKIPPED:.0%}; skipped-*.jsonl beside the checkpoints names them. Fetch them again, or take "
-                "them out of the listing."
+                f"{MAX_SKIPPED_SHARE:.0%}; skipped-*.jsonl beside the checkpoints names them. Fetch them again, or "
+                "take them out of the listing."
             )
 
     def state(self) -> dict[str, int]:

@@ -18,7 +18,7 @@ from brivl.train.brivl.pair_sources import PairSource, read_or_next
 
 
 @dataclass(frozen=True)
-class Split:
+class BatchLayout:
     """How the rows of one optimiser step are spread: over parts one after another, and over ranks side by side."""
 
     batch_size: int  # of all ranks and parts together
@@ -58,7 +58,7 @@ def step_rows(n: int, batch_size: int, seed: int, step: int) -> tuple[int, np.nd
 
 
 @dataclass(frozen=True)
-class Part:
+class MicroBatch:
     """What one rank sees at once: pixels (rows, 3, H, W), captions, and what had to be skipped: (name, reason)."""
 
     pixels: torch.Tensor
@@ -66,25 +66,27 @@ class Part:
     skipped: list[tuple[str, str]]
 
 
-class PartDataset(Dataset):
+class MicroBatchDataset(Dataset):
     """Parts by number: part k of step s is item s * n_parts + k.
 
     An error is handed over as it is: raised in a process that reads ahead it would arrive as a traceback.
     """
 
-    def __init__(self, source: PairSource, config: BrivlConfig, split: Split, seed: int) -> None:
+    def __init__(self, source: PairSource, config: BrivlConfig, split: BatchLayout, seed: int) -> None:
         self.source, self.config, self.split, self.seed = source, config, split, seed
 
-    def __getitem__(self, number: int) -> Part | BrivlError:
+    def __getitem__(self, number: int) -> MicroBatch | BrivlError:
         step, part = divmod(number, self.split.n_parts)
         epoch, order = step_rows(len(self.source), self.split.batch_size, self.seed, step)
         try:
-            return read_part(self.source, self.split.rows(order, part), self.config, (self.seed, 2, epoch))
+            return read_micro_batch(self.source, self.split.rows(order, part), self.config, (self.seed, 2, epoch))
         except BrivlError as error:
             return error
 
 
-def read_part(source: PairSource, rows: Sequence[int] | np.ndarray, config: BrivlConfig, seed: tuple[int, ...]) -> Part:
+def read_micro_batch(
+    source: PairSource, rows: Sequence[int] | np.ndarray, config: BrivlConfig, seed: tuple[int, ...]
+) -> MicroBatch:
     """These pairs, augmented if the config says so; chance is by seed and row."""
     read = [read_or_next(source, int(row), (*seed, 0)) for row in rows]
     images = [pair.image for pair in read]
@@ -94,10 +96,12 @@ def read_part(source: PairSource, rows: Sequence[int] | np.ndarray, config: Briv
         images = [augment(x, config.augment, visual.image_size, rng) for x, rng in zip(images, rngs, strict=True)]
     pixels = torch.cat([to_pixels(x[None], visual.image_size, visual.mean, visual.std) for x in images])
     skipped = [(source.name(i), why) for pair in read for i, why in pair.skipped]
-    return Part(pixels, [pair.caption for pair in read], skipped)
+    return MicroBatch(pixels, [pair.caption for pair in read], skipped)
 
 
-def parts_from(dataset: PartDataset, first_step: int, n_steps: int, n_workers: int) -> Iterator[Part]:
+def iterate_micro_batches(
+    dataset: MicroBatchDataset, first_step: int, n_steps: int, n_workers: int
+) -> Iterator[MicroBatch]:
     """Parts from a step on, prepared ahead in n_workers processes; 0 prepares each when it is needed."""
     numbers = range(first_step * dataset.split.n_parts, n_steps * dataset.split.n_parts)
     own = torch.Generator()  # a loader draws a seed for its workers; drawn from torch's own it would change dropout

@@ -18,20 +18,20 @@ from brivl.errors import RequestError
 from brivl.models.brivl.checkpoint import SHARED, dual_tokenizer, save_dual
 from brivl.models.brivl.configs import BrivlConfig
 from brivl.models.brivl.cross_modal_moco import CrossModalMoCo
-from brivl.train.brivl.initial_weights import start_streams
-from brivl.train.brivl.log import Journal, Limits
-from brivl.train.brivl.pair_batches import PartDataset, Split, parts_from, step_rows
+from brivl.train.brivl.initial_weights import initialise_dual_stream
+from brivl.train.brivl.log import MetricsLogger, SkipBudget
+from brivl.train.brivl.pair_batches import BatchLayout, MicroBatchDataset, iterate_micro_batches, step_rows
 from brivl.train.brivl.pair_sources import PairSource, split_files, split_scenes
 from brivl.train.brivl.trainer import Trainer, held_out_recall
 from brivl.train.checkpoint import (
     Checkpoint,
-    chance_states,
     load_optimizer,
     optimizer_tensors,
     read_checkpoint,
+    rng_states,
     save_checkpoint,
     seed_rank,
-    set_chance,
+    set_rng_states,
 )
 
 SCENES = "scenes"
@@ -52,7 +52,7 @@ class PretrainRecipe:
 
 
 @dataclass(frozen=True)
-class Pace:
+class LoggingConfig:
     """What does not change a run's outcome: how often it reports, how it reads."""
 
     log_every: int = 25
@@ -62,22 +62,22 @@ class Pace:
     resume: bool = False
 
 
-def pretrain(config: BrivlConfig, recipe: PretrainRecipe, out: Path, pace: Pace) -> dict[str, Any] | None:
+def pretrain(config: BrivlConfig, recipe: PretrainRecipe, out: Path, pace: LoggingConfig) -> dict[str, Any] | None:
     """Train, or go on training, below `out`; the last metrics on the first rank, None on the others.
 
     Raises RequestError for settings that do not go together, DataError for pairs or a checkpoint that cannot be read.
     """
     accelerator = open_accelerator(recipe)
-    split = Split(config.batch_size, recipe.n_parts, accelerator.num_processes, accelerator.process_index)
+    split = BatchLayout(config.batch_size, recipe.n_parts, accelerator.num_processes, accelerator.process_index)
     sources = open_sources(config, recipe, told=accelerator.is_main_process)
     recipe = with_steps(config, recipe, len(sources[0]))
     checkpoint = read_checkpoint(out)
     if checkpoint is not None and not pace.resume:
         raise RequestError(f"{str(out)!r} holds a run at step {checkpoint.step}: add --resume, or name another.")
     torch.manual_seed(recipe.seed)
-    moco = CrossModalMoCo(start_streams(config, recipe.vit))
+    moco = CrossModalMoCo(initialise_dual_stream(config, recipe.vit))
     trainer = Trainer(moco, dual_tokenizer(config), accelerator, split)
-    run = Run(trainer, recipe, sources, out, pace)
+    run = PretrainRun(trainer, recipe, sources, out, pace)
     seed_rank(accelerator, recipe.seed)
     run.go(0 if checkpoint is None else run.restore(checkpoint))
     accelerator.wait_for_everyone()
@@ -126,16 +126,21 @@ def with_steps(config: BrivlConfig, recipe: PretrainRecipe, n_pairs: int) -> Pre
     return dataclasses.replace(recipe, n_steps=n_steps)
 
 
-class Run:
+class PretrainRun:
     """A run on its way: step after step, with reports, checkpoints and the file at the end."""
 
     def __init__(
-        self, trainer: Trainer, recipe: PretrainRecipe, sources: tuple[PairSource, PairSource], out: Path, pace: Pace
+        self,
+        trainer: Trainer,
+        recipe: PretrainRecipe,
+        sources: tuple[PairSource, PairSource],
+        out: Path,
+        pace: LoggingConfig,
     ) -> None:
         self.trainer, self.recipe, self.out, self.pace = trainer, recipe, out, pace
         self.train, self.held_out = sources
-        self.journal = Journal(out, trainer.accelerator, recipe.n_steps, trainer.config.batch_size)
-        self.limits = Limits(len(self.train))
+        self.journal = MetricsLogger(out, trainer.accelerator, recipe.n_steps, trainer.config.batch_size)
+        self.limits = SkipBudget(len(self.train))
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -146,8 +151,8 @@ class Run:
     def go(self, n_done: int) -> None:
         """Make the steps that are left."""
         trainer, pace, n_steps = self.trainer, self.pace, self.recipe.n_steps
-        dataset = PartDataset(self.train, trainer.config, trainer.split, self.recipe.seed)
-        parts = parts_from(dataset, n_done, n_steps, pace.n_workers)
+        dataset = MicroBatchDataset(self.train, trainer.config, trainer.split, self.recipe.seed)
+        parts = iterate_micro_batches(dataset, n_done, n_steps, pace.n_workers)
         self.journal.start(n_done)
         for step in range(n_done + 1, n_steps + 1):
             own = [next(parts) for _ in range(trainer.split.n_parts)]
@@ -179,7 +184,7 @@ class Run:
         """Write a checkpoint; all ranks come here, the first one writes."""
         trainer = self.trainer
         state = {**self.settings, **self.limits.state(), "scaler": trainer.scaler_state()}
-        state["chance"] = chance_states(trainer.accelerator)
+        state["chance"] = rng_states(trainer.accelerator)
         epoch, _ = step_rows(len(self.train), trainer.config.batch_size, self.recipe.seed, step)
         per_epoch = len(self.train) // trainer.config.batch_size
         state["sampler"] = {"epoch": epoch, "position": step % per_epoch * trainer.config.batch_size}
@@ -212,7 +217,7 @@ class Run:
         self.limits.load(checkpoint.state)
         chance = checkpoint.state["chance"]
         if len(chance) == trainer.split.n_ranks:
-            set_chance(trainer.accelerator, chance)
+            set_rng_states(trainer.accelerator, chance)
         elif trainer.config.dropout:
             self.journal.say(f"{len(chance)} ranks began this run and {trainer.split.n_ranks} go on: dropout differs.")
         return checkpoint.step

@@ -22,10 +22,10 @@ from torch import nn
 
 from brivl.core.retrieval.recall import recall
 from brivl.models.brivl.configs import BrivlConfig
-from brivl.models.brivl.cross_modal_moco import CrossModalMoCo, Pair, encode_pairs
+from brivl.models.brivl.cross_modal_moco import CrossModalMoCo, EmbeddingPair, encode_pairs
 from brivl.models.brivl.dual_stream import DualStream
 from brivl.models.brivl.text_encoder import tokenize
-from brivl.train.brivl.pair_batches import Part, Split, read_part
+from brivl.train.brivl.pair_batches import BatchLayout, MicroBatch, read_micro_batch
 from brivl.train.brivl.pair_sources import PairSource
 from brivl.train.loop import cosine
 
@@ -39,7 +39,7 @@ def held_out_recall(trainer: Trainer, source: PairSource) -> dict[str, float]:
     plain = dataclasses.replace(model.config, augment=None)
     images, texts = [], []
     for start in range(0, len(source), BATCH):
-        part = read_part(source, range(start, min(start + BATCH, len(source))), plain, (0,))
+        part = read_micro_batch(source, range(start, min(start + BATCH, len(source))), plain, (0,))
         tokens = tokenize(trainer.tokenizer, part.texts, model.config.lingual.max_tokens)
         with trainer.accelerator.autocast():
             images.append(model.encode_image(part.pixels.to(device)).float().cpu().numpy())
@@ -63,7 +63,7 @@ class Towers(nn.Module):
 
 
 @dataclass(frozen=True)
-class Progress:
+class StepStatistics:
     """What one step was like, over all ranks."""
 
     loss: float
@@ -73,14 +73,14 @@ class Progress:
 class Trainer:
     """Model, optimiser and what Accelerate makes of them."""
 
-    def __init__(self, moco: CrossModalMoCo, tokenizer: Any, accelerator: Accelerator, split: Split) -> None:
+    def __init__(self, moco: CrossModalMoCo, tokenizer: Any, accelerator: Accelerator, split: BatchLayout) -> None:
         self.accelerator, self.tokenizer, self.split = accelerator, tokenizer, split
         self.moco = moco.to(accelerator.device)
         config = self.config
         trained = [p for p in moco.model.parameters() if p.requires_grad]
         # The paper's Adam: weight decay as L2, not decoupled.
         optimizer = torch.optim.Adam(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
-        tell_deepspeed(accelerator, split)
+        configure_deepspeed(accelerator, split)
         self.towers, self.optimizer = accelerator.prepare(Towers(moco.model), optimizer)
         self.set_modes()
 
@@ -99,7 +99,7 @@ class Trainer:
         self.moco.eval()
         self.moco.model.lingual.train(self.config.dropout)
 
-    def step(self, parts: Iterable[Part], n_done: int, n_steps: int) -> Progress:
+    def step(self, parts: Iterable[MicroBatch], n_done: int, n_steps: int) -> StepStatistics:
         """One step, n_done having been made of n_steps; `parts` are this rank's, n_parts of them."""
         rate = cosine(n_done, n_steps, max(1, int(n_steps * self.config.warm_up)))
         for group in self.optimizer.param_groups:
@@ -114,19 +114,19 @@ class Trainer:
         self.moco.push(self._gathered(keys))
         summary = torch.tensor([[loss, float(n_skipped)]], device=self.accelerator.device, dtype=torch.float64)
         means = self.accelerator.gather(summary)
-        return Progress(float(means[:, 0].mean()), int(means[:, 1].sum()))
+        return StepStatistics(float(means[:, 0].mean()), int(means[:, 1].sum()))
 
-    def _part(self, part: Part) -> tuple[torch.Tensor, Pair]:
+    def _part(self, part: MicroBatch) -> tuple[torch.Tensor, EmbeddingPair]:
         """Loss of a part, its share of the gradient added; at the last one the optimiser moves."""
         device = self.accelerator.device
         pixels = part.pixels.to(device)
         tokens = tokenize(self.tokenizer, part.texts, self.config.lingual.max_tokens)
         tokens = {name: value.to(device) for name, value in tokens.items()}
         with self.accelerator.accumulate(self.towers):
-            query = Pair(*self.towers(pixels, tokens))
+            query = EmbeddingPair(*self.towers(pixels, tokens))
             with self.accelerator.autocast():
                 key = self.moco.keys(pixels, tokens)
-            key = Pair(key.image.float(), key.text.float())
+            key = EmbeddingPair(key.image.float(), key.text.float())
             loss = self.moco.loss(query, key).total
             self.accelerator.backward(loss)
             if self.accelerator.sync_gradients:
@@ -135,11 +135,11 @@ class Trainer:
             self.optimizer.zero_grad()
         return loss.detach(), key
 
-    def _gathered(self, keys: list[Pair]) -> Pair:
+    def _gathered(self, keys: list[EmbeddingPair]) -> EmbeddingPair:
         def joined(own: list[torch.Tensor]) -> torch.Tensor:
             return self.split.joined(self.accelerator.gather(torch.stack(own)[None]))  # (n_ranks, n_parts, rows, D)
 
-        return Pair(joined([key.image for key in keys]), joined([key.text for key in keys]))
+        return EmbeddingPair(joined([key.image for key in keys]), joined([key.text for key in keys]))
 
     def scaler_state(self) -> dict[str, Any]:
         """Of the loss scaling of fp16; {} without it."""
@@ -150,7 +150,7 @@ class Trainer:
             self.accelerator.scaler.load_state_dict(state)
 
 
-def tell_deepspeed(accelerator: Accelerator, split: Split) -> None:
+def configure_deepspeed(accelerator: Accelerator, split: BatchLayout) -> None:
     """DeepSpeed wants to know the rows of a part before it is prepared, as there is no loader it could ask."""
     plugin = getattr(accelerator.state, "deepspeed_plugin", None)
     if plugin is not None:

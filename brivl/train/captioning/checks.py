@@ -27,7 +27,7 @@ class ThingScores:
     object_match: float  # things said, whatever the colour
 
 
-def things_said(sentence: str) -> Counter[tuple[str, str]]:
+def mentioned_things(sentence: str) -> Counter[tuple[str, str]]:
     """(kind, colour) pairs that a sentence names; other words for a kind count as the kind."""
     text = sentence.lower()
     pairs = [(NOUNS[noun], colour) for colour, noun in COLOUR_FIRST.findall(text)]
@@ -38,7 +38,7 @@ def score_things(scenes: Sequence[Scene], sentences: Sequence[str]) -> ThingScor
     """How often sentences name their scene's things with the right colours."""
     exact, things, objects, total = 0, 0, 0, 0
     for scene, sentence in zip(scenes, sentences, strict=True):
-        wanted, said = Counter((t.kind, t.colour) for t in scene.things), things_said(sentence)
+        wanted, said = Counter((t.kind, t.colour) for t in scene.things), mentioned_things(sentence)
         exact += wanted == said
         things += (wanted & said).total()
         objects += (Counter(k for k, _ in wanted.elements()) & Counter(k for k, _ in said.elements())).total()

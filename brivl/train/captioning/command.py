@@ -39,8 +39,8 @@ def _captioner(args: argparse.Namespace) -> dict[str, float]:
 
 
 def _embedding_captioner(args: argparse.Namespace) -> dict[str, float]:
-    from brivl.train.captioning.train_from_embeddings import PointRecipe, train_embedding_captioner
+    from brivl.train.captioning.train_from_embeddings import EmbeddingCaptionerRecipe, train_embedding_captioner
 
     asked = {"n_steps": args.steps, "n_captions": args.captions, "seed": args.seed}
-    recipe = dataclasses.replace(PointRecipe(), **{name: value for name, value in asked.items() if value})
+    recipe = dataclasses.replace(EmbeddingCaptionerRecipe(), **{name: value for name, value in asked.items() if value})
     return train_embedding_captioner(args.out, PROJECT / "runs" / "captioner-embedding.jsonl", recipe)

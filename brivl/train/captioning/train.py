@@ -137,6 +137,6 @@ def train_captioner(
 def _new_decoder(
     texts: list[str], patches: torch.Tensor, config: DecoderConfig
 ) -> tuple[CaptionDecoder, WordVocabulary]:
-    vocabulary = WordVocabulary.of_texts(texts)
+    vocabulary = WordVocabulary.from_texts(texts)
     words, (n_patches, width) = len(vocabulary.words), patches.shape[1:]
     return CaptionDecoder(replace(config, n_words=words, n_patches=n_patches, patch_width=width)), vocabulary

@@ -16,7 +16,7 @@ from torch.nn.functional import normalize
 from brivl.models.brivl.configs import MINI
 from brivl.models.captioning.captioners import save_captioner
 from brivl.models.captioning.decoder import CaptionDecoder, DecoderConfig
-from brivl.models.captioning.embedding_captioner import EmbeddingCaptioner, centred, say_points
+from brivl.models.captioning.embedding_captioner import EmbeddingCaptioner, centre_and_normalise, decode_embeddings
 from brivl.models.captioning.vocabulary import WordVocabulary
 from brivl.models.encoders.embedding import Embedder, open_embedder
 from brivl.models.encoders.embedding_digest import embedder_digest
@@ -30,7 +30,7 @@ from brivl.train.scene_pairs import HELD_OUT_SEED, scene_pairs
 
 
 @dataclass(frozen=True)
-class PointRecipe:
+class EmbeddingCaptionerRecipe:
     """How the captioner of points is trained; all values but the idea of noise are this project's choice."""
 
     n_captions: int = 1_500
@@ -54,19 +54,19 @@ def scene_captions(n: int, seed: int) -> list[str]:
     return [caption(sample_scene(rng, 1), rng) for rng in rngs]
 
 
-def noisy(points: torch.Tensor, most: float, generator: torch.Generator) -> torch.Tensor:
+def add_noise(points: torch.Tensor, most: float, generator: torch.Generator) -> torch.Tensor:
     """Unit vectors (n, D) plus Gaussian noise of expected length even between 0 and `most`, brought to length 1."""
     length = most * torch.rand(len(points), 1, generator=generator)
     noise = torch.randn(points.shape, generator=generator) / points.shape[1] ** 0.5
     return normalize(points + length * noise, dim=1)
 
 
-def train_embedding_captioner(out: Path, log: Path, recipe: PointRecipe) -> dict[str, float]:
+def train_embedding_captioner(out: Path, log: Path, recipe: EmbeddingCaptionerRecipe) -> dict[str, float]:
     """Train the decoder and write it to `out`; returns held-out shares of things said rightly of pictures."""
     embedder = open_embedder(BRIVL_MINI)
     texts = scene_captions(recipe.n_captions, recipe.seed)
-    points = torch.from_numpy(centred(embedder.encode_texts(texts)))
-    vocabulary = WordVocabulary.of_texts(texts)
+    points = torch.from_numpy(centre_and_normalise(embedder.encode_texts(texts)))
+    vocabulary = WordVocabulary.from_texts(texts)
     torch.manual_seed(recipe.seed)
     config = DecoderConfig(len(vocabulary.words), recipe.width, recipe.depth, n_patches=1, patch_width=points.shape[1])
     decoder, ids = CaptionDecoder(config), [vocabulary.encode(text) for text in texts]
@@ -74,20 +74,20 @@ def train_embedding_captioner(out: Path, log: Path, recipe: PointRecipe) -> dict
     optimizer = torch.optim.AdamW(decoder.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
 
     def loss_of(rows: np.ndarray) -> torch.Tensor:
-        memory = noisy(points[rows], recipe.most_noise, generator)[:, None]
+        memory = add_noise(points[rows], recipe.most_noise, generator)[:, None]
         return caption_loss(decoder, memory, padded([ids[i] for i in rows]))
 
     info = {"model": out.stem, "recipe": asdict(recipe), "space": embedder_digest(BRIVL_MINI)}
     train(optimizer, caption_batches(ids, recipe.batch_size, recipe.seed), loss_of, recipe.n_steps, log)
     save_captioner(out, decoder, vocabulary, info)  # before what may go wrong
-    metrics = said_of_pictures(EmbeddingCaptioner(decoder.eval(), vocabulary), embedder, recipe.n_held_out)
+    metrics = evaluate_on_images(EmbeddingCaptioner(decoder.eval(), vocabulary), embedder, recipe.n_held_out)
     save_captioner(out, decoder, vocabulary, info | {"metrics": metrics})
     return metrics
 
 
-def said_of_pictures(captioner: EmbeddingCaptioner, embedder: Embedder, n: int) -> dict[str, float]:
+def evaluate_on_images(captioner: EmbeddingCaptioner, embedder: Embedder, n: int) -> dict[str, float]:
     """Shares of held-out scenes' things that sentences decoded from their pictures' embeddings say (`score_things`)."""
     size = MINI.visual.image_size, MINI.visual.patch_size
     held_out = scene_pairs(n, HELD_OUT_SEED, *size, n_paraphrases=0, n_things=1)
-    said = say_points(captioner, centred(embedder.encode_images(held_out.images)))
+    said = decode_embeddings(captioner, centre_and_normalise(embedder.encode_images(held_out.images)))
     return asdict(score_things(held_out.scenes, said))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from brivl.config import PROJECT
-from brivl.models.generation.vqgan_files import JUDGE_FILE, PRIOR_FILE, VQGAN_FILE
+from brivl.models.generation.vqgan_files import CLASSIFIER_FILE, PRIOR_FILE, VQGAN_FILE
 
 
 def add_verbs(verbs: argparse._SubParsersAction) -> None:
@@ -25,7 +25,7 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
     _add_common(p, PRIOR_FILE)
     p = verbs.add_parser("judge", help="an independent classifier of drawn scenes, which judges generated pictures")
     p.set_defaults(run=_judge)
-    _add_common(p, JUDGE_FILE)
+    _add_common(p, CLASSIFIER_FILE)
 
 
 def _add_common(p: argparse.ArgumentParser, out: Path) -> None:
@@ -56,6 +56,6 @@ def _code_prior(args: argparse.Namespace) -> Mapping[str, float]:
 
 
 def _judge(args: argparse.Namespace) -> Mapping[str, float]:
-    from brivl.train.generation.train_classifier import JudgeRecipe, train_judge
+    from brivl.train.generation.train_classifier import ClassifierRecipe, train_scene_classifier
 
-    return train_judge(args.out, args.log, dataclasses.replace(JudgeRecipe(), **_chosen(args)))
+    return train_scene_classifier(args.out, args.log, dataclasses.replace(ClassifierRecipe(), **_chosen(args)))

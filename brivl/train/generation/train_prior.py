@@ -13,9 +13,9 @@ from torch.nn.functional import cross_entropy
 from brivl.models.brivl.configs import MINI
 from brivl.models.encoders.embedding import open_embedder
 from brivl.models.generation.code_prior import CodePrior, PriorConfig
-from brivl.models.generation.prior_starts import read_code_prior
+from brivl.models.generation.prior_initialisation import read_code_prior
 from brivl.models.generation.vqgan import Vqgan
-from brivl.models.generation.vqgan_files import load_vqgan_mini, to_range
+from brivl.models.generation.vqgan_files import images_to_tensor, load_vqgan_mini
 from brivl.models.weights import save_weights
 from brivl.train.brivl.vit_mini import shuffled_batches
 from brivl.train.loop import train
@@ -116,7 +116,7 @@ def code_data(images: np.ndarray, captions: list[str]) -> CodeData:
 
 
 def _codes(generator: Vqgan, images: np.ndarray) -> torch.Tensor:
-    return generator.quantize.nearest(generator.latents(to_range(images))).flatten(1)
+    return generator.quantize.nearest(generator.latents(images_to_tensor(images))).flatten(1)
 
 
 def _pictures(recipe: PriorRecipe, n: int, seed: int) -> tuple[np.ndarray, list[str]]:

@@ -19,7 +19,7 @@ from torch.nn.functional import relu
 from brivl.errors import DataError
 from brivl.models.generation.vqgan import VQGAN_MINI, Vqgan, VqganConfig
 from brivl.models.generation.vqgan_blocks import NLayerDiscriminator
-from brivl.models.generation.vqgan_files import read_state, save_state, to_range
+from brivl.models.generation.vqgan_files import images_to_tensor, read_state, save_state
 from brivl.models.weights import load_into, read_weights, save_weights
 from brivl.train.loop import cosine
 from brivl.train.scene_pairs import HELD_OUT_SEED, ScenePairs, scene_pairs
@@ -53,7 +53,7 @@ class VqganTraining:
         torch.manual_seed(recipe.seed)
         self.recipe, self.step = recipe, 0
         self.model = Vqgan(config)
-        start_linear(self.model)
+        initialise_near_linear(self.model)
         self.model = self.model.to(memory_format=torch.channels_last)
         self.adversary = NLayerDiscriminator(config.out_ch, recipe.adversary_width, n_layers=2)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.99))
@@ -65,7 +65,7 @@ class VqganTraining:
         recipe = self.recipe
         rng = np.random.default_rng([recipe.seed, self.step])
         rows = rng.choice(len(data.images), recipe.batch_size, replace=False)
-        images = to_range(data.images[rows]).contiguous(memory_format=torch.channels_last)
+        images = images_to_tensor(data.images[rows]).contiguous(memory_format=torch.channels_last)
         if self.step == recipe.n_free:
             self._start_codes(data, rng)
         for group in self.optimizer.param_groups:
@@ -93,7 +93,7 @@ class VqganTraining:
             z, losses["codes"] = quantised.z, quantised.loss
             self.used += torch.bincount(quantised.indices.flatten(), minlength=len(self.used))
         self.made = self.model.decode(z)
-        losses["picture"] = picture_loss(self.made, images, weights)
+        losses["picture"] = reconstruction_loss(self.made, images, weights)
         if self._has_adversary:
             losses["fooling"] = -self.recipe.adversary_weight * self.adversary(self.made).mean()
         self.optimizer.zero_grad(set_to_none=True)
@@ -114,7 +114,7 @@ class VqganTraining:
     def _start_codes(self, data: ScenePairs, rng: np.random.Generator) -> None:
         """Centres of clusters of latents of scenes become the first codes (k-means, a few rounds)."""
         rows = rng.choice(len(data.images), min(len(data.images), 256), replace=False)
-        parts = to_range(data.images[rows]).split(32)
+        parts = images_to_tensor(data.images[rows]).split(32)
         latents = torch.cat([self.model.latents(part) for part in parts])
         self._replace_codes(latents, torch.arange(len(self.used)), rng)
         codes = self.model.quantize.embedding.weight
@@ -166,7 +166,7 @@ class VqganTraining:
             optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
 
 
-def start_linear(model: Vqgan) -> None:
+def initialise_near_linear(model: Vqgan) -> None:
     """Orthogonal convolutions, and residual branches that start at nothing: an almost linear autoencoder.
 
     It passes colours on from the first step, where PyTorch's own start weakens them by a third at every change of side.
@@ -183,7 +183,7 @@ def start_linear(model: Vqgan) -> None:
                 torch.nn.init.orthogonal_(part.weight[:, :, 1, 1])
 
 
-def picture_loss(made: torch.Tensor, real: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+def reconstruction_loss(made: torch.Tensor, real: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Weighted mean of |d| + 4 d^2, and a tenth of that of the differences of neighbours in d = made - real.
 
     Both (B, 3, H, W). Squares come first: small things of strong colour are otherwise what is learned last.
@@ -210,7 +210,7 @@ def _under(flat: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Ten
 def held_out_error(model: Vqgan, data: ScenePairs) -> dict[str, float]:
     """Mean absolute error of reconstructions in grey levels (0..255), over all pixels and over patches with things."""
     model.eval()
-    images = to_range(data.images)
+    images = images_to_tensor(data.images)
     made = torch.cat([model(part)[0] for part in images.split(50)]).clamp(-1, 1)
     model.train()
     error = (made - images).abs().mean(1, keepdim=True) * 127.5

@@ -57,7 +57,7 @@ def layout() -> BrainLayout:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(category_dataset, "stored_layout", lambda store, progress: layout())
-        patch.setattr(training, "SECOND", replace(training.SECOND, n_epochs=2))
+        patch.setattr(training, "SECOND_STAGE", replace(training.SECOND_STAGE, n_epochs=2))
         yield
 
 

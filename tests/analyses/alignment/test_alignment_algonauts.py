@@ -17,7 +17,7 @@ from brivl.train import alignment as training
 
 @pytest.fixture(autouse=True)
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "SECOND", replace(training.SECOND, n_epochs=2))
+    monkeypatch.setattr(training, "SECOND_STAGE", replace(training.SECOND_STAGE, n_epochs=2))
 
 
 def test_the_form_of_algonauts_is_trained_without_a_test_set(tmp_path: Path) -> None:

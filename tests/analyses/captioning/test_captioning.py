@@ -24,7 +24,7 @@ from brivl.scenes.gallery import gallery_scene
 from brivl.scenes.scene import render, sample_scene
 from brivl.store.artifacts import Store
 from brivl.tasks.registry import run_task
-from brivl.train.captioning.checks import score_things, things_said
+from brivl.train.captioning.checks import mentioned_things, score_things
 from brivl.train.captioning.train import CaptionRecipe, caption_batches, caption_loss, padded, train_captioner
 
 
@@ -37,9 +37,11 @@ def test_every_wording_of_a_scene_names_its_things():
 
 
 def test_order_does_not_count_and_colours_belong_to_their_things():
-    assert things_said("A red dog and a person in blue.") == things_said("In a forest, a person in blue and a red dog.")
-    assert things_said("A blue dog and a person in red.") != things_said("A red dog and a person in blue.")
-    assert set(things_said("A small pair of pink scissors.")) == {("scissors", "pink")}
+    assert mentioned_things("A red dog and a person in blue.") == mentioned_things(
+        "In a forest, a person in blue and a red dog."
+    )
+    assert mentioned_things("A blue dog and a person in red.") != mentioned_things("A red dog and a person in blue.")
+    assert set(mentioned_things("A small pair of pink scissors.")) == {("scissors", "pink")}
     scene = next(s for s in map(gallery_scene, range(50)) if len(s.things) == 2)
     first, second = scene.things
     half = f"A {first.colour} {first.kind}." if first.kind != "person" else f"A person in {first.colour}."

@@ -16,7 +16,7 @@ from brivl.analyses.drive.figures import region_bars
 from brivl.analyses.voxel_captions import corpus
 from brivl.commands.main import main
 from brivl.errors import RequestError
-from brivl.models.generation import prior_starts
+from brivl.models.generation import prior_initialisation
 from brivl.scenes.scene import Scene, Thing, render
 from brivl.store.artifacts import Store
 from brivl.viz.style import FigureLabel
@@ -36,8 +36,8 @@ def tiny() -> Iterator[None]:
         shrink_categories(patch)
         patch.setattr(corpus, "N_SCENES", 60)
         patch.setattr(compute, "STEPS", 3)
-        patch.setattr(prior_starts, "N_DRAWN", 4)
-        patch.setattr(prior_starts, "N_ROUNDS", 1)
+        patch.setattr(prior_initialisation, "N_CANDIDATES", 4)
+        patch.setattr(prior_initialisation, "N_ROUNDS", 1)
         yield
 
 

@@ -18,7 +18,7 @@ from brivl.commands.main import main
 from brivl.config import WEIGHTS, cache_dir
 from brivl.data.formats.images import read_images
 from brivl.errors import Cancelled, RequestError
-from brivl.models.generation.inversion import Progress
+from brivl.models.generation.inversion import InversionStep
 from brivl.scenes.backgrounds import BACKGROUNDS
 from brivl.scenes.scene import Scene, render
 from brivl.scenes.things import COLOURS, KINDS
@@ -44,7 +44,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
         for step in (0, asked.steps):
             progress(step, asked.steps, "Pulling")
             if show is not None:
-                show(Progress(step, np.full((64, 64, 3), step % 256, np.uint8), 0.1 * step))
+                show(InversionStep(step, np.full((64, 64, 3), step % 256, np.uint8), 0.1 * step))
         return planted(asked)
 
     monkeypatch.setattr(compute, "imagine", imagine)

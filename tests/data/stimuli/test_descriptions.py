@@ -16,7 +16,7 @@ from brivl.data.formats.descriptions import read_descriptions
 from brivl.data.stimuli.descriptions import descriptions_digest, sample_descriptions
 from brivl.errors import BrivlError, DataError, RequestError
 from brivl.models.brivl.text_encoder import import_transformers
-from brivl.models.captioning.vlm import open_describer
+from brivl.models.captioning.vlm import open_vlm_captioner
 from brivl.store.artifacts import Store
 
 WORDS = ("a", "dog", "cat", "runs", "sleeps", "red", "house")
@@ -70,7 +70,7 @@ def test_a_vision_language_model_from_a_folder_describes(tmp_path: Path) -> None
     folder, store = save_blip(tmp_path / "blip"), Store(tmp_path / "cache")
     texts = sample_descriptions(store, pictures(), str(folder), no_progress)
     assert len(texts) == 3 and all(set(text.split()) <= {*WORDS, "[DEC]"} for text in texts)
-    assert texts == open_describer(str(folder))(pictures().items)  # the stored ones are those of the model
+    assert texts == open_vlm_captioner(str(folder))(pictures().items)  # the stored ones are those of the model
     before = descriptions_digest(str(folder))
     other = save_blip(tmp_path / "other", seed=1)
     assert descriptions_digest(str(other)) != before
@@ -82,7 +82,7 @@ def test_a_model_that_cannot_describe_is_named(tmp_path: Path) -> None:
     (tmp_path / "bert" / "config.json").write_text(json.dumps({"model_type": "bert"}))
     for folder in ("empty", "bert"):
         with pytest.raises(RequestError, match="describes images"):
-            open_describer(str(tmp_path / folder))
+            open_vlm_captioner(str(tmp_path / folder))
 
 
 def test_both_forms_of_file_say_the_same(tmp_path: Path) -> None:

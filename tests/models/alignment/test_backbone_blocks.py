@@ -82,7 +82,7 @@ def test_what_cannot_be_split(monkeypatch: pytest.MonkeyPatch) -> None:
     for layers, n_blocks in (((4,), 2), ((12,), 0), ((12,), 13)):
         with pytest.raises(RequestError, match="blocks to train"):
             split_backbone("vit-mini", lambda rows: IMAGES[rows], len(IMAGES), layers, n_blocks)
-    monkeypatch.setattr(backbone_blocks, "MOST_BYTES", 1000)
+    monkeypatch.setattr(backbone_blocks, "MAX_TOKEN_BYTES", 1000)
     with pytest.raises(RequestError, match="--blocks 0"):
         split_backbone("vit-mini", lambda rows: IMAGES[rows], len(IMAGES), (12,), 2)
     with pytest.raises(RequestError, match="nothing was shown"):

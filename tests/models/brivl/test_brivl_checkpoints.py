@@ -164,7 +164,7 @@ def test_an_imported_file_is_a_model_by_its_path(
     printed = capsys.readouterr()
     assert json.loads(printed.out)["unexpected"] == [] and "momentum twin" in printed.err
     card = card_for(str(file))
-    assert card.n_layers == {"image": DEPTH, "text": DEPTH} and card.multimodal and not card.stand_in
+    assert card.n_layers == {"image": DEPTH, "text": DEPTH} and card.multimodal and not card.is_proxy
     model, _ = import_brivl_brain(checkpoint, str(bert), HEAD_WIDTH)
     images = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3), dtype=np.uint8)
     found = {
@@ -192,7 +192,7 @@ def test_a_path_without_a_model_is_told(tmp_path: Path) -> None:
 def test_the_shipped_file_by_its_path_is_the_shipped_model() -> None:
     """It holds what training changed only; the rest comes from the models that it shares layers with."""
     file = str(WEIGHTS / "brivl-mini.safetensors")
-    assert card_for(file).stand_in and card_for(file).n_layers == card_for("brivl-mini").n_layers
+    assert card_for(file).is_proxy and card_for(file).n_layers == card_for("brivl-mini").n_layers
     images = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
     for kind, items in (("image", images), ("text", ["a red dog on a beach"])):
         found, wanted = (open_model(name, kind).extract(items, QUIET) for name in (file, "brivl-mini"))

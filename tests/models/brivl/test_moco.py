@@ -10,11 +10,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
-from brivl.models.brivl.contrastive_loss import info_nce
-from brivl.models.brivl.cross_modal_moco import CrossModalMoCo
+from brivl.models.brivl.cross_modal_moco import CrossModalMoCo, MomentumEncoder, NegativeQueue, info_nce
 from brivl.models.brivl.dual_stream import DualStream
-from brivl.models.brivl.momentum_encoder import MomentumEncoder
-from brivl.models.brivl.negative_queue import NegativeQueue
 from tests.support.tiny_models import SIDE, save_bert, tiny_config
 
 TEMPERATURE = 0.07
@@ -91,9 +88,9 @@ def test_momentum_twin_has_the_closed_form() -> None:
         module.weight.fill_(2.0)
     for _ in range(4):
         follower.follow(module)
-    torch.testing.assert_close(follower.twin.weight, torch.full((2, 3), 2 * (1 - 0.9**4)))
-    torch.testing.assert_close(follower.twin.bias, torch.full((2,), 5.0))
-    assert not any(p.requires_grad for p in follower.twin.parameters())
+    torch.testing.assert_close(follower.ema.weight, torch.full((2, 3), 2 * (1 - 0.9**4)))
+    torch.testing.assert_close(follower.ema.bias, torch.full((2,), 5.0))
+    assert not any(p.requires_grad for p in follower.ema.parameters())
 
 
 def test_embeddings_follow_the_equations(model: DualStream) -> None:
@@ -139,7 +136,7 @@ def test_loss_uses_queues_of_before_and_fills_them_with_the_twins_keys(model: Du
     loss = moco(pixels, tokens)
     with torch.no_grad():
         image, text = model.encode_image(pixels), model.encode_text(**tokens)
-        image_key, text_key = moco.momentum.twin.encode_image(pixels), moco.momentum.twin.encode_text(**tokens)
+        image_key, text_key = moco.momentum.ema.encode_image(pixels), moco.momentum.ema.encode_text(**tokens)
     torch.testing.assert_close(loss.image_to_text.detach(), info_nce(image, text_key, queues[1], TEMPERATURE))
     torch.testing.assert_close(loss.text_to_image.detach(), info_nce(text, image_key, queues[0], TEMPERATURE))
     torch.testing.assert_close(moco.visual_queue.keys[:6], image_key)

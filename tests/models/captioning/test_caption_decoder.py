@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from brivl.models.captioning.beam_search import Found, beam_search
+from brivl.models.captioning.beam_search import Hypothesis, beam_search
 from brivl.models.captioning.decoder import CaptionDecoder, DecoderConfig
 from brivl.models.captioning.vocabulary import END, PAD, START, UNKNOWN, WordVocabulary
 from brivl.scenes.captions import caption
@@ -69,7 +69,7 @@ def test_logits_depend_on_the_words_before_and_on_every_patch(decoder, patches):
 def test_word_by_word_equals_all_at_once(decoder, patches):
     ids = torch.tensor([[START, 4, 5, 6], [START, 8, 7, 4]])
     with torch.inference_mode():
-        whole, memory, past, parts = decoder(ids, patches[:2]), decoder.read(patches[:2]), None, []
+        whole, memory, past, parts = decoder(ids, patches[:2]), decoder.cross_attention_cache(patches[:2]), None, []
         for t in range(ids.shape[1]):
             step = decoder.step(ids[:, t : t + 1], memory, past)
             past = step.past
@@ -104,7 +104,7 @@ def test_scores_are_those_of_the_sentence_and_the_same_alone_as_in_a_batch(decod
         assert found.score == pytest.approx(found.log_probs.mean(), abs=1e-5)
         assert found.attention.shape == (len(found.ids), SIZE.n_patches)
         assert found.attention.sum(1) == pytest.approx(1, abs=1e-4)
-        alone: Found = beam_search(decoder, image[None], beam)[0]
+        alone: Hypothesis = beam_search(decoder, image[None], beam)[0]
         assert alone.ids == found.ids and alone.score == pytest.approx(found.score, abs=1e-5)
 
 
@@ -122,7 +122,7 @@ def test_a_beam_as_wide_as_all_sentences_finds_the_best_of_all(patches):
 def test_every_caption_comes_back_from_its_ids():
     scenes = [sample_scene(np.random.default_rng([9, i])) for i in range(60)]
     texts = [caption(scene) for scene in scenes]
-    vocabulary = WordVocabulary.of_texts(texts)
+    vocabulary = WordVocabulary.from_texts(texts)
     assert [vocabulary.decode(vocabulary.encode(text)) for text in texts] == texts
     assert vocabulary.encode("A zebra.")[1:-1] == [vocabulary.words.index("a"), UNKNOWN, vocabulary.words.index(".")]
     assert vocabulary.decode([START, PAD, END]) == ""

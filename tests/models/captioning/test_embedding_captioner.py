@@ -15,9 +15,9 @@ from brivl.models.captioning.decoder import CaptionDecoder, DecoderConfig
 from brivl.models.captioning.digests import CAPTIONERS, EMBEDDING_CAPTIONER, captioner_file, embedding_captioner_digest
 from brivl.models.captioning.embedding_captioner import (
     EmbeddingCaptioner,
-    centred,
+    centre_and_normalise,
+    decode_embeddings,
     load_embedding_captioner,
-    say_points,
 )
 from brivl.models.captioning.vocabulary import WordVocabulary
 from brivl.models.encoders.embedding import open_embedder
@@ -27,14 +27,19 @@ from brivl.scenes.scene import sample_scene
 from brivl.scenes.things import CATEGORY
 from brivl.train.__main__ import main
 from brivl.train.captioning import train_from_embeddings
-from brivl.train.captioning.checks import things_said
-from brivl.train.captioning.train_from_embeddings import PointRecipe, noisy, scene_captions, train_embedding_captioner
+from brivl.train.captioning.checks import mentioned_things
+from brivl.train.captioning.train_from_embeddings import (
+    EmbeddingCaptionerRecipe,
+    add_noise,
+    scene_captions,
+    train_embedding_captioner,
+)
 
 
 @pytest.fixture
 def small() -> EmbeddingCaptioner:
     torch.manual_seed(0)
-    words = WordVocabulary.of_texts(["a red dog runs, a blue cat sleeps."])
+    words = WordVocabulary.from_texts(["a red dog runs, a blue cat sleeps."])
     config = DecoderConfig(len(words.words), 16, 1, n_heads=2, max_words=9, n_patches=1, patch_width=12)
     return EmbeddingCaptioner(CaptionDecoder(config).eval(), words)
 
@@ -44,33 +49,37 @@ def test_noise_turns_points_as_far_as_its_length_says() -> None:
     mean is asinh(1)."""
     generator = torch.Generator().manual_seed(0)
     points = torch.nn.functional.normalize(torch.randn(4000, 256, generator=generator), dim=1)
-    turned = noisy(points, 1.0, generator)
+    turned = add_noise(points, 1.0, generator)
     torch.testing.assert_close(turned.norm(dim=1), torch.ones(4000))
     cosines = (points * turned).sum(1)
     assert abs(float(cosines.mean()) - np.arcsinh(1)) < 0.01 and 0.6 < float(cosines.min()) < 0.72
-    assert torch.equal(noisy(points, 0.0, generator), torch.nn.functional.normalize(points, dim=1))
+    assert torch.equal(add_noise(points, 0.0, generator), torch.nn.functional.normalize(points, dim=1))
 
 
 def test_points_are_taken_less_their_mean(rng: np.random.Generator) -> None:
     vectors = rng.standard_normal((50, 6)) + 3
     less = vectors - vectors.mean(0)
-    np.testing.assert_allclose(centred(vectors), less / np.linalg.norm(less, axis=1, keepdims=True), atol=1e-5)
+    np.testing.assert_allclose(
+        centre_and_normalise(vectors), less / np.linalg.norm(less, axis=1, keepdims=True), atol=1e-5
+    )
 
 
 def test_length_and_company_of_a_point_do_not_count(small: EmbeddingCaptioner, rng: np.random.Generator) -> None:
     points = rng.standard_normal((7, 12))
-    said = say_points(small, points)
+    said = decode_embeddings(small, points)
     assert len(said) == 7 and len(set(said)) > 1
-    assert said == say_points(small, 5 * points) == [say_points(small, point[None])[0] for point in points]
-    assert say_points(small, points[:0]) == []
+    assert (
+        said == decode_embeddings(small, 5 * points) == [decode_embeddings(small, point[None])[0] for point in points]
+    )
+    assert decode_embeddings(small, points[:0]) == []
 
 
 def test_points_that_cannot_be_read_are_refused(small: EmbeddingCaptioner) -> None:
     for points in (np.zeros((2, 11)), np.zeros(12), np.full((1, 12), np.nan)):
         with pytest.raises(DataError, match=r"finite points \(n, 12\)"):
-            say_points(small, points)
+            decode_embeddings(small, points)
     with pytest.raises(RequestError, match="beam between 1"):
-        say_points(small, np.ones((1, 12)), beam=0)
+        decode_embeddings(small, np.ones((1, 12)), beam=0)
     with pytest.raises(DataError, match="captioner of single points"):
         load_embedding_captioner(captioner_file(CAPTIONERS[0]))
 
@@ -79,7 +88,7 @@ def test_a_training_learns_and_writes_what_can_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.setattr(train_from_embeddings, "HELD_OUT_SEED", 5)
-    recipe = PointRecipe(n_captions=64, n_steps=60, batch_size=4, n_held_out=6, width=32, depth=1)
+    recipe = EmbeddingCaptionerRecipe(n_captions=64, n_steps=60, batch_size=4, n_held_out=6, width=32, depth=1)
     out, log = tmp_path / "points.safetensors", tmp_path / "log.jsonl"
     metrics = train_embedding_captioner(out, log, recipe)
     assert set(metrics) == {"exact_match", "thing_match", "object_match"}
@@ -89,8 +98,8 @@ def test_a_training_learns_and_writes_what_can_be_read(
     assert info["recipe"]["n_captions"] == 64 and info["metrics"] == metrics and info["config"]["n_patches"] == 1
     texts = scene_captions(64, recipe.seed)
     assert texts == scene_captions(64, recipe.seed) != scene_captions(64, recipe.seed + 1)
-    assert all(len(things_said(text)) == 1 for text in texts)
-    said = say_points(load_embedding_captioner(out), np.eye(256)[:2])
+    assert all(len(mentioned_things(text)) == 1 for text in texts)
+    said = decode_embeddings(load_embedding_captioner(out), np.eye(256)[:2])
     assert all(set(sentence.lower().strip(".").replace(",", "").split()) <= set(info["words"]) for sentence in said)
     with pytest.raises(SystemExit) as ended:
         main(["embedding-captioner", "--captions", "3", "--out", str(out)])
@@ -99,7 +108,7 @@ def test_a_training_learns_and_writes_what_can_be_read(
 
 def test_the_shipped_one_names_what_unseen_captions_name() -> None:
     scenes = [sample_scene(np.random.default_rng([77, i]), 1) for i in range(60)]
-    points = centred(open_embedder("brivl-mini").encode_texts([caption(scene) for scene in scenes]))
+    points = centre_and_normalise(open_embedder("brivl-mini").encode_texts([caption(scene) for scene in scenes]))
     said = write_sentences(points, "brivl-mini")
     wanted = [CATEGORY[scene.things[0].kind] for scene in scenes]
     right = [category in named_categories(sentence) for category, sentence in zip(wanted, said, strict=True)]

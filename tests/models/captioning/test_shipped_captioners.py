@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from brivl.models.captioning.captioners import caption_images, load_captioner, patch_memory, steady_memory
+from brivl.models.captioning.captioners import caption_images, load_captioner, patch_memory, shift_averaged_memory
 from brivl.models.captioning.digests import CAPTIONERS, captioner_file
 from brivl.models.weights import read_info
 from brivl.scenes.scene import render
@@ -60,4 +60,4 @@ def test_decoders_read_the_mean_of_five_views_one_pixel_of_the_encoder_apart(sid
     shifts = [(0, 0), (pixels, 0), (-pixels, 0), (0, pixels), (0, -pixels)]
     views = [ndimage.shift(images, (0, *shift, 0), order=0, mode="nearest") for shift in shifts]
     expected = sum(patch_memory(visual, view).float() for view in views) / 5
-    torch.testing.assert_close(steady_memory(visual, images), expected)
+    torch.testing.assert_close(shift_averaged_memory(visual, images), expected)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from brivl.models.encoders.variations import untrained
+from brivl.models.encoders.controls import untrained
 from brivl.models.registry import card_for, model_digest, open_model
 from tests.support.tiny_models import DEPTH, SIDE, WIDTH, save_bridge_tower
 
@@ -28,7 +28,7 @@ def images(rng: np.random.Generator) -> np.ndarray:
 
 def test_card_and_digests(folder: Path) -> None:
     card = card_for(str(folder))
-    assert card.n_layers == {"image": DEPTH - 1, "text": DEPTH - 1} and card.multimodal and not card.stand_in
+    assert card.n_layers == {"image": DEPTH - 1, "text": DEPTH - 1} and card.multimodal and not card.is_proxy
     assert "empty" in card.note
     assert model_digest(str(folder), "image") != model_digest(str(folder), "text")
 
@@ -75,4 +75,4 @@ def test_the_untrained_twin_has_other_features(folder: Path, images: np.ndarray)
     twin = open_model(f"{folder}@untrained", "image")
     assert twin.digest != stream.digest
     assert np.abs(twin.extract(images, QUIET)["mean"] - stream.extract(images, QUIET)["mean"]).max() > 1e-3
-    assert untrained(stream.parts.encoder) is not stream.parts.encoder
+    assert untrained(stream.pipeline.encoder) is not stream.pipeline.encoder

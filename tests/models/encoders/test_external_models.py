@@ -59,7 +59,7 @@ def items(rng: np.random.Generator) -> dict[str, object]:
 def test_cards(form: str, folders: dict[str, Path]) -> None:
     card = card_for(str(folders[form]))
     assert card.n_layers == FORMS[form][1] and card.kinds == tuple(card.n_layers)
-    assert card.multimodal == (len(card.kinds) > 1) == (form in ("clip", "visualbert", "lxmert")) and not card.stand_in
+    assert card.multimodal == (len(card.kinds) > 1) == (form in ("clip", "visualbert", "lxmert")) and not card.is_proxy
 
 
 @pytest.mark.parametrize(("form", "kind"), STREAMS)

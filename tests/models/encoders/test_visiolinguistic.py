@@ -75,7 +75,7 @@ def test_lxmert_reads_texts_beside_an_empty_picture(folders: dict[str, Path]) ->
     stream, model = open_model(str(folders["lxmert"]), "text"), _transformer(folders["lxmert"])
     found = stream.extract(TEXTS, QUIET)
     for i, text in enumerate(TEXTS):  # one by one: padding must change nothing
-        tokens = stream.parts.tokenizer(text, return_tensors="pt")
+        tokens = stream.pipeline.tokenizer(text, return_tensors="pt")
         out = model(
             **tokens,
             visual_feats=torch.zeros(1, 1, REGION),
@@ -92,7 +92,7 @@ def test_visual_bert_reads_texts_as_a_bert(folders: dict[str, Path]) -> None:
     stream, model = open_model(str(folders["visual_bert"]), "text"), _transformer(folders["visual_bert"])
     found = stream.extract(TEXTS, QUIET)
     for i, text in enumerate(TEXTS):
-        tokens = stream.parts.tokenizer(text, return_tensors="pt")
+        tokens = stream.pipeline.tokenizer(text, return_tensors="pt")
         layers = torch.stack(model(**tokens, output_hidden_states=True).hidden_states[1:])[:, 0]
         np.testing.assert_allclose(found["mean"][:, i], layers.mean(1), atol=1e-5)
 
@@ -133,13 +133,15 @@ def test_twins_have_other_weights_and_see_the_same(
     a, b = model.extract(items, QUIET)["cls"], twin.extract(items, QUIET)["cls"]
     assert a.shape == b.shape and np.abs(a - b).max() > 0.1 and (b.std(1).max(1) > 1e-4).all()
     if kind == "image":
-        assert torch.equal(model.parts.prepare(items), twin.parts.prepare(items)), "regions are not the model's own"
+        assert torch.equal(model.pipeline.preprocess(items), twin.pipeline.preprocess(items)), (
+            "regions are not the model's own"
+        )
     assert twin.digest == model_digest(f"{folders[form]}@untrained", kind) != model.digest
 
 
 def test_layer_scales_of_a_twin_let_its_blocks_be_heard(folders: dict[str, Path], images: np.ndarray) -> None:
     twin = open_model(f"{folders['beit']}@untrained", "image")
-    scales = [p for name, p in twin.parts.encoder.named_parameters() if "lambda" in name]
+    scales = [p for name, p in twin.pipeline.encoder.named_parameters() if "lambda" in name]
     assert len(scales) == 8 and all((p == 0.1).all() for p in scales)
 
 
@@ -172,5 +174,5 @@ def test_a_visual_bert_without_words_reads_berts(tmp_path: Path) -> None:
     sizes = {"hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1, "intermediate_size": 8}
     VisualBertModel(VisualBertConfig(**sizes, visual_embedding_dim=24)).save_pretrained(tmp_path)
     stream = open_model(str(tmp_path), "text")
-    assert stream.parts.tokenizer.tokenize("two dogs") == ["two", "dogs"]
+    assert stream.pipeline.tokenizer.tokenize("two dogs") == ["two", "dogs"]
     assert np.ptp(stream.extract(["two dogs", "two cats"], QUIET)["mean"], axis=1).max() > 1e-4

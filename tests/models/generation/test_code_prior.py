@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from brivl.models.generation import prior_starts
-from brivl.models.generation.code_prior import CodePrior, DrawSettings, PriorConfig, draw_codes, n_masked
-from brivl.models.generation.inversion import cosines
+from brivl.models.generation import prior_initialisation
+from brivl.models.generation.code_prior import CodePrior, PriorConfig, SamplingSettings, n_masked, sample_codes
+from brivl.models.generation.inversion import image_text_similarities
 from brivl.train.generation.train_prior import CodeData, PriorRecipe, masked_loss
 from tests.models.generation.test_inversion import models, target  # noqa: F401 (a fixture)
 
@@ -51,7 +51,7 @@ def prior() -> CodePrior:
 
 def test_drawn_codes_follow_the_vector_and_the_grammar(prior: CodePrior) -> None:
     kinds, _, vectors = grammar(40, 1)
-    drawn = draw_codes(prior, vectors, seed=3)
+    drawn = sample_codes(prior, vectors, seed=3)
     assert (drawn // 3 == kinds[:, None]).float().mean() >= 0.95  # the kind is the vector's
     steps = (drawn[:, 1:] - drawn[:, :-1]) % 3
     assert (steps == 1).float().mean() >= 0.9  # and neighbours follow one another
@@ -66,13 +66,13 @@ def test_without_a_vector_all_kinds_are_as_likely(prior: CodePrior) -> None:
 
 def test_the_same_seed_draws_the_same(prior: CodePrior) -> None:
     vectors = grammar(5, 2)[2]
-    first, again, other = (draw_codes(prior, vectors, seed) for seed in (1, 1, 2))
+    first, again, other = (sample_codes(prior, vectors, seed) for seed in (1, 1, 2))
     assert torch.equal(first, again) and not torch.equal(first, other)
     assert int(first.min()) >= 0 and int(first.max()) < N_CODES
 
 
 def test_fewer_codes_are_masked_after_each_round() -> None:
-    n_rounds = DrawSettings().n_rounds
+    n_rounds = SamplingSettings().n_rounds
     left = [n_masked(k, n_rounds, 64) for k in range(n_rounds + 1)]
     assert left[0] == 64 and left[-1] == 0 and left == sorted(left, reverse=True)
     assert left[n_rounds // 2] == math.floor(64 * math.cos(math.pi / 4))
@@ -95,14 +95,16 @@ def test_starts_are_the_drawn_pictures_nearest_to_the_text(models, monkeypatch, 
     torch.manual_seed(1)
     blank = CodePrior(PriorConfig(generator.config.n_embed, side * side, 8, width=16, depth=1, n_heads=2)).eval()
     text = normalize(target(), dim=0)
-    monkeypatch.setattr(prior_starts, "N_ROUNDS", n_rounds)
-    starts = prior_starts.drawn_latents(blank, generator, guide, prior_starts.text_goal(blank, text), 3, seed=4)
-    codes = draw_codes(blank, (text - blank.text_centre).expand(prior_starts.N_DRAWN, -1), 4)
+    monkeypatch.setattr(prior_initialisation, "N_ROUNDS", n_rounds)
+    starts = prior_initialisation.sample_prior_latents(
+        blank, generator, guide, prior_initialisation.guidance_for_text(blank, text), 3, seed=4
+    )
+    codes = sample_codes(blank, (text - blank.text_centre).expand(prior_initialisation.N_CANDIDATES, -1), 4)
     everything = generator.quantize.codes(codes.unflatten(1, (side, side)))
-    best = cosines(generator, guide, text, everything).sort(descending=True).values[:3]
+    best = image_text_similarities(generator, guide, text, everything).sort(descending=True).values[:3]
     assert starts.shape == (3, generator.config.embed_dim, side, side)
     assert torch.equal(generator.quantize(starts).z, starts)  # they consist of codes
-    found = cosines(generator, guide, text, starts)
+    found = image_text_similarities(generator, guide, text, starts)
     if n_rounds:
         assert (found > best).all()  # half of a good picture drawn anew, many times: one of them is better
     else:

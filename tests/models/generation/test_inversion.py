@@ -14,16 +14,16 @@ from brivl.errors import Cancelled
 from brivl.models.brivl.dual_stream import DualStream
 from brivl.models.generation.inversion import (
     InversionSettings,
-    Progress,
+    InversionStep,
     _Inversion,
+    image_latents,
     invert,
     random_latents,
-    start_latents,
 )
 from brivl.models.generation.vqgan import Vqgan, VqganConfig
 from tests.support.tiny_models import SIDE, save_bert, tiny_config
 
-SETTINGS = InversionSettings(n_steps=12, n_crops=2, show_every=4, learning_rate=0.3)
+SETTINGS = InversionSettings(n_steps=12, n_crops=2, report_every=4, learning_rate=0.3)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def target(seed: int = 1) -> torch.Tensor:
 
 def test_similarity_rises_and_the_curve_is_what_was_seen(models: tuple[Vqgan, DualStream]) -> None:
     generator, guide = models
-    seen: list[Progress] = []
+    seen: list[InversionStep] = []
     made = invert(generator, guide, target(), random_latents(generator, 2, 0), SETTINGS, seen.append)
     assert made.similarity > made.similarities[0] + 0.02
     assert (np.diff(made.similarities) >= 0).all() and made.similarity == made.similarities[-1]
@@ -93,7 +93,7 @@ def test_only_the_best_latents_go_on(models: tuple[Vqgan, DualStream]) -> None:
 def test_whole_looks_are_the_picture_and_crops_lie_within(models: tuple[Vqgan, DualStream]) -> None:
     generator, guide = models
     pictures = torch.rand(2, 3, SIDE, SIDE)
-    still = replace(SETTINGS, scale=(1.0, 1.0), noise=0.0)
+    still = replace(SETTINGS, crop_scale=(1.0, 1.0), noise=0.0)
     run = _Inversion(generator, guide, target(), random_latents(generator, 1, 0), still)
     assert torch.allclose(run.crops(pictures), pictures.repeat_interleave(2, 0), atol=1e-5)
     ramp = torch.linspace(0, 1, SIDE).expand(1, 3, SIDE, SIDE)  # brighter to the right: a mirror image would turn it
@@ -116,7 +116,7 @@ def test_seed_decides(models: tuple[Vqgan, DualStream]) -> None:
 
 
 def test_a_look_may_stop_it(models: tuple[Vqgan, DualStream]) -> None:
-    def stop(progress: Progress) -> None:
+    def stop(progress: InversionStep) -> None:
         if progress.step:
             raise Cancelled("stopped")
 
@@ -128,6 +128,6 @@ def test_a_look_may_stop_it(models: tuple[Vqgan, DualStream]) -> None:
 def test_start_from_pictures_decodes_to_their_reconstruction(models: tuple[Vqgan, DualStream], tmp_path: Path) -> None:
     generator, _ = models
     images = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3)).astype(np.uint8)
-    z = start_latents(generator, images)
+    z = image_latents(generator, images)
     again = generator(torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1)[0]
     assert torch.allclose(generator.decode(generator.quantize(z).z), again, atol=1e-5)

@@ -12,9 +12,9 @@ import torch
 from brivl.errors import DataError
 from brivl.models.generation.vqgan import VQGAN_MINI, VectorQuantizer, Vqgan, VqganConfig
 from brivl.models.generation.vqgan_blocks import AttnBlock, NLayerDiscriminator
-from brivl.models.generation.vqgan_files import to_images, to_range
+from brivl.models.generation.vqgan_files import images_to_tensor, tensor_to_images
 from brivl.models.weights import read_weights
-from brivl.train.generation.train_vqgan import VqganRecipe, VqganTraining, picture_loss, train_vqgan_mini
+from brivl.train.generation.train_vqgan import VqganRecipe, VqganTraining, reconstruction_loss, train_vqgan_mini
 from brivl.train.scene_pairs import scene_pairs
 
 TINY = VqganConfig(
@@ -104,8 +104,8 @@ def test_discriminator_judges_patches_apart() -> None:
 
 def test_pixels_there_and_back(rng: np.random.Generator) -> None:
     images = rng.integers(0, 256, (2, 5, 4, 3)).astype(np.uint8)
-    assert np.array_equal(to_images(to_range(images)), images)
-    assert to_range(images).abs().max() <= 1
+    assert np.array_equal(tensor_to_images(images_to_tensor(images)), images)
+    assert images_to_tensor(images).abs().max() <= 1
 
 
 def test_a_training_starts_with_blocks_that_pass_everything_on() -> None:
@@ -125,7 +125,7 @@ def test_picture_loss_is_its_formula() -> None:
     flat = 3 * (0.5 + 4 * 0.25) / 4 / 1.5
     # differences of neighbours are weighed at the second pixel of a pair
     across = down = 0.1 * 0.5 / 2 / 1.5
-    assert torch.allclose(picture_loss(made, real, weights), torch.tensor(flat + across + down))
+    assert torch.allclose(reconstruction_loss(made, real, weights), torch.tensor(flat + across + down))
 
 
 def test_a_training_learns_and_a_stopped_one_ends_with_the_same_weights(

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from brivl.errors import RequestError
-from brivl.models.encoders.streams import ImageParts, TextParts, image_stream, text_stream
-from brivl.models.feature_model import VARIED_KIND, FeatureModel, Variation, varied_digest
+from brivl.models.encoders.streams import ImagePipeline, TextPipeline, image_stream, text_stream
+from brivl.models.feature_model import CONTROL_KIND, Control, FeatureModel, control_digest
 
 CROP_SCALE = (0.2, 1.0)  # of the area; RandomResizedCrop(384, scale=(0.2, 1)) of the authors' code
 CROP_RATIO = (3 / 4, 4 / 3)  # width over height, torchvision's default
@@ -22,7 +22,7 @@ INIT_SCALE = 0.1  # of BEiT's layer scales (Touvron et al. 2021), which would si
 LAYER_SCALES = ("lambda", "gamma")  # how transformers and timm begin their names
 
 
-def varied(model: FeatureModel, variation: Variation, seed: int = 0) -> FeatureModel:
+def as_control(model: FeatureModel, variation: Control, seed: int = 0) -> FeatureModel:
     """The same stream, with another digest, that
 
     unmasked-padding: pads every text to the longest length and lets attention and token mean see the padding;
@@ -31,14 +31,14 @@ def varied(model: FeatureModel, variation: Variation, seed: int = 0) -> FeatureM
     untrained: has random weights instead of trained ones (`untrained`).
     Raises RequestError for a variation that this kind of stream cannot have.
     """
-    if variation not in get_args(Variation) or VARIED_KIND.get(variation, model.kind) != model.kind:
+    if variation not in get_args(Control) or CONTROL_KIND.get(variation, model.kind) != model.kind:
         raise RequestError(f"Wanted features of {model.kind} stimuli with {variation!r}, which they cannot have.")
-    name, digest = f"{model.name}@{variation}", varied_digest(model.digest, variation, seed)
-    if isinstance(model.parts, TextParts):
+    name, digest = f"{model.name}@{variation}", control_digest(model.digest, variation, seed)
+    if isinstance(model.pipeline, TextPipeline):
         masked = variation != "unmasked-padding"
-        return text_stream(name, digest, _with_weights(model.parts, variation, seed), masked)
-    if isinstance(model.parts, ImageParts):
-        return image_stream(name, digest, _cropping(_with_weights(model.parts, variation, seed), variation, seed))
+        return text_stream(name, digest, _with_weights(model.pipeline, variation, seed), masked)
+    if isinstance(model.pipeline, ImagePipeline):
+        return image_stream(name, digest, _cropping(_with_weights(model.pipeline, variation, seed), variation, seed))
     raise RequestError(f"Wanted {variation!r} of the model {model.name!r}, whose parts are not known here.")
 
 
@@ -76,16 +76,16 @@ def random_crop(image: np.ndarray, seed: int) -> np.ndarray:
     return image[top : top + height, left : left + width]
 
 
-def _cropping(parts: ImageParts, variation: Variation, seed: int) -> ImageParts:
+def _cropping(parts: ImagePipeline, variation: Control, seed: int) -> ImagePipeline:
     if variation != "random-crop":
         return parts
-    prepare = parts.prepare
-    return ImageParts(
+    prepare = parts.preprocess
+    return ImagePipeline(
         parts.encoder, lambda images: torch.cat([prepare(random_crop(image, seed)[None]) for image in images])
     )
 
 
-def _with_weights(parts: ImageParts | TextParts, variation: Variation, seed: int) -> ImageParts | TextParts:
+def _with_weights(parts: ImagePipeline | TextPipeline, variation: Control, seed: int) -> ImagePipeline | TextPipeline:
     if variation != "untrained":
         return parts
     return type(parts)(**{**vars(parts), "encoder": untrained(parts.encoder, seed)})

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from brivl.errors import RequestError
-from brivl.models.encoders.variations import crop_box, random_crop, untrained, varied
+from brivl.models.encoders.controls import as_control, crop_box, random_crop, untrained
 from brivl.models.registry import BRIVL_MINI, MINILM, VIT_MINI, card_for, model_digest, open_model
 
 TEXTS = ["A dog sleeps.", "The old harbour lies quiet under a grey sky while two boats come home with their catch."]
@@ -25,11 +25,11 @@ def images() -> np.ndarray:
 def test_unmasked_padding_is_attended_and_averaged() -> None:
     """Written out: the encoder without a mask on texts padded to 80 tokens, mean over all 80."""
     model = open_model(MINILM, "text")
-    wrong = varied(model, "unmasked-padding").extract(TEXTS, silent)
-    tokens = model.parts.tokenizer(TEXTS, padding="max_length", max_length=80, return_tensors="pt")["input_ids"]
+    wrong = as_control(model, "unmasked-padding").extract(TEXTS, silent)
+    tokens = model.pipeline.tokenizer(TEXTS, padding="max_length", max_length=80, return_tensors="pt")["input_ids"]
     assert tokens.shape == (2, 80)
     with torch.inference_mode():
-        hidden = model.parts.encoder(
+        hidden = model.pipeline.encoder(
             input_ids=tokens, attention_mask=torch.ones_like(tokens), output_hidden_states=True
         ).hidden_states[1:]
     np.testing.assert_allclose(wrong["mean"], torch.stack(hidden).mean(2), atol=1e-5)
@@ -46,7 +46,7 @@ def test_padding_read_as_text_makes_length_the_first_thing_that_features_say() -
     lengths = rng.permutation(np.arange(3, 35))
     texts = [" ".join(rng.choice(words, n)) for n in lengths]
     model = open_model(MINILM, "text")
-    found = [m.extract(texts, silent)["mean"][-1] for m in (model, varied(model, "unmasked-padding"))]
+    found = [m.extract(texts, silent)["mean"][-1] for m in (model, as_control(model, "unmasked-padding"))]
     leading = [np.linalg.svd(X - X.mean(0), full_matrices=False)[0][:, 0] for X in found]
     masked, unmasked = (abs(np.corrcoef(component, lengths)[0, 1]) for component in leading)
     assert unmasked > 0.9 and unmasked > masked + 0.1, (masked, unmasked)
@@ -54,7 +54,7 @@ def test_padding_read_as_text_makes_length_the_first_thing_that_features_say() -
 
 def test_a_crop_is_a_piece_of_the_picture_scaled_up(images: np.ndarray) -> None:
     model = open_model(VIT_MINI, "image")
-    cropped = varied(model, "random-crop", seed=3)
+    cropped = as_control(model, "random-crop", seed=3)
     found = cropped.extract(images, silent)["cls"]
     piece = torch.from_numpy(random_crop(images[1], 3).copy()).permute(2, 0, 1)[None].float()
     scaled = F.interpolate(piece, (64, 64), mode="bilinear", antialias=True, align_corners=False)
@@ -63,7 +63,7 @@ def test_a_crop_is_a_piece_of_the_picture_scaled_up(images: np.ndarray) -> None:
     gap, change = np.abs(found[:, 1] - by_hand[:, 0]).mean(), np.abs(found[:, 1] - right[:, 1]).mean()
     assert gap < 0.15 * change, "rounding of pixels to bytes is all that differs"
     np.testing.assert_allclose(cropped.extract(images[1:2], silent)["cls"][:, 0], found[:, 1], atol=1e-4)
-    other = varied(model, "random-crop", seed=4)
+    other = as_control(model, "random-crop", seed=4)
     assert other.digest != cropped.digest != model.digest
     assert np.abs(other.extract(images, silent)["cls"] - found).mean() > 0.1 * change
 
@@ -83,13 +83,13 @@ def test_boxes_have_the_area_and_shape_that_were_asked_for() -> None:
 def test_a_twin_has_the_form_but_not_the_weights(name: str, kind: str, images: np.ndarray) -> None:
     items = images if kind == "image" else TEXTS
     model, twin = open_model(name, kind), open_model(f"{name}@untrained", kind)
-    before = [p.clone() for p in model.parts.encoder.parameters()]
+    before = [p.clone() for p in model.pipeline.encoder.parameters()]
     a, b = model.extract(items, silent)["cls"], twin.extract(items, silent)["cls"]
     assert a.shape == b.shape and np.isfinite(b).all() and not np.allclose(a, b, atol=0.01)
-    again = untrained(model.parts.encoder)
-    for mine, hers in zip(again.parameters(), twin.parts.encoder.parameters(), strict=True):
+    again = untrained(model.pipeline.encoder)
+    for mine, hers in zip(again.parameters(), twin.pipeline.encoder.parameters(), strict=True):
         assert torch.equal(mine, hers)
-    assert all(torch.equal(p, q) for p, q in zip(before, model.parts.encoder.parameters(), strict=True))
+    assert all(torch.equal(p, q) for p, q in zip(before, model.pipeline.encoder.parameters(), strict=True))
     assert twin.digest == model_digest(f"{name}@untrained", kind) != model.digest
     card = card_for(f"{name}@untrained")
     assert card.n_layers == card_for(name).n_layers and "untrained" in card.title
@@ -106,9 +106,9 @@ def test_weights_of_a_twin_are_those_of_a_start() -> None:
 
 def test_what_a_stream_cannot_have_is_refused() -> None:
     with pytest.raises(RequestError, match="text stimuli with 'random-crop'"):
-        varied(open_model(MINILM, "text"), "random-crop")
+        as_control(open_model(MINILM, "text"), "random-crop")
     with pytest.raises(RequestError, match="image stimuli with 'blurred'"):
-        varied(open_model(VIT_MINI, "image"), "blurred")
+        as_control(open_model(VIT_MINI, "image"), "blurred")
     assert card_for(f"{BRIVL_MINI}@random-crop").kinds == ("image",)
     with pytest.raises(RequestError, match="takes image only"):
         open_model(f"{BRIVL_MINI}@random-crop", "text")
