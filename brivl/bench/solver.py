@@ -65,7 +65,7 @@ def regret(size: Size) -> dict[str, Any]:
     """How much held-out loss the default search gives away against its full grid, in units of the variance."""
     from brivl.core.encoding.cross_validation import contiguous_folds
     from brivl.core.encoding.problem import Problem, Solver
-    from brivl.core.encoding.ratios import choose, ratio_grid
+    from brivl.core.encoding.ratios import choose_candidate, ratio_grid
     from brivl.core.encoding.split_score import himalaya_backend
     from brivl.core.encoding.surface_search import SurfaceSearch
     from brivl.core.progress import ProgressSteps
@@ -77,7 +77,7 @@ def regret(size: Size) -> dict[str, Any]:
         search = SurfaceSearch(problem, Solver(), backend)
         mapped, alphas = search.search(Y, ProgressSteps(None, 2 * search.n_combinations))
         exact = search.all_scores(Y, ProgressSteps(None, 0))
-    voxels, best = np.arange(Y.shape[1]), choose(mapped, candidates)
+    voxels, best = np.arange(Y.shape[1]), choose_candidate(mapped, candidates)
     alpha = np.abs(np.log(search.alphas)[:, None] - np.log(alphas[best, voxels])).argmin(0)
     lost = exact.max(0) - exact[best * len(ALPHAS) + alpha, voxels]
     return {
@@ -125,12 +125,12 @@ def _ours(data: Simulated, n: int) -> np.ndarray:
 
 
 def _himalaya(data: Simulated, size: Size, columns: slice) -> np.ndarray:
-    from brivl.core.encoding.random_search import authors_fit
+    from brivl.core.encoding.random_search import fit_as_authors
     from brivl.core.encoding.split_score import r2_split
 
     n = size.n
     kernels = _kernels(data, n)
-    dual, weights = authors_fit(np.ascontiguousarray(kernels[:, :n]), data.Y[:n, columns], ALPHAS, size.draws, 0)
+    dual, weights = fit_as_authors(np.ascontiguousarray(kernels[:, :n]), data.Y[:n, columns], ALPHAS, size.draws, 0)
     bands = np.stack([K[n:] @ (dual * w) for K, w in zip(kernels, weights, strict=True)])
     return r2_split(data.Y[n:, columns], bands).sum(0)
 

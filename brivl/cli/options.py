@@ -62,7 +62,7 @@ def sweep_progress(quiet: bool) -> Callable[[float, float, str], None]:
     """
     if quiet:
         return lambda _done, _total, _message: None
-    from brivl.core.numbers import in_words
+    from brivl.core.numbers import format_duration
     from brivl.jobs.rate import Rate
 
     rate, live, seen = Rate(), sys.stderr.isatty(), ""
@@ -75,7 +75,7 @@ def sweep_progress(quiet: bool) -> Callable[[float, float, str], None]:
         if not live and (step or message) == seen:
             return
         seen, left = step or message, rate.seconds_left(total, now)
-        said = message + step + (f", about {in_words(left)} left" if left else "")
+        said = message + step + (f", about {format_duration(left)} left" if left else "")
         print(f"\r{said}\033[K" if live else said, end="" if live else "\n", file=sys.stderr, flush=True)
 
     return tell

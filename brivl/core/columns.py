@@ -17,7 +17,7 @@ Index = int | slice | EllipsisType | np.ndarray
 
 
 @dataclass(frozen=True)
-class Columns:
+class LazyArray:
     """An array (..., n_voxels) float32 that stays in its file; slicing reads what is asked for, into memory.
 
     Indices are taken axis by axis: Y[rows][:, columns] for arrays of both, where numpy would pair them up.

@@ -51,7 +51,7 @@ def round_limit(values: np.ndarray) -> float:
     return next((step for step in LIMITS if step >= reach), LIMITS[-1])
 
 
-def in_words(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A duration as one would say it: "8 s", "3 min", "1 h 20 min"."""
     if seconds < 100:
         return f"{max(1, round(seconds))} s"

@@ -8,6 +8,9 @@ import numpy as np
 
 ProgressCallback = Callable[[float, float, str], None]  # (done, total, what is being done); may raise to cancel
 StepCallback = Callable[[int, int], None]  # (done, total) of one fit; may raise to cancel
+FractionCallback = Callable[
+    [float], None
+]  # fraction (0 to 1) of one step of a computation that is done; may raise to cancel
 TOTAL = 10_000  # steps of `ProgressPhases`
 
 

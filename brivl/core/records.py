@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import scipy.sparse
 
-from brivl.core.columns import Columns
+from brivl.core.columns import LazyArray
 
 StimulusKind = Literal["image", "text", "features"]
 
@@ -72,8 +72,8 @@ class Responses:
     Large ones may be `Columns`, which stay in their file until they are sliced.
     """
 
-    Y_train: np.ndarray | Columns  # (n_train, n_voxels) float32
-    Y_test: np.ndarray | Columns | None  # (n_repeats, n_test, n_voxels) float32
+    Y_train: np.ndarray | LazyArray  # (n_train, n_voxels) float32
+    Y_test: np.ndarray | LazyArray | None  # (n_repeats, n_test, n_voxels) float32
     voxels: Voxels
 
 
@@ -82,7 +82,7 @@ class Truth:
     """What was planted in a simulated subject."""
 
     layer: np.ndarray  # (n_voxels,) int, 1-based; 0 = no signal
-    share: np.ndarray  # (2, n_voxels) planted variance share of (multimodal, unimodal) model; sums to 1, 0 if silent
+    variance_fraction: np.ndarray  # (2, n_voxels) of (multimodal, unimodal) model; sums to 1, 0 for null voxels
     noise_ceiling: np.ndarray  # (n_voxels,) R2 that the noise-free signal reaches on the test responses
     oracle_split: np.ndarray  # (2, n_voxels) split R2 of the noise-free planted parts on the test responses (eq. 9)
     models: tuple[str, str] = ("", "")

@@ -59,7 +59,7 @@ def keep_facts(store: Store, dataset: Dataset, subject: str, responses: Response
         if truth is not None:
             arrays |= {
                 "truth_layer": truth.layer,
-                "truth_share": truth.share,
+                "truth_share": truth.variance_fraction,
                 "noise_ceiling": truth.noise_ceiling,
                 "oracle_split": truth.oracle_split,
             }

@@ -12,7 +12,7 @@ import numpy as np
 from brivl.core.encoding.presets import PRESETS, FitProtocol
 from brivl.core.inference.block_permutation import PermutationTests, permute_blocks, permute_blocks_of_means
 from brivl.core.inference.block_sign_flip import DifferenceTests, flip_blocks, flip_blocks_of_means
-from brivl.core.inference.blocks import Blocks, Draws, check_block_length
+from brivl.core.inference.blocks import Blocks, PermutationSettings, check_block_length
 from brivl.core.inference.contributions import Predictions
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import Voxels
@@ -60,7 +60,7 @@ class WithinSubjectResult:
 def within_subject_key(store: Store, asked: WithinSubjectRequest, dataset: Dataset | None = None) -> ArtifactKey:
     """Key of the tests. Raises RequestError as `fit_key`, or for blocks or draws that cannot be."""
     check_block_length(asked.block_s)
-    Draws(asked.n_draws, asked.seed)
+    PermutationSettings(asked.n_draws, asked.seed)
     how = {name: getattr(asked, name) for name in ("region", "block_s", "n_draws", "seed")}
     return ArtifactKey(KIND, {"fit": fit_key(store, asked.fit, dataset).digest, **how, "version": VERSION})
 
@@ -119,7 +119,7 @@ def _asked(fields: Mapping[str, Any]) -> WithinSubjectRequest:
 def _compute(
     store: Store, asked: WithinSubjectRequest, dataset: Dataset, progress: ProgressCallback
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    from brivl.core.inference.held_out_predictions import blocks_of, held_out_predictions  # needs himalaya
+    from brivl.core.inference.held_out_predictions import held_out_blocks, held_out_predictions  # needs himalaya
 
     request = replace(asked.fit, models=canonical_order(asked.fit.models))
     answer = stored_fit(store, request, dataset)
@@ -127,19 +127,21 @@ def _compute(
         raise RequestError(f"Wanted tests of layer {request.layer}, which is not fitted yet; run it first.")
     stimulus, responses = dataset.stimulus(request.subject), dataset.responses(request.subject)
     protocol = FitProtocol(dataset.design(request.subject), PRESETS[request.preset])
-    blocks = blocks_of(protocol, asked.block_s)
+    blocks = held_out_blocks(protocol, asked.block_s)
     columns = np.flatnonzero(_inside(responses.voxels, asked.region) & answer.result.selected)
     if not len(columns):
         raise RequestError(f"None of the voxels of {asked.region!r} was fitted, so there is nothing to test.")
     Xs = [layer_features(store, stimulus, m, request.layer, request.pooling, progress) for m in request.models]
     data = held_out_predictions(Xs, responses, columns, protocol, lambda share: progress(share, 1, "Predicting again"))
-    arrays, info = _tested(data, blocks, Draws(asked.n_draws, asked.seed), _levels(responses.voxels, columns))
+    arrays, info = _tested(
+        data, blocks, PermutationSettings(asked.n_draws, asked.seed), _levels(responses.voxels, columns)
+    )
     gap = np.abs(arrays["chance_r2"][0] - answer.result.r2_joint[columns])
     return arrays | {"columns": columns}, info | {
         "largest_gap": float(np.nanmax(gap)),
         "simulated": dataset.simulated,
         "n_tested": len(columns),
-        "n_folds": 1 if data.parts is None else len(np.unique(data.parts)),
+        "n_folds": 1 if data.folds is None else len(np.unique(data.folds)),
     }
 
 
@@ -163,7 +165,7 @@ def _levels(voxels: Voxels, columns: np.ndarray) -> dict[str, dict[str, np.ndarr
 
 
 def _tested(
-    data: Predictions, blocks: Blocks, draws: Draws, levels: Mapping[str, Mapping[str, np.ndarray]]
+    data: Predictions, blocks: Blocks, draws: PermutationSettings, levels: Mapping[str, Mapping[str, np.ndarray]]
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     chance, difference = permute_blocks(data, blocks, draws), flip_blocks(data, blocks, draws)
     arrays = _arrays("", chance, difference)
@@ -172,8 +174,8 @@ def _tested(
         arrays |= _arrays(f"{level}_", *of_means)
     return arrays, {
         "n_blocks": blocks.n_blocks,
-        "blocks": blocks.said,
-        "n_orders": chance.n_orders,
+        "blocks": blocks.description,
+        "n_orders": chance.n_permutations,
         "exact": chance.exact,
         "n_signs": difference.n_signs,
         "signs_exact": difference.exact,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from statistics import median
 
-from brivl.core.numbers import in_words
+from brivl.core.numbers import format_duration
 from brivl.store.artifacts import Store
 
 
@@ -22,7 +22,7 @@ def run_time_note(store: Store, dataset: str, preset: str, n_fits: int) -> str:
     each = median_fit_seconds(store, dataset, preset)
     if each is None:
         return "The first run also prepares data and model features, which takes a minute or two."
-    return f"Run takes about {in_words(each * n_fits)}."
+    return f"Run takes about {format_duration(each * n_fits)}."
 
 
 SMOOTHING_SECONDS = 15.0

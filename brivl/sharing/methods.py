@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from brivl.core.encoding.delays import delays_at
 from brivl.core.encoding.presets import PRESETS, Preset
-from brivl.core.numbers import in_words, number
+from brivl.core.numbers import format_duration, number
 from brivl.data.subject_facts import Timing
 from brivl.data.summary import Known
 from brivl.encoding.fit import FitResult
@@ -129,7 +129,7 @@ def _scoring(done: Done) -> str:
 def _software(done: Done) -> str:
     found = ", ".join(f"{name} {version}" for name, version in versions().items() if version)
     seconds = sum(float(answer.info["seconds"]) for answer in done.answers)
-    return f"Software: {found}; computing time {in_words(seconds)}."
+    return f"Software: {found}; computing time {format_duration(seconds)}."
 
 
 def _listed(noun: str, items: Sequence[object]) -> str:

@@ -10,7 +10,7 @@ import streamlit as st
 from matplotlib.figure import Figure
 
 from brivl.core.encoding.presets import PRESETS
-from brivl.core.numbers import in_words
+from brivl.core.numbers import format_duration
 from brivl.data.summary import Known
 from brivl.encoding.leaks import leakage_warning
 from brivl.errors import BrivlError
@@ -171,7 +171,7 @@ def _sidebar_state(shown: Shown, job: JobStatus | None) -> None:
         if shown.answers:
             seconds = sum(float(answer.info["seconds"]) for answer in shown.answers.values())
             n = len(shown.answers)
-            style.small(f"{n} fit{'s' if n > 1 else ''}: cached (computed in {in_words(seconds)})")
+            style.small(f"{n} fit{'s' if n > 1 else ''}: cached (computed in {format_duration(seconds)})")
         others = [status for status in cached.job_queue().active() if job is None or status.job_id != job.job_id]
         if others:
             style.small(f"{len(others)} other computation{'s' if len(others) > 1 else ''} running or waiting, see Home")

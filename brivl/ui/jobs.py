@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from brivl.config import scheduler
-from brivl.core.numbers import in_words
+from brivl.core.numbers import format_duration
 from brivl.encoding.fit import FitRequest
 from brivl.errors import BrivlError
 from brivl.jobs.queue import JobQueue, JobStatus
@@ -153,7 +153,7 @@ def in_progress(status: JobStatus, unit: str = "fits") -> str:
     if status.state == "running" and status.total > 1:
         parts.append(f"{int(status.done)} of {int(status.total)} {unit}")
     if status.seconds_left is not None:
-        parts.append(f"about {in_words(status.seconds_left)} left")
+        parts.append(f"about {format_duration(status.seconds_left)} left")
     elif status.state == "running" and status.started is not None:
-        parts.append(f"{in_words(max(1.0, time.time() - status.started))} so far")
+        parts.append(f"{format_duration(max(1.0, time.time() - status.started))} so far")
     return ", ".join(parts)

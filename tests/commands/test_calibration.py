@@ -9,7 +9,7 @@ import pytest
 
 from brivl.commands.main import main
 from brivl.core.inference import calibration, null_studies
-from brivl.core.inference.calibration import ROWS, Rate, Row, calibrate
+from brivl.core.inference.calibration import CALIBRATED_TESTS, CalibratedTest, Rate, calibrate
 from brivl.errors import RequestError
 
 N_STUDIES = 60
@@ -46,7 +46,9 @@ def test_rates_are_the_same_again_and_intervals_are_wilsons(monkeypatch: pytest.
         return {"coin": float(rng.random() < 0.3), "shares": float(rng.random())}
 
     monkeypatch.setattr(calibration, "STUDIES", (toss,))
-    monkeypatch.setattr(calibration, "ROWS", {n: Row(n, "made up", "holds") for n in ("coin", "shares")})
+    monkeypatch.setattr(
+        calibration, "CALIBRATED_TESTS", {n: CalibratedTest(n, "made up", "holds") for n in ("coin", "shares")}
+    )
     first, again = calibrate(200, 4), calibrate(200, 4)
     assert first == again
     coin, shares = first
@@ -70,7 +72,7 @@ def test_rates_are_the_same_again_and_intervals_are_wilsons(monkeypatch: pytest.
     ],
 )
 def test_verdicts(kind: calibration.Kind, rate: float, verdict: str) -> None:
-    found = Rate("x", Row("x", "y", kind), rate, 0, 1)
+    found = Rate("x", CalibratedTest("x", "y", kind), rate, 0, 1)
     assert found.verdict == verdict
     assert found.as_expected == (kind in ("shown", "fails") or verdict == "holds")
 
@@ -83,12 +85,12 @@ def test_too_few_studies_are_refused(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_command_prints_rates_and_verdicts(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    made = [Rate(name, row, 0.05, 0.04, 0.06) for name, row in ROWS.items()]
+    made = [Rate(name, row, 0.05, 0.04, 0.06) for name, row in CALIBRATED_TESTS.items()]
     monkeypatch.setattr(calibration, "calibrate", lambda *_: made)
     assert main(["calibrate", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert printed["simulated"] and len(printed["rates"]) == len(ROWS)
+    assert printed["simulated"] and len(printed["rates"]) == len(CALIBRATED_TESTS)
     assert main(["calibrate", "--markdown"]) == 0
     table = capsys.readouterr().out
-    assert table.count("\n|") == len(ROWS) + 1 and "not: paired t over voxels" in table
+    assert table.count("\n|") == len(CALIBRATED_TESTS) + 1 and "not: paired t over voxels" in table
     assert main(["calibrate"]) == 0 and "0.050 [0.040, 0.060]" in capsys.readouterr().out

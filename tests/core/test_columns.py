@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from brivl.core import columns
-from brivl.core.columns import Columns
+from brivl.core.columns import LazyArray
 
 WHOLE = np.random.default_rng(0).standard_normal((3, 4, 25)).astype(np.float32)
 
@@ -17,12 +17,12 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     return []
 
 
-def lazily(whole: np.ndarray, reads: list[tuple[int, int]]) -> Columns:
+def lazily(whole: np.ndarray, reads: list[tuple[int, int]]) -> LazyArray:
     def read(start: int, stop: int) -> np.ndarray:
         reads.append((start, stop))
         return whole[..., start:stop].copy()
 
-    return Columns(whole.shape, read)
+    return LazyArray(whole.shape, read)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from brivl.core import columns
-from brivl.core.columns import Columns
+from brivl.core.columns import LazyArray
 from brivl.data.formats import npy
 from brivl.data.plain import loader
 from brivl.data.plain.loader import open_plain
@@ -40,7 +40,7 @@ def test_a_npy_file(tmp_path: Path, order: str, dtype: type) -> None:
     Y = np.asarray(100 * RNG.standard_normal((120, N_VOXELS)), dtype, order=order)
     np.save(folder / "responses" / "A.npy", Y)
     responses = open_plain(folder).responses("A")
-    assert isinstance(responses.Y_train, Columns) and responses.Y_train.shape == (90, N_VOXELS)
+    assert isinstance(responses.Y_train, LazyArray) and responses.Y_train.shape == (90, N_VOXELS)
     np.testing.assert_array_equal(responses.Y_train, Y[:90].astype(np.float32))
     np.testing.assert_array_equal(responses.Y_train[:, PICK], Y[:90, PICK].astype(np.float32))
     np.testing.assert_array_equal(responses.Y_test[:, :, PICK], Y[None, 90:][:, :, PICK].astype(np.float32))
@@ -71,7 +71,7 @@ def test_a_shortclips_file(tmp_path: Path, compressed: bool, n_repeats: int) -> 
             chunks = (*([1, 9][-(values.ndim - 1) :]), 8) if compressed and values.ndim > 1 else None
             file.create_dataset(name, data=values, chunks=chunks, compression="gzip" if chunks else None)
     Y_train, Y_test = read_responses(path, read_layout(path))
-    assert isinstance(Y_train, Columns) and isinstance(Y_test, Columns)
+    assert isinstance(Y_train, LazyArray) and isinstance(Y_test, LazyArray)
     for found, name in ((Y_train, "Y_train"), (Y_test, "Y_test")):
         np.testing.assert_array_equal(found, arrays[name].astype(np.float32))
         np.testing.assert_array_equal(found[..., PICK], arrays[name][..., PICK].astype(np.float32))

@@ -17,7 +17,7 @@ from brivl.core.encoding.split_score import r2_split
 from brivl.core.inference import held_out_predictions as kept
 from brivl.core.inference.block_permutation import permute_blocks
 from brivl.core.inference.block_sign_flip import flip_blocks
-from brivl.core.inference.held_out_predictions import blocks_of, held_out_predictions
+from brivl.core.inference.held_out_predictions import held_out_blocks, held_out_predictions
 from brivl.core.records import Design
 from brivl.encoding.fit import FitRequest, FitResult, fit
 from brivl.encoding.within_subject import (
@@ -60,7 +60,7 @@ def test_scores_are_those_of_the_fit(kind: str) -> None:
     protocol = FitProtocol(design, QUICK["strict"])
     result = encode(Xs, responses, *protocol)
     columns = np.flatnonzero(result.selected)
-    data, blocks = held_out_predictions(Xs, responses, columns, protocol), blocks_of(protocol, 20.0)
+    data, blocks = held_out_predictions(Xs, responses, columns, protocol), held_out_blocks(protocol, 20.0)
     tests, difference = permute_blocks(data, blocks), flip_blocks(data, blocks)
     np.testing.assert_allclose(tests.r2[0], result.r2_joint[columns], atol=1e-4)
     np.testing.assert_allclose(tests.r2[1:], result.r2_split[:, columns], atol=1e-4)
@@ -84,15 +84,15 @@ def test_more_than_memory_is_refused_and_batches_are_alike(monkeypatch: pytest.M
 
 def test_folds_and_runs_bound_the_blocks() -> None:
     design = Design(2.0, 100, 0, np.array([0, 50]))
-    blocks = blocks_of((design, QUICK["strict"]), 20.0)
+    blocks = held_out_blocks((design, QUICK["strict"]), 20.0)
     assert [len(rows) for rows in blocks.rows] == [10] * 10 and blocks.stratum.tolist() == [0] * 5 + [1] * 5
-    single = blocks_of((Design(None, 30, 0, np.zeros(1, int)), QUICK["strict"]), 20.0)
-    assert single.n_blocks == 30 and single.said == "single responses" and len(np.unique(single.stratum)) > 1
+    single = held_out_blocks((Design(None, 30, 0, np.zeros(1, int)), QUICK["strict"]), 20.0)
+    assert single.n_blocks == 30 and single.description == "single responses" and len(np.unique(single.stratum)) > 1
 
 
 def test_samples_dealt_at_random_are_refused() -> None:
     with pytest.raises(RequestError, match="'paper'.*strict"):
-        blocks_of((SENTENCES, QUICK["paper"]), 20.0)
+        held_out_blocks((SENTENCES, QUICK["paper"]), 20.0)
 
 
 def test_answer_is_kept_and_swaps_with_the_models(store: Store, plain: str, fitted: FitResult) -> None:

@@ -104,7 +104,7 @@ def _ground(
     progress: ProgressCallback,
     out: Path | None,
 ) -> _Ground:
-    from brivl.core.encoding.fold_responses import fit_responses, held_out
+    from brivl.core.encoding.fold_responses import fit_responses, split_responses
     from brivl.train.alignment import AlignedData
 
     rows, columns = inputs.rows, inputs.columns
@@ -118,7 +118,7 @@ def _ground(
     for start in range(0, len(columns), 4096):
         some = columns[start : start + 4096]
         repeats = np.asarray(responses.Y_test[:, :, some]) if protocol.design.n_test else None
-        Y_test[:, start : start + 4096] = held_out(
+        Y_test[:, start : start + 4096] = split_responses(
             np.asarray(responses.Y_train[:, some]), repeats, rows, *protocol
         ).Y_test
     data = AlignedData(

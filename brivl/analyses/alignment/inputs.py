@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 
 from brivl.analyses.alignment.request import AlignedAsked, layers_of
-from brivl.core.encoding.cv_splits import Rows, divisions
+from brivl.core.encoding.cv_splits import Split, cv_splits
 from brivl.core.encoding.presets import FitProtocol, Preset
 from brivl.core.progress import ProgressCallback
 from brivl.core.records import Design, Responses, Stimulus
@@ -31,7 +31,7 @@ class AlignedInputs:
     backbone, [CLS] and mean of each layer in turn; T (n_samples, n_text) raw text embeddings; texts: n_samples.
     """
 
-    rows: Rows
+    rows: Split
     fit: np.ndarray
     held: np.ndarray
     X: list[np.ndarray]  # by layer
@@ -64,9 +64,9 @@ class AlignedInputs:
         return np.unique(self.texts, return_inverse=True)[1].astype(np.int64)
 
 
-def one_division(design: Design, preset: Preset) -> Rows:
+def one_division(design: Design, preset: Preset) -> Split:
     """The test set, or the first of the outer folds where there is none."""
-    return divisions(design, preset)[0]
+    return cv_splits(design, preset)[0]
 
 
 def inputs_of(
@@ -90,7 +90,7 @@ def inputs_of(
     return AlignedInputs(rows, fit, held, X, T, texts, items, columns)
 
 
-def early_stopping_rows(design: Design, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+def early_stopping_rows(design: Design, rows: Split) -> tuple[np.ndarray, np.ndarray]:
     """Positions among rows.train that are fitted, and a tenth that says when to stop; groups are not split."""
     groups = np.arange(design.n_train) if design.groups is None else np.asarray(design.groups)
     names = groups[rows.train]

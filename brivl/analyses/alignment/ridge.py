@@ -46,18 +46,18 @@ def _fitted(
     protocol: FitProtocol,
     tell: Callable[[float], None],
 ) -> tuple[np.ndarray, np.ndarray]:
-    from brivl.core.encoding.fold_responses import held_out, ready_features, ridge_for
+    from brivl.core.encoding.fold_responses import preprocess_features, ridge_for, split_responses
     from brivl.core.encoding.split_score import r2_joint
 
     rows, columns = inputs.rows, inputs.columns
-    ready = [ready_features(X, rows.train, *protocol) for X in Xs]
+    ready = [preprocess_features(X, rows.train, *protocol) for X in Xs]
     size = max(1, AT_ONCE // len(rows.train))
     r, r2 = np.empty(len(columns)), np.empty(len(columns))
     for start in range(0, len(columns), size):
         tell(start / len(columns))
         some = slice(start, start + size)
         repeats = np.asarray(responses.Y_test[:, :, columns[some]]) if protocol.design.n_test else None
-        part = held_out(np.asarray(responses.Y_train[:, columns[some]]), repeats, rows, *protocol)
+        part = split_responses(np.asarray(responses.Y_train[:, columns[some]]), repeats, rows, *protocol)
         ridge = ridge_for(len(ready), rows.train, *protocol)
         ridge.fit([X[rows.train] for X in ready], part.Y_train)
         predicted = ridge.predict([X[rows.test] for X in ready])

@@ -11,8 +11,8 @@ from brivl.analyses.audit.faults import FAULTS, SHUFFLED, TOGETHER, Fault, appli
 from brivl.analyses.audit.fits import PLAIN, VERSION, AuditFit, Material, audit_fit, baseline_fits, fault_fit, in_order
 from brivl.analyses.audit.nuisance import BASELINES, baselines_for
 from brivl.analyses.audit.rows import baseline_row, fault_row
-from brivl.core.audit.leakage import leak_warning, n_shared_items
-from brivl.core.encoding.cv_splits import divisions
+from brivl.core.audit.leakage import count_shared_items, leak_warning
+from brivl.core.encoding.cv_splits import cv_splits
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.data.dataset import Dataset
@@ -123,7 +123,7 @@ def _compute(store: Store, asked: AuditRequest, dataset: Dataset, progress: Prog
         "n_silent": _n_silent(material),
         "simulated": dataset.simulated,
         "leaks": {name: leak_warning(design, preset) for name, preset in PRESETS.items()},
-        "shared_items": n_shared_items(material.stimulus.weights, _sides(material)) if kind != "features" else 0,
+        "shared_items": count_shared_items(material.stimulus.weights, _sides(material)) if kind != "features" else 0,
         "n_held_out": design.n_test or design.n_train,
         "models": list(material.request.models),
     }
@@ -141,7 +141,7 @@ def _shown(fault: Fault, found: Mapping[str, Any]) -> bool:
 
 def _sides(material: Material) -> list:
     strict = PRESETS["strict"]
-    return [(rows.train, rows.test) for rows in divisions(material.design, strict)]
+    return [(rows.train, rows.test) for rows in cv_splits(material.design, strict)]
 
 
 def _n_silent(material: Material) -> int:

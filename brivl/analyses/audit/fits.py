@@ -11,8 +11,8 @@ import numpy as np
 
 from brivl.analyses.audit.faults import SHUFFLED, TOGETHER, Fault
 from brivl.analyses.audit.nuisance import AUTOCORRELATION, UNTRAINED, nuisance_band
-from brivl.core.audit.scoring import halves, scores_by_part
-from brivl.core.encoding.presets import STRICT, Preset
+from brivl.core.audit.scoring import halves, r2_by_fold
+from brivl.core.encoding.presets import STRICT, FitProtocol
 from brivl.core.inference.contributions import Predictions
 from brivl.core.progress import ProgressCallback
 from brivl.core.records import Design, Responses, Stimulus, Truth, Voxels
@@ -164,26 +164,26 @@ def _compute(material: Material, how: AuditFit) -> dict[str, np.ndarray]:
         material.features(how),
         material.responses,
         columns,
-        (material.design, preset),
+        FitProtocol(material.design, preset),
         lambda share: material.progress(share, 1, how.name),
     )
     n = len(data.measured)
-    parts = scores_by_part(data, halves(n) if data.parts is None else data.parts)
-    whole = scores_by_part(data, np.zeros(n, int))[0] if data.parts is None else parts.mean(0)
+    parts = r2_by_fold(data, halves(n) if data.folds is None else data.folds)
+    whole = r2_by_fold(data, np.zeros(n, int))[0] if data.folds is None else parts.mean(0)
     arrays = {"r2": whole, "parts": parts, "columns": columns, "counted": counted}
     if how.tested:
-        arrays |= _tests(data, (material.design, preset), material.responses.voxels, columns)
+        arrays |= _tests(data, FitProtocol(material.design, preset), material.responses.voxels, columns)
     return arrays
 
 
-def _tests(data: Predictions, how: tuple[Design, Preset], voxels: Voxels, columns: np.ndarray) -> dict[str, np.ndarray]:
+def _tests(data: Predictions, protocol: FitProtocol, voxels: Voxels, columns: np.ndarray) -> dict[str, np.ndarray]:
     """p and q of joint R2 of each voxel against chance, and of A less B of each region (none: empty)."""
     from brivl.core.inference.block_permutation import permute_blocks
     from brivl.core.inference.block_sign_flip import flip_blocks_of_means
-    from brivl.core.inference.blocks import Draws
-    from brivl.core.inference.held_out_predictions import blocks_of
+    from brivl.core.inference.blocks import PermutationSettings
+    from brivl.core.inference.held_out_predictions import held_out_blocks
 
-    blocks, draws = blocks_of(how, 20.0), Draws(N_DRAWS)
+    blocks, draws = held_out_blocks(protocol, 20.0), PermutationSettings(N_DRAWS)
     chance = permute_blocks(data, blocks, draws)
     masks = regions_of(voxels, columns)
     found = {"voxel_p": chance.p[0], "voxel_q": chance.q[0], "region_p": np.zeros(0), "region_q": np.zeros(0)}

@@ -11,12 +11,12 @@ import scipy.sparse
 from brivl.core.audit.nuisance import (
     autocorrelated_sequences,
     frame_difference_energy,
-    luma,
-    luminance,
+    luminance_features,
     position_within,
     run_drift,
-    standardised,
+    standardise_columns,
     text_length,
+    to_luminance,
     word_rate,
 )
 from brivl.core.progress import ProgressCallback
@@ -102,7 +102,7 @@ def nuisance_band(
         "drift": lambda: run_drift(_all_onsets(design), design.n_train + design.n_test),
         AUTOCORRELATION: lambda: autocorrelated_sequences(np.asarray(design.groups)),
     }
-    return standardised(np.asarray(made[name]()))
+    return standardise_columns(np.asarray(made[name]()))
 
 
 def _all_onsets(design: Design) -> np.ndarray:
@@ -137,11 +137,11 @@ def _read_frames(stimulus: Stimulus, progress: ProgressCallback) -> np.ndarray:
     for start in range(0, n_items, ITEMS_AT_A_TIME):
         progress(start, n_items, "Luminance of the frames")
         items = stimulus.items[start : start + ITEMS_AT_A_TIME]
-        grey = luma(items if isinstance(items, np.ndarray) else read_images(items))
+        grey = to_luminance(items if isinstance(items, np.ndarray) else read_images(items))
         if last is None or last.shape != grey.shape[1:]:
             last = grey[0]
         change = frame_difference_energy(grey, np.concatenate([last[None], grey[:-1]]))
         room = np.full((len(grey), 4 - change.shape[1]), change.min() if change.size else 0)  # of tiny pictures
-        found.append(np.concatenate([luminance(grey), change, room], axis=1))
+        found.append(np.concatenate([luminance_features(grey), change, room], axis=1))
         last = grey[-1]
     return np.float32(stimulus.weights @ np.concatenate(found))

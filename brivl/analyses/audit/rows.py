@@ -10,7 +10,7 @@ import numpy as np
 from brivl.analyses.audit.faults import SELECTION, TOGETHER, UNCORRECTED, Fault
 from brivl.analyses.audit.fits import PLAIN, Material
 from brivl.analyses.audit.nuisance import Baseline
-from brivl.core.audit.scoring import against_truth, choose_and_score
+from brivl.core.audit.scoring import errors_against_truth, score_selected_voxels
 
 ALPHA = 0.05
 NEAR = 2  # layers from the one fitted within which voxels were planted that can be compared with the truth
@@ -56,7 +56,7 @@ def fault_row(fault: Fault, why_not: str, fits: Fits, material: Material) -> dic
     n = int(off["counted"].sum())
     row |= {"n_off": n, "n_on": n, "counted_as": "voxels"}
     if fault is TOGETHER:
-        chosen = choose_and_score(on["parts"][:, :, on["counted"]], by_itself=True)
+        chosen = score_selected_voxels(on["parts"][:, :, on["counted"]], by_itself=True)
         row |= _means(chosen.r2, "on") | {"n_on": round(chosen.n_voxels)}
         row |= {f"{s}_change": _less(row[f"{s}_on"], row[f"{s}_off"]) for s in SCORES}
     return row | _truth(off, material, "off") | _truth(on, material, "on")
@@ -98,12 +98,12 @@ def _selected(fit: Mapping[str, np.ndarray], material: Material) -> dict[str, An
     parts, row = fit["parts"][:, :, fit["counted"]], {}
     means = {}
     for state, by_itself in (("off", False), ("on", True)):
-        chosen = choose_and_score(parts, by_itself)
+        chosen = score_selected_voxels(parts, by_itself)
         means[state] = _with_difference(chosen.r2)
         row |= _means(chosen.r2, state) | {f"n_{state}": round(chosen.n_voxels)}
         if material.truth is not None:
             silent = _silent(fit, material)
-            everywhere = choose_and_score(fit["parts"][:, :, silent], by_itself) if silent.any() else None
+            everywhere = score_selected_voxels(fit["parts"][:, :, silent], by_itself) if silent.any() else None
             row[f"silent_r2_{state}"] = None if everywhere is None else _number(everywhere.r2[0])
             row[f"n_false_{state}"] = None if everywhere is None else round(everywhere.n_voxels)
     row |= {f"{score}_change": _number(means["on"][score] - means["off"][score]) for score in SCORES}
@@ -142,9 +142,13 @@ def _truth(fit: Mapping[str, np.ndarray], material: Material, state: str) -> dic
     layer = truth.layer[columns]
     near = (layer > 0) & (np.abs(layer - material.request.layer) <= NEAR) & fit["counted"]
     here = type(truth)(
-        layer, truth.share[:, columns], truth.noise_ceiling[columns], truth.oracle_split[:, columns], truth.models
+        layer,
+        truth.variance_fraction[:, columns],
+        truth.noise_ceiling[columns],
+        truth.oracle_split[:, columns],
+        truth.models,
     )
-    found = against_truth(fit["r2"], here, material.request.models, {"silent": layer == 0, "planted": near})
+    found = errors_against_truth(fit["r2"], here, material.request.models, {"silent": layer == 0, "planted": near})
     return {f"{name}_{state}": _number(value) for name, value in found.items()}
 
 

@@ -213,9 +213,9 @@ def _folds(
 ) -> tuple[list[_Fold], list[dict[str, Any]]]:
     """Predictions of each division, and what each set is. Regions are added in the order of the fit's own folds."""
     from brivl.core.decoding.ridge import advanced, decode, gram, row_onsets
-    from brivl.core.encoding.cv_splits import divisions
+    from brivl.core.encoding.cv_splits import cv_splits
 
-    parts, folds = divisions(*protocol), []
+    parts, folds = cv_splits(*protocol), []
     n_steps = min(MOST_STEPS, len(sets) - 1)
     total = len(parts) * (len(sets) + n_steps)
     orders = []

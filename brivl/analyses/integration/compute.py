@@ -22,7 +22,7 @@ from brivl.analyses.integration.request import (
     roles_of,
 )
 from brivl.core.encoding.presets import PRESETS, FitProtocol, preset_settings
-from brivl.core.inference.blocks import Draws, check_block_length
+from brivl.core.inference.blocks import PermutationSettings, check_block_length
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import Responses, Stimulus
 from brivl.data.dataset import Dataset, check_subject, stimulus_kind
@@ -64,7 +64,7 @@ def integration_key(store: Store, asked: IntegrationAsked, dataset: Dataset | No
     """Key of the test. Raises RequestError for what cannot be asked."""
     settings = preset_settings(asked.preset)
     check_block_length(asked.block_s)
-    Draws(asked.n_draws)
+    PermutationSettings(asked.n_draws)
     dataset = dataset or open_dataset(asked.dataset, store)
     check_subject(dataset, asked.subject)
     kind = stimulus_kind(dataset, asked.subject)
@@ -116,11 +116,11 @@ def _compute(
     store: Store, asked: IntegrationAsked, dataset: Dataset, progress: ProgressCallback
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     from brivl.core.encoding.voxel_selection import select_voxels
-    from brivl.core.inference.held_out_predictions import blocks_of
+    from brivl.core.inference.held_out_predictions import held_out_blocks
 
     stimulus, responses = dataset.stimulus(asked.subject), dataset.responses(asked.subject)
     protocol = FitProtocol(dataset.design(asked.subject), PRESETS[asked.preset])
-    blocks = blocks_of(protocol, asked.block_s)
+    blocks = held_out_blocks(protocol, asked.block_s)
     columns = np.flatnonzero(select_voxels(responses, protocol.design, protocol.preset.ev_threshold).selected)
     masks = _masks(responses, columns, asked.level)
     roles, layers = roles_of(asked, stimulus.kind), layers_of(asked, stimulus.kind)
@@ -132,7 +132,7 @@ def _compute(
         alone[name] = _alone(Xs, responses, columns, protocol, tell)
     bands = [role for role in roles if role != UNTRAINED]
     beside = [role for role in roles if role not in (MULTIMODAL, LANGUAGE, VISION)]  # they do not enter p
-    arrays = _tested(alone, masks, blocks, Draws(asked.n_draws), beside)
+    arrays = _tested(alone, masks, blocks, PermutationSettings(asked.n_draws), beside)
     tell = partial(_told, progress, len(sets), len(sets) + 1, "Fitting all together")
     arrays["split"] = _side_by_side([X[role] for role in bands], responses, columns, protocol, masks, tell)
     arrays |= _planted(dataset, asked, columns, masks)
@@ -144,7 +144,7 @@ def _compute(
         "rivals": [name for name in alone if name != MULTIMODAL],
         "layers": layers,
         "simulated": dataset.simulated,
-        "blocks": blocks.said,
+        "blocks": blocks.description,
         "n_blocks": blocks.n_blocks,
         "kind": stimulus.kind,
         "beside": beside,
@@ -162,7 +162,7 @@ def _planted(
     truth = dataset.truth(asked.subject)
     if truth is None or asked.multimodal not in truth.models:
         return {}
-    share, loud = truth.share[truth.models.index(asked.multimodal)][columns], truth.layer[columns] > 0
+    share, loud = truth.variance_fraction[truth.models.index(asked.multimodal)][columns], truth.layer[columns] > 0
     means = [share[inside & loud].mean() if (inside & loud).any() else 0.0 for inside in masks.values()]
     return {"planted": np.array(means)}
 
@@ -197,7 +197,7 @@ def _alone(Xs: list[np.ndarray], responses: Responses, columns: np.ndarray, prot
     from brivl.core.transfer.rival_models import Alone
 
     data = held_out_predictions(Xs, responses, columns, protocol, tell)
-    return Alone(data.measured, data.bands.sum(0), data.parts)
+    return Alone(data.measured, data.bands.sum(0), data.folds)
 
 
 def _side_by_side(
@@ -213,14 +213,18 @@ def _side_by_side(
     from brivl.core.inference.held_out_predictions import held_out_predictions
 
     data = held_out_predictions(Xs, responses, columns, protocol, tell)
-    folds = np.zeros(len(data.measured), int) if data.parts is None else data.parts
+    folds = np.zeros(len(data.measured), int) if data.folds is None else data.folds
     held = [folds == fold for fold in np.unique(folds)]
     split = np.mean([r2_split(data.measured[rows], data.bands[:, rows]) for rows in held], axis=0)
     return np.stack([split[:, inside].mean(1) for inside in masks.values()], axis=1)
 
 
 def _tested(
-    alone: Mapping[str, Any], masks: Mapping[str, np.ndarray], blocks: Any, draws: Draws, beside: Sequence[str]
+    alone: Mapping[str, Any],
+    masks: Mapping[str, np.ndarray],
+    blocks: Any,
+    draws: PermutationSettings,
+    beside: Sequence[str],
 ) -> dict[str, Any]:
     from brivl.core.regions.region_stats import bh_q
     from brivl.core.transfer.rival_models import above_chance, compare, intersection

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from brivl.core.encoding.explainable_variance import over_ceiling
+from brivl.core.encoding.explainable_variance import normalise_by_ceiling
 from brivl.core.encoding.presets import PRESETS
 from brivl.data.subject_facts import SubjectFacts
 from brivl.encoding.fit import FitResult
@@ -25,7 +25,7 @@ def scaled(answers: Answers, facts: Mapping[str, SubjectFacts]) -> dict[tuple[in
     """Scores over the ceiling, by (layer, subject). RequestError for data without repeats."""
     return {
         (layer, subject): replace(
-            answer, result=over_ceiling(answer.result, facts[subject].timing.n_repeats or 1, _threshold(answer))
+            answer, result=normalise_by_ceiling(answer.result, facts[subject].timing.n_repeats or 1, _threshold(answer))
         )
         for (layer, subject), answer in answers.items()
     }

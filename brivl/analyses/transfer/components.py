@@ -10,7 +10,7 @@ import numpy as np
 
 from brivl.analyses.transfer.features import BothSpaces, pair_stimuli
 from brivl.analyses.transfer.request import MODALITIES, MOVIE, STORIES, TransferAsked, sets_of_models
-from brivl.core.inference.blocks import Draws
+from brivl.core.inference.blocks import PermutationSettings
 from brivl.core.progress import no_progress
 from brivl.core.records import Stimulus
 from brivl.core.transfer.components import (
@@ -38,7 +38,7 @@ RARE, COMMON = 6, 0.25  # captions that hold a word, at least; their share, at m
 def component_arrays(
     store: Store,
     asked: TransferAsked,
-    how: tuple[Mapping[str, Session], tuple[float, Draws]],
+    how: tuple[Mapping[str, Session], tuple[float, PermutationSettings]],
     spaces: BothSpaces,
     shown: tuple[Stimulus, Stimulus],
     fits: Mapping[str, Any],
@@ -72,7 +72,7 @@ def component_arrays(
 
 def _carried_through(
     sessions: Mapping[str, Session],
-    draws: tuple[float, Draws],
+    draws: tuple[float, PermutationSettings],
     spaces: BothSpaces,
     axes: tuple[np.ndarray, np.ndarray],
     fits: tuple[Mapping[str, Any], np.ndarray, np.ndarray],

@@ -24,7 +24,7 @@ from brivl.analyses.transfer.request import (
 )
 from brivl.core.encoding.presets import PRESETS, Preset
 from brivl.core.encoding.voxel_selection import select_voxels
-from brivl.core.inference.blocks import Draws
+from brivl.core.inference.blocks import PermutationSettings
 from brivl.core.progress import ProgressCallback
 from brivl.core.transfer.fit import Carried, Scored, Session, both_ways, carry, multimodal_voxels, score_both, session
 from brivl.core.transfer.maps import correlation, standardised
@@ -54,7 +54,7 @@ def compute(
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Arrays and info of the answer."""
     ready = prepare(asked, pair)
-    draws = asked.block_s, Draws(asked.n_draws)
+    draws = asked.block_s, PermutationSettings(asked.n_draws)
     shown = pair.stories.stimulus(asked.subject), pair.movie.stimulus(asked.subject)
     train = ready.sessions[STORIES].rows.train
     arrays: dict[str, np.ndarray] = {}
@@ -141,7 +141,7 @@ def _score_arrays(name: str, scored: Scored) -> dict[str, np.ndarray]:
 
 
 def _better(
-    ready: Prepared, carried: Mapping[str, Any], scored: Mapping[str, Scored], draws: tuple[float, Draws]
+    ready: Prepared, carried: Mapping[str, Any], scored: Mapping[str, Scored], draws: tuple[float, PermutationSettings]
 ) -> dict[str, np.ndarray]:
     """p that the multimodal set carries better than the unimodal one, by blocks whose sign is flipped."""
     found = {}

@@ -12,7 +12,7 @@ import numpy as np
 from brivl.analyses.transfer.features import pairs_digest
 from brivl.analyses.transfer.request import MODALITIES, Pair, TransferAsked, open_pair, sets_of_models
 from brivl.core.encoding.presets import preset_settings
-from brivl.core.inference.blocks import Draws, check_block_length
+from brivl.core.inference.blocks import PermutationSettings, check_block_length
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.data.flatmaps import prepare_map
 from brivl.data.registry import open_dataset
@@ -54,7 +54,7 @@ def transfer_key(store: Store, asked: TransferAsked, pair: Pair | None = None) -
     """Key of the answer. Raises RequestError for what cannot be asked."""
     settings = preset_settings(asked.preset)
     check_block_length(asked.block_s)
-    Draws(asked.n_draws)
+    PermutationSettings(asked.n_draws)
     models = {
         name: [[*s.vision, model_digest(s.vision[0], "image")], [*s.language, model_digest(s.language[0], "text")]]
         for name, s in sets_of_models(asked).items()

@@ -9,17 +9,17 @@ from typing import Literal
 import numpy as np
 import scipy.sparse
 
-from brivl.core.encoding.cv_splits import divisions, inner_folds
+from brivl.core.encoding.cv_splits import cv_splits, inner_folds
 from brivl.core.encoding.delays import run_labels
 from brivl.core.encoding.presets import Preset
 from brivl.core.records import Design
 
 Where = Literal["score", "choice"]
-Sides = Iterable[tuple[np.ndarray, np.ndarray]]  # (train, test) rows of each division
+TrainTestSplits = Iterable[tuple[np.ndarray, np.ndarray]]  # (train, test) rows of each division
 
 
 @dataclass(frozen=True)
-class Leak:
+class Leakage:
     """Something that divisions cut through."""
 
     what: str  # "passages" (groups of any kind), "runs"
@@ -28,7 +28,7 @@ class Leak:
     where: Where  # "score": rows that are scored; "choice": folds that choose band weights and alpha
 
 
-def n_on_both_sides(sides: Sides, labels: Sequence | np.ndarray) -> int:
+def count_split_labels(sides: TrainTestSplits, labels: Sequence | np.ndarray) -> int:
     """How many labels (n_rows,) have rows both in training and in the held-out part of at least one division."""
     labels = np.asarray(labels)
     found: set = set()
@@ -37,7 +37,7 @@ def n_on_both_sides(sides: Sides, labels: Sequence | np.ndarray) -> int:
     return len(found)
 
 
-def n_shared_items(weights: scipy.sparse.csr_matrix, sides: Sides) -> int:
+def count_shared_items(weights: scipy.sparse.csr_matrix, sides: TrainTestSplits) -> int:
     """How many held-out samples show an item (frame, sentence) that a training sample of their division shows too.
 
     weights (n_samples, n_items), as of `Stimulus`.
@@ -50,13 +50,13 @@ def n_shared_items(weights: scipy.sparse.csr_matrix, sides: Sides) -> int:
     return int(found.sum())
 
 
-def leaks_of(design: Design, preset: Preset) -> list[Leak]:
+def find_leaks(design: Design, preset: Preset) -> list[Leakage]:
     """What the folds of a fit cut through, worst first; [] where nothing is shared.
 
     Passages (or whatever the design groups) where there are groups; runs where samples follow one another in time.
     A test set is a run of its own, so that only the folds that choose weights and alpha can cut through runs then.
     """
-    rows = divisions(design, preset)
+    rows = cv_splits(design, preset)
     kinds = _labels(design)
     scored = [] if design.n_test else [(part.train, part.test) for part in rows]
     chosen = [
@@ -67,15 +67,15 @@ def leaks_of(design: Design, preset: Preset) -> list[Leak]:
     found = []
     for where, sides in (("score", scored), ("choice", chosen)):
         for what, labels in kinds.items():
-            n_split = n_on_both_sides(sides, labels)
+            n_split = count_split_labels(sides, labels)
             if n_split:
-                found.append(Leak(what, n_split, len(np.unique(labels)), where))
+                found.append(Leakage(what, n_split, len(np.unique(labels)), where))
     return found
 
 
 def leak_warning(design: Design, preset: Preset) -> str:
     """A sentence or two on what the folds of a fit share, "" where they share nothing. The fit may go on."""
-    leaks = leaks_of(design, preset)
+    leaks = find_leaks(design, preset)
     scored = {leak.what for leak in leaks if leak.where == "score"}
     return " ".join(_said(leak, preset) for leak in leaks if leak.where == "score" or leak.what not in scored)
 
@@ -88,7 +88,7 @@ def _labels(design: Design) -> dict[str, np.ndarray]:
     return found
 
 
-def _said(leak: Leak, preset: Preset) -> str:
+def _said(leak: Leakage, preset: Preset) -> str:
     count = f"{leak.n_split} of {leak.n} {leak.what if leak.n > 1 else leak.what[:-1]}"
     remedy = "The preset strict keeps them together." if preset.name != "strict" and leak.n > 1 else ""
     if leak.where == "choice":

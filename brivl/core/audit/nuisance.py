@@ -79,12 +79,12 @@ def run_drift(run_onsets: np.ndarray, n_samples: int, n_terms: int = N_DRIFT) ->
     return found
 
 
-def luma(frames: np.ndarray) -> np.ndarray:
+def to_luminance(frames: np.ndarray) -> np.ndarray:
     """Frames (n, H, W, 3) uint8 -> luminance as stored (n, H, W), 0..1, float32."""
     return np.tensordot(frames.astype(np.float32) / 255, LUMA, 1)
 
 
-def luminance(grey: np.ndarray) -> np.ndarray:
+def luminance_features(grey: np.ndarray) -> np.ndarray:
     """Mean luminance in 4 x 4 cells of the picture, and its deviation over the picture (contrast): (n, 17) float32.
 
     grey (n, H, W), at least 4 pixels a side.
@@ -110,7 +110,7 @@ def frame_difference_energy(grey: np.ndarray, before: np.ndarray) -> np.ndarray:
     return np.log10(np.stack(found, 1) + FLOOR)
 
 
-def standardised(X: np.ndarray) -> np.ndarray:
+def standardise_columns(X: np.ndarray) -> np.ndarray:
     """Columns with mean 0 and variance 1, so that none outweighs the others of its band; those that do not vary 0."""
     centred = X.astype(np.float64) - X.mean(0, dtype=np.float64)
     scale = centred.std(0)

@@ -11,7 +11,7 @@ from brivl.core.inference.contributions import Predictions, split_contributions
 from brivl.core.records import Truth
 
 
-def scores_by_part(predictions: Predictions, parts: np.ndarray) -> np.ndarray:
+def r2_by_fold(predictions: Predictions, parts: np.ndarray) -> np.ndarray:
     """R2 in each part of the held-out samples: (n_parts, 1 + n_bands, n_voxels), joint first, then by band.
 
     parts (n_samples,) labels; band j of part p: sum_p yhat_j (2y - sum_k yhat_k) / sum_p y^2. Voxels without a score
@@ -20,7 +20,7 @@ def scores_by_part(predictions: Predictions, parts: np.ndarray) -> np.ndarray:
     names, index = np.unique(parts, return_inverse=True)
     data = Predictions(predictions.measured, predictions.bands, index)
     found = np.full((len(names), 1 + len(data.bands), data.n_voxels), np.nan)
-    for batch, y, bands, usable in data.scaled(1):
+    for batch, y, bands, usable in data.scaled_batches(1):
         split = split_contributions(y, bands)
         sums = np.stack([split[:, index == i].sum(1, dtype=np.float64) for i in range(len(names))]) * len(names)
         found[:, 1:, batch] = np.where(usable, sums, np.nan)
@@ -34,7 +34,7 @@ def halves(n_samples: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SelectedScores:
     """Means over voxels that were kept for R2 > 0."""
 
     r2: np.ndarray  # (1 + n_bands,) mean over voxels kept and over parts
@@ -42,7 +42,7 @@ class Chosen:
     kept: np.ndarray  # (n_parts, n_voxels) bool; in which part each voxel counts
 
 
-def choose_and_score(parts: np.ndarray, by_itself: bool) -> Chosen:
+def score_selected_voxels(parts: np.ndarray, by_itself: bool) -> SelectedScores:
     """Mean R2 of voxels kept for a joint R2 above 0, in the same parts (by_itself) or in the other ones.
 
     parts (n_parts, 1 + n_bands, n_voxels) as of `scores_by_part`, two or more parts. by_itself: noise that happens to
@@ -55,10 +55,10 @@ def choose_and_score(parts: np.ndarray, by_itself: bool) -> Chosen:
     kept = others > 0  # NaN is not
     means = [part[:, inside].mean(1) for part, inside in zip(parts, kept, strict=True) if inside.any()]
     r2 = np.mean(means, axis=0) if means else np.full(parts.shape[1], np.nan)
-    return Chosen(r2, float(kept.sum(1).mean()), kept)
+    return SelectedScores(r2, float(kept.sum(1).mean()), kept)
 
 
-def against_truth(r2: np.ndarray, truth: Truth, models: tuple[str, str], sets: Mapping[str, np.ndarray]) -> dict:
+def errors_against_truth(r2: np.ndarray, truth: Truth, models: tuple[str, str], sets: Mapping[str, np.ndarray]) -> dict:
     """How far scores (3, n_voxels: joint, A, B) are from what was planted.
 
     models: order of A and B. sets: "silent", voxels without signal, and "planted", voxels whose planted layer is near,

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brivl.core.encoding.cv_splits import Rows
+from brivl.core.encoding.cv_splits import Split
 from brivl.core.encoding.delays import delay, delays_at, onsets_of, run_labels
-from brivl.core.encoding.fold_responses import held_out, ridge_for
+from brivl.core.encoding.fold_responses import ridge_for, split_responses
 from brivl.core.encoding.presets import FitProtocol
 from brivl.core.records import Design, Responses
 from brivl.errors import RequestError
@@ -23,7 +23,7 @@ VOXELS_AT_ONCE = 4000
 SMALLEST = 1e-6  # of the largest eigenvalue: below, float32 responses hold no more than rounding
 
 
-def gram(responses: Responses, columns: np.ndarray, rows: Rows, protocol: FitProtocol) -> np.ndarray:
+def gram(responses: Responses, columns: np.ndarray, rows: Split, protocol: FitProtocol) -> np.ndarray:
     """Y Y' over voxels `columns` of a division's responses, (n_fit + n_held_out, same), standardised as in a fit.
 
     Raises RequestError where there is no voxel.
@@ -36,13 +36,13 @@ def gram(responses: Responses, columns: np.ndarray, rows: Rows, protocol: FitPro
         some = columns[start : start + VOXELS_AT_ONCE]
         has_test = responses.Y_test is not None and protocol.design.n_test
         repeats = np.asarray(responses.Y_test[:, :, some]) if has_test else None
-        part = held_out(np.asarray(responses.Y_train[:, some]), repeats, rows, *protocol)
+        part = split_responses(np.asarray(responses.Y_train[:, some]), repeats, rows, *protocol)
         Y = np.nan_to_num(np.concatenate([part.Y_train, part.Y_test]).astype(np.float32))  # constant in one run
         total += Y @ Y.T
     return total
 
 
-def advanced(G: np.ndarray, rows: Rows, protocol: FitProtocol) -> np.ndarray:
+def advanced(G: np.ndarray, rows: Split, protocol: FitProtocol) -> np.ndarray:
     """The kernel of responses at all delays after a sample, from that of responses at once; G itself without a TR."""
     design, preset = protocol
     if design.tr is None:
@@ -52,7 +52,7 @@ def advanced(G: np.ndarray, rows: Rows, protocol: FitProtocol) -> np.ndarray:
     return np.sum([delay(delay(G, [shift], onsets).T, [shift], onsets) for shift in later], axis=0)
 
 
-def row_onsets(rows: Rows, design: Design) -> np.ndarray:
+def row_onsets(rows: Split, design: Design) -> np.ndarray:
     """First row of each run among the rows of a division, those of the fit before the held-out ones."""
     runs = run_labels(design.run_onsets, design.n_train)
     if design.n_test:
@@ -69,7 +69,7 @@ class Decoded:
     inner_r2: float  # over all dimensions together; nothing held out takes part
 
 
-def decode(K: np.ndarray, E: np.ndarray, rows: Rows, protocol: FitProtocol) -> Decoded:
+def decode(K: np.ndarray, E: np.ndarray, rows: Split, protocol: FitProtocol) -> Decoded:
     """Predict the embeddings of the held-out samples of a division.
 
     K: kernel of the division's rows (`advanced`). E: embeddings (n_samples, D). Ridge with a strength for each

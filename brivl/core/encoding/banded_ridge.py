@@ -16,20 +16,20 @@ from sklearn.utils.validation import check_is_fitted
 
 from brivl.core.encoding.bands import Bands, kernel_scales
 from brivl.core.encoding.cross_validation import Folds, contiguous_folds
-from brivl.core.encoding.fold_compression import compressed, part_the_rows
+from brivl.core.encoding.fold_compression import compress_folds, is_partition
 from brivl.core.encoding.problem import Solver
-from brivl.core.encoding.random_search import draw, random_search
-from brivl.core.encoding.ratios import choose, ratio_grid
+from brivl.core.encoding.random_search import draw_ratios, random_search
+from brivl.core.encoding.ratios import choose_candidate, ratio_grid
 from brivl.core.encoding.split_score import himalaya_backend, r2_joint, r2_split
 from brivl.core.encoding.surface_search import SurfaceSearch
 from brivl.core.progress import ProgressSteps, StepCallback
 from brivl.errors import RequestError
 
-__all__ = ["BandedRidge", "Draws", "StepCallback", "Solver"]
+__all__ = ["BandedRidge", "DirichletRatios", "StepCallback", "Solver"]
 
 
 @dataclass(frozen=True)
-class Draws:
+class DirichletRatios:
     """Weights of bands drawn from himalaya's default Dirichlet mixture; the first draw is equal weights."""
 
     n_iter: int = 20
@@ -57,7 +57,7 @@ class BandedRidge(BaseEstimator):
     def __init__(
         self,
         alphas: Sequence[float] = tuple(np.logspace(-2, 5, 15)),
-        ratios: np.ndarray | Draws | None = None,
+        ratios: np.ndarray | DirichletRatios | None = None,
         cv: int | Folds = 5,
         normalise_kernels: bool = True,
         solver: Solver = Solver(),  # noqa: B008 (frozen)
@@ -82,7 +82,7 @@ class BandedRidge(BaseEstimator):
             raise RequestError(f"Alphas must be positive numbers, at least one; got {self.alphas!r}.")
         Xs, Y = [np.asarray(X, np.float32) for X in Xs], np.asarray(Y, np.float32)
         self.kernel_scales_ = self.scales_of(Xs)
-        rows = compressed(Xs, Y, self.folds_of(len(Y)), self.kernel_scales_)
+        rows = compress_folds(Xs, Y, self.folds_of(len(Y)), self.kernel_scales_)
         self.Xs_fit_ = rows.Xs
         folds = rows.folds, rows.fold_weights
         bands = Bands.of(rows.Xs, self.kernel_scales_, folds, self.candidates, self.alphas)
@@ -120,12 +120,12 @@ class BandedRidge(BaseEstimator):
         """Weights (n_bands, n_voxels) chosen; scores, alphas and dual weights are kept."""
         with himalaya_backend(self.solver.backend) as backend:
             search = SurfaceSearch(bands.problem, self.solver, backend)
-            if self.solver.method == "himalaya" or not part_the_rows(bands.problem.folds, len(Y)):
+            if self.solver.method == "himalaya" or not is_partition(bands.problem.folds, len(Y)):
                 scores, alphas = random_search(bands.problem, Y, self.solver, progress)
             else:
                 scores, alphas = search.search(Y, ProgressSteps(progress, 2 * search.n_combinations))
             self.cv_scores_ = scores[bands.place]
-            best = choose(self.cv_scores_, bands.candidates)
+            best = choose_candidate(self.cv_scores_, bands.candidates)
             self.alphas_ = alphas[bands.place[best], np.arange(len(best))]
             self.dual_coef_ = refit(search, Y, bands.place[best], self.alphas_, Y if overwrite else np.empty_like(Y))
         return bands.weights(best)
@@ -139,8 +139,8 @@ class BandedRidge(BaseEstimator):
         if self.ratios is None:
             return ratio_grid(len(distinct))
         given = self.ratios
-        if isinstance(given, Draws):
-            given = draw(given.n_iter, given.random_state, len(owner))
+        if isinstance(given, DirichletRatios):
+            given = draw_ratios(given.n_iter, given.random_state, len(owner))
         else:
             given = _checked_ratios(given, len(owner))
         merged = np.stack([given[:, owner == band].sum(1) for band in distinct], axis=1)

@@ -15,11 +15,11 @@ import numpy as np
 
 from brivl.core.encoding.banded_ridge import BandedRidge, refit
 from brivl.core.encoding.bands import Bands
-from brivl.core.encoding.fold_compression import Turn, part_the_rows
+from brivl.core.encoding.fold_compression import FoldProjection, is_partition
 from brivl.core.encoding.random_search import random_search
-from brivl.core.encoding.ratios import choose
+from brivl.core.encoding.ratios import choose_candidate
 from brivl.core.encoding.score_map import ScoreMap
-from brivl.core.encoding.spill_buffer import ROOM_BYTES, Shelf
+from brivl.core.encoding.spill_buffer import ROOM_BYTES, SpillBuffer
 from brivl.core.encoding.split_score import himalaya_backend
 from brivl.core.encoding.surface_search import N_SAMPLE, SurfaceSearch
 from brivl.core.progress import ProgressSteps
@@ -54,16 +54,16 @@ class BatchedRidge:
     ) -> None:
         Xs, scales = [np.asarray(X, np.float32) for X in Xs], ridge.scales_of(Xs)
         folds = ridge.folds_of(len(Xs[0]))
-        self._turn = Turn.of(Xs, folds, scales)
+        self._turn = FoldProjection.of(Xs, folds, scales)
         weighted = (folds, np.ones(len(folds))) if self._turn is None else self._turn.folds
         Xs = Xs if self._turn is None else [self._turn.rows(X) for X in Xs]
         self._bands = Bands.of(Xs, scales, weighted, ridge.candidates, ridge.alphas)
         self._across = [scale * (test @ X.T) for X, test, scale in zip(Xs, Xs_test, scales, strict=True)]
         self.solver, self.n_voxels, self.n_rows = ridge.solver, n_voxels, len(Xs[0])
-        self._shelf = Shelf(ROOM_BYTES, scratch)
+        self._shelf = SpillBuffer(ROOM_BYTES, scratch)
         with himalaya_backend(self.solver.backend) as backend:
             self._search = SurfaceSearch(self._bands.problem, self.solver, backend, self._shelf)
-        own = self.solver.method != "himalaya" and part_the_rows(weighted[0], self.n_rows)
+        own = self.solver.method != "himalaya" and is_partition(weighted[0], self.n_rows)
         self.is_own = own
         self.is_mapped = own and n_voxels > N_SAMPLE and not self.solver.exact
         self.map: ScoreMap | None = None
@@ -73,11 +73,11 @@ class BatchedRidge:
         """Give the scratch file back; nothing can be fitted any more."""
         self._shelf.close()
 
-    def predictability(self, Y: np.ndarray) -> np.ndarray:
+    def predictability_proxy(self, Y: np.ndarray) -> np.ndarray:
         """What the sample is drawn by (`spread_sample`), (n_voxels,) from responses (n_train, n_voxels)."""
         Y = self._rows(Y)
         blocks = [np.ascontiguousarray(Y[:, block]) for block in self._search.batches(Y)]
-        return np.concatenate([self._search.predictability(block) for block in blocks])
+        return np.concatenate([self._search.predictability_proxy(block) for block in blocks])
 
     def learn(self, Y: np.ndarray, tell: Tell) -> ScoreMap:
         """Learn the map of scores from the sample's responses (n_train, n_sample); it can be kept and set as `map`."""
@@ -99,7 +99,7 @@ class BatchedRidge:
         Y, bands = self._rows(Y), self._bands
         with himalaya_backend(self.solver.backend):
             scores, alphas = self._scores(Y, tell)
-            best = choose(scores[bands.place], bands.candidates)
+            best = choose_candidate(scores[bands.place], bands.candidates)
             alphas = alphas[bands.place[best], np.arange(len(best))]
             dual = refit(self._search, Y, bands.place[best], alphas, np.empty_like(Y))
         weights = bands.weights(best)
@@ -120,7 +120,7 @@ class BatchedRidge:
         losses = np.empty((len(self._operators), Y.shape[1]))
         blocks = self._search.batches(Y)
         for done, block in enumerate(blocks):
-            there, squares = self._search.there(Y[:, block])
+            there, squares = self._search.to_backend(Y[:, block])
             for i, operator in enumerate(self._operators):
                 losses[i, block] = operator(there, squares)
                 tell((done + (i + 1) / len(losses)) / len(blocks))

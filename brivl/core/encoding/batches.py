@@ -14,17 +14,17 @@ from typing import Protocol
 
 import numpy as np
 
-from brivl.core.columns import LARGE_BYTES, Columns
+from brivl.core.columns import LARGE_BYTES, LazyArray
 from brivl.core.encoding.batched_ridge import BatchedRidge, Tell
-from brivl.core.encoding.cv_splits import Rows, divisions
-from brivl.core.encoding.fold_responses import ready_features, ridge_for
+from brivl.core.encoding.cv_splits import Split, cv_splits
+from brivl.core.encoding.fold_responses import preprocess_features, ridge_for
 from brivl.core.encoding.presets import FitProtocol, Preset
 from brivl.core.encoding.problem import Solver
 from brivl.core.encoding.ratios import ratio_grid
 from brivl.core.encoding.score_map import ScoreMap
 from brivl.core.encoding.split_score import r2_joint, r2_split
-from brivl.core.encoding.surface_search import N_SAMPLE, spread_sample
-from brivl.core.encoding.voxel_selection import Selection, select_in_batches
+from brivl.core.encoding.surface_search import N_SAMPLE, stratified_sample
+from brivl.core.encoding.voxel_selection import VoxelSelection, select_in_batches
 from brivl.core.encoding.voxel_source import VoxelSource
 from brivl.core.progress import ProgressPhases, StepCallback
 from brivl.core.records import EncodingResult, Responses
@@ -44,7 +44,7 @@ SCORES = ("joint", "split", "weights")
 Arrays = Mapping[str, np.ndarray]
 
 
-class Parts(Protocol):
+class Checkpoints(Protocol):
     """Finished parts of one fit, which outlive the process; and where scratch files may lie."""
 
     scratch: Path | None
@@ -54,7 +54,7 @@ class Parts(Protocol):
     def put(self, name: str, arrays: Arrays) -> None: ...
 
 
-class _NoParts:
+class _NoCheckpoints:
     """Nothing is kept."""
 
     scratch = None
@@ -68,7 +68,7 @@ class _NoParts:
 
 def is_large(subjects: Sequence[Responses]) -> bool:
     """Whether responses lie in a file, or take more memory than a fit should add to by copies."""
-    in_file = any(isinstance(responses.Y_train, Columns) for responses in subjects)
+    in_file = any(isinstance(responses.Y_train, LazyArray) for responses in subjects)
     return in_file or sum(responses.Y_train.nbytes for responses in subjects) > LARGE_BYTES
 
 
@@ -77,10 +77,10 @@ def encode_in_batches(
     subjects: Sequence[Responses],
     protocol: FitProtocol,
     progress: StepCallback | None = None,
-    parts: Parts | None = None,
+    parts: Checkpoints | None = None,
 ) -> list[EncodingResult]:
     """As `encode_many`, in memory that does not grow with voxels but for their scores."""
-    parts, rows = _NoParts() if parts is None else parts, divisions(*protocol)
+    parts, rows = _NoCheckpoints() if parts is None else parts, cv_splits(*protocol)
     phases = ProgressPhases(progress, _work(len(Xs), rows, subjects, protocol))
     selections = [_selection(i, responses, protocol, parts, phases.phase(i)) for i, responses in enumerate(subjects)]
     source = VoxelSource(subjects, selections, *protocol)
@@ -99,8 +99,8 @@ class _Division:
 
     name: str
     source: VoxelSource
-    rows: Rows
-    parts: Parts
+    rows: Split
+    parts: Checkpoints
     tells: Sequence[Tell]  # survey, learn, prepare, fit
 
     def scores(self, Xs: Sequence[np.ndarray], protocol: FitProtocol) -> list[np.ndarray]:
@@ -142,8 +142,8 @@ class _Division:
         for done, batch in enumerate(batches):
             self.tells[SURVEY](done / len(batches))
             voxels = np.arange(batch.start, batch.stop)
-            strengths.append(ridge.predictability(self.source.fit_responses(voxels, self.rows)))
-        sample = self.source.fit_responses(spread_sample(np.concatenate(strengths)), self.rows)
+            strengths.append(ridge.predictability_proxy(self.source.fit_responses(voxels, self.rows)))
+        sample = self.source.fit_responses(stratified_sample(np.concatenate(strengths)), self.rows)
         found = ridge.learn(sample, self.tells[LEARN])
         regrets = np.array([found.largest_regret, found.mean_regret])
         arrays = {"pivots": found.pivots, "factors": found.factors, "relevant": found.relevant, "regrets": regrets}
@@ -153,7 +153,7 @@ class _Division:
     def _ridge(self, Xs: Sequence[np.ndarray], protocol: FitProtocol) -> BatchedRidge:
         """The regression with what does not depend on responses."""
         train, test = self.rows.train, self.rows.test
-        bands = [ready_features(X, train, *protocol) for X in Xs]
+        bands = [preprocess_features(X, train, *protocol) for X in Xs]
         ridge = ridge_for(len(Xs), train, *protocol)
         fit, held = [X[train] for X in bands], [X[test] for X in bands]
         return BatchedRidge(ridge, fit, held, self.source.n_voxels, self.parts.scratch)
@@ -169,7 +169,9 @@ class _Division:
         return f"{self.name}-voxels-{batch.start}-{batch.stop}"
 
 
-def _selection(number: int, responses: Responses, protocol: FitProtocol, parts: Parts, tell: Tell) -> Selection:
+def _selection(
+    number: int, responses: Responses, protocol: FitProtocol, parts: Checkpoints, tell: Tell
+) -> VoxelSelection:
     """Voxels of one subject to fit, kept or found."""
     kept = parts.get(f"selection-{number}")
     if kept is None:
@@ -179,10 +181,10 @@ def _selection(number: int, responses: Responses, protocol: FitProtocol, parts: 
         parts.put(f"selection-{number}", {"selected": found.selected} | counts | ev)
         return found
     excluded = dict(zip(kept["reasons"].tolist(), kept["counts"].tolist(), strict=True))
-    return Selection(kept["selected"], kept.get("ev"), excluded)
+    return VoxelSelection(kept["selected"], kept.get("ev"), excluded)
 
 
-def _work(n_bands: int, rows: Sequence[Rows], subjects: Sequence[Responses], protocol: FitProtocol) -> list[float]:
+def _work(n_bands: int, rows: Sequence[Split], subjects: Sequence[Responses], protocol: FitProtocol) -> list[float]:
     """Floating-point operations of the phases: selection of each subject, then four of each division."""
     each, preset = [responses.Y_train.shape[1] for responses in subjects], protocol.preset
     n_voxels = sum(each)

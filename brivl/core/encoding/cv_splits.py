@@ -19,19 +19,19 @@ from brivl.core.records import Design
 
 
 @dataclass(frozen=True)
-class Rows:
+class Split:
     """Rows of the features: those of one fit, and those that it is scored on."""
 
     train: np.ndarray  # (n_fit,)
     test: np.ndarray  # (n_held_out,)
 
 
-def divisions(design: Design, preset: Preset) -> list[Rows]:
+def cv_splits(design: Design, preset: Preset) -> list[Split]:
     """The test set, or the outer folds."""
     if design.n_test:
         rows = np.arange(design.n_train + design.n_test)
-        return [Rows(rows[: design.n_train], rows[design.n_train :])]
-    return [Rows(train, test) for train, test in outer_folds(design, preset)]
+        return [Split(rows[: design.n_train], rows[design.n_train :])]
+    return [Split(train, test) for train, test in outer_folds(design, preset)]
 
 
 def outer_folds(design: Design, preset: Preset) -> Folds:

@@ -6,11 +6,17 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from brivl.core.encoding.batches import Parts, encode_in_batches, is_large
-from brivl.core.encoding.cv_splits import divisions
+from brivl.core.encoding.batches import Checkpoints, encode_in_batches, is_large
+from brivl.core.encoding.cv_splits import cv_splits
 from brivl.core.encoding.delays import run_bounds
-from brivl.core.encoding.fold_responses import HeldOut, held_out, ready_features, ridge_for, side_by_side
-from brivl.core.encoding.presets import Preset
+from brivl.core.encoding.fold_responses import (
+    FoldResponses,
+    concatenate_voxels,
+    preprocess_features,
+    ridge_for,
+    split_responses,
+)
+from brivl.core.encoding.presets import FitProtocol, Preset
 from brivl.core.encoding.split_score import r2_joint, r2_split
 from brivl.core.encoding.voxel_selection import select_voxels
 from brivl.core.progress import StepCallback
@@ -27,7 +33,7 @@ def encode(
     design: Design,
     preset: Preset,
     progress: StepCallback | None = None,
-    parts: Parts | None = None,
+    parts: Checkpoints | None = None,
 ) -> EncodingResult:
     """Fit banded ridge to each voxel and score it on held-out samples, jointly and by band: `encode_many` of one."""
     return encode_many(Xs, [responses], design, preset, progress, parts)[0]
@@ -39,7 +45,7 @@ def encode_many(
     design: Design,
     preset: Preset,
     progress: StepCallback | None = None,
-    parts: Parts | None = None,
+    parts: Checkpoints | None = None,
 ) -> list[EncodingResult]:
     """Fit banded ridge to each voxel of subjects who share the stimuli, and score it jointly and by band.
 
@@ -63,12 +69,12 @@ def encode_many(
     for responses in subjects:
         _check(Xs, responses, design)
     if is_large(subjects):
-        return encode_in_batches(Xs, subjects, (design, preset), progress, parts)
+        return encode_in_batches(Xs, subjects, FitProtocol(design, preset), progress, parts)
     selections = [select_voxels(responses, design, preset.ev_threshold) for responses in subjects]
     each = [_held_outs(r, design, preset, s.selected) for r, s in zip(subjects, selections, strict=True)]
     n_folds = each[0][1]
     scores = [
-        _fit_and_score(Xs, side_by_side(fold), design, preset, _fraction(progress, i, n_folds))
+        _fit_and_score(Xs, concatenate_voxels(fold), design, preset, _fraction(progress, i, n_folds))
         for i, fold in enumerate(zip(*(held_outs for held_outs, _ in each), strict=True))
     ]
     means = [np.mean(parts, axis=0) for parts in zip(*scores, strict=True)]
@@ -78,11 +84,11 @@ def encode_many(
 
 
 def _fit_and_score(
-    Xs: Sequence[np.ndarray], held_out: HeldOut, design: Design, preset: Preset, progress: StepCallback | None
+    Xs: Sequence[np.ndarray], held_out: FoldResponses, design: Design, preset: Preset, progress: StepCallback | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Joint R2 (n_selected,), split R2 and band weights (n_bands, n_selected) of one division."""
     train, test = held_out.rows.train, held_out.rows.test
-    bands = [ready_features(X, train, design, preset) for X in Xs]
+    bands = [preprocess_features(X, train, design, preset) for X in Xs]
     ridge = ridge_for(len(Xs), train, design, preset)
     ridge.fit([X[train] for X in bands], held_out.Y_train, progress, True)
     predicted = ridge.predict([X[test] for X in bands], split=True)
@@ -92,12 +98,12 @@ def _fit_and_score(
 
 def _held_outs(
     responses: Responses, design: Design, preset: Preset, selected: np.ndarray
-) -> tuple[Iterable[HeldOut], int]:
+) -> tuple[Iterable[FoldResponses], int]:
     """The test set, or the outer folds, one at a time: responses of all folds at once would not fit in memory."""
-    Y, parts = np.asarray(responses.Y_train[:, selected]), divisions(design, preset)
+    Y, parts = np.asarray(responses.Y_train[:, selected]), cv_splits(design, preset)
     if design.n_test:
-        return [held_out(Y, responses.Y_test[:, :, selected], parts[0], design, preset)], 1
-    return (held_out(Y, None, rows, design, preset) for rows in parts), len(parts)
+        return [split_responses(Y, responses.Y_test[:, :, selected], parts[0], design, preset)], 1
+    return (split_responses(Y, None, rows, design, preset) for rows in parts), len(parts)
 
 
 def _fraction(progress: StepCallback | None, fold: int, n_folds: int) -> StepCallback | None:

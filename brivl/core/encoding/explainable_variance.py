@@ -10,7 +10,7 @@ from brivl.core.records import EncodingResult
 from brivl.errors import RequestError
 
 
-def over_ceiling(result: EncodingResult, n_repeats: int, threshold: float) -> EncodingResult:
+def normalise_by_ceiling(result: EncodingResult, n_repeats: int, threshold: float) -> EncodingResult:
     """Joint and split R2 over the noise ceiling of the average of n_repeats; NaN where EV is not above `threshold`.
 
     R2 / (EV / (EV + (1 - EV) / n_repeats)), EV corrected for bias (Schoppe et al. 2016). A low ceiling makes large

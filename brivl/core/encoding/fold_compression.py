@@ -23,7 +23,7 @@ WORTHWHILE = 0.3
 
 
 @dataclass(frozen=True)
-class Rows:
+class CompressedFolds:
     """What a search over folds needs, turned or not."""
 
     Xs: list[np.ndarray]  # bands (n_rows, n_features)
@@ -34,17 +34,17 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Turn:
+class FoldProjection:
     """How the rows of each fold are turned: by orthonormal bases (n_held_out, rank) of the features there."""
 
     held_out: list[np.ndarray]
     bases: list[np.ndarray]
 
     @classmethod
-    def of(cls, Xs: list[np.ndarray], folds: Folds, scales: np.ndarray) -> Turn | None:
+    def of(cls, Xs: list[np.ndarray], folds: Folds, scales: np.ndarray) -> FoldProjection | None:
         """From bands (n_rows, n_features) and the scales of their kernels; None unless rows become fewer by a third."""
         n_rows = len(Xs[0])
-        if not part_the_rows(folds, n_rows):
+        if not is_partition(folds, n_rows):
             return None
         held_out = [test for _, test in folds]
         bases = [_basis([X[rows] for X in Xs], scales) for rows in held_out]
@@ -69,18 +69,18 @@ class Turn:
         return _consecutive(ranks), ranks / np.array([len(rows) for rows in self.held_out])
 
 
-def compressed(Xs: list[np.ndarray], Y: np.ndarray, folds: Folds, scales: np.ndarray) -> Rows:
+def compress_folds(Xs: list[np.ndarray], Y: np.ndarray, folds: Folds, scales: np.ndarray) -> CompressedFolds:
     """Rows turned fold by fold if that makes them fewer by a third, else as they are.
 
     Xs: bands (n_rows, n_features), Y (n_rows, n_voxels), scales (n_bands,) of the bands' kernels.
     """
-    turn = Turn.of(Xs, folds, scales)
+    turn = FoldProjection.of(Xs, folds, scales)
     if turn is None:
-        return Rows(Xs, Y, folds, np.ones(len(folds)), np.zeros(Y.shape[1], np.float32))
-    return Rows([turn.rows(X) for X in Xs], turn.rows(Y), *turn.folds, turn.missed(Y))
+        return CompressedFolds(Xs, Y, folds, np.ones(len(folds)), np.zeros(Y.shape[1], np.float32))
+    return CompressedFolds([turn.rows(X) for X in Xs], turn.rows(Y), *turn.folds, turn.missed(Y))
 
 
-def part_the_rows(folds: Folds, n_rows: int) -> bool:
+def is_partition(folds: Folds, n_rows: int) -> bool:
     """Whether each row is held out once, and each fold trains on all rows that it does not hold out."""
     held_out = np.sort(np.concatenate([test for _, test in folds]))
     complete = all(len(train) + len(test) == n_rows for train, test in folds)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brivl.core.encoding.banded_ridge import BandedRidge, Draws, Solver
-from brivl.core.encoding.cv_splits import Rows, inner_folds
+from brivl.core.encoding.banded_ridge import BandedRidge, DirichletRatios, Solver
+from brivl.core.encoding.cv_splits import Split, inner_folds
 from brivl.core.encoding.delays import delay, delays_at, onsets_of, run_labels
 from brivl.core.encoding.presets import FitProtocol, Preset
 from brivl.core.encoding.ratios import ratio_grid
@@ -17,26 +17,32 @@ from brivl.core.records import Design
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class FoldResponses:
     """One division of the samples, with responses ready to fit and to score."""
 
-    rows: Rows
+    rows: Split
     Y_train: np.ndarray  # (n_fit, n_selected)
     Y_test: np.ndarray  # (n_held_out, n_selected)
 
 
-def held_out(Y: np.ndarray, repeats: np.ndarray | None, rows: Rows, design: Design, preset: Preset) -> HeldOut:
+def split_responses(
+    Y: np.ndarray, repeats: np.ndarray | None, rows: Split, design: Design, preset: Preset
+) -> FoldResponses:
     """Responses of one division, from training ones (n_train, n_voxels) and repeats (n_repeats, n_test, n_voxels)."""
-    return _outer_fold(Y, rows, design, preset) if repeats is None else _test_set(Y, repeats, rows, (design, preset))
+    return (
+        _outer_fold(Y, rows, design, preset)
+        if repeats is None
+        else _test_set(Y, repeats, rows, FitProtocol(design, preset))
+    )
 
 
-def fit_responses(Y: np.ndarray, rows: Rows, design: Design) -> np.ndarray:
+def fit_responses(Y: np.ndarray, rows: Split, design: Design) -> np.ndarray:
     """Those that are fitted, `held_out(...).Y_train`, alone."""
     runs = run_labels(design.run_onsets, design.n_train)
     return _train_zscore(Y[rows.train], onsets_of(runs[rows.train]), design)
 
 
-def ready_features(X: np.ndarray, train: np.ndarray, design: Design, preset: Preset) -> np.ndarray:
+def preprocess_features(X: np.ndarray, train: np.ndarray, design: Design, preset: Preset) -> np.ndarray:
     """Features centred on their mean over the training rows, and delayed if samples follow one another."""
     centred = (X - X[train].mean(0, dtype=np.float64)).astype(np.float32)
     if design.tr is None:
@@ -51,37 +57,39 @@ def ridge_for(n_bands: int, train: np.ndarray, design: Design, preset: Preset) -
     """The regression of one division, not fitted."""
     return BandedRidge(
         alphas=preset.alphas,
-        ratios=Draws(preset.n_iter, preset.seed) if preset.n_iter else ratio_grid(n_bands, preset.n_ratios or 11),
+        ratios=DirichletRatios(preset.n_iter, preset.seed)
+        if preset.n_iter
+        else ratio_grid(n_bands, preset.n_ratios or 11),
         cv=inner_folds(train, design, preset),
         normalise_kernels=preset.normalise_kernels,
         solver=Solver(method="himalaya") if preset.search == "himalaya" else Solver(),
     )
 
 
-def side_by_side(parts: Sequence[HeldOut]) -> HeldOut:
+def concatenate_voxels(parts: Sequence[FoldResponses]) -> FoldResponses:
     """One division of the samples with the voxels of all subjects."""
     if len(parts) == 1:
         return parts[0]
     Y_train = np.concatenate([part.Y_train for part in parts], axis=1)
-    return HeldOut(parts[0].rows, Y_train, np.concatenate([part.Y_test for part in parts], axis=1))
+    return FoldResponses(parts[0].rows, Y_train, np.concatenate([part.Y_test for part in parts], axis=1))
 
 
-def _test_set(Y: np.ndarray, repeats: np.ndarray, rows: Rows, protocol: FitProtocol) -> HeldOut:
+def _test_set(Y: np.ndarray, repeats: np.ndarray, rows: Split, protocol: FitProtocol) -> FoldResponses:
     """Training rows against the average of the test run's repeats."""
     design, preset = protocol
     scale = _scaler(Y, design.run_onsets, design, preset)
     average = np.mean([scale(y, design.test_onsets) for y in repeats], axis=0)
     if preset.test_zscore == "own":
         average = zscore_runs(average, design.test_onsets)
-    return HeldOut(rows, _train_zscore(Y, design.run_onsets, design), average)
+    return FoldResponses(rows, _train_zscore(Y, design.run_onsets, design), average)
 
 
-def _outer_fold(Y: np.ndarray, rows: Rows, design: Design, preset: Preset) -> HeldOut:
+def _outer_fold(Y: np.ndarray, rows: Split, design: Design, preset: Preset) -> FoldResponses:
     """One outer fold: some training rows against the others."""
     runs = run_labels(design.run_onsets, design.n_train)
     train_onsets, test_onsets = onsets_of(runs[rows.train]), onsets_of(runs[rows.test])
     scale = _scaler(Y[rows.train], train_onsets, design, preset)
-    return HeldOut(rows, _train_zscore(Y[rows.train], train_onsets, design), scale(Y[rows.test], test_onsets))
+    return FoldResponses(rows, _train_zscore(Y[rows.train], train_onsets, design), scale(Y[rows.test], test_onsets))
 
 
 def _train_zscore(Y: np.ndarray, onsets: np.ndarray, design: Design) -> np.ndarray:

@@ -17,7 +17,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky
 from threadpoolctl import ThreadpoolController
 
 from brivl.core.encoding.problem import Array
-from brivl.core.encoding.spill_buffer import Shelf
+from brivl.core.encoding.spill_buffer import SpillBuffer
 
 # Added to the diagonal of a loss that is to be factored, as a share of its largest entry; what it adds is taken off.
 JITTER = 2e-6
@@ -32,7 +32,7 @@ FLOAT64_ROWS = 512
 
 
 @dataclass(frozen=True)
-class Blocks:
+class FoldBlocks:
     """Rows in the order of the folds that hold them out, and the weight of each fold's squared errors."""
 
     order: np.ndarray  # (n_rows,) rows of fold 0, then of fold 1, ...
@@ -40,7 +40,7 @@ class Blocks:
     weights: np.ndarray  # (n_folds,) what a squared error counts: fold weight / (n_folds * n_held_out)
 
     @classmethod
-    def of(cls, tests: Sequence[np.ndarray], fold_weights: np.ndarray) -> Blocks:
+    def of(cls, tests: Sequence[np.ndarray], fold_weights: np.ndarray) -> FoldBlocks:
         """From the held-out rows of each fold, which must part the rows."""
         ends = np.cumsum([len(test) for test in tests]).tolist()
         bounds = list(zip([0, *ends[:-1]], ends, strict=True))
@@ -54,7 +54,7 @@ class Blocks:
 
 
 @dataclass(frozen=True)
-class Decomposition:
+class Eigendecomposition:
     """K = vectors diag(values) vectors', rows in the order of `Blocks`."""
 
     values: np.ndarray  # (n_rows,) ascending, not negative
@@ -62,7 +62,7 @@ class Decomposition:
     smallest_alpha: float  # alphas below are lost in rounding
 
     @classmethod
-    def of(cls, K: np.ndarray, order: np.ndarray, backend: ModuleType) -> Decomposition:
+    def of(cls, K: np.ndarray, order: np.ndarray, backend: ModuleType) -> Eigendecomposition:
         """Decompose K (n_rows, n_rows) and put rows into the order given."""
         K = K.astype(np.float64) if len(K) <= FLOAT64_ROWS else K
         values, vectors = (backend.to_numpy(part) for part in backend.eigh(backend.asarray(K)))
@@ -70,11 +70,11 @@ class Decomposition:
         in_order = vectors if np.array_equal(order, np.arange(len(order))) else vectors[order]
         return cls(np.maximum(values, 0), backend.asarray(in_order), smallest)
 
-    def kept(self, shelf: Shelf, backend: ModuleType) -> Callable[[], Decomposition]:
+    def kept(self, shelf: SpillBuffer, backend: ModuleType) -> Callable[[], Eigendecomposition]:
         """Itself for later, the vectors on a shelf."""
         vectors = shelf.keep(backend.to_numpy(self.vectors))
         values, smallest = self.values, self.smallest_alpha
-        return lambda: Decomposition(values, backend.asarray(vectors()), smallest)
+        return lambda: Eigendecomposition(values, backend.asarray(vectors()), smallest)
 
     def shrinkage(self, alpha: float) -> np.ndarray:
         """alpha / (values + alpha): eigenvalues of alpha Q, which stay in range for any alpha."""
@@ -85,14 +85,16 @@ class Decomposition:
         return self.vectors.T @ backend.asarray(np.ascontiguousarray(Y, self.values.dtype))
 
 
-def dual_weights(eigen: Decomposition, Y: np.ndarray, alphas: np.ndarray, backend: ModuleType) -> np.ndarray:
+def dual_weights(eigen: Eigendecomposition, Y: np.ndarray, alphas: np.ndarray, backend: ModuleType) -> np.ndarray:
     """(K + a_v I)^-1 y_v for each voxel: (n_rows, n_voxels) from Y (n_rows, n_voxels), alphas (n_voxels,)."""
     turned = eigen.turn(Y, backend)
     turned /= backend.asarray(eigen.values[:, None] + alphas.astype(eigen.values.dtype))
     return backend.to_numpy(eigen.vectors @ turned)
 
 
-def losses(eigen: Decomposition, blocks: Blocks, alpha: float, turned: Array, backend: ModuleType) -> np.ndarray:
+def held_out_losses(
+    eigen: Eigendecomposition, blocks: FoldBlocks, alpha: float, turned: Array, backend: ModuleType
+) -> np.ndarray:
     """Held-out loss of few voxels at one alpha, (n_voxels,) float64; turned = vectors' Y (n_rows, n_voxels)."""
     shrunk = backend.asarray(eigen.shrinkage(alpha))[:, None]
     QY = backend.to_numpy(eigen.vectors @ (shrunk * turned))
@@ -106,7 +108,7 @@ def losses(eigen: Decomposition, blocks: Blocks, alpha: float, turned: Array, ba
     return total
 
 
-def error_rows(eigen: Decomposition, blocks: Blocks, alpha: float, backend: ModuleType) -> np.ndarray:
+def error_rows(eigen: Eigendecomposition, blocks: FoldBlocks, alpha: float, backend: ModuleType) -> np.ndarray:
     """Matrix E (n_rows, n_rows) whose product with y are the held-out errors times the root of their weights."""
     shrunk = backend.asarray(eigen.shrinkage(alpha))
     Q = backend.to_numpy((eigen.vectors * shrunk) @ eigen.vectors.T)
@@ -122,7 +124,9 @@ def error_rows(eigen: Decomposition, blocks: Blocks, alpha: float, backend: Modu
 class QuadraticLoss:
     """The loss of one candidate and alpha as a function of y, |E y|^2, prepared for many voxels."""
 
-    def __init__(self, errors: np.ndarray, n_voxels: int, backend: ModuleType, shelf: Shelf | None = None) -> None:
+    def __init__(
+        self, errors: np.ndarray, n_voxels: int, backend: ModuleType, shelf: SpillBuffer | None = None
+    ) -> None:
         """n_voxels: that will be asked for in all. With a shelf the matrix is kept there between calls."""
         self.backend, self.added = backend, 0.0
         factor = self._triangle(errors) if n_voxels > VOXELS_PER_ROW * len(errors) else None
@@ -133,7 +137,7 @@ class QuadraticLoss:
             first = 0 if factor is None else start
             part = np.ascontiguousarray(rows[start : start + size, first:])
             # A view of the factor would keep its whole square.
-            self.parts.append((first, _there(part if factor is None else part.copy(), backend, shelf)))
+            self.parts.append((first, _on_backend(part if factor is None else part.copy(), backend, shelf)))
 
     def __call__(self, Y: Array, squares: np.ndarray) -> np.ndarray:
         """Loss (n_voxels,) float64 of Y (n_rows, n_voxels), whose sums of squares are `squares`."""
@@ -158,7 +162,7 @@ class QuadraticLoss:
         return factor
 
 
-def _there(part: np.ndarray, backend: ModuleType, shelf: Shelf | None) -> Callable[[], Array]:
+def _on_backend(part: np.ndarray, backend: ModuleType, shelf: SpillBuffer | None) -> Callable[[], Array]:
     """The part where the backend computes: moved there once, or each time from the shelf."""
     if shelf is None:
         moved = backend.asarray(part)

@@ -28,7 +28,7 @@ def random_search(
     return scores, alphas
 
 
-def draw(n_iter: int, random_state: int, n_bands: int) -> np.ndarray:
+def draw_ratios(n_iter: int, random_state: int, n_bands: int) -> np.ndarray:
     """Draws of himalaya with the first one replaced by equal weights, as its own solver does."""
     with himalaya_backend("numpy"):
         candidates = np.array(generate_dirichlet_samples(n_iter, n_bands, random_state=random_state))
@@ -84,7 +84,7 @@ class _CountedLoss:
         return Y_pred.sum(1) * (-self.weights[self.done - 1] / len(Y))
 
 
-def authors_fit(
+def fit_as_authors(
     kernels: np.ndarray, Y: np.ndarray, alphas: np.ndarray, n_iter: int, random_state: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """himalaya alone, as the authors call it (torch, batches of 200 voxels and 5 alphas), for timing and comparison.

@@ -28,7 +28,7 @@ def ratio_grid(n_bands: int, n_ratios: int = 11, decades: float = 2.0) -> np.nda
     return np.array([*rows, *np.eye(n_bands)])
 
 
-def rings(candidates: np.ndarray) -> list[np.ndarray]:
+def permutation_orbits(candidates: np.ndarray) -> list[np.ndarray]:
     """Indices of candidates that are permutations of one another, in order of first appearance.
 
     Candidates of a ring compete at once, so that the order of the bands cannot decide between them.
@@ -39,7 +39,7 @@ def rings(candidates: np.ndarray) -> list[np.ndarray]:
     return [np.array(ring) for ring in members.values()]
 
 
-def choose(scores: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+def choose_candidate(scores: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     """Index of the winning candidate of each voxel: (n_voxels,) int, from scores (n_candidates, n_voxels).
 
     Rings take turns in order; one displaces the best so far only if its best member is better by more than float32
@@ -48,10 +48,10 @@ def choose(scores: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     this is himalaya's rule.
     """
     best, best_score = np.zeros(scores.shape[1], int), np.full(scores.shape[1], -np.inf)
-    for ring in rings(candidates):
+    for ring in permutation_orbits(candidates):
         top = scores[ring].max(0)
         alone = (scores[ring] == top).sum(0) == 1
-        better = (alone | (len(rings(candidates)) == 1)) & (top > best_score + np.finfo(np.float32).eps)
+        better = (alone | (len(permutation_orbits(candidates)) == 1)) & (top > best_score + np.finfo(np.float32).eps)
         best[better] = ring[scores[ring].argmax(0)][better]
         best_score[better] = top[better]
     return best

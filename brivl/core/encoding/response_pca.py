@@ -13,7 +13,7 @@ from brivl.errors import RequestError
 AT_ONCE = 4096  # voxels
 EXACT = 3000  # samples up to which the whole kernel is decomposed; above, only as many components as are asked for
 
-Load = Callable[[slice], np.ndarray]  # columns -> responses (n_rows, n_columns)
+LoadResponses = Callable[[slice], np.ndarray]  # columns -> responses (n_rows, n_columns)
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class ResponsePCA:
         return scores @ self.axes + self.mean
 
 
-def response_pca(load: Load, n_voxels: int, fit: np.ndarray, n_components: int) -> ResponsePCA:
+def response_pca(load: LoadResponses, n_voxels: int, fit: np.ndarray, n_components: int) -> ResponsePCA:
     """Components of the rows `fit` (n_fit,), at most n_fit - 1 and n_voxels of them, largest first.
 
     load(columns) gives all rows. Raises RequestError for fewer than one component, or fewer than three rows.
@@ -49,7 +49,7 @@ def response_pca(load: Load, n_voxels: int, fit: np.ndarray, n_components: int) 
     return ResponsePCA(mean, axes, scores.astype(np.float32), strength / np.trace(np.asarray(K)[fit]))
 
 
-def _centred(load: Load, n_voxels: int, fit: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+def _centred(load: LoadResponses, n_voxels: int, fit: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
     for start in range(0, n_voxels, AT_ONCE):
         columns = slice(start, min(start + AT_ONCE, n_voxels))
         Y = np.asarray(load(columns), np.float64)

@@ -12,17 +12,17 @@ from brivl.errors import StoreError
 
 ROOM_BYTES = 1536 * 2**20
 
-Kept = Callable[[], np.ndarray]  # the array, from wherever it is
+StoredArray = Callable[[], np.ndarray]  # the array, from wherever it is
 
 
-class Shelf:
+class SpillBuffer:
     """Keeps the first `room` bytes of arrays in memory. The scratch file has no name: it cannot outlive the process."""
 
     def __init__(self, room: int, folder: Path | None = None) -> None:
         self.room, self.folder = room, folder
         self._file = None
 
-    def keep(self, array: np.ndarray) -> Kept:
+    def keep(self, array: np.ndarray) -> StoredArray:
         """The array for later: itself, or read from the scratch file each time. StoreError where that is full."""
         if array.nbytes <= self.room:
             self.room -= array.nbytes

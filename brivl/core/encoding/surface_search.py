@@ -14,10 +14,17 @@ from types import ModuleType
 
 import numpy as np
 
-from brivl.core.encoding.leave_out import Blocks, Decomposition, QuadraticLoss, dual_weights, error_rows, losses
+from brivl.core.encoding.leave_out import (
+    Eigendecomposition,
+    FoldBlocks,
+    QuadraticLoss,
+    dual_weights,
+    error_rows,
+    held_out_losses,
+)
 from brivl.core.encoding.problem import Array, Problem, Solver
 from brivl.core.encoding.score_map import RELEVANT, ScoreMap, learn_map
-from brivl.core.encoding.spill_buffer import Shelf
+from brivl.core.encoding.spill_buffer import SpillBuffer
 from brivl.core.progress import ProgressSteps
 
 # Sample voxels, and those of them from the most predictable twentieth, where errors of mapping are largest.
@@ -33,13 +40,13 @@ OPERATOR_BYTES = 400 * 2**20
 class SurfaceSearch:
     """Search over one problem; decompositions are kept, so that refitting needs none."""
 
-    def __init__(self, problem: Problem, solver: Solver, backend: ModuleType, shelf: Shelf | None = None) -> None:
+    def __init__(self, problem: Problem, solver: Solver, backend: ModuleType, shelf: SpillBuffer | None = None) -> None:
         """With a shelf decompositions are kept there, else in memory."""
         self.problem, self.solver, self.backend, self.shelf = problem, solver, backend, shelf
-        self.blocks = Blocks.of([test for _, test in problem.folds], problem.fold_weights)
+        self.blocks = FoldBlocks.of([test for _, test in problem.folds], problem.fold_weights)
         # Larger alphas first, so that ties go to them, as himalaya has it.
         self.alphas = np.sort(np.asarray(problem.alphas, np.float64))[::-1]
-        self.eigen: dict[int, Callable[[], Decomposition]] = {}
+        self.eigen: dict[int, Callable[[], Eigendecomposition]] = {}
         self.map: ScoreMap | None = None
         self._ordered = bool((np.diff(self.blocks.order) == 1).all())
         self._row_weights = np.empty(len(self.blocks.order), np.float32)
@@ -50,10 +57,10 @@ class SurfaceSearch:
         """Candidates times alphas."""
         return len(self.problem.candidates) * len(self.alphas)
 
-    def decomposition(self, candidate: int) -> Decomposition:
+    def decomposition(self, candidate: int) -> Eigendecomposition:
         """Of the candidate's kernel; computed once."""
         if candidate not in self.eigen:
-            made = Decomposition.of(self.problem.mixed(candidate), self.blocks.order, self.backend)
+            made = Eigendecomposition.of(self.problem.mixed(candidate), self.blocks.order, self.backend)
             self.eigen[candidate] = (lambda: made) if self.shelf is None else made.kept(self.shelf, self.backend)
         return self.eigen[candidate]()
 
@@ -81,9 +88,9 @@ class SurfaceSearch:
 
     def sample(self, Y: np.ndarray) -> np.ndarray:
         """Voxels (n_sample,) spread over all degrees of predictability, with more of the strongest."""
-        return spread_sample(self.predictability(Y)) if Y.shape[1] > N_SAMPLE else np.arange(Y.shape[1])
+        return stratified_sample(self.predictability_proxy(Y)) if Y.shape[1] > N_SAMPLE else np.arange(Y.shape[1])
 
-    def predictability(self, Y: np.ndarray) -> np.ndarray:
+    def predictability_proxy(self, Y: np.ndarray) -> np.ndarray:
         """A rough measure (n_voxels,) of how much of each voxel lies in directions that the kernels favour."""
         squares = np.maximum(np.einsum("ij,ij->j", Y, Y), np.finfo(np.float32).tiny)
         return np.square(self._directions @ Y).sum(0) / squares
@@ -173,7 +180,7 @@ class SurfaceSearch:
         eigen, alpha = self.decomposition(candidate), float(self.alphas[a])
         if alpha < eigen.smallest_alpha and a > 0:
             return np.full(turned.shape[1], np.inf)
-        return losses(eigen, self.blocks, alpha, turned, self.backend)
+        return held_out_losses(eigen, self.blocks, alpha, turned, self.backend)
 
     def _losses_of_many(self, combinations: np.ndarray, Y: np.ndarray, steps: ProgressSteps) -> np.ndarray:
         """Losses (n_combinations given, n_voxels) float64, a group of combinations and a batch of voxels at a time."""
@@ -187,7 +194,7 @@ class SurfaceSearch:
                 start += each
                 steps.advance(start)
             for batch in batches:
-                there, squares = self.there(Y[:, batch])
+                there, squares = self.to_backend(Y[:, batch])
                 for j, loss in enumerate(group):
                     found[i + j, batch] = loss(there, squares)
                     start += each
@@ -195,7 +202,7 @@ class SurfaceSearch:
         steps.advance(steps.total)
         return found
 
-    def there(self, Y: np.ndarray) -> tuple[Array, np.ndarray]:
+    def to_backend(self, Y: np.ndarray) -> tuple[Array, np.ndarray]:
         """Responses of a batch as operators want them, and their sums of squares (n_voxels,)."""
         rows = Y if self._ordered else Y[self.blocks.order]
         return self.backend.asarray(np.ascontiguousarray(rows)), self._sums(Y)[1]
@@ -220,19 +227,19 @@ class SurfaceSearch:
         return [slice(start, start + size) for start in range(0, Y.shape[1], size)]
 
 
-def spread_sample(predictability: np.ndarray) -> np.ndarray:
+def stratified_sample(predictability: np.ndarray) -> np.ndarray:
     """Voxels (n_sample,) spread over all degrees of predictability (n_voxels,), with more of the strongest."""
     n_voxels = len(predictability)
     weakest_first = np.argsort(predictability, kind="stable")
     strong = weakest_first[-max(int(STRONG * n_voxels), N_STRONG) :]
-    spread = [_spread(weakest_first, N_SAMPLE - N_STRONG), _spread(strong, N_STRONG)]
+    spread = [_evenly_spaced(weakest_first, N_SAMPLE - N_STRONG), _evenly_spaced(strong, N_STRONG)]
     ranks = np.empty(n_voxels, int)
     ranks[weakest_first] = np.arange(n_voxels)
     chosen = np.unique(np.concatenate(spread))
     return chosen[np.argsort(ranks[chosen])]
 
 
-def _spread(sorted_voxels: np.ndarray, n: int) -> np.ndarray:
+def _evenly_spaced(sorted_voxels: np.ndarray, n: int) -> np.ndarray:
     """n of them, evenly spaced, both ends included."""
     return sorted_voxels[np.unique(np.linspace(0, len(sorted_voxels) - 1, n).round().astype(int))]
 

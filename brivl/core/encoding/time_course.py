@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from brivl.core.encoding.banded_ridge import BandedRidge
-from brivl.core.encoding.cv_splits import Rows, divisions
+from brivl.core.encoding.cv_splits import Split, cv_splits
 from brivl.core.encoding.delays import delays_at
-from brivl.core.encoding.fold_responses import held_out, ready_features, ridge_for
+from brivl.core.encoding.fold_responses import preprocess_features, ridge_for, split_responses
 from brivl.core.encoding.presets import FitProtocol, Preset
 from brivl.core.records import Design
 
@@ -46,10 +46,10 @@ def time_course(
     n = len(Xs[0])
     measured, predicted, drive = np.full(n, np.nan), np.full((len(Xs), n), np.nan), np.full(n, np.nan)
     by_delay, chosen = [], []
-    for rows in divisions(design, preset):
-        part = held_out(Y, repeats, rows, design, preset)
-        bands = [ready_features(X, rows.train, design, preset) for X in Xs]
-        ridge = _fitted(bands, part.Y_train, rows, (design, preset), weights)
+    for rows in cv_splits(design, preset):
+        part = split_responses(Y, repeats, rows, design, preset)
+        bands = [preprocess_features(X, rows.train, design, preset) for X in Xs]
+        ridge = _fitted(bands, part.Y_train, rows, FitProtocol(design, preset), weights)
         measured[rows.test] = part.Y_test[:, 0]
         predicted[:, rows.test] = ridge.predict([X[rows.test] for X in bands], split=True)[..., 0]
         primal = [w.reshape(len(delays), -1) for w in primal_weights(ridge)]
@@ -73,7 +73,7 @@ def time_course(
 def _fitted(
     bands: Sequence[np.ndarray],
     Y_train: np.ndarray,
-    rows: Rows,
+    rows: Split,
     protocol: FitProtocol,
     weights: np.ndarray | None,
 ) -> BandedRidge:

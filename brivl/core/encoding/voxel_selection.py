@@ -21,7 +21,7 @@ SCAN_COLUMNS = 2048
 
 
 @dataclass(frozen=True)
-class Selection:
+class VoxelSelection:
     """Voxels to fit, and why not the others."""
 
     selected: np.ndarray  # (n_voxels,) bool
@@ -46,17 +46,17 @@ class Selection:
         return EncodingResult(r2_joint, r2_split, selected, self.explainable_variance, band_weights, excluded)
 
 
-def select_voxels(responses: Responses, design: Design, ev_threshold: float) -> Selection:
+def select_voxels(responses: Responses, design: Design, ev_threshold: float) -> VoxelSelection:
     """Leave out voxels with NaN, without variance in a run, and, where the test run repeats, with EV <= threshold.
 
     Raises RequestError if no voxel is left.
     """
-    return _not_empty(_judged(responses.Y_train, responses.Y_test, design, ev_threshold))
+    return _not_empty(_selection(responses.Y_train, responses.Y_test, design, ev_threshold))
 
 
 def select_in_batches(
     responses: Responses, design: Design, ev_threshold: float, tell: Callable[[float], None]
-) -> Selection:
+) -> VoxelSelection:
     """As `select_voxels`, reading a few voxels at a time; tell(share that is done) may raise."""
     Y_train, Y_test, n_voxels = responses.Y_train, responses.Y_test, responses.Y_train.shape[1]
     parts = []
@@ -64,11 +64,11 @@ def select_in_batches(
         tell(start / n_voxels)
         some = slice(start, start + SCAN_COLUMNS)
         repeats = None if Y_test is None else Y_test[:, :, some]
-        parts.append(_judged(Y_train[:, some], repeats, design, ev_threshold))
+        parts.append(_selection(Y_train[:, some], repeats, design, ev_threshold))
     counts = sum((Counter(part.excluded) for part in parts), Counter())
     evs = [part.explainable_variance for part in parts]
     return _not_empty(
-        Selection(
+        VoxelSelection(
             np.concatenate([part.selected for part in parts]),
             None if evs[0] is None else np.concatenate(evs),
             dict(counts),
@@ -76,7 +76,7 @@ def select_in_batches(
     )
 
 
-def _judged(Y_train: np.ndarray, Y_test: np.ndarray | None, design: Design, ev_threshold: float) -> Selection:
+def _selection(Y_train: np.ndarray, Y_test: np.ndarray | None, design: Design, ev_threshold: float) -> VoxelSelection:
     """The selection, which may be empty."""
     finite = _finite(Y_train)
     constant = constant_in_some_run(Y_train, design.run_onsets)
@@ -93,10 +93,10 @@ def _judged(Y_train: np.ndarray, Y_test: np.ndarray | None, design: Design, ev_t
         explained = ev > ev_threshold
         excluded[f"explainable variance at most {ev_threshold:g}"] = int((selected & ~explained).sum())
         selected &= explained
-    return Selection(selected, ev, {reason: count for reason, count in excluded.items() if count})
+    return VoxelSelection(selected, ev, {reason: count for reason, count in excluded.items() if count})
 
 
-def _not_empty(selection: Selection) -> Selection:
+def _not_empty(selection: VoxelSelection) -> VoxelSelection:
     if not selection.selected.any():
         raise RequestError(
             f"No voxel is left of {len(selection.selected)}: {selection.excluded!r}. Check the responses, lower the "

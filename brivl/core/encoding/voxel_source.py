@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from brivl.core.encoding.cv_splits import Rows
-from brivl.core.encoding.fold_responses import HeldOut, fit_responses, held_out, side_by_side
+from brivl.core.encoding.cv_splits import Split
+from brivl.core.encoding.fold_responses import FoldResponses, concatenate_voxels, fit_responses, split_responses
 from brivl.core.encoding.presets import Preset
-from brivl.core.encoding.voxel_selection import Selection
+from brivl.core.encoding.voxel_selection import VoxelSelection
 from brivl.core.records import Design, Responses
 
 
@@ -18,7 +18,7 @@ class VoxelSource:
     """Voxels 0 to n_voxels - 1: those of the first subject that are selected, then those of the second, and so on."""
 
     def __init__(
-        self, subjects: Sequence[Responses], selections: Sequence[Selection], design: Design, preset: Preset
+        self, subjects: Sequence[Responses], selections: Sequence[VoxelSelection], design: Design, preset: Preset
     ) -> None:
         self._subjects, self._design, self._preset = subjects, design, preset
         self._columns = [np.flatnonzero(selection.selected) for selection in selections]
@@ -34,18 +34,18 @@ class VoxelSource:
         repeats = max(len(responses.Y_test) for responses in self._subjects) if self._design.n_test else 0
         return self._design.n_train + repeats * self._design.n_test
 
-    def held_out(self, voxels: slice, rows: Rows) -> HeldOut:
+    def held_out(self, voxels: slice, rows: Split) -> FoldResponses:
         """Responses of consecutive voxels, ready to fit and to score."""
         parts = []
         for responses, _, columns in self._of_subjects(np.arange(voxels.start, voxels.stop)):
             several = _at_least_two(columns)
             repeats = np.asarray(responses.Y_test[:, :, several]) if self._design.n_test else None
             Y = np.asarray(responses.Y_train[:, several])
-            ready, n = held_out(Y, repeats, rows, self._design, self._preset), len(columns)
+            ready, n = split_responses(Y, repeats, rows, self._design, self._preset), len(columns)
             parts.append(replace(ready, Y_train=ready.Y_train[:, :n], Y_test=ready.Y_test[:, :n]))
-        return side_by_side(parts)
+        return concatenate_voxels(parts)
 
-    def fit_responses(self, voxels: np.ndarray, rows: Rows) -> np.ndarray:
+    def fit_responses(self, voxels: np.ndarray, rows: Split) -> np.ndarray:
         """Responses (n_fit, n_voxels) float32 of any voxels, in their order, ready to fit."""
         found = np.empty((len(rows.train), len(voxels)), np.float32)
         for responses, here, columns in self._of_subjects(voxels):

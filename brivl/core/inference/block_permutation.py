@@ -7,8 +7,8 @@ joint R2 and of split R2 at once (Nichols and Holmes 2002 for max-T; blocks: see
 What it is not: the null "this band adds nothing to the other one". A band whose features go along with those of the
 other can have a split R2 above chance and nothing of its own. Nor is it a statement about people: it is this subject,
 these stimuli, this fit. With outer folds, p of each fold alone would be exact; the sum over folds varies more than that
-(`Predictions.spread`), so that z is divided by sqrt(2) and p is rather too large. Drifts slower than a block make p too
-small.
+(`Predictions.fold_inflation`), so that z is divided by sqrt(2) and p is rather too large. Drifts slower than a block
+make p too small.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
-from brivl.core.inference.blocks import Blocks, Draws
+from brivl.core.inference.blocks import Blocks, PermutationSettings
 from brivl.core.inference.contributions import Predictions, member_matrix, split_contributions
 from brivl.core.regions.region_stats import bh_q
 
@@ -41,34 +41,38 @@ class PermutationTests:
     p_max: np.ndarray
     q: np.ndarray
     n_blocks: int
-    n_orders: int  # rearrangements used, the one seen included
+    n_permutations: int  # rearrangements used, the one seen included
     exact: bool  # whether these are all there are
 
     @property
     def p_smallest(self) -> float:
         """What p cannot go below."""
-        return 1 / self.n_orders
+        return 1 / self.n_permutations
 
 
-def permute_blocks(predictions: Predictions, blocks: Blocks, draws: Draws = Draws()) -> PermutationTests:  # noqa: B008
+def permute_blocks(
+    predictions: Predictions,
+    blocks: Blocks,
+    draws: PermutationSettings = PermutationSettings(),  # noqa: B008
+) -> PermutationTests:
     """Tests of each voxel: joint R2 and split R2 by band against rearranged blocks.
 
     max-T compares z = (sum - mean) / deviation over all rearrangements of the voxel, both in closed form (Hoeffding
     1951), so that voxels with strong predictions do not outshout the others. Memory does not grow with voxels but for
     the answer; the same seed gives the same answer.
     """
-    return _tests(_of_voxels(predictions, blocks, draws), blocks, draws, predictions.spread)
+    return _tests(_of_voxels(predictions, blocks, draws), blocks, draws, predictions.fold_inflation)
 
 
 def permute_blocks_of_means(
     predictions: Predictions,
     masks: Mapping[str, np.ndarray],
     blocks: Blocks,
-    draws: Draws = Draws(),  # noqa: B008
+    draws: PermutationSettings = PermutationSettings(),  # noqa: B008
 ) -> PermutationTests:
     """Tests of the mean R2 over the voxels of each region, region -> (n_voxels,) bool; voxels need not be independent,
     since all of them are rearranged alike."""
-    return _tests([_of_means(predictions, masks, blocks)], blocks, draws, predictions.spread)
+    return _tests([_of_means(predictions, masks, blocks)], blocks, draws, predictions.fold_inflation)
 
 
 def block_pairs(blocks: Blocks) -> tuple[np.ndarray, np.ndarray]:
@@ -94,8 +98,8 @@ def _n_pairs(blocks: Blocks) -> int:
     return sum(len(members) ** 2 for members in blocks.classes)
 
 
-def _of_voxels(predictions: Predictions, blocks: Blocks, draws: Draws) -> Iterator[Piece]:
-    for _, y, bands, usable in predictions.scaled(3 * max(_n_pairs(blocks), draws.n)):
+def _of_voxels(predictions: Predictions, blocks: Blocks, draws: PermutationSettings) -> Iterator[Piece]:
+    for _, y, bands, usable in predictions.scaled_batches(3 * max(_n_pairs(blocks), draws.n_permutations)):
         yield pair_products(y, bands, blocks), np.where(usable, _r2(y, bands), np.nan)
 
 
@@ -110,7 +114,7 @@ def _summed(
     predictions: Predictions, masks: Mapping[str, np.ndarray], blocks: Blocks
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Sums over the voxels of each region, batch by batch, and how many they are."""
-    for batch, y, bands, usable in predictions.scaled(3 * _n_pairs(blocks)):
+    for batch, y, bands, usable in predictions.scaled_batches(3 * _n_pairs(blocks)):
         inside = member_matrix(masks, batch, usable)
         yield pair_products(y, bands, blocks) @ inside, _r2(y, bands) @ inside, inside.sum(0)
 
@@ -121,8 +125,8 @@ def _r2(y: np.ndarray, bands: np.ndarray) -> np.ndarray:
     return np.concatenate([split.sum(0, keepdims=True), split])
 
 
-def _tests(pieces: Iterable[Piece], blocks: Blocks, draws: Draws, spread: float) -> PermutationTests:
-    orders = blocks.orders(draws)
+def _tests(pieces: Iterable[Piece], blocks: Blocks, draws: PermutationSettings, spread: float) -> PermutationTests:
+    orders = blocks.permutations(draws)
     chosen = _chosen(orders, blocks)
     found, highest = [], None
     for products, r2 in pieces:
@@ -132,9 +136,9 @@ def _tests(pieces: Iterable[Piece], blocks: Blocks, draws: Draws, spread: float)
         seen = z[:, 0] / spread
         found.append((r2, seen, np.where(np.isfinite(r2), (z >= seen[:, None] - TIE).mean(1), np.nan)))
     r2, z, p = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
-    p_max = np.where(np.isfinite(r2), share_at_least(highest, z - TIE), np.nan)
+    p_max = np.where(np.isfinite(r2), permutation_p_value(highest, z - TIE), np.nan)
     q = np.stack([bh_q(row) for row in p])
-    exact = blocks.n_orders == len(orders)
+    exact = blocks.n_permutations == len(orders)
     return PermutationTests(r2, z, p, p_max, q, blocks.n_blocks, len(orders), exact)
 
 
@@ -165,7 +169,7 @@ def _deviations(chosen: scipy.sparse.csr_matrix, products: np.ndarray, blocks: B
     return np.where(alive, z, np.float32(-np.inf))
 
 
-def share_at_least(highest: np.ndarray, z: np.ndarray) -> np.ndarray:
+def permutation_p_value(highest: np.ndarray, z: np.ndarray) -> np.ndarray:
     """Share of the maxima (n_rows, n_draws) that are at least z (n_rows, n_units)."""
     ordered = np.sort(highest, axis=1)
     below = [np.searchsorted(row, values, side="left") for row, values in zip(ordered, z, strict=True)]

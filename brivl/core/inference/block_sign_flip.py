@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brivl.core.inference.block_permutation import TIE, share_at_least
-from brivl.core.inference.blocks import Blocks, Draws
+from brivl.core.inference.block_permutation import TIE, permutation_p_value
+from brivl.core.inference.blocks import Blocks, PermutationSettings
 from brivl.core.inference.contributions import Predictions, member_matrix, split_contributions
 from brivl.core.regions.region_stats import bh_q, expanded_levels
 from brivl.errors import RequestError
@@ -47,7 +47,11 @@ class DifferenceTests:
         return 1 / self.n_signs
 
 
-def flip_blocks(predictions: Predictions, blocks: Blocks, draws: Draws = Draws()) -> DifferenceTests:  # noqa: B008
+def flip_blocks(
+    predictions: Predictions,
+    blocks: Blocks,
+    draws: PermutationSettings = PermutationSettings(),  # noqa: B008
+) -> DifferenceTests:
     """Test of each voxel. The statistic is sum_k d_k / sqrt(sum_k d_k^2), a function of t of the blocks' differences.
 
     ci: blocks drawn with replacement, difference over sum of squares of those drawn (Kunsch 1989), percentiles widened
@@ -60,7 +64,7 @@ def flip_blocks_of_means(
     predictions: Predictions,
     masks: Mapping[str, np.ndarray],
     blocks: Blocks,
-    draws: Draws = Draws(),  # noqa: B008
+    draws: PermutationSettings = PermutationSettings(),  # noqa: B008
 ) -> DifferenceTests:
     """Test of the mean difference over the voxels of each region, region -> (n_voxels,) bool."""
     parts = list(_summed(predictions, masks, blocks))
@@ -87,12 +91,12 @@ def _by_block(predictions: Predictions, blocks: Blocks) -> Iterator[tuple[slice,
     if len(predictions.bands) != 2:
         raise RequestError(f"Wanted the predictions of two models and got {len(predictions.bands)}.")
     adding = (blocks.labels == np.arange(blocks.n_blocks)[:, None]).astype(np.float64)
-    for batch, y, bands, usable in predictions.scaled(N_BOOT):
+    for batch, y, bands, usable in predictions.scaled_batches(N_BOOT):
         a, b = split_contributions(y, bands)
         yield batch, adding @ (a - b), adding @ np.square(y), usable
 
 
-def _tests(pieces: Iterable[Piece], blocks: Blocks, draws: Draws) -> DifferenceTests:
+def _tests(pieces: Iterable[Piece], blocks: Blocks, draws: PermutationSettings) -> DifferenceTests:
     signs = blocks.signs(draws).astype(np.float32)
     rng = np.random.default_rng(draws.seed)
     counts = rng.multinomial(blocks.n_blocks, np.full(blocks.n_blocks, 1 / blocks.n_blocks), size=N_BOOT)
@@ -105,7 +109,7 @@ def _tests(pieces: Iterable[Piece], blocks: Blocks, draws: Draws) -> DifferenceT
         p = np.where(np.isfinite(size), (z >= z[:1] - TIE).mean(0), np.nan)
         found.append((d.sum(0), *_interval(d, squares, counts.astype(float)), p, z[0]))
     difference, low, high, p, z = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    p_max = np.where(np.isfinite(p), share_at_least(highest[None], z[None] - TIE)[0], np.nan)
+    p_max = np.where(np.isfinite(p), permutation_p_value(highest[None], z[None] - TIE)[0], np.nan)
     exact = len(signs) == 2 ** (blocks.n_blocks - 1)
     return DifferenceTests(difference, low, high, p, p_max, bh_q(p), blocks.n_blocks, len(signs), exact)
 

@@ -23,15 +23,15 @@ SHORTEST_S = 10.0  # the longest delay of the models; a shorter block cuts respo
 
 
 @dataclass(frozen=True)
-class Draws:
+class PermutationSettings:
     """How many rearrangements or signs are drawn where there are too many for all of them, and the seed."""
 
-    n: int = 1000
+    n_permutations: int = 1000
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.n < 19:
-            raise RequestError(f"Wanted 19 draws or more, with which p can reach .05, and got {self.n!r}.")
+        if self.n_permutations < 19:
+            raise RequestError(f"Wanted 19 draws or more, with which p can reach .05, and got {self.n_permutations!r}.")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Blocks:
     rows: tuple[np.ndarray, ...]  # samples of each block that move with it
     stratum: np.ndarray  # (n_blocks,) int; only blocks of one stratum change places
     labels: np.ndarray  # (n_samples,) int, block that each sample is counted to
-    said: str  # "blocks of 20 s", "passages"
+    description: str  # "blocks of 20 s", "passages"
 
     @property
     def n_blocks(self) -> int:
@@ -56,19 +56,19 @@ class Blocks:
         return [np.array(members) for members in kinds.values() if len(members) > 1]
 
     @property
-    def n_orders(self) -> int:
+    def n_permutations(self) -> int:
         """How many rearrangements there are."""
         return prod(factorial(len(members)) for members in self.classes)
 
-    def orders(self, draws: Draws) -> np.ndarray:
+    def permutations(self, draws: PermutationSettings) -> np.ndarray:
         """Rearrangements (n_orders, n_blocks) int, which block comes to each place; the first is the one seen.
 
-        All of them where these are at most draws.n + 1, else draws.n random ones after it.
+        All of them where these are at most draws.n_permutations + 1, else draws.n_permutations random ones after it.
         """
-        if self.n_orders <= draws.n + 1:
+        if self.n_permutations <= draws.n_permutations + 1:
             return np.array(list(self._all_orders()))
         rng = np.random.default_rng(draws.seed)
-        orders = np.tile(np.arange(self.n_blocks), (draws.n + 1, 1))
+        orders = np.tile(np.arange(self.n_blocks), (draws.n_permutations + 1, 1))
         for members in self.classes:
             orders[1:, members] = rng.permuted(orders[1:, members], axis=1)
         return orders
@@ -80,16 +80,17 @@ class Blocks:
                 order[members] = there
             yield order
 
-    def signs(self, draws: Draws) -> np.ndarray:
+    def signs(self, draws: PermutationSettings) -> np.ndarray:
         """Signs (n_patterns, n_blocks) int8 of +1 and -1, the first all +1.
 
-        All patterns up to a common sign where these are at most draws.n + 1, else draws.n random ones after it.
+        All patterns up to a common sign where these are at most n_permutations + 1, else n_permutations random ones
+        after it.
         """
         n_patterns = 2 ** (self.n_blocks - 1)
-        if n_patterns <= draws.n + 1:
+        if n_patterns <= draws.n_permutations + 1:
             flips = (np.arange(n_patterns)[:, None] >> np.arange(self.n_blocks)) & 1
         else:
-            flips = np.random.default_rng(draws.seed).integers(2, size=(draws.n + 1, self.n_blocks))
+            flips = np.random.default_rng(draws.seed).integers(2, size=(draws.n_permutations + 1, self.n_blocks))
             flips[0] = 0
         return (1 - 2 * flips).astype(np.int8)
 
@@ -141,7 +142,7 @@ def blocks_of_groups(groups: np.ndarray, parts: np.ndarray | None = None, said: 
 def _enough(blocks: Blocks) -> Blocks:
     if blocks.n_blocks < 4:
         raise RequestError(
-            f"Wanted 4 {blocks.said} or more, and there are {blocks.n_blocks}; no p below .05 can be reached. Choose "
-            "shorter blocks, or test over subjects."
+            f"Expected 4 {blocks.description} or more, got {blocks.n_blocks}; no p below .05 can be reached. "
+            "Choose shorter blocks, or test over subjects."
         )
     return blocks

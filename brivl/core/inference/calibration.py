@@ -18,7 +18,7 @@ Kind = Literal["holds", "at most", "fdr", "fails", "shown"]
 
 
 @dataclass(frozen=True)
-class Row:
+class CalibratedTest:
     """One test under one null: what is said of it, and what is expected of its rate.
 
     holds: between .03 and .07. at most: up to .07, may be less often by its nature (BH under a global null, outer
@@ -34,34 +34,46 @@ _SUBJECTS = "8 subjects, models do not differ"
 _SILENT = "1 subject, no signal, noise remembers (AR 0.5)"
 _EQUAL = "1 subject, two models that predict equally well"
 _READER = "1 reader, 5 folds of passages, no signal"
-ROWS: Mapping[str, Row] = {
-    "subjects t": Row("paired t over subjects", _SUBJECTS, "holds"),
-    "subjects sign-flip": Row("exact sign-flip over subjects", _SUBJECTS, "holds"),
-    "subjects bootstrap": Row("bootstrap interval over subjects leaves out 0", _SUBJECTS, "holds"),
-    "subjects BH planted": Row("BH over 12 regions: false discoveries", "8 subjects, difference in 5 regions", "fdr"),
-    "blocks joint": Row("block permutation, joint R2, voxel", _SILENT, "holds"),
-    "blocks split": Row("block permutation, split R2, voxel", _SILENT, "holds"),
-    "blocks region": Row("block permutation, mean of a region", _SILENT, "holds"),
-    "blocks max-T": Row("block permutation, max-T: any of 24 voxels", _SILENT, "holds"),
-    "blocks BH": Row("block permutation, BH: any of 24 voxels", _SILENT, "at most"),
-    "blocks BH planted": Row("block permutation, BH: false discoveries", "1 subject, signal in 8 of 24 voxels", "fdr"),
-    "flips": Row("block sign-flip of A less B, voxel", _EQUAL, "holds"),
-    "flips region": Row("block sign-flip of A less B, mean of a region", _EQUAL, "holds"),
-    "flips max-T": Row("block sign-flip, max-T: any of 24 voxels", _EQUAL, "holds"),
-    "flips BH": Row("block sign-flip, BH: any of 24 voxels", _EQUAL, "at most"),
-    "blocks bootstrap": Row("bootstrap interval over blocks leaves out 0", _EQUAL, "holds"),
-    "flips BH planted": Row("block sign-flip, BH: false discoveries", "1 subject, A better in 8 of 24 voxels", "fdr"),
-    "passages joint": Row("permutation of passages, joint R2, voxel", _READER, "at most"),
-    "passages max-T": Row("permutation of passages, max-T: any of 24 voxels", _READER, "at most"),
-    "passages flips": Row("sign-flip of passages, A less B, voxel", "1 reader, models equally good", "at most"),
-    "identical": Row("block sign-flip of A less B, voxel", "1 subject, identical models", "at most"),
-    "flips of fits to noise": Row("block sign-flip of A less B, voxel, alone", _SILENT, "shown"),
-    "voxels t": Row("paired t over voxels, as in many papers", _EQUAL, "fails"),
-    "samples correlation": Row("correlation, samples as if independent", _SILENT, "fails"),
-    "samples difference": Row("t of samples' differences, as if independent", _EQUAL, "fails"),
-    "sentences correlation": Row("correlation, sentences as if independent", _READER, "fails"),
-    "blocks power": Row("block permutation: planted voxels found", "1 subject, signal in 8 of 24 voxels", "shown"),
-    "flips power": Row("block sign-flip: planted voxels found", "1 subject, A better in 8 of 24 voxels", "shown"),
+CALIBRATED_TESTS: Mapping[str, CalibratedTest] = {
+    "subjects t": CalibratedTest("paired t over subjects", _SUBJECTS, "holds"),
+    "subjects sign-flip": CalibratedTest("exact sign-flip over subjects", _SUBJECTS, "holds"),
+    "subjects bootstrap": CalibratedTest("bootstrap interval over subjects leaves out 0", _SUBJECTS, "holds"),
+    "subjects BH planted": CalibratedTest(
+        "BH over 12 regions: false discoveries", "8 subjects, difference in 5 regions", "fdr"
+    ),
+    "blocks joint": CalibratedTest("block permutation, joint R2, voxel", _SILENT, "holds"),
+    "blocks split": CalibratedTest("block permutation, split R2, voxel", _SILENT, "holds"),
+    "blocks region": CalibratedTest("block permutation, mean of a region", _SILENT, "holds"),
+    "blocks max-T": CalibratedTest("block permutation, max-T: any of 24 voxels", _SILENT, "holds"),
+    "blocks BH": CalibratedTest("block permutation, BH: any of 24 voxels", _SILENT, "at most"),
+    "blocks BH planted": CalibratedTest(
+        "block permutation, BH: false discoveries", "1 subject, signal in 8 of 24 voxels", "fdr"
+    ),
+    "flips": CalibratedTest("block sign-flip of A less B, voxel", _EQUAL, "holds"),
+    "flips region": CalibratedTest("block sign-flip of A less B, mean of a region", _EQUAL, "holds"),
+    "flips max-T": CalibratedTest("block sign-flip, max-T: any of 24 voxels", _EQUAL, "holds"),
+    "flips BH": CalibratedTest("block sign-flip, BH: any of 24 voxels", _EQUAL, "at most"),
+    "blocks bootstrap": CalibratedTest("bootstrap interval over blocks leaves out 0", _EQUAL, "holds"),
+    "flips BH planted": CalibratedTest(
+        "block sign-flip, BH: false discoveries", "1 subject, A better in 8 of 24 voxels", "fdr"
+    ),
+    "passages joint": CalibratedTest("permutation of passages, joint R2, voxel", _READER, "at most"),
+    "passages max-T": CalibratedTest("permutation of passages, max-T: any of 24 voxels", _READER, "at most"),
+    "passages flips": CalibratedTest(
+        "sign-flip of passages, A less B, voxel", "1 reader, models equally good", "at most"
+    ),
+    "identical": CalibratedTest("block sign-flip of A less B, voxel", "1 subject, identical models", "at most"),
+    "flips of fits to noise": CalibratedTest("block sign-flip of A less B, voxel, alone", _SILENT, "shown"),
+    "voxels t": CalibratedTest("paired t over voxels, as in many papers", _EQUAL, "fails"),
+    "samples correlation": CalibratedTest("correlation, samples as if independent", _SILENT, "fails"),
+    "samples difference": CalibratedTest("t of samples' differences, as if independent", _EQUAL, "fails"),
+    "sentences correlation": CalibratedTest("correlation, sentences as if independent", _READER, "fails"),
+    "blocks power": CalibratedTest(
+        "block permutation: planted voxels found", "1 subject, signal in 8 of 24 voxels", "shown"
+    ),
+    "flips power": CalibratedTest(
+        "block sign-flip: planted voxels found", "1 subject, A better in 8 of 24 voxels", "shown"
+    ),
 }
 
 
@@ -70,7 +82,7 @@ class Rate:
     """Share of rejections over studies, with a 95 % interval."""
 
     name: str
-    row: Row
+    row: CalibratedTest
     rate: float
     low: float
     high: float
@@ -103,7 +115,7 @@ def calibrate(n_studies: int = 500, seed: int = 0, tell: Callable[[float], None]
         for place, study in enumerate(STUDIES):
             for name, share in study(np.random.default_rng([seed, place, i])).items():
                 shares.setdefault(name, []).append(share)
-    return [Rate(name, row, *_rate(np.array(shares[name]))) for name, row in ROWS.items()]
+    return [Rate(name, row, *_rate(np.array(shares[name]))) for name, row in CALIBRATED_TESTS.items()]
 
 
 def _rate(shares: np.ndarray) -> tuple[float, float, float]:

@@ -19,15 +19,15 @@ class Predictions:
 
     measured: np.ndarray  # (n_samples, n_voxels)
     bands: np.ndarray  # (n_bands, n_samples, n_voxels)
-    parts: np.ndarray | None = None  # (n_samples,) fold that predicted each sample; R2 is the mean over these
+    folds: np.ndarray | None = None  # (n_samples,) fold that predicted each sample; R2 is the mean over these
 
     def __post_init__(self) -> None:
         n_samples = len(self.measured)
-        parts_fit = self.parts is None or np.shape(self.parts) == (n_samples,)
-        if self.bands.ndim != 3 or self.bands.shape[1:] != self.measured.shape or not parts_fit:
+        folds_fit = self.folds is None or np.shape(self.folds) == (n_samples,)
+        if self.bands.ndim != 3 or self.bands.shape[1:] != self.measured.shape or not folds_fit:
             raise RequestError(
                 f"Predictions (n_bands, n_samples, n_voxels) are wanted for responses {self.measured.shape!r}; got "
-                f"{self.bands.shape!r} and parts {np.shape(self.parts)!r}."
+                f"{self.bands.shape!r} and parts {np.shape(self.folds)!r}."
             )
 
     @property
@@ -35,16 +35,16 @@ class Predictions:
         return self.measured.shape[1]
 
     @property
-    def spread(self) -> float:
+    def fold_inflation(self) -> float:
         """By how much a sum over outer folds varies more than rearrangements of its blocks show: sqrt(2), else 1.
 
         The response of fold f trained the prediction of fold g and the other way round, so that y_f'M y_g is in the sum
         twice; rearranging held-out blocks given the predictions counts the two as independent. Where M is nearly
         symmetric, as for ridge, the variance is up to twice as large, so that p is rather too large than too small.
         """
-        return 1.0 if self.parts is None or len(np.unique(self.parts)) < 2 else float(np.sqrt(2))
+        return 1.0 if self.folds is None or len(np.unique(self.folds)) < 2 else float(np.sqrt(2))
 
-    def scaled(self, n_per_voxel: int) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
+    def scaled_batches(self, n_per_voxel: int) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
         """Batches of voxels, so small that n_per_voxel numbers of each are held at once.
 
         Yields the slice, y (n_samples, n_batch), bands (n_bands, n_samples, n_batch), both divided by the root of the
@@ -53,7 +53,7 @@ class Predictions:
         size = max(1, ROOM // max(n_per_voxel, self.bands[..., 0].size))
         for start in range(0, self.n_voxels, size):
             batch = slice(start, min(start + size, self.n_voxels))
-            yield batch, *_scaled(self.measured[:, batch], self.bands[:, :, batch], self.parts)
+            yield batch, *_scaled(self.measured[:, batch], self.bands[:, :, batch], self.folds)
 
 
 def _scaled(y: np.ndarray, bands: np.ndarray, parts: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from brivl.core.encoding.cv_splits import Rows, divisions
+from brivl.core.encoding.cv_splits import Split, cv_splits
 from brivl.core.encoding.delays import onsets_of, run_labels
-from brivl.core.encoding.fold_responses import held_out, ready_features, ridge_for
+from brivl.core.encoding.fold_responses import preprocess_features, ridge_for, split_responses
 from brivl.core.encoding.presets import FitProtocol
 from brivl.core.inference.blocks import Blocks, blocks_in_runs, blocks_of_groups
 from brivl.core.inference.contributions import Predictions
@@ -37,7 +37,7 @@ def held_out_predictions(
     Raises RequestError for more predictions than fit in memory.
     """
     design, preset = protocol
-    rows = divisions(design, preset)
+    rows = cv_splits(design, preset)
     n = design.n_test or design.n_train
     if n * len(columns) * (1 + len(Xs)) > MOST:
         raise RequestError(f"Predictions of {len(columns):,} voxels at {n:,} samples are too large; choose a region.")
@@ -46,26 +46,26 @@ def held_out_predictions(
     size = max(1, AT_ONCE // (design.n_train + design.n_test))
     starts = range(0, len(columns), size)
     for i, part in enumerate(rows):
-        ready = [ready_features(X, part.train, design, preset) for X in Xs]
+        ready = [preprocess_features(X, part.train, design, preset) for X in Xs]
         here = part.test - design.n_train if design.n_test else part.test
         for j, start in enumerate(starts):
             tell((i * len(starts) + j) / (len(rows) * len(starts)))
             some = slice(start, start + size)
             measured[here, some], bands[:, here, some] = _predict(ready, responses, columns[some], part, protocol)
-    return Predictions(measured, bands, None if design.n_test else folds_of(rows, n))
+    return Predictions(measured, bands, None if design.n_test else fold_labels(rows, n))
 
 
 def _predict(
-    ready: Sequence[np.ndarray], responses: Responses, columns: np.ndarray, rows: Rows, protocol: FitProtocol
+    ready: Sequence[np.ndarray], responses: Responses, columns: np.ndarray, rows: Split, protocol: FitProtocol
 ) -> tuple[np.ndarray, np.ndarray]:
     repeats = np.asarray(responses.Y_test[:, :, columns]) if protocol.design.n_test else None
-    part = held_out(np.asarray(responses.Y_train[:, columns]), repeats, rows, *protocol)
+    part = split_responses(np.asarray(responses.Y_train[:, columns]), repeats, rows, *protocol)
     ridge = ridge_for(len(ready), rows.train, *protocol)
     ridge.fit([X[rows.train] for X in ready], part.Y_train)
     return part.Y_test, ridge.predict([X[rows.test] for X in ready], split=True)
 
 
-def folds_of(rows: Sequence[Rows], n: int) -> np.ndarray:
+def fold_labels(rows: Sequence[Split], n: int) -> np.ndarray:
     """(n,) which outer fold each sample is held out in."""
     fold = np.empty(n, int)
     for i, part in enumerate(rows):
@@ -73,7 +73,7 @@ def folds_of(rows: Sequence[Rows], n: int) -> np.ndarray:
     return fold
 
 
-def blocks_of(protocol: FitProtocol, seconds: float) -> Blocks:
+def held_out_blocks(protocol: FitProtocol, seconds: float) -> Blocks:
     """Blocks of the held-out samples: of `seconds` within runs, whole groups (passages), or single responses.
 
     Single where responses are no time series and have no groups. Raises RequestError where samples are held out at
@@ -89,7 +89,7 @@ def blocks_of(protocol: FitProtocol, seconds: float) -> Blocks:
         n, parts, onsets = design.n_test, np.zeros(design.n_test, int), design.test_onsets
     else:
         n = design.n_train
-        parts = folds_of(divisions(*protocol), n)
+        parts = fold_labels(cv_splits(*protocol), n)
         onsets = onsets_of(run_labels(design.run_onsets, n) * (parts.max() + 1) + parts)
     if design.tr is not None:
         return blocks_in_runs(onsets, n, design.tr, seconds)

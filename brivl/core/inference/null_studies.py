@@ -13,7 +13,7 @@ from scipy import stats
 
 from brivl.core.inference.block_permutation import permute_blocks, permute_blocks_of_means
 from brivl.core.inference.block_sign_flip import flip_blocks, flip_blocks_of_means
-from brivl.core.inference.blocks import Blocks, Draws, blocks_in_runs, blocks_of_groups
+from brivl.core.inference.blocks import Blocks, PermutationSettings, blocks_in_runs, blocks_of_groups
 from brivl.core.inference.contributions import Predictions
 from brivl.core.regions.region_stats import bh_q, compare, compare_voxels
 from brivl.core.simulation.hrf import ar1_noise, convolve_runs
@@ -68,7 +68,7 @@ def equal_models(rng: np.random.Generator) -> Shares:
     data = Predictions(y, np.repeat(signals, N_VOXELS, axis=2))
     blocks, draws = _series(rng)
     tests, mean = flip_blocks(data, blocks, draws), flip_blocks_of_means(data, _whole(), blocks, draws)
-    a, b = permute_blocks(data, blocks, Draws(19)).r2[1:]
+    a, b = permute_blocks(data, blocks, PermutationSettings(19)).r2[1:]
     d = np.square(y - data.bands[1]) - np.square(y - data.bands[0])
     same = flip_blocks(Predictions(y, data.bands[[0, 0]]), blocks, draws)
     return {
@@ -168,12 +168,12 @@ def _ridge(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, alpha: float = 50.0
     return X_test @ weights.reshape(2, -1, y.shape[1])
 
 
-def _series(rng: np.random.Generator) -> tuple[Blocks, Draws]:
+def _series(rng: np.random.Generator) -> tuple[Blocks, PermutationSettings]:
     return blocks_in_runs(ONSETS, N_TEST, TR), _draws(rng)
 
 
-def _draws(rng: np.random.Generator) -> Draws:
-    return Draws(DRAWS, int(rng.integers(2**31)))
+def _draws(rng: np.random.Generator) -> PermutationSettings:
+    return PermutationSettings(DRAWS, int(rng.integers(2**31)))
 
 
 def _whole() -> dict[str, np.ndarray]:

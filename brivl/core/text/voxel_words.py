@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from brivl.core.encoding.cv_splits import divisions
-from brivl.core.encoding.fold_responses import held_out, ready_features, ridge_for
+from brivl.core.encoding.cv_splits import cv_splits
+from brivl.core.encoding.fold_responses import preprocess_features, ridge_for, split_responses
 from brivl.core.encoding.presets import FitProtocol
 from brivl.core.encoding.split_score import r2_joint
 from brivl.core.records import Responses
@@ -28,11 +28,11 @@ def embedding_weights(
     One band, strength by voxel; weights are averaged over delays, and both over divisions where there is no test set.
     """
     weights, scores = [], []
-    for rows in divisions(*protocol):
-        X = ready_features(E, rows.train, *protocol)
+    for rows in cv_splits(*protocol):
+        X = preprocess_features(E, rows.train, *protocol)
         has_test = responses.Y_test is not None and protocol.design.n_test
         repeats = np.asarray(responses.Y_test[:, :, columns]) if has_test else None
-        part = held_out(np.asarray(responses.Y_train[:, columns]), repeats, rows, *protocol)
+        part = split_responses(np.asarray(responses.Y_train[:, columns]), repeats, rows, *protocol)
         ridge = ridge_for(1, rows.train, *protocol)
         ridge.fit([X[rows.train]], part.Y_train)
         primal = ridge.Xs_fit_[0].T @ ridge.dual_coef_ * ridge.kernel_scales_[0] * ridge.band_weights_[0]

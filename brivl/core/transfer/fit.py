@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from brivl.core.encoding.cv_splits import Rows, divisions
+from brivl.core.encoding.cv_splits import Split, cv_splits
 from brivl.core.encoding.delays import delays_at, onsets_of, run_labels
-from brivl.core.encoding.fold_responses import held_out, ready_features, ridge_for
+from brivl.core.encoding.fold_responses import preprocess_features, ridge_for, split_responses
 from brivl.core.encoding.presets import Preset
-from brivl.core.inference.blocks import Blocks, Draws, blocks_in_runs
+from brivl.core.inference.blocks import Blocks, PermutationSettings, blocks_in_runs
 from brivl.core.records import Design, Responses
 from brivl.core.transfer.components import over_delays
 from brivl.core.transfer.maps import inverse_regions, primal, score_regions, signs_of, voxel_p
@@ -26,7 +26,7 @@ class Session:
 
     design: Design
     preset: Preset
-    rows: Rows
+    rows: Split
     Y_train: np.ndarray  # (n_train, n_voxels)
     Y_test: np.ndarray  # (n_test, n_voxels)
 
@@ -36,7 +36,7 @@ class Session:
 
     def ready(self, X: np.ndarray) -> np.ndarray:
         """Features (n_samples, n_features) of this session, centred on its training rows and delayed within runs."""
-        return ready_features(X, self.rows.train, self.design, self.preset)
+        return preprocess_features(X, self.rows.train, self.design, self.preset)
 
     def training_blocks(self, seconds: float) -> Blocks:
         """Blocks of the training rows, within runs."""
@@ -61,9 +61,9 @@ def session(responses: Responses, columns: np.ndarray, design: Design, preset: P
     """
     if design.tr is None:
         raise RequestError("Wanted time series of both modalities, and one has no time between samples (TR).")
-    rows = divisions(design, replace(preset, outer="grouped"))[0]
+    rows = cv_splits(design, replace(preset, outer="grouped"))[0]
     repeats = np.asarray(responses.Y_test[:, :, columns]) if design.n_test and responses.Y_test is not None else None
-    part = held_out(np.asarray(responses.Y_train[:, columns]), repeats, rows, design, preset)
+    part = split_responses(np.asarray(responses.Y_train[:, columns]), repeats, rows, design, preset)
     clean = [np.nan_to_num(Y).astype(np.float32) for Y in (part.Y_train, part.Y_test)]
     return Session(design, preset, rows, *clean)
 
@@ -120,7 +120,7 @@ def score_both(
     carried: Mapping[str, Carried],
     masks: Mapping[str, np.ndarray],
     visual: tuple[str, ...],
-    how: tuple[float, Draws],
+    how: tuple[float, PermutationSettings],
 ) -> Scored:
     """carried: by the modality fitted. visual: regions whose sign may be turned; how: seconds of a block, draws.
 
@@ -154,11 +154,14 @@ def both_ways(sessions: Mapping[str, Session]) -> list[tuple[str, str]]:
 
 
 def multimodal_voxels(
-    sessions: Mapping[str, Session], carried: Mapping[str, Carried], sign: np.ndarray, how: tuple[float, Draws]
+    sessions: Mapping[str, Session],
+    carried: Mapping[str, Carried],
+    sign: np.ndarray,
+    how: tuple[float, PermutationSettings],
 ) -> np.ndarray:
     """(n_voxels,) bool: transferred both ways with p < .05 each, on training rows of the modality predicted."""
     seconds, draws = how
-    draws = Draws(min(draws.n, ENOUGH), draws.seed)
+    draws = PermutationSettings(min(draws.n_permutations, ENOUGH), draws.seed)
     passed = []
     for target, source in both_ways(sessions):
         blocks, across = sessions[target].training_blocks(seconds), carried[source].across_train * sign

@@ -13,7 +13,7 @@ import numpy as np
 
 from brivl.core.encoding.banded_ridge import BandedRidge
 from brivl.core.inference.block_permutation import permute_blocks, permute_blocks_of_means
-from brivl.core.inference.blocks import Blocks, Draws
+from brivl.core.inference.blocks import Blocks, PermutationSettings
 from brivl.core.inference.contributions import Predictions
 from brivl.core.regions.region_stats import bh_q
 from brivl.errors import RequestError
@@ -80,7 +80,11 @@ class RegionScores:
 
 
 def score_regions(
-    measured: np.ndarray, predicted: np.ndarray, masks: Mapping[str, np.ndarray], blocks: Blocks, draws: Draws
+    measured: np.ndarray,
+    predicted: np.ndarray,
+    masks: Mapping[str, np.ndarray],
+    blocks: Blocks,
+    draws: PermutationSettings,
 ) -> RegionScores:
     """Mean r of the voxels of each region, region -> (n_voxels,) bool; the first is the whole.
 
@@ -94,7 +98,7 @@ def score_regions(
     return RegionScores(np.array([r[inside].mean() if inside.any() else np.nan for inside in masks.values()]), p, q)
 
 
-def voxel_p(measured: np.ndarray, predicted: np.ndarray, blocks: Blocks, draws: Draws) -> np.ndarray:
+def voxel_p(measured: np.ndarray, predicted: np.ndarray, blocks: Blocks, draws: PermutationSettings) -> np.ndarray:
     """One-sided p of r > 0 of each voxel (n_voxels,), by rearranged blocks."""
     return permute_blocks(_scored(measured, predicted), blocks, draws).p[0]
 
@@ -104,7 +108,11 @@ def _scored(measured: np.ndarray, predicted: np.ndarray) -> Predictions:
 
 
 def inverse_regions(
-    measured: np.ndarray, predicted: np.ndarray, masks: Mapping[str, np.ndarray], blocks: Blocks, draws: Draws
+    measured: np.ndarray,
+    predicted: np.ndarray,
+    masks: Mapping[str, np.ndarray],
+    blocks: Blocks,
+    draws: PermutationSettings,
 ) -> dict[str, float]:
     """p that the mean r of each region is as far below 0 as it is; of training responses, so that no test is spent."""
     tests = permute_blocks_of_means(_scored(measured, -predicted), masks, blocks, draws)

@@ -15,7 +15,7 @@ import numpy as np
 from brivl.core.encoding.split_score import r2_joint
 from brivl.core.inference.block_permutation import permute_blocks_of_means
 from brivl.core.inference.block_sign_flip import flip_blocks, flip_blocks_of_means
-from brivl.core.inference.blocks import Blocks, Draws
+from brivl.core.inference.blocks import Blocks, PermutationSettings
 from brivl.core.inference.contributions import Predictions
 
 
@@ -45,7 +45,11 @@ class Comparison:
 
 
 def compare(
-    multimodal: Alone, rival: Alone, blocks: Blocks, draws: Draws, masks: Mapping[str, np.ndarray] | None = None
+    multimodal: Alone,
+    rival: Alone,
+    blocks: Blocks,
+    draws: PermutationSettings,
+    masks: Mapping[str, np.ndarray] | None = None,
 ) -> Comparison:
     """By sign flips of blocks of the difference of squared errors; of means over regions where masks are given.
 
@@ -58,7 +62,7 @@ def compare(
     return Comparison(found.difference, found.ci_low, found.ci_high, one_sided)
 
 
-def above_chance(one: Alone, blocks: Blocks, draws: Draws, masks: Mapping[str, np.ndarray]) -> np.ndarray:
+def above_chance(one: Alone, blocks: Blocks, draws: PermutationSettings, masks: Mapping[str, np.ndarray]) -> np.ndarray:
     """(n_regions,) p of R2 above chance, by blocks of the response that change places: of two fits to noise one is
     worse too, and beats nothing."""
     data = Predictions(one.measured, one.predicted[None], one.parts)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse
 
-from brivl.core.columns import LARGE_BYTES, Columns
+from brivl.core.columns import LARGE_BYTES, LazyArray
 from brivl.core.records import Design, FlatmapGeometry, Responses, Stimulus, Truth, Voxels
 from brivl.data.algonauts2023.files import (
     N_FSAVERAGE,
@@ -144,7 +144,7 @@ def open_algonauts(folder: Path | str) -> AlgonautsDataset:
     return AlgonautsDataset(folder, subjects)
 
 
-def _both(paths: tuple[Path, Path], n: int, n_vertices: tuple[int, int]) -> Columns:
+def _both(paths: tuple[Path, Path], n: int, n_vertices: tuple[int, int]) -> LazyArray:
     """Two files side by side as one array of columns."""
     left, right = (response_columns(path, n, 0)[0] for path in paths)
     n_left = n_vertices[0]
@@ -153,7 +153,7 @@ def _both(paths: tuple[Path, Path], n: int, n_vertices: tuple[int, int]) -> Colu
         parts = [left[:, start : min(stop, n_left)], right[:, max(0, start - n_left) : max(0, stop - n_left)]]
         return np.concatenate([part for part in parts if part.shape[1]], axis=1)
 
-    return Columns((n, sum(n_vertices)), read)
+    return LazyArray((n, sum(n_vertices)), read)
 
 
 def _looked_at(pictures: tuple[Path, ...]) -> str:

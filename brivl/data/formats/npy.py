@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from brivl.core.columns import Columns
+from brivl.core.columns import LazyArray
 from brivl.errors import DataError
 
 NUMERIC = "fiub"  # kinds of dtype that are numbers: float, int, unsigned, bool
@@ -74,15 +74,15 @@ def read_float32(path: Path, name: str | None = None) -> np.ndarray:
         return read_numbers(path, name).astype(np.float32)
 
 
-def response_columns(path: Path, n_train: int, n_test: int) -> tuple[Columns, Columns | None]:
+def response_columns(path: Path, n_train: int, n_test: int) -> tuple[LazyArray, LazyArray | None]:
     """Responses (n_train + n_test, n_voxels) of a .npy file that stay there: training rows, and the one test repeat.
 
     DataError as in `array_shape`, now or when columns are read.
     """
     n_voxels = array_shape(path)[1]
     test = slice(n_train, n_train + n_test)
-    Y_train = Columns((n_train, n_voxels), partial(_read_columns, path, slice(0, n_train)))
-    Y_test = Columns((1, n_test, n_voxels), lambda start, stop: _read_columns(path, test, start, stop)[None])
+    Y_train = LazyArray((n_train, n_voxels), partial(_read_columns, path, slice(0, n_train)))
+    Y_test = LazyArray((1, n_test, n_voxels), lambda start, stop: _read_columns(path, test, start, stop)[None])
     return Y_train, Y_test if n_test else None
 
 

@@ -43,7 +43,7 @@ def _stored_subject(
         arrays = {
             "Y_train": made.responses.Y_train,
             "layer": made.truth.layer,
-            "share": made.truth.share,
+            "share": made.truth.variance_fraction,
             "noise_ceiling": made.truth.noise_ceiling,
             "oracle_split": made.truth.oracle_split,
         }

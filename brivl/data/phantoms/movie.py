@@ -138,5 +138,5 @@ def _with_noise(
     oracle, ceiling = oracle_scores(parts[:, n_train:].astype(float), Y_test.mean(0).astype(float))
     return SimulatedSubject(
         Responses(np.float32(Y_train), np.float32(Y_test), voxels),
-        Truth(truth.layer, truth.share, ceiling, oracle, truth.models),
+        Truth(truth.layer, truth.variance_fraction, ceiling, oracle, truth.models),
     )

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brivl.core.columns import LARGE_BYTES, READ_COLUMNS, Columns
+from brivl.core.columns import LARGE_BYTES, READ_COLUMNS, LazyArray
 from brivl.data.formats.annex import check_fetched, is_pointer
 from brivl.data.formats.hdf5 import Hdf5File, open_hdf5
 from brivl.data.shortclips.frames import FrameFile, read_frame_header
@@ -131,7 +131,7 @@ def _read_onsets(file: Hdf5File, n_train: int) -> np.ndarray:
     return onsets.astype(int)
 
 
-def read_responses(path: Path, layout: ResponseLayout) -> tuple[np.ndarray | Columns, np.ndarray | Columns]:
+def read_responses(path: Path, layout: ResponseLayout) -> tuple[np.ndarray | LazyArray, np.ndarray | LazyArray]:
     """Y_train (n_train, n_voxels) and Y_test (n_repeats, n_test, n_voxels), float32, NaN where the file has NaN.
 
     Large ones stay in the file and are read a range of voxels at a time, unless they are stored in chunks so wide that
@@ -144,7 +144,9 @@ def read_responses(path: Path, layout: ResponseLayout) -> tuple[np.ndarray | Col
     with open_hdf5(path) as file:
         narrow = all((file.array(name).chunks or (1,))[-1] <= READ_COLUMNS for name in shapes)
     if narrow and 4 * layout.n_train * layout.n_voxels > LARGE_BYTES:
-        Y_train, Y_test = (Columns(shape, partial(_read_columns, path, name, shape)) for name, shape in shapes.items())
+        Y_train, Y_test = (
+            LazyArray(shape, partial(_read_columns, path, name, shape)) for name, shape in shapes.items()
+        )
         return Y_train, Y_test
     Y_train, Y_test = (_read_columns(path, name, shape, 0, layout.n_voxels) for name, shape in shapes.items())
     return Y_train, Y_test

@@ -27,7 +27,7 @@ from brivl.commands.main import main
 from brivl.core.encoding.encode import encode
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.inference.block_sign_flip import flip_blocks
-from brivl.core.inference.blocks import Draws, blocks_in_runs
+from brivl.core.inference.blocks import PermutationSettings, blocks_in_runs
 from brivl.core.inference.contributions import Predictions
 from brivl.core.records import Stimulus
 from brivl.core.transfer.rival_models import Alone, Comparison, above_chance, compare, intersection
@@ -85,13 +85,15 @@ def _alone(rng: np.random.Generator, signal: np.ndarray, noise: float) -> Alone:
 def test_a_comparison_is_the_difference_of_squared_errors(rng: np.random.Generator):
     one = _alone(rng, rng.standard_normal((120, 4)), 0.3)
     other = Alone(one.measured, one.predicted + 0.8 * rng.standard_normal((120, 4)))
-    found = compare(one, other, BLOCKS, Draws(199))
+    found = compare(one, other, BLOCKS, PermutationSettings(199))
     errors = ((one.measured - other.predicted) ** 2 - (one.measured - one.predicted) ** 2).sum(0)
     np.testing.assert_allclose(found.difference, errors / (one.measured**2).sum(0), rtol=1e-4)
     np.testing.assert_allclose(found.difference, one.r2 - other.r2, rtol=1e-4)
-    two_sided = flip_blocks(Predictions(one.measured, np.stack([one.predicted, other.predicted])), BLOCKS, Draws(199)).p
+    two_sided = flip_blocks(
+        Predictions(one.measured, np.stack([one.predicted, other.predicted])), BLOCKS, PermutationSettings(199)
+    ).p
     np.testing.assert_allclose(np.minimum(found.p, 1 - found.p), two_sided / 2, atol=1e-12)
-    turned = compare(other, one, BLOCKS, Draws(199))
+    turned = compare(other, one, BLOCKS, PermutationSettings(199))
     np.testing.assert_allclose(turned.p, 1 - found.p, atol=1e-12)
 
 
@@ -102,8 +104,8 @@ def test_the_better_model_wins_only_where_it_predicts(rng: np.random.Generator):
     good = Alone(good.measured, np.where(np.arange(30) < 15, good.predicted, 0.05 * rng.standard_normal((120, 30))))
     worse = Alone(good.measured, rng.standard_normal((120, 30)))  # noise that costs a lot
     masks = {"loud": np.arange(30) < 15, "silent": np.arange(30) >= 15}
-    comparison = compare(good, worse, BLOCKS, Draws(199), masks)
-    chance = above_chance(good, BLOCKS, Draws(199), masks)
+    comparison = compare(good, worse, BLOCKS, PermutationSettings(199), masks)
+    chance = above_chance(good, BLOCKS, PermutationSettings(199), masks)
     assert comparison.p.max() < 0.02  # of two fits to noise one is worse too
     p = intersection([comparison], chance)
     assert p[0] < 0.02 and p[1] > 0.05

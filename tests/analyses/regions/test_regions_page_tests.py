@@ -13,7 +13,7 @@ import streamlit as st
 from brivl.analyses.regions import page
 from brivl.analyses.regions.ceiling import OVER_CEILING
 from brivl.analyses.regions.tables import MOST_ROWS, RegionQuestion, in_order, region_parts
-from brivl.core.encoding.explainable_variance import noise_ceiling, over_ceiling
+from brivl.core.encoding.explainable_variance import noise_ceiling, normalise_by_ceiling
 from brivl.core.records import EncodingResult
 from brivl.core.regions.prevalence import prevalence
 from brivl.encoding.fit import FitRequest, canonical_order
@@ -265,9 +265,9 @@ def test_scores_over_the_ceiling() -> None:
     ev = np.array([0.5, 0.05, np.nan, 0.11])
     split = np.array([[0.1, 0.1, 0.1, 0.2], [0.2, 0.1, 0.1, 0.1]])
     result = EncodingResult(split.sum(0), split, np.ones(4, bool), ev, np.full((2, 4), 0.5))
-    found = over_ceiling(result, 10, 0.1)
+    found = normalise_by_ceiling(result, 10, 0.1)
     expected = split / noise_ceiling(np.array([0.5, np.nan, np.nan, 0.11]), 10)
     np.testing.assert_allclose(found.r2_split, expected)
     np.testing.assert_allclose(found.r2_split.sum(0), found.r2_joint)
     with pytest.raises(RequestError, match="not repeated"):
-        over_ceiling(EncodingResult(split.sum(0), split, np.ones(4, bool), None, split), 10, 0.1)
+        normalise_by_ceiling(EncodingResult(split.sum(0), split, np.ones(4, bool), None, split), 10, 0.1)

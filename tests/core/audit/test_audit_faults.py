@@ -9,11 +9,11 @@ import pytest
 import scipy.sparse
 import scipy.special
 
-from brivl.core.audit.leakage import leak_warning, leaks_of, n_on_both_sides, n_shared_items
-from brivl.core.audit.nuisance import autocorrelated_sequences, standardised
-from brivl.core.audit.scoring import against_truth, choose_and_score, halves, scores_by_part
+from brivl.core.audit.leakage import count_shared_items, count_split_labels, find_leaks, leak_warning
+from brivl.core.audit.nuisance import autocorrelated_sequences, standardise_columns
+from brivl.core.audit.scoring import errors_against_truth, halves, r2_by_fold, score_selected_voxels
 from brivl.core.encoding.encode import encode
-from brivl.core.encoding.presets import PAPER, STRICT
+from brivl.core.encoding.presets import PAPER, STRICT, FitProtocol
 from brivl.core.inference.contributions import Predictions
 from brivl.core.inference.held_out_predictions import held_out_predictions
 from brivl.core.records import Design, Responses, Truth
@@ -40,17 +40,17 @@ def passage_features(rng: np.random.Generator, n: int = 40) -> np.ndarray:
 def mean_r2(Xs: list[np.ndarray], Y: np.ndarray, preset, design: Design = READING) -> np.ndarray:
     """Mean over voxels: joint, then by band."""
     responses = Responses(Y.astype(np.float32), None, voxels(Y.shape[1]))
-    data = held_out_predictions(Xs, responses, np.arange(Y.shape[1]), (design, preset))
-    return scores_by_part(data, data.parts).mean((0, 2))
+    data = held_out_predictions(Xs, responses, np.arange(Y.shape[1]), FitProtocol(design, preset))
+    return r2_by_fold(data, data.folds).mean((0, 2))
 
 
 def test_scores_by_part_are_those_of_a_fit() -> None:
     Xs, responses = simulate_movie()
     result = encode(Xs, responses, MOVIE, QUICK["strict"])
-    data = held_out_predictions(Xs, responses, np.flatnonzero(result.selected), (MOVIE, QUICK["strict"]))
-    whole = scores_by_part(data, np.zeros(len(data.measured), int))[0]
+    data = held_out_predictions(Xs, responses, np.flatnonzero(result.selected), FitProtocol(MOVIE, QUICK["strict"]))
+    whole = r2_by_fold(data, np.zeros(len(data.measured), int))[0]
     np.testing.assert_allclose(whole, np.r_[result.r2_joint[None], result.r2_split], atol=1e-4)
-    parts = scores_by_part(data, halves(len(data.measured)))
+    parts = r2_by_fold(data, halves(len(data.measured)))
     squares = np.stack([np.square(half, dtype=float).sum(0) for half in np.split(data.measured, 2)])
     np.testing.assert_allclose((parts[:, 0] * squares).sum(0) / squares.sum(0), whole[0], atol=1e-4)
 
@@ -63,7 +63,7 @@ def test_shuffled_folds_find_signal_in_noise(rng: np.random.Generator) -> None:
 
 def test_sequences_without_content_profit_from_shuffling_alone(rng: np.random.Generator) -> None:
     """What Hadidi et al. showed: who is whose neighbour predicts, where neighbours are in training."""
-    X, Y = standardised(autocorrelated_sequences(GROUPS)), passage_noise(rng)
+    X, Y = standardise_columns(autocorrelated_sequences(GROUPS)), passage_noise(rng)
     grouped, shuffled = (mean_r2([X], Y, replace(preset, alphas=(3.0,)))[0] for preset in (GROUPED, SHUFFLED))
     assert grouped < 0.01 < 0.1 < shuffled
 
@@ -96,7 +96,7 @@ def test_voxels_that_choose_themselves_score_above_their_truth(rng: np.random.Ge
     parts = np.zeros((5, 3, 20_000))
     parts[:, 1:] = -0.01 + 0.05 * rng.standard_normal((5, 2, 20_000))
     parts[:, 0] = parts[:, 1:].sum(1)
-    honest, itself = choose_and_score(parts, False), choose_and_score(parts, True)
+    honest, itself = score_selected_voxels(parts, False), score_selected_voxels(parts, True)
     assert honest.r2[0] == pytest.approx(-0.02, abs=0.002) and honest.r2.shape == (3,)
     sd = 0.05 * np.sqrt(2 / 5)  # of the mean over folds; mean of what exceeds 0 of N(-0.02, sd)
     z = 0.02 / sd
@@ -104,7 +104,7 @@ def test_voxels_that_choose_themselves_score_above_their_truth(rng: np.random.Ge
     wanted = -0.02 + sd * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) / tail
     assert itself.r2[0] == pytest.approx(wanted, abs=0.002) and wanted > 0.01
     assert itself.n_voxels == pytest.approx(20_000 * tail, rel=0.05)
-    empty = choose_and_score(-np.abs(parts), True)
+    empty = score_selected_voxels(-np.abs(parts), True)
     assert empty.n_voxels == 0 and np.isnan(empty.r2).all()
 
 
@@ -125,16 +125,16 @@ def test_against_truth_in_closed_form() -> None:
     )
     sets = {"silent": truth.layer == 0, "planted": truth.layer > 0}
     r2 = np.array([[0.04, 0.3, 0.3], [0.02, 0.2, 0.1], [0.02, 0.1, 0.2]])
-    found = against_truth(r2, truth, ("m", "u"), sets)
+    found = errors_against_truth(r2, truth, ("m", "u"), sets)
     assert found == {"silent_r2": 0.04, "difference_error": pytest.approx(0.1)}
-    assert against_truth(r2[[0, 2, 1]], truth, ("u", "m"), sets)["difference_error"] == pytest.approx(0.1)
-    nothing = against_truth(r2, truth, ("m", "u"), {"silent": np.zeros(3, bool), "planted": sets["planted"]})
+    assert errors_against_truth(r2[[0, 2, 1]], truth, ("u", "m"), sets)["difference_error"] == pytest.approx(0.1)
+    nothing = errors_against_truth(r2, truth, ("m", "u"), {"silent": np.zeros(3, bool), "planted": sets["planted"]})
     assert np.isnan(nothing["silent_r2"])
 
 
 def test_bands_without_a_score_are_nan() -> None:
     y = np.c_[np.ones(6) * [1, -1, 1, -1, 1, -1], np.zeros(6)].astype(np.float32)
-    found = scores_by_part(Predictions(y, y[None] / 2), halves(6))
+    found = r2_by_fold(Predictions(y, y[None] / 2), halves(6))
     np.testing.assert_allclose(found[:, :, 0], 0.75, rtol=1e-5)
     assert np.isnan(found[:, :, 1]).all()
 
@@ -144,10 +144,11 @@ def test_bands_without_a_score_are_nan() -> None:
 
 def test_guard_counts_what_folds_cut_through() -> None:
     assert (
-        n_on_both_sides([(np.array([0, 1, 2]), np.array([3])), (np.array([2, 3]), np.array([0, 1]))], [7, 7, 8, 8]) == 1
+        count_split_labels([(np.array([0, 1, 2]), np.array([3])), (np.array([2, 3]), np.array([0, 1]))], [7, 7, 8, 8])
+        == 1
     )
-    assert leaks_of(READING, STRICT) == [] and leak_warning(READING, STRICT) == ""
-    (scored, *rest) = leaks_of(READING, PAPER)
+    assert find_leaks(READING, STRICT) == [] and leak_warning(READING, STRICT) == ""
+    (scored, *rest) = find_leaks(READING, PAPER)
     assert scored.what == "passages" and scored.n == N_PASSAGES and scored.n_split > N_PASSAGES / 2
     said = leak_warning(READING, PAPER)
     assert f"{scored.n_split} of 24 passages lie on both sides" in said and "preset strict" in said
@@ -157,7 +158,7 @@ def test_guard_counts_what_folds_cut_through() -> None:
 def test_guard_knows_runs_and_what_a_test_run_saves() -> None:
     """Twelve runs of 60 in five consecutive blocks of 144: the cuts at 144, 288, 432, 576 lie within four runs."""
     film = Design(2.0, 720, 90, np.arange(12) * 60)
-    (leak,) = leaks_of(film, PAPER)
+    (leak,) = find_leaks(film, PAPER)
     assert (leak.what, leak.n_split, leak.n, leak.where) == ("runs", 4, 12, "choice")
     assert "choose weights and alpha" in leak_warning(film, PAPER) and leak_warning(film, STRICT) == ""
     one_run = Design(2.0, 100, 0, np.zeros(1, int))
@@ -166,5 +167,7 @@ def test_guard_knows_runs_and_what_a_test_run_saves() -> None:
 
 def test_items_that_are_shown_again_are_counted() -> None:
     weights = scipy.sparse.csr_matrix(np.array([[1.0, 0, 0], [0, 1, 0], [0.5, 0, 0.5], [0, 0, 1]]))
-    assert n_shared_items(weights, [(np.array([0, 1]), np.array([2, 3]))]) == 1
-    assert n_shared_items(weights, [(np.array([0, 3]), np.array([1, 2])), (np.array([1, 2]), np.array([0, 3]))]) == 3
+    assert count_shared_items(weights, [(np.array([0, 1]), np.array([2, 3]))]) == 1
+    assert (
+        count_shared_items(weights, [(np.array([0, 3]), np.array([1, 2])), (np.array([1, 2]), np.array([0, 3]))]) == 3
+    )

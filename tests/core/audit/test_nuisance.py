@@ -9,12 +9,12 @@ import scipy.sparse
 from brivl.core.audit.nuisance import (
     autocorrelated_sequences,
     frame_difference_energy,
-    luma,
-    luminance,
+    luminance_features,
     position_within,
     run_drift,
-    standardised,
+    standardise_columns,
     text_length,
+    to_luminance,
     word_rate,
 )
 
@@ -47,15 +47,15 @@ def test_drift_is_slow_orthogonal_and_alike_in_runs() -> None:
 def test_luminance_of_a_picture_with_one_bright_quarter() -> None:
     frames = np.zeros((2, 32, 48, 3), np.uint8)
     frames[1, :16, :24] = 255
-    grey = luma(frames)
+    grey = to_luminance(frames)
     assert grey.max() == pytest.approx(1)
-    found = luminance(grey)
+    found = luminance_features(grey)
     np.testing.assert_array_equal(found[0], 0)
     bright = np.zeros((4, 4))
     bright[:2, :2] = 1
     np.testing.assert_allclose(found[1, :16], bright.ravel(), atol=1e-6)
     assert found[1, 16] == pytest.approx(np.sqrt(0.25 * 0.75), abs=1e-5)
-    assert luma(np.full((1, 4, 4, 3), (255, 0, 0), np.uint8)).mean() == pytest.approx(0.2126)
+    assert to_luminance(np.full((1, 4, 4, 3), (255, 0, 0), np.uint8)).mean() == pytest.approx(0.2126)
 
 
 def test_fine_change_is_seen_at_the_finest_scale_only() -> None:
@@ -69,6 +69,6 @@ def test_fine_change_is_seen_at_the_finest_scale_only() -> None:
 
 
 def test_columns_weigh_alike(rng: np.random.Generator) -> None:
-    X = standardised(np.c_[1e4 + 1e3 * rng.standard_normal(50), rng.standard_normal(50), np.full(50, 7.0)])
+    X = standardise_columns(np.c_[1e4 + 1e3 * rng.standard_normal(50), rng.standard_normal(50), np.full(50, 7.0)])
     np.testing.assert_allclose(X.std(0), [1, 1, 0], atol=1e-5)
     np.testing.assert_allclose(X.mean(0), 0, atol=1e-6)

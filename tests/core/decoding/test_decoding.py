@@ -7,9 +7,9 @@ import pytest
 
 from brivl.core.decoding.identification import Pool, cumulative_order, nearest, pairwise, ranks, shift_test, top
 from brivl.core.decoding.ridge import advanced, decode, gram, row_onsets, windows_of
-from brivl.core.encoding.cv_splits import divisions
+from brivl.core.encoding.cv_splits import cv_splits
 from brivl.core.encoding.delays import delay, delays_at
-from brivl.core.encoding.fold_responses import held_out
+from brivl.core.encoding.fold_responses import split_responses
 from brivl.core.encoding.presets import PRESETS, FitProtocol
 from brivl.core.records import Design, Responses, Voxels
 from brivl.errors import RequestError
@@ -35,10 +35,10 @@ def _film(rng: np.random.Generator, n_voxels: int, signal: float) -> tuple[Respo
 def test_the_kernel_is_that_of_responses_at_all_later_samples() -> None:
     rng = np.random.default_rng(0)
     responses, design, _ = _film(rng, 30, 1.0)
-    (rows,) = divisions(design, STRICT)
+    (rows,) = cv_splits(design, STRICT)
     columns = np.array([0, 3, 4, 20])
-    K = advanced(gram(responses, columns, rows, (design, STRICT)), rows, (design, STRICT))
-    part = held_out(responses.Y_train[:, columns], responses.Y_test[:, :, columns], rows, design, STRICT)
+    K = advanced(gram(responses, columns, rows, FitProtocol(design, STRICT)), rows, FitProtocol(design, STRICT))
+    part = split_responses(responses.Y_train[:, columns], responses.Y_test[:, :, columns], rows, design, STRICT)
     later = [-d for d in delays_at(STRICT.delays_s, 2.0)]
     Y = delay(np.concatenate([part.Y_train, part.Y_test]), later, np.array([0, 40, 80, 120, 160]))
     np.testing.assert_allclose(K, Y @ Y.T, rtol=1e-4, atol=1e-3)
@@ -46,10 +46,10 @@ def test_the_kernel_is_that_of_responses_at_all_later_samples() -> None:
 
 def test_grams_add_up_over_voxels() -> None:
     responses, design, _ = _film(np.random.default_rng(1), 12, 1.0)
-    (rows,) = divisions(design, STRICT)
+    (rows,) = cv_splits(design, STRICT)
     some, others = np.arange(5), np.arange(5, 12)
-    parts = [gram(responses, columns, rows, (design, STRICT)) for columns in (some, others)]
-    whole = gram(responses, np.arange(12), rows, (design, STRICT))
+    parts = [gram(responses, columns, rows, FitProtocol(design, STRICT)) for columns in (some, others)]
+    whole = gram(responses, np.arange(12), rows, FitProtocol(design, STRICT))
     np.testing.assert_allclose(sum(parts), whole, rtol=1e-4, atol=1e-3)
 
 
@@ -57,7 +57,7 @@ def test_planted_embeddings_are_found_and_noise_is_not() -> None:
     found = {}
     for signal in (1.0, 0.0):
         responses, design, E = _film(np.random.default_rng(2), 40, signal)
-        (rows,) = divisions(design, STRICT)
+        (rows,) = cv_splits(design, STRICT)
         protocol = FitProtocol(design, STRICT)
         decoded = decode(advanced(gram(responses, np.arange(40), rows, protocol), rows, protocol), E, rows, protocol)
         events = windows_of([0], 48, 3)
@@ -70,7 +70,7 @@ def test_planted_embeddings_are_found_and_noise_is_not() -> None:
 
 def test_rows_of_a_fold_keep_their_runs_apart() -> None:
     design = Design(2.0, 120, 0, np.arange(0, 120, 40))
-    for rows in divisions(design, STRICT):
+    for rows in cv_splits(design, STRICT):
         np.testing.assert_array_equal(row_onsets(rows, design), [0, 40, 80])  # two runs of the fit, one held out
 
 
@@ -134,6 +134,6 @@ def test_what_cannot_be_identified_is_said() -> None:
     with pytest.raises(RequestError, match="shorter windows"):
         Pool(np.eye(2), np.eye(2)[:1], [np.array([0])], np.zeros(1, int))
     responses, design, _ = _film(np.random.default_rng(6), 4, 1.0)
-    (rows,) = divisions(design, STRICT)
+    (rows,) = cv_splits(design, STRICT)
     with pytest.raises(RequestError, match="choose another region"):
-        gram(responses, np.zeros(0, int), rows, (design, STRICT))
+        gram(responses, np.zeros(0, int), rows, FitProtocol(design, STRICT))

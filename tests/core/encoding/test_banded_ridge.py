@@ -9,9 +9,9 @@ from himalaya.kernel_ridge import MultipleKernelRidgeCV
 from sklearn.base import clone
 from sklearn.kernel_ridge import KernelRidge
 
-from brivl.core.encoding.banded_ridge import BandedRidge, Draws, Solver
+from brivl.core.encoding.banded_ridge import BandedRidge, DirichletRatios, Solver
 from brivl.core.encoding.cross_validation import contiguous_folds
-from brivl.core.encoding.ratios import choose, ratio_grid, rings
+from brivl.core.encoding.ratios import choose_candidate, permutation_orbits, ratio_grid
 from brivl.core.encoding.split_score import himalaya_backend
 from brivl.errors import Cancelled, RequestError
 
@@ -40,7 +40,7 @@ def himalaya_fit(Xs: list[np.ndarray], Y: np.ndarray, candidates: np.ndarray, al
 def test_random_draws_agree_with_himalayas_estimator(backend):
     Xs, Y, _ = simulate()
     alphas = tuple(np.logspace(3, 7, 6))
-    ours = BandedRidge(alphas, Draws(8, 3), normalise_kernels=False, solver=Solver(backend, 13, 3)).fit(Xs, Y)
+    ours = BandedRidge(alphas, DirichletRatios(8, 3), normalise_kernels=False, solver=Solver(backend, 13, 3)).fit(Xs, Y)
     theirs = himalaya_fit(Xs, Y, ours.candidates(np.arange(2)), alphas)
     np.testing.assert_allclose(ours.cv_scores_, theirs.cv_scores_, atol=1e-4)
     np.testing.assert_allclose(np.log(ours.band_weights_ / ours.alphas_), theirs.deltas_, atol=1e-4)
@@ -52,7 +52,7 @@ def test_random_draws_agree_with_himalayas_estimator(backend):
 
 def test_draws_are_himalayas_and_seeded():
     Xs, Y, _ = simulate(5)
-    ridge = BandedRidge(ALPHAS, Draws(6, 11)).fit(Xs, Y)
+    ridge = BandedRidge(ALPHAS, DirichletRatios(6, 11)).fit(Xs, Y)
     with himalaya_backend("numpy"):
         theirs = MultipleKernelRidgeCV(
             kernels="precomputed",
@@ -112,7 +112,7 @@ def test_swapping_the_bands_swaps_the_scores():
     assert np.abs(scores[0] - scores[1]).max() > 0.1
 
 
-@pytest.mark.parametrize("ratios", [None, Draws(6, 0)])
+@pytest.mark.parametrize("ratios", [None, DirichletRatios(6, 0)])
 def test_the_same_band_twice_gives_equal_halves(ratios):
     (X, other), Y, _ = simulate(20)
     ridge = BandedRidge(ALPHAS, ratios).fit([X, X.copy()], Y)
@@ -210,7 +210,7 @@ def test_the_grid_treats_bands_alike(n_bands):
         assert len(grid) == 11
     for order in (slice(None, None, -1), np.roll(np.arange(n_bands), 1)):
         assert {tuple(row) for row in np.round(grid[:, order], 12)} == {tuple(row) for row in np.round(grid, 12)}
-    assert sorted(np.concatenate(rings(grid)).tolist()) == list(range(len(grid)))
+    assert sorted(np.concatenate(permutation_orbits(grid)).tolist()) == list(range(len(grid)))
 
 
 def test_ties_go_to_equal_weights_and_mirrored_ties_decide_nothing():
@@ -224,7 +224,7 @@ def test_ties_go_to_equal_weights_and_mirrored_ties_decide_nothing():
             [-1.0, -0.9, -0.9, -0.8],
         ]
     )
-    assert choose(scores, grid).tolist() == [0, 0, 1, 3]
+    assert choose_candidate(scores, grid).tolist() == [0, 0, 1, 3]
 
 
 @pytest.mark.parametrize("backend", ["torch", "numpy"])

@@ -9,17 +9,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from brivl.core.columns import Columns
+from brivl.core.columns import LazyArray
 from brivl.core.encoding import batched_ridge, batches, spill_buffer
 from brivl.core.encoding.banded_ridge import BandedRidge
 from brivl.core.encoding.batched_ridge import BatchedRidge
-from brivl.core.encoding.cv_splits import divisions
+from brivl.core.encoding.cv_splits import cv_splits
 from brivl.core.encoding.encode import encode, encode_many
 from brivl.core.encoding.presets import STRICT
 from brivl.core.encoding.problem import Solver
 from brivl.core.encoding.split_score import himalaya_backend
-from brivl.core.encoding.surface_search import SurfaceSearch, spread_sample
-from brivl.core.encoding.voxel_selection import Selection
+from brivl.core.encoding.surface_search import SurfaceSearch, stratified_sample
+from brivl.core.encoding.voxel_selection import VoxelSelection
 from brivl.core.encoding.voxel_source import VoxelSource
 from brivl.core.progress import ProgressSteps
 from brivl.core.records import Design, EncodingResult, Responses
@@ -38,7 +38,7 @@ def data() -> tuple[list[np.ndarray], Responses]:
     """Features, and responses in a file: 160 + 60 samples, one voxel of NaN."""
     Xs, Y = searches.simulate(n_voxels=N_VOXELS, width=30)
     Y[:, 7] = np.nan
-    train, test = (Columns(part.shape, read_from(part)) for part in (Y[: searches.N], Y[None, searches.N :]))
+    train, test = (LazyArray(part.shape, read_from(part)) for part in (Y[: searches.N], Y[None, searches.N :]))
     return Xs, Responses(train, test, voxels(N_VOXELS))
 
 
@@ -81,9 +81,9 @@ def test_a_voxel_alone_gets_the_same_bits_as_among_others():
     rng = np.random.default_rng(0)
     Y = rng.standard_normal((3, searches.N + searches.N_TEST, 5)).astype(np.float32)
     subjects = [Responses(Y[0, : searches.N] + 50, Y[1:, searches.N :], voxels(5))] * 2
-    chosen = Selection(np.array([True, False, True, True, False]), None, {})
+    chosen = VoxelSelection(np.array([True, False, True, True, False]), None, {})
     source = VoxelSource(subjects, [chosen] * 2, DESIGN, PRESET)
-    (rows,) = divisions(DESIGN, PRESET)
+    (rows,) = cv_splits(DESIGN, PRESET)
     together = source.held_out(slice(0, 6), rows)
     assert source.n_voxels == 6 and source.ends.tolist() == [3, 6]
     assert source.n_rows == searches.N + 2 * searches.N_TEST
@@ -111,8 +111,8 @@ def test_the_choice_is_as_good_as_that_of_the_full_grid():
     n, alphas = searches.N, searches.ALPHAS
     ridge = BatchedRidge(BandedRidge(alphas), [X[:n] for X in Xs], [X[n:] for X in Xs], Y.shape[1])
     parts = [Y[:n, start : start + 1000] for start in range(0, Y.shape[1], 1000)]
-    strengths = np.concatenate([ridge.predictability(part) for part in parts])
-    ridge.learn(Y[:n, spread_sample(strengths)], lambda share: None)
+    strengths = np.concatenate([ridge.predictability_proxy(part) for part in parts])
+    ridge.learn(Y[:n, stratified_sample(strengths)], lambda share: None)
     fitted = [ridge.fit(part, lambda share: None) for part in parts]
     problem = ridge._bands.problem
     with himalaya_backend("torch") as backend:
@@ -200,9 +200,9 @@ def test_matrices_that_do_not_fit_in_memory_are_the_same_from_the_scratch_file(d
     whole, memory = encode(*data, DESIGN, PRESET), Memory()
     memory.scratch = tmp_path / "scratch"
     written: list[int] = []
-    write = spill_buffer.Shelf._write
+    write = spill_buffer.SpillBuffer._write
     monkeypatch.setattr(
-        spill_buffer.Shelf, "_write", lambda self, array: written.append(array.nbytes) or write(self, array)
+        spill_buffer.SpillBuffer, "_write", lambda self, array: written.append(array.nbytes) or write(self, array)
     )
     monkeypatch.setattr(batched_ridge, "ROOM_BYTES", 3 * 4 * searches.N**2)
     assert_same(whole, encode(*data, DESIGN, PRESET, None, memory), scores_to=0)
@@ -215,7 +215,7 @@ def test_a_full_disk_is_said_in_a_sentence(monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(spill_buffer.tempfile, "TemporaryFile", full)
-    full_up = spill_buffer.Shelf(0)
+    full_up = spill_buffer.SpillBuffer(0)
     with pytest.raises(StoreError, match="Free some space"):
         full_up.keep(np.zeros(3))
     full_up.close()

@@ -8,7 +8,7 @@ import pytest
 from brivl.core.encoding import banded_ridge
 from brivl.core.encoding.banded_ridge import BandedRidge
 from brivl.core.encoding.cross_validation import contiguous_folds, leave_one_run_out
-from brivl.core.encoding.fold_compression import Rows, compressed
+from brivl.core.encoding.fold_compression import CompressedFolds, compress_folds
 
 ALPHAS = tuple(np.logspace(-2, 5, 8))
 ONSETS = np.array([0, 30, 65, 95])
@@ -23,8 +23,8 @@ def categories(n: int = 120) -> tuple[list[np.ndarray], np.ndarray]:
     return [X.astype(np.float32) for X in Xs], (Y - Y.mean(0)).astype(np.float32)
 
 
-def as_they_are(Xs: list[np.ndarray], Y: np.ndarray, folds: list, scales: np.ndarray) -> Rows:
-    return Rows(Xs, Y, folds, np.ones(len(folds)), np.zeros(Y.shape[1], np.float32))
+def as_they_are(Xs: list[np.ndarray], Y: np.ndarray, folds: list, scales: np.ndarray) -> CompressedFolds:
+    return CompressedFolds(Xs, Y, folds, np.ones(len(folds)), np.zeros(Y.shape[1], np.float32))
 
 
 # float32 loses the smallest alphas on all rows of kernels that are not normalised, not on the compressed ones.
@@ -35,7 +35,7 @@ def test_the_fit_is_that_of_all_rows(normalise, alphas, monkeypatch):
     short = ridge.fit(Xs, Y)
     assert len(short.dual_coef_) == 16  # indicators less their mean span one dimension less
     predicted, scores, chosen = short.predict(Xs, split=True), short.cv_scores_, short.band_weights_
-    monkeypatch.setattr(banded_ridge, "compressed", as_they_are)
+    monkeypatch.setattr(banded_ridge, "compress_folds", as_they_are)
     full = ridge.fit(Xs, Y)
     assert len(full.dual_coef_) == 120
     np.testing.assert_allclose(scores, full.cv_scores_, atol=1e-4)
@@ -48,7 +48,7 @@ def test_the_fit_is_that_of_all_rows(normalise, alphas, monkeypatch):
 
 def test_inner_products_between_folds_are_kept():
     Xs, Y = categories()
-    rows = compressed(Xs, Y, leave_one_run_out(ONSETS, 120), np.ones(2))
+    rows = compress_folds(Xs, Y, leave_one_run_out(ONSETS, 120), np.ones(2))
     assert [len(test) for _, test in rows.folds] == [4, 4, 4, 4]
     for X, turned in zip(Xs, rows.Xs, strict=True):
         np.testing.assert_allclose(turned.T @ turned, X.T @ X, rtol=1e-3, atol=1e-2)
@@ -60,13 +60,13 @@ def test_rich_features_and_odd_folds_are_left_as_they_are():
     rich = [rng.standard_normal((120, 50)).astype(np.float32)]
     _, Y = categories()
     folds = leave_one_run_out(ONSETS, 120)
-    assert compressed(rich, Y, folds, np.ones(1)).Y is Y
+    assert compress_folds(rich, Y, folds, np.ones(1)).Y is Y
     Xs, _ = categories()
-    assert compressed(Xs, Y, folds[:-1], np.ones(2)).Y is Y
+    assert compress_folds(Xs, Y, folds[:-1], np.ones(2)).Y is Y
     gap = [(train[5:], test) for train, test in contiguous_folds(120, 4)]
-    assert compressed(Xs, Y, gap, np.ones(2)).Y is Y
+    assert compress_folds(Xs, Y, gap, np.ones(2)).Y is Y
 
 
 def test_bands_of_zeros_are_left_as_they_are():
     _, Y = categories()
-    assert compressed([np.zeros((120, 3), np.float32)], Y, leave_one_run_out(ONSETS, 120), np.ones(1)).Y is Y
+    assert compress_folds([np.zeros((120, 3), np.float32)], Y, leave_one_run_out(ONSETS, 120), np.ones(1)).Y is Y

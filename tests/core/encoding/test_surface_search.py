@@ -7,11 +7,11 @@ import pytest
 from sklearn.kernel_ridge import KernelRidge
 
 from brivl.core.encoding import surface_search
-from brivl.core.encoding.banded_ridge import BandedRidge, Draws, Solver
+from brivl.core.encoding.banded_ridge import BandedRidge, DirichletRatios, Solver
 from brivl.core.encoding.cross_validation import contiguous_folds, group_folds
-from brivl.core.encoding.leave_out import Blocks, Decomposition, QuadraticLoss, error_rows, losses
+from brivl.core.encoding.leave_out import Eigendecomposition, FoldBlocks, QuadraticLoss, error_rows, held_out_losses
 from brivl.core.encoding.problem import Problem
-from brivl.core.encoding.ratios import choose, ratio_grid
+from brivl.core.encoding.ratios import choose_candidate, ratio_grid
 from brivl.core.encoding.score_map import learn_map
 from brivl.core.encoding.split_score import himalaya_backend
 from brivl.core.encoding.surface_search import SurfaceSearch
@@ -69,10 +69,10 @@ def test_held_out_losses_are_those_of_refitting_each_fold(folds, backend, alpha)
     problem = problem_of(Xs, np.array([[0.3, 0.7]]), folds)
     expected = brute_force(problem.mixed(0), Y[:N], folds, alpha)
     with himalaya_backend(backend) as there:
-        blocks = Blocks.of([test for _, test in folds], problem.fold_weights)
-        eigen = Decomposition.of(problem.mixed(0), blocks.order, there)
+        blocks = FoldBlocks.of([test for _, test in folds], problem.fold_weights)
+        eigen = Eigendecomposition.of(problem.mixed(0), blocks.order, there)
         in_order = Y[:N][blocks.order]
-        few = losses(eigen, blocks, alpha, eigen.turn(in_order, there), there)
+        few = held_out_losses(eigen, blocks, alpha, eigen.turn(in_order, there), there)
         np.testing.assert_allclose(few, expected, atol=2e-5)
         for n_voxels in (1, 10**6):  # the errors themselves, and the triangular factor of their squares
             loss = QuadraticLoss(error_rows(eigen, blocks, alpha, there), n_voxels, there)
@@ -96,7 +96,7 @@ def searched() -> tuple[np.ndarray, SurfaceSearch, tuple[np.ndarray, np.ndarray]
 
 def test_the_choice_is_as_good_as_that_of_the_full_grid(searched):
     scores, search, (mapped, alphas) = searched
-    best = choose(mapped, search.problem.candidates)
+    best = choose_candidate(mapped, search.problem.candidates)
     chosen_alpha = alphas[best, np.arange(N_VOXELS)]
     a = np.abs(np.log(search.alphas)[:, None] - np.log(chosen_alpha)).argmin(0)
     chosen = scores[best * len(ALPHAS) + a, np.arange(N_VOXELS)]
@@ -123,7 +123,7 @@ def test_held_out_scores_are_not_lower_than_himalayas(n_bands):
     Xs, Y = simulate(n_bands, 900)
     train, test = [X[:N] for X in Xs], [X[N:] for X in Xs]
     ours = BandedRidge(ALPHAS).fit(train, Y[:N])
-    theirs = BandedRidge(ALPHAS, Draws(20), solver=Solver(method="himalaya")).fit(train, Y[:N])
+    theirs = BandedRidge(ALPHAS, DirichletRatios(20), solver=Solver(method="himalaya")).fit(train, Y[:N])
     split, joint = ours.score(test, Y[N:], split=True), ours.score(test, Y[N:])
     np.testing.assert_allclose(split.sum(0), joint, atol=1e-5)
     assert joint.mean() > theirs.score(test, Y[N:]).mean() - 5e-4

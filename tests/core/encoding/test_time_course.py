@@ -10,9 +10,9 @@ import pytest
 import scipy.sparse
 from PIL import Image
 
-from brivl.core.encoding.cv_splits import divisions
+from brivl.core.encoding.cv_splits import cv_splits
 from brivl.core.encoding.encode import encode
-from brivl.core.encoding.fold_responses import held_out, ready_features, ridge_for
+from brivl.core.encoding.fold_responses import preprocess_features, ridge_for, split_responses
 from brivl.core.encoding.time_course import extremes, primal_weights, time_course
 from brivl.core.records import Responses, Stimulus
 from brivl.data.stimuli.contact_sheet import COLUMNS, TILE, contact_sheet, sample_sentences
@@ -64,7 +64,7 @@ def test_sentences_are_predicted_by_folds_that_did_not_see_them() -> None:
     course = time_course(Xs, (responses.Y_train[:, VOXEL], None), SENTENCES, QUICK["strict"])
     assert course.rows.tolist() == list(range(N_TRAIN)) and course.delays.tolist() == [0]
     fitted = encode(Xs, one(responses, VOXEL), SENTENCES, QUICK["strict"])
-    folds = [rows.test for rows in divisions(SENTENCES, QUICK["strict"])]
+    folds = [rows.test for rows in cv_splits(SENTENCES, QUICK["strict"])]
     mean = np.mean([r2(course.measured[f], course.predicted[:, f].sum(0)) for f in folds])
     assert mean == pytest.approx(float(fitted.r2_joint[0]), abs=0.01)
     np.testing.assert_allclose(course.drive, course.predicted.sum(0), atol=1e-3)
@@ -72,9 +72,9 @@ def test_sentences_are_predicted_by_folds_that_did_not_see_them() -> None:
 
 def test_primal_weights_predict_what_the_kernel_form_predicts() -> None:
     Xs, responses = simulate_movie()
-    (rows,) = divisions(MOVIE, QUICK["strict"])
-    part = held_out(responses.Y_train[:, [VOXEL]], responses.Y_test[:, :, [VOXEL]], rows, MOVIE, QUICK["strict"])
-    bands = [ready_features(X, rows.train, MOVIE, QUICK["strict"]) for X in Xs]
+    (rows,) = cv_splits(MOVIE, QUICK["strict"])
+    part = split_responses(responses.Y_train[:, [VOXEL]], responses.Y_test[:, :, [VOXEL]], rows, MOVIE, QUICK["strict"])
+    bands = [preprocess_features(X, rows.train, MOVIE, QUICK["strict"]) for X in Xs]
     ridge = ridge_for(2, rows.train, MOVIE, QUICK["strict"]).fit([X[rows.train] for X in bands], part.Y_train)
     by_kernel = ridge.predict(bands, split=True)[..., 0]
     by_weights = [X @ w for X, w in zip(bands, primal_weights(ridge), strict=True)]

@@ -12,13 +12,13 @@ from brivl.core.encoding.split_score import r2_joint, r2_split
 from brivl.core.inference import contributions
 from brivl.core.inference.block_permutation import permute_blocks, permute_blocks_of_means
 from brivl.core.inference.block_sign_flip import flip_blocks, flip_blocks_of_means
-from brivl.core.inference.blocks import Blocks, Draws, blocks_in_runs, blocks_of_groups
+from brivl.core.inference.blocks import Blocks, PermutationSettings, blocks_in_runs, blocks_of_groups
 from brivl.core.inference.contributions import Predictions
 from brivl.core.regions.region_stats import expanded_levels, sign_flip_p
 from brivl.errors import RequestError
 
 N_VOXELS = 6
-ALL = Draws(10_000)
+ALL = PermutationSettings(10_000)
 
 
 def simulate(n: int, strength: float = 0.2, seed: int = 0, n_bands: int = 2) -> Predictions:
@@ -32,7 +32,7 @@ def test_blocks_of_runs_are_equal_within_a_run_and_leave_nothing_out() -> None:
     sizes = [len(rows) for rows in blocks.rows]
     assert sizes == [11] * 4 + [11] * 3 and blocks.stratum.tolist() == [0] * 4 + [1] * 3
     assert np.bincount(blocks.labels).tolist() == [11, 11, 11, 14, 11, 11, 11]
-    assert blocks.n_orders == 24 * 6
+    assert blocks.n_permutations == 24 * 6
     for i, rows in enumerate(blocks.rows):
         assert (blocks.labels[rows] == i).all()
 
@@ -41,7 +41,7 @@ def test_passages_change_places_only_with_passages_of_their_length_and_fold() ->
     groups = np.repeat(["a", "b", "c", "d", "e"], [3, 3, 4, 3, 3])
     folds = np.repeat([0, 0, 0, 1, 1], [3, 3, 4, 3, 3])
     blocks = blocks_of_groups(groups, folds)
-    assert [c.tolist() for c in blocks.classes] == [[0, 1], [3, 4]] and blocks.n_orders == 4
+    assert [c.tolist() for c in blocks.classes] == [[0, 1], [3, 4]] and blocks.n_permutations == 4
     with pytest.raises(RequestError, match="held out as a whole.*'c'"):
         blocks_of_groups(groups, np.r_[np.zeros(8, int), np.ones(8, int)])
 
@@ -53,10 +53,10 @@ def test_blocks_shorter_than_the_response_are_refused(seconds: float) -> None:
 
 
 def test_too_few_blocks_are_refused() -> None:
-    with pytest.raises(RequestError, match="there are 2"):
+    with pytest.raises(RequestError, match="got 2"):
         blocks_in_runs(np.zeros(1, int), 20, 2.0, 20.0)
     with pytest.raises(RequestError, match="19 draws"):
-        Draws(5)
+        PermutationSettings(5)
 
 
 def rearranged(blocks: Blocks, order: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -74,7 +74,7 @@ def test_permutation_equals_brute_force(parts: bool) -> None:
     data = Predictions(given.measured, given.bands, folds)
     blocks = blocks_in_runs(np.array([0, 21]), 41, 2.0, 10.0)
     found = permute_blocks(data, blocks, ALL)
-    assert found.exact and found.n_orders == 24 * 24 and found.p_smallest == 1 / 576
+    assert found.exact and found.n_permutations == 24 * 24 and found.p_smallest == 1 / 576
 
     def scores(y: np.ndarray) -> np.ndarray:
         cuts = [slice(None)] if folds is None else [folds == 0, folds == 1]
@@ -103,7 +103,7 @@ def test_permutation_agrees_with_scipy() -> None:
     data = simulate(70, seed=3)
     blocks = blocks_in_runs(np.zeros(1, int), 70, 2.0, 10.0)
     y, yhat = (part.reshape(14, 5, N_VOXELS) for part in (data.measured, data.bands.sum(0)))
-    found = permute_blocks(data, blocks, Draws(4000, seed=1))
+    found = permute_blocks(data, blocks, PermutationSettings(4000, seed=1))
     order = np.arange(14)
     for voxel in range(3):
         reference = stats.permutation_test(
@@ -121,8 +121,8 @@ def test_batches_and_seeds_do_not_change_the_answer(monkeypatch: pytest.MonkeyPa
     data, blocks = simulate(200, seed=1), blocks_in_runs(np.zeros(1, int), 200, 2.0)
     masks = {"all": np.ones(N_VOXELS, bool)}
     tests = (
-        lambda: permute_blocks(data, blocks, Draws(200, 1)),
-        lambda: flip_blocks(data, blocks, Draws(200, 1)),
+        lambda: permute_blocks(data, blocks, PermutationSettings(200, 1)),
+        lambda: flip_blocks(data, blocks, PermutationSettings(200, 1)),
         lambda: permute_blocks_of_means(data, masks, blocks),
         lambda: flip_blocks_of_means(data, masks, blocks),
     )
@@ -132,7 +132,7 @@ def test_batches_and_seeds_do_not_change_the_answer(monkeypatch: pytest.MonkeyPa
         single = test()
         for name, values in vars(one).items():
             np.testing.assert_allclose(getattr(single, name), values, rtol=1e-4, atol=1e-5, err_msg=name)
-    other = permute_blocks(data, blocks, Draws(200, 2))
+    other = permute_blocks(data, blocks, PermutationSettings(200, 2))
     assert not np.array_equal(other.p, whole[0].p)
 
 
@@ -170,7 +170,7 @@ def test_sign_flips_are_those_of_the_exact_test() -> None:
 
 def test_drawn_signs_agree_with_all_signs() -> None:
     data, blocks = simulate(65, 0.3, seed=9), blocks_in_runs(np.zeros(1, int), 65, 2.0, 10.0)
-    every, some = flip_blocks(data, blocks, ALL), flip_blocks(data, blocks, Draws(3000, 2))
+    every, some = flip_blocks(data, blocks, ALL), flip_blocks(data, blocks, PermutationSettings(3000, 2))
     assert every.exact and not some.exact and some.p_smallest == 1 / 3001
     np.testing.assert_allclose(some.p, every.p, atol=0.035)
     np.testing.assert_allclose(some.p_max, every.p_max, atol=0.035)

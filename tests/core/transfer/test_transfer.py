@@ -8,7 +8,7 @@ import scipy.linalg
 from sklearn.linear_model import RidgeCV
 
 from brivl.core.encoding.presets import PAPER, STRICT
-from brivl.core.inference.blocks import Draws, blocks_in_runs
+from brivl.core.inference.blocks import PermutationSettings, blocks_in_runs
 from brivl.core.records import Design, Responses, Voxels
 from brivl.core.transfer.components import (
     ends_of,
@@ -23,7 +23,7 @@ from brivl.errors import RequestError
 
 TR, N_TRAIN, N_TEST, N_VOXELS, N_FEATURES = 2.0, 300, 80, 40, 6
 DESIGN = Design(TR, N_TRAIN, N_TEST, np.arange(0, N_TRAIN, 60))
-DRAWS = 20.0, Draws(200)
+DRAWS = 20.0, PermutationSettings(200)
 MASKS = {
     "all": np.ones(N_VOXELS, bool),
     "same": np.arange(N_VOXELS) < 10,
@@ -124,9 +124,9 @@ def test_scores_are_correlations_and_p_uniform_without_a_signal(rng: np.random.G
     p = []
     for _ in range(60):
         Y, P = rng.standard_normal((2, 80, 3))
-        p.append(score_regions(Y, P, {"all": np.ones(3, bool)}, blocks, Draws(199)).p[0])
+        p.append(score_regions(Y, P, {"all": np.ones(3, bool)}, blocks, PermutationSettings(199)).p[0])
     assert np.mean(np.array(p) < 0.2) == pytest.approx(0.2, abs=0.15)
-    assert inverse_regions(Y, -Y, {"all": np.ones(3, bool)}, blocks, Draws(199))["all"] < 0.05
+    assert inverse_regions(Y, -Y, {"all": np.ones(3, bool)}, blocks, PermutationSettings(199))["all"] < 0.05
 
 
 def test_components_are_singular_vectors_and_loadings_those_of_both(rng: np.random.Generator) -> None:

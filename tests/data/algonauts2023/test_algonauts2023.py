@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brivl.core.columns import Columns
+from brivl.core.columns import LazyArray
 from brivl.core.encoding.voxel_selection import NOT_FINITE, select_voxels
 from brivl.core.simulation.planting import unit_variance
 from brivl.data.algonauts2023 import loader
@@ -57,7 +57,7 @@ def test_large_responses_stay_in_their_files(folder: Path, monkeypatch: pytest.M
     whole = d.responses("subj01").Y_train
     monkeypatch.setattr(loader, "LARGE_BYTES", 1000)
     Y = d.responses("subj01").Y_train
-    assert isinstance(Y, Columns)
+    assert isinstance(Y, LazyArray)
     for columns in (slice(0, LEFT + RIGHT), slice(5, 9), slice(LEFT - 2, LEFT + 3), slice(LEFT, LEFT + 4)):
         np.testing.assert_array_equal(Y[:, columns], whole[:, columns])
     mixed = np.array([LEFT + 5, 3, LEFT - 1])

@@ -81,12 +81,12 @@ def test_truth_adds_up(name: str) -> None:
     truth = SIMULATIONS[name]().truth
     signal = truth.layer > 0
     assert signal.any() and not signal.all()
-    np.testing.assert_allclose(truth.share.sum(0), signal.astype(float), atol=1e-12)
-    assert truth.share.min() >= 0
+    np.testing.assert_allclose(truth.variance_fraction.sum(0), signal.astype(float), atol=1e-12)
+    assert truth.variance_fraction.min() >= 0
     np.testing.assert_allclose(truth.oracle_split.sum(0), truth.noise_ceiling, atol=1e-12)
     assert not truth.oracle_split[:, ~signal].any() and not truth.noise_ceiling[~signal].any()
     assert (truth.noise_ceiling[signal] < 1).all() and truth.noise_ceiling[signal].mean() > 0.1
-    assert np.corrcoef(truth.share[0, signal], truth.oracle_split[0, signal])[0, 1] > 0.6
+    assert np.corrcoef(truth.variance_fraction[0, signal], truth.oracle_split[0, signal])[0, 1] > 0.6
 
 
 def test_movie_shapes_and_sizes() -> None:
@@ -111,7 +111,7 @@ def test_ceiling_is_the_score_of_the_noise_free_signal() -> None:
 def test_null_phantom_has_no_signal(name: str) -> None:
     config = dataclasses.replace(MOVIE if name == "movie" else SentencePhantomConfig(), null=True)
     made = SIMULATIONS[name](config)
-    assert not made.truth.layer.any() and not made.truth.share.any() and not made.truth.oracle_split.any()
+    assert not made.truth.layer.any() and not made.truth.variance_fraction.any() and not made.truth.oracle_split.any()
     Y = made.responses.Y_train
     assert np.isfinite(Y).all() and Y.std(0) == pytest.approx(1, abs=0.35)
     if made.responses.Y_test is not None:
