@@ -1,4 +1,4 @@
-"""Plates by what is asked, without a page: the command line's way to a figure with all that it rests on."""
+"""Figures of fits by request, without a page: how the command line makes a figure with all that it rests on."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ from brivl.encoding.single_model import fit_single_models
 from brivl.encoding.within_subject import WithinSubjectRequest as Within
 from brivl.encoding.within_subject import WithinSubjectResult, stored_within_subject, within_subject_tests
 from brivl.errors import RequestError
-from brivl.sharing.figure_record import Key, Plate
+from brivl.sharing.figure_record import FigureRecord
+from brivl.sharing.fit_evidence import FitEvidence, Key
 from brivl.store.artifacts import Store
 from brivl.viz.style import R2, FigureLabel
 
@@ -89,7 +90,7 @@ class _Found:
         detail = f"{self.known.short_name}, {self.who}{layer}, preset {self.setting('preset', 'strict')}"
         return FigureLabel(headline, caption, self.known.simulated, detail)
 
-    def plate(self, stem: str, label: FigureLabel, table: pd.DataFrame, draw: Callable) -> Plate:
+    def record(self, stem: str, label: FigureLabel, table: pd.DataFrame, draw: Callable) -> FigureRecord:
         all_of_them = len(self.subjects) == len(self.known.subjects) > 1
         fields = {
             "data": self.known.name,
@@ -100,12 +101,11 @@ class _Found:
             "preset": self.setting("preset", "strict"),
             **{name: self.asked.settings[name] for name in SETTINGS if self.setting(name, "")},
         }
-        return Plate(
-            self.asked.page, stem, label, table, draw, self.known, self.answers, self.facts, fields, self.layer
-        )
+        evidence = FitEvidence(self.known, self.answers, self.facts, self.layer)
+        return FigureRecord(self.asked.page, stem, label, lambda: {"scores": table}, draw, evidence, fields)
 
 
-def make_plate(store: Store, asked: Asked, progress: ProgressCallback = no_progress) -> Plate:
+def make_figure(store: Store, asked: Asked, progress: ProgressCallback = no_progress) -> FigureRecord:
     """The figure asked for; answers that are missing are fitted. Raises BrivlError for what cannot be answered."""
     if asked.page not in PAGES:
         raise RequestError(f"Wanted a page out of {sorted(PAGES)} and got {asked.page!r}.")
@@ -133,7 +133,7 @@ def make_plate(store: Store, asked: Asked, progress: ProgressCallback = no_progr
     return PAGES[asked.page](_Found(store, asked, known, answers, facts))
 
 
-def _layers(found: _Found) -> Plate:
+def _layers(found: _Found) -> FigureRecord:
     from brivl.analyses.layers.figures import LayerScores
     from brivl.analyses.layers.print_figure import layer_page
 
@@ -143,10 +143,10 @@ def _layers(found: _Found) -> Plate:
     label = found.label(layers_finding(table, found.names, found.who), layers_caption(table, found.who))
     scores = LayerScores(table, found.names, selected=found.layer)
     stem = f"layers_{found.known.stimulus_kind}_{found.subjects[0] if len(found.subjects) == 1 else 'All'}"
-    return found.plate(stem, label, table, lambda page: layer_page(scores, label, page))
+    return found.record(stem, label, table, lambda page: layer_page(scores, label, page))
 
 
-def _flatmap(found: _Found) -> Plate:
+def _flatmap(found: _Found) -> FigureRecord:
     from brivl.viz.flatmap.painting import MapScores
     from brivl.viz.flatmap.print_figure import flatmap_page
 
@@ -171,7 +171,7 @@ def _flatmap(found: _Found) -> Plate:
     label = found.label(headline, _map_caption(kind, found, joint, geometry.space))
     stem = f"flatmap_{kind}_layer{found.layer:02d}_{subject if len(found.subjects) == 1 else 'All'}"
     table = _voxel_table(found, scores, parts)
-    return found.plate(stem, label, table, lambda page: flatmap_page(geometry, painting, label, page))
+    return found.record(stem, label, table, lambda page: flatmap_page(geometry, painting, label, page))
 
 
 def _parts(found: _Found) -> dict[str, np.ndarray]:
@@ -242,7 +242,7 @@ def _tests(found: _Found) -> dict[str, WithinSubjectResult]:
     return {subject: tests for subject, tests in known.items() if tests is not None}
 
 
-def _regions(found: _Found) -> Plate:
+def _regions(found: _Found) -> FigureRecord:
     from brivl.analyses.regions.print_figure import region_page
 
     level = checked_level(found.setting("level", ""), found.facts[found.subjects[0]].voxels)
@@ -252,7 +252,7 @@ def _regions(found: _Found) -> Plate:
     label = found.label(headline, " ".join(part for part in (parts.caption, parts.comparison.warning) if part))
     stem = f"regions_{level}_layer{found.layer:02d}_{found.subjects[0] if len(found.subjects) == 1 else 'All'}"
     stem += "_over_ceiling" if parts.quantity != R2 else ""
-    return found.plate(stem, label, parts.table, lambda page: region_page(parts.scores, label, page))
+    return found.record(stem, label, parts.table, lambda page: region_page(parts.scores, label, page))
 
 
-PAGES: dict[str, Callable[[_Found], Plate]] = {"layers": _layers, "flatmap": _flatmap, "regions": _regions}
+PAGES: dict[str, Callable[[_Found], FigureRecord]] = {"layers": _layers, "flatmap": _flatmap, "regions": _regions}

@@ -70,14 +70,14 @@ def _add_bundle(verbs: argparse._SubParsersAction) -> None:
 def run_bundle(args: argparse.Namespace) -> None:
     """Write the bundle; missing answers are fitted. Raises BrivlError for anything that cannot be answered."""
     check_out(args.out, (".zip",))
-    from brivl.analyses.figure_for import make_plate
+    from brivl.analyses.figure_for import make_figure
     from brivl.analyses.reproduce.files import write_bytes
     from brivl.sharing.bundle import bundle_bytes
 
     store = Store(args.cache)
     with exit_on_sigint():
-        plate = make_plate(store, _asked(args))
-    content = bundle_bytes(store, plate)
+        record = make_figure(store, _asked(args))
+    content = bundle_bytes(store, record)
     write_bytes(args.out, content)
     if args.json:
         print(
@@ -85,15 +85,15 @@ def run_bundle(args: argparse.Namespace) -> None:
                 {
                     "out": str(args.out),
                     "bytes": len(content),
-                    "simulated": plate.known.simulated,
-                    "headline": plate.label.headline,
-                    "link": plate.link,
+                    "simulated": record.evidence.simulated,
+                    "headline": record.label.headline,
+                    "link": record.link,
                 }
             )
         )
         return
-    label = f"{plate.simulated_label}. " if plate.simulated_label else ""
-    print(f"{label}{plate.label.headline}\n{args.out}: {len(content):,} bytes")
+    label = f"{record.simulated_label}. " if record.simulated_label else ""
+    print(f"{label}{record.label.headline}\n{args.out}: {len(content):,} bytes")
 
 
 def run_verify(args: argparse.Namespace) -> int:

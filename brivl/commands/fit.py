@@ -83,7 +83,7 @@ def write_npz(path: Path, answer: FitResult, voxels: Voxels) -> None:
 
     Raises StoreError if it cannot be written; nothing half-written stays.
     """
-    from brivl.sharing.figure_record import npz_arrays
+    from brivl.sharing.fit_evidence import npz_arrays
 
     aside = path.with_name(f".{path.name}.{os.getpid()}.npz")
     try:

@@ -41,24 +41,24 @@ def run_regions(args: argparse.Namespace) -> None:
     subjects = tuple(dict.fromkeys(name.strip() for name in args.subject.split(",") if name.strip()))
     if not subjects:
         raise RequestError(f"Wanted a subject, or all, and got {args.subject!r}.")
-    from brivl.analyses.figure_for import Asked, make_plate
+    from brivl.analyses.figure_for import Asked, make_figure
     from brivl.analyses.reproduce.files import write_bytes
 
     settings = {name: str(getattr(args, name)) for name in ("preset", "level", "order", "scale", "unit")}
     settings |= {"tests": "yes"} if args.tests else {}
     with exit_on_sigint():
         asked = Asked(args.dataset, models, (args.layer,), subjects, "regions", settings)
-        plate = make_plate(Store(args.cache), asked, progress_bar(quiet=args.json))
+        record = make_figure(Store(args.cache), asked, progress_bar(quiet=args.json))
     if args.out:
-        write_bytes(args.out, plate.tidy_csv().encode())
+        write_bytes(args.out, next(iter(record.csv_files().values())).encode())
+    table = record.make_tables()["scores"]
     if args.json:
-        rows = json.loads(plate.table.to_json(orient="records", double_precision=6))
-        said = {"dataset": args.dataset, "models": list(models), "layer": args.layer}
-        said |= {"simulated": plate.known.simulated, "headline": plate.label.headline, "regions": rows}
-        print(json.dumps(said))
+        rows = json.loads(table.to_json(orient="records", double_precision=6))
+        printed = {"dataset": args.dataset, "models": list(models), "layer": args.layer}
+        printed |= {"simulated": record.evidence.simulated, "headline": record.label.headline, "regions": rows}
+        print(json.dumps(printed))
         return
-    table = plate.table[SHOWN].assign(
-        subjects=[f"{k} of {n}" for k, n in zip(plate.table["prevalence_k"], plate.table["prevalence_n"], strict=True)]
-    )
-    label = f"{plate.simulated_label}. " if plate.simulated_label else ""
-    print(f"{label}{plate.label.headline}\n{plate.label.caption}\n{table.to_string(index=False, float_format='%.4f')}")
+    counts = [f"{k} of {n}" for k, n in zip(table["prevalence_k"], table["prevalence_n"], strict=True)]
+    rows_text = table[SHOWN].assign(subjects=counts).to_string(index=False, float_format="%.4f")
+    label = f"{record.simulated_label}. " if record.simulated_label else ""
+    print(f"{label}{record.label.headline}\n{record.label.caption}\n{rows_text}")

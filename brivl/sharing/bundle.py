@@ -8,12 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from brivl.encoding.fit import FitResult, fit_key
 from brivl.sharing.citations import methods_bib, methods_md, methods_tex
-from brivl.sharing.figure_record import Plate
-from brivl.sharing.fingerprints import result_digest, scores_digest, summary
-from brivl.sharing.maps import map_files, why_no_maps
-from brivl.sharing.methods import methods_paragraph
+from brivl.sharing.figure_record import FigureRecord
 from brivl.store.archives import zip_bytes
 from brivl.store.artifacts import Store
 from brivl.store.digests import json_digest
@@ -27,44 +23,70 @@ DPI = 300
 SLIDE_DPI = 160
 
 
-def bundle_bytes(store: Store, plate: Plate) -> bytes:
-    """Content of the bundle; equal answers, drawn alike, give equal bytes."""
-    files = {**_figure_files(plate), **_text_files(plate), **map_files(store, plate)}
-    files[README] = _readme(plate, files).encode()
+def bundle_bytes(store: Store, record: FigureRecord) -> bytes:
+    """Make the bundle of a figure; equal answers, drawn alike, give equal bytes.
+
+    Parameters
+    ----------
+    store : Store
+        Where the answers lie.
+    record : FigureRecord
+        The figure.
+
+    Returns
+    -------
+    bytes
+        Content of the zip file.
+    """
+    files = {**_figure_files(record), **_text_files(record), **record.evidence.map_files(store)}
+    files[README] = _readme(record, files).encode()
     files = dict(sorted(files.items()))
-    return zip_bytes({MANIFEST: as_json(manifest(store, plate, files)), **files})
+    return zip_bytes({MANIFEST: as_json(manifest(store, record, files)), **files})
 
 
 def as_json(value: Mapping[str, Any]) -> bytes:
-    """JSON for people and machines."""
+    """Write a mapping as JSON that people can read.
+
+    Parameters
+    ----------
+    value : mapping
+        Plain values.
+
+    Returns
+    -------
+    bytes
+        UTF-8, keys sorted.
+    """
     return (json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
 
 
-def manifest(store: Store, plate: Plate, files: Mapping[str, bytes]) -> dict[str, Any]:
-    """What the bundle holds and rests on; with its own digest, so that a change of it is seen."""
-    known = plate.known
+def manifest(store: Store, record: FigureRecord, files: Mapping[str, bytes]) -> dict[str, Any]:
+    """Describe what a bundle holds and rests on, with a digest of the description itself.
+
+    Parameters
+    ----------
+    store : Store
+        Where the answers lie.
+    record : FigureRecord
+        The figure.
+    files : mapping
+        Content of all other files of the bundle, by name.
+
+    Returns
+    -------
+    dict
+        Plain values; "self_sha256" is the digest of the rest.
+    """
     body = {
         "format": FORMAT,
         "kind": KIND,
-        "simulated": known.simulated,
-        "label": plate.simulated_label or "measured data",
-        "page": plate.page,
-        "link": plate.link,
-        "headline": plate.label.headline,
-        "caption": plate.label.caption,
-        "dataset": {
-            "name": known.short_name,
-            "title": known.title,
-            "licence": known.licence,
-            "citation": known.citation,
-        },
-        "models": {
-            side: _model(plate, name) for side, name in zip("ab", plate.done.answers[0].request.models, strict=True)
-        },
-        "fits": [_fit(store, plate, answer) for _, answer in sorted(plate.answers.items())],
-        "result": result_digest(plate.answers),
-        "map_layer": plate.map_layer,
-        "maps_missing": why_no_maps(plate),
+        "simulated": record.evidence.simulated,
+        "label": record.simulated_label or "measured data",
+        "page": record.page,
+        "link": record.link,
+        "headline": record.label.headline,
+        "caption": record.label.caption,
+        **record.evidence.manifest(store),
         "versions": dict(versions()),
         "files": {
             name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
@@ -75,80 +97,80 @@ def manifest(store: Store, plate: Plate, files: Mapping[str, bytes]) -> dict[str
     return {**body, "self_sha256": json_digest(body)}
 
 
-def _model(plate: Plate, name: str) -> dict[str, Any]:
-    offer = plate.known.offers.get(name)
-    return {"name": name, "title": offer.title if offer else name, "stand_in": bool(offer and offer.stand_in)}
-
-
-def _fit(store: Store, plate: Plate, answer: FitResult) -> dict[str, Any]:
-    request = answer.request
-    key = fit_key(store, request, plate.known.dataset)
-    return {
-        "subject": request.subject,
-        "layer": request.layer,
-        "models": list(request.models),
-        "preset": request.preset,
-        "pooling": request.pooling,
-        "key": key.digest,
-        "ingredients": dict(key.ingredients),
-        "scores_sha256": scores_digest(answer.result),
-        **summary(answer.result),
-    }
-
-
-def _figure_files(plate: Plate) -> dict[str, bytes]:
+def _figure_files(record: FigureRecord) -> dict[str, bytes]:
     """Matplotlib is loaded here, not where bundles are only checked."""
     from brivl.viz.export import PAPER, figure_bytes, settled
     from brivl.viz.slides import PICTURE, presentation_bytes
 
-    drawn = settled(plate.draw(PAPER))
-    stem = plate.file_stem
-    picture = figure_bytes(settled(plate.draw(PICTURE)), "png", SLIDE_DPI)
+    drawn = settled(record.draw(PAPER))
+    stem = record.file_stem
+    image = figure_bytes(settled(record.draw(PICTURE)), "png", SLIDE_DPI)
     return {
         f"{stem}.png": figure_bytes(drawn, "png", DPI),
         f"{stem}.svg": figure_bytes(drawn, "svg"),
         f"{stem}.pdf": figure_bytes(drawn, "pdf"),
-        f"{stem}.pptx": presentation_bytes([_slide(plate, picture)]),
+        f"{stem}.pptx": presentation_bytes([_slide(record, image)]),
     }
 
 
-def _slide(plate: Plate, picture: bytes) -> Any:
+def _slide(record: FigureRecord, image: bytes) -> Any:
     from brivl.viz.slides import SlideContent
 
     return SlideContent(
-        plate.label.headline,
-        picture,
-        f"{plate.label.headline}. {plate.label.caption}",
-        speaker_notes(plate),
-        plate.simulated_label,
-        plate.label.detail,
+        record.label.headline,
+        image,
+        f"{record.label.headline}. {record.label.caption}",
+        speaker_notes(record),
+        record.simulated_label,
+        record.label.detail,
     )
 
 
-def speaker_notes(plate: Plate) -> str:
-    """What was plotted, how it was done, and where to find it again."""
-    return f"{plate.label.caption}\n\n{methods_paragraph(plate.done)}\n\nLink within the app: {plate.link}"
+def speaker_notes(record: FigureRecord) -> str:
+    """Write what was plotted, how it was done, and where to find it again.
+
+    Parameters
+    ----------
+    record : FigureRecord
+        The figure.
+
+    Returns
+    -------
+    str
+        Three paragraphs.
+    """
+    return f"{record.label.caption}\n\n{record.evidence.methods()}\n\nLink within the app: {record.link}"
 
 
-def _text_files(plate: Plate) -> dict[str, bytes]:
-    voxels = [facts.voxels for facts in plate.facts.values()]
-    return {
-        f"{plate.file_stem}.csv": plate.tidy_csv().encode(),
-        "methods.md": methods_md(plate.done).encode(),
-        "methods.tex": methods_tex(plate.done, voxels).encode(),
-        "methods.bib": methods_bib(plate.done, voxels).encode(),
+def _text_files(record: FigureRecord) -> dict[str, bytes]:
+    text, references, label = record.evidence.methods(), record.evidence.references(), record.simulated_label
+    return {name: content.encode() for name, content in record.csv_files().items()} | {
+        "methods.md": methods_md(text, label).encode(),
+        "methods.tex": methods_tex(text, references, label).encode(),
+        "methods.bib": methods_bib(references).encode(),
     }
 
 
-def _readme(plate: Plate, files: Mapping[str, bytes]) -> str:
-    label = f"{plate.simulated_label}\n\n" if plate.simulated_label else ""
+def _readme(record: FigureRecord, files: Mapping[str, bytes]) -> str:
+    label = f"{record.simulated_label}\n\n" if record.simulated_label else ""
     return (
-        f"{label}{plate.label.headline}\n\n{plate.label.caption}\n\n"
-        f"Is this still what the numbers say?  python -m brivl verify THIS.zip\n"
-        f"Link within the app: {plate.link}\n\nFiles:\n" + "".join(f"  {name}\n" for name in sorted(files))
+        f"{label}{record.label.headline}\n\n{record.label.caption}\n\n"
+        f"Do the numbers still say this?  python -m brivl verify THIS.zip\n"
+        f"Link within the app: {record.link}\n\nFiles:\n" + "".join(f"  {name}\n" for name in sorted(files))
     )
 
 
-def bundle_name(plate: Plate) -> str:
-    """File name of the bundle, with letters that every system takes."""
-    return re.sub(r"[^\w.-]+", "-", plate.file_stem, flags=re.ASCII) + ".zip"
+def bundle_name(record: FigureRecord) -> str:
+    """Give the file name of a bundle, in letters that every system accepts.
+
+    Parameters
+    ----------
+    record : FigureRecord
+        The figure.
+
+    Returns
+    -------
+    str
+        The name, ending in .zip.
+    """
+    return re.sub(r"[^\w.-]+", "-", record.file_stem, flags=re.ASCII) + ".zip"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from brivl.core.records import Voxels
-from brivl.sharing.methods import Done, methods_paragraph
+from brivl.sharing.methods import Done
 
 BIB = {
     "lu2022": """@article{lu2022,
@@ -105,20 +105,58 @@ def works(done: Done, voxels: Collection[Voxels]) -> list[str]:
     return [key for key, used in wanted.items() if used]
 
 
-def methods_md(done: Done) -> str:
-    """The methods paragraph in Markdown, the label of simulated data first."""
-    return f"{_label(done)}{methods_paragraph(done)}\n"
+def methods_md(text: str, label: str = "") -> str:
+    """Give the methods paragraph in Markdown, the label of simulated data first.
+
+    Parameters
+    ----------
+    text : str
+        The paragraph.
+    label : str
+        "SIMULATED DATA", or "" for measured data.
+
+    Returns
+    -------
+    str
+        Content of methods.md.
+    """
+    return f"{_labelled(text, label)}\n"
 
 
-def methods_tex(done: Done, voxels: Collection[Voxels]) -> str:
-    """The same paragraph in LaTeX, with citations out of `methods_bib`."""
-    cited = ", ".join(works(done, voxels))
-    return f"% BriVL explorer\n{tex(_label(done) + methods_paragraph(done))} \\cite{{{cited.replace(' ', '')}}}\n"
+def methods_tex(text: str, references: Sequence[str], label: str = "") -> str:
+    """Give the methods paragraph in LaTeX, with citations of `methods_bib`.
+
+    Parameters
+    ----------
+    text : str
+        The paragraph.
+    references : sequence of str
+        Keys of BIB.
+    label : str
+        "SIMULATED DATA", or "" for measured data.
+
+    Returns
+    -------
+    str
+        Content of methods.tex.
+    """
+    return f"% BriVL explorer\n{tex(_labelled(text, label))} \\cite{{{','.join(references)}}}\n"
 
 
-def methods_bib(done: Done, voxels: Collection[Voxels]) -> str:
-    """BibTeX of the works that the paragraph cites."""
-    return "\n\n".join(BIB[key] for key in works(done, voxels)) + "\n"
+def methods_bib(references: Sequence[str]) -> str:
+    """Give BibTeX of the works that a paragraph cites.
+
+    Parameters
+    ----------
+    references : sequence of str
+        Keys of BIB.
+
+    Returns
+    -------
+    str
+        Content of methods.bib.
+    """
+    return "\n\n".join(BIB[key] for key in references) + "\n"
 
 
 def tex(text: str) -> str:
@@ -126,5 +164,5 @@ def tex(text: str) -> str:
     return re.sub("|".join(map(re.escape, _TEX)), lambda found: _TEX[found[0]], text)
 
 
-def _label(done: Done) -> str:
-    return "SIMULATED DATA. " if done.known.simulated else ""
+def _labelled(text: str, label: str) -> str:
+    return f"{label}. {text}" if label else text

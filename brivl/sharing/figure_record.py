@@ -4,114 +4,136 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode
 
-import numpy as np
 import pandas as pd
 
-from brivl.data.subject_facts import SubjectFacts
-from brivl.data.summary import Known
-from brivl.encoding.fit import FitResult
-from brivl.sharing.fingerprints import seen
-from brivl.sharing.methods import Done
+from brivl.sharing.fingerprints import Fingerprint
+from brivl.store.artifacts import Store
 from brivl.viz.style import FigureLabel
 
 if TYPE_CHECKING:
     from brivl.viz.export import Figure, Page
-import io
 
-from brivl.core.records import Voxels
-
-
-def npz_arrays(answer: FitResult, voxels: Voxels) -> dict[str, np.ndarray]:
-    """Scores and all that is needed to place the voxels, by name."""
-    result = answer.result
-    arrays = {
-        "r2_joint": result.r2_joint,
-        "r2_split": result.r2_split,
-        "selected": result.selected,
-        "band_weights": result.band_weights,
-        "models": np.array(answer.request.models),
-        "ijk": voxels.ijk,
-        "shape": np.array(voxels.shape),
-        "space": np.array(voxels.space),
-        "simulated": np.array(bool(answer.info["simulated"])),
-    }
-    optional = {"affine": voxels.affine, "aal": voxels.aal, "explainable_variance": result.explainable_variance}
-    arrays |= {name: value for name, value in optional.items() if value is not None}
-    return arrays | {f"roi_{name}": inside for name, inside in voxels.rois.items()}
-
-
-def npz_bytes(answer: FitResult, voxels: Voxels) -> bytes:
-    """Content of the .npz file that `python -m brivl fit --out` writes."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **npz_arrays(answer, voxels))
-    return buffer.getvalue()
-
-
-RESULT = "result"  # name in a link
+RESULT = "result"  # name of the fingerprint in a link
 SIMULATED_LABEL = "SIMULATED DATA"
-Key = tuple[int, str]  # layer, subject
+
+
+class Evidence(Protocol):
+    """The stored answers behind a figure, and what can be said of them: fits, or the result of an analysis."""
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any of the data are simulated."""
+
+    @property
+    def dataset(self) -> str:
+        """Name of the dataset without a folder of this machine; "" where there is none."""
+
+    @property
+    def source_note(self) -> str:
+        """Citation and licence of the data, or the sentence that they are simulated."""
+
+    def methods(self) -> str:
+        """Give the methods paragraph, in Markdown."""
+
+    def reasons(self) -> list[tuple[str, str, str]]:
+        """List settings that need a reason: field, value, reason."""
+
+    def references(self) -> list[str]:
+        """List keys of `citations.BIB` of the works that the figure rests on."""
+
+    def shell_lines(self) -> str:
+        """Give the shell commands that compute the same answers."""
+
+    def python_lines(self) -> str:
+        """Give the Python lines that compute the same answers."""
+
+    def fingerprint(self) -> Fingerprint:
+        """Give what a link says of the numbers."""
+
+    def columns(self) -> dict[str, Any]:
+        """Give the columns that make a table readable on its own: dataset, models, settings."""
+
+    def manifest(self, store: Store) -> dict[str, Any]:
+        """Give what the manifest of a bundle says of the answers."""
+
+    def map_files(self, store: Store) -> dict[str, bytes]:
+        """Give maps of the answers as files, by path within a bundle."""
 
 
 @dataclass(frozen=True)
-class Plate:
-    """One figure, its table and the answers behind both."""
+class FigureRecord:
+    """One figure, its tables and the answers behind both.
 
-    page: str  # "layers", "flatmap", "regions"
-    stem: str  # of file names
+    Attributes
+    ----------
+    page : str
+        Name of the page that shows it.
+    stem : str
+        Start of file names.
+    make_tables : callable
+        Gives the tables by name, the main one first; called when they are needed.
+    draw : callable
+        Draws the figure for a page of print or a slide, with matplotlib.
+    fields : mapping
+        Query parameters of the link, without the fingerprint.
+    """
+
+    page: str
+    stem: str
     label: FigureLabel
-    table: pd.DataFrame
+    make_tables: Callable[[], Mapping[str, pd.DataFrame]]
     draw: Callable[[Page], Figure]
-    known: Known
-    answers: Mapping[Key, FitResult]
-    facts: Mapping[str, SubjectFacts]
-    fields: Mapping[str, str]  # of the link, without what it says of the numbers
-    map_layer: int  # whose scores are given as maps
-
-    @property
-    def done(self) -> Done:
-        first = next(iter(self.answers.values())).request.subject
-        return Done(self.known, self.facts[first].timing, list(self.answers.values()))
+    evidence: Evidence
+    fields: Mapping[str, str]
 
     @property
     def file_stem(self) -> str:
-        return f"simulated_{self.stem}" if self.known.simulated else self.stem
+        """Start of file names, which says where the data are simulated."""
+        return f"simulated_{self.stem}" if self.evidence.simulated else self.stem
 
     @property
     def simulated_label(self) -> str:
-        return SIMULATED_LABEL if self.known.simulated else ""
+        """The label of simulated data, "" for measured data."""
+        return SIMULATED_LABEL if self.evidence.simulated else ""
+
+    @property
+    def query(self) -> dict[str, str]:
+        """Query parameters of the link, with the fingerprint."""
+        fields = {name: value for name, value in self.fields.items() if name != RESULT}
+        return fields | {RESULT: self.evidence.fingerprint().text}
 
     @property
     def link(self) -> str:
-        """Address of the view within the app, with what it says of the numbers; no folder of this machine."""
-        fields = {name: value for name, value in self.fields.items() if name != RESULT}
-        fields["data"] = self.known.short_name
-        return f"/{self.page}?{urlencode({**fields, RESULT: seen(self.answers).text})}"
+        """Address of the view within the app; no folder of this machine is in it."""
+        dataset = self.evidence.dataset
+        return f"/{self.page}?{urlencode(self.query | ({'data': dataset} if dataset else {}))}"
 
-    def tidy_csv(self) -> str:
-        """The table, with what it rests on in every row, so that it can be read alone."""
-        request = next(iter(self.answers.values())).request
-        a, b = request.models
-        table = self.table.assign(
-            dataset=self.known.short_name,
-            simulated=self.known.simulated,
-            model_a=a,
-            model_b=b,
-            preset=request.preset,
-            region_filter=self.fields.get("region", "all"),
-        )
-        return table.to_csv(index=False, lineterminator="\n")
+    def csv(self, table: pd.DataFrame) -> str:
+        """Write a table as CSV, with what it rests on in every row.
 
-    def maps(self) -> dict[tuple[str, str], np.ndarray]:
-        """Scores of the layer of the maps: (subject, "joint", "a" or "b") -> (n_voxels,), NaN where not fitted."""
-        found = {}
-        for (layer, subject), answer in sorted(self.answers.items()):
-            if layer == self.map_layer:
-                r = answer.result
-                found |= {
-                    (subject, name): part
-                    for name, part in zip(("joint", "a", "b"), (r.r2_joint, *r.r2_split), strict=True)
-                }
-        return found
+        Parameters
+        ----------
+        table : DataFrame
+            One of the tables of the figure.
+
+        Returns
+        -------
+        str
+            Content of the file.
+        """
+        return table.assign(**self.evidence.columns()).to_csv(index=False, lineterminator="\n")
+
+    def csv_files(self) -> dict[str, str]:
+        """Write all tables as CSV.
+
+        Returns
+        -------
+        dict
+            Content by file name; the main table bears the stem alone.
+        """
+        tables = self.make_tables()
+        names = [f"{self.file_stem}.csv", *(f"{self.file_stem}_{name.replace(' ', '_')}.csv" for name in [*tables][1:])]
+        return {name: self.csv(table) for name, table in zip(names, tables.values(), strict=True)}

@@ -59,7 +59,7 @@ def result_digest(answers: Mapping[tuple[int, str], FitResult]) -> str:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Fingerprint:
     """What a link says of the numbers behind it."""
 
     digest: str
@@ -72,13 +72,13 @@ class Seen:
         return f"{self.digest}-{self.n_fits}-{self.mean_joint:.5f}"
 
 
-def seen(answers: Mapping[tuple[int, str], FitResult]) -> Seen:
+def fingerprint(answers: Mapping[tuple[int, str], FitResult]) -> Fingerprint:
     """What a link to these answers says of them."""
     means = [summary(answer.result)["mean_r2_joint"] or 0.0 for answer in answers.values()]
-    return Seen(result_digest(answers)[:SHORT], len(answers), float(np.mean(means)) if means else 0.0)
+    return Fingerprint(result_digest(answers)[:SHORT], len(answers), float(np.mean(means)) if means else 0.0)
 
 
-def read_seen(text: str) -> Seen | None:
+def parse_fingerprint(text: str) -> Fingerprint | None:
     """What `Seen.text` wrote; None for anything else."""
     digest, _, rest = text.partition("-")
     n_fits, _, mean = rest.partition("-")
@@ -88,10 +88,10 @@ def read_seen(text: str) -> Seen | None:
         value = float(mean)
     except ValueError:
         return None
-    return Seen(digest, int(n_fits), value) if np.isfinite(value) and len(n_fits) < 7 else None
+    return Fingerprint(digest, int(n_fits), value) if np.isfinite(value) and len(n_fits) < 7 else None
 
 
-def what_changed(before: Seen, now: Seen) -> str:
+def what_changed(before: Fingerprint, now: Fingerprint) -> str:
     """A sentence on how the numbers differ from those of a link; "" where they are the same."""
     if before.digest == now.digest:
         return ""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from brivl.core.records import Voxels
 from brivl.encoding.fit import fit_key
-from brivl.sharing.figure_record import Plate
+from brivl.sharing.figure_record import SIMULATED_LABEL
 from brivl.sharing.fingerprints import scores_digest
 from brivl.store.artifacts import Store
 from brivl.store.manifests import versions
+
+if TYPE_CHECKING:
+    from brivl.sharing.fit_evidence import FitEvidence
 
 SPACES = {"pycortex-S1": "S1fullhead", "fsaverage5": "MNI152"}
 WHAT = {
@@ -23,71 +26,69 @@ WHAT = {
 }
 
 
-def map_name(plate: Plate, subject: str, what: str) -> str:
+def map_name(evidence: FitEvidence, subject: str, what: str) -> str:
     """ "maps/sub-S01/sub-S01_task-phantommovie_space-S1fullhead_stat-r2_desc-simulatedLayer08Joint_statmap"."""
-    voxels = plate.facts[subject].voxels
-    described = f"{'simulated' if plate.known.simulated else ''}Layer{plate.map_layer:02d}{what.capitalize()}"
+    voxels = evidence.facts[subject].voxels
+    described = f"{'simulated' if evidence.known.simulated else ''}Layer{evidence.map_layer:02d}{what.capitalize()}"
     described = described[0].lower() + described[1:]
-    parts = [f"task-{_word(plate.known.short_name)}", f"space-{_space(voxels)}", "stat-r2", f"desc-{described}"]
+    parts = [f"task-{_word(evidence.known.short_name)}", f"space-{_space(voxels)}", "stat-r2", f"desc-{described}"]
     who = f"sub-{_word(subject.removeprefix('sub-'))}"
     return f"maps/{who}/{'_'.join([who, *parts])}_statmap"
 
 
-def why_no_maps(plate: Plate) -> str:
+def why_no_maps(evidence: FitEvidence) -> str:
     """Why there is no volume, "" where there is one for each subject."""
-    without = [s for s, facts in plate.facts.items() if facts.voxels.affine is None]
+    without = [s for s, facts in evidence.facts.items() if facts.voxels.affine is None]
     if not without:
         return ""
-    return (
-        f"{', '.join(without)}: the places of the voxels in mm are not known ({plate.facts[without[0]].voxels.space}), "
-        "so there is no volume"
-    )
+    space = evidence.facts[without[0]].voxels.space
+    return f"{', '.join(without)}: the voxels have no coordinates in mm ({space}), so there is no volume"
 
 
-def map_files(store: Store, plate: Plate) -> dict[str, bytes]:
+def map_files(store: Store, evidence: FitEvidence) -> dict[str, bytes]:
     """Volumes, surfaces and their sidecars by name.
 
     No volume for subjects whose voxels have no place in mm, no surface for those without a way to fsaverage.
     """
-    return _volumes(store, plate) | _surfaces(store, plate)
+    return _volumes(store, evidence) | _surfaces(store, evidence)
 
 
-def _volumes(store: Store, plate: Plate) -> dict[str, bytes]:
+def _volumes(store: Store, evidence: FitEvidence) -> dict[str, bytes]:
     from brivl.data.formats.statmap import nifti_bytes
 
     files = {}
-    for (subject, what), values in plate.maps().items():
-        voxels = plate.facts[subject].voxels
+    for (subject, what), values in evidence.maps().items():
+        voxels = evidence.facts[subject].voxels
         if voxels.affine is not None:
-            stem = map_name(plate, subject, what)
+            stem = map_name(evidence, subject, what)
             files[f"{stem}.nii.gz"] = nifti_bytes(voxels, values)
-            files[f"{stem}.json"] = _sidecar(store, plate, subject, what)
+            files[f"{stem}.json"] = _sidecar(store, evidence, subject, what)
     return files
 
 
-def _surfaces(store: Store, plate: Plate) -> dict[str, bytes]:
+def _surfaces(store: Store, evidence: FitEvidence) -> dict[str, bytes]:
     from brivl.data.formats.gifti import gifti_bytes, hemispheres, mesh_name
 
     files = {}
-    for (subject, what), values in plate.maps().items():
-        vertices = _on_fsaverage(plate, subject, values)
+    for (subject, what), values in evidence.maps().items():
+        vertices = _on_fsaverage(evidence, subject, values)
         if vertices is None:
             continue
         for side, part in hemispheres(vertices).items():
-            stem = _surface_name(map_name(plate, subject, what), side, mesh_name(len(part)))
+            stem = _surface_name(map_name(evidence, subject, what), side, mesh_name(len(part)))
             files[f"{stem}.func.gii"] = gifti_bytes(part, side)
-            files[f"{stem}.json"] = _sidecar(store, plate, subject, what, mesh_name(len(part)))
+            files[f"{stem}.json"] = _sidecar(store, evidence, subject, what, mesh_name(len(part)))
     return files
 
 
-def _on_fsaverage(plate: Plate, subject: str, values: np.ndarray) -> np.ndarray | None:
+def _on_fsaverage(evidence: FitEvidence, subject: str, values: np.ndarray) -> np.ndarray | None:
     """Values on the vertices of fsaverage, left first: of voxels in MNI space, or by the dataset's own mapper."""
-    voxels = plate.facts[subject].voxels
+    voxels = evidence.facts[subject].voxels
     if voxels.flatmap == "fsaverage5":
         from brivl.data.anatomy.fsaverage5 import on_fsaverage5
 
         return on_fsaverage5(voxels, values)
-    dataset = getattr(plate.known.dataset, "base", plate.known.dataset)  # a null control has the voxels of its base
+    dataset = getattr(evidence.known.dataset, "base", evidence.known.dataset)
     own = getattr(dataset, "on_fsaverage", None)
     return None if own is None else own(subject, values)
 
@@ -96,27 +97,27 @@ def _surface_name(stem: str, side: str, mesh: str) -> str:
     return re.sub(r"_space-[A-Za-z0-9]+_", f"_hemi-{side}_space-{mesh}_", stem)
 
 
-def _sidecar(store: Store, plate: Plate, subject: str, what: str, mesh: str = "") -> bytes:
-    answer, voxels = plate.answers[plate.map_layer, subject], plate.facts[subject].voxels
+def _sidecar(store: Store, evidence: FitEvidence, subject: str, what: str, mesh: str = "") -> bytes:
+    answer, voxels = evidence.answers[evidence.map_layer, subject], evidence.facts[subject].voxels
     about: dict[str, Any] = {
         "Description": WHAT[what],
         "Statistic": "R2",
         "Units": "share of variance",
         "SpatialReference": f"{mesh}, sampled from {voxels.space}" if mesh else voxels.space,
-        "Simulated": plate.known.simulated,
-        "Dataset": plate.known.short_name,
+        "Simulated": evidence.known.simulated,
+        "Dataset": evidence.known.short_name,
         "Subject": subject,
-        "Layer": plate.map_layer,
+        "Layer": evidence.map_layer,
         "Models": dict(zip("ab", answer.request.models, strict=True)),
         "Preset": answer.request.preset,
         "Pooling": answer.request.pooling,
         "VoxelsFitted": int(answer.result.selected.sum()),
         "NotFitted": "NaN",
-        "FitKey": fit_key(store, answer.request, plate.known.dataset).digest,
+        "FitKey": fit_key(store, answer.request, evidence.known.dataset).digest,
         "ScoresSha256": scores_digest(answer.result),
         "GeneratedBy": [{"Name": "BriVL explorer", "Version": versions()["brivl"]}],
     }
-    label = {"Label": plate.simulated_label} if plate.simulated_label else {}
+    label = {"Label": SIMULATED_LABEL} if evidence.simulated else {}
     return (json.dumps(label | about, indent=1, ensure_ascii=False) + "\n").encode()
 
 

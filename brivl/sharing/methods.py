@@ -183,7 +183,7 @@ def python_lines(done: Done) -> str:
     pooling = f", pooling={r.pooling!r}" if r.pooling else ""
     return f"""import numpy as np
 
-from brivl.backend.fit import FitRequest, fit
+from brivl.encoding.fit import FitRequest, fit
 from brivl.config import cache_dir
 from brivl.store.artifacts import Store
 

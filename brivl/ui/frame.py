@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import pandas as pd
 import streamlit as st
-from matplotlib.figure import Figure
 
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.numbers import format_duration
@@ -22,25 +20,9 @@ from brivl.ui.results import Shown, said_subjects
 from brivl.ui.sidebar import sidebar
 from brivl.ui.style import Chip
 from brivl.ui.url_state import Choices
-from brivl.viz.export import Page
-from brivl.viz.style import FigureLabel
 
 PREPARES = "Its scores are in the cache. A run prepares what this page draws them on; nothing is fitted again."
 LAST = "last shown"  # in the session: page -> question whose answer was last on it
-
-
-@dataclass(frozen=True)
-class View:
-    """All that a page shows of its answers."""
-
-    label: FigureLabel
-    shown: Shown
-    draw: Callable[[], None]  # the figure, with its own controls
-    table: Callable[[], pd.DataFrame]
-    page: Callable[[Page], Figure]  # the figure for print and talk
-    stem: str  # of file names
-    hint: str = ""  # what can be done with the figure on the page, not in print
-    below: Callable[[], None] | None = None  # what stands under the caption
 
 
 @dataclass(frozen=True)
@@ -50,7 +32,7 @@ class PageSpec:
     name: str
     look_up: Callable[[Choices, Known], Shown]
     runs: Callable[[Shown], Sequence[Run]]  # what the page offers to compute, most useful first
-    view: Callable[[Shown], View]
+    view: Callable[[Shown], tabs.View]
     ready: Callable[[Shown], bool] = lambda shown: bool(shown.answers)
 
 
@@ -88,9 +70,9 @@ def _explore(spec: PageSpec, choices: Choices, known: Known) -> None:
 
 def _show(spec: PageSpec, shown: Shown) -> None:
     view = spec.view(shown)
-    style.headline(view.label.headline)
-    style.chips(chips_of(view.shown))
-    share_tab.say_if_changed(shown)
+    style.headline(view.record.label.headline)
+    style.chips(chips_of(shown))
+    share_tab.warn_if_changed(view.record)
     tabs.draw(view)
 
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
+import streamlit as st
 
 from brivl.data.regions import BRAIN, region_mask
 from brivl.data.subject_facts import SubjectFacts
 from brivl.data.summary import Known
 from brivl.encoding.fit import FitRequest, FitResult
 from brivl.encoding.means import layer_means
-from brivl.sharing.methods import Done
+from brivl.sharing.figure_record import FigureRecord
+from brivl.sharing.fit_evidence import FitEvidence, npz_bytes
 from brivl.ui import cached
+from brivl.ui.share_tab import link_fields
+from brivl.ui.tabs import View
 from brivl.ui.url_state import ALL, Choices
+from brivl.viz.export import Figure, Page
+from brivl.viz.style import FigureLabel
 
 
 @dataclass(frozen=True)
@@ -42,11 +49,6 @@ class Shown:
     def who(self) -> str:
         """ "S01" or "5 subjects"."""
         return self.subjects[0] if len(self.subjects) == 1 else f"{len(self.subjects)} subjects"
-
-    @property
-    def done(self) -> Done:
-        """For the methods paragraph and the lines of code."""
-        return Done(self.known, self.facts[self.subjects[0]].timing, list(self.answers.values()))
 
     def region(self, subject: str) -> np.ndarray | None:
         """(n_voxels,) bool of the chosen region, None for all voxels; nothing where the subject lacks the region."""
@@ -92,3 +94,66 @@ def mean_scores(shown: Shown) -> pd.DataFrame:
 def said_subjects(choices: Choices) -> str:
     """The subjects asked for, in words."""
     return f"all {len(choices.subjects)} subjects" if choices.subject == ALL else choices.subject
+
+
+def fit_view(
+    shown: Shown,
+    page: str,
+    stem: str,
+    label: FigureLabel,
+    table: Callable[[], pd.DataFrame],
+    print_figure: Callable[[Page], Figure],
+    draw: Callable[[], None],
+    hint: str = "",
+    below: Callable[[], None] | None = None,
+) -> View:
+    """Make the view of a page that shows fits.
+
+    Parameters
+    ----------
+    shown : Shown
+        The fits.
+    page : str
+        Name of the page.
+    stem : str
+        Start of file names.
+    label : FigureLabel
+        Headline, caption and detail.
+    table : callable
+        Makes the tidy table of the figure.
+    print_figure : callable
+        Draws the figure for print.
+    draw : callable
+        Draws the figure on the page.
+    hint : str
+        What can be done with the figure on the page.
+    below : callable or None
+        Draws what stands under the caption.
+
+    Returns
+    -------
+    View
+        For `tabs.draw`.
+    """
+    choices = shown.choices
+    layers = sorted({layer for layer, _ in shown.answers})
+    map_layer = choices.layer if choices.layer in layers else layers[0]
+    evidence = FitEvidence(shown.known, shown.answers, shown.facts, map_layer, choices.region)
+    record = FigureRecord(page, stem, label, lambda: {"scores": table()}, print_figure, evidence, link_fields())
+    a, b = shown.names
+    count = "1 fit" if len(shown.answers) == 1 else f"{len(shown.answers)} fits"
+    check = f"split adds up to joint: max |diff| {shown.largest_gap():.1g} over {count}"
+    return View(record, draw, hint, below, check, f"a: {a}, b: {b}.", lambda: _npz_export(shown))
+
+
+def _npz_export(shown: Shown) -> None:
+    """Offer the scores of every voxel of one fit."""
+    st.caption("Scores of every voxel (.npz, as written by `python -m brivl fit --out`)")
+    keys = sorted(shown.answers)
+    layer, subject = keys[0]
+    if len(keys) > 1:
+        layer, subject = st.selectbox("Fit", keys, format_func=lambda key: f"layer {key[0]}, {key[1]}", width=260)
+    answer, voxels = shown.answers[layer, subject], shown.facts[subject].voxels
+    name = f"{'simulated_' if shown.known.simulated else ''}{subject}_layer{layer:02d}.npz"
+    make = partial(npz_bytes, answer, voxels)
+    st.download_button("NPZ", make, name, "application/octet-stream", key="export npz", on_click="ignore")

@@ -25,7 +25,7 @@ from brivl.store.artifacts import Store
 from brivl.store.digests import json_digest
 from tests.support.app_samples import MOVIE, put_fit
 from tests.support.plain_sample import make_plain
-from tests.support.sharing_samples import PAIRS, plate_of, stored
+from tests.support.sharing_samples import PAIRS, figure_of, stored
 
 Files = dict[str, bytes]
 
@@ -47,7 +47,7 @@ _made: list[bytes] = []  # by the first test that asks: the same stored answers 
 def bundle(tmp_path: Path) -> Path:
     store = stored(subjects=("S01",))
     if not _made:
-        _made.append(bundle_bytes(store, plate_of(store)))
+        _made.append(bundle_bytes(store, figure_of(store)))
     path = tmp_path / "bundle.zip"
     path.write_bytes(_made[0])
     return path
@@ -65,10 +65,10 @@ def test_what_was_made_here_matches(bundle: Path, capsys: pytest.CaptureFixture[
 def _other_map(files: Files) -> Files:
     """A map with other values, and a manifest that was made to agree."""
     store = Store(cache_dir())
-    plate = plate_of(store)
+    record = figure_of(store)
     name = next(n for n in files if n.endswith("A_statmap.nii.gz"))
-    values = plate.answers[8, "S01"].result.r2_split[0] + 0.01
-    files[name] = nifti_bytes(plate.facts["S01"].voxels, values)
+    values = record.evidence.answers[8, "S01"].result.r2_split[0] + 0.01
+    files[name] = nifti_bytes(record.evidence.facts["S01"].voxels, values)
     manifest = json.loads(files["manifest.json"])
     manifest["files"][name] = {"sha256": hashlib.sha256(files[name]).hexdigest(), "bytes": len(files[name])}
     return files | {"manifest.json": _signed(manifest)}
@@ -122,16 +122,18 @@ def test_tampering_is_seen(sentence: str, bundle: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize("settings", [{}, {"scale": "ceiling", "order": "p"}, {"unit": "voxel"}])
 def test_tables_of_regions_are_made_again(settings: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store, path = stored(), tmp_path / "regions.zip"
-    plate = plate_of(store, "regions", subjects=("S01", "S02"), settings=settings)
-    files = {f"{plate.file_stem}.csv": plate.tidy_csv().encode()}  # figures are slow to draw and not looked at
-    path.write_bytes(zip_bytes({"manifest.json": as_json(manifest(store, plate, files)), **files}))
-    assert ("_over_ceiling" in plate.stem) == ("scale" in settings) == ("scale=ceiling" in plate.link)
+    record = figure_of(store, "regions", subjects=("S01", "S02"), settings=settings)
+    files = {
+        f"{record.file_stem}.csv": next(iter(record.csv_files().values())).encode()
+    }  # figures are slow to draw and not looked at
+    path.write_bytes(zip_bytes({"manifest.json": as_json(manifest(store, record, files)), **files}))
+    assert ("_over_ceiling" in record.stem) == ("scale" in settings) == ("scale=ceiling" in record.link)
     code, found = verified(capsys, str(path))
     said = {finding["what"]: finding["sentence"] for finding in found["findings"]}
-    assert code == 0 and said[f"{plate.file_stem}.csv"] == "holds these scores"
+    assert code == 0 and said[f"{record.file_stem}.csv"] == "holds these scores"
     files = contents(path)
-    name = f"{plate.file_stem}.csv"
-    mean = f"{plate.table['mean_a'].iloc[1]}"
+    name = f"{record.file_stem}.csv"
+    mean = f"{record.make_tables()['scores']['mean_a'].iloc[1]}"
     files[name] = files[name].replace(mean.encode(), b"0.77")
     said_of_files = json.loads(files["manifest.json"])
     said_of_files["files"][name] = {"sha256": hashlib.sha256(files[name]).hexdigest(), "bytes": len(files[name])}
@@ -142,15 +144,20 @@ def test_tables_of_regions_are_made_again(settings: dict, tmp_path: Path, capsys
 
 def test_scores_over_the_ceiling_in_a_bundle_are_those_of_the_page() -> None:
     store = stored()
-    plain, over = (plate_of(store, "regions", subjects=("S01", "S02"), settings=s) for s in ({}, {"scale": "ceiling"}))
+    plain, over = (figure_of(store, "regions", subjects=("S01", "S02"), settings=s) for s in ({}, {"scale": "ceiling"}))
     ceiling = 0.3 / (0.3 + 0.7 / 10)
-    np.testing.assert_allclose(over.table["mean_a"], plain.table["mean_a"] / ceiling, rtol=1e-5)
-    assert set(over.table["score"]) == {OVER_CEILING} and "divided by its noise ceiling" in over.label.caption
+    np.testing.assert_allclose(
+        over.make_tables()["scores"]["mean_a"], plain.make_tables()["scores"]["mean_a"] / ceiling, rtol=1e-5
+    )
+    assert (
+        set(over.make_tables()["scores"]["score"]) == {OVER_CEILING}
+        and "divided by its noise ceiling" in over.label.caption
+    )
 
 
 def test_other_numbers_in_the_cache_do_not_match(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = Store(cache_dir())
-    known, n = look_at(store, MOVIE), len(plate_of(store).answers[8, "S01"].result.selected)
+    known, n = look_at(store, MOVIE), len(figure_of(store).evidence.answers[8, "S01"].result.selected)
     put_fit(store, known, FitRequest(MOVIE, PAIRS[MOVIE], 8, "S01"), n, np.random.default_rng(5))
     assert verified(capsys, str(bundle))[0] == 1
 

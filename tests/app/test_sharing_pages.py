@@ -23,7 +23,7 @@ from brivl.errors import RequestError
 from brivl.sharing.bundle import bundle_bytes
 from brivl.sharing.report import report_html, report_pptx
 from brivl.sharing.saved_views import SavedView, new_view, remove_view, save_view, saved_views
-from brivl.ui import cached, frame, share_tab, url_state
+from brivl.ui import cached, share_tab, tabs, url_state
 from brivl.ui.results import look_up
 from brivl.viz.flatmap.scale import png_uri
 from tests.support.app_driver import button, fresh_server, html, open_page  # noqa: F401 (a fixture)
@@ -90,14 +90,14 @@ def test_bundle_of_a_page_holds_its_table() -> None:
     store = fill(MOVIE, [8], ["S01"])
     known = cached.known(MOVIE)
     view = LAYERS.view(look_up(url_state.resolve({"data": MOVIE, "subject": "S01"}, known)[0], known))
-    assert isinstance(view, frame.View)
-    plate = share_tab.plate_of(view)
-    with zipfile.ZipFile(io.BytesIO(bundle_bytes(store, plate))) as archive:
+    assert isinstance(view, tabs.View)
+    record = view.record
+    with zipfile.ZipFile(io.BytesIO(bundle_bytes(store, record))) as archive:
         names = archive.namelist()
         table = archive.read("simulated_layers_image_S01.csv").decode()
         manifest = json.loads(archive.read("manifest.json"))
     assert sum(name.endswith(".nii.gz") for name in names) == 3
-    joint = float(np.nanmean(plate.answers[8, "S01"].result.r2_joint))
+    joint = float(np.nanmean(record.evidence.answers[8, "S01"].result.r2_joint))
     assert float(table.splitlines()[1].split(",")[2]) == pytest.approx(joint)
     assert manifest["page"] == "layers" and manifest["map_layer"] == 8
 

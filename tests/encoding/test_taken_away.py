@@ -14,8 +14,9 @@ import pytest
 
 from brivl.commands.main import main
 from brivl.config import PROJECT
-from brivl.sharing.methods import cli_lines, methods_paragraph, python_lines
-from brivl.ui import cached, tabs, url_state
+from brivl.sharing.fit_evidence import FitEvidence, npz_bytes
+from brivl.sharing.methods import Done, cli_lines, methods_paragraph, python_lines
+from brivl.ui import cached, url_state
 from brivl.ui.results import Shown, look_up, mean_scores
 from tests.support.app_driver import APP, PATIENCE, fresh_server  # noqa: F401 (a fixture)
 from tests.support.app_samples import MOVIE, fill
@@ -29,8 +30,12 @@ def done_page(subject: str = "All") -> Shown:
     return look_up(url_state.resolve({"data": MOVIE, "subject": subject}, known)[0], known)
 
 
+def done_of(shown: Shown) -> Done:
+    return FitEvidence(shown.known, shown.answers, shown.facts, 8).done
+
+
 def test_methods_paragraph_says_what_the_request_says() -> None:
-    text = methods_paragraph(done_page().done)
+    text = methods_paragraph(done_of(done_page()))
     for part in (
         "Simulated data",
         "240 training volumes in 12 runs",
@@ -50,7 +55,7 @@ def test_python_lines_give_the_numbers_of_the_page() -> None:
     shown = done_page()
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(python_lines(shown.done), {})
+        exec(python_lines(done_of(shown)), {})
     lines = printed.getvalue().splitlines()
     assert len(lines) == 5
     means = mean_scores(shown).set_index("subject")
@@ -63,11 +68,11 @@ def test_python_lines_give_the_numbers_of_the_page() -> None:
 def test_command_lines_give_the_files_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     shown = done_page("S03")
     monkeypatch.chdir(tmp_path)
-    line = cli_lines(shown.done)
+    line = cli_lines(done_of(shown))
     words = line.split()
     assert words[:3] == ["python", "-m", "brivl"]
     monkeypatch.setattr("brivl.data.phantoms.datasets._stored_subject", None)  # it must not simulate
-    view_bytes = tabs.npz_bytes(shown.answers[8, "S03"], shown.facts["S03"].voxels)
+    view_bytes = npz_bytes(shown.answers[8, "S03"], shown.facts["S03"].voxels)
     with np.load(io.BytesIO(view_bytes), allow_pickle=False) as ours:
         assert ours["r2_split"].shape == (2, shown.facts["S03"].voxels.n_voxels)
         assert bool(ours["simulated"]) is True

@@ -21,12 +21,12 @@ from brivl.data.formats.statmap import nifti_bytes
 from brivl.errors import DataError
 from brivl.sharing.bundle import bundle_bytes
 from brivl.sharing.citations import tex
-from brivl.sharing.figure_record import Plate
-from brivl.sharing.fingerprints import Seen, read_seen, seen, what_changed
+from brivl.sharing.figure_record import FigureRecord
+from brivl.sharing.fingerprints import Fingerprint, fingerprint, parse_fingerprint, what_changed
 from brivl.store.archives import zip_bytes
 from brivl.store.artifacts import Store
 from tests.support.app_samples import SENTENCES, sample_voxels
-from tests.support.sharing_samples import plate_of, stored
+from tests.support.sharing_samples import figure_of, stored
 
 R2_COLUMNS = ("r2_joint", "r2_split_a", "r2_split_b")
 
@@ -36,7 +36,7 @@ def unpacked(content: bytes) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-Made = tuple[Store, Plate, dict[str, bytes]]
+Made = tuple[Store, FigureRecord, dict[str, bytes]]
 _made: list[Made] = []  # by the first test that asks; its cache folder outlives it
 
 
@@ -44,21 +44,21 @@ _made: list[Made] = []  # by the first test that asks; its cache folder outlives
 def made() -> Made:
     if not _made:
         store = stored()
-        plate = plate_of(store)
-        _made.append((store, plate, unpacked(bundle_bytes(store, plate))))
-    store, plate, files = _made[0]
-    return store, plate, dict(files)
+        record = figure_of(store)
+        _made.append((store, record, unpacked(bundle_bytes(store, record))))
+    store, record, files = _made[0]
+    return store, record, dict(files)
 
 
 def test_manifest_digests_every_other_file(made) -> None:
-    _, plate, files = made
+    _, record, files = made
     manifest = json.loads(files["manifest.json"])
     assert set(manifest["files"]) == set(files) - {"manifest.json"}
     for name, said in manifest["files"].items():
         assert said == {"sha256": hashlib.sha256(files[name]).hexdigest(), "bytes": len(files[name])}
     assert manifest["simulated"] is True and manifest["label"] == "SIMULATED DATA"
     (fit,) = manifest["fits"]
-    result = plate.answers[8, "S01"].result
+    result = record.evidence.answers[8, "S01"].result
     assert fit["mean_r2_joint"] == pytest.approx(np.nanmean(result.r2_joint), abs=1e-7)
     assert fit["n_voxels_selected"] == result.selected.sum()
     assert manifest["versions"]["numpy"] == np.__version__
@@ -66,8 +66,8 @@ def test_manifest_digests_every_other_file(made) -> None:
 
 
 def test_csv_and_maps_hold_the_stored_numbers(made) -> None:
-    _, plate, files = made
-    result, voxels = plate.answers[8, "S01"].result, plate.facts["S01"].voxels
+    _, record, files = made
+    result, voxels = record.evidence.answers[8, "S01"].result, record.evidence.facts["S01"].voxels
     wanted = {name: part for name, part in zip(R2_COLUMNS, (result.r2_joint, *result.r2_split), strict=True)}
     rows = list(csv.DictReader(io.StringIO(files["simulated_flatmap_joint_layer08_S01.csv"].decode())))
     assert len(rows) == result.selected.sum()
@@ -123,10 +123,10 @@ def test_figures_are_what_they_are_called(made) -> None:
 
 
 def test_slide_has_title_picture_notes_and_label(made) -> None:
-    _, plate, files = made
+    _, record, files = made
     deck = Presentation(io.BytesIO(files["simulated_flatmap_joint_layer08_S01.pptx"]))
     (slide,) = deck.slides
-    assert slide.shapes.title.text_frame.text == plate.label.headline
+    assert slide.shapes.title.text_frame.text == record.label.headline
     (picture,) = [shape for shape in slide.shapes if shape.shape_type == 13]
     assert picture.image.content_type == "image/png"
     assert picture.left >= 0 and picture.top + picture.height <= deck.slide_height
@@ -153,23 +153,26 @@ def test_tex_escapes_each_sign_once() -> None:
 
 def test_same_run_same_bytes(made) -> None:
     store, _, files = made
-    content = bundle_bytes(store, plate_of(store))
+    content = bundle_bytes(store, figure_of(store))
     again = unpacked(content)
     assert [name for name in files if files[name] != again[name]] == []
     assert content == zip_bytes(files)  # no date of today in the zip file itself
 
 
 def test_other_numbers_other_digest_and_link(made) -> None:
-    _, plate, files = made
-    other = plate_of(stored(subjects=("S02",)), subjects=("S02",))
-    assert other.link != plate.link and seen(other.answers).digest != seen(plate.answers).digest
+    _, record, files = made
+    other = figure_of(stored(subjects=("S02",)), subjects=("S02",))
+    assert (
+        other.link != record.link
+        and fingerprint(other.evidence.answers).digest != fingerprint(record.evidence.answers).digest
+    )
 
 
 @pytest.mark.parametrize("page", ["layers", "regions"])
 def test_other_pages_of_sentences(page: str) -> None:
     store = stored(SENTENCES, (5,), ("P01", "M02"))
-    plate = plate_of(store, page, SENTENCES, layers=(5,), subjects=("P01", "M02"))
-    files = unpacked(bundle_bytes(store, plate))
+    record = figure_of(store, page, SENTENCES, layers=(5,), subjects=("P01", "M02"))
+    files = unpacked(bundle_bytes(store, record))
     assert sum(name.endswith(".nii.gz") for name in files) == 6
     assert "tzourio2002" in files["methods.bib"].decode() and "wang2020" in files["methods.bib"].decode()
     (table,) = [files[name].decode() for name in files if name.endswith(".csv")]
@@ -177,7 +180,7 @@ def test_other_pages_of_sentences(page: str) -> None:
     if page == "layers":
         means = {row["subject"]: float(row["r2_joint"]) for row in rows}
         assert means == {
-            s: pytest.approx(float(np.nanmean(plate.answers[5, s].result.r2_joint))) for s in ("P01", "M02")
+            s: pytest.approx(float(np.nanmean(record.evidence.answers[5, s].result.r2_joint))) for s in ("P01", "M02")
         }
     else:
         assert {row["unit"] for row in rows} == {"subject"} and {row["n"] for row in rows} <= {"1", "2"}
@@ -185,13 +188,13 @@ def test_other_pages_of_sentences(page: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "x", "zz" * 5 + "-1-0.1", "0" * 10 + "-x-0.1", "0" * 10 + "-1-nan", "-" * 30])
 def test_nonsense_in_a_link_is_no_digest(text: str) -> None:
-    assert read_seen(text) is None
+    assert parse_fingerprint(text) is None
 
 
 def test_what_a_link_says_of_its_numbers() -> None:
-    before = Seen("0123456789", 1, 0.08123)
-    assert read_seen(before.text) == before
+    before = Fingerprint("0123456789", 1, 0.08123)
+    assert parse_fingerprint(before.text) == before
     assert what_changed(before, before) == ""
-    assert "was 0.0812 and is 0.0912" in what_changed(before, Seen("a" * 10, 1, 0.0912))
-    assert "agree on average" in what_changed(before, Seen("a" * 10, 1, 0.08125))
-    assert "1 fit stood" in what_changed(before, Seen("a" * 10, 3, 0.2))
+    assert "was 0.0812 and is 0.0912" in what_changed(before, Fingerprint("a" * 10, 1, 0.0912))
+    assert "agree on average" in what_changed(before, Fingerprint("a" * 10, 1, 0.08125))
+    assert "1 fit stood" in what_changed(before, Fingerprint("a" * 10, 3, 0.2))

@@ -1,9 +1,9 @@
-"""Plates made of stored answers with small made-up numbers, for tests of what is shared."""
+"""Figure records made of stored answers with small made-up numbers, for tests of what is shared."""
 
 from __future__ import annotations
 
-from brivl.analyses.figure_for import Asked, make_plate
-from brivl.sharing.figure_record import Plate
+from brivl.analyses.figure_for import Asked, make_figure
+from brivl.sharing.figure_record import FigureRecord
 from brivl.store.artifacts import Store
 from tests.support.app_samples import MOVIE, SENTENCES, fill
 
@@ -15,7 +15,7 @@ def stored(name: str = MOVIE, layers: tuple[int, ...] = (8,), subjects: tuple[st
     return fill(name, list(layers), list(subjects))
 
 
-def plate_of(store: Store, page: str = "flatmap", name: str = MOVIE, **changes: object) -> Plate:
-    """A plate of answers in the store; nothing is fitted."""
+def figure_of(store: Store, page: str = "flatmap", name: str = MOVIE, **changes: object) -> FigureRecord:
+    """The figure of answers in the store; nothing is fitted."""
     asked = {"layers": (8,), "subjects": ("S01",), "settings": {}} | changes
-    return make_plate(store, Asked(name, PAIRS[name], page=page, **asked))
+    return make_figure(store, Asked(name, PAIRS[name], page=page, **asked))

@@ -34,10 +34,11 @@ from brivl.data.summary import Known
 from brivl.encoding.means import best_layers, mean_explainable_variance, mean_scores
 from brivl.errors import RequestError
 from brivl.ui import cached, style, url_state
-from brivl.ui.frame import PageSpec, View
+from brivl.ui.frame import PageSpec
 from brivl.ui.jobs import Run
-from brivl.ui.results import Shown, look_up, said_subjects
+from brivl.ui.results import Shown, fit_view, look_up, said_subjects
 from brivl.ui.sidebar import bound
+from brivl.ui.tabs import View
 from brivl.ui.url_state import MAPS, Choices
 from brivl.viz.flatmap.figure import CONFIG, MapView, flatmap_figure
 from brivl.viz.flatmap.painting import (
@@ -140,13 +141,14 @@ def _view(shown: Shown) -> View:
     outlined = _outlined(shown, mapped.geometry)
     highlight = shown.choices.region if shown.choices.region in outlined.outlines else None
     stem = f"flatmap_{shown.choices.map}_layer{shown.choices.layer:02d}_{shown.choices.subject}"
-    return View(
-        label,
+    return fit_view(
         shown,
-        lambda: _draw(shown, mapped, label, highlight),
-        lambda: _table(mapped),
-        lambda page: flatmap_page(outlined, mapped.painting(shown), label, page, highlight),
+        "flatmap",
         stem,
+        label,
+        table=lambda: _table(mapped),
+        print_figure=lambda page: flatmap_page(outlined, mapped.painting(shown), label, page, highlight),
+        draw=lambda: _draw(shown, mapped, label, highlight),
         hint=HINT,
         below=lambda: recovery_panel.draw(shown),
     )

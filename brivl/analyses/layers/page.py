@@ -13,9 +13,10 @@ from brivl.analyses.layers.tables import layers_caption, layers_finding
 from brivl.data.summary import Known
 from brivl.errors import RequestError
 from brivl.ui import style, url_state
-from brivl.ui.frame import PageSpec, View
+from brivl.ui.frame import PageSpec
 from brivl.ui.jobs import Run
-from brivl.ui.results import Shown, look_up, mean_scores, said_subjects
+from brivl.ui.results import Shown, fit_view, look_up, mean_scores, said_subjects
+from brivl.ui.tabs import View
 from brivl.ui.url_state import Choices
 from brivl.viz.style import PLOT_CONFIG, FigureLabel
 
@@ -43,14 +44,15 @@ def _view(shown: Shown) -> View:
     caption = layers_caption(table, shown.who, _where(shown))
     label = FigureLabel(headline, caption, shown.known.simulated, _detail(shown))
     stem = f"layers_{shown.known.stimulus_kind}_{shown.choices.subject}"
-    return View(
-        label,
+    return fit_view(
         shown,
-        lambda: _draw(scores, label, shown.choices.n_layers),
-        lambda: table,
-        lambda page: layer_page(scores, label, page),
+        "layers",
         stem,
-        HINT,
+        label,
+        table=lambda: table,
+        print_figure=lambda page: layer_page(scores, label, page),
+        draw=lambda: _draw(scores, label, shown.choices.n_layers),
+        hint=HINT,
     )
 
 

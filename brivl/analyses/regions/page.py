@@ -17,10 +17,11 @@ from brivl.core.claims.headlines import layer_headline
 from brivl.data.regions import BRAIN, CEILING, FURTHER, NOUNS, ORDERS, TITLES, Level, level_of, levels_of, why_not
 from brivl.errors import RequestError
 from brivl.ui import style, url_state
-from brivl.ui.frame import PageSpec, View
+from brivl.ui.frame import PageSpec
 from brivl.ui.jobs import Run
-from brivl.ui.results import Shown, look_up, said_subjects
+from brivl.ui.results import Shown, fit_view, look_up, said_subjects
 from brivl.ui.sidebar import bound
+from brivl.ui.tabs import View
 from brivl.ui.url_state import VOXEL
 from brivl.viz.style import PLOT_CONFIG, R2, FigureLabel
 
@@ -139,7 +140,7 @@ def _view(asked: Shown) -> View:
         tests_panel.draw(shown, level)
 
     draw_page = partial(region_page, parts.scores, label)
-    return View(label, shown, draw, lambda: parts.table, draw_page, stem, hint=HINT, below=below)
+    return fit_view(shown, "regions", stem, label, lambda: parts.table, draw_page, draw, hint=HINT, below=below)
 
 
 def _pick() -> None:

@@ -20,7 +20,7 @@ from brivl.data.shortclips.mapper import read_fsaverage, to_vertices
 from brivl.errors import DataError
 from brivl.sharing.bundle import bundle_bytes
 from tests.support.app_samples import SENTENCES
-from tests.support.sharing_samples import plate_of, stored
+from tests.support.sharing_samples import figure_of, stored
 from tests.support.shortclips_fixture import make_shortclips
 
 MM = 4.0
@@ -68,9 +68,9 @@ def test_files_come_back(rng: np.random.Generator) -> None:
 
 def test_a_bundle_holds_both_hemispheres_of_voxels_in_mni_space() -> None:
     store = stored(SENTENCES, (5,), ("P01",))
-    plate = plate_of(store, "flatmap", SENTENCES, layers=(5,), subjects=("P01",))
-    voxels = plate.facts["P01"].voxels
-    with zipfile.ZipFile(io.BytesIO(bundle_bytes(store, plate))) as archive:
+    record = figure_of(store, "flatmap", SENTENCES, layers=(5,), subjects=("P01",))
+    voxels = record.evidence.facts["P01"].voxels
+    with zipfile.ZipFile(io.BytesIO(bundle_bytes(store, record))) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     names = [name for name in files if name.endswith(".func.gii")]
     assert len(names) == (6 if voxels.flatmap == "fsaverage5" else 0)

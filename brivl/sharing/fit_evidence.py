@@ -1,0 +1,267 @@
+"""Fits as the evidence behind a figure: methods, code, fingerprint, manifest and maps of a set of answers."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from brivl.core.records import Voxels
+from brivl.data.subject_facts import SubjectFacts
+from brivl.data.summary import Known
+from brivl.encoding.fit import FitResult, fit_key
+from brivl.sharing.citations import works
+from brivl.sharing.fingerprints import Fingerprint, fingerprint, result_digest, scores_digest, summary
+from brivl.sharing.methods import Done, cli_lines, methods_paragraph, preset_reasons, python_lines
+from brivl.store.artifacts import Store
+
+Key = tuple[int, str]  # layer, subject
+
+
+@dataclass(frozen=True)
+class FitEvidence:
+    """Answers of fits by (layer, subject), the facts of their subjects, and the layer whose scores are maps."""
+
+    known: Known
+    answers: Mapping[Key, FitResult]
+    facts: Mapping[str, SubjectFacts]
+    map_layer: int
+    region: str = "all"
+
+    @property
+    def done(self) -> Done:
+        """The answers as the methods paragraph takes them."""
+        first = next(iter(self.answers.values())).request.subject
+        return Done(self.known, self.facts[first].timing, list(self.answers.values()))
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the data are simulated."""
+        return self.known.simulated
+
+    @property
+    def dataset(self) -> str:
+        """Name of the dataset without its folder."""
+        return self.known.short_name
+
+    @property
+    def source_note(self) -> str:
+        """Citation and licence of the data."""
+        words = ["Simulated data." if self.known.simulated else self.known.citation, self.known.licence]
+        return " ".join(word for word in words if word)
+
+    def methods(self) -> str:
+        """Give the methods paragraph, in Markdown.
+
+        Returns
+        -------
+        str
+            One paragraph.
+        """
+        return methods_paragraph(self.done)
+
+    def reasons(self) -> list[tuple[str, str, str]]:
+        """List the choices of the preset that have a reason.
+
+        Returns
+        -------
+        list of tuple
+            Field, value, reason.
+        """
+        return preset_reasons(self.done.preset)
+
+    def references(self) -> list[str]:
+        """List the works that the fits rest on.
+
+        Returns
+        -------
+        list of str
+            Keys of `citations.BIB`.
+        """
+        return works(self.done, [facts.voxels for facts in self.facts.values()])
+
+    def shell_lines(self) -> str:
+        """Give the shell commands that compute the same answers.
+
+        Returns
+        -------
+        str
+            One line for each fit.
+        """
+        return cli_lines(self.done)
+
+    def python_lines(self) -> str:
+        """Give the Python lines that compute the same answers.
+
+        Returns
+        -------
+        str
+            A program.
+        """
+        return python_lines(self.done)
+
+    def fingerprint(self) -> Fingerprint:
+        """Give what a link says of the numbers.
+
+        Returns
+        -------
+        Fingerprint
+            Digest of all scores, number of fits, mean joint R².
+        """
+        return fingerprint(self.answers)
+
+    def columns(self) -> dict[str, Any]:
+        """Give the columns that make a table readable on its own.
+
+        Returns
+        -------
+        dict
+            Value by column.
+        """
+        request = next(iter(self.answers.values())).request
+        return {
+            "dataset": self.dataset,
+            "simulated": self.simulated,
+            "model_a": request.models[0],
+            "model_b": request.models[1],
+            "preset": request.preset,
+            "region_filter": self.region,
+        }
+
+    def manifest(self, store: Store) -> dict[str, Any]:
+        """Give what the manifest of a bundle says of the fits.
+
+        Parameters
+        ----------
+        store : Store
+            Where the answers lie; their keys are made with it.
+
+        Returns
+        -------
+        dict
+            Plain values.
+        """
+        from brivl.sharing.maps import why_no_maps
+
+        known = self.known
+        first = next(iter(self.answers.values())).request
+        return {
+            "dataset": {
+                "name": known.short_name,
+                "title": known.title,
+                "licence": known.licence,
+                "citation": known.citation,
+            },
+            "models": {side: self._model(name) for side, name in zip("ab", first.models, strict=True)},
+            "fits": [self._fit(store, answer) for _, answer in sorted(self.answers.items())],
+            "result": result_digest(self.answers),
+            "map_layer": self.map_layer,
+            "maps_missing": why_no_maps(self),
+        }
+
+    def _model(self, name: str) -> dict[str, Any]:
+        offer = self.known.offers.get(name)
+        return {"name": name, "title": offer.title if offer else name, "stand_in": bool(offer and offer.stand_in)}
+
+    def _fit(self, store: Store, answer: FitResult) -> dict[str, Any]:
+        request = answer.request
+        key = fit_key(store, request, self.known.dataset)
+        return {
+            "subject": request.subject,
+            "layer": request.layer,
+            "models": list(request.models),
+            "preset": request.preset,
+            "pooling": request.pooling,
+            "key": key.digest,
+            "ingredients": dict(key.ingredients),
+            "scores_sha256": scores_digest(answer.result),
+            **summary(answer.result),
+        }
+
+    def map_files(self, store: Store) -> dict[str, bytes]:
+        """Give the scores of the map layer as NIfTI and GIfTI files with sidecars.
+
+        Parameters
+        ----------
+        store : Store
+            Where the answers lie.
+
+        Returns
+        -------
+        dict
+            Content by path within a bundle.
+        """
+        from brivl.sharing.maps import map_files
+
+        return map_files(store, self)
+
+    def maps(self) -> dict[tuple[str, str], np.ndarray]:
+        """Give the scores of the map layer.
+
+        Returns
+        -------
+        dict
+            (subject, "joint", "a" or "b") -> (n_voxels,) R², NaN where not fitted.
+        """
+        maps = {}
+        for (layer, subject), answer in sorted(self.answers.items()):
+            if layer == self.map_layer:
+                result = answer.result
+                for name, scores in zip(("joint", "a", "b"), (result.r2_joint, *result.r2_split), strict=True):
+                    maps[subject, name] = scores
+        return maps
+
+
+def npz_arrays(answer: FitResult, voxels: Voxels) -> dict[str, np.ndarray]:
+    """Collect the scores of a fit and what places its voxels.
+
+    Parameters
+    ----------
+    answer : FitResult
+        The fit.
+    voxels : Voxels
+        The voxels of its subject.
+
+    Returns
+    -------
+    dict
+        Arrays by name.
+    """
+    result = answer.result
+    arrays = {
+        "r2_joint": result.r2_joint,
+        "r2_split": result.r2_split,
+        "selected": result.selected,
+        "band_weights": result.band_weights,
+        "models": np.array(answer.request.models),
+        "ijk": voxels.ijk,
+        "shape": np.array(voxels.shape),
+        "space": np.array(voxels.space),
+        "simulated": np.array(bool(answer.info["simulated"])),
+    }
+    optional = {"affine": voxels.affine, "aal": voxels.aal, "explainable_variance": result.explainable_variance}
+    arrays |= {name: value for name, value in optional.items() if value is not None}
+    return arrays | {f"roi_{name}": inside for name, inside in voxels.rois.items()}
+
+
+def npz_bytes(answer: FitResult, voxels: Voxels) -> bytes:
+    """Write the scores of a fit as `brivl fit --out` does.
+
+    Parameters
+    ----------
+    answer : FitResult
+        The fit.
+    voxels : Voxels
+        The voxels of its subject.
+
+    Returns
+    -------
+    bytes
+        Content of an .npz file.
+    """
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **npz_arrays(answer, voxels))
+    return buffer.getvalue()
