@@ -11,16 +11,16 @@ import pandas as pd
 from brivl.analyses.layers.tables import layers_caption, layers_finding
 from brivl.analyses.regions.tables import region_parts, region_question
 from brivl.core.claims.headlines import (
+    component_caption,
+    component_label,
     joint_headline,
     layer_headline,
-    part_title,
-    part_words,
-    parts_headline,
+    variance_partition_headline,
     voxel_headline,
 )
 from brivl.core.numbers import round_limit
 from brivl.core.progress import ProgressCallback, no_progress
-from brivl.core.regions.variance_partitioning import PARTS, variance_parts
+from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, partition_variance
 from brivl.data.dataset import check_subject
 from brivl.data.flatmaps import make_flatmap, own_flatmap
 from brivl.data.regions import NOUNS, checked_level, coordinates, levels_of, masks_of
@@ -39,7 +39,7 @@ from brivl.viz.style import R2, FigureLabel
 
 ALL = "all"
 SETTINGS = ("pooling", "map", "level", "order", "scale", "unit")  # that a link holds
-MAPS = ("joint", "a", "b", "pair", "difference", *PARTS)
+MAPS = ("joint", "a", "b", "pair", "difference", *VARIANCE_COMPONENTS)
 
 
 @dataclass(frozen=True)
@@ -160,10 +160,10 @@ def _flatmap(found: _Found) -> FigureRecord:
     joint, a, b = mean_scores([answer.result for answer in found.answers.values()])
     regions = masks_of(voxels, "roi" if voxels.rois else "region") if levels_of(voxels) else {}
     scores = MapScores(joint, a, b, found.names, regions)
-    parts = _parts(found) if kind in PARTS else {}
+    parts = _parts(found) if kind in VARIANCE_COMPONENTS else {}
     painting = _part_painting(kind, geometry, scores, parts) if parts else _painting(kind, geometry, scores)
     if parts:
-        headline = parts_headline(found.layer, found.names, parts, found.who)
+        headline = variance_partition_headline(found.layer, found.names, parts, found.who)
     elif kind == "joint":
         headline = joint_headline(found.layer, joint, found.who)
     else:
@@ -178,14 +178,14 @@ def _parts(found: _Found) -> dict[str, np.ndarray]:
     """Unique and shared parts, mean over subjects; each model is fitted alone where that is missing."""
     alone = nan_mean_rows([fit_single_models(found.store, answer.request) for answer in found.answers.values()])
     joint = mean_scores([answer.result for answer in found.answers.values()])[0]
-    return variance_parts(joint, alone).by_name()
+    return partition_variance(joint, alone).by_name()
 
 
 def _part_painting(kind: str, geometry: object, scores: object, parts: Mapping[str, np.ndarray]) -> object:
     from brivl.viz.flatmap.painting import paint_value
 
     limit = round_limit(np.concatenate([scores.a, scores.b]))
-    return paint_value(geometry, scores, parts[kind], ((0.0, limit), part_title(kind, scores.names)))
+    return paint_value(geometry, scores, parts[kind], ((0.0, limit), component_label(kind, scores.names)))
 
 
 def _painting(kind: str, geometry: object, scores: object) -> object:
@@ -212,7 +212,7 @@ def _map_caption(kind: str, found: _Found, joint: np.ndarray, space: str) -> str
         "b": f"Split {R2} of {b}",
         "pair": f"Split {R2} of {a} (to the right in the legend) and of {b} (upwards)",
         "difference": f"Split {R2} of {a} minus that of {b}",
-        **{part: part_words(part, (a, b)) for part in PARTS},
+        **{part: component_caption(part, (a, b)) for part in VARIANCE_COMPONENTS},
     }[kind]
     n = len(found.subjects)
     mean = f", mean over the subjects in whom a voxel was fitted ({n})" if n > 1 else ""

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from brivl.core.retrieval.ann import build_index, index_bytes
-from brivl.core.retrieval.nearest import nearest, recall_at
-from brivl.core.retrieval.synthetic_embeddings import captions_of, clustered, uniform
+from brivl.core.retrieval.nearest import nearest_neighbours, neighbour_recall
+from brivl.core.retrieval.synthetic_embeddings import caption_embeddings, clustered_embeddings, uniform_embeddings
 
 Made = TypeVar("Made")
 N_TUNING, N_QUERIES, K = 100, 100, 10
@@ -23,11 +23,11 @@ def search_bench(n: int, n_queries: int = N_QUERIES) -> dict[str, Any]:
 
     Figures of "clustered" (see brivl.core.retrieval.synthetic_embeddings) and, on a tenth of the size, "uniform".
     """
-    gallery = clustered(n, DIM, seed=0)
-    measured = _measured(gallery, captions_of(gallery, N_TUNING, 1), captions_of(gallery, n_queries, 2))
+    gallery = clustered_embeddings(n, DIM, seed=0)
+    measured = _measured(gallery, caption_embeddings(gallery, N_TUNING, 1), caption_embeddings(gallery, n_queries, 2))
     del gallery
-    hard = uniform(max(2_000, n // HARD_SHARE), DIM, seed=0)
-    small = _measured(hard, uniform(N_TUNING, DIM, 1), uniform(n_queries, DIM, 2))
+    hard = uniform_embeddings(max(2_000, n // HARD_SHARE), DIM, seed=0)
+    small = _measured(hard, uniform_embeddings(N_TUNING, DIM, 1), uniform_embeddings(n_queries, DIM, 2))
     return {"bench": "retrieval", "dim": DIM, "clustered": measured, "uniform": small}
 
 
@@ -40,9 +40,9 @@ def _measured(gallery: np.ndarray, tuning: np.ndarray, queries: np.ndarray) -> d
     for query in queries:
         seconds, found = _timed(lambda q=query: index.search(q, gallery, K))
         by_index.append(seconds)
-        seconds, truth = _timed(lambda q=query: nearest(q, gallery, K))
+        seconds, truth = _timed(lambda q=query: nearest_neighbours(q, gallery, K))
         by_all.append(seconds)
-        shares.append(recall_at(found.rows, truth.rows))
+        shares.append(neighbour_recall(found.rows, truth.rows))
     mid, mid_all = float(np.median(by_index)), float(np.median(by_all))
     return {
         "n": len(gallery),

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from brivl.core.records import Voxels
-from brivl.core.regions.areas import regions
+from brivl.core.regions.areas import aal_regions
 from brivl.errors import RequestError
 
 Level = Literal["roi", "area", "merged", "region", "aal3", "hcp"]
@@ -85,7 +85,7 @@ def masks_of(voxels: Voxels, level: Level) -> dict[str, np.ndarray]:
         found = _further(voxels, level)
     else:
         aal = np.asarray(voxels.aal)
-        found = {region.title: np.isin(aal, region.labels) for region in regions(level)}
+        found = {region.title: np.isin(aal, region.labels) for region in aal_regions(level)}
     return {name: inside for name, inside in found.items() if inside.any()}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brivl.core.flatmap.surface import Solid, from_arrays, to_arrays
+from brivl.core.flatmap.surface import SurfaceMesh, from_arrays, to_arrays
 from brivl.core.records import Voxels
 from brivl.data.flatmaps import flatmap_key
 from brivl.store.artifacts import Store
@@ -26,7 +26,7 @@ def solid_key(voxels: Voxels) -> ArtifactKey:
     return ArtifactKey("solid", {"voxels": flatmap_key(voxels).digest, "version": SOLID_VERSION})
 
 
-def make_solid(store: Store, voxels: Voxels) -> Solid:
+def make_solid(store: Store, voxels: Voxels) -> SurfaceMesh:
     """The surfaces, from the store or worked out (seconds) and kept. DataError for voxels without a place."""
 
     def compute() -> tuple[dict, dict]:
@@ -42,7 +42,7 @@ def make_solid(store: Store, voxels: Voxels) -> Solid:
     return from_arrays(store.get_or_compute(solid_key(voxels), compute).arrays)
 
 
-def known_solid(store: Store, voxels: Voxels) -> Solid | None:
+def known_solid(store: Store, voxels: Voxels) -> SurfaceMesh | None:
     """The surfaces if they are in the store, else None."""
     artifact = store.get(solid_key(voxels))
     return None if artifact is None else from_arrays(artifact.arrays)

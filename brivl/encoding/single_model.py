@@ -12,7 +12,7 @@ import numpy as np
 
 from brivl.core.encoding.presets import PRESETS, FitProtocol
 from brivl.core.progress import ProgressCallback, no_progress
-from brivl.core.regions.variance_partitioning import VarianceParts, variance_parts
+from brivl.core.regions.variance_partitioning import VariancePartition, partition_variance
 from brivl.data.dataset import Dataset
 from brivl.data.features import layer_features
 from brivl.data.registry import open_dataset
@@ -74,13 +74,15 @@ def _compute(
     }
 
 
-def variance_partition(store: Store, request: FitRequest, progress: ProgressCallback = no_progress) -> VarianceParts:
+def variance_partition(
+    store: Store, request: FitRequest, progress: ProgressCallback = no_progress
+) -> VariancePartition:
     """Unique and shared parts of a request; the fit of both and those of each are computed where need be."""
     joint = fit(store, request, lambda done, total, what: progress(done / max(total, 1e-9), STEPS, what))
     alone = fit_single_models(
         store, request, lambda done, total, what: progress(1 + 2 * done / max(total, 1e-9), STEPS, what)
     )
-    return variance_parts(joint.result.r2_joint, alone)
+    return partition_variance(joint.result.r2_joint, alone)
 
 
 def variance_partition_job(store: Store, requests: list[FitRequest]) -> dict[str, Any]:

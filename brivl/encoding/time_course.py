@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from brivl.core.encoding.presets import PRESETS
-from brivl.core.flatmap.geometry import voxel_centres
-from brivl.core.flatmap.polygons import inside_polygon, read_polygon
+from brivl.core.flatmap.geometry import inside_polygon, parse_polygon, voxel_centres
 from brivl.core.progress import ProgressCallback
 from brivl.core.records import Design, EncodingResult, Responses, Stimulus, Voxels
 from brivl.data.dataset import Dataset
@@ -66,7 +65,7 @@ def select_voxels(place: VoxelSelection, voxels: Voxels, store: Store) -> np.nda
         geometry = known_flatmap(store, voxels)
         if geometry is None:
             raise RequestError("Wanted the voxels of an area and this subject's map is not prepared; run a fit first.")
-        return inside_polygon(read_polygon(place.area), voxel_centres(geometry))
+        return inside_polygon(parse_polygon(place.area), voxel_centres(geometry))
     found = region_mask(voxels, place.region)
     if found is None:
         raise RequestError(f"Wanted a region of {voxels.space} and got {place.region!r}.")

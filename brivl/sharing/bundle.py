@@ -99,12 +99,12 @@ def manifest(store: Store, record: FigureRecord, files: Mapping[str, bytes]) -> 
 
 def _figure_files(record: FigureRecord) -> dict[str, bytes]:
     """Matplotlib is loaded here, not where bundles are only checked."""
-    from brivl.viz.export import PAPER, figure_bytes, settled
-    from brivl.viz.slides import PICTURE, presentation_bytes
+    from brivl.viz.export import PAPER, figure_bytes, freeze_layout
+    from brivl.viz.slides import SLIDE_IMAGE, presentation_bytes
 
-    drawn = settled(record.draw(PAPER))
+    drawn = freeze_layout(record.draw(PAPER))
     stem = record.file_stem
-    image = figure_bytes(settled(record.draw(PICTURE)), "png", SLIDE_DPI)
+    image = figure_bytes(freeze_layout(record.draw(SLIDE_IMAGE)), "png", SLIDE_DPI)
     return {
         f"{stem}.png": figure_bytes(drawn, "png", DPI),
         f"{stem}.svg": figure_bytes(drawn, "svg"),

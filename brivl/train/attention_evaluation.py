@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from brivl.core.retrieval.query_words import per_word, split_words, without_word
+from brivl.core.retrieval.query_words import remove_word, split_words, sum_per_word
 from brivl.errors import RequestError
 from brivl.models.attention.query import shipped_tokenizer, token_spans
 from brivl.models.attention.relevance import IMAGE_START, TEXT_START, explain_image, explain_text
@@ -130,10 +130,12 @@ def word_deletion(data: PointingScenes, start_layer: int = TEXT_START) -> dict[s
     for i, text in enumerate(texts):
         tokens = tokenize(shipped_tokenizer(), [text], MINI.lingual.max_tokens)
         found = explain_text(model, tokens, image[i], (start_layer,))
-        of_words = per_word(split_words(text), token_spans(shipped_tokenizer(), text), found.relevance[0, 0].numpy())
+        of_words = sum_per_word(
+            split_words(text), token_spans(shipped_tokenizer(), text), found.relevance[0, 0].numpy()
+        )
         top = int(of_words.argmax())
         rest = [k for k in range(len(split_words(text))) if k != top]
-        shorter += [without_word(text, top), without_word(text, int(rng.choice(rest)))]
+        shorter += [remove_word(text, top), remove_word(text, int(rng.choice(rest)))]
         whole.append(float(found.similarity[0]))
     with torch.no_grad():
         vectors = model.encode_text(**tokenize(shipped_tokenizer(), shorter, MINI.lingual.max_tokens))

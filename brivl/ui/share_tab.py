@@ -106,7 +106,7 @@ def share_tab(record: FigureRecord) -> None:
 
 def _save(record: FigureRecord) -> None:
     from brivl.viz.export import figure_bytes
-    from brivl.viz.slides import PICTURE
+    from brivl.viz.slides import SLIDE_IMAGE
 
     try:
         view = new_view(
@@ -121,7 +121,7 @@ def _save(record: FigureRecord) -> None:
             detail=record.label.detail,
             methods=record.evidence.methods(),
             simulated=record.evidence.simulated,
-            picture=figure_bytes(record.draw(PICTURE), "png", SNAPSHOT_DPI),
+            picture=figure_bytes(record.draw(SLIDE_IMAGE), "png", SNAPSHOT_DPI),
         )
         save_view(cache_dir(), view)
     except BrivlError as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from brivl.core.encoding.presets import PRESETS
-from brivl.core.regions.variance_partitioning import PARTS
+from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS
 from brivl.data.phantoms.movie import NAME as PHANTOM_MOVIE
 from brivl.data.regions import BRAIN, CEILING, ORDERS, Order
 from brivl.data.regions import SCALE_FIELD as SCALE
@@ -22,7 +22,7 @@ DEFAULT_POOLING = "default"
 FIELDS = ("data", "a", "b", "layer", "subject", "region", "preset", "pooling", "map", "level", "order", SCALE, "unit")
 OF_DATASET = ("a", "b", "layer", "subject", "region", "level")  # what another dataset may not have
 VOXEL = "voxel"  # unit of pairing
-MAPS = ("joint", "a", "b", "pair", "difference", "best", *PARTS)
+MAPS = ("joint", "a", "b", "pair", "difference", "best", *VARIANCE_COMPONENTS)
 KEPT = "question"  # in the session: the raw fields, strings as in the URL
 CAME_BY_URL = "came by url"
 

@@ -70,7 +70,7 @@ def diverging() -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def square() -> np.ndarray:
+def colour_square() -> np.ndarray:
     """The two-dimensional map, (256, 256, 3) in 0..1: row = B from low to high, column = A from low to high."""
     low, a, b, both = (lab(np.array(to_rgb(c))) for c in (BOTH_LOW, A, B, BOTH_HIGH))
     u, v = np.meshgrid(np.linspace(0, 1, N), np.linspace(0, 1, N))
@@ -110,7 +110,7 @@ def colour_diverging(values: np.ndarray, limit: float) -> np.ndarray:
 def colour_2d(a: np.ndarray, b: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
     """RGBA (..., 4) of a pair of values, both between the same limits, clear where either is NaN."""
     a, b = np.asarray(a, float), np.asarray(b, float)
-    return _with_alpha(square()[_position(b, limits), _position(a, limits)], np.isfinite(a) & np.isfinite(b))
+    return _with_alpha(colour_square()[_position(b, limits), _position(a, limits)], np.isfinite(a) & np.isfinite(b))
 
 
 def plotly_scale(colours: np.ndarray) -> list[list]:

@@ -143,7 +143,7 @@ def legend_line(figure: Figure, axes: Axes, page: Page) -> None:
     figure.get_layout_engine().set(rect=(left, bottom, width, height - 1.7 * page.base / POINTS / page.height))
 
 
-def settled(figure: Figure) -> Figure:
+def freeze_layout(figure: Figure) -> Figure:
     """The laid-out figure with its axes at round places, since the layout's solver leaves the last digit to chance."""
     figure.set_layout_engine("none")  # without this each file would lay it out again
     for axes in figure.axes:

@@ -25,7 +25,7 @@ from brivl.viz.style import CHIP_FILL, CHIP_LINE, CHIP_TEXT, LIGHT
 
 WIDTH, HEIGHT, MARGIN = 13.333, 7.5, 0.45  # inches
 HEAD, FOOT = 1.25, 0.5  # inches of title and footer
-PICTURE = Page(WIDTH - 2 * MARGIN, HEIGHT - HEAD - FOOT - 0.1, 15, 20, headed=False)  # its title is the slide's
+SLIDE_IMAGE = Page(WIDTH - 2 * MARGIN, HEIGHT - HEAD - FOOT - 0.1, 15, 20, headed=False)  # its title is the slide's
 LONG_TITLE = 95  # characters in two lines of large type
 TITLE_ONLY = 5  # layout of python-pptx's own template
 WRITTEN = datetime(2000, 1, 1)  # noqa: DTZ001 - a file's own date, the same in each, so that equal slides are equal

@@ -27,7 +27,7 @@ PLOT_CONFIG: dict[str, object] = {  # for st.plotly_chart(config=...)
 }
 
 # A click selects a point; the other marks must not fade, since a choice is shown in other ways.
-STEADY: dict[str, object] = {"marker": {"opacity": 1}}
+KEEP_OPACITY: dict[str, object] = {"marker": {"opacity": 1}}
 
 ThemeName = Literal["light", "dark"]
 
@@ -119,7 +119,7 @@ def template(name: ThemeName) -> go.layout.Template:
     return go.layout.Template(layout=layout)
 
 
-def dress(figure: go.Figure, label: FigureLabel, theme: ThemeName, above: float = 8) -> go.Figure:
+def apply_style(figure: go.Figure, label: FigureLabel, theme: ThemeName, above: float = 8) -> go.Figure:
     """Give a figure the template, the label (as layout.meta) and, where it is due, the word "simulated". Returns it."""
     figure.update_layout(
         template=template(theme),
@@ -147,7 +147,7 @@ def dress(figure: go.Figure, label: FigureLabel, theme: ThemeName, above: float 
     return figure
 
 
-def as_text(name: str) -> str:
+def escape_html(name: str) -> str:
     """A name that came with data, so that Plotly, which reads tags and entities, shows it as it is written."""
     return escape(name, quote=False)
 

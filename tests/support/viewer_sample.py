@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from brivl.core.records import FlatmapGeometry, Voxels
-from brivl.viz.browser.map_payload import RegionMasks, ground_payload, scores_payload
+from brivl.viz.browser.map_payload import RegionMasks, flatmap_base_payload, scores_payload
 from brivl.viz.flatmap import painting
-from brivl.viz.flatmap.figure import map_ground
+from brivl.viz.flatmap.figure import flatmap_base
 from brivl.viz.flatmap.painting import MapScores
 from tests.support.figure_samples import NAMES, flatmap
 
@@ -35,7 +35,7 @@ class Sample:
         self.ev = rng.uniform(0, 0.7, n).astype(np.float16).astype(float)
         self.v1 = np.arange(n) % 3 == 0
         regions = RegionMasks({"V1": self.v1}, {"V1": self.v1})
-        self.ground = ground_payload(self.geometry, map_ground(self.geometry, {}), self.voxels, regions)
+        self.ground = flatmap_base_payload(self.geometry, flatmap_base(self.geometry, {}), self.voxels, regions)
         self.scores = scores_payload(self.split, NAMES, self.ev)
 
     def of(self, layer: int, opacity: np.ndarray | None = None) -> MapScores:
@@ -52,7 +52,7 @@ class Sample:
             "pair": lambda: painting.paint_pair(self.geometry, scores, (0.0, 0.1)),
             "difference": lambda: painting.paint_difference(self.geometry, scores, 0.05),
         }[kind]()
-        rgba = painting.over_curvature(self.geometry, paint.rgba, "light")
+        rgba = painting.overlay_on_curvature(self.geometry, paint.rgba, "light")
         return np.concatenate([rgba[..., :3] * rgba[..., 3:], rgba[..., 3:]], axis=-1) * 255
 
 

@@ -11,7 +11,7 @@ import pytest
 from brivl.analyses.attention.compute import checked, evaluation_key, explain, known_attention, known_evaluation
 from brivl.commands.main import main
 from brivl.config import cache_dir
-from brivl.core.retrieval.query_words import foreign_letters, per_word, phrase_of, split_words, without_word
+from brivl.core.retrieval.query_words import has_foreign_letters, remove_word, select_words, split_words, sum_per_word
 from brivl.errors import RequestError
 from brivl.scenes.captions import caption
 from brivl.scenes.gallery import gallery_scene
@@ -70,12 +70,12 @@ def test_the_stored_measure_on_most_scenes_is_shown() -> None:
 def test_words_of_a_query() -> None:
     words = split_words(QUERY)
     assert [w.text for w in words] == ["A", "red", "car", "and", "a", "dog", "that's", "jumping"]
-    assert phrase_of(QUERY, (2, 1, 99)) == "red car" and phrase_of(QUERY, ()) == QUERY
-    assert without_word(QUERY, 2) == "A red, and a dog that's jumping" and without_word("car", 0) == ""
+    assert select_words(QUERY, (2, 1, 99)) == "red car" and select_words(QUERY, ()) == QUERY
+    assert remove_word(QUERY, 2) == "A red, and a dog that's jumping" and remove_word("car", 0) == ""
     spans = [(0, 0), (0, 1), (2, 5), (6, 7), (7, 9), (9, 10), (0, 0)]  # [CLS] A red c ##ar , [SEP]
-    assert per_word(words, spans, np.arange(7.0))[:4].tolist() == [1, 2, 7, 0]
-    assert foreign_letters("красная машина") and foreign_letters("一辆红色的车")
-    assert not foreign_letters("a café in red") and not foreign_letters("42!")
+    assert sum_per_word(words, spans, np.arange(7.0))[:4].tolist() == [1, 2, 7, 0]
+    assert has_foreign_letters("красная машина") and has_foreign_letters("一辆红色的车")
+    assert not has_foreign_letters("a café in red") and not has_foreign_letters("42!")
 
 
 def test_which_thing_a_phrase_names() -> None:

@@ -19,7 +19,7 @@ def test_lab_and_back() -> None:
 
 
 def test_square_has_a_hue_in_each_corner() -> None:
-    square = colormaps.square()
+    square = colormaps.colour_square()
     assert square.shape == (256, 256, 3)
     np.testing.assert_allclose(square[0, -1], to_rgb(A), atol=1e-3)
     np.testing.assert_allclose(square[-1, 0], to_rgb(B), atol=1e-3)
@@ -37,7 +37,7 @@ def test_colour_2d_puts_each_model_on_its_axis() -> None:
 
 
 def test_lightness_grows_along_each_edge_of_the_square() -> None:
-    lightness = colormaps.lab(colormaps.square())[..., 0]
+    lightness = colormaps.lab(colormaps.colour_square())[..., 0]
     for edge in (lightness[0], lightness[:, 0], lightness[-1], lightness[:, -1]):
         assert (np.diff(edge) > -0.05).all()
 

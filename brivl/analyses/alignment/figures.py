@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from brivl.viz.style import R2, FigureLabel, ThemeName, as_text, dress, theme_of
+from brivl.viz.style import R2, FigureLabel, ThemeName, apply_style, escape_html, theme_of
 
 ROW = 26  # pixels per region
 AXES = {"r": "median r", "r2": f"median {R2}"}
@@ -49,7 +49,7 @@ def lambda_curve(
     )
     figure.update_yaxes(title=AXES["r2"], tickformat=".3f")
     figure.update_layout(height=340, margin={"t": 40, "b": 60})
-    return dress(figure, label, theme)
+    return apply_style(figure, label, theme)
 
 
 def regions_figure(table: pd.DataFrame, what: str, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
@@ -66,7 +66,7 @@ def regions_figure(table: pd.DataFrame, what: str, label: FigureLabel, theme: Th
         figure.add_trace(
             go.Scatter(
                 x=rows[f"{what}_{name}"],
-                y=rows["region"].map(as_text),
+                y=rows["region"].map(escape_html),
                 mode="markers",
                 name=title,
                 marker={"symbol": symbol, "size": 10, "color": colour, "line": {"width": 2, "color": colour}},
@@ -77,4 +77,4 @@ def regions_figure(table: pd.DataFrame, what: str, label: FigureLabel, theme: Th
     figure.update_xaxes(title=AXES[what], zeroline=True)
     figure.update_yaxes(ticks="", automargin=True)
     figure.update_layout(height=130 + ROW * len(rows), margin={"t": 60, "b": 60})
-    return dress(figure, label, theme)
+    return apply_style(figure, label, theme)

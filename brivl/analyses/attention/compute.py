@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from brivl.core.progress import ProgressCallback
-from brivl.core.retrieval.query_words import MOST_CHARACTERS, Word, split_words
+from brivl.core.retrieval.query_words import MAX_QUERY_CHARACTERS, Word, split_words
 from brivl.data.stimuli.images import referenced_image
 from brivl.errors import RequestError
 from brivl.models.registry import BRIVL_MINI, card_for, model_digest
@@ -66,7 +66,7 @@ def known_attention(store: Store, image: str, query: str, phrase: str = "") -> A
 
 def checked(query: str, phrase: str) -> tuple[str, str]:
     """Query and phrase without needless spaces, cut at MOST_CHARACTERS. Raises RequestError where no word is left."""
-    query, phrase = (" ".join(text.split())[:MOST_CHARACTERS] for text in (query, phrase))
+    query, phrase = (" ".join(text.split())[:MAX_QUERY_CHARACTERS] for text in (query, phrase))
     if not split_words(query):
         raise RequestError(f"Wanted words to look for and got {query[:40]!r}; write for example 'a red car'.")
     if phrase and not split_words(phrase):

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from brivl.viz.colormaps import plotly_scale, sequential
 from brivl.viz.export import Page, new_page, print_style
-from brivl.viz.style import FigureLabel, ThemeName, dress, theme_of
+from brivl.viz.style import FigureLabel, ThemeName, apply_style, theme_of
 
 
 def scale_map(values: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -96,7 +96,7 @@ def attention_figure(shown: AttentionFigure, label: FigureLabel, theme: ThemeNam
         hovertemplate="the map's peak<extra></extra>",
         marker=dict(symbol="cross-thin", size=20, line=dict(width=3, color=theme_of("light").a_text)),
     )
-    dress(figure, label, theme)
+    apply_style(figure, label, theme)
     figure.update_xaxes(visible=False, range=(-0.5, width - 0.5), constrain="domain")
     figure.update_yaxes(visible=False, range=(height - 0.5, -0.5), scaleanchor="x", constrain="domain")
     figure.update_layout(margin=dict(l=4, r=4, t=42, b=4), showlegend=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from brivl.analyses.attention.compute import n_start_layers
-from brivl.core.retrieval.query_words import MOST_CHARACTERS, foreign_letters, phrase_of, split_words
+from brivl.core.retrieval.query_words import MAX_QUERY_CHARACTERS, has_foreign_letters, select_words, split_words
 from brivl.data.stimuli.images import ReferencedImage
 from brivl.models.attention.relevance import IMAGE_START, TEXT_START
 from brivl.scenes.naming import is_kind, named_thing, vocabulary_share
@@ -44,7 +44,7 @@ class Question:
 
     @property
     def phrase(self) -> str:
-        return phrase_of(self.query, self.chosen)
+        return select_words(self.query, self.chosen)
 
     @property
     def named(self) -> int | None:
@@ -95,13 +95,13 @@ def _query(inputs: Inputs, chosen: ReferencedImage) -> str | None:
     if emptied:
         style.note("The query was empty, so the scene's own caption is shown.")
     _remarks(query)
-    return query[:MOST_CHARACTERS]
+    return query[:MAX_QUERY_CHARACTERS]
 
 
 def _remarks(query: str) -> None:
-    if len(query) > MOST_CHARACTERS:
-        style.note(f"The query has {len(query):,} characters; the first {MOST_CHARACTERS:,} are used.")
-    if foreign_letters(query):
+    if len(query) > MAX_QUERY_CHARACTERS:
+        style.note(f"The query has {len(query):,} characters; the first {MAX_QUERY_CHARACTERS:,} are used.")
+    if has_foreign_letters(query):
         style.note("The model knows English only: what it shows for other languages means nothing.")
     elif vocabulary_share(query) < FEW_KNOWN:
         style.note(

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from brivl.core.numbers import number
 from brivl.errors import RequestError
-from brivl.viz.style import R2, A, B, FigureLabel, ThemeName, as_text, dress, theme_of
+from brivl.viz.style import R2, A, B, FigureLabel, ThemeName, apply_style, escape_html, theme_of
 
 COLUMNS = ("row", "joint_off", "joint_on", "a_off", "a_on", "b_off", "b_on")
 SLOT = 0.24  # rows between the pairs of one row
@@ -42,11 +42,11 @@ class PairScores:
 def pair_figure(scores: PairScores, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
     """Plotly figure: open dot and filled dot of each score, joined by a line; its height grows with the rows."""
     figure = go.Figure()
-    names = map(as_text, scores.names)
+    names = map(escape_html, scores.names)
     sides = (("joint", "joint", theme_of(theme).joint), *zip("ab", names, (A, B), strict=True))
     for i, (column, name, colour) in enumerate(sides):
         _add_pairs(figure, scores, (column, name, colour), (i - 1) * SLOT)
-    rows, words = np.arange(len(scores.table)), [as_text(row) for row in scores.table["row"]]
+    rows, words = np.arange(len(scores.table)), [escape_html(row) for row in scores.table["row"]]
     figure.update_yaxes(
         tickvals=rows,
         ticktext=words,
@@ -58,7 +58,7 @@ def pair_figure(scores: PairScores, label: FigureLabel, theme: ThemeName = "ligh
     )
     figure.update_xaxes(title=f"{R2} on held-out data, mean over voxels", tickformat="~g", zeroline=True)
     figure.update_layout(height=scores.height)
-    dress(figure, label, theme)
+    apply_style(figure, label, theme)
     return figure.update_layout(margin=dict(l=20, r=30, t=TOP, b=BOTTOM))
 
 
@@ -76,7 +76,7 @@ def _add_pairs(figure: go.Figure, scores: PairScores, side: tuple[str, str, str]
         name="links",
     )
     for values, state, marker in zip((off, on), scores.states, ("circle-open", "circle"), strict=True):
-        rows = map(as_text, scores.table["row"])
+        rows = map(escape_html, scores.table["row"])
         words = [f"{row}<br>{name}, {state}: {number(v)}" for row, v in zip(rows, values, strict=True)]
         figure.add_scatter(
             x=values,

@@ -9,7 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from brivl.core.decoding.identification import Pool, cumulative_order, nearest, ranks, shift_test
+from brivl.core.decoding.identification import (
+    CandidatePool,
+    circular_shift_test,
+    cumulative_order,
+    nearest_candidates,
+    true_ranks,
+)
 from brivl.core.encoding.presets import PRESETS, FitProtocol, preset_settings
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import Design, Responses, Stimulus, Voxels
@@ -212,7 +218,7 @@ def _folds(
     progress: ProgressCallback,
 ) -> tuple[list[_Fold], list[dict[str, Any]]]:
     """Predictions of each division, and what each set is. Regions are added in the order of the fit's own folds."""
-    from brivl.core.decoding.ridge import advanced, decode, gram, row_onsets
+    from brivl.core.decoding.ridge import advance_kernel, decode_embeddings, gram_matrix, row_onsets
     from brivl.core.encoding.cv_splits import cv_splits
 
     parts, folds = cv_splits(*protocol), []
@@ -227,14 +233,14 @@ def _folds(
 
         for done, (name, columns) in enumerate(sets.items()):
             tell(done)
-            K[name] = advanced(gram(responses, columns, rows, protocol), rows, protocol)
-            found[name] = decode(K[name], E, rows, protocol)
+            K[name] = advance_kernel(gram_matrix(responses, columns, rows, protocol), rows, protocol)
+            found[name] = decode_embeddings(K[name], E, rows, protocol)
         order = cumulative_order({name: one.inner_r2 for name, one in found.items() if name != WHOLE})[:n_steps]
         steps, so_far = [], np.zeros_like(K[WHOLE])
         for done, name in enumerate(order):
             tell(len(sets) + done)
             so_far = so_far + K[name]
-            steps.append(decode(so_far, E, rows, protocol))
+            steps.append(decode_embeddings(so_far, E, rows, protocol))
         orders.append(order)
         onsets = row_onsets(rows, protocol.design) - len(rows.train)
         predicted = [one.predicted for one in [*found.values(), *steps]]
@@ -261,9 +267,9 @@ def _width(asked: DecodeRequest, design: Design) -> int:
 
 def _events(fold: _Fold, width: int) -> list[np.ndarray]:
     """Rows of the dataset that make up each held-out stimulus."""
-    from brivl.core.decoding.ridge import windows_of
+    from brivl.core.decoding.ridge import split_into_windows
 
-    found = [fold.test[rows] for rows in windows_of(fold.onsets, len(fold.test), width)]
+    found = [fold.test[rows] for rows in split_into_windows(fold.onsets, len(fold.test), width)]
     if len(found) < 2:
         raise RequestError(
             f"Wanted two or more held-out stimuli and {len(fold.test)} held-out samples hold {len(found)} windows of "
@@ -285,11 +291,11 @@ def _scored(
     arrays: dict[str, np.ndarray] = {}
     for space, parts in candidates.items():
         by_set = [_pools(folds, events, parts, which) for which in range(n_sets)]
-        tests = [shift_test(pools) for pools in by_set]
+        tests = [circular_shift_test(pools) for pools in by_set]
         starts = np.r_[0, np.cumsum([len(pool.events) for pool in by_set[0]])]
-        near = [nearest(pool, N_NEAREST) + start for pool, start in zip(by_set[0], starts, strict=False)]
+        near = [nearest_candidates(pool, N_NEAREST) + start for pool, start in zip(by_set[0], starts, strict=False)]
         arrays |= {
-            f"{space}_ranks": np.stack([np.concatenate([ranks(pool) for pool in pools]) for pools in by_set]),
+            f"{space}_ranks": np.stack([np.concatenate([true_ranks(pool) for pool in pools]) for pools in by_set]),
             f"{space}_p": np.array([test.p for test in tests]),
             f"{space}_nearest": _stacked(near),
             "smallest": np.array(tests[0].smallest),
@@ -304,12 +310,12 @@ def _stacked(near: Sequence[np.ndarray]) -> np.ndarray:
 
 def _pools(
     folds: Sequence[_Fold], events: Sequence[Sequence[np.ndarray]], candidates: Sequence[np.ndarray], which: int
-) -> list[Pool]:
+) -> list[CandidatePool]:
     pools = []
     for fold, found, vectors in zip(folds, events, candidates, strict=True):
         place = {int(row): i for i, row in enumerate(fold.test)}
         local = [np.array([place[int(row)] for row in rows]) for rows in found]
-        pools.append(Pool(fold.predicted[which], vectors, local, fold.onsets))
+        pools.append(CandidatePool(fold.predicted[which], vectors, local, fold.onsets))
     return pools
 
 

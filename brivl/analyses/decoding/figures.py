@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from brivl.core.numbers import probability
-from brivl.viz.style import FigureLabel, ThemeName, as_text, dress, theme_of
+from brivl.viz.style import FigureLabel, ThemeName, apply_style, escape_html, theme_of
 
 CHANCE = 0.5
 ROW = 26  # pixels per region
@@ -22,7 +22,7 @@ def regions_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName = "
     figure = go.Figure(
         go.Scatter(
             x=rows["pairwise"],
-            y=rows["voxels"].map(as_text),
+            y=rows["voxels"].map(escape_html),
             mode="markers",
             showlegend=False,
             marker={
@@ -39,7 +39,7 @@ def regions_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName = "
     figure.update_xaxes(title=AXIS, tickformat=".1f", range=_range(rows))
     figure.update_yaxes(showgrid=True, ticks="", automargin=True)
     figure.update_layout(height=110 + ROW * len(rows), margin={"t": 40, "b": 60})
-    return dress(figure, label, theme)
+    return apply_style(figure, label, theme)
 
 
 def cumulative_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
@@ -52,18 +52,18 @@ def cumulative_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName 
             y=table["pairwise"],
             mode="lines+markers",
             showlegend=False,
-            text=table["voxels"].map(as_text),
+            text=table["voxels"].map(escape_html),
             line={"color": colours.joint, "width": 2},
             marker={"size": 7},
             hovertemplate="%{text}: %{y:.2f}<extra></extra>",
         )
     )
     figure.add_hline(CHANCE, line={"color": colours.muted, "dash": "dot", "width": 1})
-    names = [as_text(name.removeprefix("+ ").split(" / ")[0]) for name in table["voxels"]]
+    names = [escape_html(name.removeprefix("+ ").split(" / ")[0]) for name in table["voxels"]]
     figure.update_xaxes(tickvals=steps, ticktext=names, tickangle=-45, showgrid=False, title="region added")
     figure.update_yaxes(title="pairs won", tickformat=".1f", range=_range(table))
     figure.update_layout(height=340, margin={"t": 40, "b": 90})
-    return dress(figure, label, theme)
+    return apply_style(figure, label, theme)
 
 
 def _range(table: pd.DataFrame) -> list[float]:

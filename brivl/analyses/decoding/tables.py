@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from brivl.analyses.decoding.compute import Decoded
-from brivl.core.decoding.identification import pairwise, top
+from brivl.core.decoding.identification import pairwise_accuracy, top_k_accuracy
 from brivl.core.numbers import probability
 from brivl.core.regions.region_stats import bh_q
 
@@ -20,13 +20,13 @@ def decode_table(found: Decoded, space: str) -> pd.DataFrame:
     rows = []
     for one, all_ranks, p in zip(found.sets, found.ranks[space], found.p[space], strict=True):
         pools = [all_ranks[found.pool == pool] for pool in np.unique(found.pool)]
-        (first, by_chance), (five, five_by_chance) = top(pools, 1), top(pools, 5)
+        (first, by_chance), (five, five_by_chance) = top_k_accuracy(pools, 1), top_k_accuracy(pools, 5)
         rows.append(
             {
                 "voxels": one["name"],
                 "kind": one["kind"],
                 "n_voxels": one["n_voxels"],
-                "pairwise": pairwise(pools),
+                "pairwise": pairwise_accuracy(pools),
                 "top1": first,
                 "top1_chance": by_chance,
                 "top5": five,

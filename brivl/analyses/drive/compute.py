@@ -212,11 +212,11 @@ def _wanted(
 
 def _make(model: RegionModel, asked: DriveAsked, E: np.ndarray, progress: ProgressCallback) -> np.ndarray:
     """Pictures whose embedding the region's weights point at: drawn by the prior, then pulled."""
-    from brivl.core.text.voxel_words import projected
+    from brivl.core.text.voxel_words import project_onto_images
     from brivl.models.generation.prior_initialisation import SteeringSettings, steer_image
 
     w = model.regions[asked.region]
-    condition = _length_of_pictures(projected(w[:, None], E)[0], E)
+    condition = _length_of_pictures(project_onto_images(w[:, None], E)[0], E)
     made = []
     for i in range(asked.n):
         progress(i, asked.n, f"Making images that drive {asked.region}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import plotly.graph_objects as go
 
-from brivl.viz.style import FigureLabel, ThemeName, as_text, dress, theme_of
+from brivl.viz.style import FigureLabel, ThemeName, apply_style, escape_html, theme_of
 
 ROW = 24  # pixels per region
 UNIT = "predicted response (SD)"
@@ -19,7 +19,7 @@ def region_bars(values: Mapping[str, float], chosen: str, label: FigureLabel, th
     figure = go.Figure(
         go.Bar(
             x=[values[name] for name in names],
-            y=[as_text(name) for name in names],
+            y=[escape_html(name) for name in names],
             orientation="h",
             showlegend=False,
             marker={"color": colours.joint, "opacity": [1.0 if name == chosen else 0.4 for name in names]},
@@ -29,4 +29,4 @@ def region_bars(values: Mapping[str, float], chosen: str, label: FigureLabel, th
     figure.update_xaxes(title=UNIT, zeroline=True)
     figure.update_yaxes(ticks="", automargin=True)
     figure.update_layout(height=110 + ROW * len(names), margin={"t": 40, "b": 60}, bargap=0.35)
-    return dress(figure, label, theme)
+    return apply_style(figure, label, theme)

@@ -9,25 +9,31 @@ import streamlit as st
 
 from brivl.config import cache_dir
 from brivl.core.records import FlatmapGeometry, Voxels
-from brivl.core.regions.areas import regions
+from brivl.core.regions.areas import aal_regions
 from brivl.data.flatmaps import flatmap_key
 from brivl.data.surfaces import known_solid, solid_key
 from brivl.encoding.fit import FitResult, fit_key
 from brivl.encoding.means import mean_explainable_variance, mean_scores, results_by_layer
 from brivl.ui.cached import N_MAPS, N_SUBJECTS, known, store
-from brivl.viz.browser.map_payload import RegionMasks, alone_payload, ground_payload, scores_payload, solid_payload
+from brivl.viz.browser.map_payload import (
+    RegionMasks,
+    flatmap_base_payload,
+    scores_payload,
+    single_model_payload,
+    surface_payload,
+)
 from brivl.viz.browser.packing import Packed
-from brivl.viz.flatmap.figure import MapGround, map_ground
+from brivl.viz.flatmap.figure import FlatmapBase, flatmap_base
 
 
-def ground(voxels: Voxels, geometry: FlatmapGeometry, rois: Mapping[str, np.ndarray]) -> MapGround:
+def ground(voxels: Voxels, geometry: FlatmapGeometry, rois: Mapping[str, np.ndarray]) -> FlatmapBase:
     """What does not change on a flatmap with layer or model; `rois` are those of the voxels."""
     return _ground(geometry, rois, f"{cache_dir()} {flatmap_key(voxels).digest}")
 
 
 @st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
-def _ground(_geometry: FlatmapGeometry, _rois: Mapping[str, np.ndarray], state: str) -> MapGround:
-    return map_ground(_geometry, _rois)
+def _ground(_geometry: FlatmapGeometry, _rois: Mapping[str, np.ndarray], state: str) -> FlatmapBase:
+    return flatmap_base(_geometry, _rois)
 
 
 def browser_ground(voxels: Voxels, geometry: FlatmapGeometry, regions: RegionMasks) -> Packed:
@@ -38,7 +44,7 @@ def browser_ground(voxels: Voxels, geometry: FlatmapGeometry, regions: RegionMas
 
 @st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
 def _browser_ground(_voxels: Voxels, _geometry: FlatmapGeometry, _regions: RegionMasks, state: str) -> Packed:
-    return ground_payload(_geometry, ground(_voxels, _geometry, _regions.named), _voxels, _regions)
+    return flatmap_base_payload(_geometry, ground(_voxels, _geometry, _regions.named), _voxels, _regions)
 
 
 def browser_solid(voxels: Voxels) -> Packed | None:
@@ -50,8 +56,8 @@ def browser_solid(voxels: Voxels) -> Packed | None:
 @st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
 def _browser_solid(_voxels: Voxels, state: str) -> Packed | None:
     solid = known_solid(store(), _voxels)
-    names = {label: region.title for region in regions("region") for label in region.labels}
-    return None if solid is None else solid_payload(solid, _voxels, names)
+    names = {label: region.title for region in aal_regions("region") for label in region.labels}
+    return None if solid is None else surface_payload(solid, _voxels, names)
 
 
 def browser_scores(answers: Mapping[tuple[int, str], FitResult], names: tuple[str, str]) -> Packed:
@@ -75,7 +81,7 @@ def browser_alone(answers: Mapping[tuple[int, str], FitResult], by_layer: Mappin
 
 @st.cache_resource(max_entries=N_MAPS, show_spinner=False)
 def _browser_alone(_by_layer: Mapping[int, np.ndarray], state: str) -> Packed:
-    return alone_payload(_by_layer)
+    return single_model_payload(_by_layer)
 
 
 def layers_payload(answers: Mapping[tuple[int, str], FitResult], names: tuple[str, str]) -> Packed:

@@ -19,16 +19,16 @@ from brivl.analyses.flatmap import (
     voxel_card,
 )
 from brivl.core.claims.headlines import (
+    component_caption,
+    component_label,
     joint_headline,
     layer_headline,
-    part_title,
-    part_words,
-    parts_headline,
+    variance_partition_headline,
     voxel_headline,
 )
 from brivl.core.records import FlatmapGeometry, Voxels
-from brivl.core.regions.region_stats import compare, mask_means
-from brivl.core.regions.variance_partitioning import PARTS, VarianceParts
+from brivl.core.regions.region_stats import compare_subjects, mask_means
+from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, VariancePartition
 from brivl.data.regions import BRAIN, coordinates, masks_of
 from brivl.data.summary import Known
 from brivl.encoding.means import best_layers, mean_explainable_variance, mean_scores
@@ -44,12 +44,12 @@ from brivl.viz.flatmap.figure import CONFIG, MapView, flatmap_figure
 from brivl.viz.flatmap.painting import (
     MapScores,
     Painting,
+    add_outline,
     paint_difference,
     paint_joint,
     paint_levels,
     paint_pair,
     paint_value,
-    with_outline,
 )
 from brivl.viz.flatmap.print_figure import flatmap_page
 from brivl.viz.style import R2, FigureLabel
@@ -106,11 +106,11 @@ class Mapped:
     geometry: FlatmapGeometry
     scores: MapScores
     regions: Mapping[str, np.ndarray]  # drawn ROIs, else the 90 AAL regions
-    parts: VarianceParts | None = None  # where each model was fitted alone
+    parts: VariancePartition | None = None  # where each model was fitted alone
 
     def painting(self, shown: Shown) -> Painting:
         """For figures that Python draws: print, and browsers without WebGL2."""
-        if shown.choices.map in PARTS:
+        if shown.choices.map in VARIANCE_COMPONENTS:
             return self._part_painting(shown)
         return _paint(shown, self.geometry, self.scores)
 
@@ -119,7 +119,9 @@ class Mapped:
         values = unknown if self.parts is None else self.parts.by_name()[kind]
         on_map = viewer.OnMap(shown, self.voxels, self.geometry, self.scores)
         limits = (0.0, viewer.limits_of(on_map, view_state.current())["split"])
-        return paint_value(self.geometry, self.scores, values, (limits, part_title(kind, shown.names)), style.theme())
+        return paint_value(
+            self.geometry, self.scores, values, (limits, component_label(kind, shown.names)), style.theme()
+        )
 
 
 def _look_up(choices: Choices, known: Known) -> Shown:
@@ -157,7 +159,7 @@ def _view(shown: Shown) -> View:
 def _outlined(shown: Shown, geometry: FlatmapGeometry) -> FlatmapGeometry:
     """With the chosen region's outline, for figures that Python draws; the viewer draws its own."""
     inside = shown.region(shown.subjects[0])
-    return geometry if inside is None else with_outline(geometry, shown.choices.region, inside)
+    return geometry if inside is None else add_outline(geometry, shown.choices.region, inside)
 
 
 def _mapped(shown: Shown) -> Mapped:
@@ -205,9 +207,9 @@ def _paint(shown: Shown, geometry: FlatmapGeometry, scores: MapScores) -> Painti
 
 def _headline(shown: Shown, mapped: Mapped) -> str:
     choices, scores = shown.choices, mapped.scores
-    if choices.map in PARTS:
+    if choices.map in VARIANCE_COMPONENTS:
         parts = None if mapped.parts is None else {k: _within(shown, v) for k, v in mapped.parts.by_name().items()}
-        return parts_headline(choices.layer, shown.names, parts, shown.who)
+        return variance_partition_headline(choices.layer, shown.names, parts, shown.who)
     if choices.map == "joint":
         return joint_headline(choices.layer, _within(shown, scores.joint), shown.who)
     if not mapped.regions or choices.region != BRAIN:
@@ -215,7 +217,7 @@ def _headline(shown: Shown, mapped: Mapped) -> str:
     results = [answer.result for answer in shown.answers.values()]
     a, b = (np.stack([mask_means(r.r2_split[side], mapped.regions) for r in results]) for side in (0, 1))
     noun = "ROIs" if mapped.voxels.rois else "regions"
-    return layer_headline(choices.layer, shown.names, compare(a, b, list(mapped.regions)), shown.who, noun)
+    return layer_headline(choices.layer, shown.names, compare_subjects(a, b, list(mapped.regions)), shown.who, noun)
 
 
 def _within(shown: Shown, values: np.ndarray) -> np.ndarray:
@@ -226,7 +228,7 @@ def _within(shown: Shown, values: np.ndarray) -> np.ndarray:
 def _caption(shown: Shown, mapped: Mapped) -> str:
     n = len(shown.subjects)
     names = shown.names
-    parts = {kind: part_words(kind, names) for kind in PARTS}
+    parts = {kind: component_caption(kind, names) for kind in VARIANCE_COMPONENTS}
     what = parts | {
         "joint": f"Joint {R2} of both models",
         "a": f"Split {R2} of {names[0]}",

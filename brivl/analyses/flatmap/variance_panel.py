@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from brivl.analyses.flatmap import cached_maps
-from brivl.core.regions.variance_partitioning import PARTS, VarianceParts, variance_parts
+from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, VariancePartition, partition_variance
 from brivl.encoding.means import mean_scores, nan_mean_rows
 from brivl.encoding.single_model import variance_partition_job
 from brivl.ui import cached, style
@@ -37,24 +37,24 @@ def alone_of(shown: Shown) -> dict[int, np.ndarray]:
     return {layer: nan_mean_rows(rows) for layer, rows in whole.items() if len(rows) == len(found[layer])}
 
 
-def parts_of(shown: Shown) -> VarianceParts | None:
+def parts_of(shown: Shown) -> VariancePartition | None:
     """At the layer shown; None unless every subject shown has them."""
     alone = alone_of(shown).get(shown.choices.layer)
     if alone is None:
         return None
-    return variance_parts(mean_scores([answer.result for answer in shown.answers.values()])[0], alone)
+    return partition_variance(mean_scores([answer.result for answer in shown.answers.values()])[0], alone)
 
 
 def packed_alone(layers: Shown) -> Packed | None:
     """What the browser is given, once parts have been asked for; None where there is nothing."""
-    if layers.choices.map in PARTS:
+    if layers.choices.map in VARIANCE_COMPONENTS:
         st.session_state[ASKED] = True
     return cached_maps.browser_alone(layers.answers, alone_of(layers)) if st.session_state.get(ASKED) else None
 
 
 def panel(shown: Shown, layers: Shown) -> None:
     """On a map of parts: what fits each model alone where that is missing."""
-    if shown.choices.map not in PARTS:
+    if shown.choices.map not in VARIANCE_COMPONENTS:
         return
     lacking = {key: answer.request for key, answer in layers.answers.items() if cached.alone(answer.request) is None}
     here = [request for (layer, _), request in lacking.items() if layer == shown.choices.layer]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from brivl.core.flatmap.polygons import MOST_CORNERS, polygon_text, read_polygon
+from brivl.core.flatmap.geometry import MAX_CORNERS, format_polygon, parse_polygon
 from brivl.errors import RequestError
 from brivl.ui.url_state import MAPS
 
@@ -81,7 +81,7 @@ def to_fields(look: MapLook) -> dict[str, str]:
     """The strings of the URL; what is as usual is left out."""
     fields = {
         "voxel": "" if look.voxel is None else str(look.voxel),
-        "area": polygon_text(np.array(look.area)) if look.area else "",
+        "area": format_polygon(np.array(look.area)) if look.area else "",
         "camera": "" if look.camera == WHOLE else "_".join(f"{value:.4g}" for value in look.camera),
         "limits": "_".join(f"{name}-{look.limits[name]:g}" for name in SCALES if name in look.limits),
         "panes": ",".join(f"{pane.set}~{pane.layer}~{pane.map}" for pane in look.panes),
@@ -137,7 +137,7 @@ def _whole(value: object) -> int | None:
 
 def _area(text: str) -> tuple[tuple[int, int], ...]:
     try:
-        return _corners(read_polygon(text).tolist()) if text else ()
+        return _corners(parse_polygon(text).tolist()) if text else ()
     except RequestError:
         return ()
 
@@ -147,7 +147,7 @@ def _corners(polygon: Sequence) -> tuple[tuple[int, int], ...]:
         corners = tuple((int(x), int(y)) for x, y in polygon)
     except (TypeError, ValueError, OverflowError):
         return ()
-    return corners if 3 <= len(corners) <= MOST_CORNERS else ()
+    return corners if 3 <= len(corners) <= MAX_CORNERS else ()
 
 
 def _floats(text: str) -> list[float]:

@@ -14,7 +14,7 @@ from brivl.analyses.flatmap.panes import MapSet, asked_by_key, key_of, map_sets
 from brivl.analyses.flatmap.webgl import component
 from brivl.core.numbers import round_limit
 from brivl.core.records import FlatmapGeometry, Voxels
-from brivl.core.regions.variance_partitioning import PARTS
+from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS
 from brivl.data.regions import BRAIN, region_choices
 from brivl.data.surfaces import has_solid
 from brivl.ui import cached, style, url_state
@@ -104,7 +104,7 @@ def _first(question: MapSet, whole: Packed) -> Packed | None:
     known = whole.id in has
     has.add(whole.id)
     looked, kind = view_state.current(), question.shown.choices.map
-    if known or looked.panes or looked.shape != "flat" or kind in ("best", *PARTS):
+    if known or looked.panes or looked.shape != "flat" or kind in ("best", *VARIANCE_COMPONENTS):
         return None
     first = question.packed(question.shown)
     return None if first.id == whole.id else first
@@ -200,7 +200,9 @@ def _take(on_map: OnMap) -> None:
     before = {pane.set for pane in view_state.current().panes}
     view_state.keep(_by_hand(view_state.from_browser(view), on_map))
     panes = view_state.current().panes
-    new_parts = any(pane.map in PARTS for pane in panes) and not st.session_state.get(variance_panel.ASKED)
+    new_parts = any(pane.map in VARIANCE_COMPONENTS for pane in panes) and not st.session_state.get(
+        variance_panel.ASKED
+    )
     if new_parts:
         st.session_state[variance_panel.ASKED] = True
     if new_parts or {pane.set for pane in panes} - before:  # their scores are sent by the page

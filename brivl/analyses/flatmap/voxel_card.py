@@ -12,7 +12,7 @@ import streamlit as st
 from brivl.analyses.flatmap.variance_panel import parts_of
 from brivl.analyses.flatmap.view_state import MapLook
 from brivl.analyses.flatmap.webgl import component
-from brivl.core.flatmap.polygons import polygon_text
+from brivl.core.flatmap.geometry import format_polygon
 from brivl.core.numbers import number
 from brivl.core.records import Truth, Voxels
 from brivl.data.regions import BRAIN, coordinates
@@ -49,7 +49,7 @@ def place_of(looked: MapLook, region: str) -> VoxelSelection | None:
     if looked.voxel is not None:
         return VoxelSelection(looked.voxel)
     if looked.area:
-        return VoxelSelection(area=polygon_text(np.array(looked.area)))
+        return VoxelSelection(area=format_polygon(np.array(looked.area)))
     return None if region == BRAIN else VoxelSelection(region=region)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
-from brivl.viz.style import FigureLabel, ThemeName, dress, theme_of
+from brivl.viz.style import FigureLabel, ThemeName, apply_style, theme_of
 
 DASHES = ("solid", "dash", "dot", "dashdot")  # all lines mean the same, so they share a colour
 AXIS_X, AXIS_Y = "step", "cosine of picture and text"
@@ -42,4 +42,4 @@ def similarity_figure(curves: Sequence[Curve], label: FigureLabel, theme: ThemeN
     figure.update_xaxes(title=AXIS_X, showgrid=False, rangemode="tozero")
     figure.update_yaxes(title=AXIS_Y, tickformat="~g")
     figure.update_layout(height=300, margin={"t": 50, "b": 55})
-    return dress(figure, label, theme)
+    return apply_style(figure, label, theme)

@@ -194,10 +194,10 @@ def _spoken(store: Store, stimulus: Stimulus, progress: ProgressCallback) -> Sti
 
 def _alone(Xs: list[np.ndarray], responses: Responses, columns: np.ndarray, protocol: FitProtocol, tell: Any) -> Any:
     from brivl.core.inference.held_out_predictions import held_out_predictions
-    from brivl.core.transfer.rival_models import Alone
+    from brivl.core.transfer.baseline_models import HeldOutPredictions
 
     data = held_out_predictions(Xs, responses, columns, protocol, tell)
-    return Alone(data.measured, data.bands.sum(0), data.folds)
+    return HeldOutPredictions(data.measured, data.bands.sum(0), data.folds)
 
 
 def _side_by_side(
@@ -227,13 +227,13 @@ def _tested(
     beside: Sequence[str],
 ) -> dict[str, Any]:
     from brivl.core.regions.region_stats import bh_q
-    from brivl.core.transfer.rival_models import above_chance, compare, intersection
+    from brivl.core.transfer.baseline_models import above_chance_p, compare_with_baseline, intersection_union_p
 
     rivals = [name for name in alone if name != MULTIMODAL]
-    found = [compare(alone[MULTIMODAL], alone[name], blocks, draws, masks) for name in rivals]
+    found = [compare_with_baseline(alone[MULTIMODAL], alone[name], blocks, draws, masks) for name in rivals]
     counted = [one for name, one in zip(rivals, found, strict=True) if name not in beside]
-    chance = above_chance(alone[MULTIMODAL], blocks, draws, masks)
-    p_all = intersection(counted, chance)
+    chance = above_chance_p(alone[MULTIMODAL], blocks, draws, masks)
+    p_all = intersection_union_p(counted, chance)
     q_all = np.r_[np.nan, bh_q(p_all[1:])]  # the whole brain is no region
     scores = {name: one.r2 for name, one in alone.items()}
     return {

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from brivl.core.numbers import probability
-from brivl.viz.style import R2, FigureLabel, ThemeName, as_text, dress, theme_of
+from brivl.viz.style import R2, FigureLabel, ThemeName, apply_style, escape_html, theme_of
 
 ROW = 30  # pixels per region
 SYMBOLS = ("circle", "square", "diamond", "cross")
@@ -39,16 +39,16 @@ def rivals_figure(
                     "size": 8,
                     "color": colours.joint if i else colours.b_text,
                 },
-                text=[f"{as_text(regions[r])}: q {probability(q[r])}" for r in order],
+                text=[f"{escape_html(regions[r])}: q {probability(q[r])}" for r in order],
                 hovertemplate=f"less {name}: %{{x:.3f}}<br>%{{text}}<extra></extra>",
             )
         )
-    names = [f"<b>{as_text(regions[r])}</b>" if q[r] < 0.05 else as_text(regions[r]) for r in order]
+    names = [f"<b>{escape_html(regions[r])}</b>" if q[r] < 0.05 else escape_html(regions[r]) for r in order]
     figure.add_vline(0, line={"color": colours.muted, "dash": "dot", "width": 1})
     figure.update_yaxes(tickvals=list(range(len(order))), ticktext=names, ticks="", range=[-0.6, len(order) - 0.4])
     figure.update_xaxes(title=f"{R2} of the multimodal model less the rival's")
     figure.update_layout(height=130 + ROW * len(order), margin={"t": 60, "b": 60})
-    return dress(figure, label, theme)
+    return apply_style(figure, label, theme)
 
 
 def bands_figure(
@@ -64,15 +64,15 @@ def bands_figure(
                 x=values[order],
                 y=np.arange(len(order)),
                 orientation="h",
-                name=as_text(name),
+                name=escape_html(name),
                 marker={"color": fills[i % len(fills)], "pattern": {"shape": BAR_HATCHES[i % len(BAR_HATCHES)]}},
-                text=[as_text(regions[r]) for r in order],
+                text=[escape_html(regions[r]) for r in order],
                 textposition="none",
-                hovertemplate=f"%{{text}}<br>{as_text(name)}: %{{x:.3f}}<extra></extra>",
+                hovertemplate=f"%{{text}}<br>{escape_html(name)}: %{{x:.3f}}<extra></extra>",
             )
         )
-    names = [as_text(regions[r]) for r in order]
+    names = [escape_html(regions[r]) for r in order]
     figure.update_yaxes(tickvals=list(range(len(order))), ticktext=names, ticks="", range=[-0.6, len(order) - 0.4])
     figure.update_xaxes(title=f"Split {R2} of one fit of all {len(split)} encoders")
     figure.update_layout(barmode="relative", height=130 + ROW * len(order), margin={"t": 60, "b": 60})
-    return dress(figure, label, theme)
+    return apply_style(figure, label, theme)

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from brivl.errors import RequestError
-from brivl.viz.style import R2, STEADY, A, B, FigureLabel, ThemeName, dress, rgba, theme_of
+from brivl.viz.style import KEEP_OPACITY, R2, A, B, FigureLabel, ThemeName, apply_style, rgba, theme_of
 
 COLUMNS = ("layer", "subject", "r2_joint", "r2_split_a", "r2_split_b")
 OFFSET, BOX = 0.19, 0.30  # layers
@@ -72,7 +72,7 @@ def layer_figure(scores: LayerScores, label: FigureLabel, theme: ThemeName = "li
     figure.update_xaxes(title=AXIS_X, tickvals=scores.layers, range=span(scores.layers), showgrid=False, zeroline=False)
     figure.update_yaxes(title=AXIS_Y, tickformat="~g", rangemode="tozero")
     figure.update_layout(boxmode="overlay", height=520)
-    return dress(figure, label, theme)
+    return apply_style(figure, label, theme)
 
 
 def span(layers: list[int]) -> tuple[float, float]:
@@ -91,7 +91,7 @@ def _joint_line(scores: LayerScores, theme: ThemeName) -> go.Scatter:
         connectgaps=False,
         line=dict(color=theme_of(theme).joint, width=3),
         marker=dict(size=7),
-        unselected=STEADY,
+        unselected=KEEP_OPACITY,
         hovertemplate=f"layer %{{x}}<br>joint {R2}, {over}: %{{y:.3g}}<extra></extra>",
     )
 
@@ -150,5 +150,5 @@ def _dots(scores: LayerScores, column: str, name: str, colour: str, offset: floa
         marker=dict(color=colour, size=8, line=dict(color="white", width=0.8)),
         customdata=table[["subject", "layer", column, other, "r2_joint"]].to_numpy(object),
         hovertemplate=hover,
-        unselected=STEADY,
+        unselected=KEEP_OPACITY,
     )

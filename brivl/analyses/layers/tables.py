@@ -7,7 +7,7 @@ import pandas as pd
 from brivl.analyses.layers.figures import MIN_BOX
 from brivl.core.claims.headlines import layers_headline
 from brivl.core.numbers import number
-from brivl.core.regions.region_stats import compare
+from brivl.core.regions.region_stats import compare_subjects
 from brivl.viz.style import R2
 
 
@@ -15,7 +15,7 @@ def layers_finding(table: pd.DataFrame, names: tuple[str, str], who: str) -> str
     """The headline of a table of means."""
     layers = sorted(table["layer"].unique().tolist())
     a, b = (table.pivot(index="subject", columns="layer", values=c)[layers] for c in ("r2_split_a", "r2_split_b"))
-    comparison = compare(a.to_numpy(), b.to_numpy(), [str(layer) for layer in layers])
+    comparison = compare_subjects(a.to_numpy(), b.to_numpy(), [str(layer) for layer in layers])
     joint = table.groupby("layer")["r2_joint"].mean().reindex(layers).to_numpy()
     if len(layers) > 1:
         return layers_headline(layers, joint, names, comparison, who)

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from brivl.core.numbers import number
 from brivl.errors import RequestError
 from brivl.viz.colormaps import check_limits
-from brivl.viz.style import R2, TRUTH_DASH, A, B, FigureLabel, ThemeName, as_text, dress, theme_of
+from brivl.viz.style import R2, TRUTH_DASH, A, B, FigureLabel, ThemeName, apply_style, escape_html, theme_of
 
 MANY = 4000  # voxels from which density replaces points
 BINS = 60
@@ -174,7 +174,7 @@ def _finish(figure: go.Figure, note: str, label: FigureLabel, theme: ThemeName) 
         yshift=6,
         showarrow=False,
     )
-    return dress(figure.update_layout(height=560, showlegend=True), label, theme)
+    return apply_style(figure.update_layout(height=560, showlegend=True), label, theme)
 
 
 def layer_recovery_figure(recovery: LayerRecovery, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
@@ -222,7 +222,7 @@ def region_recovery_figure(recovery: RegionRecovery, label: FigureLabel, theme: 
             name="estimated",
             marker=dict(color=recovery.colours(), line=dict(width=0)),
             opacity=0.85,
-            customdata=table[["region", "planted"]].assign(region=table["region"].map(as_text)).to_numpy(object),
+            customdata=table[["region", "planted"]].assign(region=table["region"].map(escape_html)).to_numpy(object),
             hovertemplate="%{customdata[0]}<br>estimated %{x:.3g}<br>planted %{customdata[1]:.3g}<extra></extra>",
         )
     )
@@ -233,7 +233,7 @@ def region_recovery_figure(recovery: RegionRecovery, label: FigureLabel, theme: 
     figure.update_xaxes(title=recovery.axis_title(), tickformat="~g", range=recovery.span())
     figure.update_yaxes(
         tickvals=rows,
-        ticktext=[as_text(region) for region in table["region"]],
+        ticktext=[escape_html(region) for region in table["region"]],
         range=[len(rows) - 0.4, -0.6],
         ticks="",
         showgrid=False,
@@ -242,4 +242,4 @@ def region_recovery_figure(recovery: RegionRecovery, label: FigureLabel, theme: 
         ticklabelstandoff=6,
     )
     figure.update_layout(height=max(320, ROW * len(rows) + TOP + BOTTOM), margin=dict(l=20, r=40, t=TOP, b=BOTTOM))
-    return dress(figure, label, theme)
+    return apply_style(figure, label, theme)

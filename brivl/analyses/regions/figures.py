@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from brivl.core.numbers import probability
 from brivl.errors import RequestError
-from brivl.viz.style import R2, STEADY, A, B, FigureLabel, ThemeName, as_text, dress, rgba, theme_of
+from brivl.viz.style import KEEP_OPACITY, R2, A, B, FigureLabel, ThemeName, apply_style, escape_html, rgba, theme_of
 
 COLUMNS = ("region", "joint", "a", "b", "p", "q")
 DOT_COLUMNS = ("region", "subject", "joint", "a", "b")
@@ -108,7 +108,7 @@ def region_figure(scores: RegionScores, label: FigureLabel, theme: ThemeName = "
     figure.update_layout(annotations=[cell for column in texts for cell in column], shapes=_stripes(scores, theme))
     _axes(figure, scores)
     figure.update_layout(barmode="overlay", height=max(320, ROW * scores.n_regions + TOP + BOTTOM))
-    dress(figure, label, theme, above=LIFT)
+    apply_style(figure, label, theme, above=LIFT)
     inner = figure.layout.height - TOP - BOTTOM
     return figure.update_layout(margin=dict(l=20, r=40, t=TOP, b=BOTTOM), legend=dict(y=1 + (LIFT - 6) / inner))
 
@@ -124,7 +124,7 @@ def _axes(figure: go.Figure, scores: RegionScores) -> None:
     )
     figure.update_yaxes(
         tickvals=scores.rows(),
-        ticktext=[as_text(region) for region in scores.table["region"]],
+        ticktext=[escape_html(region) for region in scores.table["region"]],
         range=[scores.n_regions - 0.4, -0.6],
         ticks="",
         ticklabelstandoff=6,
@@ -140,7 +140,7 @@ def _bars(scores: RegionScores, column: str, name: str, colour: str, offset: flo
         f"%{{customdata[0]}}<br>joint: %{{customdata[1]:.3g}}<br>{scores.names[0]}: %{{customdata[2]:.3g}}<br>"
         f"{scores.names[1]}: %{{customdata[3]:.3g}}<br>p %{{customdata[4]}}, q %{{customdata[5]}}<extra></extra>"
     )
-    shown = table[["region", "joint", "a", "b"]].assign(region=table["region"].map(as_text)).to_numpy(object)
+    shown = table[["region", "joint", "a", "b"]].assign(region=table["region"].map(escape_html)).to_numpy(object)
     tests = np.array([[probability(p), probability(q)] for p, q in zip(table["p"], table["q"], strict=True)], object)
     return go.Bar(
         y=scores.rows() + offset,
@@ -151,7 +151,7 @@ def _bars(scores: RegionScores, column: str, name: str, colour: str, offset: flo
         marker=dict(color=colour, line=dict(width=0)),
         opacity=0.85,
         customdata=np.hstack([shown, tests.reshape(-1, 2)]),
-        unselected=STEADY,
+        unselected=KEEP_OPACITY,
         hovertemplate=hover,
     )
 
@@ -165,8 +165,8 @@ def _dots(scores: RegionScores, column: str, name: str, colour: str, offset: flo
         showlegend=False,
         name=f"{name}, subjects",
         marker=dict(color="#FFFFFF", size=6, line=dict(color=colour, width=1.5)),
-        customdata=table[["subject", "region"]].map(as_text).to_numpy(object),
-        unselected=STEADY,
+        customdata=table[["subject", "region"]].map(escape_html).to_numpy(object),
+        unselected=KEEP_OPACITY,
         hovertemplate=f"%{{customdata[0]}}, %{{customdata[1]}}<br>{name}: %{{x:.3g}}<extra></extra>",
     )
 
@@ -178,8 +178,8 @@ def _joint(scores: RegionScores, theme: ThemeName) -> go.Scatter:
         mode="markers",
         name=f"joint {scores.quantity}",
         marker=dict(symbol="line-ns", size=ROW * 0.72, line=dict(color=theme_of(theme).joint, width=3)),
-        customdata=scores.table[["region"]].map(as_text).to_numpy(object),
-        unselected=STEADY,
+        customdata=scores.table[["region"]].map(escape_html).to_numpy(object),
+        unselected=KEEP_OPACITY,
         hovertemplate="%{customdata[0]}<br>joint: %{x:.3g}<extra></extra>",
     )
 

@@ -12,7 +12,13 @@ from brivl.analyses.regions.ceiling import OVER_CEILING, scale_caption, scaled
 from brivl.analyses.regions.figures import RegionScores
 from brivl.core.claims.headlines import largest_difference, small_sample_note
 from brivl.core.regions.prevalence import Prevalence, prevalence
-from brivl.core.regions.region_stats import RegionComparison, compare, compare_pooled, compare_voxels, mask_means
+from brivl.core.regions.region_stats import (
+    RegionComparison,
+    compare_pooled,
+    compare_subjects,
+    compare_voxels,
+    mask_means,
+)
 from brivl.data.regions import ABOUT, BRAIN, CEILING, ORDERS, Level, Order, masks_of, region_mask
 from brivl.data.subject_facts import SubjectFacts
 from brivl.encoding.fit import FitResult
@@ -123,7 +129,7 @@ def _compare(
     if asked.by_voxel:
         a, b = ([answer.result.r2_split[side] for answer in answers.values()] for side in (0, 1))
         return compare_pooled(a, b, [masks[subject] for _, subject in answers], names)
-    return compare(*(_by_subject(means, side, names) for side in "ab"), names)
+    return compare_subjects(*(_by_subject(means, side, names) for side in "ab"), names)
 
 
 def _by_subject(means: pd.DataFrame, side: str, names: list[str]) -> np.ndarray:

@@ -14,7 +14,7 @@ from brivl.analyses.reproduce.means import Gathered, gather
 from brivl.analyses.reproduce.pages import pages
 from brivl.analyses.reproduce.paper_page import detail
 from brivl.analyses.reproduce.source import Source, Wanted, open_sources, why_not
-from brivl.core.claims.checks import PAPER_LAYERS, UNTESTABLE, Check, Means, Verdict, judge
+from brivl.core.claims.checks import PAPER_LAYERS, UNTESTABLE, Check, Means, Verdict, evaluate_check
 from brivl.core.claims.movie_checks import MOVIE_CHECKS
 from brivl.core.claims.sentence_checks import SENTENCE_CHECKS
 from brivl.core.progress import ProgressCallback, no_progress
@@ -109,10 +109,12 @@ def _verdicts(
             continue
         made = next((key for key in keys if key in gathered), None)
         if made is None:
-            found.append((judge(check, None, not_made[keys[0]]), "", None))
+            found.append((evaluate_check(check, None, not_made[keys[0]]), "", None))
         else:
             known = gathered[made].source.known
-            found.append((judge(check, _shown(gathered[made], asked[made])), known.short_name, known.simulated))
+            found.append(
+                (evaluate_check(check, _shown(gathered[made], asked[made])), known.short_name, known.simulated)
+            )
     return found
 
 

@@ -16,7 +16,7 @@ from brivl.core.claims.headlines import layers_headline, voxel_headline
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.numbers import round_limit
 from brivl.core.records import EncodingResult, FlatmapGeometry, Voxels
-from brivl.core.regions.region_stats import compare
+from brivl.core.regions.region_stats import compare_subjects
 from brivl.data.flatmaps import make_flatmap, own_flatmap
 from brivl.encoding.fit import stored_fit
 from brivl.errors import RequestError
@@ -126,7 +126,7 @@ def _grid(store: Store, gathered: Gathered, figure: PaperFigure, subject: str) -
     limits = _limits(gathered, list(results.values()), subject)
     table = layer_table(gathered)
     mine = table[table["subject"] == subject].sort_values("layer")
-    comparison = compare(
+    comparison = compare_subjects(
         mine[["r2_split_a"]].to_numpy().T, mine[["r2_split_b"]].to_numpy().T, [str(k) for k in mine["layer"]]
     )
     headline = layers_headline(mine["layer"].tolist(), mine["r2_joint"].to_numpy(), s.names, comparison, subject)

@@ -13,7 +13,7 @@ from brivl.core.claims.checks import BRAIN, Means
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import EncodingResult, Voxels
-from brivl.core.regions.areas import LEVELS, N_CEREBRAL, regions
+from brivl.core.regions.areas import AAL_LEVELS, N_CEREBRAL, aal_regions
 from brivl.data.subject_facts import SubjectFacts, keep_facts
 from brivl.encoding.fit import FitRequest, fit, fraction_done
 from brivl.store.artifacts import Store
@@ -88,7 +88,7 @@ def masks(voxels: Voxels) -> Masks:
     found |= {("roi", name): np.asarray(inside, bool) for name, inside in voxels.rois.items()}
     if voxels.aal is not None:
         aal = np.asarray(voxels.aal)
-        found |= {(level, r.name): np.isin(aal, r.labels) for level in LEVELS for r in regions(level)}
+        found |= {(level, r.name): np.isin(aal, r.labels) for level in AAL_LEVELS for r in aal_regions(level)}
     return found
 
 

@@ -30,15 +30,15 @@ from brivl.analyses.reproduce.tables import (
 from brivl.core.claims.headlines import layer_headline, layers_headline, small_sample_note
 from brivl.core.claims.sentence_checks import BOXED
 from brivl.core.numbers import number, round_limit
-from brivl.core.regions.areas import regions
+from brivl.core.regions.areas import aal_regions
 from brivl.core.regions.atlas_views import AtlasView
-from brivl.core.regions.region_stats import compare
+from brivl.core.regions.region_stats import compare_subjects
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 from brivl.viz.export import PAPER
 from brivl.viz.style import R2
 
-TITLES: Mapping[str, str] = {r.name: r.title for level in ("area", "merged", "region") for r in regions(level)}
+TITLES: Mapping[str, str] = {r.name: r.title for level in ("area", "merged", "region") for r in aal_regions(level)}
 NOUNS = {"area": "areas", "merged": "regions"}
 N_NAMED = 3
 
@@ -83,7 +83,7 @@ def _by_layer(gathered: Gathered, table: pd.DataFrame) -> str:
     layers = sorted(table["layer"].unique().tolist())
     a, b = (table.pivot(index="subject", columns="layer", values=c)[layers] for c in ("r2_split_a", "r2_split_b"))
     joint = table.groupby("layer")["r2_joint"].mean().reindex(layers).to_numpy()
-    comparison = compare(a.to_numpy(), b.to_numpy(), [str(layer) for layer in layers])
+    comparison = compare_subjects(a.to_numpy(), b.to_numpy(), [str(layer) for layer in layers])
     return layers_headline(layers, joint, s.names, comparison, who(s.subjects))
 
 
@@ -199,7 +199,7 @@ def _atlas_headline(
     if figure.value == "difference":
         comparison = region_tables(gathered, "region", layers[0]).comparison
         return layer_headline(layers[0], s.names, comparison, who(s.subjects), "regions")
-    named = {r.labels[0]: r.name for r in regions("region")}
+    named = {r.labels[0]: r.name for r in aal_regions("region")}
     best = sorted(values[layers[0]].items(), key=lambda item: -item[1])[:N_NAMED]
     text = ", ".join(f"{named[label]} ({number(value, 2)})" for label, value in best)
     return f"Layer {layers[0]}: joint {R2} is highest in {text} ({who(s.subjects)})"

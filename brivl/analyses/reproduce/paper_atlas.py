@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from brivl.core.regions.atlas_views import AtlasView, borders, pixel_values
+from brivl.core.regions.atlas_views import AtlasView, pixel_values, region_borders
 from brivl.viz.colormaps import colour_diverging, colour_sequential, diverging, sequential
 from brivl.viz.export import PAPER, Page, new_page, print_style
-from brivl.viz.flatmap.painting import Bar
+from brivl.viz.flatmap.painting import ColourBar
 from brivl.viz.flatmap.print_figure import draw_bar
 from brivl.viz.style import LIGHT, R2, FigureLabel
 
@@ -30,11 +30,13 @@ class AtlasScale:
     names: tuple[str, str] | None = None  # of A and B, for the difference
 
     @property
-    def bar(self) -> Bar:
+    def bar(self) -> ColourBar:
         if self.names is None:
-            return Bar(sequential(), (0.0, self.limit), f"joint {R2}")
+            return ColourBar(sequential(), (0.0, self.limit), f"joint {R2}")
         a, b = self.names
-        return Bar(diverging(), (-self.limit, self.limit), f"split {R2}, {a} − {b}", (f"{b} higher", f"{a} higher"))
+        return ColourBar(
+            diverging(), (-self.limit, self.limit), f"split {R2}, {a} − {b}", (f"{b} higher", f"{a} higher")
+        )
 
     def colours(self, values: np.ndarray) -> np.ndarray:
         """RGBA of values, clear where NaN."""
@@ -93,7 +95,7 @@ def _draw(axes: Axes, view: AtlasView, values: Mapping[int, float], scale: Atlas
     colours = scale.colours(pixel_values(view, values))
     rgb = colours[..., :3] * colours[..., 3:] + np.array(NO_VALUE) * (1 - colours[..., 3:])
     inside = np.isfinite(view.shade)
-    shade = np.nan_to_num(view.shade) * np.where(borders(view.labels) & inside, BORDER, 1.0)
+    shade = np.nan_to_num(view.shade) * np.where(region_borders(view.labels) & inside, BORDER, 1.0)
     axes.imshow(np.dstack([np.clip(rgb * shade[..., None], 0, 1), inside]), interpolation="antialiased")
     for name, (x, y) in view.marks.items():
         axes.text(x, y, name, size=size, weight="bold", ha="center", va="center")

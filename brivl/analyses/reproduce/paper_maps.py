@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from brivl.core.records import FlatmapGeometry
 from brivl.viz.export import PAPER, Page, new_page, print_style
-from brivl.viz.flatmap.painting import MapScores, Painting, outline_path, over_curvature, paint_joint, paint_pair
+from brivl.viz.flatmap.painting import MapScores, Painting, outline_path, overlay_on_curvature, paint_joint, paint_pair
 from brivl.viz.flatmap.print_figure import SCALE_SHARE, draw_bar, draw_map, draw_square
 from brivl.viz.style import LIGHT, R2, FigureLabel
 
@@ -78,7 +78,7 @@ def _paint(geometry: FlatmapGeometry, scores: MapScores, limits: MapLimits) -> t
 
 def _small_map(axes: Axes, geometry: FlatmapGeometry, painting: Painting) -> None:
     """Map with outlines, too small for names."""
-    picture = np.clip(over_curvature(geometry, painting.rgba, "light"), 0, 1)
+    picture = np.clip(overlay_on_curvature(geometry, painting.rgba, "light"), 0, 1)
     height, width = geometry.mask.shape
     axes.imshow(picture[::THIN, ::THIN], interpolation="none", extent=(-0.5, width - 0.5, height - 0.5, -0.5))
     for polygons in geometry.outlines.values():

@@ -11,8 +11,8 @@ import pandas as pd
 from brivl.analyses.reproduce.means import Gathered
 from brivl.core.claims.checks import BRAIN
 from brivl.core.records import EncodingResult, Voxels
-from brivl.core.regions.areas import regions
-from brivl.core.regions.region_stats import RegionComparison, compare
+from brivl.core.regions.areas import aal_regions
+from brivl.core.regions.region_stats import RegionComparison, compare_subjects
 from brivl.data.regions import coordinates
 from brivl.errors import RequestError
 
@@ -45,10 +45,10 @@ def region_tables(gathered: Gathered, level: str, layer: int) -> RegionTables:
     rows = table[(table["level"] == level) & (table["layer"] == layer)]
     if rows.empty:
         raise RequestError(_no_voxel(gathered, layer))
-    names = tuple(r.name for r in regions(level) if r.name in set(rows["region"]))
+    names = tuple(r.name for r in aal_regions(level) if r.name in set(rows["region"]))
     joint, a, b = (rows.pivot(index="subject", columns="region", values=c)[list(names)] for c in ("joint", "a", "b"))
     dots = rows[["region", "subject", "joint", "a", "b", "n_voxels"]].reset_index(drop=True)
-    return RegionTables(names, compare(a.to_numpy(), b.to_numpy(), names), joint.mean().to_numpy(), dots)
+    return RegionTables(names, compare_subjects(a.to_numpy(), b.to_numpy(), names), joint.mean().to_numpy(), dots)
 
 
 def tidy(rows: pd.DataFrame, keys: Sequence[str], names: tuple[str, str]) -> pd.DataFrame:
@@ -98,13 +98,13 @@ def atlas_values(gathered: Gathered, layer: int, value: str) -> dict[int, float]
     table = gathered.means.of("region", value)
     if layer not in table.index:
         raise RequestError(_no_voxel(gathered, layer))
-    numbers = {r.name: r.labels[0] for r in regions("region")}
+    numbers = {r.name: r.labels[0] for r in aal_regions("region")}
     return {numbers[name]: float(v) for name, v in table.loc[layer].items() if np.isfinite(v)}
 
 
 def atlas_csv(gathered: Gathered, layers: Sequence[int], value: str) -> pd.DataFrame:
     """Figs. 6a-b, S2, S3: one row for each AAL region and layer."""
-    named = {r.labels[0]: r for r in regions("region")}
+    named = {r.labels[0]: r for r in aal_regions("region")}
     table = gathered.means.table
     counts = table[table["level"] == "region"].groupby(["layer", "region"])["subject"].nunique()
     rows = [

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brivl.core.progress import ProgressCallback, no_progress
-from brivl.core.retrieval.nearest import combine, formula, nearest
-from brivl.core.retrieval.query_words import seems_foreign
+from brivl.core.retrieval.nearest import combine_vectors, nearest_neighbours, query_formula
+from brivl.core.retrieval.query_words import detect_other_language
 from brivl.data.galleries.embeddings import embed_gallery, gallery_index
 from brivl.data.galleries.gallery import Gallery
 from brivl.data.galleries.recall import measure_recall
@@ -166,11 +166,13 @@ def _search(
     store: Store, asked: Query, gallery: Gallery, embedder: Embedder, progress: ProgressCallback
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     plus, minus = _terms(asked)
-    vector = combine(_vectors(store, asked, embedder), [embedder.encode_texts([asked.minus])[0]] if minus else [])
+    vector = combine_vectors(
+        _vectors(store, asked, embedder), [embedder.encode_texts([asked.minus])[0]] if minus else []
+    )
     embedded = embed_gallery(store, gallery, embedder, progress)
     index = gallery_index(store, gallery, embedder, embedded, progress)
     if index is None:
-        found = nearest(vector, embedded.vectors, MOST_SHOWN)
+        found = nearest_neighbours(vector, embedded.vectors, MOST_SHOWN)
     else:
         found = index.search(vector, embedded.vectors, MOST_SHOWN)
     there = found.rows[0] >= 0
@@ -180,7 +182,7 @@ def _search(
     info = {
         "gallery": gallery.name,
         "model": embedder.name,
-        "formula": formula(plus, minus),
+        "formula": query_formula(plus, minus),
         "n_searched": len(embedded.rows),
         "bad": [name for name, _ in embedded.unreadable[:N_NAMED]],
         "n_bad": len(embedded.unreadable),
@@ -220,7 +222,7 @@ def _notices(asked: Query, embedder: Embedder) -> list[str]:
             said.append(
                 f"The text has {n_tokens:,} tokens; the model reads the first {embedder.max_tokens} and no more."
             )
-        foreign = seems_foreign(text)
+        foreign = detect_other_language(text)
         if foreign:
             what = "in another script" if foreign == "another script" else f"{foreign}"
             said.append(f"“{_short(text)}” looks {what}. The model knows English; it answers, and may be wrong.")

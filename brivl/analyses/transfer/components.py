@@ -14,13 +14,13 @@ from brivl.core.inference.blocks import PermutationSettings
 from brivl.core.progress import no_progress
 from brivl.core.records import Stimulus
 from brivl.core.transfer.components import (
-    ends_of,
-    metric_root,
+    covariance_root,
+    extreme_items,
+    normalise_columns,
     principal_components,
     subspace_correlation,
-    unit_columns,
 )
-from brivl.core.transfer.fit import Session, mean_weights, through
+from brivl.core.transfer.fit import ModalityData, mean_weights, project_through
 from brivl.core.transfer.maps import score_regions
 from brivl.data.features import layer_features
 from brivl.data.phantoms.stories import CrossModalTruth
@@ -38,7 +38,7 @@ RARE, COMMON = 6, 0.25  # captions that hold a word, at least; their share, at m
 def component_arrays(
     store: Store,
     asked: TransferAsked,
-    how: tuple[Mapping[str, Session], tuple[float, PermutationSettings]],
+    how: tuple[Mapping[str, ModalityData], tuple[float, PermutationSettings]],
     spaces: BothSpaces,
     shown: tuple[Stimulus, Stimulus],
     fits: Mapping[str, Any],
@@ -50,8 +50,8 @@ def component_arrays(
     carried, sign = fits["carried"], fits["sign"][both]
     heard, seen = (mean_weights(carried[m], sessions[m].n_delays)[:, both] for m in MODALITIES)
     seen_as_read = spaces.to_vision.W @ seen * sign  # L to_vision.W reads as the film model does
-    root, inverse = metric_root(spaces.stories[sessions[STORIES].rows.train])
-    found = principal_components(unit_columns(root @ heard), unit_columns(root @ seen_as_read), N_COMPONENTS)
+    root, inverse = covariance_root(spaces.stories[sessions[STORIES].rows.train])
+    found = principal_components(normalise_columns(root @ heard), normalise_columns(root @ seen_as_read), N_COMPONENTS)
     read, write = inverse @ found.axes, root @ found.axes
     r, p = _carried_through(sessions, draws, spaces, (read, write), (carried, sign, both))
     words = _words(store, asked, read)
@@ -71,7 +71,7 @@ def component_arrays(
 
 
 def _carried_through(
-    sessions: Mapping[str, Session],
+    sessions: Mapping[str, ModalityData],
     draws: tuple[float, PermutationSettings],
     spaces: BothSpaces,
     axes: tuple[np.ndarray, np.ndarray],
@@ -91,7 +91,7 @@ def _carried_through(
         Z, blocks = one.ready(X)[one.rows.test], one.test_blocks(draws[0])
         everywhere = {"multimodal voxels": np.ones(int(both.sum()), bool)}
         for k in range(read.shape[1]):
-            predicted = through(Z, W, read[:, k], write[:, k]) * sign
+            predicted = project_through(Z, W, read[:, k], write[:, k]) * sign
             scores = score_regions(one.Y_test[:, both], predicted, everywhere, blocks, draws[1])
             r[row, k], p[row, k] = scores.r[0], scores.p[0]
     return r, p
@@ -112,7 +112,7 @@ def _words(store: Store, asked: TransferAsked, read: np.ndarray) -> list[list[li
     if not names:
         return [[[], []] for _ in range(read.shape[1])]
     means = np.stack([scores[rows].mean(0) for rows in kept.values()])
-    return [[[names[i] for i in end] for end in ends_of(column, N_WORDS)] for column in means.T]
+    return [[[names[i] for i in end] for end in extreme_items(column, N_WORDS)] for column in means.T]
 
 
 def _frames(scores: np.ndarray) -> np.ndarray:
@@ -132,7 +132,7 @@ def _spread(column: np.ndarray) -> np.ndarray:
 
 
 def planted_subspace(
-    planted: CrossModalTruth, sessions: Mapping[str, Session], found: Mapping[str, np.ndarray]
+    planted: CrossModalTruth, sessions: Mapping[str, ModalityData], found: Mapping[str, np.ndarray]
 ) -> dict[str, float] | None:
     """Mean cosine of the principal angles between planted dimensions and as many shared components, on test rows.
 

@@ -26,9 +26,18 @@ from brivl.core.encoding.presets import PRESETS, Preset
 from brivl.core.encoding.voxel_selection import select_voxels
 from brivl.core.inference.blocks import PermutationSettings
 from brivl.core.progress import ProgressCallback
-from brivl.core.transfer.fit import Carried, Scored, Session, both_ways, carry, multimodal_voxels, score_both, session
-from brivl.core.transfer.maps import correlation, standardised
-from brivl.core.transfer.rival_models import Alone, compare
+from brivl.core.transfer.baseline_models import HeldOutPredictions, compare_with_baseline
+from brivl.core.transfer.fit import (
+    ModalityData,
+    TransferPredictions,
+    TransferScores,
+    fit_and_transfer,
+    multimodal_voxels,
+    prepare_modality,
+    score_both_directions,
+    transfer_directions,
+)
+from brivl.core.transfer.maps import correlation, standardise_columns
 from brivl.data.phantoms.story_dataset import PhantomStories
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
@@ -45,7 +54,7 @@ class Prepared:
     """One subject's two sessions of the same voxels, and the regions among these."""
 
     columns: np.ndarray  # (n_voxels,) of the subject's voxels
-    sessions: Mapping[str, Session]
+    sessions: Mapping[str, ModalityData]
     masks: Mapping[str, np.ndarray]  # region -> (n_voxels,) bool, the whole first
 
 
@@ -64,7 +73,7 @@ def compute(
         progress(2 * at + 1, N_STEPS, f"Fitting stories and film with {name} features")
         carried[name] = _both_fits(ready.sessions, spaces[name])
         progress(2 * at + 2, N_STEPS, f"Scoring {name} transfer")
-        scored[name] = score_both(ready.sessions, carried[name], ready.masks, _visual(ready.masks), draws)
+        scored[name] = score_both_directions(ready.sessions, carried[name], ready.masks, _visual(ready.masks), draws)
         arrays |= _score_arrays(name, scored[name])
     arrays |= _better(ready, carried, scored, draws)
     arrays |= _voxel_arrays(ready, carried[MULTIMODAL], scored[MULTIMODAL])
@@ -100,7 +109,7 @@ def prepare(asked: TransferAsked, pair: Pair) -> Prepared:
         )
     selected = _selected(both, designs, preset)
     columns = np.flatnonzero(selected)
-    sessions = {name: session(both[name], columns, designs[name], preset) for name in MODALITIES}
+    sessions = {name: prepare_modality(both[name], columns, designs[name], preset) for name in MODALITIES}
     sets = sets_of(places[0], selected, asked.level)
     return Prepared(columns, sessions, {name: np.isin(columns, inside) for name, inside in sets.items()})
 
@@ -119,12 +128,12 @@ def _selected(both: Mapping[str, Any], designs: Mapping[str, Any], preset: Prese
     return selected
 
 
-def _both_fits(sessions: Mapping[str, Session], spaces: BothSpaces) -> dict[str, Carried]:
+def _both_fits(sessions: Mapping[str, ModalityData], spaces: BothSpaces) -> dict[str, TransferPredictions]:
     """By the modality that is fitted."""
     first, second = sessions[STORIES], sessions[MOVIE]
     return {
-        STORIES: carry(first, spaces.stories, second, spaces.movie_as_read),
-        MOVIE: carry(second, spaces.movie, first, spaces.stories_as_seen),
+        STORIES: fit_and_transfer(first, spaces.stories, second, spaces.movie_as_read),
+        MOVIE: fit_and_transfer(second, spaces.movie, first, spaces.stories_as_seen),
     }
 
 
@@ -132,7 +141,7 @@ def _visual(masks: Mapping[str, np.ndarray]) -> tuple[str, ...]:
     return tuple(name for name in masks if VISUAL.search(name))
 
 
-def _score_arrays(name: str, scored: Scored) -> dict[str, np.ndarray]:
+def _score_arrays(name: str, scored: TransferScores) -> dict[str, np.ndarray]:
     return {
         f"{name}.{modality}.{what}": getattr(scored, what)[modality]
         for modality in MODALITIES
@@ -141,23 +150,28 @@ def _score_arrays(name: str, scored: Scored) -> dict[str, np.ndarray]:
 
 
 def _better(
-    ready: Prepared, carried: Mapping[str, Any], scored: Mapping[str, Scored], draws: tuple[float, PermutationSettings]
+    ready: Prepared,
+    carried: Mapping[str, Any],
+    scored: Mapping[str, TransferScores],
+    draws: tuple[float, PermutationSettings],
 ) -> dict[str, np.ndarray]:
     """p that the multimodal set carries better than the unimodal one, by blocks whose sign is flipped."""
     found = {}
-    for target, source in both_ways(ready.sessions):
-        Y, blocks = standardised(ready.sessions[target].Y_test), ready.sessions[target].test_blocks(draws[0])
+    for target, source in transfer_directions(ready.sessions):
+        Y, blocks = standardise_columns(ready.sessions[target].Y_test), ready.sessions[target].test_blocks(draws[0])
         one, other = (
-            Alone(Y, standardised(carried[name][source].across_test) * scored[name].sign)
+            HeldOutPredictions(Y, standardise_columns(carried[name][source].across_test) * scored[name].sign)
             for name in (MULTIMODAL, UNIMODAL)
         )
-        found[f"better.{target}"] = compare(one, other, blocks, draws[1], ready.masks).p
+        found[f"better.{target}"] = compare_with_baseline(one, other, blocks, draws[1], ready.masks).p
     return found
 
 
-def _voxel_arrays(ready: Prepared, carried: Mapping[str, Carried], scored: Scored) -> dict[str, np.ndarray]:
+def _voxel_arrays(
+    ready: Prepared, carried: Mapping[str, TransferPredictions], scored: TransferScores
+) -> dict[str, np.ndarray]:
     found = {"voxels.columns": ready.columns, "voxels.sign": scored.sign}
-    for target, source in both_ways(ready.sessions):
+    for target, source in transfer_directions(ready.sessions):
         Y = ready.sessions[target].Y_test
         found[f"voxels.within.{target}"] = correlation(Y, carried[target].own).astype(np.float32)
         across = correlation(Y, carried[source].across_test) * scored.sign
@@ -165,12 +179,16 @@ def _voxel_arrays(ready: Prepared, carried: Mapping[str, Carried], scored: Score
     return found
 
 
-def _loud(carried: Mapping[str, Carried], scored: Scored, both: np.ndarray) -> dict[str, Any]:
+def _loud(carried: Mapping[str, TransferPredictions], scored: TransferScores, both: np.ndarray) -> dict[str, Any]:
     return {"carried": carried, "sign": scored.sign, "both": both}
 
 
 def _info(
-    asked: TransferAsked, pair: Pair, ready: Prepared, scored: Mapping[str, Scored], spaces: Mapping[str, BothSpaces]
+    asked: TransferAsked,
+    pair: Pair,
+    ready: Prepared,
+    scored: Mapping[str, TransferScores],
+    spaces: Mapping[str, BothSpaces],
 ) -> dict[str, Any]:
     blocks = {name: one.test_blocks(asked.block_s) for name, one in ready.sessions.items()}
     return {
@@ -193,7 +211,7 @@ def _info(
 
 
 def _truth(
-    pair: Pair, asked: TransferAsked, ready: Prepared, scored: Scored, found: Mapping[str, np.ndarray]
+    pair: Pair, asked: TransferAsked, ready: Prepared, scored: TransferScores, found: Mapping[str, np.ndarray]
 ) -> dict[str, Any]:
     """What was planted, in numbers: subspaces found, regions turned, transfer of what is shared and what is not."""
     if not isinstance(pair.stories, PhantomStories):

@@ -12,7 +12,7 @@ import scipy.sparse
 from brivl.config import n_cores
 from brivl.core.progress import ProgressCallback
 from brivl.core.records import Stimulus
-from brivl.core.text.timed_words import without_rate
+from brivl.core.text.timed_words import regress_out_word_rate
 from brivl.data.features import layer_features
 from brivl.errors import RequestError
 from brivl.models.registry import card_for
@@ -86,17 +86,17 @@ def both_spaces(
 
     train: rows of the stories with which the rate of words is taken out; pairs: source, number.
     """
-    from brivl.core.transfer.maps import fit_map
+    from brivl.core.transfer.maps import fit_linear_map
 
     stories, movie = shown
     images, captions = pair_stimuli(store, pairs, progress)
     V = layer_features(store, images, *streams.vision, progress=progress)
     L = layer_features(store, captions, *streams.language, progress=progress)
-    to_language, to_vision = fit_map(V, L), fit_map(L, V)
+    to_language, to_vision = fit_linear_map(V, L), fit_linear_map(L, V)
     read = layer_features(store, stories, *streams.language, progress=progress)
     seen = layer_features(store, movie, *streams.vision, progress=progress)
     rate = np.asarray(stories.weights.sum(1)).ravel()
-    read = without_rate(np.asarray(read), rate, train)
+    read = regress_out_word_rate(np.asarray(read), rate, train)
     return BothSpaces(read, seen, to_vision(read), to_language(seen), to_language, to_vision)
 
 

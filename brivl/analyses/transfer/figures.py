@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from brivl.core.numbers import probability
-from brivl.viz.style import FigureLabel, ThemeName, as_text, dress, theme_of
+from brivl.viz.style import FigureLabel, ThemeName, apply_style, escape_html, theme_of
 
 ROW = 30  # pixels per region
 AXIS = "mean r over voxels, held out"
@@ -23,10 +23,11 @@ def directions_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName 
     colours = theme_of(theme)
     rows = table.sort_values("across", kind="stable")
     names = [
-        f"{as_text(name)}{' ↺' if turned else ''}" for name, turned in zip(rows["region"], rows["turned"], strict=True)
+        f"{escape_html(name)}{' ↺' if turned else ''}"
+        for name, turned in zip(rows["region"], rows["turned"], strict=True)
     ]
     sure = (rows["q"] < 0.05).to_numpy()
-    hover = [f"{as_text(name)}: q {probability(q)}" for name, q in zip(rows["region"], rows["q"], strict=True)]
+    hover = [f"{escape_html(name)}: q {probability(q)}" for name, q in zip(rows["region"], rows["q"], strict=True)]
     figure = go.Figure(
         go.Bar(
             x=rows["across"],
@@ -65,7 +66,7 @@ def directions_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName 
     figure.update_xaxes(title=AXIS)
     figure.update_yaxes(ticks="", automargin=True)
     figure.update_layout(height=130 + ROW * len(rows), margin={"t": 60, "b": 60}, bargap=0.35)
-    return dress(figure, label, theme)
+    return apply_style(figure, label, theme)
 
 
 def components_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
@@ -92,4 +93,4 @@ def components_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName 
     figure.add_hline(0, line={"color": colours.muted, "dash": "dot", "width": 1})
     figure.update_yaxes(title=LOADINGS, range=[min(-0.2, float(table["agreement"].min()) - 0.05), 1.0])
     figure.update_layout(height=360, margin={"t": 40, "b": 50})
-    return dress(figure, label, theme)
+    return apply_style(figure, label, theme)

@@ -112,7 +112,7 @@ def _compute(
     store: Store, asked: CaptionAsked, dataset: Dataset, progress: ProgressCallback
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     from brivl.core.encoding.voxel_selection import select_voxels
-    from brivl.core.text.voxel_words import nearest_texts, projected
+    from brivl.core.text.voxel_words import nearest_texts, project_onto_images
 
     stimulus, responses = dataset.stimulus(asked.subject), dataset.responses(asked.subject)
     protocol = FitProtocol(dataset.design(asked.subject), PRESETS[asked.preset])
@@ -121,7 +121,7 @@ def _compute(
     W, r2 = _weights(E, responses, columns, protocol, progress)
     progress(0.9, 1, "Comparing with words and sentences")
     corpus = corpus_of(store, stimulus, asked)
-    points = projected(W, E)
+    points = project_onto_images(W, E)
     words, _ = nearest_texts(points, corpus.word_vectors, N_WORDS)
     sentences, _ = nearest_texts(points, corpus.vectors, N_SENTENCES)
     progress(0.95, 1, "Writing sentences")
@@ -166,7 +166,7 @@ def _regions(
     W: np.ndarray, E: np.ndarray, r2: np.ndarray, responses: Responses, columns: np.ndarray, corpus: Corpus
 ) -> tuple[dict[str, dict[str, Any]], np.ndarray]:
     """Words of each region's mean weight over the voxels that are predicted, and rows that it is driven by most."""
-    from brivl.core.text.voxel_words import nearest_texts, projected
+    from brivl.core.text.voxel_words import nearest_texts, project_onto_images
 
     levels = levels_of(responses.voxels)
     found, shown = {}, []
@@ -175,7 +175,7 @@ def _regions(
         if len(here) < FEWEST_VOXELS:
             continue
         mean = W[:, here].mean(1, keepdims=True)
-        point = projected(mean, E)
+        point = project_onto_images(mean, E)
         (words,), _ = nearest_texts(point, corpus.word_vectors, N_WORDS)
         (sentences,), _ = nearest_texts(point, corpus.vectors, N_SENTENCES)
         rows = np.argsort(-(E @ mean[:, 0]), kind="stable")[:N_PICTURES]
@@ -201,7 +201,7 @@ def _checked(
     protocol: FitProtocol,
 ) -> dict[str, Any]:
     """Correlation of held-out responses with the likeness of picture and caption, and with another voxel's caption."""
-    from brivl.core.text.voxel_words import agreement
+    from brivl.core.text.voxel_words import caption_agreement
 
     design = protocol.design
     well = np.flatnonzero(r2 > WELL)
@@ -210,7 +210,7 @@ def _checked(
     vectors = corpus.vectors - corpus.vectors.mean(0)
     test = E[design.n_train :] - E[: design.n_train].mean(0)
     Y = np.asarray(responses.Y_test[:, :, columns[well]], np.float64).mean(0)
-    own, others = agreement(vectors[best[well]], test, Y)
+    own, others = caption_agreement(vectors[best[well]], test, Y)
     return {"agreement": own, "shuffled": others}
 
 
@@ -218,7 +218,7 @@ def _truth(
     dataset: Dataset, subject: str, columns: np.ndarray, words: np.ndarray, vocabulary: list[str]
 ) -> dict[str, Any] | None:
     """Share of selective voxels whose planted category is named, where one is known."""
-    from brivl.core.text.voxel_words import named_share
+    from brivl.core.text.voxel_words import fraction_named
 
     preferred = getattr(dataset, "preferred_categories", None)
     if preferred is None:
@@ -228,16 +228,16 @@ def _truth(
     wanted = [wanted_words(str(category)) for category in planted[here]]
     order = np.random.default_rng(0).permutation(len(here))
     by_category = {
-        str(category): named_share(
+        str(category): fraction_named(
             words[planted == category], vocabulary, [wanted_words(str(category))] * int((planted == category).sum())
         )
         for category in sorted(set(planted[here].tolist()))
     }
     return {
-        "named": named_share(words[here], vocabulary, wanted),
+        "named": fraction_named(words[here], vocabulary, wanted),
         "n": len(here),
         "by_category": by_category,
-        "by_chance": named_share(words[here][order], vocabulary, wanted),
+        "by_chance": fraction_named(words[here][order], vocabulary, wanted),
     }
 
 

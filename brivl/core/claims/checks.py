@@ -88,7 +88,7 @@ class Verdict:
     evidence: str
 
 
-def judge(check: Check, means: Means | None, reason: str = "") -> Verdict:
+def evaluate_check(check: Check, means: Means | None, reason: str = "") -> Verdict:
     """Decide a check; without means it is not testable, for `reason`."""
     if means is None:
         outcome, evidence = UNTESTABLE, reason
@@ -106,7 +106,9 @@ def at_depth(paper_layer: int, n_layers: int) -> int:
     return max(1, math.ceil(paper_layer * n_layers / PAPER_LAYERS))
 
 
-def every(found: Mapping[int, float], wanted: Sequence[int], passes: Callable[[float], bool]) -> Decision:
+def passes_at_every_layer(
+    found: Mapping[int, float], wanted: Sequence[int], passes: Callable[[float], bool]
+) -> Decision:
     """Whether a number passes at all wanted layers: one that does not settles it, else all must be there.
 
     Raises Untestable where layers are missing and none of the others fails.
@@ -115,11 +117,11 @@ def every(found: Mapping[int, float], wanted: Sequence[int], passes: Callable[[f
     failing = [layer for layer, value in seen.items() if not passes(value)]
     missing = [layer for layer in wanted if layer not in seen]
     if missing and not failing:
-        raise Untestable(f"layer{'s' if len(missing) > 1 else ''} {listed(missing)} not fitted")
+        raise Untestable(f"layer{'s' if len(missing) > 1 else ''} {join_with_and(missing)} not fitted")
     return not failing, by_layer(seen)
 
 
-def rises(series: pd.Series) -> tuple[bool, float]:
+def rises_with_depth(series: pd.Series) -> tuple[bool, float]:
     """Whether a series by layer rises: Spearman correlation with depth of at least 0.7, and last above first."""
     values = series.to_numpy(float)
     rho = float(stats.spearmanr(series.index.to_numpy(float), values).statistic) if np.ptp(values) > 0 else 0.0
@@ -131,11 +133,11 @@ def slope(series: pd.Series) -> float:
     return float(np.polyfit(series.index.to_numpy(float), series.to_numpy(float), 1)[0])
 
 
-def need(series: pd.Series, layers: Sequence[int]) -> pd.Series:
+def require_layers(series: pd.Series, layers: Sequence[int]) -> pd.Series:
     """The series at these layers. Raises Untestable where one is missing."""
     missing = [layer for layer in layers if layer not in series.index or not np.isfinite(series[layer])]
     if missing:
-        raise Untestable(f"layer{'s' if len(missing) > 1 else ''} {listed(missing)} not fitted")
+        raise Untestable(f"layer{'s' if len(missing) > 1 else ''} {join_with_and(missing)} not fitted")
     return series.loc[list(layers)]
 
 
@@ -145,13 +147,13 @@ def by_layer(values: Mapping[int, float], text: Callable[[float], str] = signed)
     return f"layer {', '.join(parts)}" if parts else ""
 
 
-def listed(items: Sequence[object]) -> str:
+def join_with_and(items: Sequence[object]) -> str:
     """Items with commas and "and"."""
     words = [str(item) for item in items]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def counted(values: pd.Series, noun: str) -> str:
+def count_positive(values: pd.Series, noun: str) -> str:
     """How many of a series of differences are above 0, with each number."""
     each = ", ".join(f"{name} {signed(float(v), 2)}" for name, v in values.items())
     return f"{int((values > 0).sum())} of {len(values)} {noun} ({each})"

@@ -136,7 +136,9 @@ def joint_headline(layer: int, joint: np.ndarray, who: str) -> str:
     )
 
 
-def parts_headline(layer: int, names: tuple[str, str], parts: Mapping[str, np.ndarray] | None, who: str) -> str:
+def variance_partition_headline(
+    layer: int, names: tuple[str, str], parts: Mapping[str, np.ndarray] | None, who: str
+) -> str:
     """How the joint R² divides into what only one model explains and what both can; parts as `VarianceParts.by_name`,
     None where the models were not fitted alone."""
     a, b = names
@@ -150,7 +152,7 @@ def parts_headline(layer: int, names: tuple[str, str], parts: Mapping[str, np.nd
     )
 
 
-def part_words(kind: str, names: tuple[str, str]) -> str:
+def component_caption(kind: str, names: tuple[str, str]) -> str:
     """A part of R² in the words of a caption, with its equation."""
     a, b = names
     return {
@@ -160,7 +162,7 @@ def part_words(kind: str, names: tuple[str, str]) -> str:
     }[kind]
 
 
-def part_title(kind: str, names: tuple[str, str]) -> str:
+def component_label(kind: str, names: tuple[str, str]) -> str:
     """Of a colour bar."""
     return {"unique_a": f"R², {names[0]} only", "unique_b": f"R², {names[1]} only", "shared": "R², shared"}[kind]
 

@@ -12,11 +12,11 @@ from brivl.core.claims.checks import (
     Means,
     Untestable,
     by_layer,
-    every,
-    listed,
-    need,
+    join_with_and,
+    passes_at_every_layer,
     plain,
-    rises,
+    require_layers,
+    rises_with_depth,
     slope,
 )
 
@@ -49,22 +49,24 @@ def _rise_then_flat(means: Means) -> Decision:
     joint, turn = means.brain("joint"), means.layer(8)
     before, after = joint[joint.index <= turn], joint[joint.index >= turn]
     if len(before) < 3 or len(after) < 2 or turn not in joint.index:
-        raise Untestable(f"needs layer {turn}, two before it and one after it; fitted: {listed(list(joint.index))}")
-    rising, rho = rises(before)
+        raise Untestable(
+            f"needs layer {turn}, two before it and one after it; fitted: {join_with_and(list(joint.index))}"
+        )
+    rising, rho = rises_with_depth(before)
     early, late = slope(before), slope(after)
     text = f"rho {rho:.2f} and slope {early:+.2g} R² a layer up to layer {turn}, {late:+.2g} after; "
     return rising and abs(late) <= FLAT * abs(early), text + by_layer(joint, plain)
 
 
 def _ahead_from_4(means: Means) -> Decision:
-    return every(means.brain("difference"), means.layers_from(4), lambda d: d > 0)
+    return passes_at_every_layer(means.brain("difference"), means.layers_from(4), lambda d: d > 0)
 
 
 def _best_at(means: Means, wanted: set[str], paper_layer: int) -> Decision:
     """Whether a layer has the highest joint R² among the three shown in more than half of these ROIs."""
     table = _rois(means, "joint", wanted)
     shown = [means.layer(k) for k in SHOWN]
-    best = table.apply(lambda roi: need(roi, shown).idxmax())
+    best = table.apply(lambda roi: require_layers(roi, shown).idxmax())
     hits = best == means.layer(paper_layer)
     each = "; ".join(f"{roi} {by_layer(table[roi].loc[shown], plain)}" for roi in table)
     return bool(hits.mean() > 0.5), f"{int(hits.sum())} of {len(hits)} ROIs; {each}"
@@ -73,20 +75,22 @@ def _best_at(means: Means, wanted: set[str], paper_layer: int) -> Decision:
 def _ahead_in_high(means: Means) -> Decision:
     """Share of high-level ROIs with a > b, at each of the three layers."""
     share = (_rois(means, "difference", HIGH) > 0).mean(axis=1)
-    holds, text = every(share, [means.layer(k) for k in SHOWN], lambda s: s > 0.5)
+    holds, text = passes_at_every_layer(share, [means.layer(k) for k in SHOWN], lambda s: s > 0.5)
     return holds, f"share of ROIs ahead, {text.replace('+', '')}"
 
 
 def _ahead(means: Means, wanted: set[str], paper_layers: Sequence[int]) -> Decision:
     difference = _rois(means, "difference", wanted)
-    holds, text = every(difference.mean(axis=1), [means.layer(k) for k in paper_layers], lambda d: d > 0)
-    return holds, f"mean of {listed(list(difference.columns))}, {text}"
+    holds, text = passes_at_every_layer(
+        difference.mean(axis=1), [means.layer(k) for k in paper_layers], lambda d: d > 0
+    )
+    return holds, f"mean of {join_with_and(list(difference.columns))}, {text}"
 
 
 def _not_ahead_at_12(means: Means) -> Decision:
     difference = _rois(means, "difference", EARLY)
-    holds, text = every(difference.mean(axis=1), [means.layer(12)], lambda d: d <= 0)
-    return holds, f"mean of {listed(list(difference.columns))}, {text}"
+    holds, text = passes_at_every_layer(difference.mean(axis=1), [means.layer(12)], lambda d: d <= 0)
+    return holds, f"mean of {join_with_and(list(difference.columns))}, {text}"
 
 
 MOVIE_CHECKS: tuple[Check, ...] = (

@@ -14,16 +14,16 @@ from brivl.core.claims.checks import (
     Means,
     Untestable,
     by_layer,
-    counted,
-    every,
-    listed,
-    need,
+    count_positive,
+    join_with_and,
+    passes_at_every_layer,
     plain,
-    rises,
+    require_layers,
+    rises_with_depth,
 )
 from brivl.core.numbers import p_text
-from brivl.core.regions.areas import regions
-from brivl.core.regions.region_stats import bh_q, compare
+from brivl.core.regions.areas import aal_regions
+from brivl.core.regions.region_stats import bh_q, compare_subjects
 
 LEFT_GROUPS = {
     "temporal": ("Temporal_Sup", "Temporal_Mid", "Temporal_Inf", "Temporal_Pole_Sup", "Temporal_Pole_Mid"),
@@ -80,14 +80,14 @@ def _rises(means: Means) -> Decision:
     joint = means.brain("joint")
     ends = [layer for layer in (1, means.n_layers) if layer not in joint.index]
     if ends or len(joint) < 4:
-        raise Untestable(f"needs the first, the last and two more layers; fitted: {listed(list(joint.index))}")
-    rising, rho = rises(joint)
+        raise Untestable(f"needs the first, the last and two more layers; fitted: {join_with_and(list(joint.index))}")
+    rising, rho = rises_with_depth(joint)
     return rising, f"rho {rho:.2f}; {by_layer(joint, plain)}"
 
 
 def _equal_at_first(means: Means) -> Decision:
     share = (means.brain("difference").abs() / means.brain("joint").abs()).replace(np.inf, np.nan)
-    holds, text = every(share, means.layers_from(1, 3), lambda s: s <= ALMOST)
+    holds, text = passes_at_every_layer(share, means.layers_from(1, 3), lambda s: s <= ALMOST)
     return holds, f"difference over joint R², {text.replace('+', '')}"
 
 
@@ -100,15 +100,15 @@ def _median_gap(means: Means) -> pd.Series:
 
 def _median_ahead(means: Means) -> Decision:
     others = [layer for layer in means.layers_from(4) if layer != means.layer(9)]
-    return every(_median_gap(means), others, lambda d: d > 0)
+    return passes_at_every_layer(_median_gap(means), others, lambda d: d > 0)
 
 
 def _median_behind_at_9(means: Means) -> Decision:
-    return every(_median_gap(means), [means.layer(9)], lambda d: d <= 0)
+    return passes_at_every_layer(_median_gap(means), [means.layer(9)], lambda d: d <= 0)
 
 
 def _best_at(means: Means, column: str, paper_layer: int) -> Decision:
-    values = need(means.brain(column), range(1, means.n_layers + 1))
+    values = require_layers(means.brain(column), range(1, means.n_layers + 1))
     return int(values.idxmax()) == means.layer(paper_layer), by_layer(values, plain)
 
 
@@ -124,9 +124,9 @@ def _differences(means: Means, level: str, paper_layer: int) -> pd.Series:
 
 def _almost_all_areas(means: Means, paper_layer: int) -> Decision:
     difference = _differences(means, "area", paper_layer)
-    if len(difference) < len(regions("area")):
+    if len(difference) < len(aal_regions("area")):
         raise Untestable(f"only {len(difference)} of 8 areas have voxels")
-    return bool((difference > 0).sum() >= 7), counted(difference, "areas")
+    return bool((difference > 0).sum() >= 7), count_positive(difference, "areas")
 
 
 def _sided(names: Sequence[str], sides: str) -> list[str]:
@@ -151,7 +151,7 @@ def _ahead_in(means: Means, names: Sequence[str], share: float) -> Decision:
     found = difference[[name for name in names if name in difference.index]]
     if found.empty:
         raise Untestable("none of these regions has voxels")
-    return bool((found > 0).mean() >= share), counted(found, "regions")
+    return bool((found > 0).mean() >= share), count_positive(found, "regions")
 
 
 def merged_tests(means: Means, layer: int) -> pd.DataFrame:
@@ -163,7 +163,7 @@ def merged_tests(means: Means, layer: int) -> pd.DataFrame:
     if rows.empty:
         raise Untestable(f"layer {layer} not fitted, or voxels have no AAL labels")
     a, b = (rows.pivot(index="subject", columns="region", values=side) for side in "ab")
-    table = compare(a.to_numpy(), b.to_numpy(), list(a.columns)).table
+    table = compare_subjects(a.to_numpy(), b.to_numpy(), list(a.columns)).table
     table = table[np.isfinite(table["p"])].sort_values("p", kind="stable")
     if table.empty:
         raise Untestable("a paired test needs two subjects or more")
@@ -180,7 +180,7 @@ def _most_significant(means: Means) -> Decision:
 
 def _named_first(means: Means) -> Decision:
     table = merged_tests(means, means.layer(12))
-    if len(table) < len(regions("merged")):
+    if len(table) < len(aal_regions("merged")):
         raise Untestable(f"only {len(table)} of 45 regions can be tested")
     first = table.head(FIRST)
     hits = [region for region in first[first["difference"] > 0]["region"] if region in SMALLEST_P]
@@ -190,7 +190,7 @@ def _named_first(means: Means) -> Decision:
 def _boxed(means: Means) -> Decision:
     table = merged_tests(means, means.layer(12)).set_index("region")
     if missing := [name for name in BOXED if name not in table.index]:
-        raise Untestable(f"no test in {listed(missing)}")
+        raise Untestable(f"no test in {join_with_and(missing)}")
     rows = table.loc[list(BOXED)]
     text = "; ".join(f"{name} {row.difference:+.2g}, {p_text(row.p)}" for name, row in rows.iterrows())
     return bool(((rows["difference"] > 0) & (rows["p"] < ALPHA)).all()), text

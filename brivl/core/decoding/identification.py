@@ -11,7 +11,7 @@ from brivl.errors import RequestError
 
 
 @dataclass(frozen=True)
-class Pool:
+class CandidatePool:
     """Candidates of one division with what was predicted of it.
 
     predicted (n_samples, D); candidates (n_events, D), any length but not zero; events: the rows of each, all of one
@@ -40,24 +40,24 @@ class Pool:
         return self.predicted @ (self.candidates / np.linalg.norm(self.candidates, axis=1, keepdims=True)).T
 
 
-def ranks(pool: Pool) -> np.ndarray:
+def true_ranks(pool: CandidatePool) -> np.ndarray:
     """(n_events,) int: how many of the other candidates are as similar to the prediction as the true one, or more."""
     return _ranks(pool.similarity, pool.events, np.arange(len(pool.events)))
 
 
-def nearest(pool: Pool, k: int) -> np.ndarray:
+def nearest_candidates(pool: CandidatePool, k: int) -> np.ndarray:
     """(n_events, k) int: the candidates most similar to each event's prediction, best first."""
     similarity = _of_events(pool.similarity, pool.events)
     return np.argsort(-similarity, axis=1, kind="stable")[:, :k]
 
 
-def pairwise(found: Sequence[np.ndarray]) -> float:
+def pairwise_accuracy(found: Sequence[np.ndarray]) -> float:
     """Share of pairs (true, other) in which the true one is the more similar; 0.5 by chance. Ranks by pool."""
     shares = np.concatenate([1 - r / (len(r) - 1) for r in found])
     return float(shares.mean())
 
 
-def top(found: Sequence[np.ndarray], k: int) -> tuple[float, float]:
+def top_k_accuracy(found: Sequence[np.ndarray], k: int) -> tuple[float, float]:
     """Share of events whose stimulus is among the k nearest, and that share by chance. Ranks by pool."""
     hits, chance = np.concatenate([r < k for r in found]), [np.full(len(r), min(1, k / len(r))) for r in found]
     return float(hits.mean()), float(np.concatenate(chance).mean())
@@ -71,7 +71,7 @@ class ShiftTest:
     smallest: float
 
 
-def shift_test(pools: Sequence[Pool], n_draws: int = 999, seed: int = 0) -> ShiftTest:
+def circular_shift_test(pools: Sequence[CandidatePool], n_draws: int = 999, seed: int = 0) -> ShiftTest:
     """Whether predictions belong to their stimuli: against predictions shifted in a circle within each run.
 
     Shifts keep what neighbours have in common. One run: every shift is tried once; several: n_draws random
@@ -88,7 +88,7 @@ def shift_test(pools: Sequence[Pool], n_draws: int = 999, seed: int = 0) -> Shif
     return ShiftTest(float((1 + np.sum(null >= observed - 1e-12)) / n), 1 / n)
 
 
-def _shifted(pool: Pool) -> list[np.ndarray]:
+def _shifted(pool: CandidatePool) -> list[np.ndarray]:
     """Of each run with events, by shift (0 first): sum over its events of the pairwise accuracy."""
     similarity, edges = pool.similarity, [*np.asarray(pool.onsets).tolist(), len(pool.predicted)]
     tables = []

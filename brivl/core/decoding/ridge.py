@@ -23,7 +23,7 @@ VOXELS_AT_ONCE = 4000
 SMALLEST = 1e-6  # of the largest eigenvalue: below, float32 responses hold no more than rounding
 
 
-def gram(responses: Responses, columns: np.ndarray, rows: Split, protocol: FitProtocol) -> np.ndarray:
+def gram_matrix(responses: Responses, columns: np.ndarray, rows: Split, protocol: FitProtocol) -> np.ndarray:
     """Y Y' over voxels `columns` of a division's responses, (n_fit + n_held_out, same), standardised as in a fit.
 
     Raises RequestError where there is no voxel.
@@ -42,7 +42,7 @@ def gram(responses: Responses, columns: np.ndarray, rows: Split, protocol: FitPr
     return total
 
 
-def advanced(G: np.ndarray, rows: Split, protocol: FitProtocol) -> np.ndarray:
+def advance_kernel(G: np.ndarray, rows: Split, protocol: FitProtocol) -> np.ndarray:
     """The kernel of responses at all delays after a sample, from that of responses at once; G itself without a TR."""
     design, preset = protocol
     if design.tr is None:
@@ -62,14 +62,14 @@ def row_onsets(rows: Split, design: Design) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecodedEmbeddings:
     """Embeddings predicted for held-out samples, and how well the fit's own folds predicted one another."""
 
     predicted: np.ndarray  # (n_held_out, D) float32, less the mean over the fit's samples
     inner_r2: float  # over all dimensions together; nothing held out takes part
 
 
-def decode(K: np.ndarray, E: np.ndarray, rows: Split, protocol: FitProtocol) -> Decoded:
+def decode_embeddings(K: np.ndarray, E: np.ndarray, rows: Split, protocol: FitProtocol) -> DecodedEmbeddings:
     """Predict the embeddings of the held-out samples of a division.
 
     K: kernel of the division's rows (`advanced`). E: embeddings (n_samples, D). Ridge with a strength for each
@@ -80,7 +80,7 @@ def decode(K: np.ndarray, E: np.ndarray, rows: Split, protocol: FitProtocol) -> 
     ridge = ridge_for(1, rows.train, *protocol)
     X_fit, X_test = _coordinates(K, len(rows.train))
     ridge.fit([X_fit], target)
-    return Decoded(ridge.predict([X_test]), 1 + float(ridge.cv_scores_.max(0).sum() / target.var(0).sum()))
+    return DecodedEmbeddings(ridge.predict([X_test]), 1 + float(ridge.cv_scores_.max(0).sum() / target.var(0).sum()))
 
 
 def _coordinates(K: np.ndarray, n_fit: int) -> tuple[np.ndarray, np.ndarray]:
@@ -91,7 +91,7 @@ def _coordinates(K: np.ndarray, n_fit: int) -> tuple[np.ndarray, np.ndarray]:
     return (U[:, kept] * root).astype(np.float32), (K[n_fit:, :n_fit] @ U[:, kept] / root).astype(np.float32)
 
 
-def windows_of(onsets: Sequence[int] | np.ndarray, n_samples: int, width: int) -> list[np.ndarray]:
+def split_into_windows(onsets: Sequence[int] | np.ndarray, n_samples: int, width: int) -> list[np.ndarray]:
     """Rows of consecutive windows of `width` samples, none across runs; what is left over is dropped."""
     edges = [*np.asarray(onsets).tolist(), n_samples]
     return [

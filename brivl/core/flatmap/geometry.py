@@ -9,14 +9,14 @@ import numpy as np
 import scipy.sparse
 
 from brivl.core.records import FlatmapGeometry
-from brivl.errors import DataError
+from brivl.errors import DataError, RequestError
 
-LEAST_SHARE = 0.25  # of the sum of a pixel's weights, to the sum of their sizes, for the pixel to have a value
+MIN_WEIGHT_FRACTION = 0.25  # of the sum of a pixel's weights, to the sum of their sizes, for the pixel to have a value
 LABEL_GRID = 24  # points along each side of a polygon's box among which the place of its name is sought
 
 
 @dataclass(frozen=True)
-class LabelPlace:
+class LabelPosition:
     """Where a name fits best within one outline, in pixels."""
 
     name: str
@@ -52,7 +52,7 @@ def _mean_of_finite(weights: scipy.sparse.csr_matrix, row: np.ndarray) -> np.nda
     # cancel once voxels are left out, a division by what is left would blow noise up.
     shown = total > 1e-6
     if weights.data.min(initial=0) < 0:
-        shown &= total > LEAST_SHARE * (abs(weights) @ finite.astype(float))
+        shown &= total > MIN_WEIGHT_FRACTION * (abs(weights) @ finite.astype(float))
     return np.divide(weights @ np.where(finite, row, 0.0), total, out=np.full(len(total), np.nan), where=shown)
 
 
@@ -101,7 +101,7 @@ def normalise_rows(weights: scipy.sparse.spmatrix) -> scipy.sparse.csr_matrix:
     weights.eliminate_zeros()
     total = np.asarray(weights.sum(1)).ravel()
     if weights.data.min(initial=0) < 0:
-        kept = total > LEAST_SHARE * np.asarray(abs(weights).sum(1)).ravel()
+        kept = total > MIN_WEIGHT_FRACTION * np.asarray(abs(weights).sum(1)).ravel()
         weights = scipy.sparse.csr_matrix(scipy.sparse.diags(kept.astype(float)) @ weights)
         weights.eliminate_zeros()
     weights.data /= np.repeat(total, np.diff(weights.indptr))
@@ -112,11 +112,11 @@ def normalise_rows(weights: scipy.sparse.spmatrix) -> scipy.sparse.csr_matrix:
     )
 
 
-def label_places(geometry: FlatmapGeometry, min_radius: float = 0.0) -> list[LabelPlace]:
+def label_positions(geometry: FlatmapGeometry, min_radius: float = 0.0) -> list[LabelPosition]:
     """Place of the name within every outline (one per hemisphere, say), the roomiest first within a name."""
     found = []
     for name, polygons in geometry.outlines.items():
-        places = [LabelPlace(name, *_roomiest_point(np.asarray(polygon))) for polygon in polygons]
+        places = [LabelPosition(name, *_roomiest_point(np.asarray(polygon))) for polygon in polygons]
         found += sorted((p for p in places if p.radius >= min_radius), key=lambda place: -place.radius)
     return found
 
@@ -145,7 +145,7 @@ def _inside(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarra
     return (spans & (x < crossing)).sum(1) % 2 == 1
 
 
-def check(geometry: FlatmapGeometry) -> None:
+def check_geometry(geometry: FlatmapGeometry) -> None:
     """DataError where the parts of a geometry do not fit together."""
     weights, mask, background = geometry.pixel_to_voxel, geometry.mask, geometry.background
     if mask.ndim != 2 or mask.dtype != bool or weights.shape[0] != mask.sum():
@@ -207,7 +207,7 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> FlatmapGeometry:
         )
     except (KeyError, ValueError, TypeError, IndexError) as error:
         raise DataError(f"Wanted the arrays of a stored flatmap, but: {error}. Build the flatmap again.") from error
-    check(geometry)
+    check_geometry(geometry)
     return geometry
 
 
@@ -220,3 +220,33 @@ def _unpack(names: np.ndarray, offsets: np.ndarray, points: np.ndarray) -> dict[
 
 def _places(names: np.ndarray, points: np.ndarray) -> dict[str, tuple[float, float]]:
     return {str(name): (float(x), float(y)) for name, (x, y) in zip(names, points, strict=True)}
+
+
+MAX_CORNERS = 64
+
+
+def inside_polygon(polygon: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(n,) bool, even-odd rule; polygon (k, 2) and points (n, 2) as (x, y); NaN points are outside."""
+    x, y = np.asarray(points, float).T
+    start = np.roll(polygon, 1, axis=0).astype(float)
+    odd = np.zeros(len(x), bool)
+    for (ax, ay), (bx, by) in zip(start, np.asarray(polygon, float), strict=True):
+        rise = by - ay if by != ay else 1.0
+        odd ^= ((ay > y) != (by > y)) & (x < ax + (y - ay) * (bx - ax) / rise)
+    return odd & np.isfinite(x) & np.isfinite(y)
+
+
+def format_polygon(polygon: np.ndarray) -> str:
+    """ "12.40_98.41_...": corners as x.y in whole pixels, safe in a link."""
+    return "_".join(f"{int(x)}.{int(y)}" for x, y in polygon)
+
+
+def parse_polygon(text: str) -> np.ndarray:
+    """(k, 2) int. RequestError for text that `polygon_text` does not write."""
+    corners = text.split("_")
+    if not 3 <= len(corners) <= MAX_CORNERS:
+        raise RequestError(f"Wanted an area of 3 to {MAX_CORNERS} corners and got {len(corners)}; draw it again.")
+    try:
+        return np.array([[int(number) for number in corner.split(".")] for corner in corners]).reshape(-1, 2)
+    except ValueError:
+        raise RequestError(f"Wanted an area as x.y_x.y_x.y and got {text[:60]!r}; draw it again.") from None

@@ -12,7 +12,7 @@ from brivl.errors import DataError
 
 
 @dataclass(frozen=True)
-class Solid:
+class SurfaceMesh:
     """Cortex of both hemispheres, then the subcortical structures, as one mesh."""
 
     forms: Mapping[str, np.ndarray]  # "inflated", "pial" -> (n_vertices, 3) mm, x to the right, y to the front, z up
@@ -29,7 +29,7 @@ class Solid:
             raise DataError(f"Wanted a mesh whose parts have {n} vertices each, got others. Build the surfaces again.")
 
 
-def to_arrays(solid: Solid) -> dict[str, np.ndarray]:
+def to_arrays(solid: SurfaceMesh) -> dict[str, np.ndarray]:
     """The mesh as plain arrays for an npz file."""
     w = solid.vertex_to_voxel
     return {f"form_{name}": np.asarray(form, np.float32) for name, form in solid.forms.items()} | {
@@ -44,12 +44,12 @@ def to_arrays(solid: Solid) -> dict[str, np.ndarray]:
     }
 
 
-def from_arrays(arrays: Mapping[str, np.ndarray]) -> Solid:
+def from_arrays(arrays: Mapping[str, np.ndarray]) -> SurfaceMesh:
     """The mesh that `to_arrays` took apart. DataError where an array is missing or does not fit."""
     try:
         parts = (arrays["data"], arrays["indices"], arrays["indptr"])
         weights = scipy.sparse.csr_matrix(parts, shape=tuple(int(n) for n in arrays["shape"]))
         forms = {name.removeprefix("form_"): arrays[name] for name in arrays if name.startswith("form_")}
-        return Solid(forms, arrays["faces"], weights, arrays["shade"], arrays["region"], int(arrays["n_cortex"]))
+        return SurfaceMesh(forms, arrays["faces"], weights, arrays["shade"], arrays["region"], int(arrays["n_cortex"]))
     except (KeyError, ValueError, TypeError) as error:
         raise DataError(f"Wanted the arrays of stored surfaces, but: {error}. Build them again.") from error

@@ -19,7 +19,7 @@ import numpy as np
 from brivl.core.inference.block_permutation import TIE, permutation_p_value
 from brivl.core.inference.blocks import Blocks, PermutationSettings
 from brivl.core.inference.contributions import Predictions, member_matrix, split_contributions
-from brivl.core.regions.region_stats import bh_q, expanded_levels
+from brivl.core.regions.region_stats import bh_q, expanded_percentile_levels
 from brivl.errors import RequestError
 
 N_BOOT = 2000
@@ -118,4 +118,4 @@ def _interval(d: np.ndarray, squares: np.ndarray, counts: np.ndarray) -> np.ndar
     """Ends (2, n_units) of the interval of the difference; counts (N_BOOT, n_blocks) how often each block was drawn."""
     with np.errstate(invalid="ignore", divide="ignore"):
         drawn = (counts @ d) / (counts @ squares) * squares.sum(0)
-    return np.quantile(drawn, expanded_levels(len(d)), axis=0)
+    return np.quantile(drawn, expanded_percentile_levels(len(d)), axis=0)

@@ -15,7 +15,7 @@ from brivl.core.inference.block_permutation import permute_blocks, permute_block
 from brivl.core.inference.block_sign_flip import flip_blocks, flip_blocks_of_means
 from brivl.core.inference.blocks import Blocks, PermutationSettings, blocks_in_runs, blocks_of_groups
 from brivl.core.inference.contributions import Predictions
-from brivl.core.regions.region_stats import bh_q, compare, compare_voxels
+from brivl.core.regions.region_stats import bh_q, compare_subjects, compare_voxels
 from brivl.core.simulation.hrf import ar1_noise, convolve_runs
 
 ALPHA = 0.05
@@ -33,7 +33,7 @@ def subjects(rng: np.random.Generator) -> Shares:
     b = rng.normal(0.05, 0.03, (N_SUBJECTS, N_REGIONS))
     difference = rng.normal(0, 0.01, b.shape)
     names = [f"{i}" for i in range(N_REGIONS)]
-    table = compare(b + difference, b, names, int(rng.integers(2**31))).table
+    table = compare_subjects(b + difference, b, names, int(rng.integers(2**31))).table
     planted = np.where(np.arange(N_REGIONS) < N_TRUE, 0.02, 0)
     q = bh_q(stats.ttest_rel(b + difference + planted, b).pvalue)
     return {

@@ -11,8 +11,8 @@ from typing import Literal
 
 from brivl.errors import RequestError
 
-Level = Literal["area", "merged", "region"]
-LEVELS: tuple[Level, ...] = ("area", "merged", "region")
+AalLevel = Literal["area", "merged", "region"]
+AAL_LEVELS: tuple[AalLevel, ...] = ("area", "merged", "region")
 N_CEREBRAL = 90
 # Cerebellum (91..108) and vermis (109..116) are in none of the levels: the paper leaves them out.
 DROPPED_LABELS = tuple(range(91, 117))
@@ -104,7 +104,7 @@ def area_of(label: int) -> str:
         ) from None
 
 
-def regions(level: Level) -> list[Region]:
+def aal_regions(level: AalLevel) -> list[Region]:
     """The 8 areas, the 45 pairs ("merged") or the 90 regions, front to back; RequestError for another level."""
     if level == "area":
         return [Region(area, area, area, _both(pairs)) for area, pairs in _TABLE.items()]
@@ -121,7 +121,7 @@ def regions(level: Level) -> list[Region]:
             for label, name, title in pairs
             for number, side, letter in ((label, "left", "L"), (label + 1, "right", "R"))
         ]
-    raise RequestError(f"Wanted a level among {LEVELS!r}, got {level!r}.")
+    raise RequestError(f"Wanted a level among {AAL_LEVELS!r}, got {level!r}.")
 
 
 def _both(pairs: tuple[tuple[int, str, str], ...]) -> tuple[int, ...]:

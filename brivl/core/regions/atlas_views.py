@@ -26,7 +26,7 @@ def pixel_values(view: AtlasView, values: Mapping[int, float]) -> np.ndarray:
     return table[view.labels]
 
 
-def borders(labels: np.ndarray) -> np.ndarray:
+def region_borders(labels: np.ndarray) -> np.ndarray:
     """(height, width) bool: pixels whose right or lower neighbour belongs to another region."""
     found = np.zeros(labels.shape, bool)
     found[:, :-1] |= labels[:, :-1] != labels[:, 1:]

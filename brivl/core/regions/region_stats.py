@@ -18,7 +18,7 @@ from scipy import stats
 from brivl.errors import RequestError
 
 
-def expanded_levels(n: int, confidence: float = 0.95) -> tuple[float, float]:
+def expanded_percentile_levels(n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Percentiles that make up for the too narrow spread of means of n observations drawn with replacement.
 
     Phi(-sqrt(n / (n - 1)) t_{(1 + confidence) / 2, n - 1}) and its mirror (Hesterberg 2015); 0.025 and 0.975 for large
@@ -95,7 +95,7 @@ def _mean(values: np.ndarray) -> float:
     return float(finite.mean()) if finite.size else np.nan
 
 
-def compare(a: np.ndarray, b: np.ndarray, regions: Sequence[str], seed: int = 0) -> RegionComparison:
+def compare_subjects(a: np.ndarray, b: np.ndarray, regions: Sequence[str], seed: int = 0) -> RegionComparison:
     """Paired comparison over subjects.
 
     Parameters: a, b (n_subjects, n_regions) means, NaN where a subject lacks a region; regions (n_regions,) names.
@@ -203,7 +203,7 @@ def _tests(a: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> dict[str, 
     difference = a - b
     result = stats.ttest_rel(a, b)
     low, high = result.confidence_interval(0.95)
-    boot = np.quantile(_boot_means(difference, rng), expanded_levels(difference.size))
+    boot = np.quantile(_boot_means(difference, rng), expanded_percentile_levels(difference.size))
     return {
         "ci_low": float(low),
         "ci_high": float(high),

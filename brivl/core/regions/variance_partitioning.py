@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-PARTS = ("unique_a", "unique_b", "shared")
+VARIANCE_COMPONENTS = ("unique_a", "unique_b", "shared")
 
 
 @dataclass(frozen=True)
-class VarianceParts:
+class VariancePartition:
     """Parts of the joint R2 (n_voxels,), NaN where a voxel was not fitted."""
 
     unique_a: np.ndarray
@@ -27,7 +27,7 @@ class VarianceParts:
         return {"unique_a": self.unique_a, "unique_b": self.unique_b, "shared": self.shared}
 
 
-def variance_parts(joint: np.ndarray, alone: np.ndarray) -> VarianceParts:
+def partition_variance(joint: np.ndarray, alone: np.ndarray) -> VariancePartition:
     """joint (n_voxels,) R2 of both models together, alone (2, n_voxels) of each by itself, scored on the same rows."""
     joint, (a, b) = np.asarray(joint, float), np.asarray(alone, float)
-    return VarianceParts(joint - b, joint - a, a + b - joint)
+    return VariancePartition(joint - b, joint - a, a + b - joint)

@@ -13,9 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from brivl.core.retrieval.nearest import Neighbours, checked, nearest, ranked, recall_at
+from brivl.core.retrieval.nearest import (
+    Neighbours,
+    nearest_neighbours,
+    neighbour_recall,
+    rank_candidates,
+    validate_query,
+)
 
-FROM_SIZE = 50_000  # rows from which an index is worth building
+MIN_INDEXED_ROWS = 50_000  # rows from which an index is worth building
 ENOUGH = 0.98  # share of the true ten neighbours that sample queries must find
 K_SHOWN = 10
 SPARE = 4  # candidates ranked exactly, for each answer wanted
@@ -44,11 +50,11 @@ class AnnIndex:
         """
         import faiss
 
-        query = checked(query, gallery, k)
+        query = validate_query(query, gallery, k)
         looked = faiss.SearchParametersIVF(nprobe=self.n_probe)
         _, rows = self.faiss_index.search(np.ascontiguousarray(query), min(SPARE * k, len(gallery)), params=looked)
         scores = np.einsum("nd,ncd->nc", query, gallery[np.maximum(rows, 0)], optimize=True)
-        return ranked(rows, np.where(rows < 0, -np.inf, scores).astype(np.float32), min(k, len(gallery)))
+        return rank_candidates(rows, np.where(rows < 0, -np.inf, scores).astype(np.float32), min(k, len(gallery)))
 
 
 def n_lists_for(n: int) -> int:
@@ -106,11 +112,11 @@ def _sample(gallery: np.ndarray, n: int, seed: int) -> np.ndarray:
 
 def _calibrated(index: AnnIndex, gallery: np.ndarray, queries: np.ndarray) -> AnnIndex:
     """The fewest cells, in doublings, that find ENOUGH of the true neighbours; all of them if nothing less does."""
-    truth = nearest(queries, gallery, K_SHOWN).rows
+    truth = nearest_neighbours(queries, gallery, K_SHOWN).rows
     n_probe = 4
     while True:
         index = replace(index, n_probe=min(n_probe, index.n_lists))
-        share = recall_at(index.search(queries, gallery, K_SHOWN).rows, truth)
+        share = neighbour_recall(index.search(queries, gallery, K_SHOWN).rows, truth)
         if share >= ENOUGH or n_probe >= index.n_lists:
             return replace(index, recall=share)
         n_probe *= 2

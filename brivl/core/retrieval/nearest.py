@@ -12,7 +12,7 @@ from brivl.errors import RequestError
 LEAST = 1e-3  # length of a sum below which its direction is rounding
 
 
-def combine(plus: Sequence[np.ndarray], minus: Sequence[np.ndarray] = ()) -> np.ndarray:
+def combine_vectors(plus: Sequence[np.ndarray], minus: Sequence[np.ndarray] = ()) -> np.ndarray:
     """(sum of plus - sum of minus) / its length, from vectors (D,) that are made unit length first.
 
     Raises RequestError where nothing is added, or what is taken away leaves nothing.
@@ -25,7 +25,7 @@ def combine(plus: Sequence[np.ndarray], minus: Sequence[np.ndarray] = ()) -> np.
     return _unit(total)
 
 
-def formula(plus: Sequence[str], minus: Sequence[str] = ()) -> str:
+def query_formula(plus: Sequence[str], minus: Sequence[str] = ()) -> str:
     """The query in words: "text + picture - term, each of length 1, the sum made length 1"."""
     said = " + ".join(plus) + "".join(f" \N{MINUS SIGN} {term}" for term in minus)
     return said if len(plus) + len(minus) < 2 else f"({said}) / length, each of length 1"
@@ -47,13 +47,13 @@ class Neighbours:
     scores: np.ndarray
 
 
-def nearest(query: np.ndarray, gallery: np.ndarray, k: int, block: int = BLOCK) -> Neighbours:
+def nearest_neighbours(query: np.ndarray, gallery: np.ndarray, k: int, block: int = BLOCK) -> Neighbours:
     """The k rows of the gallery with the largest inner product, by comparing with all of them.
 
     query: (n, D) or (D,); gallery: (N, D) float32, may be memory-mapped; k is cut to N. Of equal scores the lower row
     comes first; a score that is NaN counts as the lowest. Raises RequestError where shapes do not fit or k < 1.
     """
-    query = checked(query, gallery, k)
+    query = validate_query(query, gallery, k)
     k = min(k, len(gallery))
     parts = [_few(query[i : i + QUERIES], gallery, k, block) for i in range(0, len(query), QUERIES)]
     if not parts:
@@ -61,7 +61,7 @@ def nearest(query: np.ndarray, gallery: np.ndarray, k: int, block: int = BLOCK) 
     return Neighbours(np.concatenate([p.rows for p in parts]), np.concatenate([p.scores for p in parts]))
 
 
-def checked(query: np.ndarray, gallery: np.ndarray, k: int) -> np.ndarray:
+def validate_query(query: np.ndarray, gallery: np.ndarray, k: int) -> np.ndarray:
     """The queries as (n, D) float32. Raises RequestError where they do not fit the gallery, or k < 1."""
     query = np.atleast_2d(np.asarray(query, np.float32))
     if query.ndim != 2 or gallery.ndim != 2 or query.shape[1] != gallery.shape[1]:
@@ -74,14 +74,14 @@ def checked(query: np.ndarray, gallery: np.ndarray, k: int) -> np.ndarray:
     return query
 
 
-def ranked(rows: np.ndarray, scores: np.ndarray, k: int) -> Neighbours:
+def rank_candidates(rows: np.ndarray, scores: np.ndarray, k: int) -> Neighbours:
     """The k best of candidates (n, m), in the order that `nearest` defines."""
     comparable = np.where(np.isnan(scores), -np.inf, scores)
     order = np.lexsort((rows, -comparable), axis=-1)[:, :k]
     return Neighbours(np.take_along_axis(rows, order, 1), np.take_along_axis(scores, order, 1))
 
 
-def recall_at(found: np.ndarray, truth: np.ndarray) -> float:
+def neighbour_recall(found: np.ndarray, truth: np.ndarray) -> float:
     """Mean share of the true neighbours (n, k) that are among those found (n, m)."""
     return float((truth[:, :, None] == found[:, None, :]).any(2).mean())
 
@@ -92,7 +92,7 @@ def _few(query: np.ndarray, gallery: np.ndarray, k: int, block: int) -> Neighbou
         scores = query @ np.asarray(gallery[start : start + block], np.float32).T  # (n, block)
         columns = np.stack([_top(row, k) for row in scores])
         rows = np.concatenate([best.rows, columns + start], 1)
-        best = ranked(rows, np.concatenate([best.scores, np.take_along_axis(scores, columns, 1)], 1), k)
+        best = rank_candidates(rows, np.concatenate([best.scores, np.take_along_axis(scores, columns, 1)], 1), k)
     return best
 
 

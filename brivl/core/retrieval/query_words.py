@@ -23,7 +23,7 @@ ENGLISH = frozenset(
 SHARED = 0.25  # share of a query's words that must be another language's
 
 
-def seems_foreign(text: str) -> str | None:
+def detect_other_language(text: str) -> str | None:
     """What speaks against English: the name of another language, or "another script"; None where nothing does."""
     letters = [c for c in text if c.isalpha()]
     plain = [c for c in letters if unicodedata.normalize("NFKD", c)[0].isascii()]
@@ -37,7 +37,7 @@ def seems_foreign(text: str) -> str | None:
     return best if counts[best] >= max(1, SHARED * len(words)) else None
 
 
-MOST_CHARACTERS = 2000  # of a query; far more than any model here reads
+MAX_QUERY_CHARACTERS = 2000  # of a query; far more than any model here reads
 
 
 @dataclass(frozen=True)
@@ -54,20 +54,20 @@ def split_words(text: str) -> tuple[Word, ...]:
     return tuple(Word(m.group(), *m.span()) for m in re.finditer(r"\w+(?:['’-]\w+)*", text))
 
 
-def without_word(text: str, index: int) -> str:
+def remove_word(text: str, index: int) -> str:
     """The text without its word `index` and the space before it."""
     word = split_words(text)[index]
     return (text[: word.start].rstrip() + text[word.end :]).strip()
 
 
-def phrase_of(text: str, indices: Sequence[int]) -> str:
+def select_words(text: str, indices: Sequence[int]) -> str:
     """The words with these indices, in the order of the text; the whole text if there are none."""
     words = split_words(text)
     chosen = [words[i].text for i in sorted(set(indices)) if 0 <= i < len(words)]
     return " ".join(chosen) if chosen else text
 
 
-def per_word(words: Sequence[Word], spans: Sequence[tuple[int, int]], values: np.ndarray) -> np.ndarray:
+def sum_per_word(words: Sequence[Word], spans: Sequence[tuple[int, int]], values: np.ndarray) -> np.ndarray:
     """Sums over the word pieces of each word: spans of T pieces, values (..., T) -> (..., n_words).
 
     Pieces of no width (special tokens) and punctuation belong to no word.
@@ -76,7 +76,7 @@ def per_word(words: Sequence[Word], spans: Sequence[tuple[int, int]], values: np
     return values @ of_word.astype(values.dtype)
 
 
-def foreign_letters(text: str) -> bool:
+def has_foreign_letters(text: str) -> bool:
     """Whether a fifth of the letters or more are not of the alphabet that English is written in."""
     letters = [c for c in text if c.isalpha()]
     plain = [c for c in letters if unicodedata.normalize("NFKD", c)[0].isascii()]

@@ -18,7 +18,7 @@ GAP = 0.4  # share of every vector that only says whether it is a picture or a c
 BLOCK = 65_536
 
 
-def clustered(n: int, dim: int, seed: int) -> np.ndarray:
+def clustered_embeddings(n: int, dim: int, seed: int) -> np.ndarray:
     """(n, dim) float32 unit vectors in topics of unequal size (Zipf).
 
     Variance falls as 1/i over the dimensions: with D = 256 as if there were about 23 of them.
@@ -35,7 +35,7 @@ def clustered(n: int, dim: int, seed: int) -> np.ndarray:
     return found
 
 
-def captions_of(gallery: np.ndarray, n: int, seed: int) -> np.ndarray:
+def caption_embeddings(gallery: np.ndarray, n: int, seed: int) -> np.ndarray:
     """(n, D) unit vectors that lie to random rows of a clustered gallery as captions to their pictures."""
     rng = np.random.default_rng([seed, 2])
     rows, dim = rng.integers(len(gallery), size=n), gallery.shape[1]
@@ -44,7 +44,7 @@ def captions_of(gallery: np.ndarray, n: int, seed: int) -> np.ndarray:
     return np.concatenate([said, np.full((n, 1), -GAP, np.float32)], 1).astype(np.float32)
 
 
-def uniform(n: int, dim: int, seed: int) -> np.ndarray:
+def uniform_embeddings(n: int, dim: int, seed: int) -> np.ndarray:
     """(n, dim) float32 unit vectors in all directions alike."""
     rng = np.random.default_rng([seed, 1])
     found = np.empty((n, dim), np.float32)

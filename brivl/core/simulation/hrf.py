@@ -20,7 +20,7 @@ def double_gamma(t: np.ndarray) -> np.ndarray:
     return (gamma.pdf(t, PEAK_S) - RATIO * gamma.pdf(t, UNDERSHOOT_S)) / (1 - RATIO)
 
 
-def response_weights(tr: float) -> np.ndarray:
+def hrf_weights(tr: float) -> np.ndarray:
     """BOLD in the middle of each sample from 0 on, after one sample (tr s) of constant unit activity: (n_lags,).
 
     Lag d holds the integral of h from (d - 1/2) tr to (d + 1/2) tr, in closed form.
@@ -35,7 +35,7 @@ def convolve_runs(X: np.ndarray, tr: float, run_onsets: np.ndarray) -> np.ndarra
 
     X (n_samples, n_features), tr in s, run_onsets (n_runs,) -> same shape and dtype.
     """
-    weights = response_weights(tr).astype(X.dtype)
+    weights = hrf_weights(tr).astype(X.dtype)
     edges = [*np.asarray(run_onsets).astype(int).tolist(), len(X)]
     bold = np.empty_like(X)
     for start, stop in zip(edges, edges[1:], strict=False):

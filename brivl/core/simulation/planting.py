@@ -31,10 +31,10 @@ class Tuning:
     ev: float  # variance of the signal over variance of one response, typical for the region, 0..1
 
 
-SILENT = Tuning(layer=0, share=0.0, ev=0.0)
+NO_SIGNAL = Tuning(layer=0, share=0.0, ev=0.0)
 
 
-def latents(X: np.ndarray, n_latents: int) -> np.ndarray:
+def whitened_components(X: np.ndarray, n_latents: int) -> np.ndarray:
     """Leading principal components of standardised features, each with variance 1.
 
     X (n_samples, n_features) -> (n_samples, n_latents) float64, fewer columns where X has a lower rank. Whitening keeps
@@ -48,7 +48,7 @@ def latents(X: np.ndarray, n_latents: int) -> np.ndarray:
     return U[:, :keep] * np.sqrt(len(Z))
 
 
-def distinct_latents(X: np.ndarray, other: np.ndarray, n_pcs: int, n_latents: int) -> np.ndarray:
+def distinct_components(X: np.ndarray, other: np.ndarray, n_pcs: int, n_latents: int) -> np.ndarray:
     """Readouts of X that the other features predict worst, among its leading whitened components.
 
     X, other (n_samples, n_features) -> (n_samples, n_latents), variance 1. Two models that saw the same
@@ -56,13 +56,13 @@ def distinct_latents(X: np.ndarray, other: np.ndarray, n_pcs: int, n_latents: in
     could find has to lie elsewhere. The directions are the right singular vectors of Z - P Z, with Z the components of
     X and P the projection on those of `other`.
     """
-    Z, W = latents(X, n_pcs), latents(other, n_pcs)
+    Z, W = whitened_components(X, n_pcs), whitened_components(other, n_pcs)
     residual = Z - W @ np.linalg.lstsq(W, Z, rcond=None)[0]
     _, _, directions = scipy.linalg.svd(residual, full_matrices=False)
     return Z @ directions[:n_latents].T
 
 
-def readouts(rng: np.random.Generator, n_latents: int, n_voxels: int, coherence: float) -> np.ndarray:
+def readout_weights(rng: np.random.Generator, n_latents: int, n_voxels: int, coherence: float) -> np.ndarray:
     """Unit weight vectors (n_latents, n_voxels): a direction common to the region plus each voxel's own.
 
     coherence 0..1 is the share of the common direction in the squared weight.
@@ -82,7 +82,7 @@ def unit_variance(signal: np.ndarray) -> np.ndarray:
     return centred / np.where(scale > 0, scale, 1)
 
 
-def mix(part_a: np.ndarray, part_b: np.ndarray, share: np.ndarray) -> np.ndarray:
+def mix_signals(part_a: np.ndarray, part_b: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Two unit-variance signals (n_samples, n_voxels) -> parts (2, n_samples, n_voxels), variances share, 1 - share."""
     return np.stack([np.sqrt(share) * part_a, np.sqrt(1 - share) * part_b])
 

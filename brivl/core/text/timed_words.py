@@ -62,7 +62,7 @@ def box_weights(onsets: np.ndarray, ends: np.ndarray, n_samples: int, tr: float)
     return scipy.sparse.csr_matrix((values, (rows[kept], columns[kept])), shape=(n_samples, len(onsets)))
 
 
-def without_rate(X: np.ndarray, rate: np.ndarray, train: np.ndarray) -> np.ndarray:
+def regress_out_word_rate(X: np.ndarray, rate: np.ndarray, train: np.ndarray) -> np.ndarray:
     """Features less what a line in the rate of words predicts of them, fitted on training rows.
 
     X (n_samples, n_features), rate (n_samples,) sum of the weights of a sample, train: rows. What samples of many words

@@ -41,7 +41,7 @@ def embedding_weights(
     return np.mean(weights, axis=0), np.mean(scores, axis=0)
 
 
-def projected(weights: np.ndarray, pictures: np.ndarray, temperature: float = TEMPERATURE) -> np.ndarray:
+def project_onto_images(weights: np.ndarray, pictures: np.ndarray, temperature: float = TEMPERATURE) -> np.ndarray:
     """Weights (D, n_voxels) brought among pictures' embeddings (n_pictures, D): (n_voxels, D) unit vectors.
 
     Means of the pictures, weighted by softmax of their products with the unit weight vector; less the plain mean of all
@@ -67,13 +67,13 @@ def nearest_texts(points: np.ndarray, texts: np.ndarray, k: int) -> tuple[np.nda
     return order, np.take_along_axis(cosines, order, axis=1)
 
 
-def named_share(order: np.ndarray, words: Sequence[str], wanted: Sequence[frozenset[str]]) -> float:
+def fraction_named(order: np.ndarray, words: Sequence[str], wanted: Sequence[frozenset[str]]) -> float:
     """Share of voxels with one of their wanted words among those listed. order (n, k) of indices into words."""
     hits = [any(words[i] in good for i in row) for row, good in zip(order, wanted, strict=True)]
     return float(np.mean(hits)) if hits else float("nan")
 
 
-def agreement(
+def caption_agreement(
     caption_vectors: np.ndarray, E_test: np.ndarray, Y_test: np.ndarray, seed: int = 0
 ) -> tuple[float, float]:
     """Does a voxel's caption foretell its responses? Mean r over voxels, and that of captions of other voxels.

@@ -11,7 +11,7 @@ from brivl.errors import RequestError
 
 
 @dataclass(frozen=True)
-class Components:
+class WeightComponents:
     """Principal components of weights over voxels, largest first."""
 
     axes: np.ndarray  # (n_features, n_components) orthonormal
@@ -26,18 +26,18 @@ class Components:
         return np.where(size > 0, (first * second).sum(1) / np.where(size > 0, size, 1), 0.0)
 
 
-def over_delays(weights: np.ndarray, n_delays: int) -> np.ndarray:
+def mean_over_delays(weights: np.ndarray, n_delays: int) -> np.ndarray:
     """Mean over delays of FIR weights (n_delays * n_features, n_voxels), delay by delay: (n_features, n_voxels)."""
     return weights.reshape(n_delays, -1, weights.shape[1]).mean(0)
 
 
-def unit_columns(weights: np.ndarray) -> np.ndarray:
+def normalise_columns(weights: np.ndarray) -> np.ndarray:
     """Each voxel's weights (n_features, n_voxels) with length 1, so that strong voxels do not outshout others."""
     size = np.linalg.norm(weights, axis=0)
     return weights / np.where(size > 0, size, 1)
 
 
-def principal_components(weights: np.ndarray, others: np.ndarray, n_components: int) -> Components:
+def principal_components(weights: np.ndarray, others: np.ndarray, n_components: int) -> WeightComponents:
     """Components of one modality's weights over voxels, with those of the other modality projected on the same axes.
 
     weights, others (n_features, n_voxels) in one feature space. Not centred over voxels: a direction that all voxels
@@ -51,10 +51,10 @@ def principal_components(weights: np.ndarray, others: np.ndarray, n_components: 
     U, s, _ = scipy.linalg.svd(weights.astype(np.float64), full_matrices=False)
     axes = U[:, :n_components] * np.where(np.abs(U[:, :n_components]).max(0) == U[:, :n_components].max(0), 1, -1)
     share = np.square(s) / np.square(s).sum()
-    return Components(axes, share[:n_components], (axes.T @ weights, axes.T @ others))
+    return WeightComponents(axes, share[:n_components], (axes.T @ weights, axes.T @ others))
 
 
-def metric_root(X: np.ndarray, floor: float = 1e-4) -> tuple[np.ndarray, np.ndarray]:
+def covariance_root(X: np.ndarray, floor: float = 1e-4) -> tuple[np.ndarray, np.ndarray]:
     """Root of the covariance of features X (n_samples, n_features) and its pseudo-inverse, (n_features, n_features).
 
     Weights times the root have the length of the predictions that they make; without it, weights of features that
@@ -88,7 +88,7 @@ def _basis(A: np.ndarray) -> np.ndarray:
     return U[:, s > 1e-9 * max(float(s.max(initial=0)), 1e-300)]
 
 
-def ends_of(scores: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+def extreme_items(scores: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Indices of the n largest scores, largest first, and of the n smallest, smallest first; scores (n_items,)."""
     order = np.argsort(scores, kind="stable")
     return order[::-1][:n], order[:n]

@@ -13,15 +13,15 @@ from brivl.core.encoding.fold_responses import preprocess_features, ridge_for, s
 from brivl.core.encoding.presets import Preset
 from brivl.core.inference.blocks import Blocks, PermutationSettings, blocks_in_runs
 from brivl.core.records import Design, Responses
-from brivl.core.transfer.components import over_delays
-from brivl.core.transfer.maps import inverse_regions, primal, score_regions, signs_of, voxel_p
+from brivl.core.transfer.components import mean_over_delays
+from brivl.core.transfer.maps import negative_region_p, region_signs, score_regions, single_band_weights, voxel_p_values
 from brivl.errors import RequestError
 
 ENOUGH = 200  # draws where p is only held against .05, of thousands of voxels
 
 
 @dataclass(frozen=True)
-class Session:
+class ModalityData:
     """One modality of a subject: responses of the voxels that take part, as they are fitted and scored."""
 
     design: Design
@@ -53,7 +53,7 @@ class Session:
         return blocks_in_runs(onsets, len(rows), self.design.tr or 1.0, seconds)
 
 
-def session(responses: Responses, columns: np.ndarray, design: Design, preset: Preset) -> Session:
+def prepare_modality(responses: Responses, columns: np.ndarray, design: Design, preset: Preset) -> ModalityData:
     """The voxels `columns` of a modality, scored on its test run or, where it has none, on runs that are held out.
 
     These are the first of the outer folds; rows are never shuffled, whatever the preset does with them, since blocks
@@ -65,11 +65,11 @@ def session(responses: Responses, columns: np.ndarray, design: Design, preset: P
     repeats = np.asarray(responses.Y_test[:, :, columns]) if design.n_test and responses.Y_test is not None else None
     part = split_responses(np.asarray(responses.Y_train[:, columns]), repeats, rows, design, preset)
     clean = [np.nan_to_num(Y).astype(np.float32) for Y in (part.Y_train, part.Y_test)]
-    return Session(design, preset, rows, *clean)
+    return ModalityData(design, preset, rows, *clean)
 
 
 @dataclass(frozen=True)
-class Carried:
+class TransferPredictions:
     """Predictions of one model: of its own test run, and of the other modality's training and test rows."""
 
     own: np.ndarray  # (n_test, n_voxels)
@@ -78,7 +78,9 @@ class Carried:
     weights: np.ndarray  # (n_delays * n_features, n_voxels) float32
 
 
-def carry(source: Session, own: np.ndarray, target: Session, across: np.ndarray) -> Carried:
+def fit_and_transfer(
+    source: ModalityData, own: np.ndarray, target: ModalityData, across: np.ndarray
+) -> TransferPredictions:
     """Fit a modality and predict both.
 
     own: features of the source (n_samples, n_features); across: those of the target in the same space. Both are centred
@@ -87,11 +89,11 @@ def carry(source: Session, own: np.ndarray, target: Session, across: np.ndarray)
     X, Z = source.ready(own), target.ready(across)
     ridge = ridge_for(1, source.rows.train, source.design, source.preset)
     ridge.fit([X[source.rows.train]], source.Y_train)
-    W = primal(ridge)
-    return Carried(X[source.rows.test] @ W, Z[target.rows.train] @ W, Z[target.rows.test] @ W, W)
+    W = single_band_weights(ridge)
+    return TransferPredictions(X[source.rows.test] @ W, Z[target.rows.train] @ W, Z[target.rows.test] @ W, W)
 
 
-def through(Z: np.ndarray, W: np.ndarray, read: np.ndarray, write: np.ndarray) -> np.ndarray:
+def project_through(Z: np.ndarray, W: np.ndarray, read: np.ndarray, write: np.ndarray) -> np.ndarray:
     """What weights predict by way of one dimension: sum over delays of (Z_d read) (write' W_d), (n_samples, n_voxels).
 
     Z (n_samples, n_delays * n_features) delayed, W (n_delays * n_features, n_voxels), read and write (n_features,).
@@ -103,7 +105,7 @@ def through(Z: np.ndarray, W: np.ndarray, read: np.ndarray, write: np.ndarray) -
 
 
 @dataclass(frozen=True)
-class Scored:
+class TransferScores:
     """Scores of both directions, by the modality that is predicted."""
 
     within: Mapping[str, np.ndarray]  # modality -> (n_regions,) mean r of its own model
@@ -115,13 +117,13 @@ class Scored:
     turned: list[str]
 
 
-def score_both(
-    sessions: Mapping[str, Session],
-    carried: Mapping[str, Carried],
+def score_both_directions(
+    sessions: Mapping[str, ModalityData],
+    carried: Mapping[str, TransferPredictions],
     masks: Mapping[str, np.ndarray],
     visual: tuple[str, ...],
     how: tuple[float, PermutationSettings],
-) -> Scored:
+) -> TransferScores:
     """carried: by the modality fitted. visual: regions whose sign may be turned; how: seconds of a block, draws.
 
     Signs are chosen on training rows of the modality predicted, which the transferred model has not seen.
@@ -130,32 +132,32 @@ def score_both(
     eyes = {name: masks[name] for name in visual if name in masks}
     p_inverse, n_voxels = [], next(iter(masks.values())).size
     if eyes:
-        for target, source in both_ways(sessions):
+        for target, source in transfer_directions(sessions):
             blocks = sessions[target].training_blocks(seconds)
             p_inverse.append(
-                inverse_regions(sessions[target].Y_train, carried[source].across_train, eyes, blocks, draws)
+                negative_region_p(sessions[target].Y_train, carried[source].across_train, eyes, blocks, draws)
             )
-    sign, turned = signs_of(p_inverse, eyes) if eyes else (np.ones(n_voxels, int), [])
+    sign, turned = region_signs(p_inverse, eyes) if eyes else (np.ones(n_voxels, int), [])
     found: dict[str, dict[str, np.ndarray]] = {name: {} for name in ("within", "raw", "across", "p", "q")}
-    for target, source in both_ways(sessions):
+    for target, source in transfer_directions(sessions):
         Y, blocks = sessions[target].Y_test, sessions[target].test_blocks(seconds)
         found["within"][target] = score_regions(Y, carried[target].own, masks, blocks, draws).r
         found["raw"][target] = score_regions(Y, carried[source].across_test, masks, blocks, draws).r
         corrected = score_regions(Y, carried[source].across_test * sign, masks, blocks, draws)
         found["across"][target], found["p"][target] = corrected.r, corrected.p
         found["q"][target] = corrected.q
-    return Scored(**found, sign=sign, turned=turned)
+    return TransferScores(**found, sign=sign, turned=turned)
 
 
-def both_ways(sessions: Mapping[str, Session]) -> list[tuple[str, str]]:
+def transfer_directions(sessions: Mapping[str, ModalityData]) -> list[tuple[str, str]]:
     """(predicted, fitted) of both directions."""
     first, second = sessions
     return [(first, second), (second, first)]
 
 
 def multimodal_voxels(
-    sessions: Mapping[str, Session],
-    carried: Mapping[str, Carried],
+    sessions: Mapping[str, ModalityData],
+    carried: Mapping[str, TransferPredictions],
     sign: np.ndarray,
     how: tuple[float, PermutationSettings],
 ) -> np.ndarray:
@@ -163,12 +165,12 @@ def multimodal_voxels(
     seconds, draws = how
     draws = PermutationSettings(min(draws.n_permutations, ENOUGH), draws.seed)
     passed = []
-    for target, source in both_ways(sessions):
+    for target, source in transfer_directions(sessions):
         blocks, across = sessions[target].training_blocks(seconds), carried[source].across_train * sign
-        passed.append(voxel_p(sessions[target].Y_train, across, blocks, draws) < 0.05)
+        passed.append(voxel_p_values(sessions[target].Y_train, across, blocks, draws) < 0.05)
     return passed[0] & passed[1]
 
 
-def mean_weights(carried: Carried, n_delays: int) -> np.ndarray:
+def mean_weights(carried: TransferPredictions, n_delays: int) -> np.ndarray:
     """(n_features, n_voxels), the mean over delays."""
-    return over_delays(carried.weights, n_delays)
+    return mean_over_delays(carried.weights, n_delays)

@@ -37,7 +37,7 @@ class LinearMap:
         return (X - self.x_mean) @ self.W + self.z_mean
 
 
-def fit_map(X: np.ndarray, Z: np.ndarray) -> LinearMap:
+def fit_linear_map(X: np.ndarray, Z: np.ndarray) -> LinearMap:
     """Ridge from the features of one member of each pair to those of the other, a strength for each dimension of Z.
 
     X (n_pairs, n_in), Z (n_pairs, n_out). Raises RequestError for fewer than 20 pairs, or arrays of other shapes.
@@ -50,15 +50,15 @@ def fit_map(X: np.ndarray, Z: np.ndarray) -> LinearMap:
     centred, target = (X - x_mean).astype(np.float32), (Z - z_mean).astype(np.float32)
     ridge = BandedRidge(alphas=ALPHAS, cv=FOLDS).fit([centred], target)
     r2 = 1 + float(ridge.cv_scores_.max(0).sum() / target.var(0).sum())
-    return LinearMap(primal(ridge), x_mean.astype(np.float32), z_mean.astype(np.float32), r2)
+    return LinearMap(single_band_weights(ridge), x_mean.astype(np.float32), z_mean.astype(np.float32), r2)
 
 
-def primal(ridge: BandedRidge) -> np.ndarray:
+def single_band_weights(ridge: BandedRidge) -> np.ndarray:
     """Weights (n_features, n_targets) of a fitted ridge of one band: predictions are X times these."""
     return (ridge.kernel_scales_[0] * (ridge.Xs_fit_[0].T @ ridge.dual_coef_)) * ridge.band_weights_[0]
 
 
-def standardised(Y: np.ndarray) -> np.ndarray:
+def standardise_columns(Y: np.ndarray) -> np.ndarray:
     """Columns (n_samples, n_voxels) with mean 0 and variance 1, those without variance 0; float32."""
     centred = Y - Y.mean(0, dtype=np.float64)
     scale = centred.std(0)
@@ -67,7 +67,7 @@ def standardised(Y: np.ndarray) -> np.ndarray:
 
 def correlation(measured: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """r of each voxel (n_voxels,); 0 where either does not vary. Both (n_samples, n_voxels)."""
-    return (standardised(measured) * standardised(predicted)).mean(0, dtype=np.float64)
+    return (standardise_columns(measured) * standardise_columns(predicted)).mean(0, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -98,16 +98,18 @@ def score_regions(
     return RegionScores(np.array([r[inside].mean() if inside.any() else np.nan for inside in masks.values()]), p, q)
 
 
-def voxel_p(measured: np.ndarray, predicted: np.ndarray, blocks: Blocks, draws: PermutationSettings) -> np.ndarray:
+def voxel_p_values(
+    measured: np.ndarray, predicted: np.ndarray, blocks: Blocks, draws: PermutationSettings
+) -> np.ndarray:
     """One-sided p of r > 0 of each voxel (n_voxels,), by rearranged blocks."""
     return permute_blocks(_scored(measured, predicted), blocks, draws).p[0]
 
 
 def _scored(measured: np.ndarray, predicted: np.ndarray) -> Predictions:
-    return Predictions(standardised(measured), standardised(predicted)[None])
+    return Predictions(standardise_columns(measured), standardise_columns(predicted)[None])
 
 
-def inverse_regions(
+def negative_region_p(
     measured: np.ndarray,
     predicted: np.ndarray,
     masks: Mapping[str, np.ndarray],
@@ -119,7 +121,7 @@ def inverse_regions(
     return dict(zip(masks, tests.p[0].tolist(), strict=True))
 
 
-def signs_of(
+def region_signs(
     p: Sequence[Mapping[str, float]], masks: Mapping[str, np.ndarray], alpha: float = 0.05
 ) -> tuple[np.ndarray, list[str]]:
     """Sign (n_voxels,) by which transferred predictions are multiplied, and the regions where it is -1.

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from brivl.core.flatmap.geometry import normalise_rows
-from brivl.core.flatmap.surface import Solid
+from brivl.core.flatmap.surface import SurfaceMesh
 from brivl.core.records import Voxels
 from brivl.data.anatomy.aal import load_aal, mni_grid
 from brivl.data.anatomy.flat_mesh import columns_to_weights, shade
@@ -22,7 +22,7 @@ ENLARGED = 1.7  # of the subcortical structures, which are small beside the cort
 REACH = 6.0  # mm from a vertex to the atlas voxel that names its region
 
 
-def fsaverage5_solid(voxels: Voxels) -> Solid:
+def fsaverage5_solid(voxels: Voxels) -> SurfaceMesh:
     """Surfaces that show voxels in MNI space. DataError for voxels without an affine."""
     if voxels.affine is None:
         raise DataError(f"Wanted voxels with an affine to MNI space, got none for {voxels.space!r}.")
@@ -39,7 +39,7 @@ def fsaverage5_solid(voxels: Voxels) -> Solid:
         "pial": _with_subcortical(brain.pia, places),
     }
     curvature = shade(-brain.depth)
-    return Solid(
+    return SurfaceMesh(
         forms=forms,
         faces=np.concatenate([_cortex_faces(), faces + len(brain.pia)]).astype(np.int32),
         vertex_to_voxel=normalise_rows(columns_to_weights(columns, voxels.n_voxels)),

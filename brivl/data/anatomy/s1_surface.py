@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from brivl.core.flatmap.geometry import normalise_rows
-from brivl.core.flatmap.surface import Solid
+from brivl.core.flatmap.surface import SurfaceMesh
 from brivl.core.records import Voxels
 from brivl.data.anatomy.cortex import S1Surfaces, load_s1, load_s1_inflated
 from brivl.data.anatomy.decimate import coarser
@@ -19,19 +19,19 @@ DEPTHS = (np.arange(8) + 0.5) / 8  # of the cortex, from white matter to pia
 APART = 4.0  # mm between the inflated hemispheres
 
 
-def s1_solid(voxels: Voxels, store_root: Path | None = None) -> Solid:
+def s1_solid(voxels: Voxels, store_root: Path | None = None) -> SurfaceMesh:
     """Surfaces that show voxels of the grid `fullhead`. DataError for voxels of another grid."""
     return solid_of(load_s1(store_root), load_s1_inflated(store_root), voxels)
 
 
-def solid_of(s1: S1Surfaces, inflated: np.ndarray, voxels: Voxels, n_each: int = N_EACH) -> Solid:
+def solid_of(s1: S1Surfaces, inflated: np.ndarray, voxels: Voxels, n_each: int = N_EACH) -> SurfaceMesh:
     """What `s1_solid` returns, from surfaces that are already loaded."""
     if tuple(voxels.shape) != tuple(s1.shape):
         raise DataError(f"Wanted voxels on the grid {tuple(s1.shape)!r} of S1, got {tuple(voxels.shape)!r}.")
     kept, faces = _both_sides(s1, n_each)
     left = kept < s1.n_left
     middle = (s1.pia + s1.wm) / 2
-    return Solid(
+    return SurfaceMesh(
         forms={"inflated": _side_by_side(inflated[kept], left), "pial": s1.pia[kept]},
         faces=faces.astype(np.int32),
         vertex_to_voxel=normalise_rows(columns_to_weights(_columns(s1, kept, voxels), voxels.n_voxels)),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brivl.core.progress import ProgressCallback, no_progress
-from brivl.core.retrieval.ann import FROM_SIZE, AnnIndex, build_index, index_bytes, index_from_bytes
+from brivl.core.retrieval.ann import MIN_INDEXED_ROWS, AnnIndex, build_index, index_bytes, index_from_bytes
 from brivl.data.galleries.gallery import Gallery
 from brivl.errors import DataError
 from brivl.scenes.captions import caption
@@ -103,7 +103,7 @@ def gallery_index(
     progress: ProgressCallback = no_progress,
 ) -> AnnIndex | None:
     """The index of a gallery of more than 50,000 items, None for smaller ones, which are compared whole."""
-    if len(embedded.vectors) <= FROM_SIZE:
+    if len(embedded.vectors) <= MIN_INDEXED_ROWS:
         return None
     key = ArtifactKey(
         "gallery-index",

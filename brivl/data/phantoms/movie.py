@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from brivl.core.records import Design, Responses, Truth, Voxels
 from brivl.core.simulation.hrf import ar1_noise, convolve_runs
-from brivl.core.simulation.planting import SILENT, Tuning, noise_sd, oracle_scores
+from brivl.core.simulation.planting import NO_SIGNAL, Tuning, noise_sd, oracle_scores
 from brivl.data.anatomy.cortex import CorticalVoxels
 from brivl.data.phantoms.movie_stimulus import MovieConfig
 from brivl.data.phantoms.planting import (
@@ -101,7 +101,7 @@ def simulate(
     rng = np.random.default_rng([config.seed, SUBJECTS.index(subject)])
     plan = design(movie)
     onsets = np.r_[plan.run_onsets, plan.n_train]
-    tunings = {name: SILENT if config.null else TUNING.get(name, SILENT) for name in np.unique(layout.region)}
+    tunings = {name: NO_SIGNAL if config.null else TUNING.get(name, NO_SIGNAL) for name in np.unique(layout.region)}
     Z = layer_latents(features, models, {t.layer for t in tunings.values() if t.layer}, planting)
     n_voxels, n_samples = layout.voxels.n_voxels, plan.n_train + plan.n_test
     parts = np.zeros((2, n_samples, n_voxels), np.float32)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from brivl.core.records import Responses, Truth
-from brivl.core.simulation.planting import Tuning, distinct_latents, mix, readouts, unit_variance
+from brivl.core.simulation.planting import Tuning, distinct_components, mix_signals, readout_weights, unit_variance
 
 # (model, layer 1-based) -> features of every sample (n_samples, n_features), before delays
 LayerFeatures = Callable[[str, int], np.ndarray]
@@ -52,9 +52,9 @@ def planted_components(
     signals = []
     for model in (0, 1):
         Z = features[model, tuning.layer]
-        weights = readouts(rng, Z.shape[1], len(shares), planting.coherence)
+        weights = readout_weights(rng, Z.shape[1], len(shares), planting.coherence)
         signals.append(unit_variance(to_bold(Z @ weights)))
-    return mix(*signals, shares)
+    return mix_signals(*signals, shares)
 
 
 def layer_latents(
@@ -64,8 +64,8 @@ def layer_latents(
     found = {}
     for layer in layers:
         first, second = (features(name, layer) for name in models)
-        found[0, layer] = distinct_latents(first, second, planting.n_pcs, planting.n_latents)
-        found[1, layer] = distinct_latents(second, first, planting.n_pcs, planting.n_latents)
+        found[0, layer] = distinct_components(first, second, planting.n_pcs, planting.n_latents)
+        found[1, layer] = distinct_components(second, first, planting.n_pcs, planting.n_latents)
     return found
 
 

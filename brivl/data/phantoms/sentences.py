@@ -9,7 +9,7 @@ import scipy.sparse
 
 from brivl.core.records import Design, Responses, Stimulus, Truth, Voxels
 from brivl.core.regions.areas import area_of
-from brivl.core.simulation.planting import SILENT, Tuning, noise_sd, oracle_scores
+from brivl.core.simulation.planting import NO_SIGNAL, Tuning, noise_sd, oracle_scores
 from brivl.data.pereira2018.passages import Passages
 from brivl.data.phantoms.planting import (
     LayerFeatures,
@@ -37,7 +37,7 @@ AREA_TUNING: dict[str, Tuning] = {
     "Occipital lobe": Tuning(4, 0.20, 0.32),
     "Limbic lobe": Tuning(5, 0.68, 0.30),
     "Insula": Tuning(4, 0.30, 0.28),
-    "Sub cortical gray nuclei": SILENT,
+    "Sub cortical gray nuclei": NO_SIGNAL,
 }
 REGION_TUNING: dict[str, Tuning] = {
     "Temporal_Pole_Sup": Tuning(6, 0.95, 0.48),
@@ -51,9 +51,9 @@ REGION_TUNING: dict[str, Tuning] = {
     "Heschl": Tuning(4, 0.10, 0.36),
     "Fusiform": Tuning(4, 0.15, 0.34),
     "ParaHippocampal": Tuning(4, 0.25, 0.30),
-    "Paracentral_Lobule": SILENT,
-    "Supp_Motor_Area": SILENT,
-    "Olfactory": SILENT,
+    "Paracentral_Lobule": NO_SIGNAL,
+    "Supp_Motor_Area": NO_SIGNAL,
+    "Olfactory": NO_SIGNAL,
 }
 
 
@@ -100,7 +100,7 @@ def simulate(
     """
     rng = np.random.default_rng([config.seed, SUBJECTS.index(subject)])
     labels = np.asarray(voxels.aal)
-    tunings = {int(i): SILENT if config.null else tuning_of(int(i), names[i - 1]) for i in np.unique(labels) if i}
+    tunings = {int(i): NO_SIGNAL if config.null else tuning_of(int(i), names[i - 1]) for i in np.unique(labels) if i}
     Z = layer_latents(features, models, {t.layer for t in tunings.values() if t.layer}, config.planting)
     n_samples, n_voxels = len(passages.sentences), voxels.n_voxels
     parts = np.zeros((2, n_samples, n_voxels), np.float32)

@@ -15,7 +15,7 @@ import numpy as np
 
 from brivl.core.records import Design
 from brivl.core.simulation.hrf import ar1_noise, convolve_runs
-from brivl.core.simulation.planting import noise_sd, readouts, unit_variance
+from brivl.core.simulation.planting import noise_sd, readout_weights, unit_variance
 from brivl.data.phantoms.categories import patch_luminance
 from brivl.data.phantoms.movie import AR1, BASELINE, SUBJECTS, BrainLayout
 from brivl.data.phantoms.movie_stimulus import MovieConfig
@@ -155,7 +155,7 @@ def simulate(
     weights = np.zeros((len(DIMENSIONS), n_voxels))
     for name in sorted((set(SHARED_REGIONS) | set(UNIMODAL_REGIONS)) & set(layout.region.tolist())):
         here = np.flatnonzero(layout.region == name)
-        W = readouts(rng, len(DIMENSIONS), len(here), config.coherence)
+        W = readout_weights(rng, len(DIMENSIONS), len(here), config.coherence)
         if name in SHARED_REGIONS:
             weights[:, here], shared[here], sign[here] = W, True, -1 if name in SIGN_FLIPPED_REGIONS else 1
         for modality, typical in zip(
@@ -179,9 +179,9 @@ def _activity(
 ) -> np.ndarray:
     """(n_samples, n_voxels) of unit variance."""
     if not is_shared:
-        low = readouts(rng, latents.low.shape[1], W.shape[1], config.coherence)
+        low = readout_weights(rng, latents.low.shape[1], W.shape[1], config.coherence)
         return unit_variance(latents.low @ low)
-    own = unit_variance(latents.own @ readouts(rng, latents.own.shape[1], W.shape[1], config.coherence))
+    own = unit_variance(latents.own @ readout_weights(rng, latents.own.shape[1], W.shape[1], config.coherence))
     return np.sqrt(config.share) * unit_variance(latents.shared @ W) + np.sqrt(1 - config.share) * own
 
 

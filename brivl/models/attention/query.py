@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from brivl.core.retrieval.query_words import per_word, split_words
+from brivl.core.retrieval.query_words import split_words, sum_per_word
 from brivl.models.attention.relevance import explain_image, explain_text
 from brivl.models.brivl.configs import MINI
 from brivl.models.brivl.image_encoder import to_pixels
@@ -46,7 +46,7 @@ def explain_query(image: np.ndarray, query: str, phrase: str) -> QueryExplanatio
     words, reached = split_words(query), max(end for _, end in spans)
     return QueryExplanation(
         seen.relevance[:, 0].numpy(),
-        per_word(words, spans, read.relevance[:, 0].numpy()),
+        sum_per_word(words, spans, read.relevance[:, 0].numpy()),
         float(seen.similarity[0]),
         float(read.similarity[0]),
         sum(word.end <= reached for word in words),

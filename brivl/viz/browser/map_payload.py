@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brivl.core.flatmap.surface import Solid
+from brivl.core.flatmap.surface import SurfaceMesh
 from brivl.core.records import FlatmapGeometry, Voxels
 from brivl.errors import DataError
 from brivl.viz import colormaps
 from brivl.viz.browser.packing import Packed, pack
-from brivl.viz.flatmap.figure import MapGround
+from brivl.viz.flatmap.figure import FlatmapBase
 
 UNIT = 50  # parts of a mm; as in viewer/solid.js
 
 
-def solid_payload(solid: Solid, voxels: Voxels, names: Mapping[int, str]) -> Packed:
+def surface_payload(solid: SurfaceMesh, voxels: Voxels, names: Mapping[int, str]) -> Packed:
     """Vertices, faces, shading, what each vertex shows, and AAL regions by number. DataError for huge meshes."""
     weights = solid.vertex_to_voxel
     counts = np.diff(weights.indptr)
@@ -58,7 +58,9 @@ class RegionMasks:
     chosen: Mapping[str, np.ndarray]
 
 
-def ground_payload(geometry: FlatmapGeometry, ground: MapGround, voxels: Voxels, regions: RegionMasks) -> Packed:
+def flatmap_base_payload(
+    geometry: FlatmapGeometry, ground: FlatmapBase, voxels: Voxels, regions: RegionMasks
+) -> Packed:
     """Which voxels each pixel shows, curvature, outlines, regions, places and colour maps. DataError for huge maps."""
     weights = geometry.pixel_to_voxel
     counts = np.diff(weights.indptr)
@@ -82,7 +84,7 @@ def ground_payload(geometry: FlatmapGeometry, ground: MapGround, voxels: Voxels,
         "outline_offsets": offsets,
         "sequential": _bytes(colormaps.sequential()),
         "diverging": _bytes(colormaps.diverging()),
-        "square": _bytes(colormaps.square()),
+        "square": _bytes(colormaps.colour_square()),
     }
     if geometry.background is not None:
         arrays["background"] = _background(geometry.background)
@@ -124,7 +126,7 @@ def scores_payload(
     return pack(meta, arrays)
 
 
-def alone_payload(by_layer: Mapping[int, np.ndarray]) -> Packed:
+def single_model_payload(by_layer: Mapping[int, np.ndarray]) -> Packed:
     """R² of each model alone (2, n_voxels) of each layer that has it, in half precision."""
     layers = sorted(by_layer)
     stacked = np.stack([by_layer[layer] for layer in layers]).astype(np.float32)

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
-from brivl.core.flatmap.geometry import LabelPlace, label_places, voxel_centres
+from brivl.core.flatmap.geometry import LabelPosition, label_positions, voxel_centres
 from brivl.core.records import FlatmapGeometry
 from brivl.viz.flatmap.painting import (
     MapScores,
     Painting,
-    fitting_names,
+    labels_that_fit,
     outline_path,
-    over_curvature,
+    overlay_on_curvature,
     paint_value,
     roi_names,
 )
-from brivl.viz.flatmap.scale import MAP_DOMAIN, add_scale, png_uri, ring
-from brivl.viz.style import PLOT_CONFIG, R2, FigureLabel, ThemeName, as_text, dress, theme_of
+from brivl.viz.flatmap.scale import MAP_DOMAIN, add_scale, marker_ring, png_uri
+from brivl.viz.style import PLOT_CONFIG, R2, FigureLabel, ThemeName, apply_style, escape_html, theme_of
 
 
 @dataclass(frozen=True)
@@ -75,20 +75,20 @@ class MapView:
 
 
 @dataclass(frozen=True)
-class MapGround:
+class FlatmapBase:
     """What does not change with layer or model; made once by `map_ground`, it makes later figures quick."""
 
     centres: np.ndarray  # (n_voxels, 2) pixels
     rois: np.ndarray  # (n_voxels,) names
     outline: np.ndarray  # (n, 2) pixels, NaN between polygons
-    places: tuple[LabelPlace, ...]
+    places: tuple[LabelPosition, ...]
 
 
-def map_ground(geometry: FlatmapGeometry, rois: Mapping[str, np.ndarray]) -> MapGround:
+def flatmap_base(geometry: FlatmapGeometry, rois: Mapping[str, np.ndarray]) -> FlatmapBase:
     """Voxel centres, ROI names by voxel, outlines and places of names."""
     polygons = [polygon for group in geometry.outlines.values() for polygon in group]
     centres = voxel_centres(geometry)
-    return MapGround(centres, roi_names(rois, len(centres)), outline_path(polygons), tuple(label_places(geometry)))
+    return FlatmapBase(centres, roi_names(rois, len(centres)), outline_path(polygons), tuple(label_positions(geometry)))
 
 
 def flatmap_figure(
@@ -97,25 +97,25 @@ def flatmap_figure(
     scores: MapScores,
     label: FigureLabel,
     view: MapView | None = None,
-    ground: MapGround | None = None,
+    ground: FlatmapBase | None = None,
 ) -> go.Figure:
     """Plotly figure; hover shows voxel, ROIs and the three R²; customdata = (voxel, joint, A, B), text = ROIs.
 
     Pass a kept `ground` to spare its making. `picked_voxel` reads the voxel out of a selected point.
     """
-    view, ground = view or MapView(), ground or map_ground(geometry, scores.rois)
+    view, ground = view or MapView(), ground or flatmap_base(geometry, scores.rois)
     figure = go.Figure()
-    figure.add_layout_image(_image(over_curvature(geometry, painting.rgba, view.theme), "data"))
+    figure.add_layout_image(_image(overlay_on_curvature(geometry, painting.rgba, view.theme), "data"))
     figure.add_traces(_outlines(geometry, ground, view))
     figure.add_trace(_hover(ground, scores))
     if view.names:
         figure.add_trace(_names(geometry, ground, view))
     _add_marks(figure, geometry, view)
     if view.picked is not None:
-        figure.add_trace(ring(*ground.centres[view.picked], 18))
+        figure.add_trace(marker_ring(*ground.centres[view.picked], 18))
     add_scale(figure, painting, theme_of(view.theme), view.picked)
     _frame(figure, geometry, view)
-    return dress(figure, label, view.theme)
+    return apply_style(figure, label, view.theme)
 
 
 def _image(rgba: np.ndarray, name: str) -> dict:
@@ -136,7 +136,7 @@ def _image(rgba: np.ndarray, name: str) -> dict:
     )
 
 
-def _outlines(geometry: FlatmapGeometry, ground: MapGround, view: MapView) -> list[go.Scatter]:
+def _outlines(geometry: FlatmapGeometry, ground: FlatmapBase, view: MapView) -> list[go.Scatter]:
     """White lines over dark ones, so that they are seen on any colour."""
     traces = [
         _line(ground.outline, "rgba(0,0,0,0.65)", 3.2, "outline halo"),
@@ -160,7 +160,7 @@ def _line(path: np.ndarray, colour: str, width: float, name: str) -> go.Scatter:
     )
 
 
-def _hover(ground: MapGround, scores: MapScores) -> go.Scattergl:
+def _hover(ground: FlatmapBase, scores: MapScores) -> go.Scattergl:
     """Clear marks at the voxels' centres: they carry hover and click, the picture carries the colours."""
     shown = np.flatnonzero(np.isfinite(ground.centres).all(axis=1) & np.isfinite(scores.joint))
     a, b = scores.names
@@ -171,7 +171,7 @@ def _hover(ground: MapGround, scores: MapScores) -> go.Scattergl:
         marker=dict(size=9, opacity=0),
         name="voxels",
         showlegend=False,
-        text=[as_text(names) for names in ground.rois[shown]],
+        text=[escape_html(names) for names in ground.rois[shown]],
         customdata=_numbers(shown, scores),
         hovertemplate=(
             f"<b>%{{text}}</b>, voxel %{{customdata[0]}}<br>joint {R2}: %{{customdata[1]:.3g}}<br>"
@@ -194,16 +194,16 @@ def picked_voxel(point: Mapping) -> int | None:
     return int(data[0]) if data is not None and len(data) == 4 else None
 
 
-def _names(geometry: FlatmapGeometry, ground: MapGround, view: MapView) -> go.Scatter:
+def _names(geometry: FlatmapGeometry, ground: FlatmapBase, view: MapView) -> go.Scatter:
     height, width = geometry.mask.shape
     inner = (view.width - 30) * (MAP_DOMAIN[1] - MAP_DOMAIN[0])
     scale = max(width / inner, height / (view.height - 60))  # picture pixels per screen pixel
-    places = fitting_names(ground.places, NAME_WIDTH * NAME_SIZE * scale)
+    places = labels_that_fit(ground.places, NAME_WIDTH * NAME_SIZE * scale)
     halo = ", ".join(["0 0 3px #000"] * 3)
     return go.Scatter(
         x=[place.x for place in places],
         y=[place.y for place in places],
-        text=[as_text(place.name) for place in places],
+        text=[escape_html(place.name) for place in places],
         mode="text",
         textfont=dict(color="#FFFFFF", size=NAME_SIZE, weight=600, shadow=halo),
         selected=dict(textfont=dict(color="#FFFFFF")),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from contourpy import contour_generator
 
-from brivl.core.flatmap.geometry import LabelPlace, leading_voxels, to_pixels
+from brivl.core.flatmap.geometry import LabelPosition, leading_voxels, to_pixels
 from brivl.core.records import FlatmapGeometry
 from brivl.errors import RequestError
 from brivl.viz import colormaps
@@ -17,7 +17,7 @@ from brivl.viz.style import R2, ThemeName, theme_of
 LEAST = 6  # corners of a polygon; smaller ones are specks
 
 
-def with_outline(geometry: FlatmapGeometry, name: str, inside: np.ndarray) -> FlatmapGeometry:
+def add_outline(geometry: FlatmapGeometry, name: str, inside: np.ndarray) -> FlatmapGeometry:
     """The map with the outline of the voxels inside (n_voxels,) bool added, unless one of this name is drawn.
 
     A pixel belongs to its leading voxel, as under the pointer. A group without a pixel changes nothing.
@@ -47,7 +47,7 @@ class MapScores:
 
 
 @dataclass(frozen=True)
-class Bar:
+class ColourBar:
     """Scale of one value: colours (n, 3) in 0..1 from the first limit to the second."""
 
     colours: np.ndarray
@@ -58,7 +58,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Square:
+class ColourSquare:
     """Scale of a pair of values: the first model to the right, the second upwards, both between the same limits."""
 
     limits: tuple[float, float]
@@ -70,7 +70,7 @@ class Painting:
     """A picture (height, width, 4) in 0..1 and its scale; `values` (k, n_voxels) are the numbers behind the colours."""
 
     rgba: np.ndarray
-    scale: Bar | Square
+    scale: ColourBar | ColourSquare
     values: np.ndarray
 
 
@@ -92,7 +92,9 @@ def paint_value(
     limits, title = colormaps.check_limits(scale[0]), scale[1]
     pixels = to_pixels(geometry, values)
     rgba = colormaps.colour_sequential(pixels, limits, theme_of(theme).negative)
-    return Painting(_faded(geometry, scores, rgba), Bar(colormaps.sequential(), limits, title), np.atleast_2d(values))
+    return Painting(
+        _faded(geometry, scores, rgba), ColourBar(colormaps.sequential(), limits, title), np.atleast_2d(values)
+    )
 
 
 def paint_difference(geometry: FlatmapGeometry, scores: MapScores, limit: float) -> Painting:
@@ -101,7 +103,7 @@ def paint_difference(geometry: FlatmapGeometry, scores: MapScores, limit: float)
     difference = np.asarray(scores.a, float) - np.asarray(scores.b, float)
     rgba = colormaps.colour_diverging(to_pixels(geometry, difference), limit)
     a, b = scores.names
-    bar = Bar(colormaps.diverging(), limits, f"split {R2}\n{a} − {b}", (f"{b} higher", f"{a} higher"))
+    bar = ColourBar(colormaps.diverging(), limits, f"split {R2}\n{a} − {b}", (f"{b} higher", f"{a} higher"))
     return Painting(_faded(geometry, scores, rgba), bar, difference[None])
 
 
@@ -110,7 +112,7 @@ def paint_pair(geometry: FlatmapGeometry, scores: MapScores, limits: tuple[float
     limits = colormaps.check_limits(limits)
     pair = np.stack([scores.a, scores.b]).astype(float)
     rgba = colormaps.colour_2d(*to_pixels(geometry, pair), limits)
-    return Painting(_faded(geometry, scores, rgba), Square(limits, scores.names), pair)
+    return Painting(_faded(geometry, scores, rgba), ColourSquare(limits, scores.names), pair)
 
 
 def paint_levels(
@@ -129,7 +131,7 @@ def paint_levels(
     pixels = np.where(leading >= 0, codes[np.maximum(leading, 0)], 0)
     colours = colormaps.layer_colours(len(levels))
     rgba = np.concatenate([np.vstack([[0, 0, 0], colours])[pixels], (pixels > 0)[..., None].astype(float)], axis=-1)
-    bar = Bar(colours, (0.5, len(levels) + 0.5), title, levels=tuple(levels))
+    bar = ColourBar(colours, (0.5, len(levels) + 0.5), title, levels=tuple(levels))
     return Painting(_faded(geometry, scores, rgba), bar, np.where(codes > 0, codes, np.nan)[None])
 
 
@@ -141,7 +143,7 @@ def _faded(geometry: FlatmapGeometry, scores: MapScores, rgba: np.ndarray) -> np
     return np.concatenate([rgba[..., :3], rgba[..., 3:] * opacity[..., None]], axis=-1)
 
 
-def over_curvature(geometry: FlatmapGeometry, rgba: np.ndarray, theme: ThemeName) -> np.ndarray:
+def overlay_on_curvature(geometry: FlatmapGeometry, rgba: np.ndarray, theme: ThemeName) -> np.ndarray:
     """Picture laid over the curvature in quiet greys, (height, width, 4); clear outside the cortex."""
     if geometry.background is None:
         return rgba
@@ -162,7 +164,7 @@ def roi_names(rois: Mapping[str, np.ndarray], n_voxels: int) -> np.ndarray:
     return np.array([", ".join(names) or "no ROI" for names in lists], np.str_)
 
 
-def closed(polygon: np.ndarray) -> np.ndarray:
+def close_polygon(polygon: np.ndarray) -> np.ndarray:
     """Polygon (n, 2) with its first point repeated at the end, followed by NaN as pen-up."""
     polygon = np.asarray(polygon, float)
     return np.vstack([polygon, polygon[:1], [[np.nan, np.nan]]])
@@ -170,9 +172,9 @@ def closed(polygon: np.ndarray) -> np.ndarray:
 
 def outline_path(polygons: Sequence[np.ndarray]) -> np.ndarray:
     """All polygons as one line with NaN between them, (n, 2)."""
-    return np.vstack([closed(polygon) for polygon in polygons]) if len(polygons) else np.empty((0, 2))
+    return np.vstack([close_polygon(polygon) for polygon in polygons]) if len(polygons) else np.empty((0, 2))
 
 
-def fitting_names(places: Iterable[LabelPlace], character: float) -> list[LabelPlace]:
+def labels_that_fit(places: Iterable[LabelPosition], character: float) -> list[LabelPosition]:
     """Those of the names that fit their outline when a character is `character` pixels wide."""
     return [place for place in places if character * len(place.name) <= FIT * place.radius]

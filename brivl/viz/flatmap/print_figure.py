@@ -8,12 +8,19 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from brivl.core.flatmap.geometry import label_places
+from brivl.core.flatmap.geometry import label_positions
 from brivl.core.numbers import number
 from brivl.core.records import FlatmapGeometry
-from brivl.viz.colormaps import square
+from brivl.viz.colormaps import colour_square
 from brivl.viz.export import POINTS, SLIDE, Page, new_page, print_style
-from brivl.viz.flatmap.painting import Bar, Painting, Square, fitting_names, outline_path, over_curvature
+from brivl.viz.flatmap.painting import (
+    ColourBar,
+    ColourSquare,
+    Painting,
+    labels_that_fit,
+    outline_path,
+    overlay_on_curvature,
+)
 from brivl.viz.style import LIGHT, R2, FigureLabel
 
 NAME_SHARE = 0.62  # type size of ROI names against the page's
@@ -29,7 +36,7 @@ def flatmap_page(
         brain, side = figure.subplots(1, 2, width_ratios=(1 - SCALE_SHARE, SCALE_SHARE))
         draw_map(brain, geometry, painting, highlight, page)
         side.axis("off")
-        if isinstance(painting.scale, Square):
+        if isinstance(painting.scale, ColourSquare):
             draw_square(side, painting.scale, page)
         else:
             draw_bar(side, painting.scale, page)
@@ -39,7 +46,9 @@ def flatmap_page(
 
 def draw_map(axes: Axes, geometry: FlatmapGeometry, painting: Painting, highlight: str | None, page: Page) -> None:
     """Map with outlines, names that fit, L and R, and the space named below it."""
-    axes.imshow(np.clip(over_curvature(geometry, painting.rgba, "light"), 0, 1), interpolation="none", aspect="equal")
+    axes.imshow(
+        np.clip(overlay_on_curvature(geometry, painting.rgba, "light"), 0, 1), interpolation="none", aspect="equal"
+    )
     thin = page.base / 13
     for name, polygons in geometry.outlines.items():
         path, wide = outline_path(polygons), thin * (2.6 if name == highlight else 1)
@@ -47,7 +56,7 @@ def draw_map(axes: Axes, geometry: FlatmapGeometry, painting: Painting, highligh
     height, width = geometry.mask.shape
     scale = width / (page.width * (1 - SCALE_SHARE) * POINTS)  # picture pixels per point, at least
     size = page.base * NAME_SHARE
-    for place in fitting_names(label_places(geometry), 0.6 * size * scale):
+    for place in labels_that_fit(label_positions(geometry), 0.6 * size * scale):
         axes.text(
             place.x,
             place.y,
@@ -79,7 +88,7 @@ def _halo(width: float) -> list[patheffects.AbstractPathEffect]:
     return [patheffects.withStroke(linewidth=width, foreground="#000000", alpha=0.65)]
 
 
-def draw_bar(side: Axes, bar: Bar, page: Page) -> None:
+def draw_bar(side: Axes, bar: ColourBar, page: Page) -> None:
     """Scale of one value, within axes that are switched off."""
     axes = side.inset_axes((0.0, 0.12, 0.16, 0.72))
     low, high = bar.limits
@@ -100,11 +109,11 @@ def draw_bar(side: Axes, bar: Bar, page: Page) -> None:
         axes.text(0, y, text, transform=axes.transAxes, va=where, size=page.base * 0.85, color=LIGHT.muted)
 
 
-def draw_square(side: Axes, scale: Square, page: Page) -> None:
+def draw_square(side: Axes, scale: ColourSquare, page: Page) -> None:
     """Scale of a pair of values, within axes that are switched off."""
     axes = side.inset_axes((0.1, 0.25, 0.8, 0.5))
     low, high = scale.limits
-    axes.imshow(square(), origin="lower", extent=(low, high, low, high), aspect="equal")
+    axes.imshow(colour_square(), origin="lower", extent=(low, high, low, high), aspect="equal")
     ticks = {
         "xticks": [low, high],
         "yticks": [low, high],

@@ -10,9 +10,9 @@ import plotly.graph_objects as go
 from matplotlib.image import imsave
 
 from brivl.core.numbers import number
-from brivl.viz.colormaps import plotly_scale, square
-from brivl.viz.flatmap.painting import Bar, Painting, Square
-from brivl.viz.style import R2, STEADY, Theme
+from brivl.viz.colormaps import colour_square, plotly_scale
+from brivl.viz.flatmap.painting import ColourBar, ColourSquare, Painting
+from brivl.viz.style import KEEP_OPACITY, R2, Theme
 
 MAP_DOMAIN = (0.0, 0.86)
 SQUARE_X, SQUARE_Y = (0.868, 0.95), (0.62, 0.86)
@@ -26,14 +26,14 @@ def png_uri(rgba: np.ndarray) -> str:
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
-def ring(x: float, y: float, size: int) -> go.Scatter:
+def marker_ring(x: float, y: float, size: int) -> go.Scatter:
     """White ring with a black one around it, seen on every colour."""
     return go.Scatter(
         x=[x, x],
         y=[y, y],
         mode="markers",
         name=PICKED,
-        unselected=STEADY,
+        unselected=KEEP_OPACITY,
         showlegend=False,
         hoverinfo="skip",
         marker=dict(
@@ -48,13 +48,13 @@ def ring(x: float, y: float, size: int) -> go.Scatter:
 
 def add_scale(figure: go.Figure, painting: Painting, theme: Theme, picked: int | None) -> None:
     """Colour bar or colour square at the right; the square marks the picked voxel."""
-    if isinstance(painting.scale, Square):
+    if isinstance(painting.scale, ColourSquare):
         _add_square(figure, painting.scale, theme, painting.values[:, picked] if picked is not None else None)
     else:
         _add_bar(figure, painting.scale)
 
 
-def _ticks(bar: Bar) -> tuple[np.ndarray, list[str]]:
+def _ticks(bar: ColourBar) -> tuple[np.ndarray, list[str]]:
     """Places and texts of the ticks: a name per class, or five numbers with both limits among them."""
     if bar.levels:
         return np.arange(1, len(bar.levels) + 1), list(bar.levels)
@@ -65,7 +65,7 @@ def _ticks(bar: Bar) -> tuple[np.ndarray, list[str]]:
     return ticks, texts
 
 
-def _steps(bar: Bar) -> list[list]:
+def _steps(bar: ColourBar) -> list[list]:
     """Plotly colour scale; classes get hard borders."""
     smooth = plotly_scale(bar.colours)
     if not bar.levels:
@@ -74,7 +74,7 @@ def _steps(bar: Bar) -> list[list]:
     return [[float(edge), colour] for i, (_, colour) in enumerate(smooth) for edge in edges[i : i + 2]]
 
 
-def _add_bar(figure: go.Figure, bar: Bar) -> None:
+def _add_bar(figure: go.Figure, bar: ColourBar) -> None:
     (low, high), (ticks, texts) = bar.limits, _ticks(bar)
     figure.add_trace(
         go.Scatter(
@@ -107,16 +107,16 @@ def _add_bar(figure: go.Figure, bar: Bar) -> None:
     )
 
 
-def _upright(bar: Bar) -> str:
+def _upright(bar: ColourBar) -> str:
     """Title over the bar in short lines, with room for the upper tick of two lines."""
     lines = bar.title.replace(" − ", "\n− ").split("\n")
     return "<br>".join([*lines, " ", *([" "] if bar.ends[1] else [])])
 
 
-def _add_square(figure: go.Figure, scale: Square, theme: Theme, at: np.ndarray | None) -> None:
+def _add_square(figure: go.Figure, scale: ColourSquare, theme: Theme, at: np.ndarray | None) -> None:
     """Legend of the pair, both axes named; row 0 of the colour square is low B, so it is drawn upside down."""
     low, high = scale.limits
-    rgba = np.concatenate([square()[::-1], np.ones((*square().shape[:2], 1))], axis=-1)
+    rgba = np.concatenate([colour_square()[::-1], np.ones((*colour_square().shape[:2], 1))], axis=-1)
     place = dict(x=low, y=high, sizex=high - low, sizey=high - low, xanchor="left", yanchor="top")
     figure.add_layout_image(
         source=png_uri(rgba), name="scale", xref="x2", yref="y2", sizing="stretch", layer="below", **place
@@ -146,4 +146,4 @@ def _add_square(figure: go.Figure, scale: Square, theme: Theme, at: np.ndarray |
         ),
     )
     x, y = (np.nan, np.nan) if at is None else np.clip(at, low, high)
-    figure.add_trace(ring(x, y, 11).update(xaxis="x2", yaxis="y2"))
+    figure.add_trace(marker_ring(x, y, 11).update(xaxis="x2", yaxis="y2"))

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from brivl.core.flatmap.geometry import leading_voxels, voxel_centres
-from brivl.core.flatmap.polygons import inside_polygon
-from brivl.core.regions.variance_partitioning import variance_parts
-from brivl.viz.browser.map_payload import RegionMasks, alone_payload, ground_payload, scores_payload
+from brivl.core.flatmap.geometry import inside_polygon, leading_voxels, voxel_centres
+from brivl.core.regions.variance_partitioning import partition_variance
+from brivl.viz.browser.map_payload import RegionMasks, flatmap_base_payload, scores_payload, single_model_payload
 from brivl.viz.flatmap import painting
-from brivl.viz.flatmap.figure import map_ground
+from brivl.viz.flatmap.figure import flatmap_base
 from tests.app.test_browser import browser  # noqa: F401 (a fixture)
 from tests.support.figure_samples import NAMES
 from tests.support.viewer_page import open_viewer, viewer_data
@@ -221,7 +220,7 @@ def test_the_layer_shown_is_painted_before_the_others_come(browser: Any, sample:
 def test_names_from_files_are_text(browser: Any, sample: Sample) -> None:  # noqa: F811
     bad = "<img src=x onerror=window.hacked=1>"
     regions = RegionMasks({bad: sample.v1}, {bad: sample.v1})
-    ground = ground_payload(sample.geometry, map_ground(sample.geometry, {}), sample.voxels, regions)
+    ground = flatmap_base_payload(sample.geometry, flatmap_base(sample.geometry, {}), sample.voxels, regions)
     scores = scores_payload(sample.split, (bad, bad), sample.ev)
     opened = open_viewer(browser, [ground, scores], viewer_data(ground, {bad: scores}, map="pair", region=bad))
     opened.mouse.move(*at_voxel(opened, int(np.flatnonzero(sample.v1)[40])))
@@ -234,13 +233,13 @@ def test_names_from_files_are_text(browser: Any, sample: Sample) -> None:  # noq
 def test_parts_are_painted_as_for_print(browser: Any, sample: Sample, kind: str) -> None:  # noqa: F811
     rng = np.random.default_rng(7)
     alone = np.stack([s + rng.normal(0.02, 0.01, sample.n) for s in sample.split[8]]).astype(np.float16).astype(float)
-    sent = alone_payload({8: alone})
+    sent = single_model_payload({8: alone})
     data = viewer_data(sample.ground, {"pair": sample.scores}, map=kind)
     data["sets"][0]["alone"] = sent.id
     opened = open_viewer(browser, [sample.ground, sample.scores, sent], data)
-    values = variance_parts(sample.split[8].sum(0), alone).by_name()[kind]
+    values = partition_variance(sample.split[8].sum(0), alone).by_name()[kind]
     paint = painting.paint_value(sample.geometry, sample.of(8), values, ((0.0, 0.1), kind))
-    rgba = painting.over_curvature(sample.geometry, paint.rgba, "light")
+    rgba = painting.overlay_on_curvature(sample.geometry, paint.rgba, "light")
     expected = np.concatenate([rgba[..., :3] * rgba[..., 3:], rgba[..., 3:]], axis=-1) * 255
     off = np.abs(pixels(opened) - expected)
     assert (off > 1.5).mean() < 0.002 and np.median(off) < 1, "colours but for values on the border of two"

@@ -11,10 +11,10 @@ import pytest
 import scipy.sparse
 
 from brivl.core.flatmap.geometry import leading_voxels
-from brivl.core.flatmap.surface import Solid
-from brivl.viz.browser.map_payload import RegionMasks, ground_payload, solid_payload
-from brivl.viz.flatmap.figure import map_ground
-from brivl.viz.flatmap.painting import with_outline
+from brivl.core.flatmap.surface import SurfaceMesh
+from brivl.viz.browser.map_payload import RegionMasks, flatmap_base_payload, surface_payload
+from brivl.viz.flatmap.figure import flatmap_base
+from brivl.viz.flatmap.painting import add_outline
 from tests.app.test_browser import browser  # noqa: F401 (a fixture)
 from tests.support.viewer_page import open_viewer, viewer_data
 from tests.support.viewer_sample import Sample, news
@@ -40,14 +40,14 @@ def sample() -> Sample:
     return Sample()
 
 
-def tetrahedra() -> Solid:
+def tetrahedra() -> SurfaceMesh:
     """Two tetrahedra side by side, cortex on the left, a structure on the right; a voxel at each vertex."""
     corner = np.array([[0.0, 0, 40], [30, -20, -10], [-30, -20, -10], [0, 35, -10]])
     places = np.concatenate([corner - [60, 0, 0], corner + [60, 0, 0]])
     one = np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
     weights = scipy.sparse.csr_matrix(np.eye(8, 400))
     region = np.array([1, 1, 2, 2, 37, 37, 37, 37])
-    return Solid(
+    return SurfaceMesh(
         {"inflated": places, "pial": places}, np.concatenate([one, one + 4]), weights, np.full(8, 0.5), region, 4
     )
 
@@ -55,7 +55,7 @@ def tetrahedra() -> Solid:
 @pytest.fixture
 def space(browser: Any, sample: Sample) -> Iterator[Any]:  # noqa: F811
     voxels = replace(sample.voxels, aal=np.arange(sample.n) % 3)
-    solid = solid_payload(tetrahedra(), voxels, {1: "One", 2: "Two", 37: "Hippocampus"})
+    solid = surface_payload(tetrahedra(), voxels, {1: "One", 2: "Two", 37: "Hippocampus"})
     data = viewer_data(sample.ground, {"pair": sample.scores}, shape="regions", orbit={"yaw": 0, "pitch": 0, "zoom": 1})
     opened = open_viewer(browser, [sample.ground, sample.scores, solid], data | {"solid": solid.id})
     yield opened
@@ -94,8 +94,10 @@ def test_regions_have_the_means_of_their_voxels_and_turn(space: Any, sample: Sam
 def test_a_click_on_a_region_keeps_it_and_the_flat_map_outlines_it(browser: Any, sample: Sample) -> None:  # noqa: F811
     aal = np.arange(sample.n) % 3
     voxels, two = replace(sample.voxels, aal=aal), aal == 2
-    ground = ground_payload(sample.geometry, map_ground(sample.geometry, {}), voxels, RegionMasks({}, {"Two": two}))
-    solid = solid_payload(tetrahedra(), voxels, {1: "One", 2: "Two"})
+    ground = flatmap_base_payload(
+        sample.geometry, flatmap_base(sample.geometry, {}), voxels, RegionMasks({}, {"Two": two})
+    )
+    solid = surface_payload(tetrahedra(), voxels, {1: "One", 2: "Two"})
     data = viewer_data(ground, {"pair": sample.scores}, shape="regions", orbit={"yaw": 0, "pitch": 0, "zoom": 1})
     page = open_viewer(browser, [ground, sample.scores, solid], data | {"solid": solid.id})
     box = page.locator(".stage").bounding_box()
@@ -114,7 +116,7 @@ def test_a_click_on_a_region_keeps_it_and_the_flat_map_outlines_it(browser: Any,
     held = np.pad((leading >= 0) & two[np.maximum(leading, 0)], 1)
     assert len(sides) == sum(int((held != np.roll(held, 1, axis)).sum()) for axis in (0, 1))
     np.testing.assert_array_equal(np.abs(sides[:, :2] - sides[:, 2:]).sum(1), 1)
-    outlined = with_outline(sample.geometry, "Two", two).outlines["Two"]
+    outlined = add_outline(sample.geometry, "Two", two).outlines["Two"]
     assert all((np.abs(polygon[0] - polygon[-1]) < 1e-9).all() for polygon in outlined), "closed"
     page.evaluate("window.viewer().setShape('regions')")
     page.wait_for_timeout(80)

@@ -30,7 +30,13 @@ from brivl.core.inference.block_sign_flip import flip_blocks
 from brivl.core.inference.blocks import PermutationSettings, blocks_in_runs
 from brivl.core.inference.contributions import Predictions
 from brivl.core.records import Stimulus
-from brivl.core.transfer.rival_models import Alone, Comparison, above_chance, compare, intersection
+from brivl.core.transfer.baseline_models import (
+    Comparison,
+    HeldOutPredictions,
+    above_chance_p,
+    compare_with_baseline,
+    intersection_union_p,
+)
 from brivl.data.features import layer_features
 from brivl.data.registry import open_dataset
 from brivl.data.stimuli import captions
@@ -77,15 +83,15 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def _alone(rng: np.random.Generator, signal: np.ndarray, noise: float) -> Alone:
+def _alone(rng: np.random.Generator, signal: np.ndarray, noise: float) -> HeldOutPredictions:
     measured = signal + rng.standard_normal(signal.shape)
-    return Alone(measured - measured.mean(0), signal + noise * rng.standard_normal(signal.shape))
+    return HeldOutPredictions(measured - measured.mean(0), signal + noise * rng.standard_normal(signal.shape))
 
 
 def test_a_comparison_is_the_difference_of_squared_errors(rng: np.random.Generator):
     one = _alone(rng, rng.standard_normal((120, 4)), 0.3)
-    other = Alone(one.measured, one.predicted + 0.8 * rng.standard_normal((120, 4)))
-    found = compare(one, other, BLOCKS, PermutationSettings(199))
+    other = HeldOutPredictions(one.measured, one.predicted + 0.8 * rng.standard_normal((120, 4)))
+    found = compare_with_baseline(one, other, BLOCKS, PermutationSettings(199))
     errors = ((one.measured - other.predicted) ** 2 - (one.measured - one.predicted) ** 2).sum(0)
     np.testing.assert_allclose(found.difference, errors / (one.measured**2).sum(0), rtol=1e-4)
     np.testing.assert_allclose(found.difference, one.r2 - other.r2, rtol=1e-4)
@@ -93,7 +99,7 @@ def test_a_comparison_is_the_difference_of_squared_errors(rng: np.random.Generat
         Predictions(one.measured, np.stack([one.predicted, other.predicted])), BLOCKS, PermutationSettings(199)
     ).p
     np.testing.assert_allclose(np.minimum(found.p, 1 - found.p), two_sided / 2, atol=1e-12)
-    turned = compare(other, one, BLOCKS, PermutationSettings(199))
+    turned = compare_with_baseline(other, one, BLOCKS, PermutationSettings(199))
     np.testing.assert_allclose(turned.p, 1 - found.p, atol=1e-12)
 
 
@@ -101,13 +107,15 @@ def test_the_better_model_wins_only_where_it_predicts(rng: np.random.Generator):
     signal = rng.standard_normal((120, 30))
     signal[:, 15:] = 0
     good = _alone(rng, signal, 0.2)
-    good = Alone(good.measured, np.where(np.arange(30) < 15, good.predicted, 0.05 * rng.standard_normal((120, 30))))
-    worse = Alone(good.measured, rng.standard_normal((120, 30)))  # noise that costs a lot
+    good = HeldOutPredictions(
+        good.measured, np.where(np.arange(30) < 15, good.predicted, 0.05 * rng.standard_normal((120, 30)))
+    )
+    worse = HeldOutPredictions(good.measured, rng.standard_normal((120, 30)))  # noise that costs a lot
     masks = {"loud": np.arange(30) < 15, "silent": np.arange(30) >= 15}
-    comparison = compare(good, worse, BLOCKS, PermutationSettings(199), masks)
-    chance = above_chance(good, BLOCKS, PermutationSettings(199), masks)
+    comparison = compare_with_baseline(good, worse, BLOCKS, PermutationSettings(199), masks)
+    chance = above_chance_p(good, BLOCKS, PermutationSettings(199), masks)
     assert comparison.p.max() < 0.02  # of two fits to noise one is worse too
-    p = intersection([comparison], chance)
+    p = intersection_union_p([comparison], chance)
     assert p[0] < 0.02 and p[1] > 0.05
 
 
@@ -116,7 +124,7 @@ def test_all_rivals_must_be_beaten():
         return Comparison(np.zeros(2), np.zeros(2), np.zeros(2), np.array(p))
 
     np.testing.assert_allclose(
-        intersection([one([0.01, 0.2]), one([0.03, 0.001])], np.array([0.02, 0.02])), [0.03, 0.2]
+        intersection_union_p([one([0.01, 0.2]), one([0.03, 0.001])], np.array([0.02, 0.02])), [0.03, 0.2]
     )
 
 

@@ -17,7 +17,7 @@ from brivl.analyses.reproduce.compute import Reproduction, reproduce
 from brivl.analyses.reproduce.means import kept
 from brivl.analyses.reproduce.source import Wanted, open_sources
 from brivl.commands.main import main
-from brivl.core.regions.areas import regions
+from brivl.core.regions.areas import aal_regions
 from brivl.core.regions.atlas_views import AtlasView
 from brivl.data.subject_facts import keep_facts
 from brivl.data.summary import look_at
@@ -155,7 +155,7 @@ def test_regions_are_tested_over_subjects_and_ordered_by_p(sentences: Made) -> N
     means = table[(table["subject"] == "mean") & (table["quantity"] == "joint R2")]
     assert len(means) == 45 and means["p"].is_monotonic_increasing
     p = means.set_index("region")["p"]
-    for region in regions("merged")[::9]:
+    for region in aal_regions("merged")[::9]:
         a, b = (region_means(sentences, region.labels, side) for side in (0, 1))
         np.testing.assert_allclose(p[region.name], stats.ttest_rel(a, b).pvalue, rtol=1e-9)
         drawn = table[

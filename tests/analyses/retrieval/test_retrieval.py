@@ -11,7 +11,7 @@ import pytest
 from brivl.analyses.retrieval import compute
 from brivl.analyses.retrieval.compute import Query, cleaned, items_showing, known_retrieval, retrieve, retrieve_request
 from brivl.commands.main import main
-from brivl.core.retrieval.query_words import seems_foreign
+from brivl.core.retrieval.query_words import detect_other_language
 from brivl.data.galleries import embeddings
 from brivl.data.galleries.embeddings import embed_gallery, gallery_index, is_embedded
 from brivl.data.galleries.recall import measure_recall, stored_recall
@@ -107,7 +107,7 @@ def test_long_and_foreign_questions_are_answered_with_a_notice(store: Store, fol
 
 @pytest.mark.parametrize("text", ["a red car", "un-American los angeles in the sun", "café", "2 + 2", "zebra", "jet"])
 def test_english_is_left_in_peace(text: str) -> None:
-    assert seems_foreign(text) is None
+    assert detect_other_language(text) is None
 
 
 @pytest.mark.usefixtures("colours")
@@ -150,7 +150,7 @@ def test_an_index_serves_large_galleries(store: Store, folder: str, monkeypatch:
         vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.arange(4000), ()
     )
     assert gallery_index(store, gallery, model, embedded) is None
-    monkeypatch.setattr(embeddings, "FROM_SIZE", 3000)
+    monkeypatch.setattr(embeddings, "MIN_INDEXED_ROWS", 3000)
     index = gallery_index(store, gallery, model, embedded)
     assert index.recall > 0.95 and store.list("gallery-index")[0]["info"]["recall"] == index.recall
     embeddings._indexes.clear()

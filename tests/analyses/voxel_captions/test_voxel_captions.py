@@ -17,7 +17,13 @@ from brivl.analyses.voxel_captions.corpus import frequent_words, read_corpus, sc
 from brivl.commands.main import main
 from brivl.core.encoding.presets import PRESETS, FitProtocol
 from brivl.core.records import Design, Responses, Voxels
-from brivl.core.text.voxel_words import agreement, embedding_weights, named_share, nearest_texts, projected
+from brivl.core.text.voxel_words import (
+    caption_agreement,
+    embedding_weights,
+    fraction_named,
+    nearest_texts,
+    project_onto_images,
+)
 from brivl.data.phantoms.categories import CATEGORIES, CategoryPhantomConfig, draw_images, image_scene
 from brivl.data.registry import open_dataset
 from brivl.errors import DataError, RequestError
@@ -63,13 +69,13 @@ def test_planted_weights_are_found_and_mean_nothing_without_signal(rng: np.rando
 
 def test_projection_is_the_softmax_mean_of_pictures(rng: np.random.Generator):
     pictures, W = rng.standard_normal((40, 6)), rng.standard_normal((6, 3))
-    points = projected(W, pictures, temperature=0.5)
+    points = project_onto_images(W, pictures, temperature=0.5)
     for voxel in range(3):
         logits = pictures @ W[:, voxel] / np.linalg.norm(W[:, voxel]) / 0.5
         share = np.exp(logits) / np.exp(logits).sum()
         mean = share @ pictures - pictures.mean(0)
         np.testing.assert_allclose(points[voxel], mean / np.linalg.norm(mean), atol=1e-10)
-    cold = projected(W, pictures, temperature=1e-4)  # the one picture with the largest product
+    cold = project_onto_images(W, pictures, temperature=1e-4)  # the one picture with the largest product
     best = pictures[(pictures @ W).argmax(0)] - pictures.mean(0)
     np.testing.assert_allclose(cold, best / np.linalg.norm(best, axis=1, keepdims=True), atol=1e-6)
 
@@ -87,9 +93,9 @@ def test_texts_are_ranked_by_cosine_less_their_mean(rng: np.random.Generator):
 def test_shares_and_agreement_of_known_cases(rng: np.random.Generator):
     words = ["car", "dog", "sign"]
     wanted = [frozenset({"dog"}), frozenset({"car", "bus"}), frozenset({"cup"})]
-    assert named_share(np.array([[1, 2], [0, 1], [0, 1]]), words, wanted) == pytest.approx(2 / 3)
+    assert fraction_named(np.array([[1, 2], [0, 1], [0, 1]]), words, wanted) == pytest.approx(2 / 3)
     E, C = rng.standard_normal((80, 10)), np.eye(10)
-    own, others = agreement(C, E, E @ C.T)
+    own, others = caption_agreement(C, E, E @ C.T)
     assert own == pytest.approx(1) and abs(others) < 0.5
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brivl.core.claims.checks import COLUMNS, FAILS, HOLDS, UNTESTABLE, Means, Verdict, at_depth, judge
+from brivl.core.claims.checks import COLUMNS, FAILS, HOLDS, UNTESTABLE, Means, Verdict, at_depth, evaluate_check
 from brivl.core.claims.movie_checks import MOVIE_CHECKS, plain_name
 from brivl.core.claims.sentence_checks import BOXED, LEFT_GROUPS, SENTENCE_CHECKS, SMALLEST_P, merged_tests
-from brivl.core.regions.areas import regions
+from brivl.core.regions.areas import aal_regions
 
 CHECKS = {check.id: check for check in (*MOVIE_CHECKS, *SENTENCE_CHECKS)}
 SUBJECTS = tuple(f"P{i}" for i in range(8))
@@ -35,7 +35,7 @@ def brain(a: Mapping[int, float], b: Mapping[int, float]) -> Means:
 
 
 def verdict(check: str, means: Means | None) -> Verdict:
-    return judge(CHECKS[check], means, "no such data")
+    return evaluate_check(CHECKS[check], means, "no such data")
 
 
 RISING = {k: 0.01 * k for k in LAYERS}
@@ -115,9 +115,9 @@ def test_rois_are_known_by_their_usual_names() -> None:
     assert [plain_name(roi) for roi in ("hMT+", "MT+", "hV4", "V4", "IPS")] == ["mt", "mt", "v4", "v4", "ips"]
 
 
-AREAS = tuple(r.name for r in regions("area"))
-AAL = tuple(r.name for r in regions("region"))
-MERGED = tuple(r.name for r in regions("merged"))
+AREAS = tuple(r.name for r in aal_regions("area"))
+AAL = tuple(r.name for r in aal_regions("region"))
+MERGED = tuple(r.name for r in aal_regions("merged"))
 
 
 @pytest.mark.parametrize(("n_behind", "outcome"), [(1, HOLDS), (2, FAILS)])
@@ -187,7 +187,7 @@ def test_regions_come_in_the_order_of_p() -> None:
 
 def test_without_data_every_check_says_why() -> None:
     for check in CHECKS.values():
-        found = judge(check, None, "no such data")
+        found = evaluate_check(check, None, "no such data")
         assert found.verdict == UNTESTABLE and found.evidence == "no such data" and found.rule and found.claim
 
 

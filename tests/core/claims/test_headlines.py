@@ -7,7 +7,7 @@ import pytest
 
 from brivl.core.claims import headlines
 from brivl.core.numbers import number, p_text, probability, signed
-from brivl.core.regions.region_stats import RegionComparison, compare, compare_voxels
+from brivl.core.regions.region_stats import RegionComparison, compare_subjects, compare_voxels
 
 NAMES = ("BriVL", "ViT")
 REGIONS = [f"R{i}" for i in range(6)]
@@ -16,7 +16,9 @@ REGIONS = [f"R{i}" for i in range(6)]
 def comparison(effects: list[float], n_subjects: int = 8, noise: float = 0.002, seed: int = 0) -> RegionComparison:
     rng = np.random.default_rng(seed)
     b = rng.normal(0.05, 0.02, (n_subjects, len(effects)))
-    return compare(b + np.array(effects) + rng.normal(0, noise, b.shape), b, [f"R{i}" for i in range(len(effects))])
+    return compare_subjects(
+        b + np.array(effects) + rng.normal(0, noise, b.shape), b, [f"R{i}" for i in range(len(effects))]
+    )
 
 
 def test_direction_count_and_size_over_subjects() -> None:
@@ -49,14 +51,14 @@ def test_a_clear_difference_between_two_that_predict_nothing_counts_for_nothing(
     rng = np.random.default_rng(0)
     b = np.array([0.1, -0.1]) + rng.normal(0, 0.001, (8, 2))
     a = b + 0.02 + rng.normal(0, 0.001, b.shape)
-    text = headlines.layer_headline(8, NAMES, compare(a, b, ["V1", "AC"]), "8 subjects")
+    text = headlines.layer_headline(8, NAMES, compare_subjects(a, b, ["V1", "AC"]), "8 subjects")
     assert "in 1 of 2 ROIs" in text
-    text = headlines.layer_headline(8, NAMES, compare(a[:, 1:], b[:, 1:], ["AC"]), "8 subjects")
+    text = headlines.layer_headline(8, NAMES, compare_subjects(a[:, 1:], b[:, 1:], ["AC"]), "8 subjects")
     assert text == "Layer 8: BriVL and ViT predict none of 1 ROIs (8 subjects; R² not above 0)"
 
 
 def test_one_subject_is_counted_and_said_not_to_be_tested() -> None:
-    result = compare(np.array([0.3, 0.2, 0.1, np.nan]), np.array([0.1, 0.1, 0.2, 0.1]), list("abcd"))
+    result = compare_subjects(np.array([0.3, 0.2, 0.1, np.nan]), np.array([0.1, 0.1, 0.2, 0.1]), list("abcd"))
     text = headlines.layer_headline(8, NAMES, result, "S01")
     assert (
         text
@@ -65,7 +67,7 @@ def test_one_subject_is_counted_and_said_not_to_be_tested() -> None:
 
 
 def test_a_tie_names_no_winner() -> None:
-    result = compare(np.array([0.3, 0.1]), np.array([0.1, 0.2]), list("ab"))
+    result = compare_subjects(np.array([0.3, 0.1]), np.array([0.1, 0.2]), list("ab"))
     assert "BriVL and ViT each explain more in 1 of 2 ROIs" in headlines.layer_headline(8, NAMES, result, "S01")
 
 
@@ -77,7 +79,7 @@ def test_voxels_as_unit_are_named() -> None:
 
 
 def test_no_region_with_scores() -> None:
-    result = compare(np.full((1, 2), np.nan), np.ones((1, 2)), list("ab"))
+    result = compare_subjects(np.full((1, 2), np.nan), np.ones((1, 2)), list("ab"))
     assert "none of the 2 ROIs has scores" in headlines.layer_headline(8, NAMES, result, "S01")
     assert headlines.largest_difference(NAMES, result) == "No region has scores of both models"
 

@@ -5,8 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from brivl.core.decoding.identification import Pool, cumulative_order, nearest, pairwise, ranks, shift_test, top
-from brivl.core.decoding.ridge import advanced, decode, gram, row_onsets, windows_of
+from brivl.core.decoding.identification import (
+    CandidatePool,
+    circular_shift_test,
+    cumulative_order,
+    nearest_candidates,
+    pairwise_accuracy,
+    top_k_accuracy,
+    true_ranks,
+)
+from brivl.core.decoding.ridge import advance_kernel, decode_embeddings, gram_matrix, row_onsets, split_into_windows
 from brivl.core.encoding.cv_splits import cv_splits
 from brivl.core.encoding.delays import delay, delays_at
 from brivl.core.encoding.fold_responses import split_responses
@@ -37,7 +45,9 @@ def test_the_kernel_is_that_of_responses_at_all_later_samples() -> None:
     responses, design, _ = _film(rng, 30, 1.0)
     (rows,) = cv_splits(design, STRICT)
     columns = np.array([0, 3, 4, 20])
-    K = advanced(gram(responses, columns, rows, FitProtocol(design, STRICT)), rows, FitProtocol(design, STRICT))
+    K = advance_kernel(
+        gram_matrix(responses, columns, rows, FitProtocol(design, STRICT)), rows, FitProtocol(design, STRICT)
+    )
     part = split_responses(responses.Y_train[:, columns], responses.Y_test[:, :, columns], rows, design, STRICT)
     later = [-d for d in delays_at(STRICT.delays_s, 2.0)]
     Y = delay(np.concatenate([part.Y_train, part.Y_test]), later, np.array([0, 40, 80, 120, 160]))
@@ -48,8 +58,8 @@ def test_grams_add_up_over_voxels() -> None:
     responses, design, _ = _film(np.random.default_rng(1), 12, 1.0)
     (rows,) = cv_splits(design, STRICT)
     some, others = np.arange(5), np.arange(5, 12)
-    parts = [gram(responses, columns, rows, FitProtocol(design, STRICT)) for columns in (some, others)]
-    whole = gram(responses, np.arange(12), rows, FitProtocol(design, STRICT))
+    parts = [gram_matrix(responses, columns, rows, FitProtocol(design, STRICT)) for columns in (some, others)]
+    whole = gram_matrix(responses, np.arange(12), rows, FitProtocol(design, STRICT))
     np.testing.assert_allclose(sum(parts), whole, rtol=1e-4, atol=1e-3)
 
 
@@ -59,11 +69,13 @@ def test_planted_embeddings_are_found_and_noise_is_not() -> None:
         responses, design, E = _film(np.random.default_rng(2), 40, signal)
         (rows,) = cv_splits(design, STRICT)
         protocol = FitProtocol(design, STRICT)
-        decoded = decode(advanced(gram(responses, np.arange(40), rows, protocol), rows, protocol), E, rows, protocol)
-        events = windows_of([0], 48, 3)
+        decoded = decode_embeddings(
+            advance_kernel(gram_matrix(responses, np.arange(40), rows, protocol), rows, protocol), E, rows, protocol
+        )
+        events = split_into_windows([0], 48, 3)
         candidates = np.stack([E[rows.test][event].mean(0) for event in events]) - E[rows.train].mean(0)
-        pool = Pool(decoded.predicted, candidates, events, np.zeros(1, int))
-        found[signal] = pairwise([ranks(pool)]), shift_test([pool]).p, decoded.inner_r2
+        pool = CandidatePool(decoded.predicted, candidates, events, np.zeros(1, int))
+        found[signal] = pairwise_accuracy([true_ranks(pool)]), circular_shift_test([pool]).p, decoded.inner_r2
     assert found[1.0][0] > 0.9 and found[1.0][1] == pytest.approx(1 / 48) and found[1.0][2] > 0.3
     assert found[0.0][0] < 0.75 and found[0.0][1] > 0.05 and found[0.0][2] < 0.05
 
@@ -75,13 +87,13 @@ def test_rows_of_a_fold_keep_their_runs_apart() -> None:
 
 
 def test_windows_do_not_cross_runs_and_drop_what_is_left_over() -> None:
-    windows = windows_of([0, 7], 12, 3)
+    windows = split_into_windows([0, 7], 12, 3)
     assert [w.tolist() for w in windows] == [[0, 1, 2], [3, 4, 5], [7, 8, 9]]
 
 
-def _pool(rng: np.random.Generator, n: int, width: int = 1) -> Pool:
+def _pool(rng: np.random.Generator, n: int, width: int = 1) -> CandidatePool:
     predicted, candidates = rng.standard_normal((n * width, 5)), rng.standard_normal((n, 5))
-    return Pool(predicted, candidates, windows_of([0], n * width, width), np.zeros(1, int))
+    return CandidatePool(predicted, candidates, split_into_windows([0], n * width, width), np.zeros(1, int))
 
 
 def test_ranks_are_those_of_cosines() -> None:
@@ -91,29 +103,31 @@ def test_ranks_are_those_of_cosines() -> None:
         mean = pool.predicted[rows].mean(0)
         cosines = pool.candidates @ mean / np.linalg.norm(pool.candidates, axis=1) / np.linalg.norm(mean)
         expected.append(int((np.delete(cosines, i) >= cosines[i]).sum()))
-        np.testing.assert_array_equal(nearest(pool, 3)[i], np.argsort(-cosines)[:3])
-    np.testing.assert_array_equal(ranks(pool), expected)
+        np.testing.assert_array_equal(nearest_candidates(pool, 3)[i], np.argsort(-cosines)[:3])
+    np.testing.assert_array_equal(true_ranks(pool), expected)
 
 
 def test_accuracies_of_known_ranks() -> None:
     found = [np.array([0, 4, 2]), np.array([1, 0])]
-    assert top(found, 1) == (pytest.approx(0.4), pytest.approx((3 / 3 + 2 / 2) / 5))
-    assert pairwise([np.array([0, 1, 2])]) == pytest.approx(0.5)
+    assert top_k_accuracy(found, 1) == (pytest.approx(0.4), pytest.approx((3 / 3 + 2 / 2) / 5))
+    assert pairwise_accuracy([np.array([0, 1, 2])]) == pytest.approx(0.5)
 
 
 def test_equal_candidates_count_against_the_prediction() -> None:
-    pool = Pool(np.eye(2), np.array([[1.0, 0.0], [1.0, 0.0]]), [np.array([0]), np.array([1])], np.zeros(1, int))
-    np.testing.assert_array_equal(ranks(pool), [1, 1])
+    pool = CandidatePool(
+        np.eye(2), np.array([[1.0, 0.0], [1.0, 0.0]]), [np.array([0]), np.array([1])], np.zeros(1, int)
+    )
+    np.testing.assert_array_equal(true_ranks(pool), [1, 1])
 
 
 def test_shift_test_of_one_run_counts_every_shift() -> None:
     pool = _pool(np.random.default_rng(4), 15)
     scores = []
     for shift in range(15):
-        turned = Pool(np.roll(pool.predicted, shift, axis=0), pool.candidates, pool.events, pool.onsets)
-        scores.append(pairwise([ranks(turned)]))
-    assert shift_test([pool]).p == pytest.approx(np.mean(np.array(scores) >= scores[0] - 1e-12))
-    assert shift_test([pool]).smallest == pytest.approx(1 / 15)
+        turned = CandidatePool(np.roll(pool.predicted, shift, axis=0), pool.candidates, pool.events, pool.onsets)
+        scores.append(pairwise_accuracy([true_ranks(turned)]))
+    assert circular_shift_test([pool]).p == pytest.approx(np.mean(np.array(scores) >= scores[0] - 1e-12))
+    assert circular_shift_test([pool]).smallest == pytest.approx(1 / 15)
 
 
 def test_shift_test_is_fair_where_neighbours_are_alike() -> None:
@@ -121,8 +135,8 @@ def test_shift_test_is_fair_where_neighbours_are_alike() -> None:
     for _ in range(200):  # predictions and stimuli change slowly, and have nothing to do with one another
         slow = [delay(rng.standard_normal((44, 4)), range(4), np.zeros(1, int)).reshape(44, 4, 4).sum(1) for _ in "ab"]
         halves = [[part[at : at + 22] for part in slow] for at in (0, 22)]
-        pools = [Pool(*half, [np.array([i]) for i in range(22)], np.zeros(1, int)) for half in halves]
-        ps.append(shift_test(pools, n_draws=199).p)
+        pools = [CandidatePool(*half, [np.array([i]) for i in range(22)], np.zeros(1, int)) for half in halves]
+        ps.append(circular_shift_test(pools, n_draws=199).p)
     assert 0.01 < np.mean(np.array(ps) <= 0.05) < 0.10
 
 
@@ -132,8 +146,8 @@ def test_order_by_score_then_name() -> None:
 
 def test_what_cannot_be_identified_is_said() -> None:
     with pytest.raises(RequestError, match="shorter windows"):
-        Pool(np.eye(2), np.eye(2)[:1], [np.array([0])], np.zeros(1, int))
+        CandidatePool(np.eye(2), np.eye(2)[:1], [np.array([0])], np.zeros(1, int))
     responses, design, _ = _film(np.random.default_rng(6), 4, 1.0)
     (rows,) = cv_splits(design, STRICT)
     with pytest.raises(RequestError, match="choose another region"):
-        gram(responses, np.zeros(0, int), rows, FitProtocol(design, STRICT))
+        gram_matrix(responses, np.zeros(0, int), rows, FitProtocol(design, STRICT))

@@ -10,9 +10,9 @@ import pytest
 import scipy.sparse
 
 from brivl.core.flatmap.geometry import (
-    check,
+    check_geometry,
     from_arrays,
-    label_places,
+    label_positions,
     leading_voxels,
     normalise_rows,
     select_voxels,
@@ -116,7 +116,7 @@ def test_a_choice_of_voxels_equals_hiding_the_others(geometry: FlatmapGeometry, 
     hidden = np.full(N_VOXELS, np.nan)
     hidden[keep] = values[keep]
     chosen = select_voxels(geometry, keep)
-    check(chosen)
+    check_geometry(chosen)
     np.testing.assert_allclose(to_pixels(chosen, values[keep]), to_pixels(geometry, hidden), rtol=1e-5)
 
 
@@ -149,7 +149,7 @@ def test_incomplete_arrays_are_refused(geometry: FlatmapGeometry, name: str) -> 
 
 
 def test_parts_that_do_not_fit_are_refused(geometry: FlatmapGeometry) -> None:
-    check(geometry)
+    check_geometry(geometry)
     for broken, message in (
         (replace(geometry, mask=~geometry.mask), "one True per row"),
         (replace(geometry, pixel_to_voxel=geometry.pixel_to_voxel * 2), "sum to 1"),
@@ -157,14 +157,14 @@ def test_parts_that_do_not_fit_are_refused(geometry: FlatmapGeometry) -> None:
         (replace(geometry, outlines={"V1": [np.zeros((2, 2))]}), "outlines"),
     ):
         with pytest.raises(DataError, match=message):
-            check(broken)
+            check_geometry(broken)
 
 
 def test_names_go_to_the_roomiest_place(geometry: FlatmapGeometry) -> None:
     u_shape = np.array([[0, 0], [30, 0], [30, 30], [20, 30], [20, 4], [4, 4], [4, 30], [0, 30]], float)
-    places = label_places(replace(geometry, outlines={"U": [u_shape], "V1": geometry.outlines["V1"]}))
+    places = label_positions(replace(geometry, outlines={"U": [u_shape], "V1": geometry.outlines["V1"]}))
     assert [place.name for place in places] == ["U", "V1", "V1"]
     u, square, _ = places
     assert 20 < u.x < 30 and abs(u.x - 25) < 1.5 and 3.5 < u.radius <= 5.0  # the wide arm, not the hollow middle
     np.testing.assert_allclose([square.x, square.y, square.radius], [6, 7, 4], atol=0.4)
-    assert len(label_places(geometry, min_radius=3.0)) == 1
+    assert len(label_positions(geometry, min_radius=3.0)) == 1

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from brivl.core.flatmap.surface import Solid, from_arrays, to_arrays
+from brivl.core.flatmap.surface import SurfaceMesh, from_arrays, to_arrays
 from brivl.core.records import Voxels
 from brivl.data.anatomy.aal import aal_names, load_aal, mni_grid
 from brivl.data.anatomy.fsaverage5_surface import SUBCORTICAL, fsaverage5_solid
@@ -16,7 +16,7 @@ from brivl.data.flatmaps import flatmap_key
 from brivl.data.surfaces import has_solid, known_solid, make_solid
 from brivl.errors import DataError
 from brivl.store.artifacts import Store
-from brivl.viz.browser.map_payload import UNIT, solid_payload
+from brivl.viz.browser.map_payload import UNIT, surface_payload
 from brivl.viz.browser.packing import unpack
 
 
@@ -32,7 +32,7 @@ def voxels() -> Voxels:
 
 
 @pytest.fixture(scope="module")
-def solid(voxels: Voxels) -> Solid:
+def solid(voxels: Voxels) -> SurfaceMesh:
     return fsaverage5_solid(voxels)
 
 
@@ -47,7 +47,7 @@ def test_mesh_of_a_ball_is_closed_and_has_its_volume(step: int) -> None:
     np.testing.assert_allclose(np.linalg.norm(places - 19.5, axis=1), 14, atol=0.9 * step)
 
 
-def test_every_vertex_has_the_voxels_near_it(solid: Solid, voxels: Voxels) -> None:
+def test_every_vertex_has_the_voxels_near_it(solid: SurfaceMesh, voxels: Voxels) -> None:
     mm = voxels.ijk @ voxels.affine[:3, :3].T + voxels.affine[:3, 3]
     shown = solid.vertex_to_voxel @ mm
     has = np.asarray(solid.vertex_to_voxel.sum(1)).ravel() > 0
@@ -58,7 +58,7 @@ def test_every_vertex_has_the_voxels_near_it(solid: Solid, voxels: Voxels) -> No
     assert (np.sign(shown[cortex, 0]) * np.sign(pial[cortex, 0]) >= 0).mean() > 0.98, "hemispheres are kept apart"
 
 
-def test_ninety_regions_of_which_twelve_are_below(solid: Solid) -> None:
+def test_ninety_regions_of_which_twelve_are_below(solid: SurfaceMesh) -> None:
     above, below = np.split(solid.region, [solid.n_cortex])
     assert set(np.unique(below)) == set(SUBCORTICAL) and len(SUBCORTICAL) == 12
     assert set(np.unique(above)) - {0} == set(range(1, 91)) - set(SUBCORTICAL)
@@ -67,14 +67,14 @@ def test_ninety_regions_of_which_twelve_are_below(solid: Solid) -> None:
     assert said == {"Hippocampus", "Amygdala", "Caudate", "Putamen", "Pallidum", "Thalamus"}
 
 
-def test_vertices_of_the_cortex_lie_in_the_region_that_they_are_named_after(solid: Solid) -> None:
+def test_vertices_of_the_cortex_lie_in_the_region_that_they_are_named_after(solid: SurfaceMesh) -> None:
     atlas, pial = load_aal(), solid.forms["pial"][: solid.n_cortex]
     at = atlas.at(pial * 0.97)
     inside = (at > 0) & (at <= 90)
     assert (at == solid.region[: solid.n_cortex])[inside].mean() > 0.7
 
 
-def test_all_meshes_face_outwards_and_left_is_left(solid: Solid) -> None:
+def test_all_meshes_face_outwards_and_left_is_left(solid: SurfaceMesh) -> None:
     cortex = solid.faces[(solid.faces < solid.n_cortex).all(1)]
     below = solid.faces[(solid.faces >= solid.n_cortex).all(1)]
     for form in solid.forms.values():
@@ -89,7 +89,7 @@ def test_voxels_without_a_place_are_refused(voxels: Voxels) -> None:
     assert not has_solid(replace(voxels, flatmap="slices", affine=None))
 
 
-def test_stored_surfaces_come_back(solid: Solid, voxels: Voxels, tmp_path) -> None:
+def test_stored_surfaces_come_back(solid: SurfaceMesh, voxels: Voxels, tmp_path) -> None:
     again = from_arrays(to_arrays(solid))
     np.testing.assert_array_equal(again.faces, solid.faces)
     assert (again.vertex_to_voxel != solid.vertex_to_voxel).nnz == 0
@@ -101,8 +101,8 @@ def test_stored_surfaces_come_back(solid: Solid, voxels: Voxels, tmp_path) -> No
         from_arrays({"faces": solid.faces})
 
 
-def test_payload(solid: Solid, voxels: Voxels) -> None:
-    packed = solid_payload(solid, voxels, {1: "Precentral"})
+def test_payload(solid: SurfaceMesh, voxels: Voxels) -> None:
+    packed = surface_payload(solid, voxels, {1: "Precentral"})
     meta, arrays = unpack(packed.data)
     assert meta["kind"] == "solid" and meta["region_names"] == {"1": "Precentral"} and len(packed.data) < 1.5e6
     np.testing.assert_allclose(arrays["form_pial"].reshape(-1, 3) / UNIT, solid.forms["pial"], atol=0.51 / UNIT)

@@ -14,7 +14,7 @@ from brivl.core.inference.block_permutation import permute_blocks, permute_block
 from brivl.core.inference.block_sign_flip import flip_blocks, flip_blocks_of_means
 from brivl.core.inference.blocks import Blocks, PermutationSettings, blocks_in_runs, blocks_of_groups
 from brivl.core.inference.contributions import Predictions
-from brivl.core.regions.region_stats import expanded_levels, sign_flip_p
+from brivl.core.regions.region_stats import expanded_percentile_levels, sign_flip_p
 from brivl.errors import RequestError
 
 N_VOXELS = 6
@@ -206,7 +206,7 @@ def test_interval_is_that_of_scipy_over_blocks() -> None:
     y = data.measured[:, 0]
     rows = np.stack(blocks.rows)
     d, squares = ((y - b) ** 2 - (y - a) ** 2)[rows].sum(1), (y**2)[rows].sum(1)
-    low, high = expanded_levels(blocks.n_blocks)
+    low, high = expanded_percentile_levels(blocks.n_blocks)
     reference = stats.bootstrap(
         (d, squares),
         lambda d, s, axis: d.sum(axis) / s.sum(axis),
@@ -221,8 +221,8 @@ def test_interval_is_that_of_scipy_over_blocks() -> None:
 
 
 def test_levels_become_the_plain_ones() -> None:
-    np.testing.assert_allclose(expanded_levels(100_000), (0.025, 0.975), atol=1e-5)
-    assert expanded_levels(8)[0] == pytest.approx(stats.norm.cdf(-np.sqrt(8 / 7) * 2.3646242515927844))
+    np.testing.assert_allclose(expanded_percentile_levels(100_000), (0.025, 0.975), atol=1e-5)
+    assert expanded_percentile_levels(8)[0] == pytest.approx(stats.norm.cdf(-np.sqrt(8 / 7) * 2.3646242515927844))
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from brivl.core.regions.areas import AREAS, DROPPED_LABELS, LEVELS, area_of, regions
+from brivl.core.regions.areas import AAL_LEVELS, AREAS, DROPPED_LABELS, aal_regions, area_of
 from brivl.data.anatomy.aal import aal_names, load_aal
 from brivl.errors import RequestError
 
@@ -36,42 +36,42 @@ def mean_y(labels: tuple[int, ...], y_of: dict[int, tuple[float, int]]) -> float
 
 
 def test_counts_per_area() -> None:
-    assert {region.name: len(region.labels) // 2 for region in regions("area")} == PAIRS_PER_AREA
-    assert [len(regions(level)) for level in LEVELS] == [8, 45, 90]
+    assert {region.name: len(region.labels) // 2 for region in aal_regions("area")} == PAIRS_PER_AREA
+    assert [len(aal_regions(level)) for level in AAL_LEVELS] == [8, 45, 90]
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", AAL_LEVELS)
 def test_every_cerebral_number_once_and_no_cerebellum(level: str) -> None:
-    labels = [label for region in regions(level) for label in region.labels]
+    labels = [label for region in aal_regions(level) for label in region.labels]
     assert sorted(labels) == list(range(1, 91))
     assert not set(labels) & set(DROPPED_LABELS) and len(DROPPED_LABELS) == 26
-    names = [region.name for region in regions(level)]
-    titles = [region.title for region in regions(level)]
+    names = [region.name for region in aal_regions(level)]
+    titles = [region.title for region in aal_regions(level)]
     assert len(set(names)) == len(set(titles)) == len(names)
 
 
 def test_names_are_the_atlas_own() -> None:
     names = aal_names()
-    for region in regions("region"):
+    for region in aal_regions("region"):
         assert names[region.labels[0] - 1] == region.name
-    for pair in regions("merged"):
+    for pair in aal_regions("merged"):
         assert [names[label - 1] for label in pair.labels] == [f"{pair.name}_L", f"{pair.name}_R"]
 
 
 def test_titles_read_well() -> None:
-    merged = {region.name: region.title for region in regions("merged")}
+    merged = {region.name: region.title for region in aal_regions("merged")}
     assert merged["Temporal_Sup"] == "Superior temporal gyrus (Temporal_Sup)"
     assert merged["Insula"] == "Insula"
-    single = {region.name: region.title for region in regions("region")}
+    single = {region.name: region.title for region in aal_regions("region")}
     assert single["Heschl_L"] == "Heschl gyrus, left (Heschl_L)"
     assert single["Angular_R"] == "Angular gyrus, right (Angular_R)"
 
 
 def test_front_to_back(y_of: dict[int, tuple[float, int]]) -> None:
-    areas = [mean_y(region.labels, y_of) for region in regions("area")]
+    areas = [mean_y(region.labels, y_of) for region in aal_regions("area")]
     assert areas == sorted(areas, reverse=True)
     for area in AREAS:
-        pairs = [mean_y(region.labels, y_of) for region in regions("merged") if region.area == area]
+        pairs = [mean_y(region.labels, y_of) for region in aal_regions("merged") if region.area == area]
         assert pairs == sorted(pairs, reverse=True), area
 
 
@@ -103,4 +103,4 @@ def test_numbers_without_an_area_are_refused(label: int | None) -> None:
 
 def test_unknown_level() -> None:
     with pytest.raises(RequestError, match="'lobe'"):
-        regions("lobe")
+        aal_regions("lobe")

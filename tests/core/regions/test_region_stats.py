@@ -11,9 +11,9 @@ from statsmodels.stats.multitest import multipletests
 
 from brivl.core.regions.region_stats import (
     bh_q,
-    compare,
+    compare_subjects,
     compare_voxels,
-    expanded_levels,
+    expanded_percentile_levels,
     mask_means,
     region_means,
     sign_flip_p,
@@ -48,7 +48,7 @@ def test_labels_of_another_subject_are_refused() -> None:
 
 def test_t_interval_and_effect_size_agree_with_scipy(pair: tuple[np.ndarray, np.ndarray]) -> None:
     a, b = pair
-    table = compare(a, b, REGIONS).table
+    table = compare_subjects(a, b, REGIONS).table
     expected = stats.ttest_rel(a, b)
     np.testing.assert_allclose(table["t"], expected.statistic)
     np.testing.assert_allclose(table["p"], expected.pvalue)
@@ -71,7 +71,7 @@ def test_bh_agrees_with_statsmodels_and_skips_nan() -> None:
 
 
 def test_q_of_the_table_is_bh_of_its_p(pair: tuple[np.ndarray, np.ndarray]) -> None:
-    table = compare(*pair, REGIONS).table
+    table = compare_subjects(*pair, REGIONS).table
     np.testing.assert_allclose(table["q"], multipletests(table["p"], method="fdr_bh")[1])
 
 
@@ -96,16 +96,16 @@ def test_sign_flip_agrees_with_scipy_permutation_test() -> None:
 @pytest.mark.parametrize(("n", "smallest"), [(2, 0.5), (5, 0.0625), (8, 0.0078125)])
 def test_smallest_reachable_p(n: int, smallest: float) -> None:
     a = np.arange(1.0, n + 1)[:, None]
-    row = compare(a, np.zeros_like(a), ["all"]).table.iloc[0]
+    row = compare_subjects(a, np.zeros_like(a), ["all"]).table.iloc[0]
     assert row["p_signflip_min"] == row["p_signflip"] == smallest
 
 
 def test_bootstrap_interval_is_seeded_and_lies_within_the_data(pair: tuple[np.ndarray, np.ndarray]) -> None:
-    first, again, other = (compare(*pair, REGIONS, seed=seed).table for seed in (1, 1, 2))
+    first, again, other = (compare_subjects(*pair, REGIONS, seed=seed).table for seed in (1, 1, 2))
     assert first.equals(again) and not first["boot_low"].equals(other["boot_low"])
     difference = pair[0] - pair[1]
     assert (first["boot_low"] > difference.min(0)).all() and (first["boot_high"] < difference.max(0)).all()
-    low, high = expanded_levels(len(difference))
+    low, high = expanded_percentile_levels(len(difference))
     expected = stats.bootstrap(
         (difference[:, 0],), np.mean, method="percentile", confidence_level=high - low, rng=np.random.default_rng(0)
     )
@@ -115,7 +115,7 @@ def test_bootstrap_interval_is_seeded_and_lies_within_the_data(pair: tuple[np.nd
 
 
 def test_one_subject_is_not_tested_and_the_reason_is_given() -> None:
-    table = compare(np.array([0.3, 0.1, np.nan]), np.array([0.1, 0.2, 0.2]), REGIONS).table
+    table = compare_subjects(np.array([0.3, 0.1, np.nan]), np.array([0.1, 0.2, 0.2]), REGIONS).table
     assert table[["p", "q", "t", "d_z", "ci_low", "boot_high", "p_signflip"]].isna().all(axis=None)
     np.testing.assert_allclose(table["difference"], [0.2, -0.1, np.nan])
     assert list(table["n_a_higher"]) == [1, 0, 0]
@@ -126,7 +126,7 @@ def test_no_variance_gives_a_reason_and_no_p() -> None:
     b = np.random.default_rng(0).normal(size=(5, 2))
     a = b + np.array([0.25, 0.0])
     a[:, 1] += np.linspace(0, 1, 5)
-    table = compare(a, b, ["constant", "varied"]).table
+    table = compare_subjects(a, b, ["constant", "varied"]).table
     assert np.isnan(table["p"][0]) and "same in every subject" in table["reason"][0]
     assert table["q"][1] == table["p"][1] < 1 and table["reason"][1] == ""
     assert table["p_signflip"][0] == 2 / 2**5
@@ -136,7 +136,7 @@ def test_subject_without_a_region_is_left_out_there(pair: tuple[np.ndarray, np.n
     a, b = pair
     a = a.copy()
     a[2, 1] = np.nan
-    table = compare(a, b, REGIONS).table
+    table = compare_subjects(a, b, REGIONS).table
     assert list(table["n"]) == [8, 7, 8]
     keep = np.arange(8) != 2
     assert table["p"][1] == pytest.approx(stats.ttest_rel(a[keep, 1], b[keep, 1]).pvalue)
@@ -153,11 +153,11 @@ def test_voxels_as_unit_are_warned_about() -> None:
     assert list(result.table["n"]) == [39, 30]
     assert result.table["p"][1] == pytest.approx(stats.ttest_rel(a[30:], b[30:]).pvalue)
     assert result.table["p_signflip"].isna().all()
-    assert compare(np.ones((2, 1)), np.zeros((2, 1)), ["x"]).warning == ""
+    assert compare_subjects(np.ones((2, 1)), np.zeros((2, 1)), ["x"]).warning == ""
 
 
 def test_swapping_the_models_swaps_the_signs(pair: tuple[np.ndarray, np.ndarray]) -> None:
-    ab, ba = compare(*pair, REGIONS).table, compare(*pair[::-1], REGIONS).table
+    ab, ba = compare_subjects(*pair, REGIONS).table, compare_subjects(*pair[::-1], REGIONS).table
     np.testing.assert_allclose(ab[["difference", "t", "d_z"]], -ba[["difference", "t", "d_z"]])
     np.testing.assert_allclose(ab[["p", "q", "p_signflip"]], ba[["p", "q", "p_signflip"]])
     assert list(ab["n_a_higher"] + ba["n_a_higher"]) == [8, 8, 8]
@@ -165,6 +165,6 @@ def test_swapping_the_models_swaps_the_signs(pair: tuple[np.ndarray, np.ndarray]
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(RequestError, match="same subjects and regions"):
-        compare(np.ones((8, 3)), np.ones((7, 3)), REGIONS)
+        compare_subjects(np.ones((8, 3)), np.ones((7, 3)), REGIONS)
     with pytest.raises(RequestError, match=r"\(n_subjects, 2\)"):
-        compare(np.ones((8, 3)), np.ones((8, 3)), REGIONS[:2])
+        compare_subjects(np.ones((8, 3)), np.ones((8, 3)), REGIONS[:2])

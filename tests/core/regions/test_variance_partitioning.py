@@ -13,9 +13,9 @@ import pytest
 from brivl.commands.main import main
 from brivl.core.encoding.batches import encode_in_batches
 from brivl.core.encoding.encode import encode
-from brivl.core.encoding.presets import STRICT
+from brivl.core.encoding.presets import STRICT, FitProtocol
 from brivl.core.records import Design, Responses, Voxels
-from brivl.core.regions.variance_partitioning import VarianceParts, variance_parts
+from brivl.core.regions.variance_partitioning import VariancePartition, partition_variance
 from brivl.encoding.fit import FitRequest, stored_fit
 from brivl.encoding.single_model import (
     KIND,
@@ -41,11 +41,11 @@ def responses_of(signal: np.ndarray) -> Responses:
     return Responses(Y, None, Voxels("simulated", np.zeros((N_VOXELS, 3), int), (1, 1, 1), None))
 
 
-def parts_between(A: np.ndarray, B: np.ndarray, signal: np.ndarray) -> tuple[VarianceParts, np.ndarray]:
+def parts_between(A: np.ndarray, B: np.ndarray, signal: np.ndarray) -> tuple[VariancePartition, np.ndarray]:
     """Their parts, and joint R2."""
     responses = responses_of(signal)
     joint, *alone = (encode(Xs, responses, DESIGN, PRESET).r2_joint for Xs in ([A, B], [A], [B]))
-    return variance_parts(joint, np.stack(alone)), joint
+    return partition_variance(joint, np.stack(alone)), joint
 
 
 def band(seed: int, n_features: int = 5) -> np.ndarray:
@@ -87,7 +87,7 @@ def test_a_model_alone_can_be_fitted_in_batches() -> None:
     A = band(0)
     responses = responses_of(A[:, :1].repeat(N_VOXELS, 1))
     whole = encode([A], responses, DESIGN, PRESET).r2_joint
-    (batched,) = encode_in_batches([A], [responses], (DESIGN, PRESET))
+    (batched,) = encode_in_batches([A], [responses], FitProtocol(DESIGN, PRESET))
     np.testing.assert_allclose(batched.r2_joint, whole, atol=1e-4)
     assert whole.min() > 0.7
 

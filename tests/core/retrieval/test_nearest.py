@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from brivl.core.retrieval.ann import build_index, index_bytes, index_from_bytes, n_lists_for
-from brivl.core.retrieval.nearest import combine, formula, nearest, recall_at
+from brivl.core.retrieval.nearest import combine_vectors, nearest_neighbours, neighbour_recall, query_formula
 from brivl.core.retrieval.recall import recall, recall_by_owner
-from brivl.core.retrieval.synthetic_embeddings import captions_of, clustered, uniform
+from brivl.core.retrieval.synthetic_embeddings import caption_embeddings, clustered_embeddings, uniform_embeddings
 from brivl.errors import RequestError
 
 
@@ -19,7 +19,7 @@ def test_nearest_is_the_head_of_the_sorted_list(rng: np.random.Generator, block:
     """Small integers: inner products are exact, ties abound, and the lower row must come first."""
     gallery = rng.integers(-2, 3, (300, 4)).astype(np.float32)
     query = rng.integers(-2, 3, (70, 4)).astype(np.float32)
-    found = nearest(query, gallery, 9, block)
+    found = nearest_neighbours(query, gallery, 9, block)
     for i, scores in enumerate(query @ gallery.T):
         order = sorted(range(300), key=lambda j, s=scores: (-s[j], j))[:9]
         assert found.rows[i].tolist() == order
@@ -30,30 +30,30 @@ def test_nearest_at_the_edges(tmp_path: Path, rng: np.random.Generator) -> None:
     gallery = rng.standard_normal((5, 3)).astype(np.float32)
     np.save(tmp_path / "g.npy", gallery)
     mapped = np.load(tmp_path / "g.npy", mmap_mode="r")
-    assert nearest(gallery[2], mapped, 99).rows.shape == (1, 5)
-    assert nearest(np.empty((0, 3)), mapped, 2).rows.shape == (0, 2)
+    assert nearest_neighbours(gallery[2], mapped, 99).rows.shape == (1, 5)
+    assert nearest_neighbours(np.empty((0, 3)), mapped, 2).rows.shape == (0, 2)
     gallery[1] = np.nan
-    assert nearest(gallery[0], gallery, 5).rows[0, -1] == 1
+    assert nearest_neighbours(gallery[0], gallery, 5).rows[0, -1] == 1
     for query, k in ((np.ones(4), 1), (np.ones(3), 0)):
         with pytest.raises(RequestError):
-            nearest(query, gallery, k)
+            nearest_neighbours(query, gallery, k)
 
 
 def test_recall_at_counts_shares() -> None:
-    assert recall_at(np.array([[1, 2, 9], [4, 5, 6]]), np.array([[2, 1], [0, 4]])) == 0.75
+    assert neighbour_recall(np.array([[1, 2, 9], [4, 5, 6]]), np.array([[2, 1], [0, 4]])) == 0.75
 
 
 @pytest.fixture(scope="module")
 def gallery() -> np.ndarray:
-    return clustered(6000, 32, seed=0)
+    return clustered_embeddings(6000, 32, seed=0)
 
 
 def test_the_index_finds_nearly_all_and_scores_are_exact(gallery: np.ndarray) -> None:
     rows_seen: list[float] = []
-    index = build_index(gallery, captions_of(gallery, 80, 1), progress=lambda done, _of: rows_seen.append(done))
-    fresh = captions_of(gallery, 80, 2)  # none of those that the index was tuned on
-    truth, found = nearest(fresh, gallery, 10), index.search(fresh, gallery, 10)
-    assert index.recall >= 0.98 and recall_at(found.rows, truth.rows) >= 0.95
+    index = build_index(gallery, caption_embeddings(gallery, 80, 1), progress=lambda done, _of: rows_seen.append(done))
+    fresh = caption_embeddings(gallery, 80, 2)  # none of those that the index was tuned on
+    truth, found = nearest_neighbours(fresh, gallery, 10), index.search(fresh, gallery, 10)
+    assert index.recall >= 0.98 and neighbour_recall(found.rows, truth.rows) >= 0.95
     assert index.n_probe < index.n_lists == n_lists_for(6000) and rows_seen[-1] == 6000
     exact = np.einsum("nd,nkd->nk", fresh, gallery[found.rows])
     np.testing.assert_allclose(found.scores, exact, atol=1e-6)
@@ -61,7 +61,7 @@ def test_the_index_finds_nearly_all_and_scores_are_exact(gallery: np.ndarray) ->
     again = index_from_bytes(index_bytes(index), index.n_probe, index.recall)
     np.testing.assert_array_equal(again.search(fresh, gallery, 10).rows, found.rows)
     fewer = index_from_bytes(index_bytes(index), 1, 0.0).search(fresh, gallery, 10)
-    assert recall_at(fewer.rows, truth.rows) < recall_at(found.rows, truth.rows)
+    assert neighbour_recall(fewer.rows, truth.rows) < neighbour_recall(found.rows, truth.rows)
 
 
 def test_rows_that_are_not_found_come_last(gallery: np.ndarray) -> None:
@@ -72,22 +72,24 @@ def test_rows_that_are_not_found_come_last(gallery: np.ndarray) -> None:
 
 
 def test_made_up_embeddings_are_what_they_say(gallery: np.ndarray) -> None:
-    for x in (gallery, captions_of(gallery, 50, 0), uniform(50, 32, 0)):
+    for x in (gallery, caption_embeddings(gallery, 50, 0), uniform_embeddings(50, 32, 0)):
         np.testing.assert_allclose(np.linalg.norm(x, axis=1), 1, atol=1e-5)
-    falls = np.linalg.eigvalsh(np.cov(clustered(4000, 257, 0)[:, :-1].T))[::-1]
+    falls = np.linalg.eigvalsh(np.cov(clustered_embeddings(4000, 257, 0)[:, :-1].T))[::-1]
     assert 15 < falls.sum() ** 2 / (falls**2).sum() < 35
 
 
 def test_arithmetic_has_its_closed_form() -> None:
     x, y, z = np.eye(3)
-    np.testing.assert_allclose(combine([3 * x, 0.1 * y], [5 * z]), np.array([1, 1, -1]) / np.sqrt(3))
-    np.testing.assert_allclose(combine([x]), x)
-    angle = combine([x + y], [y]) @ x  # (x + y) / sqrt 2 - y, made unit length
+    np.testing.assert_allclose(combine_vectors([3 * x, 0.1 * y], [5 * z]), np.array([1, 1, -1]) / np.sqrt(3))
+    np.testing.assert_allclose(combine_vectors([x]), x)
+    angle = combine_vectors([x + y], [y]) @ x  # (x + y) / sqrt 2 - y, made unit length
     assert angle == pytest.approx(np.sqrt(0.5) / np.sqrt(0.5 + (1 - np.sqrt(0.5)) ** 2))
-    assert formula(["'a car'"]) == "'a car'" and formula(["a", "b"], ["c"]).startswith("(a + b \N{MINUS SIGN} c)")
+    assert query_formula(["'a car'"]) == "'a car'" and query_formula(["a", "b"], ["c"]).startswith(
+        "(a + b \N{MINUS SIGN} c)"
+    )
     for plus, minus in (([], [x]), ([x], [x])):
         with pytest.raises(RequestError, match=r"\.$"):
-            combine(plus, minus)
+            combine_vectors(plus, minus)
 
 
 def test_recall_with_several_captions_of_a_picture() -> None:

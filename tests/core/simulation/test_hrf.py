@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from brivl.core.simulation.hrf import ar1_noise, convolve_runs, double_gamma, response_weights
+from brivl.core.simulation.hrf import ar1_noise, convolve_runs, double_gamma, hrf_weights
 
 
 def test_double_gamma_has_the_shape_of_nilearns_spm_response():
@@ -38,7 +38,7 @@ def test_convolution_is_that_of_held_activity_on_a_fine_grid(tr):
     expected = np.convolve(held, h)[fine // 2 - 1 : len(held) : fine]
     bold = convolve_runs(x[:, None], tr, np.array([0]))[:, 0]
     np.testing.assert_allclose(bold, expected, atol=2e-3)
-    assert response_weights(tr).sum() == pytest.approx(1, abs=1e-3)
+    assert hrf_weights(tr).sum() == pytest.approx(1, abs=1e-3)
 
 
 def test_runs_are_convolved_one_by_one():

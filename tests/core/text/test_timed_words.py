@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from brivl.core.text.timed_words import box_weights, lanczos_weights, without_rate, word_weights
+from brivl.core.text.timed_words import box_weights, lanczos_weights, regress_out_word_rate, word_weights
 from brivl.errors import RequestError
 
 TR = 2.0
@@ -62,10 +62,10 @@ def test_bad_words_end_in_a_sentence(onsets: list, ends: list, how: str, said: s
 def test_the_rate_of_words_is_taken_out_by_training_rows_alone(rng: np.random.Generator) -> None:
     rate, train = rng.uniform(0, 6, 80), np.arange(60)
     X = rng.standard_normal((80, 5)) + rate[:, None] * np.arange(5)
-    clean = without_rate(X, rate, train)
+    clean = regress_out_word_rate(X, rate, train)
     centred = rate[train] - rate[train].mean()
     np.testing.assert_allclose(centred @ (clean[train] - clean[train].mean(0)), 0, atol=1e-9)
     changed = X.copy()
     changed[70:] += 100
-    np.testing.assert_allclose(without_rate(changed, rate, train)[:60], clean[:60])
-    np.testing.assert_allclose(without_rate(X, np.ones(80), train), X)
+    np.testing.assert_allclose(regress_out_word_rate(changed, rate, train)[:60], clean[:60])
+    np.testing.assert_allclose(regress_out_word_rate(X, np.ones(80), train), X)

@@ -11,14 +11,21 @@ from brivl.core.encoding.presets import PAPER, STRICT
 from brivl.core.inference.blocks import PermutationSettings, blocks_in_runs
 from brivl.core.records import Design, Responses, Voxels
 from brivl.core.transfer.components import (
-    ends_of,
-    metric_root,
+    covariance_root,
+    extreme_items,
+    normalise_columns,
     principal_components,
     subspace_correlation,
-    unit_columns,
 )
-from brivl.core.transfer.fit import Session, carry, multimodal_voxels, score_both, session, through
-from brivl.core.transfer.maps import correlation, fit_map, inverse_regions, score_regions, signs_of
+from brivl.core.transfer.fit import (
+    ModalityData,
+    fit_and_transfer,
+    multimodal_voxels,
+    prepare_modality,
+    project_through,
+    score_both_directions,
+)
+from brivl.core.transfer.maps import correlation, fit_linear_map, negative_region_p, region_signs, score_regions
 from brivl.errors import RequestError
 
 TR, N_TRAIN, N_TEST, N_VOXELS, N_FEATURES = 2.0, 300, 80, 40, 6
@@ -40,7 +47,7 @@ def slow(rng: np.random.Generator, n: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def two() -> tuple[dict[str, Session], dict[str, np.ndarray]]:
+def two() -> tuple[dict[str, ModalityData], dict[str, np.ndarray]]:
     """Both modalities of one subject with the same weights, the reverse, weights of their own, and nothing."""
     rng = np.random.default_rng(3)
     W, own = rng.standard_normal((N_FEATURES, N_VOXELS)), rng.standard_normal((N_FEATURES, N_VOXELS))
@@ -56,7 +63,7 @@ def two() -> tuple[dict[str, Session], dict[str, np.ndarray]]:
         noise = rng.standard_normal((1 + 2, len(X), N_VOXELS))
         Y_train, Y_test = (delayed + 2 * noise[0])[:N_TRAIN], (delayed + 2 * noise[1:])[:, N_TRAIN:]
         responses = Responses(np.float32(Y_train), np.float32(Y_test), voxels)
-        sessions[name] = session(responses, np.arange(N_VOXELS), DESIGN, STRICT)
+        sessions[name] = prepare_modality(responses, np.arange(N_VOXELS), DESIGN, STRICT)
     return sessions, features
 
 
@@ -64,15 +71,15 @@ def two() -> tuple[dict[str, Session], dict[str, np.ndarray]]:
 def carried(two: tuple) -> dict:
     sessions, X = two
     return {
-        "stories": carry(sessions["stories"], X["stories"], sessions["movie"], X["movie"]),
-        "movie": carry(sessions["movie"], X["movie"], sessions["stories"], X["stories"]),
+        "stories": fit_and_transfer(sessions["stories"], X["stories"], sessions["movie"], X["movie"]),
+        "movie": fit_and_transfer(sessions["movie"], X["movie"], sessions["stories"], X["stories"]),
     }
 
 
 def test_maps_are_those_of_scikit_learn(rng: np.random.Generator) -> None:
     X, M = rng.standard_normal((200, 7)) + 3, rng.standard_normal((7, 4))
     Z = X @ M + 0.5 * rng.standard_normal((200, 4)) - 1
-    found, wanted = fit_map(X, Z), RidgeCV(np.logspace(-4, 4, 17)).fit(X, Z)
+    found, wanted = fit_linear_map(X, Z), RidgeCV(np.logspace(-4, 4, 17)).fit(X, Z)
     np.testing.assert_allclose(found(X), wanted.predict(X), atol=0.05)
     assert 0.9 < found.r2 < 1
     np.testing.assert_allclose(found(X.mean(0)[None]), Z.mean(0)[None], atol=1e-4)
@@ -81,12 +88,12 @@ def test_maps_are_those_of_scikit_learn(rng: np.random.Generator) -> None:
 def test_few_or_odd_pairs_end_in_a_sentence(rng: np.random.Generator) -> None:
     for X, Z in ((np.ones((5, 2)), np.ones((5, 2))), (np.ones((30, 2)), np.ones((29, 2)))):
         with pytest.raises(RequestError, match="pairs"):
-            fit_map(X, Z)
+            fit_linear_map(X, Z)
 
 
 def test_what_is_shared_carries_and_what_is_turned_is_turned_back(two: tuple, carried: dict) -> None:
     sessions, _ = two
-    found = score_both(sessions, carried, MASKS, ("same", "turned", "apart", "silent"), DRAWS)
+    found = score_both_directions(sessions, carried, MASKS, ("same", "turned", "apart", "silent"), DRAWS)
     at = {name: i for i, name in enumerate(MASKS)}
     assert found.turned == ["turned"]
     np.testing.assert_array_equal(found.sign, np.where(MASKS["turned"], -1, 1))
@@ -103,13 +110,13 @@ def test_what_is_shared_carries_and_what_is_turned_is_turned_back(two: tuple, ca
 
 def test_signs_turn_only_where_both_ways_are_negative() -> None:
     masks = {"a": np.array([True, False, False]), "b": np.array([False, True, False])}
-    sign, turned = signs_of([{"a": 0.01, "b": 0.01}, {"a": 0.01, "b": 0.4}], masks)
+    sign, turned = region_signs([{"a": 0.01, "b": 0.01}, {"a": 0.01, "b": 0.4}], masks)
     assert turned == ["a"]
     np.testing.assert_array_equal(sign, [-1, 1, 1])
 
 
 def test_no_sign_is_turned_outside_of_visual_cortex(two: tuple, carried: dict) -> None:
-    found = score_both(two[0], carried, MASKS, (), DRAWS)
+    found = score_both_directions(two[0], carried, MASKS, (), DRAWS)
     assert found.turned == [] and (found.sign == 1).all()
     assert found.across["movie"][2] < 0
 
@@ -126,7 +133,7 @@ def test_scores_are_correlations_and_p_uniform_without_a_signal(rng: np.random.G
         Y, P = rng.standard_normal((2, 80, 3))
         p.append(score_regions(Y, P, {"all": np.ones(3, bool)}, blocks, PermutationSettings(199)).p[0])
     assert np.mean(np.array(p) < 0.2) == pytest.approx(0.2, abs=0.15)
-    assert inverse_regions(Y, -Y, {"all": np.ones(3, bool)}, blocks, PermutationSettings(199))["all"] < 0.05
+    assert negative_region_p(Y, -Y, {"all": np.ones(3, bool)}, blocks, PermutationSettings(199))["all"] < 0.05
 
 
 def test_components_are_singular_vectors_and_loadings_those_of_both(rng: np.random.Generator) -> None:
@@ -144,13 +151,13 @@ def test_components_are_singular_vectors_and_loadings_those_of_both(rng: np.rand
 
 def test_what_goes_through_all_axes_is_the_prediction(rng: np.random.Generator) -> None:
     Z, W, X = rng.standard_normal((30, 3 * 5)), rng.standard_normal((3 * 5, 4)), rng.standard_normal((90, 5))
-    root, inverse = metric_root(X)
+    root, inverse = covariance_root(X)
     np.testing.assert_allclose(root @ inverse, np.eye(5), atol=1e-8)
     np.testing.assert_allclose(root @ root, np.cov(X.T, bias=True), atol=1e-8)
     axes, _ = np.linalg.qr(rng.standard_normal((5, 5)))
-    parts = sum(through(Z, W, inverse @ axes[:, k], root @ axes[:, k]) for k in range(5))
+    parts = sum(project_through(Z, W, inverse @ axes[:, k], root @ axes[:, k]) for k in range(5))
     np.testing.assert_allclose(parts, Z @ W, atol=1e-8)
-    assert np.linalg.norm(unit_columns(W), axis=0) == pytest.approx(np.ones(4))
+    assert np.linalg.norm(normalise_columns(W), axis=0) == pytest.approx(np.ones(4))
 
 
 def test_subspace_correlation_is_the_cosine_of_scipy(rng: np.random.Generator) -> None:
@@ -160,7 +167,7 @@ def test_subspace_correlation_is_the_cosine_of_scipy(rng: np.random.Generator) -
     assert subspace_correlation(A, B) == pytest.approx(wanted)
     assert subspace_correlation(A, A @ rng.standard_normal((3, 3))) == pytest.approx(1)
     assert subspace_correlation(A, np.zeros((60, 0))) == 0
-    high, low = ends_of(np.array([3.0, -1, 5, 0]), 2)
+    high, low = extreme_items(np.array([3.0, -1, 5, 0]), 2)
     assert high.tolist() == [2, 0] and low.tolist() == [1, 3]
 
 
@@ -169,9 +176,9 @@ def test_a_session_needs_time_and_without_a_test_run_holds_a_run_out(rng: np.ran
     Y = np.float32(rng.standard_normal((60, 2)))
     responses = Responses(Y, None, voxels)
     with pytest.raises(RequestError, match="TR"):
-        session(responses, np.arange(2), Design(None, 60, 0, np.zeros(1, int)), STRICT)
+        prepare_modality(responses, np.arange(2), Design(None, 60, 0, np.zeros(1, int)), STRICT)
     for preset in (STRICT, PAPER):  # rows of time series are not shuffled
-        one = session(responses, np.arange(2), Design(TR, 60, 0, np.arange(0, 60, 20)), preset)
+        one = prepare_modality(responses, np.arange(2), Design(TR, 60, 0, np.arange(0, 60, 20)), preset)
         rows = one.rows.test
         assert len(rows) == 20 and (np.diff(rows) == 1).all() and rows[0] % 20 == 0
         assert not set(rows) & set(one.rows.train) and len(one.Y_test) == 20 and len(one.Y_train) == 40

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from brivl.core.regions.atlas_views import AtlasView, borders, pixel_values
+from brivl.core.regions.atlas_views import AtlasView, pixel_values, region_borders
 from brivl.data.anatomy.aal import aal_names
 from brivl.data.anatomy.atlas_views import SUBCORTICAL, aal_views
 
@@ -57,4 +57,4 @@ def test_values_follow_their_regions() -> None:
     np.testing.assert_array_equal(
         pixel_values(view, {1: 0.5, 3: -1.0, 90: 7.0}), [[np.nan, 0.5, 0.5], [np.nan, np.nan, -1]]
     )
-    np.testing.assert_array_equal(borders(view.labels), [[True, True, True], [False, True, False]])
+    np.testing.assert_array_equal(region_borders(view.labels), [[True, True, True], [False, True, False]])

@@ -17,7 +17,7 @@ from scipy.spatial import ConvexHull
 from scipy.stats import spearmanr
 
 from brivl.config import PROJECT
-from brivl.core.flatmap.geometry import check, to_pixels
+from brivl.core.flatmap.geometry import check_geometry, to_pixels
 from brivl.core.records import FlatmapGeometry
 from brivl.data.anatomy import cortex as s1_module
 from brivl.data.anatomy import s1_flatmap as flatmap_module
@@ -128,7 +128,7 @@ def test_picture_agrees_with_pycortexs(pycortex: ModuleType, s1: S1Surfaces, roo
 
 
 def test_left_values_stand_on_the_left(geometry: FlatmapGeometry, brain: CorticalVoxels) -> None:
-    check(geometry)
+    check_geometry(geometry)
     x = np.nonzero(np.isfinite(to_pixels(geometry, np.where(brain.left, 1.0, np.nan))))[1]
     middle = geometry.mask.shape[1] / 2
     assert len(x) > 5000 and (x < middle).mean() > 0.98

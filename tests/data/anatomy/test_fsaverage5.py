@@ -9,7 +9,7 @@ import pytest
 import shapely
 from scipy.spatial import cKDTree
 
-from brivl.core.flatmap.geometry import check, to_pixels
+from brivl.core.flatmap.geometry import check_geometry, to_pixels
 from brivl.core.records import FlatmapGeometry, Voxels
 from brivl.data.anatomy.aal import aal_names, mni_grid
 from brivl.data.anatomy.fsaverage5 import fsaverage5_flatmap, load_fsaverage5
@@ -34,7 +34,7 @@ def geometry(voxels: Voxels) -> FlatmapGeometry:
 
 
 def test_left_values_stand_on_the_left_only(geometry: FlatmapGeometry, mm: np.ndarray) -> None:
-    check(geometry)
+    check_geometry(geometry)
     picture = np.isfinite(to_pixels(geometry, np.where(mm[:, 0] < 0, 1.0, np.nan)))
     width = geometry.mask.shape[1]
     empty = np.flatnonzero(~geometry.mask.any(0))

@@ -12,7 +12,7 @@ from brivl.data.anatomy.decimate import coarser
 from brivl.data.anatomy.s1_surface import solid_of
 from brivl.data.surfaces import has_solid, is_prepared_by_fits
 from brivl.errors import DataError
-from brivl.viz.browser.map_payload import solid_payload
+from brivl.viz.browser.map_payload import surface_payload
 from tests.core.flatmap.test_surface import volume
 
 
@@ -69,7 +69,7 @@ def test_s1_in_space_shows_the_voxels_near_each_vertex(monkeypatch: pytest.Monke
     assert inflated[:3000, 0].max() < 0 < inflated[3000:, 0].min(), "left is left"
     assert (edges_of(solid.faces)[1] == 2).mean() > 0.999
     assert volume(solid.forms["pial"], solid.faces) == pytest.approx(volume(s1.pia, s1.faces), rel=0.3)
-    packed = solid_payload(solid, voxels, {})
+    packed = surface_payload(solid, voxels, {})
     assert len(packed.data) < 10_000_000
     with pytest.raises(DataError, match="grid"):
         solid_of(s1, inflated_whole, Voxels("other", voxels.ijk[:2], (99, 100, 100), None, flatmap="pycortex-S1"))

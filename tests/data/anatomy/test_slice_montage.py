@@ -6,7 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from brivl.core.flatmap.geometry import check, leading_voxels, to_pixels, voxel_centres
+from brivl.core.flatmap.geometry import check_geometry, leading_voxels, to_pixels, voxel_centres
 from brivl.core.records import Voxels
 from brivl.data.anatomy.slice_montage import slice_montage
 from brivl.errors import DataError
@@ -35,7 +35,7 @@ def places(voxels: Voxels) -> np.ndarray:
 def test_left_is_left_and_front_is_up(codes: tuple[str, str, str]) -> None:
     voxels = ball(codes)
     geometry = slice_montage(voxels)
-    check(geometry)
+    check_geometry(geometry)
     mm, centres = places(voxels), voxel_centres(geometry)
     for z in np.unique(mm[:, 2]):
         tile = mm[:, 2] == z
@@ -91,7 +91,7 @@ def test_voxels_keep_their_proportions() -> None:
 def test_without_an_affine_no_side_is_claimed() -> None:
     ijk = np.argwhere(np.random.default_rng(3).random((9, 8, 4)) < 0.8)
     geometry = slice_montage(Voxels("native", ijk, (9, 8, 4), None))
-    check(geometry)
+    check_geometry(geometry)
     centres, tile = voxel_centres(geometry), ijk[:, 2] == 1
     assert geometry.marks == {}
     assert np.corrcoef(ijk[tile, 0], centres[tile, 0])[0, 1] > 0.999
@@ -113,7 +113,7 @@ def test_anatomy_lies_under_its_voxels() -> None:
     voxels = ball(("L", "P", "I"))
     anatomy = np.random.default_rng(5).random(voxels.shape)
     geometry = slice_montage(voxels, anatomy)
-    check(geometry)
+    check_geometry(geometry)
     low, high = np.percentile(anatomy, [1, 99])
     expected = np.clip((anatomy[tuple(voxels.ijk.T)] - low) / (high - low), 0, 1)
     shown = to_pixels(geometry, expected)[geometry.mask]

@@ -12,7 +12,15 @@ from scipy.signal import lfilter
 from brivl.core.encoding.encode import encode
 from brivl.core.encoding.presets import STRICT
 from brivl.core.records import Voxels
-from brivl.core.simulation.planting import Tuning, latents, mix, noise_sd, oracle_scores, readouts, unit_variance
+from brivl.core.simulation.planting import (
+    Tuning,
+    mix_signals,
+    noise_sd,
+    oracle_scores,
+    readout_weights,
+    unit_variance,
+    whitened_components,
+)
 from brivl.data.anatomy.aal import aal_names
 from brivl.data.pereira2018.passages import load_passages
 from brivl.data.phantoms import movie as phantom_movie
@@ -163,7 +171,7 @@ def test_sentences_of_a_passage_share_noise() -> None:
 def test_latents_are_white_and_as_many_as_there_are(rng: np.random.Generator) -> None:
     X = rng.standard_normal((80, 3)) @ rng.standard_normal((3, 9)) + 5
     for asked, got in ((2, 2), (6, 3)):
-        Z = latents(X, asked)
+        Z = whitened_components(X, asked)
         assert Z.shape == (80, got)
         np.testing.assert_allclose(Z.T @ Z / 80, np.eye(got), atol=1e-10)
         np.testing.assert_allclose(Z.mean(0), 0, atol=1e-10)
@@ -171,7 +179,7 @@ def test_latents_are_white_and_as_many_as_there_are(rng: np.random.Generator) ->
 
 def test_readouts_cohere_as_asked(rng: np.random.Generator) -> None:
     for coherence in (0.0, 0.5, 1.0):
-        weights = readouts(rng, 40, 300, coherence)
+        weights = readout_weights(rng, 40, 300, coherence)
         np.testing.assert_allclose(np.linalg.norm(weights, axis=0), 1)
         cosines = (weights.T @ weights)[np.triu_indices(300, 1)]
         assert cosines.mean() == pytest.approx(coherence, abs=0.08)
@@ -180,7 +188,7 @@ def test_readouts_cohere_as_asked(rng: np.random.Generator) -> None:
 def test_mixture_has_the_planted_variances(rng: np.random.Generator) -> None:
     a, b = unit_variance(rng.standard_normal((50, 4))), unit_variance(rng.standard_normal((50, 4)))
     share = np.array([0.0, 0.2, 0.5, 1.0])
-    np.testing.assert_allclose(mix(a, b, share).var(1), [share, 1 - share], atol=1e-12)
+    np.testing.assert_allclose(mix_signals(a, b, share).var(1), [share, 1 - share], atol=1e-12)
     constant = unit_variance(np.full((5, 2), 3.0))
     assert not constant.any()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brivl.core.flatmap.geometry import check, from_arrays, normalise_rows, to_arrays, to_pixels
+from brivl.core.flatmap.geometry import check_geometry, from_arrays, normalise_rows, to_arrays, to_pixels
 from brivl.data.shortclips.flatmap import mapper_flatmap
 from brivl.data.shortclips.mapper import (
     read_flatmap,
@@ -53,7 +53,7 @@ def test_geometry_is_the_recipe_with_coefficients_that_sum_to_one(
     path, t, legacy = written
     assert (t.operator.min() < 0) == legacy
     geometry = mapper_flatmap(path, {} if legacy else t.rois, "toy")
-    check(geometry)
+    check_geometry(geometry)
     values = rng.normal(size=N)
     with np.errstate(invalid="ignore"):
         wanted = recipe(t, values) / recipe(t, np.ones(N))

@@ -16,7 +16,7 @@ from brivl.core.encoding.voxel_selection import NOT_FINITE
 from brivl.core.flatmap.geometry import to_pixels
 from brivl.core.progress import no_progress
 from brivl.core.simulation.hrf import convolve_runs
-from brivl.core.simulation.planting import distinct_latents, unit_variance
+from brivl.core.simulation.planting import distinct_components, unit_variance
 from brivl.data import features
 from brivl.data.features import layer_features
 from brivl.data.flatmaps import known_flatmap, make_flatmap
@@ -148,7 +148,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Planted:
     owner = np.repeat([0, 1, 2], [12, 12, 6])
     signal = np.zeros((N_TRAIN + N_TEST, len(owner)))
     for side in (0, 1):
-        Z = distinct_latents(X[side], X[1 - side], 20, 3)
+        Z = distinct_components(X[side], X[1 - side], 20, 3)
         bold = convolve_runs(Z @ rng.normal(size=(3, 12)), 2.0, [*ONSETS, N_TRAIN])
         signal[:, owner == side] = unit_variance(bold)
     Y = signal + 0.6 * rng.normal(size=(N_REPEATS, *signal.shape))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from brivl.core.flatmap.geometry import to_pixels, voxel_centres
-from brivl.core.flatmap.polygons import inside_polygon, polygon_text, read_polygon
+from brivl.core.flatmap.geometry import format_polygon, inside_polygon, parse_polygon, to_pixels, voxel_centres
 from brivl.core.records import Voxels
 from brivl.errors import DataError, RequestError
 from brivl.viz import colormaps
-from brivl.viz.browser.map_payload import NO_PLACE, OUTLINE_UNIT, RegionMasks, ground_payload, scores_payload
+from brivl.viz.browser.map_payload import NO_PLACE, OUTLINE_UNIT, RegionMasks, flatmap_base_payload, scores_payload
 from brivl.viz.browser.packing import pack, unpack
-from brivl.viz.flatmap.figure import map_ground
+from brivl.viz.flatmap.figure import flatmap_base
 from tests.support.figure_samples import flatmap
 
 
@@ -53,7 +52,7 @@ def test_ground_holds_the_geometry(rng: np.random.Generator) -> None:
     n = geometry.pixel_to_voxel.shape[1]
     v1, half = np.arange(n) % 3 == 0, np.arange(n) < n // 2
     regions = RegionMasks({"V1": v1}, {"V1": v1, "half": half})
-    meta, arrays = unpack(ground_payload(geometry, map_ground(geometry, {}), line_of_voxels(n), regions).data)
+    meta, arrays = unpack(flatmap_base_payload(geometry, flatmap_base(geometry, {}), line_of_voxels(n), regions).data)
     height, width = meta["height"], meta["width"]
     np.testing.assert_array_equal(np.unpackbits(arrays["mask"])[: height * width].reshape(height, width), geometry.mask)
     assert arrays["counts"].sum() == len(arrays["indices"]) == len(arrays["weights"])
@@ -70,7 +69,7 @@ def test_ground_holds_the_geometry(rng: np.random.Generator) -> None:
     ]
     points = arrays["outline_points"].reshape(-1, 2) / OUTLINE_UNIT
     np.testing.assert_allclose(points, np.concatenate([p for g in geometry.outlines.values() for p in g]), atol=0.07)
-    np.testing.assert_array_equal(arrays["square"].reshape(256, 256, 3), np.rint(colormaps.square() * 255))
+    np.testing.assert_array_equal(arrays["square"].reshape(256, 256, 3), np.rint(colormaps.colour_square() * 255))
     grey = arrays["background"].reshape(height, width)
     np.testing.assert_array_equal(grey > 0, np.isfinite(geometry.background))
 
@@ -78,9 +77,9 @@ def test_ground_holds_the_geometry(rng: np.random.Generator) -> None:
 def test_voxels_without_a_pixel_have_no_place() -> None:
     geometry = flatmap()
     n = geometry.pixel_to_voxel.shape[1]
-    ground = map_ground(geometry, {})
+    ground = flatmap_base(geometry, {})
     ground.centres[5] = np.nan
-    _, arrays = unpack(ground_payload(geometry, ground, line_of_voxels(n), RegionMasks({}, {})).data)
+    _, arrays = unpack(flatmap_base_payload(geometry, ground, line_of_voxels(n), RegionMasks({}, {})).data)
     places = arrays["centres"].reshape(n, 2)
     assert places[5].tolist() == [NO_PLACE, NO_PLACE]
     np.testing.assert_array_equal(np.delete(places, 5, 0), np.delete(voxel_centres(geometry), 5, 0))
@@ -125,7 +124,7 @@ def test_points_that_are_nowhere_are_outside() -> None:
 
 def test_polygon_as_text() -> None:
     polygon = np.array([[1, 2], [300, -4], [5, 6]])
-    np.testing.assert_array_equal(read_polygon(polygon_text(polygon)), polygon)
+    np.testing.assert_array_equal(parse_polygon(format_polygon(polygon)), polygon)
     for nonsense in ("", "1.2_3.4", "a.b_c.d_e.f", "1_2_3", "1.2.3_4_5.6_7.8", "_".join(["1.1"] * 100)):
         with pytest.raises(RequestError, match="draw it again"):
-            read_polygon(nonsense)
+            parse_polygon(nonsense)

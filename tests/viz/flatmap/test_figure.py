@@ -15,7 +15,7 @@ from brivl.errors import RequestError
 from brivl.viz.colormaps import colour_2d, colour_diverging, colour_sequential, layer_colours
 from brivl.viz.export import PAPER
 from brivl.viz.flatmap import painting as paint
-from brivl.viz.flatmap.figure import MapView, flatmap_figure, map_ground, picked_voxel
+from brivl.viz.flatmap.figure import MapView, flatmap_base, flatmap_figure, picked_voxel
 from brivl.viz.flatmap.print_figure import flatmap_page
 from brivl.viz.flatmap.scale import PICKED
 from brivl.viz.style import LIGHT, SIMULATED, FigureLabel
@@ -93,7 +93,7 @@ def test_opacity_fades_and_never_hides_what_has_none(geometry: FlatmapGeometry, 
 
 def test_curvature_shows_where_there_is_no_data(geometry: FlatmapGeometry, scores: paint.MapScores) -> None:
     rgba = paint.paint_joint(geometry, scores, (0, 0.2)).rgba
-    mixed = paint.over_curvature(geometry, rgba, "light")
+    mixed = paint.overlay_on_curvature(geometry, rgba, "light")
     leading = leading_voxels(geometry)
     bare = mixed[leading == 0]
     assert (bare[:, 3] == 1).all() and (bare[:, 0] == bare[:, 1]).all() and bare[:, 0].min() >= LIGHT.curvature[0]
@@ -102,15 +102,16 @@ def test_curvature_shows_where_there_is_no_data(geometry: FlatmapGeometry, score
     half = rgba.copy()
     half[..., 3] *= 0.5
     expected = (
-        0.5 * rgba[leading == 4][0, :3] + 0.5 * paint.over_curvature(geometry, rgba * 0, "light")[leading == 4][0, :3]
+        0.5 * rgba[leading == 4][0, :3]
+        + 0.5 * paint.overlay_on_curvature(geometry, rgba * 0, "light")[leading == 4][0, :3]
     )
-    np.testing.assert_allclose(paint.over_curvature(geometry, half, "light")[leading == 4][0, :3], expected)
+    np.testing.assert_allclose(paint.overlay_on_curvature(geometry, half, "light")[leading == 4][0, :3], expected)
 
 
 def test_the_page_s_picture_is_the_painting(geometry: FlatmapGeometry, scores: paint.MapScores) -> None:
     painting = paint.paint_pair(geometry, scores, (0, 0.1))
     figure = flatmap_figure(geometry, painting, scores, LABEL)
-    expected = paint.over_curvature(geometry, painting.rgba, "light")
+    expected = paint.overlay_on_curvature(geometry, painting.rgba, "light")
     np.testing.assert_allclose(image_of(figure, "data"), expected, atol=0.5 / 255 + 1e-6)
     image = figure.layout.images[0]
     assert (image.x, image.y, image.sizex, image.sizey) == (-0.5, -0.5, 100, 40)
@@ -194,7 +195,7 @@ def test_page_for_print_has_the_same_picture_and_words(geometry: FlatmapGeometry
     painting = paint.paint_pair(geometry, scores, (0, 0.1))
     figure = flatmap_page(geometry, painting, LABEL, PAPER, highlight="V1")
     picture = figure.axes[0].images[0].get_array()
-    np.testing.assert_allclose(picture, paint.over_curvature(geometry, painting.rgba, "light"), atol=1e-9)
+    np.testing.assert_allclose(picture, paint.overlay_on_curvature(geometry, painting.rgba, "light"), atol=1e-9)
     text = "\n".join(t.get_text() for t in figure.findobj(lambda artist: hasattr(artist, "get_text")))
     for word in (LABEL.headline, SIMULATED, geometry.space, *NAMES, "L", "R", "V1"):
         assert word in text
@@ -211,7 +212,7 @@ def test_geometry_without_background(geometry: FlatmapGeometry, scores: paint.Ma
 
 def test_a_kept_ground_gives_the_same_figure(geometry: FlatmapGeometry, scores: paint.MapScores) -> None:
     painting = paint.paint_joint(geometry, scores, (0, 0.2))
-    kept = flatmap_figure(geometry, painting, scores, LABEL, ground=map_ground(geometry, scores.rois))
+    kept = flatmap_figure(geometry, painting, scores, LABEL, ground=flatmap_base(geometry, scores.rois))
     assert kept == flatmap_figure(geometry, painting, scores, LABEL)
 
 

@@ -155,7 +155,7 @@ export class Ground extends Cells {
   }
 }
 
-/** Even-odd rule, as brivl/core/flatmap/polygons.py: points (x, y) of a closed polygon. */
+/** Even-odd rule, as brivl/core/flatmap/geometry.py: points (x, y) of a closed polygon. */
 export function isInside(polygon, x, y) {
   let odd = false;
   for (let i = 0, j = polygon.length - 1; i < polygon.length; j = i++) {

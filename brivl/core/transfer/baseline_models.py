@@ -20,7 +20,7 @@ from brivl.core.inference.contributions import Predictions
 
 
 @dataclass(frozen=True)
-class Alone:
+class HeldOutPredictions:
     """Held-out responses (n_samples, n_voxels), what a set of bands predicts of them, and the fold of each sample."""
 
     measured: np.ndarray
@@ -44,9 +44,9 @@ class Comparison:
     p: np.ndarray  # one-sided: small where the multimodal model is better
 
 
-def compare(
-    multimodal: Alone,
-    rival: Alone,
+def compare_with_baseline(
+    multimodal: HeldOutPredictions,
+    rival: HeldOutPredictions,
     blocks: Blocks,
     draws: PermutationSettings,
     masks: Mapping[str, np.ndarray] | None = None,
@@ -62,13 +62,15 @@ def compare(
     return Comparison(found.difference, found.ci_low, found.ci_high, one_sided)
 
 
-def above_chance(one: Alone, blocks: Blocks, draws: PermutationSettings, masks: Mapping[str, np.ndarray]) -> np.ndarray:
+def above_chance_p(
+    one: HeldOutPredictions, blocks: Blocks, draws: PermutationSettings, masks: Mapping[str, np.ndarray]
+) -> np.ndarray:
     """(n_regions,) p of R2 above chance, by blocks of the response that change places: of two fits to noise one is
     worse too, and beats nothing."""
     data = Predictions(one.measured, one.predicted[None], one.parts)
     return permute_blocks_of_means(data, masks, blocks, draws).p[0]
 
 
-def intersection(comparisons: Sequence[Comparison], chance: np.ndarray) -> np.ndarray:
+def intersection_union_p(comparisons: Sequence[Comparison], chance: np.ndarray) -> np.ndarray:
     """(n_units,) p of beating all rivals and chance (n_units,): the largest."""
     return np.max([chance, *(comparison.p for comparison in comparisons)], axis=0)
