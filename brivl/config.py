@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 WEIGHTS = PROJECT / "brivl" / "weights"
 CGROUP = Path("/sys/fs/cgroup")
+CORES_VARIABLE = "BRIVL_CORES"  # the most cores that a process may use
 
 
 def cache_dir() -> Path:
@@ -31,8 +33,22 @@ def data_dirs() -> tuple[Path, ...]:
 
 
 def n_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return how many cores this process may use: its affinity, its container's quota and BRIVL_CORES, the lowest."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limits = [available, _quota()]
+    own = os.environ.get(CORES_VARIABLE, "").strip()
+    if own.isdecimal():
+        limits.append(int(own))
+    return max(1, min(limits))
+
+
+def _quota() -> int:
+    """Cores that the container's share of processor time is worth, rounded up; very many where it has no limit."""
+    try:
+        quota, period = (CGROUP / "cpu.max").read_text().split()
+        return -(-int(quota) // int(period))
+    except (OSError, ValueError):  # no container, or "max"
+        return sys.maxsize
 
 
 def scheduler() -> str:

@@ -11,12 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from brivl.config import CORES_VARIABLE
+from brivl.threads import set_threads
+
 # Read when the libraries are imported, so before any test; worker processes inherit them.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
 if "PYTEST_XDIST_WORKER" in os.environ:  # processes side by side leave no cores for threads
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault(CORES_VARIABLE, "1")
+set_threads()
 
 
 class NetworkUsed(OSError):

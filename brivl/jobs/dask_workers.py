@@ -22,6 +22,7 @@ from brivl.data.registry import absolute_name
 from brivl.errors import Cancelled, RequestError, StoreError
 from brivl.jobs.local_workers import ReportFraction, report_fraction
 from brivl.jobs.sweep_task import Outcome, Task, fit_task
+from brivl.threads import set_threads, use_cores
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -155,11 +156,19 @@ def _pass_on(tasks: dict[int, Task], share: ReportFraction, event: tuple[float, 
 def _fit_there(root: str, probe: str, task: Task, topic: str) -> Outcome:
     if not _sees(probe):
         return Outcome(task, error=_unseen(Path(probe)))
+    set_threads()
     try:
-        with _one_at_a_time:
+        with _one_at_a_time, use_cores(_n_threads()):
             return fit_task(Path(root), task, _teller(topic, task.index))
     except Cancelled as error:
         return Outcome(task, error=str(error))
+
+
+def _n_threads() -> int:
+    """The threads that this worker was started with, all of which one fit may use."""
+    from distributed import get_worker
+
+    return get_worker().state.nthreads
 
 
 def _sees(probe: str) -> bool:

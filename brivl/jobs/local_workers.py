@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
@@ -14,10 +15,9 @@ from joblib.externals.loky.process_executor import ProcessPoolExecutor
 
 from brivl.config import available_memory, n_cores
 from brivl.encoding.fit import fraction_done
-from brivl.jobs.processes import THREAD_VARIABLES
 from brivl.jobs.sweep_task import Outcome, Task, fit_task
+from brivl.threads import thread_settings, threads_of_user
 
-CORES_PER_FIT = 2  # one fit uses little more
 MEMORY_PER_FIT = 4 * 2**30  # bytes: the peak of 80,000 voxels, 3,600 samples and two bands
 KILLED = (
     "The process of this fit was ended from outside, most likely because memory ran out. Close other programs, or run "
@@ -28,8 +28,12 @@ ReportFraction = Callable[[Task, float, str], None]  # part of a running fit tha
 
 
 def n_local_workers(n_tasks: int) -> int:
-    """How many fits run side by side here."""
-    return max(1, min(n_tasks, n_cores() // CORES_PER_FIT, available_memory() // MEMORY_PER_FIT))
+    """How many fits run side by side here.
+
+    One a core: fits lose nothing beside each other, whereas parts of one fit wait for each other now and then.
+    """
+    n_at_once = n_cores() // (threads_of_user() or 1)
+    return max(1, min(n_tasks, n_at_once, available_memory() // MEMORY_PER_FIT))
 
 
 class LocalWorkers:
@@ -89,8 +93,7 @@ class LocalWorkers:
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            threads = str(max(1, n_cores() // self._n))
-            self._pool = ProcessPoolExecutor(self._n, env=dict.fromkeys(THREAD_VARIABLES, threads))
+            self._pool = ProcessPoolExecutor(self._n, env=thread_settings(os.environ, self._n))
         return self._pool
 
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from brivl.config import PROJECT, cache_dir, data_dirs, n_cores
+from brivl.config import PROJECT, cache_dir, data_dirs
+from brivl.threads import thread_settings
 
 JSON = Any
 LOG_BYTES = 2**20
 DRAIN_SECONDS = 2.0  # a process that left the group may still hold the log's pipe; do not wait for it longer
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -83,19 +83,11 @@ class Worker:
 
 def environment(n_workers: int) -> dict[str, str]:
     """The environment of a worker: same folders, and cores shared between the workers that may run together."""
-    n_threads = max(1, n_cores() // n_workers)
-    limits = {name: _lower(os.environ.get(name), n_threads) for name in THREAD_VARIABLES}
     # A worker runs in the project's folder: relative paths would mean something else there.
     folders = {"BRIVL_CACHE": str(cache_dir().absolute())}
     if data_dirs():
         folders["BRIVL_DATA"] = os.pathsep.join(str(path.absolute()) for path in data_dirs())
-    return {**os.environ, **limits, **folders}
-
-
-def _lower(value: str | None, n_threads: int) -> str:
-    """The lower of a limit that the user has set and ours."""
-    wanted = int(value) if value and value.isdecimal() and int(value) > 0 else n_threads
-    return str(min(wanted, n_threads))
+    return {**os.environ, **thread_settings(os.environ, n_workers), **folders}
 
 
 def _wait_unreaped(process: subprocess.Popen[bytes]) -> None:

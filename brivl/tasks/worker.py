@@ -19,6 +19,7 @@ from typing import Any, TextIO
 
 from brivl.core.progress import ProgressCallback
 from brivl.errors import BrivlError, Cancelled
+from brivl.threads import set_threads
 
 JSON = Any
 IDLE_SECONDS = 1200.0  # then the memory of the models is given back
@@ -153,6 +154,7 @@ def _run_task(request: Mapping[str, JSON], progress: ProgressCallback) -> Mappin
 
 def main() -> int:
     """Serve one request of the explorer; with --stay one after the other."""
+    set_threads()  # whoever started it
     return serve_many(_run_task) if "--stay" in sys.argv[1:] else serve(_run_task)
 
 

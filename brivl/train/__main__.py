@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from brivl.errors import BrivlError
+from brivl.threads import set_threads
 
 VERBS = (  # modules with add_verbs(verbs), each of whose parsers sets run=function(args) -> metrics
     "brivl.train.brivl.command",
@@ -19,6 +20,7 @@ VERBS = (  # modules with add_verbs(verbs), each of whose parsers sets run=funct
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one verb and print its metrics as JSON; bad input ends with a sentence and exit code 2."""
+    set_threads()  # before the verbs import torch, which reads the settings then
     args = _parser().parse_args(argv)
     try:
         metrics = args.run(args)

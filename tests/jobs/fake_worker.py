@@ -59,7 +59,8 @@ def chatter(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str,
 
 
 def surroundings(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
-    return {"threads": os.environ["OMP_NUM_THREADS"], "cache": os.environ["BRIVL_CACHE"], "folder": os.getcwd()}
+    names = {"threads": "OMP_NUM_THREADS", "waiting": "OMP_WAIT_POLICY", "cores": "BRIVL_CORES", "cache": "BRIVL_CACHE"}
+    return {key: os.environ.get(name) for key, name in names.items()} | {"folder": os.getcwd()}
 
 
 def unserializable(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:

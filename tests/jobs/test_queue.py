@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from brivl import threads
 from brivl.config import PROJECT
 from brivl.errors import RequestError, StoreError
 from brivl.jobs import processes
@@ -20,6 +21,7 @@ from brivl.jobs.queue import COMMAND as COMMAND_OF_THE_APP
 from brivl.jobs.queue import JobQueue, JobStatus, job_id_of
 from brivl.jobs.rate import SMOOTHING_SECONDS, Rate
 from brivl.tasks import worker
+from brivl.threads import SET_HERE, VARIABLES
 
 COMMAND = (sys.executable, "-m", "tests.jobs.fake_worker")
 PATIENCE = 60.0
@@ -145,14 +147,16 @@ def test_queue_is_first_come_first_served_and_a_waiting_job_can_be_cancelled(boa
 
 
 def test_two_workers_run_at_once_and_share_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "n_cores", lambda: 6)
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(threads, "n_cores", lambda: 6)
+    for name in (*VARIABLES, SET_HERE):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("BRIVL_CACHE", "somewhere")
     board = JobQueue(tmp_path, n_workers=2, command=COMMAND)
     try:
         first, _ = start_stubborn(board)
         result = board.wait(board.submit({"task": "surroundings"}), PATIENCE).result
-        assert result == {"threads": "3", "cache": str(Path("somewhere").absolute()), "folder": str(PROJECT)}
+        expected = {"threads": "1", "waiting": "PASSIVE", "cores": "3"}
+        assert result == expected | {"cache": str(Path("somewhere").absolute()), "folder": str(PROJECT)}
         assert board.status(first).state == "running"
     finally:
         board.shutdown()
@@ -161,12 +165,11 @@ def test_two_workers_run_at_once_and_share_the_cores(tmp_path: Path, monkeypatch
         board.submit({"task": "count", "steps": 1})
 
 
-def test_a_user_limit_on_threads_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "n_cores", lambda: 8)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setenv("MKL_NUM_THREADS", "many")
-    environment = processes.environment(2)
-    assert (environment["OMP_NUM_THREADS"], environment["MKL_NUM_THREADS"]) == ("1", "4")
+def test_a_users_number_of_threads_reaches_the_worker(board: JobBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.delenv(SET_HERE, raising=False)
+    result = board.wait(board.submit({"task": "surroundings"}), PATIENCE).result
+    assert result is not None and result["threads"] == "3"
 
 
 def test_a_killed_worker_is_reported_and_its_children_ended(board: JobQueue) -> None:

@@ -112,12 +112,15 @@ def test_a_process_that_dies_loses_no_other_fit(always: bool, tmp_path: Path, mo
 
 def test_workers_are_as_many_as_cores_and_memory_allow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_workers, "n_cores", lambda: 16)
+    monkeypatch.setattr(local_workers, "threads_of_user", lambda: None)
     monkeypatch.setattr(local_workers, "available_memory", lambda: 5 * MEMORY_PER_FIT + 1)
     assert [n_local_workers(n) for n in (1, 4, 100)] == [1, 4, 5]
     monkeypatch.setattr(local_workers, "available_memory", lambda: 10**6)
     assert n_local_workers(100) == 1
     monkeypatch.setattr(local_workers, "available_memory", lambda: 10**15)
-    assert n_local_workers(100) == 8
+    assert n_local_workers(100) == 16
+    monkeypatch.setattr(local_workers, "threads_of_user", lambda: 4)
+    assert n_local_workers(100) == 4
 
 
 def test_unreadable_data_fail_their_own_fits(folder: Path, tmp_path: Path) -> None:
