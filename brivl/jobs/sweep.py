@@ -122,7 +122,8 @@ def run_sweep(
     for wave in _batches(plan.tasks):
         for outcome in workers.run(store.root.absolute(), wave, tally.share):
             tally.take(outcome)
-    return replace(tally.end, seconds=time.monotonic() - started)
+    failed = {request: tally.end.failed[request] for request in requests if request in tally.end.failed}
+    return replace(tally.end, failed=failed, seconds=time.monotonic() - started)
 
 
 def workers_for(n_tasks: int, scheduler: str, n: int | None, store: Store) -> AbstractContextManager[Workers]:

@@ -165,7 +165,7 @@ def test_two_workers_run_at_once_and_share_the_cores(tmp_path: Path, monkeypatch
         board.submit({"task": "count", "steps": 1})
 
 
-def test_a_users_number_of_threads_reaches_the_worker(board: JobBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_users_number_of_threads_reaches_the_worker(board: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.delenv(SET_HERE, raising=False)
     result = board.wait(board.submit({"task": "surroundings"}), PATIENCE).result
