@@ -1,23 +1,47 @@
-"""Looking up a cached answer must not cost an import of torch: the page server does nothing else."""
+"""Looking up a stored answer must not cost an import of torch: the page server does nothing else."""
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "transformers", "timm", "torchvision", "himalaya", "cortex", "nilearn", "streamlit", "matplotlib")
-LOOK_UP = """
-from brivl.encoding.fit import FitRequest, is_cached
-from brivl.store.artifacts import Store
-request = FitRequest({dataset!r}, {models!r}, 3, {subject!r})
-assert not is_cached(Store({store!r}), request)
-"""
+
+
+def look_up_fit(dataset: str, models: tuple[str, str], subject: str, store: str) -> None:
+    """Look up a fit; run in a process of its own."""
+    from pathlib import Path
+
+    from brivl.encoding.fit import FitRequest, stored_fit
+    from brivl.store.artifacts import Store
+
+    assert stored_fit(Store(Path(store)), FitRequest(dataset, models, 3, subject)) is None
+
+
+def look_up_aligned(store: str) -> None:
+    """Look up a text-aligned encoder whose descriptions come from a model; run in a process of its own."""
+    from pathlib import Path
+
+    from brivl.analyses.alignment.request import AlignedAsked
+    from brivl.analyses.alignment.result import known_aligned
+    from brivl.store.artifacts import Store
+
+    asked = AlignedAsked("phantom-categories", "C01", descriptions="Salesforce/blip-image-captioning-base")
+    assert known_aligned(Store(Path(store)), asked) is None
+
+
+def call(function: Callable[..., None], *arguments: object) -> str:
+    """Source code that defines a function of this file and calls it."""
+    source = inspect.getsource(function)
+    return f"from __future__ import annotations\n{source}\n{function.__name__}(*{arguments!r})"
 
 
 def heavy_after(code: str, tmp_path: Path) -> list[str]:
@@ -50,8 +74,7 @@ def test_imports_are_light(modules: tuple[str, ...], tmp_path: Path) -> None:
 )
 def test_looking_up_a_fit_is_light(dataset: str, models: tuple[str, str], subject: str, tmp_path: Path) -> None:
     """The whole key is made (weights, data, preset), and still no model code is imported and nothing is built."""
-    code = LOOK_UP.format(dataset=dataset, models=models, subject=subject, store=tmp_path / "store")
-    assert heavy_after(code.replace("PosixPath", "__import__('pathlib').Path"), tmp_path) == []
+    assert heavy_after(call(look_up_fit, dataset, models, subject, str(tmp_path / "store")), tmp_path) == []
     assert not (tmp_path / "store").exists()
 
 
@@ -61,12 +84,4 @@ def test_a_heavy_import_would_be_seen(tmp_path: Path) -> None:
 
 def test_looking_up_a_text_aligned_encoder_is_light(tmp_path: Path) -> None:
     """Also where a model describes the pictures, which is not loaded for its name."""
-    code = f"""
-from pathlib import Path
-from brivl.analyses.alignment.result import known_aligned
-from brivl.analyses.alignment.request import AlignedAsked
-from brivl.store.artifacts import Store
-asked = AlignedAsked("phantom-categories", "C01", descriptions="Salesforce/blip-image-captioning-base")
-assert known_aligned(Store(Path({str(tmp_path / "store")!r})), asked) is None
-"""
-    assert heavy_after(code, tmp_path) == []
+    assert heavy_after(call(look_up_aligned, str(tmp_path / "store")), tmp_path) == []

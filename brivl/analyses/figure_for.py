@@ -22,10 +22,16 @@ from brivl.core.numbers import round_limit
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, partition_variance
 from brivl.data.dataset import check_subject
-from brivl.data.flatmaps import make_flatmap, own_flatmap
-from brivl.data.regions import NOUNS, checked_level, coordinates, levels_of, masks_of
-from brivl.data.subject_facts import SubjectFacts, keep_facts
-from brivl.data.summary import Known, look_at
+from brivl.data.flatmaps import flatmap_factory, make_flatmap
+from brivl.data.regions import (
+    PARCELLATION_NOUNS,
+    available_parcellations,
+    checked_parcellation,
+    coordinates,
+    region_masks,
+)
+from brivl.data.subject_facts import SubjectFacts, load_facts
+from brivl.data.summary import DatasetSummary, summarise_dataset
 from brivl.encoding.fit import FitRequest, FitResult, fit
 from brivl.encoding.means import layer_means, mean_scores, nan_mean_rows
 from brivl.encoding.single_model import fit_single_models
@@ -60,13 +66,13 @@ class _Found:
 
     store: Store
     asked: Asked
-    known: Known
+    known: DatasetSummary
     answers: Mapping[Key, FitResult]
     facts: Mapping[str, SubjectFacts]
 
     @property
     def names(self) -> tuple[str, str]:
-        offers = self.known.offers
+        offers = self.known.model_options
         a, b = (offers[m].title if m in offers else m for m in self.asked.models)
         return (a, b) if a != b else (f"{a} (1st)", f"{b} (2nd)")
 
@@ -113,7 +119,7 @@ def make_figure(store: Store, asked: Asked, progress: ProgressCallback = no_prog
         raise RequestError(
             f"The page {asked.page!r} shows one layer, and {len(asked.layers)} were asked for; name one."
         )
-    known = look_at(store, asked.dataset)
+    known = summarise_dataset(store, asked.dataset)
     subjects = known.subjects if asked.subjects == (ALL,) else asked.subjects
     for subject in subjects:
         check_subject(known.dataset, subject)
@@ -129,7 +135,7 @@ def make_figure(store: Store, asked: Asked, progress: ProgressCallback = no_prog
                 asked.settings.get("pooling") or None,
             )
             answers[layer, subject] = fit(store, request, progress)
-    facts = {subject: keep_facts(store, known.dataset, subject) for subject in subjects}
+    facts = {subject: load_facts(store, known.dataset, subject) for subject in subjects}
     return PAGES[asked.page](_Found(store, asked, known, answers, facts))
 
 
@@ -156,9 +162,9 @@ def _flatmap(found: _Found) -> FigureRecord:
         raise RequestError("These subjects have different voxels, so there is no mean map. Choose one subject.")
     if kind not in MAPS:
         raise RequestError(f"Wanted a map out of {list(MAPS)} and got {kind!r}.")
-    geometry = make_flatmap(found.store, voxels, own_flatmap(found.known.dataset, subject))
+    geometry = make_flatmap(found.store, voxels, flatmap_factory(found.known.dataset, subject))
     joint, a, b = mean_scores([answer.result for answer in found.answers.values()])
-    regions = masks_of(voxels, "roi" if voxels.rois else "region") if levels_of(voxels) else {}
+    regions = region_masks(voxels, "roi" if voxels.rois else "region") if available_parcellations(voxels) else {}
     scores = MapScores(joint, a, b, found.names, regions)
     parts = _parts(found) if kind in VARIANCE_COMPONENTS else {}
     painting = _part_painting(kind, geometry, scores, parts) if parts else _painting(kind, geometry, scores)
@@ -245,10 +251,12 @@ def _tests(found: _Found) -> dict[str, WithinSubjectResult]:
 def _regions(found: _Found) -> FigureRecord:
     from brivl.analyses.regions.print_figure import region_page
 
-    level = checked_level(found.setting("level", ""), found.facts[found.subjects[0]].voxels)
+    level = checked_parcellation(found.setting("level", ""), found.facts[found.subjects[0]].voxels)
     question = region_question(found.setting, level, found.names)
     parts = region_parts(found.answers, found.facts, replace(question, tests=_tests(found)))
-    headline = layer_headline(found.layer, found.names, parts.comparison, found.who, NOUNS[level], parts.quantity)
+    headline = layer_headline(
+        found.layer, found.names, parts.comparison, found.who, PARCELLATION_NOUNS[level], parts.quantity
+    )
     label = found.label(headline, " ".join(part for part in (parts.caption, parts.comparison.warning) if part))
     stem = f"regions_{level}_layer{found.layer:02d}_{found.subjects[0] if len(found.subjects) == 1 else 'All'}"
     stem += "_over_ceiling" if parts.quantity != R2 else ""

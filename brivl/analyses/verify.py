@@ -15,8 +15,8 @@ from brivl.analyses.verify_tables import MadeHere, table_holds
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import EncodingResult
 from brivl.data.registry import list_datasets
-from brivl.data.subject_facts import keep_facts
-from brivl.data.summary import Known, look_at
+from brivl.data.subject_facts import load_facts
+from brivl.data.summary import DatasetSummary, summarise_dataset
 from brivl.encoding.fit import FitRequest, FitResult, fit_key, refit, stored_fit
 from brivl.errors import BrivlError, Cancelled, DataError, RequestError
 from brivl.sharing.bundle import FORMAT, KIND, MANIFEST
@@ -102,7 +102,7 @@ def check_bundle(path: Path, here: Here) -> Checked:
         found.append(_scores(_name(fit), fit, made.result))
         found += _maps(fit, files, here, (known, made.result)) if fit["layer"] == manifest["map_layer"] else []
     if known is not None and len(answers) == len(manifest["fits"]):
-        facts = {subject: keep_facts(here.store, known.dataset, subject) for _, subject in answers}
+        facts = {subject: load_facts(here.store, known.dataset, subject) for _, subject in answers}
         found += _tables(manifest, files, MadeHere(answers, facts))
     return Checked(bool(manifest["simulated"]), found)
 
@@ -146,14 +146,14 @@ def _files(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> list[Find
     return [Finding("files", "match", f"{n_good} are as written"), *sorted(bad, key=lambda finding: finding.what)]
 
 
-def _dataset(manifest: Mapping[str, Any], here: Here) -> tuple[Known | None, str]:
+def _dataset(manifest: Mapping[str, Any], here: Here) -> tuple[DatasetSummary | None, str]:
     """The dataset here, or why it cannot be opened; folders are found by their names in BRIVL_DATA."""
     name = manifest["dataset"]["name"]
     listed = (
         [card.name for card in list_datasets(here.store) if Path(card.name).name == name] if "/" not in name else []
     )
     try:
-        return look_at(here.store, here.dataset or (listed or [name])[0]), ""
+        return summarise_dataset(here.store, here.dataset or (listed or [name])[0]), ""
     except BrivlError as error:
         advice = "" if here.dataset else " Where it lies in a folder, name that with --dataset."
         return None, f"cannot be recomputed here because the dataset {name!r} cannot be opened: {error}{advice}"
@@ -163,7 +163,7 @@ def _name(fit: Mapping[str, Any]) -> str:
     return f"layer {fit['layer']}, {fit['subject']}"
 
 
-def _made(fit: Mapping[str, Any], here: Here, known: Known) -> FitResult | Finding:
+def _made(fit: Mapping[str, Any], here: Here, known: DatasetSummary) -> FitResult | Finding:
     """The answer that is compared with a fit of the bundle, or why there is none."""
 
     def cannot(why: str) -> Finding:
@@ -197,7 +197,7 @@ def _tables(manifest: Mapping[str, Any], files: Mapping[str, bytes], made: MadeH
     return found
 
 
-def _result(here: Here, request: FitRequest, known: Known) -> EncodingResult | None:
+def _result(here: Here, request: FitRequest, known: DatasetSummary) -> EncodingResult | None:
     if here.recompute:
         return refit(here.store, request, here.progress)
     answer = stored_fit(here.store, request, known.dataset)
@@ -216,13 +216,13 @@ def _scores(what: str, fit: Mapping[str, Any], result: EncodingResult) -> Findin
 
 
 def _maps(
-    fit: Mapping[str, Any], files: Mapping[str, bytes], here: Here, made: tuple[Known, EncodingResult]
+    fit: Mapping[str, Any], files: Mapping[str, bytes], here: Here, made: tuple[DatasetSummary, EncodingResult]
 ) -> list[Finding]:
     """Whether the maps of a subject hold the scores."""
-    from brivl.data.formats.statmap import values_at
+    from brivl.data.formats.statmap import read_values
 
     known, result = made
-    voxels = keep_facts(here.store, known.dataset, fit["subject"]).voxels
+    voxels = load_facts(here.store, known.dataset, fit["subject"]).voxels
     parts = dict(zip(WHAT, (result.r2_joint, *result.r2_split), strict=True))
     found = []
     for what, values in parts.items():
@@ -230,7 +230,7 @@ def _maps(
         who = f"maps/sub-{fit['subject'].removeprefix('sub-')}/".lower()
         for name in sorted(n for n in files if n.lower().endswith(ending) and n.lower().startswith(who)):
             try:
-                same = _alike(values_at(files[name], voxels), values)
+                same = _alike(read_values(files[name], voxels), values)
                 sentence = "holds these scores" if same else "holds other values than the scores"
                 found.append(Finding(name, "match" if same else "differs", sentence))
             except DataError as error:

@@ -12,7 +12,7 @@ import pandas as pd
 from brivl.analyses.regions.ceiling import OVER_CEILING
 from brivl.analyses.regions.tables import RegionQuestion, region_parts
 from brivl.core.records import EncodingResult
-from brivl.data.regions import checked_level
+from brivl.data.regions import checked_parcellation
 from brivl.data.subject_facts import SubjectFacts
 from brivl.encoding.fit import FitResult
 from brivl.encoding.means import mean_scores
@@ -73,7 +73,7 @@ def _of_regions(table: pd.DataFrame, made: MadeHere) -> bool:
     first = table.iloc[0]
     voxels = next(iter(made.facts.values())).voxels
     question = RegionQuestion(
-        checked_level(str(first["level"]), voxels),
+        checked_parcellation(str(first["level"]), voxels),
         ("A", "B"),
         over_ceiling=str(first["score"]) == OVER_CEILING,
         by_voxel=str(first["unit"]) == "voxel",

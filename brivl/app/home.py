@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from brivl.data.summary import Known
+from brivl.data.summary import DatasetSummary
 from brivl.errors import BrivlError
 from brivl.jobs.queue import JobStatus
 from brivl.models.registry import SHIPPED
@@ -54,7 +54,7 @@ def home() -> None:
         _cache()
 
 
-def _loaded(choices: Choices, known: Known) -> None:
+def _loaded(choices: Choices, known: DatasetSummary) -> None:
     simulated = [Chip("SIMULATED", "simulated")] if known.simulated else []
     chips = [
         Chip(known.title),
@@ -72,7 +72,7 @@ def _loaded(choices: Choices, known: Known) -> None:
         style.small(known.citation)
 
 
-def _tour(choices: Choices, known: Known) -> JobStatus | None:
+def _tour(choices: Choices, known: DatasetSummary) -> JobStatus | None:
     """Three steps from nothing to an answer; the job of the first one, if it runs."""
     st.subheader("In three steps", anchor=False)
     run = Run(f"Run layer {choices.layer}, {said_subjects(choices)}", choices.requests())

@@ -11,7 +11,7 @@ from brivl.core.flatmap.geometry import normalise_rows, to_arrays
 from brivl.core.records import FlatmapGeometry, Voxels
 from brivl.data.flatmaps import flatmap_key
 from brivl.data.subject_facts import facts_key
-from brivl.data.summary import Known, look_at
+from brivl.data.summary import DatasetSummary, summarise_dataset
 from brivl.encoding.fit import FitRequest, canonical_order, fit_key
 from brivl.store.artifacts import Store
 
@@ -22,9 +22,9 @@ N_REGIONS = 26
 SIDES = (0.26, 0.74)  # centres of the two hemispheres, share of the width
 
 
-def fill_store(store: Store, n_voxels: int, seed: int = 0) -> Known:
+def fill_store(store: Store, n_voxels: int, seed: int = 0) -> DatasetSummary:
     """Facts, flatmap and twelve fits of one subject."""
-    known, rng = look_at(store, DATASET), np.random.default_rng(seed)
+    known, rng = summarise_dataset(store, DATASET), np.random.default_rng(seed)
     geometry = ellipses(n_voxels)
     voxels = _voxels(n_voxels, rng)
     store.put(flatmap_key(voxels), to_arrays(geometry), {"space": voxels.space})
@@ -70,7 +70,7 @@ def _voxels(n: int, rng: np.random.Generator) -> Voxels:
     return Voxels("made-up", ijk, (side,) * 3, np.diag([2.0, 2, 2, 1]), rois)
 
 
-def _put_facts(store: Store, known: Known, voxels: Voxels, rng: np.random.Generator) -> None:
+def _put_facts(store: Store, known: DatasetSummary, voxels: Voxels, rng: np.random.Generator) -> None:
     n = voxels.n_voxels
     arrays = {
         "ijk": voxels.ijk,
@@ -93,7 +93,7 @@ def _put_facts(store: Store, known: Known, voxels: Voxels, rng: np.random.Genera
     store.put(facts_key(known, SUBJECT), arrays, info)
 
 
-def _put_fit(store: Store, known: Known, request: FitRequest, n: int, rng: np.random.Generator) -> None:
+def _put_fit(store: Store, known: DatasetSummary, request: FitRequest, n: int, rng: np.random.Generator) -> None:
     split = rng.gamma(2.0, 0.03, (2, n)).astype(np.float32) - 0.02
     arrays = {
         "r2_joint": split.sum(0),

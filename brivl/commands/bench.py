@@ -87,7 +87,7 @@ def _search(n: int) -> dict[str, Any]:
 
 def _measure(what: str, dataset_name: str, store: Store) -> dict[str, Any]:
     from brivl.data.features import n_layers
-    from brivl.data.flatmaps import make_flatmap, own_flatmap
+    from brivl.data.flatmaps import flatmap_factory, make_flatmap
     from brivl.data.registry import open_dataset
     from brivl.encoding.fit import FitRequest, fit, stored_fit
     from brivl.models.registry import DEFAULT_PAIR
@@ -103,7 +103,7 @@ def _measure(what: str, dataset_name: str, store: Store) -> dict[str, Any]:
     build = _timed(lambda: dataset.responses(subject))
     first = _timed(lambda: fit(store, request))
     again = _timed(lambda: stored_fit(store, request))
-    own = own_flatmap(dataset, subject)
+    own = flatmap_factory(dataset, subject)
     flatmap = _timed(lambda: make_flatmap(store, dataset.responses(subject).voxels, own))
     return {
         "bench": what,

@@ -27,11 +27,11 @@ def add_verb(parts: argparse._SubParsersAction) -> None:
 
 def run_make_fixture(args: argparse.Namespace) -> None:
     """Write the folder and say what it is."""
-    from brivl.data.fixtures import make_simulated, size_of
+    from brivl.data.fixtures import fixture_size, write_fixture
 
     started = time.monotonic()
-    size = size_of(args.form, args.subjects, args.voxels, args.samples)
-    n_bytes = make_simulated(args.out, size, _say)
+    size = fixture_size(args.form, args.subjects, args.voxels, args.samples)
+    n_bytes = write_fixture(args.out, size, _say)
     made = {
         "form": args.form,
         "folder": str(args.out),

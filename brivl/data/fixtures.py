@@ -15,8 +15,8 @@ from brivl.data.shortclips.fixture import ShortclipsSize, write_simulated_shortc
 from brivl.errors import RequestError, StoreError
 from brivl.store.sizes import format_size
 
-NOTE = "SIMULATED.txt"
-SPARE = 1.1  # of the bytes that are expected
+NOTE_NAME = "SIMULATED.txt"
+DISK_MARGIN = 1.1  # of the bytes that are expected
 Size = ShortclipsSize | PereiraSize | AlgonautsSize
 
 WRITERS: Mapping[type, Callable[[Path, Size, ProgressCallback], None]] = {
@@ -26,7 +26,7 @@ WRITERS: Mapping[type, Callable[[Path, Size, ProgressCallback], None]] = {
 }
 
 
-def size_of(form: str, n_subjects: int | None, n_voxels: int | None, n_samples: int | None) -> Size:
+def fixture_size(form: str, n_subjects: int | None, n_voxels: int | None, n_samples: int | None) -> Size:
     """The size asked for, None standing for the default. `n_samples` are training TRs, sentences, or pictures.
 
     Raises RequestError for a form that there is not, or a size that cannot be.
@@ -46,7 +46,7 @@ def size_of(form: str, n_subjects: int | None, n_voxels: int | None, n_samples: 
     return size
 
 
-def make_simulated(out: Path, size: Size, progress: ProgressCallback = no_progress) -> int:
+def write_fixture(out: Path, size: Size, progress: ProgressCallback = no_progress) -> int:
     """Write a folder; its bytes. It appears under its name once it is whole.
 
     Raises RequestError where `out` exists or cannot be made, StoreError where the disk is too small.
@@ -55,7 +55,7 @@ def make_simulated(out: Path, size: Size, progress: ProgressCallback = no_progre
     if out.exists() or not out.parent.is_dir():
         raise RequestError(f"Wanted --out as a new folder in one that exists, and got {str(out)!r}.")
     free = shutil.disk_usage(out.parent).free
-    if free < SPARE * size.n_bytes:
+    if free < DISK_MARGIN * size.n_bytes:
         raise StoreError(
             f"About {format_size(size.n_bytes)} are wanted for {str(out)!r} and {format_size(free)} are free; take "
             "fewer subjects or voxels, or another disk."
@@ -64,7 +64,7 @@ def make_simulated(out: Path, size: Size, progress: ProgressCallback = no_progre
     try:
         aside.mkdir()
         WRITERS[type(size)](aside, size, progress)
-        (aside / NOTE).write_text(f"{TEXT}. Made by `python -m brivl data make-fixture`; {size!r}.\n")
+        (aside / NOTE_NAME).write_text(f"{TEXT}. Made by `python -m brivl data make-fixture`; {size!r}.\n")
         os.replace(aside, out)
     except OSError as error:
         raise StoreError(

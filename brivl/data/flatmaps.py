@@ -7,18 +7,18 @@ from collections.abc import Callable
 from brivl.core.flatmap.geometry import from_arrays, to_arrays
 from brivl.core.records import FlatmapGeometry, Voxels
 from brivl.data.dataset import Dataset
-from brivl.data.subject_facts import keep_facts, known_facts
+from brivl.data.subject_facts import load_facts, stored_facts
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 from brivl.store.digests import array_digest
 from brivl.store.keys import ArtifactKey
 
 
-def prepare_map(store: Store, dataset: Dataset, subject: str) -> Voxels:
+def prepare_flatmap(store: Store, dataset: Dataset, subject: str) -> Voxels:
     """Facts and flatmap of a subject, worked out unless they are in the store; returns the voxels."""
-    voxels = (known_facts(store, dataset, subject) or keep_facts(store, dataset, subject)).voxels
+    voxels = (stored_facts(store, dataset, subject) or load_facts(store, dataset, subject)).voxels
     if not is_flatmap_ready(store, voxels):
-        make_flatmap(store, voxels, own_flatmap(dataset, subject))
+        make_flatmap(store, voxels, flatmap_factory(dataset, subject))
     return voxels
 
 
@@ -46,20 +46,20 @@ def flatmap_key(voxels: Voxels) -> ArtifactKey:
     )
 
 
-OwnFlatmap = Callable[[], FlatmapGeometry]
+FlatmapFactory = Callable[[], FlatmapGeometry]
 
 
-def own_flatmap(dataset: Dataset, subject: str) -> OwnFlatmap | None:
+def flatmap_factory(dataset: Dataset, subject: str) -> FlatmapFactory | None:
     """What makes the flatmap that a dataset brings itself, of its voxels with flatmap "mapper"; else None."""
     dataset = getattr(dataset, "base", dataset)  # a null control has the voxels of its base
     make = getattr(dataset, "flatmap", None)
     return None if make is None else lambda: make(subject, HEIGHT)
 
 
-def make_flatmap(store: Store, voxels: Voxels, own: OwnFlatmap | None = None) -> FlatmapGeometry:
+def make_flatmap(store: Store, voxels: Voxels, own: FlatmapFactory | None = None) -> FlatmapGeometry:
     """The geometry of a subject's voxels, from the store or worked out (seconds) and kept.
 
-    `own` is from `own_flatmap`; RequestError where it is missing and the voxels need it.
+    `own` is from `flatmap_factory`; RequestError where it is missing and the voxels need it.
     """
     artifact = store.get_or_compute(
         flatmap_key(voxels), lambda: (to_arrays(_make(store, voxels, own)), {"space": voxels.space})
@@ -67,7 +67,7 @@ def make_flatmap(store: Store, voxels: Voxels, own: OwnFlatmap | None = None) ->
     return from_arrays(artifact.arrays)
 
 
-def known_flatmap(store: Store, voxels: Voxels) -> FlatmapGeometry | None:
+def stored_flatmap(store: Store, voxels: Voxels) -> FlatmapGeometry | None:
     """The geometry if it is in the store, else None."""
     artifact = store.get(flatmap_key(voxels))
     return None if artifact is None else from_arrays(artifact.arrays)
@@ -78,7 +78,7 @@ def is_flatmap_ready(store: Store, voxels: Voxels) -> bool:
     return store.has(flatmap_key(voxels))
 
 
-def _make(store: Store, voxels: Voxels, own: OwnFlatmap | None) -> FlatmapGeometry:
+def _make(store: Store, voxels: Voxels, own: FlatmapFactory | None) -> FlatmapGeometry:
     """Imports stand here since pages, which only look geometries up, need neither pycortex nor nilearn."""
     if voxels.flatmap == "mapper":
         if own is None:

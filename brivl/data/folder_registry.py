@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from brivl.data.algonauts2023.files import is_algonauts
+from brivl.data.algonauts2023.files import has_algonauts2023_form
 from brivl.data.algonauts2023.loader import open_algonauts
-from brivl.data.bids.layout import find_runs, is_bids, tasks_with_events
+from brivl.data.bids.layout import find_runs, has_bids_form, tasks_with_events
 from brivl.data.bids.loader import open_bids
 from brivl.data.dataset import Dataset
 from brivl.data.pereira2018.files import experiments_in, is_pereira
@@ -24,11 +24,11 @@ def open_folder(folder: Path | str, task: str | None = None) -> Dataset:
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise DataError(f"Wanted a folder with a dataset, but {str(folder)!r} is no folder; check the path.")
-    if is_bids(folder):
+    if has_bids_form(folder):
         return open_bids(folder, task)
     if is_pereira(folder):
         return open_pereira(folder, task)
-    if is_algonauts(folder):
+    if has_algonauts2023_form(folder):
         return open_algonauts(folder)
     if (folder / "responses").is_dir() or (folder / "features").is_dir() or (folder / "features.npz").is_file():
         return open_plain(folder)
@@ -44,7 +44,7 @@ def open_folder(folder: Path | str, task: str | None = None) -> Dataset:
 def names_in(folder: Path) -> list[str]:
     """What --dataset takes for a folder: a name for each task or experiment where it has several, else the folder."""
     try:
-        if is_bids(folder):
+        if has_bids_form(folder):
             tasks = tasks_with_events(find_runs(folder))
             parts = tasks if len(tasks) > 1 else []
         else:
@@ -59,7 +59,7 @@ def split_name(name: str) -> tuple[Path, str] | None:
     base, colon, part = name.rpartition(":")
     folder = Path(base).expanduser()
     try:
-        named = bool(colon) and "@" not in part and folder.is_dir() and (is_bids(folder) or is_pereira(folder))
+        named = bool(colon) and "@" not in part and folder.is_dir() and (has_bids_form(folder) or is_pereira(folder))
     except OSError:
         named = False
     return (folder, part) if named else None

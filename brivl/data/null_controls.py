@@ -16,7 +16,7 @@ from brivl.data.dataset import Dataset
 from brivl.errors import RequestError
 
 NullKind = Literal["shuffled", "shifted"]
-SAID = {"shuffled": "events shuffled between runs", "shifted": "events shifted in time within runs"}
+NULL_TITLES = {"shuffled": "events shuffled between runs", "shifted": "events shifted in time within runs"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class NullEvents:
 
     @property
     def title(self) -> str:
-        return f"{self.base.title}, {SAID[self.kind]} (null)"
+        return f"{self.base.title}, {NULL_TITLES[self.kind]} (null)"
 
     @property
     def simulated(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from brivl.data.algonauts2023.files import is_algonauts, mask_files, responses_of
+from brivl.data.algonauts2023.files import has_algonauts2023_form, mask_files, response_files
 from brivl.data.algonauts2023.loader import CITATION as ALGONAUTS_CITATION
 from brivl.data.algonauts2023.loader import LICENCE as ALGONAUTS_LICENCE
 from brivl.data.pereira2018.files import EXPERIMENTS, find_files, is_pereira
@@ -66,7 +66,7 @@ def recognised(folder: Path) -> str | None:
     """Which published dataset a folder holds, by the names in it; None for others. OSError if it cannot be read."""
     if any((folder / "responses").glob("S[0-9][0-9]_responses.hdf*")):
         return SHORTCLIPS
-    if is_algonauts(folder) or any(folder.glob("subj[0-9][0-9].zip")):
+    if has_algonauts2023_form(folder) or any(folder.glob("subj[0-9][0-9].zip")):
         return ALGONAUTS
     return PEREIRA if is_pereira(folder) or any(folder.glob("[PM][0-9][0-9].tar*")) else None
 
@@ -79,7 +79,7 @@ def expected_files(name: str, folder: Path) -> list[str]:
         return [*own, *runs, "stimuli/test.hdf"]
     if name == ALGONAUTS:
         subjects = [folder / f"subj{i:02d}" for i in range(1, 9)]
-        paths = [path for subject in subjects for path in (*responses_of(subject), *mask_files(subject))]
+        paths = [path for subject in subjects for path in (*response_files(subject), *mask_files(subject))]
         return [path.relative_to(folder).as_posix() for path in paths]
     found: list[str] = []
     for number in ("2", "3"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from brivl.config import data_dirs
 from brivl.core.progress import ProgressCallback, no_progress
-from brivl.data.algonauts2023.files import is_algonauts
+from brivl.data.algonauts2023.files import has_algonauts2023_form
 from brivl.data.dataset import Dataset
 from brivl.data.folder_registry import names_in, open_folder, split_name
 from brivl.data.null_controls import shift_events, shuffle_events
@@ -88,7 +88,12 @@ def list_datasets(store: Store) -> list[DatasetCard]:
 def _candidates(folder: Path) -> list[Path]:
     """The folder itself if it is a dataset (or cannot be looked into), else the folders in it."""
     try:
-        if any(folder.glob("sub-*")) or (folder / "responses").is_dir() or is_pereira(folder) or is_algonauts(folder):
+        if (
+            any(folder.glob("sub-*"))
+            or (folder / "responses").is_dir()
+            or is_pereira(folder)
+            or has_algonauts2023_form(folder)
+        ):
             return [folder]
         return sorted(path for path in folder.iterdir() if path.is_dir())
     except OSError:

@@ -14,7 +14,7 @@ from brivl.data.published import PUBLISHED, Published, expected_files, recognise
 from brivl.data.registry import DatasetCard, list_datasets
 from brivl.store.artifacts import Store
 
-MOST_FILES = 100_000  # counted of a folder of the user's own
+MAX_FILES_COUNTED = 100_000  # counted of a folder of the user's own
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _size(folder: Path) -> int:
     """Bytes below a folder; what cannot be looked at counts nothing."""
     total = 0
     for i, path in enumerate(folder.rglob("*")):
-        if i >= MOST_FILES:
+        if i >= MAX_FILES_COUNTED:
             break
         try:
             total += path.stat().st_size if path.is_file() else 0

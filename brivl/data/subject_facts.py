@@ -43,13 +43,13 @@ def facts_key(dataset: Dataset, subject: str) -> ArtifactKey:
     return ArtifactKey("subject", {"data": dataset.digest(subject), "version": SUBJECT_VERSION})
 
 
-def known_facts(store: Store, dataset: Dataset, subject: str) -> SubjectFacts | None:
+def stored_facts(store: Store, dataset: Dataset, subject: str) -> SubjectFacts | None:
     """The facts if they are in the store, else None; never opens the data."""
     artifact = store.get(facts_key(dataset, subject))
     return None if artifact is None else _facts(artifact)
 
 
-def keep_facts(store: Store, dataset: Dataset, subject: str, responses: Responses | None = None) -> SubjectFacts:
+def load_facts(store: Store, dataset: Dataset, subject: str, responses: Responses | None = None) -> SubjectFacts:
     """The facts, read from the data (which may take long) and stored where they are not there yet."""
 
     def compute() -> tuple[dict[str, np.ndarray], dict]:

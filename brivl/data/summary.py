@@ -16,7 +16,7 @@ from brivl.store.artifacts import Store
 
 
 @dataclass(frozen=True)
-class Offer:
+class ModelOption:
     """One model that can be chosen."""
 
     name: str
@@ -27,7 +27,7 @@ class Offer:
 
 
 @dataclass(frozen=True)
-class Known:
+class DatasetSummary:
     """A dataset at one moment. Digests are worked out once, so a new look is needed when files change."""
 
     name: str
@@ -37,7 +37,7 @@ class Known:
     citation: str
     subjects: tuple[str, ...]
     stimulus_kind: str
-    offers: Mapping[str, Offer]
+    model_options: Mapping[str, ModelOption]
     default_pair: tuple[str, str]
     dataset: Dataset
     digests: dict[str, str] = field(default_factory=dict)
@@ -60,10 +60,10 @@ class Known:
 
     def n_layers(self, models: tuple[str, str]) -> int:
         """Layers that both models have."""
-        return min(self.offers[model].n_layers for model in models)
+        return min(self.model_options[model].n_layers for model in models)
 
 
-def look_at(store: Store, name: str) -> Known:
+def summarise_dataset(store: Store, name: str) -> DatasetSummary:
     """What pages may know of a dataset.
 
     Raises RequestError for a name that is none, or a dataset without subjects or models; DataError where files cannot
@@ -78,17 +78,17 @@ def look_at(store: Store, name: str) -> Known:
         raise RequestError(f"Wanted a dataset with features and {name!r} has none; add at least one file to features/.")
     names = list(offers)
     pair = DEFAULT_PAIR.get(kind, (names[0], names[min(1, len(names) - 1)]))
-    return Known(name, d.title, d.simulated, d.licence, d.citation, d.subjects, kind, offers, pair, d)
+    return DatasetSummary(name, d.title, d.simulated, d.licence, d.citation, d.subjects, kind, offers, pair, d)
 
 
-def _offer(card: ModelCard, kind: Kind) -> Offer:
-    return Offer(card.name, card.title, card.n_layers[kind], card.is_proxy, card.note)
+def _offer(card: ModelCard, kind: Kind) -> ModelOption:
+    return ModelOption(card.name, card.title, card.n_layers[kind], card.is_proxy, card.note)
 
 
-def _own(dataset: Dataset) -> dict[str, Offer]:
+def _own(dataset: Dataset) -> dict[str, ModelOption]:
     if isinstance(dataset, PlainDataset):
         shapes = {name: ref.shape() for name, ref in dataset.features.items()}
     else:
         shapes = {name: X.shape for name, X in dataset.stimulus(dataset.subjects[0]).features.items()}
     note = "Features that come with the dataset."
-    return {name: Offer(name, name, s[0] if len(s) == 3 else 1, False, note) for name, s in shapes.items()}
+    return {name: ModelOption(name, name, s[0] if len(s) == 3 else 1, False, note) for name, s in shapes.items()}

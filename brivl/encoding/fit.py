@@ -17,7 +17,7 @@ from brivl.core.records import EncodingResult
 from brivl.data.dataset import Dataset, check_subject, stimulus_kind
 from brivl.data.features import check_layer, layer_features, resolve_pooling
 from brivl.data.registry import open_dataset
-from brivl.data.subject_facts import keep_facts
+from brivl.data.subject_facts import load_facts
 from brivl.encoding.checkpoints import FitCheckpoints, delete_completed_checkpoints
 from brivl.errors import RequestError, StoreError
 from brivl.models.registry import model_digest
@@ -149,7 +149,7 @@ def _compute(
     started = time.monotonic()
     stimulus = dataset.stimulus(request.subject)
     responses = dataset.responses(request.subject)
-    keep_facts(store, dataset, request.subject, responses)
+    load_facts(store, dataset, request.subject, responses)
     Xs = [
         layer_features(store, stimulus, m, request.layer, request.pooling, progress)
         for m in canonical_order(request.models)

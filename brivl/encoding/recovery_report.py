@@ -11,7 +11,7 @@ from brivl.core.encoding.encode import encode
 from brivl.core.encoding.presets import STRICT
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import Responses, Truth, Voxels
-from brivl.data.anatomy.aal import aal_names
+from brivl.data.anatomy.aal import aal_region_names
 from brivl.data.dataset import Dataset
 from brivl.data.features import layer_features, n_layers
 from brivl.data.registry import open_dataset
@@ -70,7 +70,7 @@ def regions_of(voxels: Voxels) -> Mapping[str, np.ndarray]:
     """Drawn ROIs where there are some, else the AAL regions of the cerebrum: name -> (n_voxels,) bool."""
     if voxels.rois or voxels.aal is None:
         return voxels.rois
-    return {name: voxels.aal == i for i, name in enumerate(aal_names()[:90], start=1)}
+    return {name: voxels.aal == i for i, name in enumerate(aal_region_names()[:90], start=1)}
 
 
 def _silent_r2(

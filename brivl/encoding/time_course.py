@@ -15,7 +15,7 @@ from brivl.core.progress import ProgressCallback
 from brivl.core.records import Design, EncodingResult, Responses, Stimulus, Voxels
 from brivl.data.dataset import Dataset
 from brivl.data.features import layer_features
-from brivl.data.flatmaps import known_flatmap
+from brivl.data.flatmaps import stored_flatmap
 from brivl.data.regions import region_mask
 from brivl.data.registry import open_dataset
 from brivl.encoding.fit import FitRequest, canonical_order, fit_key, stored_fit
@@ -62,7 +62,7 @@ def select_voxels(place: VoxelSelection, voxels: Voxels, store: Store) -> np.nda
         inside[place.voxel] = True
         return inside
     if place.area:
-        geometry = known_flatmap(store, voxels)
+        geometry = stored_flatmap(store, voxels)
         if geometry is None:
             raise RequestError("Wanted the voxels of an area and this subject's map is not prepared; run a fit first.")
         return inside_polygon(parse_polygon(place.area), voxel_centres(geometry))

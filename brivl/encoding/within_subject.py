@@ -18,7 +18,7 @@ from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import Voxels
 from brivl.data.dataset import Dataset
 from brivl.data.features import layer_features
-from brivl.data.regions import BRAIN, levels_of, masks_of, region_choices, region_mask
+from brivl.data.regions import BRAIN, available_parcellations, region_choices, region_mask, region_masks
 from brivl.data.registry import open_dataset
 from brivl.encoding.fit import FitRequest, canonical_order, fit_key, stored_fit
 from brivl.errors import RequestError
@@ -158,8 +158,8 @@ def _inside(voxels: Voxels, region: str) -> np.ndarray:
 def _levels(voxels: Voxels, columns: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
     """Of each level, regions -> (n_tested,) bool, those without tested voxels left out."""
     found = {}
-    for level in levels_of(voxels):
-        masks = {name: mask[columns] for name, mask in masks_of(voxels, level).items()}
+    for level in available_parcellations(voxels):
+        masks = {name: mask[columns] for name, mask in region_masks(voxels, level).items()}
         found[level] = {name: mask for name, mask in masks.items() if mask.any()}
     return {level: masks for level, masks in found.items() if masks}
 

@@ -16,7 +16,7 @@ from threading import Lock
 from typing import Any, Protocol
 
 from brivl.core.progress import ProgressCallback, no_progress
-from brivl.data.summary import Known, look_at
+from brivl.data.summary import DatasetSummary, summarise_dataset
 from brivl.encoding.fit import FitRequest, canonical_order, fit_key
 from brivl.errors import DataError, RequestError
 from brivl.jobs.local_workers import LocalWorkers, ReportFraction, n_local_workers
@@ -71,7 +71,7 @@ def fit_requests(store: Store, question: SweepGrid) -> list[FitRequest]:
 
     All layers are those that both models of a pair have.
     """
-    known = look_at(store, question.dataset)
+    known = summarise_dataset(store, question.dataset)
     subjects = known.subjects if question.subjects is None else question.subjects
     return [
         FitRequest(question.dataset, models, layer, subject, question.preset, question.pooling)
@@ -81,8 +81,8 @@ def fit_requests(store: Store, question: SweepGrid) -> list[FitRequest]:
     ]
 
 
-def _n_layers(known: Known, models: tuple[str, str]) -> int:
-    offers = [known.offers.get(model) for model in models]
+def _n_layers(known: DatasetSummary, models: tuple[str, str]) -> int:
+    offers = [known.model_options.get(model) for model in models]
     counts = [
         card_for(model).n_layers.get(known.stimulus_kind, 0) if offer is None else offer.n_layers
         for model, offer in zip(models, offers, strict=True)
@@ -94,12 +94,12 @@ def _n_layers(known: Known, models: tuple[str, str]) -> int:
 
 def plan_sweep(store: Store, requests: Sequence[FitRequest]) -> SweepPlan:
     """Look every fit up. Raises RequestError for a choice that does not exist; unreadable data fail their own fits."""
-    known: dict[str, Known] = {}
+    known: dict[str, DatasetSummary] = {}
     tasks: dict[str, Task] = {}
     hits, failed = set(), {}
     for request in requests:
         if request.dataset not in known:
-            known[request.dataset] = look_at(store, request.dataset)
+            known[request.dataset] = summarise_dataset(store, request.dataset)
         try:
             key = fit_key(store, request, known[request.dataset])
         except DataError as error:

@@ -11,7 +11,7 @@ import numpy as np
 
 from brivl.core.records import Voxels
 from brivl.data.subject_facts import SubjectFacts
-from brivl.data.summary import Known
+from brivl.data.summary import DatasetSummary
 from brivl.encoding.fit import FitResult, fit_key
 from brivl.sharing.citations import works
 from brivl.sharing.fingerprints import Fingerprint, fingerprint, result_digest, scores_digest, summary
@@ -25,7 +25,7 @@ Key = tuple[int, str]  # layer, subject
 class FitEvidence:
     """Answers of fits by (layer, subject), the facts of their subjects, and the layer whose scores are maps."""
 
-    known: Known
+    known: DatasetSummary
     answers: Mapping[Key, FitResult]
     facts: Mapping[str, SubjectFacts]
     map_layer: int
@@ -163,7 +163,7 @@ class FitEvidence:
         }
 
     def _model(self, name: str) -> dict[str, Any]:
-        offer = self.known.offers.get(name)
+        offer = self.known.model_options.get(name)
         return {"name": name, "title": offer.title if offer else name, "stand_in": bool(offer and offer.stand_in)}
 
     def _fit(self, store: Store, answer: FitResult) -> dict[str, Any]:

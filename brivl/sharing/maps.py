@@ -85,9 +85,9 @@ def _on_fsaverage(evidence: FitEvidence, subject: str, values: np.ndarray) -> np
     """Values on the vertices of fsaverage, left first: of voxels in MNI space, or by the dataset's own mapper."""
     voxels = evidence.facts[subject].voxels
     if voxels.flatmap == "fsaverage5":
-        from brivl.data.anatomy.fsaverage5 import on_fsaverage5
+        from brivl.data.anatomy.fsaverage5 import project_to_fsaverage5
 
-        return on_fsaverage5(voxels, values)
+        return project_to_fsaverage5(voxels, values)
     dataset = getattr(evidence.known.dataset, "base", evidence.known.dataset)
     own = getattr(dataset, "on_fsaverage", None)
     return None if own is None else own(subject, values)

@@ -10,7 +10,7 @@ from brivl.core.encoding.delays import delays_at
 from brivl.core.encoding.presets import PRESETS, Preset
 from brivl.core.numbers import format_duration, number
 from brivl.data.subject_facts import Timing
-from brivl.data.summary import Known
+from brivl.data.summary import DatasetSummary
 from brivl.encoding.fit import FitResult
 from brivl.store.manifests import versions
 
@@ -21,7 +21,7 @@ TITLES = {"image": "images", "text": "text", "features": "features that come wit
 class Done:
     """The answers of a page and what they rest on."""
 
-    known: Known
+    known: DatasetSummary
     timing: Timing
     answers: Sequence[FitResult]
 
@@ -84,8 +84,8 @@ def _features(done: Done) -> str:
     return f"{text} ({pooled}{averaged})."
 
 
-def _model(known: Known, name: str) -> str:
-    offer = known.offers.get(name)
+def _model(known: DatasetSummary, name: str) -> str:
+    offer = known.model_options.get(name)
     return f"{offer.title} (a small stand-in)" if offer and offer.stand_in else offer.title if offer else name
 
 

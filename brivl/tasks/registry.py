@@ -19,10 +19,10 @@ from brivl.analyses.transfer.result import transfer_task
 from brivl.analyses.voxel_captions.compute import voxel_caption_task
 from brivl.core.progress import ProgressCallback
 from brivl.data.download import download_task
-from brivl.data.flatmaps import prepare_map
+from brivl.data.flatmaps import prepare_flatmap
 from brivl.data.registry import open_dataset
-from brivl.data.subject_facts import known_facts
-from brivl.data.surfaces import has_solid, is_prepared_by_fits, make_solid
+from brivl.data.subject_facts import stored_facts
+from brivl.data.surfaces import has_surface, is_prepared_by_fits, make_surface
 from brivl.encoding.fit import FitRequest
 from brivl.encoding.single_model import variance_partition_task
 from brivl.encoding.time_course import time_course_task
@@ -64,9 +64,9 @@ def _fit_request(fields: Mapping[str, Any]) -> FitRequest:
 
 def _prepare(store: Store, name: str, subject: str, progress: ProgressCallback) -> None:
     """Facts and flatmap of a subject, which pages only look up."""
-    voxels = prepare_map(store, open_dataset(name, store, progress), subject)
+    voxels = prepare_flatmap(store, open_dataset(name, store, progress), subject)
     if is_prepared_by_fits(voxels):
-        make_solid(store, voxels)
+        make_surface(store, voxels)
 
 
 def _flatmap(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
@@ -74,9 +74,9 @@ def _flatmap(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str
     store = Store(Path(request["store"]))
     progress(0, 1, "Preparing the flatmap")
     _prepare(store, request["dataset"], request["subject"], progress)
-    facts = known_facts(store, open_dataset(request["dataset"], store), request["subject"])
-    if facts is not None and has_solid(facts.voxels):
-        make_solid(store, facts.voxels)
+    facts = stored_facts(store, open_dataset(request["dataset"], store), request["subject"])
+    if facts is not None and has_surface(facts.voxels):
+        make_surface(store, facts.voxels)
     return {}
 
 

@@ -11,13 +11,13 @@ import streamlit as st
 
 from brivl.config import cache_dir, cache_max, data_dirs
 from brivl.core.records import FlatmapGeometry, Voxels
-from brivl.data.flatmaps import flatmap_key, known_flatmap
+from brivl.data.flatmaps import flatmap_key, stored_flatmap
 from brivl.data.galleries.gallery import Gallery, Thumbnail, thumbnail
 from brivl.data.galleries.registry import open_gallery
 from brivl.data.registry import DatasetCard, list_datasets
 from brivl.data.status import DataReport, data_reports
-from brivl.data.subject_facts import SubjectFacts, facts_key, known_facts
-from brivl.data.summary import Known, look_at
+from brivl.data.subject_facts import SubjectFacts, facts_key, stored_facts
+from brivl.data.summary import DatasetSummary, summarise_dataset
 from brivl.encoding.fit import FitRequest, FitResult, fit_key, stored_fit
 from brivl.encoding.single_model import single_model_key, stored_single_models
 from brivl.encoding.within_subject import (
@@ -109,15 +109,15 @@ def _maintenance_queue(root: str) -> JobQueue:
     return JobQueue(Path(root))
 
 
-def known(name: str) -> Known:
+def known(name: str) -> DatasetSummary:
     """A dataset as pages know it. Raises BrivlError where it cannot be opened, or lies where pages do not reach."""
     check_dataset(name)
     return _known(name, str(cache_dir()))
 
 
 @st.cache_resource(ttl=LOOK_AGAIN, max_entries=N_SUBJECTS, show_spinner="Opening the dataset")
-def _known(name: str, root: str) -> Known:
-    return look_at(Store(Path(root)), name)
+def _known(name: str, root: str) -> DatasetSummary:
+    return summarise_dataset(Store(Path(root)), name)
 
 
 def _unless_gone(look_up: Callable[..., Any], *args: Any) -> Any:
@@ -151,7 +151,7 @@ def facts(dataset: str, subject: str) -> SubjectFacts | None:
 
 @st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
 def _facts(dataset: str, subject: str, state: str) -> SubjectFacts | None:
-    return known_facts(store(), known(dataset), subject)
+    return stored_facts(store(), known(dataset), subject)
 
 
 def alone(request: FitRequest) -> np.ndarray | None:
@@ -202,7 +202,7 @@ def flatmap(voxels: Voxels) -> FlatmapGeometry | None:
 
 @st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
 def _flatmap(_voxels: Voxels, state: str) -> FlatmapGeometry | None:
-    return known_flatmap(store(), _voxels)
+    return stored_flatmap(store(), _voxels)
 
 
 def takes(requests: Sequence[FitRequest]) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.numbers import format_duration
-from brivl.data.summary import Known
+from brivl.data.summary import DatasetSummary
 from brivl.encoding.leaks import leakage_warning
 from brivl.errors import BrivlError
 from brivl.jobs.queue import JobStatus
@@ -30,7 +30,7 @@ class PageSpec:
     """How a page looks its answers up and shows them."""
 
     name: str
-    look_up: Callable[[Choices, Known], Shown]
+    look_up: Callable[[Choices, DatasetSummary], Shown]
     runs: Callable[[Shown], Sequence[Run]]  # what the page offers to compute, most useful first
     view: Callable[[Shown], tabs.View]
     ready: Callable[[Shown], bool] = lambda shown: bool(shown.answers)
@@ -49,7 +49,7 @@ def explore(spec: PageSpec) -> None:
         st.error(str(error))
 
 
-def _explore(spec: PageSpec, choices: Choices, known: Known) -> None:
+def _explore(spec: PageSpec, choices: Choices, known: DatasetSummary) -> None:
     shown = spec.look_up(choices, known)
     runs = spec.runs(shown)
     job = active_job(runs)
@@ -87,12 +87,12 @@ def chips_of(shown: Shown) -> list[Chip]:
     found += [Chip("SIMULATED", "simulated")] if known.simulated else []
     found += [Chip(f"preset {choices.preset}"), Chip(f"{count} voxels{threshold}"), Chip(shown.who)]
     found += [Chip(choices.region)] if choices.region != "all" else []
-    if any(known.offers[model].stand_in for model in choices.models):
+    if any(known.model_options[model].stand_in for model in choices.models):
         found.append(Chip("stand-in models"))
     return found
 
 
-def _show_old(spec: PageSpec, known: Known) -> None:
+def _show_old(spec: PageSpec, known: DatasetSummary) -> None:
     """While a first answer is computed, the last one stays, dimmed and under its own name."""
     old = st.session_state.get(LAST, {}).get(spec.name)
     if old is None or old.data != known.name:

@@ -12,7 +12,7 @@ import streamlit as st
 
 from brivl.data.regions import BRAIN, region_mask
 from brivl.data.subject_facts import SubjectFacts
-from brivl.data.summary import Known
+from brivl.data.summary import DatasetSummary
 from brivl.encoding.fit import FitRequest, FitResult
 from brivl.encoding.means import layer_means
 from brivl.sharing.figure_record import FigureRecord
@@ -30,7 +30,7 @@ class Shown:
     """A question with all its answers that are in the store, by (layer, subject), and the facts of their subjects."""
 
     choices: Choices
-    known: Known
+    known: DatasetSummary
     answers: Mapping[tuple[int, str], FitResult]
     facts: Mapping[str, SubjectFacts]
     missing: Sequence[FitRequest]
@@ -38,7 +38,7 @@ class Shown:
     @property
     def names(self) -> tuple[str, str]:
         """Titles of the two models; told apart where they are the same."""
-        a, b = (self.known.offers[model].title for model in self.choices.models)
+        a, b = (self.known.model_options[model].title for model in self.choices.models)
         return (a, b) if a != b else (f"{a} (1st)", f"{b} (2nd)")
 
     @property
@@ -72,7 +72,7 @@ class Shown:
         return max(float(np.nanmax(gap)) for gap in gaps)
 
 
-def look_up(choices: Choices, known: Known, layers: range | None = None) -> Shown:
+def look_up(choices: Choices, known: DatasetSummary, layers: range | None = None) -> Shown:
     """Answers that are in the store. Cheap: keys are compared, files are opened once. Raises BrivlError."""
     requests = choices.requests(layers)
     facts = {subject: cached.facts(choices.data, subject) for subject in choices.chosen_subjects}

@@ -13,7 +13,7 @@ from brivl.config import scheduler
 from brivl.core.encoding.presets import PRESETS
 from brivl.data.regions import BRAIN, region_choices
 from brivl.data.registry import DatasetCard
-from brivl.data.summary import Known
+from brivl.data.summary import DatasetSummary
 from brivl.errors import BrivlError
 from brivl.ui import cached, style, url_state
 from brivl.ui.url_state import ALL, DEFAULT_POOLING, Choices
@@ -23,10 +23,10 @@ DRAWN_ON = "widgets drawn on"  # in the session: key -> the page that it was las
 PILLS_UP_TO = 9  # subjects; more go into a list
 
 
-Ask = Callable[[Choices, Known], Choices]
+Ask = Callable[[Choices, DatasetSummary], Choices]
 
 
-def sidebar(ask: Ask | None = None) -> tuple[Choices, Known] | None:
+def sidebar(ask: Ask | None = None) -> tuple[Choices, DatasetSummary] | None:
     """Draw the controls; the question asked, or None where the dataset cannot be opened (which is then said).
 
     ask: draws the controls below the dataset, for pages that need not all of them.
@@ -52,14 +52,14 @@ def sidebar(ask: Ask | None = None) -> tuple[Choices, Known] | None:
     return choices, known
 
 
-def ask_whose(choices: Choices, known: Known) -> Choices:
+def ask_whose(choices: Choices, known: DatasetSummary) -> Choices:
     """Only the subject and the preset."""
     _subject(choices)
     _protocol(choices)
     return choices
 
 
-def _question(choices: Choices, known: Known) -> Choices:
+def _question(choices: Choices, known: DatasetSummary) -> Choices:
     _models(choices, known)
     _layer(choices)
     _subject(choices)
@@ -122,13 +122,13 @@ def _dataset_title(name: str, card: DatasetCard | None) -> str:
     return f"{short} (cannot be opened)" if card.problem else f"{short} (simulated)" if card.simulated else short
 
 
-def _models(choices: Choices, known: Known) -> None:
+def _models(choices: Choices, known: DatasetSummary) -> None:
     def title(name: str) -> str:
-        offer = known.offers[name]
+        offer = known.model_options[name]
         return f"{offer.title} (stand-in)" if offer.stand_in else offer.title
 
-    names = list(known.offers)
-    notes = "\n\n".join(f"**{o.title}**: {o.note}" for o in known.offers.values())
+    names = list(known.model_options)
+    notes = "\n\n".join(f"**{o.title}**: {o.note}" for o in known.model_options.values())
     st.selectbox("Compare", names, format_func=title, help=notes, **bound("a", choices.a))
     st.selectbox("with", names, format_func=title, **bound("b", choices.b))
 
@@ -176,7 +176,7 @@ def _protocol(choices: Choices) -> None:
     st.segmented_control("Preset", list(PRESETS), help=help_text, **bound("preset", choices.preset))
 
 
-def _preset(choices: Choices, known: Known) -> None:
+def _preset(choices: Choices, known: DatasetSummary) -> None:
     _protocol(choices)
     if known.stimulus_kind != "features":
         with st.expander("Pooling over tokens"):

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from brivl.data.phantoms.categories import NAME as CATEGORIES
-from brivl.data.summary import Known
+from brivl.data.summary import DatasetSummary
 from brivl.errors import BrivlError
 from brivl.store.artifacts import Store
 from brivl.ui import cached, style, url_state
@@ -33,7 +33,7 @@ class Painted:
     key: str
 
 
-def subject_page(draw: Callable[[Choices, Known], None]) -> None:
+def subject_page(draw: Callable[[Choices, DatasetSummary], None]) -> None:
     """Menu, style and the sidebar of `ask_whose`, then the page; what a user can cause ends as a sentence."""
     make_sure_of_menu()
     style.put_style()
@@ -46,7 +46,7 @@ def subject_page(draw: Callable[[Choices, Known], None]) -> None:
         st.error(str(error))
 
 
-def is_one_subject_of_stimuli(choices: Choices, known: Known, nothing: str) -> bool:
+def is_one_subject_of_stimuli(choices: Choices, known: DatasetSummary, nothing: str) -> bool:
     """Whether one subject with pictures or sentences is chosen; else it is said what to choose, under `nothing`."""
     if known.stimulus_kind == "features":
         style.headline(nothing)
@@ -58,7 +58,7 @@ def is_one_subject_of_stimuli(choices: Choices, known: Known, nothing: str) -> b
     return True
 
 
-def has_pictures(known: Known, headline: str) -> bool:
+def has_pictures(known: DatasetSummary, headline: str) -> bool:
     """Whether the stimuli are pictures or films; else it is said what to choose, under `headline`."""
     if known.stimulus_kind == "image":
         return True
@@ -96,7 +96,7 @@ def map_of_subject(whose: tuple[str, str], columns: np.ndarray, values: np.ndarr
     st.plotly_chart(figure, theme=None, config=PLOT_CONFIG, key=painted.key)
 
 
-def chips_of_subject(known: Known, subject: str, *more: str) -> list[Chip]:
+def chips_of_subject(known: DatasetSummary, subject: str, *more: str) -> list[Chip]:
     """What an answer rests on; simulated data are always labelled."""
     simulated = [Chip("SIMULATED", "simulated")] if known.simulated else []
     return [Chip(known.short_name), *simulated, Chip(subject), *(Chip(text) for text in more)]

@@ -12,7 +12,7 @@ from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS
 from brivl.data.phantoms.movie import NAME as PHANTOM_MOVIE
 from brivl.data.regions import BRAIN, CEILING, ORDERS, Order
 from brivl.data.regions import SCALE_FIELD as SCALE
-from brivl.data.summary import Known
+from brivl.data.summary import DatasetSummary
 from brivl.encoding.fit import FitRequest
 from brivl.models.feature_model import POOLINGS
 from brivl.sharing.figure_record import RESULT
@@ -102,7 +102,7 @@ def dataset_of(fields: Mapping[str, str]) -> str:
     return fields.get("data") or PHANTOM_MOVIE
 
 
-def resolve(fields: Mapping[str, str], known: Known) -> tuple[Choices, list[str]]:
+def resolve(fields: Mapping[str, str], known: DatasetSummary) -> tuple[Choices, list[str]]:
     """Valid choices, and a sentence for each field that asked for something that does not exist."""
     notes: list[str] = []
 
@@ -112,7 +112,7 @@ def resolve(fields: Mapping[str, str], known: Known) -> tuple[Choices, list[str]
             notes.append(f"There is no {what} {value!r} here; showing {default!r}.")
         return value if value in wanted else default
 
-    offers = tuple(known.offers)
+    offers = tuple(known.model_options)
     a = pick("a", offers, known.default_pair[0], "model")
     b = pick("b", offers, known.default_pair[1], "model")
     n_layers = known.n_layers((a, b))

@@ -16,7 +16,7 @@ from brivl.analyses.regions.ceiling import OVER_CEILING
 from brivl.commands.main import main
 from brivl.config import cache_dir
 from brivl.data.formats.statmap import nifti_bytes
-from brivl.data.summary import look_at
+from brivl.data.summary import summarise_dataset
 from brivl.encoding.fit import FitRequest, fit_key
 from brivl.sharing.bundle import as_json, bundle_bytes, manifest
 from brivl.store import archives
@@ -157,7 +157,7 @@ def test_scores_over_the_ceiling_in_a_bundle_are_those_of_the_page() -> None:
 
 def test_other_numbers_in_the_cache_do_not_match(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = Store(cache_dir())
-    known, n = look_at(store, MOVIE), len(figure_of(store).evidence.answers[8, "S01"].result.selected)
+    known, n = summarise_dataset(store, MOVIE), len(figure_of(store).evidence.answers[8, "S01"].result.selected)
     put_fit(store, known, FitRequest(MOVIE, PAIRS[MOVIE], 8, "S01"), n, np.random.default_rng(5))
     assert verified(capsys, str(bundle))[0] == 1
 

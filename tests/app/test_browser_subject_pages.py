@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from brivl.bench.app_server import running_app
-from brivl.data.fixtures import make_simulated
+from brivl.data.fixtures import write_fixture
 from brivl.data.shortclips.fixture import ShortclipsSize
 from brivl.store.artifacts import Store
 from tests.app.test_browser import FIGURE, HEADLINE, PATIENCE, browser  # noqa: F401 (a fixture)
@@ -28,7 +28,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     root = tmp_path_factory.mktemp("subject pages")
     data, cache = root / "data" / "clips", root / "cache"
     data.parent.mkdir()
-    make_simulated(data, SIZE)
+    write_fixture(data, SIZE)
     prepare(Store(cache), str(data), SUBJECT)
     with running_app(cache, {"BRIVL_DATA": str(data.parent)}) as app:
         yield f"{app.address}/layers?data={quote(str(data), safe='')}&subject={SUBJECT}"

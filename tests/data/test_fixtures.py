@@ -12,7 +12,7 @@ import scipy.io
 
 from brivl.commands.main import main
 from brivl.core.simulation.hrf import convolve_runs
-from brivl.data.fixtures import make_simulated, size_of
+from brivl.data.fixtures import fixture_size, write_fixture
 from brivl.data.pereira2018.fixture import KINDS, PereiraSize
 from brivl.data.pereira2018.passages import load_passages
 from brivl.data.registry import list_datasets, open_dataset
@@ -29,8 +29,8 @@ SMALL = ShortclipsSize(n_subjects=2, n_voxels=60, n_train=120, frames_per_tr=1, 
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with both forms."""
     found = tmp_path_factory.mktemp("simulated")
-    make_simulated(found / "clips", SMALL)
-    make_simulated(found / "reading", PereiraSize(n_subjects=2, n_voxels=400, n_sentences=96))
+    write_fixture(found / "clips", SMALL)
+    write_fixture(found / "reading", PereiraSize(n_subjects=2, n_voxels=400, n_sentences=96))
     return found
 
 
@@ -116,11 +116,11 @@ def test_nothing_half_written_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             raise OSError(28, "No space left on device")
 
     with pytest.raises(StoreError, match="No space left"):
-        make_simulated(tmp_path / "clips", SMALL, stop)
+        write_fixture(tmp_path / "clips", SMALL, stop)
     assert not list(tmp_path.iterdir())
     huge = ShortclipsSize(n_subjects=99, n_voxels=500_000, n_train=9_600)
     with pytest.raises(StoreError, match="are free"):
-        make_simulated(tmp_path / "clips", huge)
+        write_fixture(tmp_path / "clips", huge)
 
 
 def test_the_seed_makes_the_folder(tmp_path: Path, root: Path) -> None:
@@ -161,8 +161,8 @@ def test_the_command_makes_a_folder(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_sizes_default_to_the_full_ones() -> None:
-    clips, reading = size_of("shortclips", None, None, None), size_of("pereira2018", None, None, None)
+    clips, reading = fixture_size("shortclips", None, None, None), fixture_size("pereira2018", None, None, None)
     assert (clips.n_subjects, clips.n_voxels, clips.n_train, clips.movie.n_test) == (5, 20_000, 3600, 270)
     assert (reading.n_subjects, reading.n_voxels, reading.n_sentences) == (8, 50_000, 384)
     with pytest.raises(RequestError, match="form"):
-        size_of("haxby", None, None, None)
+        fixture_size("haxby", None, None, None)

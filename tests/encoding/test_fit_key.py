@@ -102,7 +102,7 @@ def test_other_code_is_a_miss(store: Store, request_a: FitRequest, monkeypatch: 
 
 
 def test_another_loader_is_a_miss(store: Store, request_a: FitRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loader, "LOADER", "plain 0")
+    monkeypatch.setattr(loader, "LOADER_VERSION", "plain 0")
     assert not is_cached(store, request_a)
     monkeypatch.undo()
     assert is_cached(store, request_a)

@@ -11,7 +11,7 @@ from brivl.core.flatmap.geometry import to_arrays
 from brivl.core.records import Voxels
 from brivl.data.flatmaps import flatmap_key
 from brivl.data.subject_facts import facts_key
-from brivl.data.summary import Known, look_at
+from brivl.data.summary import DatasetSummary, summarise_dataset
 from brivl.encoding.fit import FitRequest, canonical_order, fit_key
 from brivl.store.artifacts import Store
 from tests.support.figure_samples import flatmap
@@ -23,7 +23,7 @@ ROIS = ("V1", "FFA", "superior temporal gyrus")
 def fill(name: str, layers: list[int], subjects: list[str], seed: int = 0) -> Store:
     """Facts, flatmap and fits of a phantom; the first voxel is not fitted. The store stands in the test's own cache."""
     store = Store(cache_dir())
-    known, rng = look_at(store, name), np.random.default_rng(seed)
+    known, rng = summarise_dataset(store, name), np.random.default_rng(seed)
     geometry = flatmap()
     voxels = sample_voxels(geometry.pixel_to_voxel.shape[1], known.stimulus_kind)
     store.put(flatmap_key(voxels), to_arrays(geometry), {"space": voxels.space})
@@ -45,7 +45,7 @@ def sample_voxels(n: int, kind: str) -> Voxels:
     return Voxels("S1 (pycortex), fullhead", ijk, (n, 1, 1), np.diag([2.0, 2, 2, 1]), rois)
 
 
-def _put_facts(store: Store, known: Known, subject: str, voxels: Voxels, rng: np.random.Generator) -> None:
+def _put_facts(store: Store, known: DatasetSummary, subject: str, voxels: Voxels, rng: np.random.Generator) -> None:
     n, movie = voxels.n_voxels, known.stimulus_kind == "image"
     rois = np.stack(list(voxels.rois.values())) if voxels.rois else None
     optional = {"affine": voxels.affine, "aal": voxels.aal, "rois": rois}
@@ -76,7 +76,7 @@ def _put_facts(store: Store, known: Known, subject: str, voxels: Voxels, rng: np
     store.put(facts_key(known, subject), arrays, info)
 
 
-def put_fit(store: Store, known: Known, request: FitRequest, n: int, rng: np.random.Generator) -> None:
+def put_fit(store: Store, known: DatasetSummary, request: FitRequest, n: int, rng: np.random.Generator) -> None:
     """Scores of one fit, in the order in which pairs are stored; the first model of the pair is the better one."""
     better = 0 if canonical_order(request.models) == request.models else 1
     split = rng.uniform(0, 0.1, (2, n))

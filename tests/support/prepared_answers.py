@@ -10,7 +10,7 @@ from brivl.analyses.integration.compute import IntegrationAsked, integration_key
 from brivl.analyses.voxel_captions.compute import CaptionAsked, caption_key
 from brivl.data.registry import open_dataset
 from brivl.data.stimuli.contact_sheet import contact_sheet
-from brivl.data.subject_facts import keep_facts
+from brivl.data.subject_facts import load_facts
 from brivl.scenes.things import KINDS
 from brivl.store.artifacts import Store
 
@@ -22,7 +22,7 @@ WRITTEN = "A red face smiles in a room."
 def prepare(store: Store, data: str, subject: str) -> None:
     """What Decode, Voxel words, Integration and Drive ask of a dataset of films when they are opened."""
     dataset = open_dataset(data, store)
-    keep_facts(store, dataset, subject)
+    load_facts(store, dataset, subject)
     rng = np.random.default_rng(0)
     store.put(caption_key(store, CaptionAsked(data, subject)), *_words(dataset.stimulus(subject), rng))
     store.put(decode_key(store, DecodeRequest(data, subject)), *_decoded(dataset.stimulus(subject), rng))

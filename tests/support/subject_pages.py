@@ -56,7 +56,7 @@ def open_subject(page: str, data: str, subject: str, /, **fields: str) -> AppTes
 
 def shrink_categories(patch: pytest.MonkeyPatch, n_each: int = 12) -> None:
     """Let phantom-categories have few voxels in a row, region after region, and no atlas."""
-    patch.setattr(datasets, "cortical_voxels", lambda: None)
+    patch.setattr(datasets, "load_cortical_voxels", lambda: None)
     patch.setattr(datasets, "brain_layout", lambda _cortex: _layout(n_each))
 
 

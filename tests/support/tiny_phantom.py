@@ -31,7 +31,7 @@ def layout(n_each: int = 30) -> BrainLayout:
 def shrink(patch: pytest.MonkeyPatch) -> None:
     """Let the name of a movie phantom stand for this one: no atlas, one frame a TR, planting that no one tunes."""
     patch.setattr(movie, "TUNING", TUNING)
-    patch.setattr(phantoms, "cortical_voxels", lambda: None)
+    patch.setattr(phantoms, "load_cortical_voxels", lambda: None)
     patch.setattr(phantoms, "brain_layout", lambda _cortex: layout())
     full = phantoms.phantom_movie_config
 

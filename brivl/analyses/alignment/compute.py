@@ -19,7 +19,7 @@ from brivl.core.progress import ProgressCallback
 from brivl.core.records import Responses, Stimulus
 from brivl.core.transfer.maps import correlation
 from brivl.data.dataset import Dataset
-from brivl.data.regions import levels_of, masks_of
+from brivl.data.regions import available_parcellations, region_masks
 from brivl.data.stimuli.contact_sheet import item_images
 from brivl.store.artifacts import Store
 
@@ -241,8 +241,8 @@ def _control(ground: _Ground, chosen: float) -> dict[str, Any]:
 
 def _masks(responses: Responses, columns: np.ndarray) -> dict[str, np.ndarray]:
     """Regions of the first level with a voxel that was fitted -> (n,) bool."""
-    levels = levels_of(responses.voxels)
-    found = masks_of(responses.voxels, levels[0]) if levels else {}
+    levels = available_parcellations(responses.voxels)
+    found = region_masks(responses.voxels, levels[0]) if levels else {}
     return {name: inside[columns] for name, inside in found.items() if inside[columns].any()}
 
 

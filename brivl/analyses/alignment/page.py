@@ -19,7 +19,7 @@ from brivl.analyses.alignment.tables import (
     said,
 )
 from brivl.data.phantoms.categories import NAME as CATEGORIES
-from brivl.data.summary import Known
+from brivl.data.summary import DatasetSummary
 from brivl.models.registry import shipped_for
 from brivl.ui import cached, style
 from brivl.ui.allowed_paths import check_model
@@ -62,7 +62,7 @@ def aligned_page() -> None:
     subject_page(_page)
 
 
-def _page(choices: Choices, known: Known) -> None:
+def _page(choices: Choices, known: DatasetSummary) -> None:
     if not is_one_subject_of_stimuli(choices, known, "Nothing to align here"):
         return
     question = _question(choices)
@@ -107,11 +107,11 @@ def _question(choices: Choices) -> AlignedAsked:
     )
 
 
-def _chips(known: Known, asked: AlignedAsked) -> list[Chip]:
+def _chips(known: DatasetSummary, asked: AlignedAsked) -> list[Chip]:
     return chips_of_subject(known, asked.subject, f"preset {asked.preset}", asked.backbone, "stand-in models")
 
 
-def _show(found: Aligned, known: Known) -> None:
+def _show(found: Aligned, known: DatasetSummary) -> None:
     style.headline(headline(found))
     style.chips(_chips(known, found.asked))
     label = FigureLabel(headline(found), simulated=known.simulated)
@@ -157,7 +157,7 @@ def _plot(figure: object, key: str) -> None:
     st.plotly_chart(figure, theme=None, config=PLOT_CONFIG, key=key)
 
 
-def _numbers(found: Aligned, known: Known) -> None:
+def _numbers(found: Aligned, known: DatasetSummary) -> None:
     with st.expander("All numbers"):
         style.small("What was said of the first pictures: " + " · ".join(found.info["sample_texts"]))
         for table in (models_table(found), curve_table(found), regions_table(found)):

@@ -13,7 +13,7 @@ import numpy as np
 from brivl.analyses.alignment.request import AlignedAsked, aligned_key
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.data.dataset import Dataset
-from brivl.data.flatmaps import prepare_map
+from brivl.data.flatmaps import prepare_flatmap
 from brivl.data.registry import open_dataset
 from brivl.store.artifacts import Artifact, Store
 
@@ -67,7 +67,7 @@ def aligned_task(request: Mapping[str, Any], progress: ProgressCallback) -> dict
     asked = AlignedAsked(**fields | {name: tuple(fields[name]) for name in ("layers", "weights")})
     train_aligned(store, asked, progress)
     progress(1, 1, "Preparing the flatmap")
-    prepare_map(store, open_dataset(asked.dataset, store, progress), asked.subject)
+    prepare_flatmap(store, open_dataset(asked.dataset, store, progress), asked.subject)
     return {}
 
 

@@ -18,7 +18,7 @@ from brivl.core.progress import ProgressCallback
 from brivl.core.records import Design, Responses, Stimulus, Truth, Voxels
 from brivl.data.dataset import Dataset
 from brivl.data.features import layer_features
-from brivl.data.regions import levels_of, masks_of
+from brivl.data.regions import available_parcellations, region_masks
 from brivl.encoding.fit import FitRequest, canonical_order, fit_key
 from brivl.models.feature_model import Control
 from brivl.store.artifacts import Store
@@ -195,9 +195,9 @@ def _tests(data: Predictions, protocol: FitProtocol, voxels: Voxels, columns: np
 
 def regions_of(voxels: Voxels, columns: np.ndarray) -> dict[str, np.ndarray]:
     """Regions as the paper tests them (45 merged AAL ones) or drawn ROIs: name -> (n_columns,) bool, none empty."""
-    levels = levels_of(voxels)
+    levels = available_parcellations(voxels)
     level = next((x for x in ("merged", "roi") if x in levels), None)
-    masks = {} if level is None else {name: mask[columns] for name, mask in masks_of(voxels, level).items()}
+    masks = {} if level is None else {name: mask[columns] for name, mask in region_masks(voxels, level).items()}
     return {name: mask for name, mask in masks.items() if mask.any()}
 
 

@@ -15,7 +15,7 @@ from brivl.analyses.audit.figures import PairScores, pair_figure
 from brivl.analyses.audit.nuisance import BASELINES
 from brivl.analyses.audit.tables import baseline_table, effect, fault_table, headline, said
 from brivl.core.numbers import number
-from brivl.data.summary import Known
+from brivl.data.summary import DatasetSummary
 from brivl.errors import BrivlError
 from brivl.ui import cached, style
 from brivl.ui.jobs import Run, active_job, run_buttons, say_failures, watch
@@ -62,11 +62,11 @@ def audit_page() -> None:
         st.error(str(error))
 
 
-def _page(choices: Choices, known: Known) -> None:
+def _page(choices: Choices, known: DatasetSummary) -> None:
     subject = choices.chosen_subjects[0]
     fit = next(r for r in choices.requests() if r.subject == subject)
     asked = AuditRequest(replace(fit, preset="strict"))
-    names = (known.offers[choices.a].title, known.offers[choices.b].title)
+    names = (known.model_options[choices.a].title, known.model_options[choices.b].title)
     if choices.subject == ALL:
         style.small(f"An audit is of one subject: {subject}. Choose another at the left.")
     found = known_audit(cached.store(), asked, known)
@@ -86,11 +86,11 @@ def _page(choices: Choices, known: Known) -> None:
     _explain({})
 
 
-def _show(found: Audit, known: Known, names: tuple[str, str]) -> None:
+def _show(found: Audit, known: DatasetSummary, names: tuple[str, str]) -> None:
     fit = found.request.fit
     style.headline(headline(found))
     simulated = [Chip("SIMULATED", "simulated")] if found.info["simulated"] else []
-    stand_in = [Chip("stand-in models")] if any(known.offers[m].stand_in for m in fit.models) else []
+    stand_in = [Chip("stand-in models")] if any(known.model_options[m].stand_in for m in fit.models) else []
     voxels = Chip(f"{found.info['n_voxels']:,} voxels")
     style.chips([Chip(known.short_name), *simulated, Chip(fit.subject), Chip(f"layer {fit.layer}"), voxels, *stand_in])
     rows = [row for row in found.faults if row["joint_change"] is not None]

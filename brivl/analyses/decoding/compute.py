@@ -20,7 +20,7 @@ from brivl.core.encoding.presets import PRESETS, FitProtocol, preset_settings
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import Design, Responses, Stimulus, Voxels
 from brivl.data.dataset import Dataset, check_subject, stimulus_kind
-from brivl.data.regions import checked_level, levels_of, masks_of
+from brivl.data.regions import available_parcellations, checked_parcellation, region_masks
 from brivl.data.registry import open_dataset
 from brivl.data.stimuli.contact_sheet import contact_sheet, item_images, sample_items, sample_sentences
 from brivl.data.stimuli.embeddings import sample_embeddings
@@ -188,14 +188,14 @@ def _compute(
 
 def _level(voxels: Voxels, level: str) -> str:
     """The level of the regions, "" where nothing is known about these voxels and nothing was asked for."""
-    return checked_level(level, voxels) if level or levels_of(voxels) else ""
+    return checked_parcellation(level, voxels) if level or available_parcellations(voxels) else ""
 
 
 def sets_of(voxels: Voxels, selected: np.ndarray, level: str) -> dict[str, np.ndarray]:
     """Columns of all fitted voxels, then of each region with a few of them."""
     found = {WHOLE: np.flatnonzero(selected)}
     chosen = _level(voxels, level)
-    masks = masks_of(voxels, chosen) if chosen else {}
+    masks = region_masks(voxels, chosen) if chosen else {}
     regions = {name: np.flatnonzero(inside & selected) for name, inside in masks.items()}
     return found | {name: columns for name, columns in regions.items() if len(columns) >= FEWEST_VOXELS}
 

@@ -10,9 +10,9 @@ from brivl.analyses.decoding.compute import Decoded, DecodeRequest, decode_key, 
 from brivl.analyses.decoding.figures import cumulative_figure, regions_figure
 from brivl.analyses.decoding.tables import SPACES, decode_table, headline, n_candidates, said
 from brivl.core.numbers import number, probability
-from brivl.data.regions import TITLES, levels_of
+from brivl.data.regions import PARCELLATION_TITLES, available_parcellations
 from brivl.data.stimuli.contact_sheet import split_tiles
-from brivl.data.summary import Known
+from brivl.data.summary import DatasetSummary
 from brivl.ui import cached, style
 from brivl.ui.page_inputs import Inputs
 from brivl.ui.result_or_run import answer
@@ -40,7 +40,7 @@ def decode_page() -> None:
     subject_page(_page)
 
 
-def _page(choices: Choices, known: Known) -> None:
+def _page(choices: Choices, known: DatasetSummary) -> None:
     if not is_one_subject_of_stimuli(choices, known, "Nothing to decode here"):
         return
     inputs = Inputs("decode", DEFAULTS)
@@ -56,16 +56,19 @@ def _page(choices: Choices, known: Known) -> None:
     _show(inputs, found, known)
 
 
-def _request(inputs: Inputs, choices: Choices, known: Known) -> DecodeRequest:
+def _request(inputs: Inputs, choices: Choices, known: DatasetSummary) -> DecodeRequest:
     subject = choices.chosen_subjects[0]
     facts = cached.facts(choices.data, subject)
     series = known.stimulus_kind == "image" if facts is None else facts.timing.tr is not None
-    levels = () if facts is None else levels_of(facts.voxels)
+    levels = () if facts is None else available_parcellations(facts.voxels)
     with st.sidebar:
         level = inputs.choice("of", ("", *levels))
         if len(levels) > 1:
             st.selectbox(
-                "Regions", ["", *levels], format_func=lambda x: TITLES.get(x, "as usual"), **inputs.bound("of", level)
+                "Regions",
+                ["", *levels],
+                format_func=lambda x: PARCELLATION_TITLES.get(x, "as usual"),
+                **inputs.bound("of", level),
             )
         window = inputs["window"] if inputs["window"] in WINDOWS_S else "6"
         if series:
@@ -75,11 +78,11 @@ def _request(inputs: Inputs, choices: Choices, known: Known) -> DecodeRequest:
     return DecodeRequest(choices.data, subject, MODEL, level, choices.preset, float(window))
 
 
-def _chips(known: Known, request: DecodeRequest) -> list[Chip]:
+def _chips(known: DatasetSummary, request: DecodeRequest) -> list[Chip]:
     return chips_of_subject(known, request.subject, f"preset {request.preset}", f"space of {MODEL} (stand-in)")
 
 
-def _show(inputs: Inputs, found: Decoded, known: Known) -> None:
+def _show(inputs: Inputs, found: Decoded, known: DatasetSummary) -> None:
     spaces = tuple(found.ranks)
     space = inputs.choice("space", spaces)
     style.headline(headline(found, space))

@@ -20,12 +20,12 @@ from brivl.analyses.voxel_captions.compute import (
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import Voxels
 from brivl.data.dataset import Dataset, stimulus_kind
-from brivl.data.flatmaps import prepare_map
-from brivl.data.regions import levels_of, masks_of
+from brivl.data.flatmaps import prepare_flatmap
+from brivl.data.regions import available_parcellations, region_masks
 from brivl.data.registry import open_dataset
 from brivl.data.stimuli.embeddings import sample_embeddings
 from brivl.errors import RequestError
-from brivl.models.generation.vqgan_files import generator_digest
+from brivl.models.generation.digests import generator_digest
 from brivl.models.registry import BRIVL_MINI
 from brivl.scenes.things import COLOURS, KINDS
 from brivl.store.artifacts import Artifact, Store
@@ -119,7 +119,7 @@ def drive_task(request: Mapping[str, Any], progress: ProgressCallback) -> dict[s
     store, asked = Store(Path(request["store"])), DriveAsked(**request["asked"])
     drive_region(store, asked, progress)
     progress(1, 1, "Preparing the flatmap")
-    prepare_map(store, open_dataset(asked.dataset, store, progress), asked.subject)
+    prepare_flatmap(store, open_dataset(asked.dataset, store, progress), asked.subject)
     return {}
 
 
@@ -153,8 +153,8 @@ def _captions_asked(asked: DriveAsked) -> CaptionAsked:
 
 def _masks(voxels: Voxels, found: VoxelCaptions) -> dict[str, np.ndarray]:
     """Of the fitted voxels, those of each region that are predicted."""
-    levels = levels_of(voxels)
-    masks = masks_of(voxels, levels[0]) if levels else {}
+    levels = available_parcellations(voxels)
+    masks = region_masks(voxels, levels[0]) if levels else {}
     kept = {name: inside[found.columns] & (found.r2 > WELL) for name, inside in masks.items()}
     return {name: inside for name, inside in kept.items() if inside.sum() >= FEWEST_VOXELS}
 

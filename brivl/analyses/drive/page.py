@@ -8,8 +8,8 @@ import streamlit as st
 
 from brivl.analyses.drive.compute import DriveAsked, Driven, drive_key, drive_request, headline, known_driven
 from brivl.analyses.drive.figures import UNIT, region_bars
-from brivl.data.regions import levels_of, masks_of
-from brivl.data.summary import Known
+from brivl.data.regions import available_parcellations, region_masks
+from brivl.data.summary import DatasetSummary
 from brivl.scenes.things import KINDS
 from brivl.ui import cached, style
 from brivl.ui.page_inputs import Inputs
@@ -48,7 +48,7 @@ def drive_page() -> None:
     subject_page(_page)
 
 
-def _page(choices: Choices, known: Known) -> None:
+def _page(choices: Choices, known: DatasetSummary) -> None:
     if not has_pictures(known, "Images can drive the regions of people who saw images"):
         return
     if not is_one_subject_of_stimuli(choices, known, "Nothing to drive here"):
@@ -68,8 +68,8 @@ def _page(choices: Choices, known: Known) -> None:
 def _question(choices: Choices) -> DriveAsked:
     inputs, subject = Inputs("drive", DEFAULTS), choices.chosen_subjects[0]
     facts = cached.facts(choices.data, subject)
-    levels = levels_of(facts.voxels) if facts is not None else ()
-    names = tuple(masks_of(facts.voxels, levels[0])) if facts is not None and levels else USUAL
+    levels = available_parcellations(facts.voxels) if facts is not None else ()
+    names = tuple(region_masks(facts.voxels, levels[0])) if facts is not None and levels else USUAL
     usual = [name for name in USUAL if name in names] or list(names)
     region = inputs["drive"] if inputs["drive"] in names else usual[0]
     n, seed = inputs.integer("n", 1, MOST, 3), inputs.integer("seed", 0, 2**31 - 1, 0)
@@ -80,11 +80,11 @@ def _question(choices: Choices) -> DriveAsked:
     return DriveAsked(choices.data, subject, region, n, seed, choices.preset)
 
 
-def _chips(known: Known, asked: DriveAsked) -> list[Chip]:
+def _chips(known: DatasetSummary, asked: DriveAsked) -> list[Chip]:
     return chips_of_subject(known, asked.subject, asked.region, "stand-in models", f"seed {asked.seed}")
 
 
-def _show(found: Driven, known: Known) -> None:
+def _show(found: Driven, known: DatasetSummary) -> None:
     style.headline(headline(found))
     style.chips(_chips(known, found.asked))
     style.caption("Made:")

@@ -11,7 +11,7 @@ from brivl.config import cache_dir
 from brivl.core.records import FlatmapGeometry, Voxels
 from brivl.core.regions.areas import aal_regions
 from brivl.data.flatmaps import flatmap_key
-from brivl.data.surfaces import known_solid, solid_key
+from brivl.data.surfaces import stored_surface, surface_key
 from brivl.encoding.fit import FitResult, fit_key
 from brivl.encoding.means import mean_explainable_variance, mean_scores, results_by_layer
 from brivl.ui.cached import N_MAPS, N_SUBJECTS, known, store
@@ -49,13 +49,13 @@ def _browser_ground(_voxels: Voxels, _geometry: FlatmapGeometry, _regions: Regio
 
 def browser_solid(voxels: Voxels) -> Packed | None:
     """The surfaces of these voxels in space as the browser takes them, if a worker has prepared them."""
-    key = solid_key(voxels)
+    key = surface_key(voxels)
     return _browser_solid(voxels, f"{cache_dir()} {key.digest}") if store().has(key) else None
 
 
 @st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
 def _browser_solid(_voxels: Voxels, state: str) -> Packed | None:
-    solid = known_solid(store(), _voxels)
+    solid = stored_surface(store(), _voxels)
     names = {label: region.title for region in aal_regions("region") for label in region.labels}
     return None if solid is None else surface_payload(solid, _voxels, names)
 

@@ -29,8 +29,8 @@ from brivl.core.claims.headlines import (
 from brivl.core.records import FlatmapGeometry, Voxels
 from brivl.core.regions.region_stats import compare_subjects, mask_means
 from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, VariancePartition
-from brivl.data.regions import BRAIN, coordinates, masks_of
-from brivl.data.summary import Known
+from brivl.data.regions import BRAIN, coordinates, region_masks
+from brivl.data.summary import DatasetSummary
 from brivl.encoding.means import best_layers, mean_explainable_variance, mean_scores
 from brivl.errors import RequestError
 from brivl.ui import cached, style, url_state
@@ -124,7 +124,7 @@ class Mapped:
         )
 
 
-def _look_up(choices: Choices, known: Known) -> Shown:
+def _look_up(choices: Choices, known: DatasetSummary) -> Shown:
     """Answers whose flatmap is prepared; others count as missing, and a run prepares it."""
     shown = look_up(choices, known)
     if all(cached.flatmap(shown.facts[subject].voxels) is not None for subject in shown.subjects):
@@ -170,7 +170,7 @@ def _mapped(shown: Shown) -> Mapped:
         raise RequestError("These subjects have different voxels, so there is no mean map. Choose one subject.")
     geometry = cached.flatmap(voxels)
     assert geometry is not None  # _look_up saw to it
-    regions = masks_of(voxels, "roi" if voxels.rois else "region") if voxels.rois or voxels.aal is not None else {}
+    regions = region_masks(voxels, "roi" if voxels.rois else "region") if voxels.rois or voxels.aal is not None else {}
     joint, a, b = mean_scores([answer.result for answer in shown.answers.values()])
     scores = MapScores(joint, a, b, shown.names, regions, _opacity(shown))
     return Mapped(voxels, geometry, scores, regions, variance_panel.parts_of(shown))

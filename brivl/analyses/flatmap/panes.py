@@ -71,7 +71,7 @@ def _others(shown: Shown) -> Iterator[tuple[str, Choices]]:
     for preset in PRESETS:
         if preset != choices.preset:
             yield f"preset {preset}", replace(choices, preset=preset)
-    for a, b in permutations(shown.known.offers, 2):
+    for a, b in permutations(shown.known.model_options, 2):
         if {a, b} != set(choices.models) and choices.layer <= shown.known.n_layers((a, b)):
             yield "", replace(choices, a=a, b=b, n_layers=shown.known.n_layers((a, b)))
 

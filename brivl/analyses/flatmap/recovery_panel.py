@@ -23,7 +23,7 @@ from brivl.analyses.recovery.print_figure import difference_page, layer_recovery
 from brivl.core.claims.headlines import recovery_headline
 from brivl.core.numbers import number, round_limit
 from brivl.core.records import EncodingResult, Truth
-from brivl.data.regions import masks_of
+from brivl.data.regions import region_masks
 from brivl.encoding.recovery import Recovery, at_true_layer, best_layer, compare_with_truth
 from brivl.ui import cached, style
 from brivl.ui.results import Shown
@@ -65,7 +65,7 @@ def _panel(shown: Shown, subject: str, truth: Truth) -> None:
     else:
         result, basis = at_true_layer(layers, truth), ALL_BASIS
     basis = basis.format(layer=choices.layer, near=NEAR)
-    found = compare_with_truth(result, truth, choices.models, masks_of(voxels, "roi" if voxels.rois else "region"))
+    found = compare_with_truth(result, truth, choices.models, region_masks(voxels, "roi" if voxels.rois else "region"))
     headline = recovery_headline(found.difference_r, found.n_voxels, subject)
     st.markdown(f"**{headline}**")
     st.caption(f"{basis} {_numbers(found)}")

@@ -16,7 +16,7 @@ from brivl.core.numbers import round_limit
 from brivl.core.records import FlatmapGeometry, Voxels
 from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS
 from brivl.data.regions import BRAIN, region_choices
-from brivl.data.surfaces import has_solid
+from brivl.data.surfaces import has_surface
 from brivl.ui import cached, style, url_state
 from brivl.ui.result_or_run import answer
 from brivl.ui.results import Shown, look_up
@@ -73,7 +73,7 @@ def draw(on_map: OnMap, label: FigureLabel, below: Below) -> None:
         for each in sets
         if each.key in wanted
     }
-    solid = cached_maps.browser_solid(voxels) if has_solid(voxels) else None
+    solid = cached_maps.browser_solid(voxels) if has_surface(voxels) else None
     listed = [
         {"key": e.key, "title": e.title, "values": _id(packed.get(e.key)), "alone": _id(alone.get(e.key))} for e in sets
     ]
@@ -84,7 +84,7 @@ def draw(on_map: OnMap, label: FigureLabel, below: Below) -> None:
     for name, part in (late | {"solid": solid}).items():
         if part is not None:
             component.send(part, name)
-    if has_solid(voxels) and solid is None:
+    if has_surface(voxels) and solid is None:
         _offer_solid(on_map)
 
 

@@ -14,7 +14,7 @@ from brivl.analyses.generation.previews import write_preview
 from brivl.analyses.generation.prompts import Prompt, read_prompt
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.errors import RequestError
-from brivl.models.generation.vqgan_files import generator_digest
+from brivl.models.generation.digests import generator_digest
 from brivl.models.registry import BRIVL_MINI, model_digest
 from brivl.scenes.backgrounds import BACKGROUNDS, N_VIEWS
 from brivl.scenes.scene import Scene, render

@@ -27,7 +27,7 @@ from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import Responses, Stimulus
 from brivl.data.dataset import Dataset, check_subject, stimulus_kind
 from brivl.data.features import layer_features
-from brivl.data.regions import checked_level, levels_of, masks_of
+from brivl.data.regions import available_parcellations, checked_parcellation, region_masks
 from brivl.data.registry import open_dataset
 from brivl.errors import RequestError
 from brivl.models.captioning.digests import CAPTIONERS, captioner_digest
@@ -170,9 +170,9 @@ def _planted(
 def _masks(responses: Responses, columns: np.ndarray, level: str) -> dict[str, np.ndarray]:
     """Regions -> (n_columns,) bool; all voxels where nothing is known of regions."""
     voxels = responses.voxels
-    chosen = checked_level(level, voxels) if level or levels_of(voxels) else None
+    chosen = checked_parcellation(level, voxels) if level or available_parcellations(voxels) else None
     found = {"all voxels": np.ones(len(columns), bool)}
-    regions = {} if chosen is None else {name: inside[columns] for name, inside in masks_of(voxels, chosen).items()}
+    regions = {} if chosen is None else {name: inside[columns] for name, inside in region_masks(voxels, chosen).items()}
     return found | {name: inside for name, inside in regions.items() if inside.sum() >= FEWEST_VOXELS}
 
 

@@ -20,7 +20,7 @@ from brivl.analyses.integration.compute import (
 from brivl.analyses.integration.figures import bands_figure, rivals_figure
 from brivl.analyses.integration.request import MOST_MORE
 from brivl.analyses.integration.tables import MATCHED, against, headline, integration_table, said
-from brivl.data.summary import Known
+from brivl.data.summary import DatasetSummary
 from brivl.models.registry import shipped_for
 from brivl.ui import cached, style
 from brivl.ui.allowed_paths import check_model
@@ -52,7 +52,7 @@ def integration_page() -> None:
     subject_page(_page)
 
 
-def _page(choices: Choices, known: Known) -> None:
+def _page(choices: Choices, known: DatasetSummary) -> None:
     if not is_one_subject_of_stimuli(choices, known, "Nothing to compare here"):
         return
     question = _question(choices, known)
@@ -67,7 +67,7 @@ def _page(choices: Choices, known: Known) -> None:
     answer(task, lambda: cached.of_subject(integration_key, known_integration, question), button="Compare")
 
 
-def _question(choices: Choices, known: Known) -> IntegrationAsked:
+def _question(choices: Choices, known: DatasetSummary) -> IntegrationAsked:
     inputs = Inputs("integration", DEFAULTS)
     kind, names = known.stimulus_kind, {"mm": "Multimodal", "vision": "Vision", "language": "Language"}
     kinds = {"mm": kind, "vision": "image", "language": "text"}
@@ -114,11 +114,11 @@ def _more(inputs: Inputs) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def _chips(known: Known, asked: IntegrationAsked) -> list[Chip]:
+def _chips(known: DatasetSummary, asked: IntegrationAsked) -> list[Chip]:
     return chips_of_subject(known, asked.subject, f"preset {asked.preset}", f"layer {asked.layer}", "stand-in models")
 
 
-def _show(found: Integration, known: Known) -> None:
+def _show(found: Integration, known: DatasetSummary) -> None:
     style.headline(headline(found))
     style.chips(_chips(known, found.asked))
     label = FigureLabel(headline(found), simulated=known.simulated)

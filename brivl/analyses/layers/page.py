@@ -10,7 +10,7 @@ import streamlit as st
 from brivl.analyses.layers.figures import LayerScores, layer_figure
 from brivl.analyses.layers.print_figure import layer_page
 from brivl.analyses.layers.tables import layers_caption, layers_finding
-from brivl.data.summary import Known
+from brivl.data.summary import DatasetSummary
 from brivl.errors import RequestError
 from brivl.ui import style, url_state
 from brivl.ui.frame import PageSpec
@@ -24,7 +24,7 @@ CHART = "layers chart"
 HINT = "Click a dot to choose its layer."
 
 
-def _look_up(choices: Choices, known: Known) -> Shown:
+def _look_up(choices: Choices, known: DatasetSummary) -> Shown:
     return look_up(choices, known, choices.layers)
 
 

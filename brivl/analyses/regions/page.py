@@ -14,7 +14,18 @@ from brivl.analyses.regions.figures import region_figure
 from brivl.analyses.regions.print_figure import region_page
 from brivl.analyses.regions.tables import RegionQuestion, is_row, region_parts
 from brivl.core.claims.headlines import layer_headline
-from brivl.data.regions import BRAIN, CEILING, FURTHER, NOUNS, ORDERS, TITLES, Level, level_of, levels_of, why_not
+from brivl.data.regions import (
+    BRAIN,
+    CEILING,
+    MNI_PARCELLATIONS,
+    ORDERS,
+    PARCELLATION_NOUNS,
+    PARCELLATION_TITLES,
+    ParcellationName,
+    available_parcellations,
+    parcellation_of,
+    why_unavailable,
+)
 from brivl.errors import RequestError
 from brivl.ui import style, url_state
 from brivl.ui.frame import PageSpec
@@ -82,8 +93,8 @@ def _runs(shown: Shown) -> Sequence[Run]:
     return [Run(f"Run layer {choices.layer}, {said_subjects(choices)}", choices.requests())]
 
 
-def _levels(shown: Shown) -> tuple[Level, ...]:
-    levels = levels_of(shown.facts[shown.subjects[0]].voxels)
+def _levels(shown: Shown) -> tuple[ParcellationName, ...]:
+    levels = available_parcellations(shown.facts[shown.subjects[0]].voxels)
     if not levels:
         raise RequestError(
             f"Nothing is known about the regions of {shown.known.short_name!r}. Add ROI masks or AAL labels to its "
@@ -92,15 +103,15 @@ def _levels(shown: Shown) -> tuple[Level, ...]:
     return levels
 
 
-def _level(shown: Shown) -> Level:
+def _level(shown: Shown) -> ParcellationName:
     """The level asked for, else the one that has the chosen region, else the first."""
     levels, choices = _levels(shown), shown.choices
     if choices.level in levels or choices.region == BRAIN:
         return next((level for level in levels if level == choices.level), levels[0])
-    return level_of(shown.facts[shown.subjects[0]].voxels, choices.region) or levels[0]
+    return parcellation_of(shown.facts[shown.subjects[0]].voxels, choices.region) or levels[0]
 
 
-def _lit(asked: Shown, level: Level) -> tuple[Shown, str | None]:
+def _lit(asked: Shown, level: ParcellationName) -> tuple[Shown, str | None]:
     """A chosen region that is one of the rows is framed among the others; any other keeps only what lies within."""
     region = asked.choices.region
     if region == BRAIN or not is_row(asked.facts[asked.subjects[0]], level, region):
@@ -123,7 +134,9 @@ def _view(asked: Shown) -> View:
         tests_panel.stored_tests(shown),
     )
     parts = region_parts(shown.answers, shown.facts, question)
-    headline = layer_headline(choices.layer, shown.names, parts.comparison, shown.who, NOUNS[level], parts.quantity)
+    headline = layer_headline(
+        choices.layer, shown.names, parts.comparison, shown.who, PARCELLATION_NOUNS[level], parts.quantity
+    )
     label = FigureLabel(headline, parts.caption, shown.known.simulated, _detail(shown))
     stem = f"regions_{level}_layer{choices.layer:02d}_{choices.subject}"
     stem += "_over_ceiling" if parts.quantity != R2 else ""
@@ -166,14 +179,18 @@ def _region_bar(asked: Shown) -> None:
         st.button("All voxels again", on_click=url_state.change, kwargs={"region": None}, key="no region")
 
 
-def _controls(shown: Shown, level: Level) -> None:
+def _controls(shown: Shown, level: ParcellationName) -> None:
     levels, wanted = _levels(shown), shown.choices.level
     if wanted and wanted != level:
-        style.note(why_not(wanted, shown.facts[shown.subjects[0]].voxels))
+        style.note(why_unavailable(wanted, shown.facts[shown.subjects[0]].voxels))
     with st.container(horizontal=True):
         if len(levels) > 1:
             st.segmented_control(
-                "Regions", levels, format_func=TITLES.__getitem__, label_visibility="collapsed", **bound("level", level)
+                "Regions",
+                levels,
+                format_func=PARCELLATION_TITLES.__getitem__,
+                label_visibility="collapsed",
+                **bound("level", level),
             )
         st.segmented_control(
             "Order",
@@ -184,8 +201,8 @@ def _controls(shown: Shown, level: Level) -> None:
         )
         page.toggle(shown)
         page.unit_toggle(shown)
-    if not set(FURTHER) & set(levels):
-        style.small(why_not("further", shown.facts[shown.subjects[0]].voxels))
+    if not set(MNI_PARCELLATIONS) & set(levels):
+        style.small(why_unavailable("further", shown.facts[shown.subjects[0]].voxels))
 
 
 def _detail(shown: Shown) -> str:

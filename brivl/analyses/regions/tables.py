@@ -19,7 +19,7 @@ from brivl.core.regions.region_stats import (
     compare_voxels,
     mask_means,
 )
-from brivl.data.regions import ABOUT, BRAIN, CEILING, ORDERS, Level, Order, masks_of, region_mask
+from brivl.data.regions import ATLAS_NOTES, BRAIN, CEILING, ORDERS, Order, ParcellationName, region_mask, region_masks
 from brivl.data.subject_facts import SubjectFacts
 from brivl.encoding.fit import FitResult
 from brivl.encoding.within_subject import WithinSubjectResult
@@ -37,7 +37,7 @@ Masks = Mapping[str, np.ndarray]
 class RegionQuestion:
     """Which regions, and how they are compared and shown."""
 
-    level: Level
+    level: ParcellationName
     names: tuple[str, str]
     order: Order = "anatomical"
     over_ceiling: bool = False
@@ -77,7 +77,9 @@ def region_parts(answers: Answers, facts: Mapping[str, SubjectFacts], asked: Reg
     )
 
 
-def region_question(setting: Callable[[str, str], str], level: Level, names: tuple[str, str]) -> RegionQuestion:
+def region_question(
+    setting: Callable[[str, str], str], level: ParcellationName, names: tuple[str, str]
+) -> RegionQuestion:
     """From words as in a link; setting(name, default). RequestError for an order or scale that does not exist."""
     order, scale = setting("order", ORDERS[0]), setting("scale", "")
     if order not in ORDERS:
@@ -90,14 +92,14 @@ def region_question(setting: Callable[[str, str], str], level: Level, names: tup
     return RegionQuestion(level, names, order, scale == CEILING, unit == "voxel")
 
 
-def is_row(facts: SubjectFacts, level: Level, region: str) -> bool:
+def is_row(facts: SubjectFacts, level: ParcellationName, region: str) -> bool:
     """Whether a region is one of the rows at a level, so that it is framed and not filtered by."""
-    return region in masks_of(facts.voxels, level)
+    return region in region_masks(facts.voxels, level)
 
 
 def _masks(facts: SubjectFacts, asked: RegionQuestion) -> Masks:
     """Regions of a subject, within the region chosen."""
-    masks = masks_of(facts.voxels, asked.level)
+    masks = region_masks(facts.voxels, asked.level)
     if asked.region == BRAIN:
         return masks
     inside = region_mask(facts.voxels, asked.region)
@@ -146,7 +148,7 @@ def _prevalence(means: pd.DataFrame, comparison: RegionComparison, asked: Region
     return prevalence(differences, np.array(clear) if len(clear) == len(subjects) else None)
 
 
-def _clear(tests: WithinSubjectResult, level: Level, names: list[str]) -> np.ndarray:
+def _clear(tests: WithinSubjectResult, level: ParcellationName, names: list[str]) -> np.ndarray:
     """(n_regions,) bool: one model is better in this subject (`inference_tables.clear`)."""
     table = region_table(tests, level)
     if table.empty:
@@ -205,7 +207,7 @@ def _caption(answers: Answers, comparison: RegionComparison, found: Prevalence, 
         f", on held-out data; grey mark: joint {quantity}.",
         f"The first {MOST_ROWS} of {n_rows} in this order; the table has all." if n_rows > MOST_ROWS else "",
         scale_caption(answers) if asked.over_ceiling else "",
-        ABOUT.get(asked.level, ""),
+        ATLAS_NOTES.get(asked.level, ""),
         "Dots: subjects, joined by thin lines." if several else "",
         f"p: paired two-tailed t-test over {unit}; q: Benjamini-Hochberg over the {n_rows} regions.",
         prevalence_caption(found) if several else "",

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from brivl.core.numbers import number, probability, signed
-from brivl.data.regions import Level
+from brivl.data.regions import ParcellationName
 from brivl.encoding.within_subject import (
     WithinSubjectRequest,
     WithinSubjectResult,
@@ -33,7 +33,7 @@ ABOUT = (
 )
 
 
-def draw(shown: Shown, level: Level) -> None:
+def draw(shown: Shown, level: ParcellationName) -> None:
     """The panel: tests of one subject in full, of several as counts."""
     several = len(shown.answers) > 1
     who = "each subject" if several else shown.subjects[0]
@@ -100,7 +100,7 @@ def counts_table(tests: Mapping[str, WithinSubjectResult], names: tuple[str, str
     return pd.DataFrame(rows)
 
 
-def _panel(shown: Shown, level: Level) -> None:
+def _panel(shown: Shown, level: ParcellationName) -> None:
     (found,) = shown.answers.values()
     series = shown.facts[shown.subjects[0]].timing.tr is not None
     seconds = (
@@ -116,7 +116,7 @@ def _panel(shown: Shown, level: Level) -> None:
         _show(shown, tests, level)
 
 
-def _show(shown: Shown, tests: WithinSubjectResult, level: Level) -> None:
+def _show(shown: Shown, tests: WithinSubjectResult, level: ParcellationName) -> None:
     a, b = shown.names
     counts = summary(tests, ("a", "b"))
     style.caption(

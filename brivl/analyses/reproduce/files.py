@@ -64,7 +64,7 @@ def note(page: PaperPage, gathered: Gathered) -> dict[str, Any]:
         "citation": s.known.citation,
         "models": {"a": s.models[0], "b": s.models[1]},
         "names": {"a": s.names[0], "b": s.names[1]},
-        "stand_ins": [m for m in s.models if m in s.known.offers and s.known.offers[m].stand_in],
+        "stand_ins": [m for m in s.models if m in s.known.model_options and s.known.model_options[m].stand_in],
         "preset": s.preset,
         "layers": list(s.layers_of(page.figure)),
         "n_layers": s.n_layers,

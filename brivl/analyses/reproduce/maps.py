@@ -17,7 +17,7 @@ from brivl.core.encoding.presets import PRESETS
 from brivl.core.numbers import round_limit
 from brivl.core.records import EncodingResult, FlatmapGeometry, Voxels
 from brivl.core.regions.region_stats import compare_subjects
-from brivl.data.flatmaps import make_flatmap, own_flatmap
+from brivl.data.flatmaps import flatmap_factory, make_flatmap
 from brivl.encoding.fit import stored_fit
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
@@ -56,7 +56,7 @@ def _results(store: Store, gathered: Gathered, subject: str, layers: Sequence[in
 
 def _geometry(store: Store, gathered: Gathered, subject: str) -> tuple[Voxels, FlatmapGeometry]:
     voxels = gathered.facts[subject].voxels
-    return voxels, make_flatmap(store, voxels, own_flatmap(gathered.source.known.dataset, subject))
+    return voxels, make_flatmap(store, voxels, flatmap_factory(gathered.source.known.dataset, subject))
 
 
 def _scores(gathered: Gathered, result: EncodingResult, subject: str) -> tuple[MapScores, np.ndarray]:

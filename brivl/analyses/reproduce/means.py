@@ -14,7 +14,7 @@ from brivl.core.encoding.presets import PRESETS
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import EncodingResult, Voxels
 from brivl.core.regions.areas import AAL_LEVELS, N_CEREBRAL, aal_regions
-from brivl.data.subject_facts import SubjectFacts, keep_facts
+from brivl.data.subject_facts import SubjectFacts, load_facts
 from brivl.encoding.fit import FitRequest, fit, fraction_done
 from brivl.store.artifacts import Store
 
@@ -49,7 +49,7 @@ def gather(
         part(0, 1, f"Layer {request.layer}, {request.subject}")
         result = fit(store, request, part).result
         if request.subject not in facts:
-            facts[request.subject] = keep_facts(store, source.known.dataset, request.subject)
+            facts[request.subject] = load_facts(store, source.known.dataset, request.subject)
         if request.subject not in inside:
             inside = {request.subject: masks(facts[request.subject].voxels)}
         rows += mean_rows(request, result, inside[request.subject], kept(source, result, facts[request.subject]))

@@ -41,7 +41,7 @@ def detail(gathered: Gathered) -> str:
     s = gathered.source
     stand_in = " (stand-in)"
     models = " and ".join(
-        f"{name}{stand_in if model in s.known.offers and s.known.offers[model].stand_in else ''}"
+        f"{name}{stand_in if model in s.known.model_options and s.known.model_options[model].stand_in else ''}"
         for model, name in zip(s.models, s.names, strict=True)
     )
     return f"{s.known.short_name}, {models}, preset {s.preset}"

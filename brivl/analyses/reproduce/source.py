@@ -11,7 +11,7 @@ from brivl.core.encoding.presets import PRESETS
 from brivl.data.dataset import check_subject
 from brivl.data.pereira2018.files import experiments_in, is_pereira
 from brivl.data.pereira2018.loader import PereiraDataset
-from brivl.data.summary import Known, look_at
+from brivl.data.summary import DatasetSummary, summarise_dataset
 from brivl.encoding.fit import FitRequest
 from brivl.errors import DataError, RequestError
 from brivl.models.registry import card_for
@@ -33,7 +33,7 @@ class Wanted:
 class Source:
     """A dataset with the pair of models, layers and subjects that are compared on it; the first model is multimodal."""
 
-    known: Known
+    known: DatasetSummary
     models: tuple[str, str]
     n_layers: int
     layers: tuple[int, ...]
@@ -56,7 +56,7 @@ class Source:
     @property
     def names(self) -> tuple[str, str]:
         """Titles of the two models."""
-        offers = self.known.offers
+        offers = self.known.model_options
         first, second = (offers[m].title if m in offers else Path(m).name for m in self.models)
         return (first, second) if first != second else (f"{first} (1st)", f"{second} (2nd)")
 
@@ -90,7 +90,7 @@ def open_sources(store: Store, wanted: Wanted) -> list[Source]:
     if wanted.preset not in PRESETS:
         raise RequestError(f"Wanted a preset out of {sorted(PRESETS)} and got {wanted.preset!r}.")
     names = [part for name in wanted.data for part in _parts(name)]
-    opened = [look_at(store, name) for name in dict.fromkeys(names)]
+    opened = [summarise_dataset(store, name) for name in dict.fromkeys(names)]
     there = {subject for known in opened for subject in known.subjects}
     for subject in wanted.subjects:
         if subject not in there:
@@ -98,7 +98,7 @@ def open_sources(store: Store, wanted: Wanted) -> list[Source]:
     return [_source(known, wanted) for known in opened if not wanted.subjects or subjects_asked(known, wanted)]
 
 
-def subjects_asked(known: Known, wanted: Wanted) -> tuple[str, ...]:
+def subjects_asked(known: DatasetSummary, wanted: Wanted) -> tuple[str, ...]:
     """Subjects of a dataset that were asked for, in the dataset's order."""
     return tuple(s for s in known.subjects if not wanted.subjects or s in wanted.subjects)
 
@@ -127,7 +127,7 @@ def _holds_data(folder: Path) -> bool:
     return any((folder / part).exists() for part in named) or any(folder.glob("sub-*")) or is_pereira(folder)
 
 
-def _source(known: Known, wanted: Wanted) -> Source:
+def _source(known: DatasetSummary, wanted: Wanted) -> Source:
     models = wanted.models or known.default_pair
     n_layers = min(_n_layers(known, model) for model in models)
     strange = [layer for layer in wanted.layers if not 1 <= layer <= n_layers]
@@ -137,12 +137,13 @@ def _source(known: Known, wanted: Wanted) -> Source:
     return Source(known, models, n_layers, layers, subjects_asked(known, wanted), wanted.preset)
 
 
-def _n_layers(known: Known, model: str) -> int:
-    if model in known.offers:
-        return known.offers[model].n_layers
+def _n_layers(known: DatasetSummary, model: str) -> int:
+    if model in known.model_options:
+        return known.model_options[model].n_layers
     if known.stimulus_kind == "features":
         raise RequestError(
-            f"The dataset {known.short_name!r} brings the features {sorted(known.offers)}; {model!r} was asked for."
+            f"Expected features of {known.short_name!r}, one of {sorted(known.model_options)}, got {model!r}. "
+            "Choose one of them."
         )
     n_layers = card_for(model).n_layers.get(known.stimulus_kind, 0)
     if not n_layers:
@@ -168,5 +169,5 @@ def why_not(source: Source, figure: PaperFigure) -> str:
 
 def is_stand_in(source: Source) -> bool:
     """Whether a model was trained here in place of a published one."""
-    offers = source.known.offers
+    offers = source.known.model_options
     return any(offers[model].stand_in for model in source.models if model in offers)

@@ -25,7 +25,7 @@ from brivl.analyses.transfer.tables import (
 from brivl.core.numbers import number, probability
 from brivl.data.phantoms.stories import NAME as BOTH
 from brivl.data.stimuli.contact_sheet import split_tiles
-from brivl.data.summary import Known
+from brivl.data.summary import DatasetSummary
 from brivl.errors import RequestError
 from brivl.ui import cached, style
 from brivl.ui.allowed_paths import check_dataset
@@ -70,7 +70,7 @@ def transfer_page() -> None:
     subject_page(_page)
 
 
-def _page(choices: Choices, known: Known) -> None:
+def _page(choices: Choices, known: DatasetSummary) -> None:
     if not is_one_subject_of_stimuli(choices, known, "Nothing to carry across here"):
         return
     inputs, store = Inputs("transfer", DEFAULTS), cached.store()
@@ -98,7 +98,7 @@ def _page(choices: Choices, known: Known) -> None:
     _show(inputs, found, known)
 
 
-def _other(inputs: Inputs, known: Known) -> str:
+def _other(inputs: Inputs, known: DatasetSummary) -> str:
     """The dataset of the other modality, where this one does not know its own."""
     if getattr(known.dataset, "paired_dataset", ""):
         return ""
@@ -127,12 +127,12 @@ def _known(asked: TransferAsked, pair: Pair) -> Transfer | None:
     )
 
 
-def _chips(known: Known, asked: TransferAsked) -> list[Chip]:
+def _chips(known: DatasetSummary, asked: TransferAsked) -> list[Chip]:
     models = f"{asked.multimodal} (stand-in), {asked.vision} + {asked.language}"
     return chips_of_subject(known, asked.subject, f"preset {asked.preset}", models)
 
 
-def _show(inputs: Inputs, found: Transfer, known: Known) -> None:
+def _show(inputs: Inputs, found: Transfer, known: DatasetSummary) -> None:
     style.headline(headline(found))
     style.chips([*_chips(known, found.asked), Chip(f"{found.n_voxels[0]:,} voxels")])
     if len(found.regions) > 1:
@@ -162,7 +162,7 @@ def _show(inputs: Inputs, found: Transfer, known: Known) -> None:
     style.small(f"{ABOUT} {EXACT}")
 
 
-def _maps(inputs: Inputs, found: Transfer, known: Known) -> None:
+def _maps(inputs: Inputs, found: Transfer, known: DatasetSummary) -> None:
     """By voxel, both ways: across, or what a model of the same modality reaches."""
     st.subheader("Voxel by voxel", anchor=False)
     which = inputs.choice("of", tuple(OF))
@@ -176,7 +176,7 @@ def _maps(inputs: Inputs, found: Transfer, known: Known) -> None:
             style.small(MAPPED[which][modality])
 
 
-def _components(inputs: Inputs, found: Transfer, known: Known) -> None:
+def _components(inputs: Inputs, found: Transfer, known: DatasetSummary) -> None:
     """Which dimensions stories and film share, with words and frames at the ends of one."""
     st.subheader("Shared dimensions", anchor=False)
     table = component_table(found)

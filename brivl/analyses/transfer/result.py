@@ -14,7 +14,7 @@ from brivl.analyses.transfer.request import MODALITIES, Pair, TransferAsked, ope
 from brivl.core.encoding.presets import preset_settings
 from brivl.core.inference.blocks import PermutationSettings, check_block_length
 from brivl.core.progress import ProgressCallback, no_progress
-from brivl.data.flatmaps import prepare_map
+from brivl.data.flatmaps import prepare_flatmap
 from brivl.data.registry import open_dataset
 from brivl.models.registry import model_digest
 from brivl.store.artifacts import Artifact, Store
@@ -99,7 +99,7 @@ def transfer_task(request: Mapping[str, Any], progress: ProgressCallback) -> dic
     store, asked = Store(Path(request["store"])), TransferAsked(**request["asked"])
     transfer(store, asked, progress)
     progress(1, 1, "Preparing the flatmap")
-    prepare_map(store, open_dataset(asked.dataset, store, progress), asked.subject)
+    prepare_flatmap(store, open_dataset(asked.dataset, store, progress), asked.subject)
     return {}
 
 

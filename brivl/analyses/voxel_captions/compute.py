@@ -15,7 +15,7 @@ from brivl.core.encoding.presets import PRESETS, FitProtocol, preset_settings
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import Responses, Stimulus
 from brivl.data.dataset import Dataset, check_subject, stimulus_kind
-from brivl.data.regions import levels_of, masks_of
+from brivl.data.regions import available_parcellations, region_masks
 from brivl.data.registry import open_dataset
 from brivl.data.stimuli.embeddings import sample_embeddings
 from brivl.errors import RequestError
@@ -168,9 +168,9 @@ def _regions(
     """Words of each region's mean weight over the voxels that are predicted, and rows that it is driven by most."""
     from brivl.core.text.voxel_words import nearest_texts, project_onto_images
 
-    levels = levels_of(responses.voxels)
+    levels = available_parcellations(responses.voxels)
     found, shown = {}, []
-    for name, inside in (masks_of(responses.voxels, levels[0]) if levels else {}).items():
+    for name, inside in (region_masks(responses.voxels, levels[0]) if levels else {}).items():
         here = np.flatnonzero(inside[columns] & (r2 > WELL))
         if len(here) < FEWEST_VOXELS:
             continue

@@ -16,7 +16,7 @@ from brivl.analyses.voxel_captions.compute import (
 )
 from brivl.analyses.voxel_captions.tables import finding, region_table, said_of_truth, voxel_table
 from brivl.data.stimuli.contact_sheet import split_tiles
-from brivl.data.summary import Known
+from brivl.data.summary import DatasetSummary
 from brivl.ui import cached, style
 from brivl.ui.page_inputs import Inputs
 from brivl.ui.result_or_run import answer
@@ -43,7 +43,7 @@ def voxel_words_page() -> None:
     subject_page(_page)
 
 
-def _page(choices: Choices, known: Known) -> None:
+def _page(choices: Choices, known: DatasetSummary) -> None:
     if not is_one_subject_of_stimuli(choices, known, "Nothing to put into words here"):
         return
     subject = choices.chosen_subjects[0]
@@ -59,11 +59,11 @@ def _page(choices: Choices, known: Known) -> None:
     answer(task, lambda: cached.of_subject(caption_key, known_voxel_captions, question), button="Put into words")
 
 
-def _chips(known: Known, asked: CaptionAsked) -> list[Chip]:
+def _chips(known: DatasetSummary, asked: CaptionAsked) -> list[Chip]:
     return chips_of_subject(known, asked.subject, f"preset {asked.preset}", f"words of {MODEL} (stand-in)")
 
 
-def _show(found: VoxelCaptions, known: Known) -> None:
+def _show(found: VoxelCaptions, known: DatasetSummary) -> None:
     style.headline(finding(found))
     style.chips([*_chips(known, found.asked), Chip(f"{found.info['n_voxels']:,} voxels")])
     if not found.regions:

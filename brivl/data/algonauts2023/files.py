@@ -23,7 +23,7 @@ from brivl.data.formats.npy import array_shape, read_numbers
 from brivl.errors import DataError
 
 SUBJECT = re.compile(r"subj[0-9]{2}")
-PICTURE = re.compile(r"train-([0-9]{4,6})_nsd-([0-9]{5})\.(png|jpg)")
+IMAGE_NAME = re.compile(r"train-([0-9]{4,6})_nsd-([0-9]{5})\.(png|jpg)")
 HEMISPHERES = ("lh", "rh")
 N_FSAVERAGE = 163_842  # vertices of a hemisphere
 # Numbers in the masks, as in the published mapping files (and NSD's own label tables); 0 is no region.
@@ -42,15 +42,15 @@ REGIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 def subjects_in(folder: Path) -> tuple[str, ...]:
     """Subjects of whom training responses are here. OSError where the folder cannot be looked into."""
     names = (path.name for path in folder.iterdir() if SUBJECT.fullmatch(path.name))
-    return tuple(sorted(name for name in names if any(path.exists() for path in responses_of(folder / name))))
+    return tuple(sorted(name for name in names if any(path.exists() for path in response_files(folder / name))))
 
 
-def is_algonauts(folder: Path) -> bool:
+def has_algonauts2023_form(folder: Path) -> bool:
     """Whether a folder is of this form. OSError where it cannot be looked into."""
     return bool(subjects_in(folder))
 
 
-def responses_of(subject: Path) -> tuple[Path, Path]:
+def response_files(subject: Path) -> tuple[Path, Path]:
     """Files of the left and the right hemisphere."""
     folder = subject / "training_split" / "training_fmri"
     return folder / "lh_training_fmri.npy", folder / "rh_training_fmri.npy"
@@ -62,9 +62,9 @@ def mask_files(subject: Path) -> list[Path]:
     return [subject / "roi_masks" / f"{side}.{kind}.npy" for kind in kinds for side in HEMISPHERES]
 
 
-def sizes_of(subject: Path) -> tuple[int, tuple[int, int]]:
+def response_sizes(subject: Path) -> tuple[int, tuple[int, int]]:
     """Number of pictures, and of vertices of both hemispheres. DataError where responses are missing or not whole."""
-    shapes = [_response_shape(path) for path in responses_of(subject)]
+    shapes = [_response_shape(path) for path in response_files(subject)]
     if shapes[0][0] != shapes[1][0]:
         raise DataError(
             f"Responses of both hemispheres of {subject.name!r} should be to the same pictures, and are to "
@@ -82,11 +82,11 @@ def _response_shape(path: Path) -> tuple[int, int]:
     return shape[0], shape[1]
 
 
-def pictures_of(subject: Path, n: int) -> tuple[Path, ...]:
+def training_images(subject: Path, n: int) -> tuple[Path, ...]:
     """Training pictures in the order of the rows. DataError where they are not one for each of n responses."""
     folder = subject / "training_split" / "training_images"
     try:
-        found = {path: PICTURE.fullmatch(path.name) for path in folder.iterdir()}
+        found = {path: IMAGE_NAME.fullmatch(path.name) for path in folder.iterdir()}
     except OSError as error:
         raise DataError(
             f"Wanted the folder {str(folder)!r} with the pictures and could not read it ({error.strerror})."
@@ -108,7 +108,7 @@ def _first_gap(numbers: list[int]) -> int:
 
 
 @dataclass(frozen=True)
-class Places:
+class ResponseVertices:
     """Where columns of the responses lie, left hemisphere first."""
 
     vertex: np.ndarray  # (n_columns,) number on fsaverage, within the hemisphere
@@ -116,7 +116,7 @@ class Places:
     rois: Mapping[str, np.ndarray]  # name -> (n_columns,) bool
 
 
-def places_of(subject: Path, n_vertices: tuple[int, int]) -> Places:
+def read_vertices(subject: Path, n_vertices: tuple[int, int]) -> ResponseVertices:
     """Vertices and regions of the columns. DataError where a mask is missing, damaged, or of other vertices."""
     vertices = [_vertices(subject, side, n) for side, n in zip(HEMISPHERES, n_vertices, strict=True)]
     rois: dict[str, np.ndarray] = {}
@@ -128,7 +128,7 @@ def places_of(subject: Path, n_vertices: tuple[int, int]) -> Places:
             if (numbers == number).any():
                 rois[name + suffix] = numbers == number
     right = np.repeat([False, True], n_vertices)
-    return Places(np.concatenate(vertices), right, rois)
+    return ResponseVertices(np.concatenate(vertices), right, rois)
 
 
 def _vertices(subject: Path, side: str, n: int) -> np.ndarray:

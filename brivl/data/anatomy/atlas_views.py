@@ -11,18 +11,18 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from brivl.core.regions.atlas_views import AtlasView
-from brivl.data.anatomy.aal import Atlas, load_aal
+from brivl.data.anatomy.aal import LabelVolume, load_aal
 from brivl.data.anatomy.flat_mesh import rasterise
-from brivl.data.anatomy.fsaverage5 import CEREBRAL, load_fsaverage5
+from brivl.data.anatomy.fsaverage5 import N_CEREBRAL, load_fsaverage5
 
 # Hippocampus, Amygdala, Caudate, Putamen, Pallidum, Thalamus
 SUBCORTICAL = (37, 38, 41, 42, *range(71, 79))
-REACH = 8.0  # mm from the surface's mid-thickness to the region that it shows
-HEIGHT = 300  # px of a view of a hemisphere
+MAX_DISTANCE_MM = 8.0  # mm from the surface's mid-thickness to the region that it shows
+VIEW_HEIGHT = 300  # px of a view of a hemisphere
 SLICES_MM = (-16.0, 6.0)  # z: through hippocampus and amygdala, through striatum and thalamus
-INFLATED = 0.7  # of the way from the pial surface to the inflated one, which opens the sulci
-DIM = 0.62  # brightness of what is seen at a grazing angle
-MARGIN = 20  # px beside a slice, for L and R
+INFLATED_FRACTION = 0.7  # of the way from the pial surface to the inflated one, which opens the sulci
+MIN_BRIGHTNESS = 0.62  # brightness of what is seen at a grazing angle
+SLICE_MARGIN = 20  # px beside a slice, for L and R
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class _Look:
     eye: tuple[int, int, int]
 
 
-LOOKS = (
+VIEWS = (
     _Look("left, outer side", 0, (0, -1, 0), (-1, 0, 0)),
     _Look("right, outer side", 1, (0, 1, 0), (1, 0, 0)),
     _Look("left, inner side", 0, (0, 1, 0), (1, 0, 0)),
@@ -57,11 +57,11 @@ def aal_views() -> list[AtlasView]:
     left. Numbers are AAL1's 1..90; each region is in the one or in the other."""
     atlas = load_aal()
     hemispheres = _hemispheres(atlas)
-    surfaces = [_surface(hemispheres[look.hemisphere], look) for look in LOOKS]
+    surfaces = [_surface(hemispheres[look.hemisphere], look) for look in VIEWS]
     return [*surfaces, *(_slice(atlas, z) for z in SLICES_MM)]
 
 
-def _hemispheres(atlas: Atlas) -> list[_Hemisphere]:
+def _hemispheres(atlas: LabelVolume) -> list[_Hemisphere]:
     from nilearn.datasets import load_fsaverage
 
     brain, meshes = load_fsaverage5(), load_fsaverage("fsaverage5")
@@ -70,17 +70,17 @@ def _hemispheres(atlas: Atlas) -> list[_Hemisphere]:
     for number, side in enumerate(("left", "right")):
         pial, inflated = (meshes[kind].parts[side] for kind in ("pial", "inflated"))
         rows = slice(0, brain.n_left) if side == "left" else slice(brain.n_left, None)
-        shape = (1 - INFLATED) * pial.coordinates + INFLATED * inflated.coordinates
+        shape = (1 - INFLATED_FRACTION) * pial.coordinates + INFLATED_FRACTION * inflated.coordinates
         found.append(_Hemisphere(shape, np.asarray(pial.faces), _cortical_labels(atlas, middle[rows], number)))
     return found
 
 
-def _cortical_labels(atlas: Atlas, mm: np.ndarray, hemisphere: int) -> np.ndarray:
+def _cortical_labels(atlas: LabelVolume, mm: np.ndarray, hemisphere: int) -> np.ndarray:
     """Nearest cortical region (n_vertices,) of the same side within REACH, else 0. AAL's left regions are odd."""
-    cortical = (atlas.labels > 0) & (atlas.labels <= CEREBRAL) & ~np.isin(atlas.labels, SUBCORTICAL)
+    cortical = (atlas.labels > 0) & (atlas.labels <= N_CEREBRAL) & ~np.isin(atlas.labels, SUBCORTICAL)
     index = np.argwhere(cortical & (atlas.labels % 2 == 1 - hemisphere))
     places = index @ atlas.affine[:3, :3].T + atlas.affine[:3, 3]
-    distance, nearest = cKDTree(places).query(mm, distance_upper_bound=REACH)
+    distance, nearest = cKDTree(places).query(mm, distance_upper_bound=MAX_DISTANCE_MM)
     numbers = np.r_[atlas.labels[tuple(index.T)], 0]  # the query says n for none
     return numbers[np.where(np.isfinite(distance), nearest, len(index))].astype(int)
 
@@ -94,17 +94,19 @@ def _surface(hemisphere: _Hemisphere, look: _Look) -> AtlasView:
     facing = normals @ np.array(look.eye, float)
     seen = np.flatnonzero(facing > 0)
     seen = seen[np.argsort(corners[seen].mean(1) @ np.array(look.eye, float))]
-    raster = rasterise(np.stack([places @ np.array(look.right, float), places[:, 2]], 1), faces[seen], HEIGHT)
+    raster = rasterise(np.stack([places @ np.array(look.right, float), places[:, 2]], 1), faces[seen], VIEW_HEIGHT)
     leading = raster.corners[np.arange(len(raster.corners)), raster.weights.argmax(1)]
     labels = np.zeros(raster.mask.shape, int)
     labels[raster.mask] = hemisphere.labels[leading]
     bright = np.zeros(len(places))
     np.add.at(bright, faces[seen].ravel(), np.repeat(facing[seen], 3))
     bright /= np.maximum(np.bincount(faces[seen].ravel(), minlength=len(places)), 1)
-    return AtlasView(look.name, labels, raster.picture(DIM + (1 - DIM) * raster.interpolate(bright)), {})
+    return AtlasView(
+        look.name, labels, raster.picture(MIN_BRIGHTNESS + (1 - MIN_BRIGHTNESS) * raster.interpolate(bright)), {}
+    )
 
 
-def _slice(atlas: Atlas, z: float) -> AtlasView:
+def _slice(atlas: LabelVolume, z: float) -> AtlasView:
     """Axial slice at z mm, front at the top: subcortical regions by number, the rest of the atlas as a pale shape."""
     layer = round((z - atlas.affine[2, 3]) / atlas.affine[2, 2])
     grid = atlas.labels[:, :, layer].astype(int)
@@ -112,9 +114,11 @@ def _slice(atlas: Atlas, z: float) -> AtlasView:
         grid = grid[::-1]
     picture = grid.T[::-1] if atlas.affine[1, 1] > 0 else grid.T
     rows, columns = np.flatnonzero(picture.any(1)), np.flatnonzero(picture.any(0))
-    picture = np.pad(picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], ((0, 0), (MARGIN, MARGIN)))
+    picture = np.pad(
+        picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], ((0, 0), (SLICE_MARGIN, SLICE_MARGIN))
+    )
     labels = np.where(np.isin(picture, SUBCORTICAL), picture, 0)
     shade = np.where(picture > 0, 1.0, np.nan)
     middle, width = picture.shape[0] / 2, picture.shape[1]
-    marks = {"L": (MARGIN / 2, middle), "R": (width - MARGIN / 2, middle)}
+    marks = {"L": (SLICE_MARGIN / 2, middle), "R": (width - SLICE_MARGIN / 2, middle)}
     return AtlasView(f"subcortex, z = {z:+.0f} mm".replace("-", "−"), labels, shade, marks)

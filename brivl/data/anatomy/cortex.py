@@ -201,7 +201,7 @@ def _drawn_rois(overlay: Path) -> dict[str, list[np.ndarray]]:
     return {name: polygons for name, polygons in drawn.items() if polygons}
 
 
-def cortical_voxels(store_root: Path | None = None) -> CorticalVoxels:
+def load_cortical_voxels(store_root: Path | None = None) -> CorticalVoxels:
     """Cortical voxels of S1 on the grid of `fullhead`, their hemisphere and drawn ROI (about 4 s, pycortex's import
     included). Same rule as pycortex's mask "cortical" and get_roi_masks: a voxel takes part if its centre is no
     farther from the nearest mid-cortical vertex than the cortex is thick there; it has the ROI of that vertex, and
@@ -211,7 +211,7 @@ def cortical_voxels(store_root: Path | None = None) -> CorticalVoxels:
 
 
 def find_cortical_voxels(s1: S1Surfaces) -> CorticalVoxels:
-    """What `cortical_voxels` returns, from surfaces that are already loaded."""
+    """What `load_cortical_voxels` returns, from surfaces that are already loaded."""
     thickness = np.linalg.norm(s1.pia - s1.wm, axis=1)
     ijk = np.indices(s1.shape).reshape(3, -1).T
     mm = ijk @ s1.affine[:3, :3].T + s1.affine[:3, 3]

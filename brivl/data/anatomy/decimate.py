@@ -7,13 +7,13 @@ import numpy as np
 import scipy.sparse
 from scipy.sparse.csgraph import dijkstra
 
-from brivl.data.anatomy.flat_mesh import mean_of_neighbours
+from brivl.data.anatomy.flat_mesh import neighbour_average
 from brivl.errors import DataError
 
-ROUNDS = 3  # of moving each seed to the middle of its cell
+N_RELAXATIONS = 3  # of moving each seed to the middle of its cell
 
 
-def coarser(places: np.ndarray, faces: np.ndarray, n_kept: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def decimate_mesh(places: np.ndarray, faces: np.ndarray, n_kept: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Which vertices are kept (n_kept,), and faces between them (n_faces, 3) as positions in that list.
 
     places (n_vertices, 3), faces (n_faces, 3) of one connected surface; kept vertices lie where they did. DataError
@@ -24,7 +24,7 @@ def coarser(places: np.ndarray, faces: np.ndarray, n_kept: int, seed: int = 0) -
     graph = _lengths(places, faces)
     kept = np.sort(np.random.default_rng(seed).choice(len(places), n_kept, replace=False))
     cells = _cells(graph, kept)
-    for _ in range(ROUNDS):
+    for _ in range(N_RELAXATIONS):
         kept = _middles(places, cells, kept)
         cells = _cells(graph, kept)
     return kept, _meeting(cells, faces)
@@ -32,7 +32,7 @@ def coarser(places: np.ndarray, faces: np.ndarray, n_kept: int, seed: int = 0) -
 
 def _lengths(places: np.ndarray, faces: np.ndarray) -> scipy.sparse.csr_matrix:
     """(n_vertices, n_vertices) length of each edge."""
-    edges = scipy.sparse.coo_matrix(mean_of_neighbours(faces, len(places)))
+    edges = scipy.sparse.coo_matrix(neighbour_average(faces, len(places)))
     length = np.linalg.norm(places[edges.row] - places[edges.col], axis=1)
     return scipy.sparse.csr_matrix((np.maximum(length, 1e-9), (edges.row, edges.col)), shape=edges.shape)
 

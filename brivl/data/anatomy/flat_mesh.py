@@ -11,8 +11,8 @@ import scipy.sparse
 import shapely
 from scipy import ndimage
 
-MIN_PIECE = 12.0  # px^2 in a picture of 512 rows; smaller pieces of an outline are specks
-INSIDE = -1e-9  # barycentric weight that still counts as inside, so that no pixel falls between two triangles
+MIN_PIECE_PX2 = 12.0  # px^2 in a picture of 512 rows; smaller pieces of an outline are specks
+INSIDE_TOLERANCE = -1e-9  # barycentric weight that still counts as inside, so that no pixel falls between two triangles
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def rasterise(points: np.ndarray, faces: np.ndarray, height: int) -> Raster:
     y = (high[1] - points[:, 1]) * (height - 1) / (high[1] - low[1])
     face, column, row = _candidates(x[faces].T, y[faces].T)
     weights = _barycentric(x[faces[face]].T, y[faces[face]].T, column, row)
-    inside = np.flatnonzero(_least(weights) >= INSIDE)
+    inside = np.flatnonzero(_least(weights) >= INSIDE_TOLERANCE)
     winner = np.full(height * width, -1)
     winner[row[inside] * width + column[inside]] = inside  # where the mesh overlaps itself any triangle will do
     mask = winner >= 0
@@ -90,13 +90,13 @@ def columns_to_weights(columns: Sequence[np.ndarray], n_voxels: int) -> scipy.sp
     return weights
 
 
-def folding(points: np.ndarray, faces: np.ndarray, n_smooth: int = 8) -> np.ndarray:
+def mean_curvature(points: np.ndarray, faces: np.ndarray, n_smooth: int = 8) -> np.ndarray:
     """(n_vertices,) smoothed mean curvature, up to scale: positive where a closed surface bulges outwards (gyri).
 
     Distance of each vertex from the mean of its neighbours along the outward normal; faces run counter-clockwise.
     """
     n_vertices = len(points)
-    neighbours = mean_of_neighbours(faces, n_vertices)
+    neighbours = neighbour_average(faces, n_vertices)
     cross = np.cross(points[faces[:, 1]] - points[faces[:, 0]], points[faces[:, 2]] - points[faces[:, 0]])
     corners = scipy.sparse.csr_matrix(
         (np.ones(faces.size), faces.ravel(), np.arange(len(faces) + 1) * 3), shape=(len(faces), n_vertices)
@@ -109,7 +109,7 @@ def folding(points: np.ndarray, faces: np.ndarray, n_smooth: int = 8) -> np.ndar
     return bulge
 
 
-def mean_of_neighbours(faces: np.ndarray, n_vertices: int) -> scipy.sparse.csr_matrix:
+def neighbour_average(faces: np.ndarray, n_vertices: int) -> scipy.sparse.csr_matrix:
     """(n_vertices, n_vertices) operator that averages over the vertices that share an edge."""
     start, end = faces[:, [0, 1, 2, 1, 2, 0]].ravel(), faces[:, [1, 2, 0, 0, 1, 2]].ravel()
     edges = scipy.sparse.csr_matrix((np.ones(len(start)), (start, end)), shape=(n_vertices, n_vertices))
@@ -118,13 +118,13 @@ def mean_of_neighbours(faces: np.ndarray, n_vertices: int) -> scipy.sparse.csr_m
     return scipy.sparse.diags(1.0 / np.maximum(degree, 1.0)) @ edges
 
 
-def shade(depth: np.ndarray) -> np.ndarray:
+def shade_folding(depth: np.ndarray) -> np.ndarray:
     """Background in 0..1 from a folding measure: sulci dark, gyri light, the middle half of values stretched most."""
     spread = np.median(abs(depth - np.median(depth))) or 1.0
     return 0.5 + 0.5 * np.tanh(1.5 * depth / (3 * spread))
 
 
-def outlines_of(region: np.ndarray, smooth: float = 0.0, speck: float = MIN_PIECE) -> list[np.ndarray]:
+def mask_outlines(region: np.ndarray, smooth: float = 0.0, speck: float = MIN_PIECE_PX2) -> list[np.ndarray]:
     """Borders (n_points, 2) as (x, y) of a bool picture; `smooth` is the width in pixels that rounds off the steps.
 
     Pieces and holes of less than `speck` px^2 are left out.
@@ -136,13 +136,15 @@ def outlines_of(region: np.ndarray, smooth: float = 0.0, speck: float = MIN_PIEC
     return [line[:-1] - 2 for line in lines if len(line) > 3 and shapely.Polygon(line).area >= speck]
 
 
-def area_of(mask: np.ndarray) -> shapely.Geometry:
+def mask_polygon(mask: np.ndarray) -> shapely.Geometry:
     """A bool picture as a polygon, holes filled."""
-    borders = outlines_of(mask, speck=1.0)
+    borders = mask_outlines(mask, speck=1.0)
     return shapely.union_all([shapely.make_valid(shapely.Polygon(border)) for border in borders])
 
 
-def clip(polygons: Iterable[np.ndarray], cortex: shapely.Geometry, speck: float = MIN_PIECE) -> list[np.ndarray]:
+def clip_polygons(
+    polygons: Iterable[np.ndarray], cortex: shapely.Geometry, speck: float = MIN_PIECE_PX2
+) -> list[np.ndarray]:
     """Parts of the polygons that lie on the cortex (see `area_of`) and have `speck` px^2 or more, largest first."""
     drawn = shapely.union_all([shapely.make_valid(shapely.Polygon(polygon)) for polygon in polygons])
     pieces = [piece for piece in shapely.get_parts(cortex & drawn) if piece.geom_type == "Polygon"]
@@ -150,7 +152,7 @@ def clip(polygons: Iterable[np.ndarray], cortex: shapely.Geometry, speck: float 
     return [np.asarray(piece.exterior.coords)[:-1] for piece in pieces]
 
 
-def name_place(polygons: Sequence[np.ndarray]) -> tuple[float, float]:
+def label_position(polygons: Sequence[np.ndarray]) -> tuple[float, float]:
     """(x, y) of the centre of the largest circle in the largest polygon."""
     largest = max((shapely.Polygon(polygon) for polygon in polygons), key=lambda polygon: polygon.area)
     centre = shapely.get_coordinates(shapely.maximum_inscribed_circle(largest, tolerance=0.5))[0]

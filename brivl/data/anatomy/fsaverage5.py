@@ -10,24 +10,24 @@ from scipy.spatial import cKDTree
 
 from brivl.core.flatmap.geometry import normalise_rows
 from brivl.core.records import FlatmapGeometry, Voxels
-from brivl.data.anatomy.aal import N_LABELS, aal_names, mni_grid
+from brivl.data.anatomy.aal import N_LABELS, aal_region_names, mni_grid
 from brivl.data.anatomy.flat_mesh import (
     Raster,
     columns_to_weights,
     hemisphere_marks,
-    name_place,
-    outlines_of,
+    label_position,
+    mask_outlines,
     rasterise,
-    shade,
+    shade_folding,
 )
 from brivl.errors import DataError
 
-DEPTHS = (0.25, 0.5, 0.75)  # from white matter to pia; with voxels of 4 mm more samples change nothing
-GAP = 12.0  # mm of the flat mesh between the hemispheres
-LABEL_MM = 2.0  # grid on which the region of each pixel is looked up
-SPECK_SHARE = 0.0008  # of the cortex's pixels; smaller pieces and holes of a region are not outlined
-NAMED_SHARE = 0.008  # of the cortex's pixels; smaller regions have an outline but no name
-CEREBRAL = 90
+CORTICAL_DEPTHS = (0.25, 0.5, 0.75)  # from white matter to pia; with voxels of 4 mm more samples change nothing
+HEMISPHERE_GAP_MM = 12.0  # mm of the flat mesh between the hemispheres
+LABEL_GRID_MM = 2.0  # grid on which the region of each pixel is looked up
+MIN_OUTLINE_FRACTION = 0.0008  # of the cortex's pixels; smaller pieces and holes of a region are not outlined
+MIN_LABEL_FRACTION = 0.008  # of the cortex's pixels; smaller regions have an outline but no name
+N_CEREBRAL = 90
 # fsaverage is in MNI305 coordinates; FreeSurfer's published affine to MNI152.
 MNI305_TO_152 = np.array(
     [[0.9975, -0.0073, 0.0176, -0.0429], [0.0146, 1.0009, -0.0024, 1.5496], [-0.0130, -0.0093, 0.9971, 1.1840]]
@@ -55,8 +55,8 @@ def load_fsaverage5() -> Fsaverage5:
     left, right = (meshes["flat"].parts[side] for side in ("left", "right"))
     n_left = len(left.coordinates)
     flat = [
-        left.coordinates[:, :2] - [left.coordinates[np.unique(left.faces), 0].max() + GAP / 2, 0],
-        right.coordinates[:, :2] - [right.coordinates[np.unique(right.faces), 0].min() - GAP / 2, 0],
+        left.coordinates[:, :2] - [left.coordinates[np.unique(left.faces), 0].max() + HEMISPHERE_GAP_MM / 2, 0],
+        right.coordinates[:, :2] - [right.coordinates[np.unique(right.faces), 0].min() - HEMISPHERE_GAP_MM / 2, 0],
     ]
     pia, wm = (
         np.concatenate([meshes[kind].parts[side].coordinates for side in ("left", "right")])
@@ -80,7 +80,7 @@ def fsaverage5_flatmap(voxels: Voxels, height: int = 512) -> FlatmapGeometry:
     """Flatmap of voxels in MNI space: each pixel shows the nearest voxels of its hemisphere at three depths.
 
     A pixel has no data where no voxel lies within one voxel edge. Outlines are the cerebral AAL regions, named by
-    aal_names ("Temporal_Sup_L"); larger ones carry their name. DataError for voxels without an affine.
+    aal_region_names ("Temporal_Sup_L"); larger ones carry their name. DataError for voxels without an affine.
     """
     if voxels.affine is None:
         raise DataError(f"Wanted voxels with an affine to MNI space, got none for {voxels.space!r}. Use slices.")
@@ -88,13 +88,13 @@ def fsaverage5_flatmap(voxels: Voxels, height: int = 512) -> FlatmapGeometry:
     raster = rasterise(brain.flat, brain.flat_faces, height)
     left = raster.corners[:, 0] < brain.n_left
     outlines = _region_outlines(brain, raster, left)
-    shown = NAMED_SHARE * raster.mask.sum()
+    shown = MIN_LABEL_FRACTION * raster.mask.sum()
     return FlatmapGeometry(
         pixel_to_voxel=_nearest_voxels(voxels, brain, raster, left),
         mask=raster.mask,
-        background=raster.picture(shade(-raster.interpolate(brain.depth))),
+        background=raster.picture(shade_folding(-raster.interpolate(brain.depth))),
         outlines={name: polygons for name, (polygons, _) in outlines.items()},
-        labels={name: name_place(polygons) for name, (polygons, area) in outlines.items() if area >= shown},
+        labels={name: label_position(polygons) for name, (polygons, area) in outlines.items() if area >= shown},
         marks=hemisphere_marks(raster.mask.shape),
         space=f"{voxels.space}, on fsaverage5",
     )
@@ -104,11 +104,11 @@ def _nearest_voxels(voxels: Voxels, brain: Fsaverage5, raster: Raster, left: np.
     mm = voxels.ijk @ voxels.affine[:3, :3].T + voxels.affine[:3, 3]
     edge = float(np.linalg.norm(voxels.affine[:3, :3], axis=0).max())
     pia, wm = raster.interpolate(brain.pia), raster.interpolate(brain.wm)
-    columns = [nearest_within(mm, wm + depth * (pia - wm), left, edge) for depth in DEPTHS]
+    columns = [nearest_voxels(mm, wm + depth * (pia - wm), left, edge) for depth in CORTICAL_DEPTHS]
     return normalise_rows(columns_to_weights(columns, len(mm)))
 
 
-def on_fsaverage5(voxels: Voxels, values: np.ndarray) -> np.ndarray:
+def project_to_fsaverage5(voxels: Voxels, values: np.ndarray) -> np.ndarray:
     """Values (n_voxels,) on the vertices (20484,), left first: mean of the nearest voxels that have one.
 
     NaN where none lies within one voxel edge. DataError for voxels without an affine.
@@ -119,14 +119,14 @@ def on_fsaverage5(voxels: Voxels, values: np.ndarray) -> np.ndarray:
     mm = voxels.ijk @ voxels.affine[:3, :3].T + voxels.affine[:3, 3]
     edge = float(np.linalg.norm(voxels.affine[:3, :3], axis=0).max())
     left = np.arange(len(brain.pia)) < brain.n_left
-    columns = [nearest_within(mm, brain.wm + depth * (brain.pia - brain.wm), left, edge) for depth in DEPTHS]
+    columns = [nearest_voxels(mm, brain.wm + depth * (brain.pia - brain.wm), left, edge) for depth in CORTICAL_DEPTHS]
     weights = columns_to_weights(columns, len(mm))
     known = np.isfinite(values)
     total, share = weights @ np.where(known, values, 0.0), weights @ known.astype(float)
     return np.divide(total, share, out=np.full(len(share), np.nan), where=share > 0)
 
 
-def nearest_within(mm: np.ndarray, places: np.ndarray, left: np.ndarray, reach: float) -> np.ndarray:
+def nearest_voxels(mm: np.ndarray, places: np.ndarray, left: np.ndarray, reach: float) -> np.ndarray:
     """Row of mm (n_voxels, 3) nearest to each place (n_pixels, 3) on the same side of x = 0; -1 beyond `reach`."""
     found = np.full(len(places), -1)
     for pixels, side in ((left, mm[:, 0] <= 0), (~left, mm[:, 0] >= 0)):
@@ -140,17 +140,17 @@ def nearest_within(mm: np.ndarray, places: np.ndarray, left: np.ndarray, reach: 
 
 def _region_outlines(brain: Fsaverage5, raster: Raster, left: np.ndarray) -> dict[str, tuple[list[np.ndarray], float]]:
     """Region -> (outlines in pixels, number of its pixels), from the AAL number at mid-thickness."""
-    grid = mni_grid(LABEL_MM)
-    cerebral = grid.aal <= CEREBRAL
+    grid = mni_grid(LABEL_GRID_MM)
+    cerebral = grid.aal <= N_CEREBRAL
     mm = grid.ijk[cerebral] @ grid.affine[:3, :3].T + grid.affine[:3, 3]
-    nearest = nearest_within(mm, raster.interpolate((brain.pia + brain.wm) / 2), left, 4 * LABEL_MM)
+    nearest = nearest_voxels(mm, raster.interpolate((brain.pia + brain.wm) / 2), left, 4 * LABEL_GRID_MM)
     picture = np.zeros(raster.mask.shape, int)
     picture[raster.mask] = np.where(nearest >= 0, grid.aal[cerebral][nearest], 0)
-    width, speck = raster.mask.shape[0] / 170, SPECK_SHARE * raster.mask.sum()
+    width, speck = raster.mask.shape[0] / 170, MIN_OUTLINE_FRACTION * raster.mask.sum()
     found = {}
-    for number, name in zip(range(1, N_LABELS + 1), aal_names(), strict=True):
+    for number, name in zip(range(1, N_LABELS + 1), aal_region_names(), strict=True):
         region = picture == number
-        polygons = outlines_of(region, smooth=width, speck=speck) if region.any() else []
+        polygons = mask_outlines(region, smooth=width, speck=speck) if region.any() else []
         if polygons:
             found[name] = polygons, float(region.sum())
     return found

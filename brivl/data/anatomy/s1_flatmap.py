@@ -12,16 +12,16 @@ from brivl.core.flatmap.geometry import from_arrays, normalise_rows, select_voxe
 from brivl.core.records import FlatmapGeometry
 from brivl.data.anatomy.cortex import SPACE, TRANSFORM, S1Surfaces, load_s1
 from brivl.data.anatomy.flat_mesh import (
-    MIN_PIECE,
+    MIN_PIECE_PX2,
     Raster,
-    area_of,
-    clip,
+    clip_polygons,
     columns_to_weights,
-    folding,
     hemisphere_marks,
-    name_place,
+    label_position,
+    mask_polygon,
+    mean_curvature,
     rasterise,
-    shade,
+    shade_folding,
 )
 from brivl.errors import DataError
 from brivl.store.artifacts import Store
@@ -69,9 +69,9 @@ def _whole_grid(s1: S1Surfaces, height: int) -> tuple[FlatmapGeometry, tuple[int
     geometry = FlatmapGeometry(
         pixel_to_voxel=_sampled(s1, raster),
         mask=raster.mask,
-        background=raster.picture(shade(raster.interpolate(folding((s1.pia + s1.wm) / 2, s1.faces)))),
+        background=raster.picture(shade_folding(raster.interpolate(mean_curvature((s1.pia + s1.wm) / 2, s1.faces)))),
         outlines=outlines,
-        labels={name: name_place(polygons) for name, polygons in outlines.items()},
+        labels={name: label_position(polygons) for name, polygons in outlines.items()},
         marks=hemisphere_marks(raster.mask.shape),
         space=SPACE,
     )
@@ -95,13 +95,15 @@ def _nearest_column(index: np.ndarray, shape: tuple[int, int, int]) -> np.ndarra
 
 def _outlines(s1: S1Surfaces, mask: np.ndarray) -> dict[str, list[np.ndarray]]:
     """Drawn ROIs in pixels, cut at the edge of their hemisphere: some are drawn across it, even onto the other one."""
-    size, speck = np.array(mask.shape[::-1]) - 1, MIN_PIECE * (mask.shape[0] / 512) ** 2
+    size, speck = np.array(mask.shape[::-1]) - 1, MIN_PIECE_PX2 * (mask.shape[0] / 512) ** 2
     low, high = s1.flat[:, 0].min(), s1.flat[:, 0].max()
     between = -low / (high - low) * size[0]  # the column of x = 0, where the hemispheres meet
     columns = np.arange(mask.shape[1])
-    sides = (area_of(mask & (columns <= between)), area_of(mask & (columns > between)))
+    sides = (mask_polygon(mask & (columns <= between)), mask_polygon(mask & (columns > between)))
     found: dict[str, list[np.ndarray]] = {}
     for name, drawn in s1.rois.items():
         for polygon in (fractions * size for fractions in drawn):
-            found.setdefault(name, []).extend(clip([polygon], sides[int(polygon[:, 0].mean() > between)], speck))
+            found.setdefault(name, []).extend(
+                clip_polygons([polygon], sides[int(polygon[:, 0].mean() > between)], speck)
+            )
     return {name: polygons for name, polygons in found.items() if polygons}

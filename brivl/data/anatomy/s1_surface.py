@@ -10,21 +10,23 @@ from brivl.core.flatmap.geometry import normalise_rows
 from brivl.core.flatmap.surface import SurfaceMesh
 from brivl.core.records import Voxels
 from brivl.data.anatomy.cortex import S1Surfaces, load_s1, load_s1_inflated
-from brivl.data.anatomy.decimate import coarser
-from brivl.data.anatomy.flat_mesh import columns_to_weights, folding, shade
+from brivl.data.anatomy.decimate import decimate_mesh
+from brivl.data.anatomy.flat_mesh import columns_to_weights, mean_curvature, shade_folding
 from brivl.errors import DataError
 
-N_EACH = 16_000  # vertices of a hemisphere, of some 150,000: 2 mm apart, half of a voxel's height
-DEPTHS = (np.arange(8) + 0.5) / 8  # of the cortex, from white matter to pia
-APART = 4.0  # mm between the inflated hemispheres
+VERTICES_PER_HEMISPHERE = 16_000  # vertices of a hemisphere, of some 150,000: 2 mm apart, half of a voxel's height
+CORTICAL_DEPTHS = (np.arange(8) + 0.5) / 8  # of the cortex, from white matter to pia
+HEMISPHERE_GAP_MM = 4.0  # mm between the inflated hemispheres
 
 
-def s1_solid(voxels: Voxels, store_root: Path | None = None) -> SurfaceMesh:
+def s1_surface(voxels: Voxels, store_root: Path | None = None) -> SurfaceMesh:
     """Surfaces that show voxels of the grid `fullhead`. DataError for voxels of another grid."""
-    return solid_of(load_s1(store_root), load_s1_inflated(store_root), voxels)
+    return surface_from_meshes(load_s1(store_root), load_s1_inflated(store_root), voxels)
 
 
-def solid_of(s1: S1Surfaces, inflated: np.ndarray, voxels: Voxels, n_each: int = N_EACH) -> SurfaceMesh:
+def surface_from_meshes(
+    s1: S1Surfaces, inflated: np.ndarray, voxels: Voxels, n_each: int = VERTICES_PER_HEMISPHERE
+) -> SurfaceMesh:
     """What `s1_solid` returns, from surfaces that are already loaded."""
     if tuple(voxels.shape) != tuple(s1.shape):
         raise DataError(f"Wanted voxels on the grid {tuple(s1.shape)!r} of S1, got {tuple(voxels.shape)!r}.")
@@ -35,7 +37,7 @@ def solid_of(s1: S1Surfaces, inflated: np.ndarray, voxels: Voxels, n_each: int =
         forms={"inflated": _side_by_side(inflated[kept], left), "pial": s1.pia[kept]},
         faces=faces.astype(np.int32),
         vertex_to_voxel=normalise_rows(columns_to_weights(_columns(s1, kept, voxels), voxels.n_voxels)),
-        shade=shade(folding(middle, s1.faces))[kept].astype(np.float32),
+        shade=shade_folding(mean_curvature(middle, s1.faces))[kept].astype(np.float32),
         region=np.zeros(len(kept), np.int16),
         n_cortex=len(kept),
     )
@@ -47,7 +49,7 @@ def _both_sides(s1: S1Surfaces, n_each: int) -> tuple[np.ndarray, np.ndarray]:
     middle = (s1.pia + s1.wm) / 2
     for start, end in ((0, s1.n_left), (s1.n_left, len(middle))):
         own = s1.faces[((s1.faces >= start) & (s1.faces < end)).all(1)] - start
-        some, between = coarser(middle[start:end], own, n_each)
+        some, between = decimate_mesh(middle[start:end], own, n_each)
         kept.append(some + start)
         faces.append(between + n)
         n += len(some)
@@ -56,8 +58,8 @@ def _both_sides(s1: S1Surfaces, n_each: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _side_by_side(form: np.ndarray, left: np.ndarray) -> np.ndarray:
     form = form.astype(float)
-    form[left, 0] -= form[left, 0].max() + APART / 2
-    form[~left, 0] -= form[~left, 0].min() - APART / 2
+    form[left, 0] -= form[left, 0].max() + HEMISPHERE_GAP_MM / 2
+    form[~left, 0] -= form[~left, 0].min() - HEMISPHERE_GAP_MM / 2
     return form
 
 
@@ -68,7 +70,7 @@ def _columns(s1: S1Surfaces, kept: np.ndarray, voxels: Voxels) -> list[np.ndarra
     to_index = np.linalg.inv(s1.affine)
     wm, pia = (surface[kept] @ to_index[:3, :3].T + to_index[:3, 3] for surface in (s1.wm, s1.pia))
     found = []
-    for depth in DEPTHS:
+    for depth in CORTICAL_DEPTHS:
         index = np.rint(wm + depth * (pia - wm)).astype(int)
         inside = ((index >= 0) & (index < np.array(s1.shape))).all(1)
         columns = np.full(len(kept), -1)

@@ -10,12 +10,12 @@ import numpy as np
 import scipy.sparse
 
 from brivl.core.records import FlatmapGeometry, Voxels
-from brivl.data.anatomy.flat_mesh import name_place, outlines_of
+from brivl.data.anatomy.flat_mesh import label_position, mask_outlines
 from brivl.errors import DataError
 
-HEIGHT = 512  # px that a montage should about fill
+MONTAGE_HEIGHT = 512  # px that a montage should about fill
 ASPECT = 16 / 9
-COVERED = 0.6  # background where no anatomy is given: shows where voxels are
+VOXEL_BACKGROUND = 0.6  # background where no anatomy is given: shows where voxels are
 MARGIN = 24  # px on both sides, room for L and R
 NO_VOXEL = -1
 
@@ -60,9 +60,9 @@ def slice_montage(voxels: Voxels, background: np.ndarray | None = None) -> Flatm
     return FlatmapGeometry(
         pixel_to_voxel=_one_voxel_each(picture[mask], voxels.n_voxels),
         mask=mask,
-        background=np.where(mask, COVERED, np.nan) if anatomy is None else anatomy,
+        background=np.where(mask, VOXEL_BACKGROUND, np.nan) if anatomy is None else anatomy,
         outlines=outlines,
-        labels={name: name_place(polygons) for name, polygons in outlines.items()},
+        labels={name: label_position(polygons) for name, polygons in outlines.items()},
         marks=layout.marks() if view.marked else {},
         space=voxels.space,
     )
@@ -145,7 +145,7 @@ class _Layout:
         ratio = (tall * edges[0]) / (wide * edges[1])
         n_columns = min(max(round(math.sqrt(n_tiles * ASPECT * ratio)), 1), n_tiles)
         n_rows = -(-n_tiles // n_columns)
-        fit = min(HEIGHT / (n_rows * tall * edges[0]), ASPECT * HEIGHT / (n_columns * wide * edges[1]))
+        fit = min(MONTAGE_HEIGHT / (n_rows * tall * edges[0]), ASPECT * MONTAGE_HEIGHT / (n_columns * wide * edges[1]))
         scale = max(fit, 1 / min(edges))  # px per mm, at least one pixel per voxel
         block = tuple(max(round(edge * scale), 1) for edge in edges)
         return cls(tall, wide, block, n_rows, -(-n_tiles // n_rows))
@@ -187,7 +187,7 @@ def _outlines(voxels: Voxels, picture: np.ndarray) -> dict[str, list[np.ndarray]
     """Borders of the voxels' ROIs in the montage."""
     inside = picture != NO_VOXEL
     drawn = {
-        name: outlines_of(inside & np.asarray(member, bool)[np.maximum(picture, 0)])
+        name: mask_outlines(inside & np.asarray(member, bool)[np.maximum(picture, 0)])
         for name, member in voxels.rois.items()
     }
     return {name: polygons for name, polygons in drawn.items() if polygons}

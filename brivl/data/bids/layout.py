@@ -10,7 +10,7 @@ from pathlib import Path
 from brivl.errors import DataError
 
 NIFTI = (".nii.gz", ".nii")
-FILE_KIND = ("desc", "label", "res")  # entities that tell what kind of file it is, not which run it belongs to
+FILE_ENTITIES = ("desc", "label", "res")  # entities that tell what kind of file it is, not which run it belongs to
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _inherited(root: Path, bold: Path, own: Mapping[str, str], suffix: str, endi
 
 
 def _applies(theirs: Mapping[str, str], own: Mapping[str, str]) -> bool:
-    return all(own.get(key) == value for key, value in theirs.items() if key not in FILE_KIND)
+    return all(own.get(key) == value for key, value in theirs.items() if key not in FILE_ENTITIES)
 
 
 def _nearest(paths: list[Path]) -> Path | None:
@@ -108,7 +108,7 @@ def _nearest(paths: list[Path]) -> Path | None:
     return paths[-1]
 
 
-def is_bids(folder: Path) -> bool:
+def has_bids_form(folder: Path) -> bool:
     """Whether a folder holds subjects as BIDS does. OSError where it cannot be looked into."""
     return any(path.is_dir() for path in folder.glob("sub-*"))
 

@@ -31,7 +31,7 @@ from brivl.errors import DataError
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 DESCRIPTION = "dataset_description.json"
-LOADER = "bids 1: linear drift of each run removed"  # part of the digest; count up when answers change
+LOADER_VERSION = "bids 1: linear drift of each run removed"  # part of the digest; count up when answers change
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class BidsDataset:
         stimulus = self.stimulus(subject)
         if stimulus.kind == "image":
             files |= {Path(item) for item in stimulus.items}
-        return digest_files(self.folder, files, LOADER)
+        return digest_files(self.folder, files, LOADER_VERSION)
 
     def _runs(self, subject: str) -> tuple[Run, ...]:
         check_subject(self, subject)

@@ -39,7 +39,7 @@ def digest_files(root: Path, paths: Iterable[Path], extra: str = "") -> str:
     return total.hexdigest()
 
 
-LARGE = 64 * 2**20  # bytes; smaller files are read again by each process
+LARGE_BYTES = 64 * 2**20  # bytes; smaller files are read again by each process
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class ContentDigest:
             stat = path.stat()
         except OSError as error:
             raise DataError(f"Wanted to read {str(path)!r}, but it cannot be read: {error.strerror}.") from error
-        if self.store is None or stat.st_size < LARGE:
+        if self.store is None or stat.st_size < LARGE_BYTES:
             return _hashed(path)
         name = hashlib.sha256(str(path).encode(errors="surrogateescape")).hexdigest()
         state = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]

@@ -12,8 +12,8 @@ from pathlib import Path
 from brivl.errors import DataError
 
 ENDINGS = (".jsonl", ".tsv")
-MOST_BYTES = 200_000_000
-MOST_CHARACTERS = 4000  # of one description
+MAX_BYTES = 200_000_000
+MAX_CHARACTERS = 4000  # of one description
 
 
 def is_description_file(name: str) -> bool:
@@ -45,8 +45,8 @@ def read_descriptions(path: Path, items: Sequence[Sequence[str]]) -> list[str]:
 
 def _lines(path: Path) -> dict[str, str]:
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise DataError(f"{str(path)!r} should be of at most {MOST_BYTES // 10**6} MB; split it.")
+        if path.stat().st_size > MAX_BYTES:
+            raise DataError(f"{str(path)!r} should be of at most {MAX_BYTES // 10**6} MB; split it.")
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"Wanted descriptions in {str(path)!r} and could not read them ({error}).") from error
@@ -63,7 +63,7 @@ def _lines(path: Path) -> dict[str, str]:
             )
         if item in found:
             raise DataError(f"{str(path)!r} has two texts for {item!r}, the second in line {number}; leave one.")
-        found[item] = text[:MOST_CHARACTERS]
+        found[item] = text[:MAX_CHARACTERS]
     return found
 
 

@@ -15,10 +15,10 @@ import numpy as np
 from brivl.errors import DataError
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-MOST_COMPRESSED = 1100  # deflate reaches 1032; more is not data but a claim
-LARGEST_CHUNK = 16 * 2**20  # bytes; a chunk larger than this and than its array is a damaged header
+MAX_COMPRESSION = 1100  # deflate reaches 1032; more is not data but a claim
+MAX_CHUNK_BYTES = 16 * 2**20  # bytes; a chunk larger than this and than its array is a damaged header
 # h5py turns what libhdf5 finds wrong into whatever Python error is nearest.
-DAMAGED = (
+READ_ERRORS = (
     OSError,
     RuntimeError,
     ValueError,
@@ -91,9 +91,9 @@ class Hdf5File:
         """Refuse arrays that claim more than the file can hold, before memory is taken for them."""
         claimed, size = prod(item.shape) * item.dtype.itemsize, self.path.stat().st_size
         stored = min(int(item.id.get_storage_size()), size)
-        most = stored * MOST_COMPRESSED if item.chunks else stored
+        most = stored * MAX_COMPRESSION if item.chunks else stored
         chunk = prod(item.chunks or (0,)) * item.dtype.itemsize
-        if claimed > most or chunk > max(claimed, LARGEST_CHUNK):
+        if claimed > most or chunk > max(claimed, MAX_CHUNK_BYTES):
             raise DataError(
                 f"{name!r} in {str(self.path)!r} should be stored in the file, but of {claimed:,} bytes of shape "
                 f"{item.shape!r} only {stored:,} are; the file is truncated or damaged: get it again."
@@ -127,7 +127,7 @@ def _check_signature(path: Path) -> None:
 def _sentences(path: Path, what: str) -> Iterator[None]:
     try:
         yield
-    except DAMAGED as error:
+    except READ_ERRORS as error:
         raise DataError(_complaint(path, what, str(error))) from error
 
 

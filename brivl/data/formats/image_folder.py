@@ -13,11 +13,11 @@ from brivl.data.formats.images import read_images
 from brivl.errors import DataError
 
 ENDINGS = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
-MOST_LISTED = 2_000_000  # files looked at before a folder is refused: someone has named the root of a disk
+MAX_LISTED = 2_000_000  # files looked at before a folder is refused: someone has named the root of a disk
 
 
 @dataclass(frozen=True)
-class FileState:
+class ImageFile:
     """A file and what changes when it does; digests of a gallery are made of these, not of the bytes."""
 
     path: Path
@@ -26,7 +26,7 @@ class FileState:
 
 
 @dataclass(frozen=True)
-class Pixels:
+class ImageBatch:
     """Images (m, side, side, 3) uint8, which of those wanted they are (m,), and (name, reason) of the others."""
 
     images: np.ndarray
@@ -34,7 +34,7 @@ class Pixels:
     bad: tuple[tuple[str, str], ...]
 
 
-def list_images(folder: Path) -> list[FileState]:
+def list_images(folder: Path) -> list[ImageFile]:
     """Image files of a folder and those within it, by name; hidden ones and links to folders are left out.
 
     Raises DataError where the folder is missing, may not be read, or holds no image.
@@ -45,10 +45,10 @@ def list_images(folder: Path) -> list[FileState]:
     for place, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         n_seen += len(files)
-        if n_seen > MOST_LISTED:
-            raise DataError(f"{str(folder)!r} holds more than {MOST_LISTED:,} files; name a folder further down.")
+        if n_seen > MAX_LISTED:
+            raise DataError(f"{str(folder)!r} holds more than {MAX_LISTED:,} files; name a folder further down.")
         found += [Path(place, name) for name in files if is_image_name(name)]
-    states = [state for path in sorted(found) if (state := file_state(path))]
+    states = [state for path in sorted(found) if (state := image_file(path))]
     if not states:
         raise DataError(
             f"Wanted images in {str(folder)!r} and found none among its {n_seen:,} files; name a folder with "
@@ -62,16 +62,16 @@ def is_image_name(name: str) -> bool:
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in ENDINGS
 
 
-def file_state(path: Path) -> FileState | None:
+def image_file(path: Path) -> ImageFile | None:
     """The state of a file, None where it has just gone or is a broken link."""
     try:
         state = path.stat()
     except OSError:
         return None
-    return FileState(path, state.st_size, state.st_mtime_ns)
+    return ImageFile(path, state.st_size, state.st_mtime_ns)
 
 
-def read_pixels(paths: Sequence[Path], side: int) -> Pixels:
+def read_pixels(paths: Sequence[Path], side: int) -> ImageBatch:
     """As many of the images as can be read, each scaled to a square as a whole."""
     images, kept, bad = [], [], []
     for i, path in enumerate(paths):
@@ -81,7 +81,7 @@ def read_pixels(paths: Sequence[Path], side: int) -> Pixels:
         except DataError as error:
             bad.append((path.name, str(error)))
     stacked = np.stack(images) if images else np.empty((0, side, side, 3), np.uint8)
-    return Pixels(stacked, np.array(kept, np.int64), tuple(bad))
+    return ImageBatch(stacked, np.array(kept, np.int64), tuple(bad))
 
 
 def _refuse(error: OSError) -> None:

@@ -21,14 +21,14 @@ HEADER_BYTES = 128
 MATRIX, COMPRESSED = 14, 15
 DATA_BYTES = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8, 16: 1, 17: 2, 18: 4}
 CELL, STRUCT, CHAR, SPARSE, NUMERIC = 1, 2, 4, 5, range(6, 16)
-DEEPEST = 12
-MOST_BYTES = 1 << 40  # of one variable; deflate's own limit is met first in small files
+MAX_DEPTH = 12
+MAX_BYTES = 1 << 40  # of one variable; deflate's own limit is met first in small files
 CHUNK = 1 << 18
-NAME_BYTES = 64  # MATLAB's names have 63 letters at most
+MAX_NAME_BYTES = 64  # MATLAB's names have 63 letters at most
 HDF5 = b"MATLAB 7.3"
 
 
-class Broken(Exception):
+class MalformedMat(Exception):
     """A claim that the file does not keep; its text is the end of a sentence."""
 
 
@@ -54,7 +54,7 @@ class _Plain:
 
     def _pass(self, n: int) -> None:
         if n > self._left:
-            raise Broken(f"an element claims {n} bytes where {self._left} are left")
+            raise MalformedMat(f"an element claims {n} bytes where {self._left} are left")
         self._left -= n
 
 
@@ -80,15 +80,15 @@ class _Inflated:
     def finish(self) -> None:
         """Nothing may follow, and the checksum of the compressed element must hold."""
         if self._ready or self._more():
-            raise Broken("a compressed variable is longer than its header says")
+            raise MalformedMat("a compressed variable is longer than its header says")
         if not self._zlib.eof:
-            raise Broken("a compressed variable ends too early")
+            raise MalformedMat("a compressed variable ends too early")
 
     def _some(self, n: int) -> bytes:
         if not self._ready:
             self._ready = self._more()
             if not self._ready:
-                raise Broken(f"a compressed variable ends {n} bytes early")
+                raise MalformedMat(f"a compressed variable ends {n} bytes early")
         block, self._ready = self._ready[:n], self._ready[n:]
         return block
 
@@ -120,7 +120,7 @@ class _Walk:
         if kind >> 16:
             kind, size = kind & 0xFFFF, kind >> 16
             if size > 4:
-                raise Broken(f"a small element claims {size} bytes")
+                raise MalformedMat(f"a small element claims {size} bytes")
             return kind, size, raw[4 : 4 + size]
         return kind, size, None
 
@@ -130,7 +130,7 @@ class _Walk:
         if inside is not None:
             return kind, inside
         if size > most:
-            raise Broken(f"a header element claims {size} bytes")
+            raise MalformedMat(f"a header element claims {size} bytes")
         content = stream.take(size)
         stream.skip(-size % 8)
         return kind, content
@@ -139,13 +139,13 @@ class _Walk:
         """Class, whether complex, shape and name of a matrix."""
         kind, flags = self.small(stream, 8)
         if kind != 6 or len(flags) != 8:
-            raise Broken("a variable has no array flags")
+            raise MalformedMat("a variable has no array flags")
         word = self.numbers("I", flags)[0]
         kind, raw = self.small(stream, 4 * 32)
         shape = self.numbers("i", raw)
         if kind != 5 or len(raw) % 4 or len(shape) < 2 or min(shape) < 0:
-            raise Broken(f"a variable claims the shape {shape!r}")
-        name = self.small(stream, NAME_BYTES)[1]
+            raise MalformedMat(f"a variable claims the shape {shape!r}")
+        name = self.small(stream, MAX_NAME_BYTES)[1]
         return word & 0xFF, bool(word & 0x800), shape, name.decode("latin-1")
 
     def body(self, stream: _Stream, head: tuple[int, bool, tuple[int, ...], str], left: int, depth: int) -> None:
@@ -157,8 +157,8 @@ class _Walk:
         elif mclass == STRUCT:
             length = self.numbers("i", self.small(stream, 4)[1])
             names = self.small(stream, 1 << 16)[1]
-            if not length or length[0] < 1 or length[0] > NAME_BYTES or len(names) % length[0]:
-                raise Broken("a struct has broken field names")
+            if not length or length[0] < 1 or length[0] > MAX_NAME_BYTES or len(names) % length[0]:
+                raise MalformedMat("a struct has broken field names")
             self._matrices(stream, count * (len(names) // length[0]), left, depth)
         elif mclass == SPARSE:  # rows, columns, values: as many as there are, which scipy holds against the shape
             for _ in range(4 if is_complex else 3):
@@ -167,26 +167,26 @@ class _Walk:
             for _ in range(2 if is_complex else 1):
                 self._values(stream, count, mclass == CHAR)
         else:
-            raise Broken(f"a variable is of class {mclass}, which is neither numbers, text, cell nor struct")
+            raise MalformedMat(f"a variable is of class {mclass}, which is neither numbers, text, cell nor struct")
 
     def _values(self, stream: _Stream, count: int | None, is_text: bool) -> None:
         kind, size, inside = self.tag(stream)
         if kind not in DATA_BYTES:
-            raise Broken(f"values have the unknown type {kind}")
+            raise MalformedMat(f"values have the unknown type {kind}")
         n = size // DATA_BYTES[kind]
         count = n if count is None else count
         if size % DATA_BYTES[kind] or (n < count if is_text and kind == 16 else n != count and (size or not is_text)):
-            raise Broken(f"{count} values are claimed where {n} stand")
+            raise MalformedMat(f"{count} values are claimed where {n} stand")
         if inside is None:
             stream.skip(size + -size % 8)
 
     def _matrices(self, stream: _Stream, count: int, left: int, depth: int) -> None:
-        if depth >= DEEPEST or count * 8 > left:
-            raise Broken(f"a cell or struct claims {count} parts in {left} bytes")
+        if depth >= MAX_DEPTH or count * 8 > left:
+            raise MalformedMat(f"a cell or struct claims {count} parts in {left} bytes")
         for _ in range(count):
             kind, size, inside = self.tag(stream)
             if kind != MATRIX or inside is not None or size > left:
-                raise Broken(f"a part of a cell or struct is of type {kind} and claims {size} bytes")
+                raise MalformedMat(f"a part of a cell or struct is of type {kind} and claims {size} bytes")
             if size:
                 self.body(stream, self.head(stream), size, depth + 1)
 
@@ -204,7 +204,7 @@ def scan_mat(path: Path, wanted: Collection[str] = ()) -> dict[str, tuple[int, .
         raise DataError(
             f"Wanted to read {str(path)!r} and could not ({error.strerror}); check its path and rights."
         ) from error
-    except (Broken, zlib.error, struct.error) as error:
+    except (MalformedMat, zlib.error, struct.error) as error:
         raise DataError(
             f"Wanted {str(path)!r} as a whole MATLAB file and it is not: {error}. Copy or unpack it again."
         ) from error
@@ -216,10 +216,10 @@ def _scan(file: BinaryIO, size: int, wanted: Collection[str]) -> dict[str, tuple
         file.seek(at)
         kind, length, inside = walk.tag(_Plain(file, size - at))
         if inside is not None or kind not in (MATRIX, COMPRESSED) or length > size - at - 8:
-            raise Broken(f"at byte {at} an element of type {kind} claims {length} bytes of {size - at - 8}")
+            raise MalformedMat(f"at byte {at} an element of type {kind} claims {length} bytes of {size - at - 8}")
         name, shape = _variable(walk, file, kind, length, wanted)
         if name in found:
-            raise Broken(f"the variable {name!r} comes twice")
+            raise MalformedMat(f"the variable {name!r} comes twice")
         found[name] = shape
         at += 8 + length
     return found
@@ -228,11 +228,11 @@ def _scan(file: BinaryIO, size: int, wanted: Collection[str]) -> dict[str, tuple
 def _variable(
     walk: _Walk, file: BinaryIO, kind: int, length: int, wanted: Collection[str]
 ) -> tuple[str, tuple[int, ...]]:
-    stream, left = (_Inflated(file, length), MOST_BYTES) if kind == COMPRESSED else (_Plain(file, length), length)
+    stream, left = (_Inflated(file, length), MAX_BYTES) if kind == COMPRESSED else (_Plain(file, length), length)
     if kind == COMPRESSED:
         kind, left, _ = walk.tag(stream)
         if kind != MATRIX:
-            raise Broken(f"a compressed variable is of type {kind}")
+            raise MalformedMat(f"a compressed variable is of type {kind}")
     head = walk.head(stream)
     if head[3] in wanted:
         walk.body(stream, head, left, 0)
@@ -243,8 +243,8 @@ def _variable(
 
 def _byte_order(header: bytes) -> str:
     if header.startswith(HDF5):
-        raise Broken("it is of MATLAB's version 7.3; load it in MATLAB and save it with -v7")
+        raise MalformedMat("it is of MATLAB's version 7.3; load it in MATLAB and save it with -v7")
     mark = header[126:128]
     if len(header) < HEADER_BYTES or mark not in (b"IM", b"MI"):
-        raise Broken("it does not begin like one")
+        raise MalformedMat("it does not begin like one")
     return "<" if mark == b"IM" else ">"

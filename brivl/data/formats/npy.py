@@ -20,9 +20,9 @@ from brivl.errors import DataError
 
 NUMERIC = "fiub"  # kinds of dtype that are numbers: float, int, unsigned, bool
 STRIP_ROWS = 256
-MOST_HEADER = 10_000  # bytes, as numpy's own limit, which numpy checks only after it has read them all
-LARGE = 2**28  # bytes; numbers that unfold to more have been packed to no less than a hundredth
-MOST_UNFOLDING = 100
+MAX_HEADER_BYTES = 10_000  # bytes, as numpy's own limit, which numpy checks only after it has read them all
+LARGE_BYTES = 2**28  # bytes; numbers that unfold to more have been packed to no less than a hundredth
+MAX_COMPRESSION = 100
 _BROKEN = (
     OSError,
     EOFError,
@@ -64,7 +64,8 @@ def read_numbers(path: Path, name: str | None = None) -> np.ndarray:
             return np.lib.format.read_array(file, allow_pickle=False)
     except MemoryError as error:
         raise DataError(
-            f"There is not enough memory to read {label(path, name)}. Close other programs, or save fewer columns."
+            f"Expected enough memory to read {array_label(path, name)}, got too little. Close other programs, or save "
+            "fewer columns."
         ) from error
 
 
@@ -103,7 +104,7 @@ def _read_columns(path: Path, rows: slice, start: int, stop: int) -> np.ndarray:
         return found
 
 
-def label(path: Path, name: str | None) -> str:
+def array_label(path: Path, name: str | None) -> str:
     """How errors name an array: its file, and its name within an npz."""
     return f"{str(path)!r}" if name is None else f"{name!r} in {str(path)!r}"
 
@@ -118,11 +119,11 @@ def _opened(path: Path, name: str | None) -> Iterator[tuple[BinaryIO, int]]:
         else:
             with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
                 entry = archive.getinfo(f"{name}.npy")
-                if entry.file_size > max(LARGE, MOST_UNFOLDING * entry.compress_size):
+                if entry.file_size > max(LARGE_BYTES, MAX_COMPRESSION * entry.compress_size):
                     raise ValueError(f"{entry.compress_size} bytes would unfold to {entry.file_size}, as no numbers do")
                 yield file, min(entry.file_size, path.stat().st_size * 1032)  # what deflate can unfold to at most
     except _BROKEN as error:
-        wanted = f"Wanted to read {label(path, name)} as an array"
+        wanted = f"Wanted to read {array_label(path, name)} as an array"
         raise DataError(f"{wanted}, but cannot ({error}); save it again with numpy.") from error
 
 
@@ -132,11 +133,13 @@ def _header(path: Path, name: str | None, file: BinaryIO, held: int) -> tuple[tu
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(file)
     if dtype.kind not in NUMERIC:
-        raise DataError(f"{label(path, name)} should hold numbers but has dtype {str(dtype)!r}; objects are not read.")
+        raise DataError(
+            f"{array_label(path, name)} should hold numbers but has dtype {str(dtype)!r}; objects are not read."
+        )
     claimed = math.prod(shape) * dtype.itemsize
     if min(shape, default=1) < 0 or claimed > held - file.tell():
         raise DataError(
-            f"{label(path, name)} claims shape {shape!r} of {str(dtype)!r}, that is {claimed} bytes, but holds "
+            f"{array_label(path, name)} claims shape {shape!r} of {str(dtype)!r}, that is {claimed} bytes, but holds "
             f"{held} bytes at most; it is truncated or its header is broken. Save it again."
         )
     return shape, dtype
@@ -146,6 +149,6 @@ def _check_header_length(file: BinaryIO, version: tuple[int, int]) -> None:
     """Raise ValueError for a header so long that reading it would fill the memory."""
     start, form = file.tell(), "<H" if version == (1, 0) else "<I"
     (length,) = struct.unpack(form, file.read(struct.calcsize(form)).ljust(4, b"\0")[: struct.calcsize(form)])
-    if length > MOST_HEADER:
+    if length > MAX_HEADER_BYTES:
         raise ValueError(f"its header claims {length} bytes")
     file.seek(start)

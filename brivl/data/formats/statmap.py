@@ -35,7 +35,7 @@ def nifti_bytes(voxels: Voxels, values: np.ndarray) -> bytes:
     return gzip.compress(image.to_bytes(), compresslevel=6, mtime=0)
 
 
-def values_at(content: bytes, voxels: Voxels) -> np.ndarray:
+def read_values(content: bytes, voxels: Voxels) -> np.ndarray:
     """(n_voxels,) values of a .nii.gz at the places of voxels.
 
     DataError where it cannot be read, or lies on another grid.

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from brivl.data.formats.image_folder import Pixels
+from brivl.data.formats.image_folder import ImageBatch
 from brivl.data.galleries.gallery import N_PREVIEW_FRAMES, N_SEGMENTS, Captions, GalleryItem, segment_shares
 from brivl.scenes.captions import caption
 from brivl.scenes.clips import clip_caption, scene_at
@@ -43,8 +43,8 @@ class SceneGallery:
     def digest(self, rows: range) -> str:
         return json_digest([_drawing_digest(), SEED, rows.start, rows.stop])
 
-    def pixels(self, rows: range, side: int) -> Pixels:
-        return Pixels(np.stack([render(gallery_scene(i), side).image for i in rows]), np.arange(len(rows)), ())
+    def pixels(self, rows: range, side: int) -> ImageBatch:
+        return ImageBatch(np.stack([render(gallery_scene(i), side).image for i in rows]), np.arange(len(rows)), ())
 
     def captions(self) -> Captions:
         return Captions(tuple(caption(gallery_scene(i)) for i in range(self.n)), np.arange(self.n))
@@ -81,9 +81,9 @@ class ClipGallery:
     def digest(self, rows: range) -> str:
         return json_digest([_drawing_digest(), SEED, "clips", N_SEGMENTS, CLIP_SECONDS, rows.start, rows.stop])
 
-    def pixels(self, rows: range, side: int) -> Pixels:
+    def pixels(self, rows: range, side: int) -> ImageBatch:
         images = [[_frame(i, t, side) for t in CLIP_SECONDS * segment_shares(N_SEGMENTS, i)] for i in rows]
-        return Pixels(np.array(images, np.uint8), np.arange(len(rows)), ())
+        return ImageBatch(np.array(images, np.uint8), np.arange(len(rows)), ())
 
     def captions(self) -> Captions:
         return Captions(tuple(clip_caption(gallery_clip(i)) for i in range(self.n)), np.arange(self.n))

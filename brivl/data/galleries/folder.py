@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from brivl.data.formats.image_folder import FileState, Pixels, file_state, list_images, read_pixels
+from brivl.data.formats.image_folder import ImageBatch, ImageFile, image_file, list_images, read_pixels
 from brivl.data.formats.images import read_image
 from brivl.data.galleries.gallery import N_PREVIEW_FRAMES, N_SEGMENTS, Captions, Gallery, GalleryItem, segment_shares
 from brivl.data.pairs.karpathy import CaptionedImage, read_karpathy
@@ -28,7 +28,7 @@ class ImageGallery:
 
     name: str
     title: str
-    files: tuple[FileState, ...]
+    files: tuple[ImageFile, ...]
     said: tuple[tuple[str, ...], ...] = ()
     notes: tuple[str, ...] = ()
     kind: Literal["image", "video"] = "image"
@@ -48,7 +48,7 @@ class ImageGallery:
     def _whole(self) -> str:
         return _states_digest(self.files)
 
-    def pixels(self, rows: range, side: int) -> Pixels:
+    def pixels(self, rows: range, side: int) -> ImageBatch:
         return read_pixels([self.files[i].path for i in rows], side)
 
     def captions(self) -> Captions | None:
@@ -89,9 +89,9 @@ class VideoGallery:
 
     def _digest(self, rows: range) -> str:
         chosen = [path for i in rows for path in self._chosen(i)]
-        return json_digest([N_SEGMENTS, _states_digest([state for p in chosen if (state := file_state(p))])])
+        return json_digest([N_SEGMENTS, _states_digest([state for p in chosen if (state := image_file(p))])])
 
-    def pixels(self, rows: range, side: int) -> Pixels:
+    def pixels(self, rows: range, side: int) -> ImageBatch:
         images, kept, bad = [], [], []
         for place, row in enumerate(rows):
             read = read_pixels(self._chosen(row), side)
@@ -100,7 +100,7 @@ class VideoGallery:
                 images.append(read.images[np.arange(N_SEGMENTS) % len(read.images)])
                 kept.append(place)
         stacked = np.stack(images) if images else np.empty((0, N_SEGMENTS, side, side, 3), np.uint8)
-        return Pixels(stacked, np.array(kept, np.int64), tuple(bad))
+        return ImageBatch(stacked, np.array(kept, np.int64), tuple(bad))
 
     def captions(self) -> Captions | None:
         return _listed([video.sentences for video in self.videos])
@@ -146,7 +146,7 @@ def _images(name: str, folder: Path, most: int) -> ImageGallery:
 
 def _karpathy(name: str, listing: Path, most: int) -> ImageGallery:
     records = read_karpathy(listing, _images_of(listing), SPLIT)[:most]
-    with_state = [(record, file_state(record.path)) for record in records]
+    with_state = [(record, image_file(record.path)) for record in records]
     found = [(record, state) for record, state in with_state if state]
     missing = [record.path.name for record, state in with_state if not state]
     if not found:
@@ -189,5 +189,5 @@ def _listed(said: Sequence[Sequence[str]]) -> Captions | None:
     return Captions(tuple(sentence for sentences in said for sentence in sentences), owners)
 
 
-def _states_digest(states: Sequence[FileState]) -> str:
+def _states_digest(states: Sequence[ImageFile]) -> str:
     return json_digest([[str(state.path), state.size, state.mtime_ns] for state in states])

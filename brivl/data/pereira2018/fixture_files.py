@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import scipy.io
 
-from brivl.data.anatomy.aal import N_LABELS, aal_names
+from brivl.data.anatomy.aal import N_LABELS, aal_region_names
 from brivl.data.pereira2018.files import EXPERIMENTS, PREFIXES
 
 ATLASES = (
@@ -84,7 +84,7 @@ def meta_struct(brain: LabelledVoxels, generation: str) -> dict[str, Any]:
         "numberOfNeighbours": np.zeros((n, 1)),
     }
     columns = [(np.flatnonzero(brain.aal == label) + 1.0)[:, None] for label in range(1, N_LABELS + 1)]
-    return common | _labels(brain, generation, cell_column(list(aal_names())), cell_column(columns))
+    return common | _labels(brain, generation, cell_column(list(aal_region_names())), cell_column(columns))
 
 
 def _labels(brain: LabelledVoxels, generation: str, names: np.ndarray, columns: np.ndarray) -> dict[str, Any]:

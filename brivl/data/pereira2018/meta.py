@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from brivl.data.anatomy.aal import N_LABELS, aal_names
+from brivl.data.anatomy.aal import N_LABELS, aal_region_names
 from brivl.data.formats.mat import cells, field, texts, whole_numbers
 from brivl.errors import DataError
 
@@ -152,7 +152,7 @@ def _from_columns(lists: list[Any], n_voxels: int, path: Path) -> np.ndarray:
 
 def _numbers_of(names: list[str], path: Path) -> np.ndarray:
     """AAL1 number of each label of the file: [0] is 0, [i] belongs to names[i - 1]; by name, since order may differ."""
-    known = {_plain(name): number for number, name in enumerate(aal_names(), start=1)}
+    known = {_plain(name): number for number, name in enumerate(aal_region_names(), start=1)}
     numbers = [known.get(_plain(name), 0) for name in names]
     strange = [name for name, number in zip(names, numbers, strict=True) if not number]
     if strange or len(set(numbers)) != len(numbers):

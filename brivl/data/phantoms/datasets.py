@@ -12,8 +12,8 @@ import scipy.sparse
 
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import Design, Responses, Stimulus, Truth, Voxels
-from brivl.data.anatomy.aal import aal_names, mni_grid
-from brivl.data.anatomy.cortex import cortical_voxels
+from brivl.data.anatomy.aal import aal_region_names, mni_grid
+from brivl.data.anatomy.cortex import load_cortical_voxels
 from brivl.data.dataset import check_subject
 from brivl.data.features import layer_features
 from brivl.data.pereira2018.passages import load_passages
@@ -62,7 +62,7 @@ def stored_layout(store: Store, progress: ProgressCallback = no_progress) -> Bra
 
     def compute() -> tuple[Mapping[str, np.ndarray], Mapping]:
         progress(0, 1, "Placing voxels on the cortex of S1")
-        layout = brain_layout(cortical_voxels())
+        layout = brain_layout(load_cortical_voxels())
         v = layout.voxels
         rois = np.stack(list(v.rois.values()))
         return {"ijk": v.ijk, "affine": v.affine, "rois": rois, "region": layout.region, "gain": layout.gain}, {
@@ -209,7 +209,7 @@ class PhantomSentences:
                 subject,
                 load_passages(),
                 self._voxels,
-                aal_names(),
+                aal_region_names(),
                 lambda model, layer: layer_features(self.store, stimulus, model, layer, progress=self.progress),
             )
 
@@ -219,7 +219,7 @@ class PhantomSentences:
 
 def _planted_in_sentences() -> dict[str, dict]:
     """What is planted in each AAL1 region, as JSON, so that another planting is another dataset."""
-    names = aal_names()
+    names = aal_region_names()
     return {str(i): asdict(sentences.tuning_of(i, names[i - 1])) for i in range(1, len(names) + 1)}
 
 

@@ -30,7 +30,7 @@ from brivl.data.dataset import check_subject
 from brivl.data.formats.content_digest import digest_files
 from brivl.data.formats.json import read_json_object
 from brivl.data.formats.nifti import TR_RANGE
-from brivl.data.formats.npy import array_names, array_shape, label, read_float32, read_numbers, response_columns
+from brivl.data.formats.npy import array_label, array_names, array_shape, read_float32, read_numbers, response_columns
 from brivl.data.plain.voxels import read_voxels
 from brivl.errors import DataError
 
@@ -77,7 +77,7 @@ def _wrong(key: str, value: object) -> str | None:
     return None if isinstance(value, str) else "text"
 
 
-LOADER = "plain 1: responses as they are"  # part of the digest; count up when answers change
+LOADER_VERSION = "plain 1: responses as they are"  # part of the digest; count up when answers change
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class ArrayRef:
         return array_shape(self.path, self.name)
 
     def __str__(self) -> str:
-        return label(self.path, self.name)
+        return array_label(self.path, self.name)
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ class PlainDataset:
         top = ("dataset.json", "run_onsets.npy", "groups.npy")
         paths = [self.files[subject], self._voxels_file(subject), *(self.folder / name for name in top)]
         found = [path for path in paths if path.is_file()]
-        return digest_files(self.folder, [*found, *(ref.path for ref in self.features.values())], LOADER)
+        return digest_files(self.folder, [*found, *(ref.path for ref in self.features.values())], LOADER_VERSION)
 
     def _voxels_file(self, subject: str) -> Path:
         return self.folder / "voxels" / f"{subject}.npz"

@@ -11,8 +11,8 @@ from brivl.core.records import Voxels
 from brivl.data.formats.npy import array_names, read_numbers
 from brivl.errors import DataError
 
-ROI = "roi_"
-MOST = 2**31  # voxels of a grid, or any number here; no image of a brain has more
+ROI_PREFIX = "roi_"
+MAX_NUMBER = 2**31  # voxels of a grid, or any number here; no image of a brain has more
 
 
 def read_voxels(path: Path, n_voxels: int, space: str) -> Voxels:
@@ -30,7 +30,7 @@ def read_voxels(path: Path, n_voxels: int, space: str) -> Voxels:
     if lacking:
         raise DataError(f"{str(path)!r} should hold ijk and shape, but {lacking!r} are missing; it holds {names!r}.")
     shape = tuple(int(n) for n in _whole(path, "shape", (3,)))
-    if not 0 < math.prod(shape) <= MOST or min(shape) < 1:
+    if not 0 < math.prod(shape) <= MAX_NUMBER or min(shape) < 1:
         raise DataError(f"shape in {str(path)!r} should be that of an image of a brain but is {shape!r}.")
     ijk = _whole(path, "ijk", (n_voxels, 3))
     if (ijk < 0).any() or (ijk >= shape).any():
@@ -39,7 +39,9 @@ def read_voxels(path: Path, n_voxels: int, space: str) -> Voxels:
             f"from {ijk.min(0).tolist()!r} to {ijk.max(0).tolist()!r}."
         )
     affine = _affine(path) if "affine" in names else None
-    rois = {name[len(ROI) :]: _whole(path, name, (n_voxels,)) != 0 for name in names if name.startswith(ROI)}
+    rois = {
+        name[len(ROI_PREFIX) :]: _whole(path, name, (n_voxels,)) != 0 for name in names if name.startswith(ROI_PREFIX)
+    }
     aal = _whole(path, "aal", (n_voxels,)) if "aal" in names else None
     if aal is not None and ((aal < 0) | (aal > 116)).any():
         raise DataError(f"aal in {str(path)!r} should be 0 (none) to 116 (AAL1) but reaches {int(aal.max())!r}.")
@@ -52,7 +54,7 @@ def _whole(path: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
     if values.shape != shape:
         raise DataError(f"{name!r} in {str(path)!r} should have shape {shape!r} but has {values.shape!r}.")
     numbers = values.astype(np.float64)  # in which MOST has a place
-    if not (np.abs(numbers) < MOST).all() or (numbers != np.round(numbers)).any():
+    if not (np.abs(numbers) < MAX_NUMBER).all() or (numbers != np.round(numbers)).any():
         raise DataError(f"{name!r} in {str(path)!r} should hold whole numbers but does not.")
     return values.astype(int)
 

@@ -10,7 +10,7 @@ import scipy.sparse
 
 from brivl.core.flatmap.geometry import normalise_rows
 from brivl.core.records import FlatmapGeometry
-from brivl.data.anatomy.flat_mesh import MIN_PIECE, hemisphere_marks, name_place, outlines_of
+from brivl.data.anatomy.flat_mesh import MIN_PIECE_PX2, hemisphere_marks, label_position, mask_outlines
 from brivl.data.shortclips.mapper import FlatmapMapper, read_flatmap
 from brivl.errors import DataError
 
@@ -42,7 +42,7 @@ def mapper_flatmap(
         mask=mask,
         background=background,
         outlines=outlines,
-        labels={name: name_place(polygons) for name, polygons in outlines.items()},
+        labels={name: label_position(polygons) for name, polygons in outlines.items()},
         marks=hemisphere_marks(mask.shape),
         space=space,
     )
@@ -90,5 +90,5 @@ def _outlines(
     for name, inside in rois.items():
         region = np.zeros(mask.shape, bool)
         region[mask] = weights @ np.asarray(inside, float) > HALF
-        found[name] = outlines_of(region, SMOOTH * scale, MIN_PIECE * scale**2)
+        found[name] = mask_outlines(region, SMOOTH * scale, MIN_PIECE_PX2 * scale**2)
     return {name: polygons for name, polygons in found.items() if polygons}

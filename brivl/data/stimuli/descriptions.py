@@ -13,8 +13,7 @@ from brivl.data.formats.descriptions import is_description_file, read_descriptio
 from brivl.data.stimuli.captions import sample_captions
 from brivl.data.stimuli.contact_sheet import item_images, sample_items
 from brivl.errors import RequestError
-from brivl.models.captioning.digests import CAPTIONERS, captioner_digest
-from brivl.models.captioning.vlm import vlm_digest
+from brivl.models.captioning.digests import CAPTIONERS, captioner_digest, vlm_digest
 from brivl.models.feature_model import file_sha
 from brivl.store.artifacts import Store
 from brivl.store.keys import ArtifactKey

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from brivl.config import WEIGHTS
 from brivl.errors import RequestError
+from brivl.models.encoders.embedding_digest import DIGESTED
 from brivl.models.feature_model import file_sha
 from brivl.models.registry import BRIVL_MINI, VIT_MINI, model_digest
 
@@ -48,3 +49,15 @@ def captioner_digest(encoder: str) -> str:
 def embedding_captioner_digest() -> str:
     """Digest of the decoder of points. Raises DataError where its file is missing."""
     return file_sha(EMBEDDING_CAPTIONER)[:32]
+
+
+MAX_NEW_TOKENS = 60  # of a description
+PROMPT = "Describe this image in detail."  # of models that are asked in a conversation
+
+
+def vlm_digest(name: str) -> str:
+    """Digest of a model from the files of its folder, or from its name; nothing is loaded."""
+    folder = Path(name)
+    kept = sorted(f for f in folder.iterdir() if f.suffix in DIGESTED and f.is_file()) if folder.is_dir() else []
+    files = [f"{file.name} {file_sha(file)}" for file in kept] or [name]
+    return hashlib.sha256(json.dumps([MAX_NEW_TOKENS, PROMPT, *files]).encode()).hexdigest()[:32]

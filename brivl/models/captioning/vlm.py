@@ -5,8 +5,6 @@ Weights are read from safetensors only and code that comes with a model is never
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -17,21 +15,8 @@ import torch
 
 from brivl.errors import BrivlError, RequestError
 from brivl.models.brivl.text_encoder import import_transformers
-from brivl.models.encoders.embedding_digest import DIGESTED
+from brivl.models.captioning.digests import MAX_NEW_TOKENS, PROMPT
 from brivl.models.encoders.external import folder_state, from_hub
-from brivl.models.feature_model import file_sha
-
-MAX_NEW_TOKENS = 60  # of a description
-PROMPT = "Describe this image in detail."  # of models that are asked in a conversation
-
-
-def vlm_digest(name: str) -> str:
-    """Digest of a model from the files of its folder, or from its name; nothing is loaded."""
-    folder = Path(name)
-    kept = sorted(f for f in folder.iterdir() if f.suffix in DIGESTED and f.is_file()) if folder.is_dir() else []
-    files = [f"{file.name} {file_sha(file)}" for file in kept] or [name]
-    return hashlib.sha256(json.dumps([MAX_NEW_TOKENS, PROMPT, *files]).encode()).hexdigest()[:32]
-
 
 BATCH = 8
 EMPTY_CAPTION = "nothing"  # where a model says nothing

@@ -15,7 +15,8 @@ from torch import nn
 from torch.nn.functional import relu
 
 from brivl.models.feature_model import file_sha
-from brivl.models.generation.vqgan_files import CLASSIFIER_FILE, images_to_tensor
+from brivl.models.generation.digests import CLASSIFIER_FILE
+from brivl.models.generation.vqgan_files import images_to_tensor
 from brivl.models.weights import load_into, read_weights
 
 

@@ -19,9 +19,10 @@ from brivl.models.generation.code_prior import (
     sample_codes,
     sample_masked_codes,
 )
+from brivl.models.generation.digests import PRIOR_FILE
 from brivl.models.generation.inversion import InversionSettings, image_text_similarities, invert
 from brivl.models.generation.vqgan import Vqgan
-from brivl.models.generation.vqgan_files import PRIOR_FILE, load_vqgan_mini
+from brivl.models.generation.vqgan_files import load_vqgan_mini
 from brivl.models.shipped import load_brivl_mini
 from brivl.models.weights import load_into, read_info, read_weights
 

@@ -13,20 +13,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from brivl.config import WEIGHTS
 from brivl.errors import DataError
 from brivl.models.feature_model import file_sha
+from brivl.models.generation.digests import VQGAN_FILE
 from brivl.models.generation.vqgan import VQGAN_MINI, Vqgan
 from brivl.models.weights import load_into, read_weights
-
-VQGAN_FILE = WEIGHTS / "vqgan-mini.safetensors"
-PRIOR_FILE = WEIGHTS / "code-prior.safetensors"
-CLASSIFIER_FILE = WEIGHTS / "judge.safetensors"
-
-
-def generator_digest() -> str:
-    """Digest of the shipped generator, prior and judge. Raises DataError where a file is missing."""
-    return "-".join(file_sha(path)[:32] for path in (VQGAN_FILE, PRIOR_FILE, CLASSIFIER_FILE))
 
 
 def load_vqgan_mini() -> Vqgan:

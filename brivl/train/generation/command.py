@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from brivl.config import PROJECT
-from brivl.models.generation.vqgan_files import CLASSIFIER_FILE, PRIOR_FILE, VQGAN_FILE
+from brivl.models.generation.digests import CLASSIFIER_FILE, PRIOR_FILE, VQGAN_FILE
 
 
 def add_verbs(verbs: argparse._SubParsersAction) -> None:

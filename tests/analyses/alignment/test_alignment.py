@@ -33,7 +33,7 @@ from brivl.core.records import Voxels
 from brivl.data.phantoms import category_dataset
 from brivl.data.phantoms.movie import BrainLayout
 from brivl.data.registry import open_dataset
-from brivl.data.subject_facts import keep_facts
+from brivl.data.subject_facts import load_facts
 from brivl.jobs.queue import JobQueue
 from brivl.store.artifacts import Store
 from brivl.train import alignment as training
@@ -83,7 +83,7 @@ def filled(asked: AlignedAsked, tmp_path_factory: pytest.TempPathFactory) -> Pat
     root = tmp_path_factory.mktemp("aligned")
     store = Store(root)
     train_aligned(store, asked)
-    keep_facts(store, open_dataset(NAME, store), "C01")
+    load_facts(store, open_dataset(NAME, store), "C01")
     return root
 
 

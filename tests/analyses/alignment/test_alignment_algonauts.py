@@ -22,9 +22,9 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_form_of_algonauts_is_trained_without_a_test_set(tmp_path: Path) -> None:
     """A fifth of the pictures is held out; descriptions go by the names of files; vertices come with regions."""
-    from brivl.data.fixtures import make_simulated, size_of
+    from brivl.data.fixtures import fixture_size, write_fixture
 
-    make_simulated(tmp_path / "challenge", size_of("algonauts2023", 1, 100, 60))
+    write_fixture(tmp_path / "challenge", fixture_size("algonauts2023", 1, 100, 60))
     images = sorted((tmp_path / "challenge" / "subj01" / "training_split" / "training_images").iterdir())
     table = "".join(f"{path.name}\tscene {i % 7}\n" for i, path in enumerate(images))
     (tmp_path / "said.tsv").write_text(table)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from brivl.bench.app_server import running_app
-from brivl.data.fixtures import make_simulated, size_of
+from brivl.data.fixtures import fixture_size, write_fixture
 from tests.app.test_browser import FIGURE, HEADLINE, browser  # noqa: F401 (a fixture)
 
 PATIENCE = 600_000  # ms: models are imported and the folder's maps are made, on a machine that others use too
@@ -23,7 +23,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     root = tmp_path_factory.mktemp("aligned page")
     data, said = root / "data" / "challenge", root / "data" / "said.tsv"
     data.parent.mkdir()
-    make_simulated(data, size_of("algonauts2023", 1, 200, 60))
+    write_fixture(data, fixture_size("algonauts2023", 1, 200, 60))
     pictures = sorted((data / "subj01" / "training_split" / "training_images").iterdir())
     said.write_text("".join(f"{path.name}\tpicture {i}\n" for i, path in enumerate(pictures)))
     with running_app(root / "cache", {"BRIVL_DATA": str(data.parent)}) as app:

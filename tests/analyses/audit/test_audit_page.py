@@ -14,7 +14,7 @@ from brivl.analyses.audit.figures import PairScores, pair_figure
 from brivl.analyses.audit.nuisance import BASELINES
 from brivl.analyses.audit.rows import FAULT_COLUMNS
 from brivl.config import cache_dir
-from brivl.data.summary import look_at
+from brivl.data.summary import summarise_dataset
 from brivl.encoding.fit import FitRequest
 from brivl.store.artifacts import Store
 from brivl.ui import cached
@@ -36,7 +36,7 @@ def asked_of(folder: str) -> dict[str, str]:
 def keep_audit(folder: str) -> list[dict]:
     """An audit of this folder as a worker would have stored it, of made-up numbers; its rows of faults."""
     store, asked = Store(cache_dir()), AuditRequest(FitRequest(folder, ("signal", "other"), 2, "A"))
-    known = look_at(store, folder)
+    known = summarise_dataset(store, folder)
     faults, baselines = [], []
     for i, fault in enumerate(FAULTS.values()):
         row = dict.fromkeys(FAULT_COLUMNS) | {"fault": fault.name, "title": fault.title}

@@ -11,7 +11,7 @@ import streamlit as st
 from brivl.analyses.flatmap import view_state, viewer
 from brivl.analyses.flatmap.view_state import MapLook, PaneChoice
 from brivl.analyses.flatmap.webgl import component
-from brivl.data.summary import look_at
+from brivl.data.summary import summarise_dataset
 from brivl.encoding.fit import FitRequest, canonical_order, stored_fit
 from brivl.encoding.time_course import VoxelSelection, time_course_key
 from brivl.ui import url_state
@@ -187,7 +187,7 @@ def test_card_of_a_voxel_says_what_was_fitted_and_what_was_planted() -> None:
     at = open_page("flatmap", voxel="13")
     assert not at.exception
     (card,) = cards(at)
-    known = look_at(store, MOVIE)
+    known = summarise_dataset(store, MOVIE)
     result = stored_fit(store, FitRequest(MOVIE, known.default_pair, 8, "S01")).result
     said = {name: value for name, value, _ in card["facts"]}
     assert card["title"] == "Voxel 13, FFA" and card["voxel"] == 13 and card["course"] is None
@@ -221,7 +221,7 @@ def test_card_of_a_voxel_that_was_not_fitted() -> None:
 
 def test_a_stored_time_course_is_sent_with_the_card() -> None:
     store = fill(MOVIE, [8], ["S01"])
-    known = look_at(store, MOVIE)
+    known = summarise_dataset(store, MOVIE)
     request = FitRequest(MOVIE, known.default_pair, 8, "S01")
     info = {
         "n_most": 1,

@@ -19,8 +19,8 @@ from brivl.analyses.reproduce.source import Wanted, open_sources
 from brivl.commands.main import main
 from brivl.core.regions.areas import aal_regions
 from brivl.core.regions.atlas_views import AtlasView
-from brivl.data.subject_facts import keep_facts
-from brivl.data.summary import look_at
+from brivl.data.subject_facts import load_facts
+from brivl.data.summary import summarise_dataset
 from brivl.encoding.fit import FitRequest, FitResult, stored_fit
 from brivl.store.artifacts import Store
 from tests.support.app_samples import MOVIE, SENTENCES, fill
@@ -69,7 +69,7 @@ def make(name: str, subjects: list[str], folder: Path, figures: list[str]) -> Ma
 
 
 def answer(made: Made, name: str, layer: int, subject: str) -> FitResult:
-    known = look_at(made.store, name)
+    known = summarise_dataset(made.store, name)
     found = stored_fit(made.store, FitRequest(name, known.default_pair, layer, subject))
     assert found is not None
     return found
@@ -178,7 +178,7 @@ def test_atlas_figures_hold_the_means_of_the_regions(sentences: Made) -> None:
 def test_the_paper_keeps_voxels_that_are_predicted(sentences: Made) -> None:
     """Preset "paper": AAL 1 to 90 with joint R² above 0; "strict": all fitted ones of AAL 1 to 90."""
     (source,) = open_sources(sentences.store, Wanted((SENTENCES,), subjects=("P01",)))
-    facts = keep_facts(sentences.store, source.known.dataset, "P01")
+    facts = load_facts(sentences.store, source.known.dataset, "P01")
     result = answer(sentences, SENTENCES, 6, "P01").result
     joint = np.where(np.arange(len(result.r2_joint)) % 2 == 0, -0.1, result.r2_joint)
     result = replace(result, r2_joint=joint)

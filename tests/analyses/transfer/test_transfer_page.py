@@ -19,7 +19,7 @@ from brivl.analyses.transfer.tables import component_table, regions_of, summary,
 from brivl.commands.main import main
 from brivl.data.phantoms.movie_stimulus import MovieConfig
 from brivl.data.registry import open_dataset
-from brivl.data.subject_facts import keep_facts
+from brivl.data.subject_facts import load_facts
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 from brivl.ui import cached
@@ -143,7 +143,7 @@ def test_voxels_are_mapped_once_the_map_is_prepared(
 ) -> None:
     """What the worker's task prepares, on the phantom's few voxels and a made-up flatmap."""
     assert "The map is drawn once a fit" in html(open_subject("transfer", NAME, "S01"))
-    keep_facts(store, open_dataset(NAME, store), "S01")
+    load_facts(store, open_dataset(NAME, store), "S01")
     geometry = flatmap()
     n_voxels = open_dataset(NAME, store).responses("S01").voxels.n_voxels
     geometry = replace(geometry, pixel_to_voxel=geometry.pixel_to_voxel[:, :n_voxels])

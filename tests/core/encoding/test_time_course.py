@@ -16,7 +16,7 @@ from brivl.core.encoding.fold_responses import preprocess_features, ridge_for, s
 from brivl.core.encoding.time_course import extremes, primal_weights, time_course
 from brivl.core.records import Responses, Stimulus
 from brivl.data.stimuli.contact_sheet import COLUMNS, TILE, contact_sheet, sample_sentences
-from brivl.data.subject_facts import keep_facts
+from brivl.data.subject_facts import load_facts
 from brivl.encoding.fit import FitRequest, fit
 from brivl.encoding.time_course import VoxelSelection, select_voxels, stored_time_course, time_course_job
 from brivl.errors import RequestError
@@ -140,7 +140,7 @@ def test_places(tmp_path: Path) -> None:
     from brivl.data.registry import open_dataset
 
     store = Store(tmp_path / "store")
-    found = keep_facts(store, open_dataset(str(make_plain(tmp_path / "plain")), store), "A").voxels
+    found = load_facts(store, open_dataset(str(make_plain(tmp_path / "plain")), store), "A").voxels
     assert np.flatnonzero(select_voxels(VoxelSelection(3), found, store)).tolist() == [3]
     with pytest.raises(RequestError, match="below 12"):
         select_voxels(VoxelSelection(12), found, store)

@@ -9,11 +9,11 @@ import pytest
 
 from brivl.core.flatmap.surface import SurfaceMesh, from_arrays, to_arrays
 from brivl.core.records import Voxels
-from brivl.data.anatomy.aal import aal_names, load_aal, mni_grid
-from brivl.data.anatomy.fsaverage5_surface import SUBCORTICAL, fsaverage5_solid
+from brivl.data.anatomy.aal import aal_region_names, load_aal, mni_grid
+from brivl.data.anatomy.fsaverage5_surface import SUBCORTICAL, fsaverage5_surface
 from brivl.data.anatomy.mask_mesh import mask_mesh
 from brivl.data.flatmaps import flatmap_key
-from brivl.data.surfaces import has_solid, known_solid, make_solid
+from brivl.data.surfaces import has_surface, make_surface, stored_surface
 from brivl.errors import DataError
 from brivl.store.artifacts import Store
 from brivl.viz.browser.map_payload import UNIT, surface_payload
@@ -33,7 +33,7 @@ def voxels() -> Voxels:
 
 @pytest.fixture(scope="module")
 def solid(voxels: Voxels) -> SurfaceMesh:
-    return fsaverage5_solid(voxels)
+    return fsaverage5_surface(voxels)
 
 
 @pytest.mark.parametrize("step", [1, 2])
@@ -62,7 +62,7 @@ def test_ninety_regions_of_which_twelve_are_below(solid: SurfaceMesh) -> None:
     above, below = np.split(solid.region, [solid.n_cortex])
     assert set(np.unique(below)) == set(SUBCORTICAL) and len(SUBCORTICAL) == 12
     assert set(np.unique(above)) - {0} == set(range(1, 91)) - set(SUBCORTICAL)
-    names = aal_names()
+    names = aal_region_names()
     said = {names[number - 1].rsplit("_", 1)[0] for number in SUBCORTICAL}
     assert said == {"Hippocampus", "Amygdala", "Caudate", "Putamen", "Pallidum", "Thalamus"}
 
@@ -85,8 +85,8 @@ def test_all_meshes_face_outwards_and_left_is_left(solid: SurfaceMesh) -> None:
 
 def test_voxels_without_a_place_are_refused(voxels: Voxels) -> None:
     with pytest.raises(DataError, match="affine"):
-        fsaverage5_solid(replace(voxels, affine=None))
-    assert not has_solid(replace(voxels, flatmap="slices", affine=None))
+        fsaverage5_surface(replace(voxels, affine=None))
+    assert not has_surface(replace(voxels, flatmap="slices", affine=None))
 
 
 def test_stored_surfaces_come_back(solid: SurfaceMesh, voxels: Voxels, tmp_path) -> None:
@@ -94,9 +94,9 @@ def test_stored_surfaces_come_back(solid: SurfaceMesh, voxels: Voxels, tmp_path)
     np.testing.assert_array_equal(again.faces, solid.faces)
     assert (again.vertex_to_voxel != solid.vertex_to_voxel).nnz == 0
     store = Store(tmp_path / "store")
-    assert known_solid(store, voxels) is None
-    made = make_solid(store, voxels)
-    assert known_solid(store, voxels).n_cortex == made.n_cortex and flatmap_key(voxels)
+    assert stored_surface(store, voxels) is None
+    made = make_surface(store, voxels)
+    assert stored_surface(store, voxels).n_cortex == made.n_cortex and flatmap_key(voxels)
     with pytest.raises(DataError, match="Build them again"):
         from_arrays({"faces": solid.faces})
 

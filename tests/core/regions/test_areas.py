@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from brivl.core.regions.areas import AAL_LEVELS, AREAS, DROPPED_LABELS, aal_regions, area_of
-from brivl.data.anatomy.aal import aal_names, load_aal
+from brivl.data.anatomy.aal import aal_region_names, load_aal
 from brivl.errors import RequestError
 
 PAIRS_PER_AREA = {
@@ -51,7 +51,7 @@ def test_every_cerebral_number_once_and_no_cerebellum(level: str) -> None:
 
 
 def test_names_are_the_atlas_own() -> None:
-    names = aal_names()
+    names = aal_region_names()
     for region in aal_regions("region"):
         assert names[region.labels[0] - 1] == region.name
     for pair in aal_regions("merged"):
@@ -92,7 +92,7 @@ def test_front_to_back(y_of: dict[int, tuple[float, int]]) -> None:
     ],
 )
 def test_areas_that_are_easily_mistaken(name: str, area: str) -> None:
-    assert area_of(aal_names().index(name) + 1) == area
+    assert area_of(aal_region_names().index(name) + 1) == area
 
 
 @pytest.mark.parametrize("label", [0, -1, 91, 116, 117, None])

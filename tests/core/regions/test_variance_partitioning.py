@@ -95,10 +95,10 @@ def test_a_model_alone_can_be_fitted_in_batches() -> None:
 @pytest.fixture
 def request_(tmp_path: Path) -> FitRequest:
     store_folder = make_plain(tmp_path / "plain")
-    from brivl.data.summary import look_at
+    from brivl.data.summary import summarise_dataset
 
-    known = look_at(Store(tmp_path / "store"), str(store_folder))
-    a, b = list(known.offers)[:2]
+    known = summarise_dataset(Store(tmp_path / "store"), str(store_folder))
+    a, b = list(known.model_options)[:2]
     return FitRequest(str(store_folder), (a, b), 1, known.subjects[0])
 
 

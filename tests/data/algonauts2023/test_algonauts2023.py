@@ -17,7 +17,7 @@ from brivl.data.algonauts2023.files import REGIONS
 from brivl.data.algonauts2023.flatmap import vertex_flatmap
 from brivl.data.algonauts2023.loader import AlgonautsDataset, open_algonauts
 from brivl.data.anatomy.fsaverage5 import load_fsaverage5
-from brivl.data.fixtures import make_simulated, size_of
+from brivl.data.fixtures import fixture_size, write_fixture
 from brivl.data.registry import list_datasets, open_dataset
 from brivl.data.status import data_reports
 from brivl.errors import BrivlError, DataError, RequestError
@@ -169,7 +169,7 @@ def test_a_simulated_folder_is_said_to_be_one_and_holds_its_signal(
 ) -> None:
     out = tmp_path / "data" / "challenge"
     out.parent.mkdir()
-    make_simulated(out, size_of("algonauts2023", 1, 300, 60))
+    write_fixture(out, fixture_size("algonauts2023", 1, 300, 60))
     monkeypatch.setenv("BRIVL_DATA", str(out.parent))
     store = Store(tmp_path / "cache")
     card = next(card for card in list_datasets(store) if card.name == str(out))

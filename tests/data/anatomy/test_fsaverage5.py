@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from brivl.core.flatmap.geometry import check_geometry, to_pixels
 from brivl.core.records import FlatmapGeometry, Voxels
-from brivl.data.anatomy.aal import aal_names, mni_grid
+from brivl.data.anatomy.aal import aal_region_names, mni_grid
 from brivl.data.anatomy.fsaverage5 import fsaverage5_flatmap, load_fsaverage5
 from brivl.errors import DataError
 
@@ -69,7 +69,7 @@ def test_pixels_show_the_voxel_at_their_place(voxels: Voxels, geometry: FlatmapG
 def test_regions_are_drawn_over_their_voxels(voxels: Voxels, geometry: FlatmapGeometry) -> None:
     rows, columns = np.nonzero(geometry.mask)
     places = np.stack([columns, rows], axis=1)
-    names = aal_names()
+    names = aal_region_names()
     assert {name[-1] for name in geometry.outlines} == {"L", "R"} and len(geometry.outlines) >= 70
     for name in ("Temporal_Sup_L", "Fusiform_R", "Precentral_R", "Calcarine_L", "Occipital_Mid_L"):
         outline = shapely.union_all([shapely.make_valid(shapely.Polygon(p)) for p in geometry.outlines[name]])

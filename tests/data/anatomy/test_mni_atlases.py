@@ -9,7 +9,14 @@ from brivl.core.records import Voxels
 from brivl.data.anatomy import mni_atlases
 from brivl.data.anatomy.aal import load_aal, mni_grid
 from brivl.data.anatomy.mni_atlases import load_further, numbers_at, parcels
-from brivl.data.regions import checked_level, levels_of, masks_of, region_choices, region_mask, why_not
+from brivl.data.regions import (
+    available_parcellations,
+    checked_parcellation,
+    region_choices,
+    region_mask,
+    region_masks,
+    why_unavailable,
+)
 from brivl.errors import DataError, RequestError
 
 
@@ -44,29 +51,32 @@ def test_regions_that_both_aal_atlases_have_are_the_same_places() -> None:
 
 def test_hcp_s_primary_visual_cortex_lies_in_aal_s_occipital_regions() -> None:
     grid = mni_grid(4.0)
-    v1 = masks_of(grid, "hcp")["Primary Visual Cortex, left (HCPex)"]
+    v1 = region_masks(grid, "hcp")["Primary Visual Cortex, left (HCPex)"]
     assert v1.sum() > 20 and np.isin(grid.aal[v1], range(43, 57)).mean() > 0.9
-    order = list(masks_of(grid, "hcp"))
+    order = list(region_masks(grid, "hcp"))
     assert order.index("Area 10d, left (HCPex)") < order.index("Primary Visual Cortex, left (HCPex)"), "front to back"
 
 
 def test_only_voxels_in_mni_space_have_them() -> None:
     grid = mni_grid(8.0)
-    assert levels_of(grid)[-2:] == ("aal3", "hcp")
+    assert available_parcellations(grid)[-2:] == ("aal3", "hcp")
     native = Voxels("S1 (pycortex), fullhead", grid.ijk, grid.shape, grid.affine, {"V1": grid.aal == 43})
-    assert levels_of(native) == ("roi",) and "MNI space" in why_not("hcp", native)
+    assert available_parcellations(native) == ("roi",) and "MNI space" in why_unavailable("hcp", native)
     with pytest.raises(RequestError, match="atlases of MNI space; these voxels lie in S1"):
-        checked_level("hcp", native)
-    assert checked_level("", native) == "roi" and checked_level("aal3", grid) == "aal3"
-    assert levels_of(Voxels("sub-01, MNI152NLin2009cAsym space", grid.ijk, grid.shape, grid.affine)) == ("aal3", "hcp")
-    assert not levels_of(Voxels("MNI152", grid.ijk, grid.shape, None)), "no coordinates"
+        checked_parcellation("hcp", native)
+    assert checked_parcellation("", native) == "roi" and checked_parcellation("aal3", grid) == "aal3"
+    assert available_parcellations(Voxels("sub-01, MNI152NLin2009cAsym space", grid.ijk, grid.shape, grid.affine)) == (
+        "aal3",
+        "hcp",
+    )
+    assert not available_parcellations(Voxels("MNI152", grid.ijk, grid.shape, None)), "no coordinates"
 
 
 def test_a_region_of_any_atlas_can_be_chosen() -> None:
     grid = mni_grid(6.0)
     name = "Primary Visual Cortex, left (HCPex)"
     assert name not in region_choices(grid) and name in region_choices(grid, name)
-    np.testing.assert_array_equal(region_mask(grid, name), masks_of(grid, "hcp")[name])
+    np.testing.assert_array_equal(region_mask(grid, name), region_masks(grid, "hcp")[name])
     np.testing.assert_array_equal(region_mask(grid, "Heschl gyrus, left (Heschl_L)"), grid.aal == 79)
     assert region_mask(grid, "Atlantis") is None
 

@@ -8,9 +8,9 @@ import pytest
 from brivl.core.records import Voxels
 from brivl.data.anatomy import decimate
 from brivl.data.anatomy.cortex import find_cortical_voxels, load_s1, load_s1_inflated
-from brivl.data.anatomy.decimate import coarser
-from brivl.data.anatomy.s1_surface import solid_of
-from brivl.data.surfaces import has_solid, is_prepared_by_fits
+from brivl.data.anatomy.decimate import decimate_mesh
+from brivl.data.anatomy.s1_surface import surface_from_meshes
+from brivl.data.surfaces import has_surface, is_prepared_by_fits
 from brivl.errors import DataError
 from brivl.viz.browser.map_payload import surface_payload
 from tests.core.flatmap.test_surface import volume
@@ -33,7 +33,7 @@ def edges_of(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_coarser_torus_is_closed_and_still_a_torus() -> None:
     places, faces = torus()
-    kept, few = coarser(places, faces, 500)
+    kept, few = decimate_mesh(places, faces, 500)
     assert len(kept) == 500 == len(set(kept.tolist())) and few.max() == 499
     edges, counts = edges_of(few)
     assert (counts == 2).all(), "each edge belongs to two faces"
@@ -45,18 +45,18 @@ def test_a_coarser_torus_is_closed_and_still_a_torus() -> None:
 
 def test_the_same_seed_gives_the_same_mesh_and_nonsense_is_refused() -> None:
     places, faces = torus(40, 20)
-    for one, other in zip(coarser(places, faces, 100), coarser(places, faces, 100), strict=True):
+    for one, other in zip(decimate_mesh(places, faces, 100), decimate_mesh(places, faces, 100), strict=True):
         np.testing.assert_array_equal(one, other)
     with pytest.raises(DataError, match="4 to 800"):
-        coarser(places, faces, 900)
+        decimate_mesh(places, faces, 900)
 
 
 def test_s1_in_space_shows_the_voxels_near_each_vertex(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decimate, "ROUNDS", 1)  # quicker, a little less even
+    monkeypatch.setattr(decimate, "N_RELAXATIONS", 1)  # quicker, a little less even
     s1 = load_s1()
     cortex, inflated_whole = find_cortical_voxels(s1), load_s1_inflated()
     voxels = cortex.voxels()
-    solid = solid_of(s1, inflated_whole, voxels, n_each=3000)
+    solid = surface_from_meshes(s1, inflated_whole, voxels, n_each=3000)
     assert len(solid.shade) == 6000 and not solid.region.any() and solid.n_cortex == 6000
     mm = voxels.ijk @ voxels.affine[:3, :3].T + voxels.affine[:3, 3]
     has = np.asarray(solid.vertex_to_voxel.sum(1)).ravel() > 0
@@ -72,12 +72,14 @@ def test_s1_in_space_shows_the_voxels_near_each_vertex(monkeypatch: pytest.Monke
     packed = surface_payload(solid, voxels, {})
     assert len(packed.data) < 10_000_000
     with pytest.raises(DataError, match="grid"):
-        solid_of(s1, inflated_whole, Voxels("other", voxels.ijk[:2], (99, 100, 100), None, flatmap="pycortex-S1"))
+        surface_from_meshes(
+            s1, inflated_whole, Voxels("other", voxels.ijk[:2], (99, 100, 100), None, flatmap="pycortex-S1")
+        )
 
 
 def test_surfaces_of_s1_are_made_when_asked_for() -> None:
     ijk = np.zeros((1, 3), int)
     s1 = Voxels("S1 (pycortex), fullhead", ijk, (31, 100, 100), np.eye(4), flatmap="pycortex-S1")
     mni = Voxels("MNI152", ijk, (1, 1, 1), np.eye(4), flatmap="fsaverage5")
-    assert has_solid(s1) and not is_prepared_by_fits(s1) and is_prepared_by_fits(mni)
-    assert not has_solid(Voxels("native", ijk, (1, 1, 1), np.eye(4)))
+    assert has_surface(s1) and not is_prepared_by_fits(s1) and is_prepared_by_fits(mni)
+    assert not has_surface(Voxels("native", ijk, (1, 1, 1), np.eye(4)))

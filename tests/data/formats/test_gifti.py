@@ -13,7 +13,7 @@ from nibabel.gifti import GiftiImage
 from nilearn.surface import vol_to_surf
 
 from brivl.core.records import Voxels
-from brivl.data.anatomy.fsaverage5 import DEPTHS, load_fsaverage5, on_fsaverage5
+from brivl.data.anatomy.fsaverage5 import CORTICAL_DEPTHS, load_fsaverage5, project_to_fsaverage5
 from brivl.data.formats.gifti import gifti_bytes, hemispheres, mesh_name
 from brivl.data.shortclips.loader import open_shortclips
 from brivl.data.shortclips.mapper import read_fsaverage, to_vertices
@@ -38,10 +38,10 @@ def test_sampling_is_nilearns(brain_voxels: Voxels) -> None:
     """nilearn interpolates, this takes the nearest voxel: they differ by at most half a voxel's diagonal of a slope."""
     slope = np.array([0.1, -0.2, 0.15])
     values = (brain_voxels.ijk @ brain_voxels.affine[:3, :3].T + brain_voxels.affine[:3, 3]) @ slope
-    found, brain = on_fsaverage5(brain_voxels, values), load_fsaverage5()
+    found, brain = project_to_fsaverage5(brain_voxels, values), load_fsaverage5()
     image = nibabel.Nifti1Image(values.reshape(brain_voxels.shape), brain_voxels.affine)
     outer, inner = ((points, brain.flat_faces) for points in (brain.pia, brain.wm))
-    expected = vol_to_surf(image, outer, inner_mesh=inner, interpolation="linear", depth=list(DEPTHS))
+    expected = vol_to_surf(image, outer, inner_mesh=inner, interpolation="linear", depth=list(CORTICAL_DEPTHS))
     away = np.abs(brain.pia[:, 0]) > 2 * MM  # at the midline only voxels of the own side are taken
     apart = np.abs(found - expected)[away]
     assert len(found) == 20_484 and apart.max() < MM / 2 * np.abs(slope).sum() and abs(apart.mean()) < 0.3
@@ -50,7 +50,7 @@ def test_sampling_is_nilearns(brain_voxels: Voxels) -> None:
 
 def test_voxels_that_were_not_fitted_are_left_out(brain_voxels: Voxels) -> None:
     left = brain_voxels.ijk[:, 0] * MM - 90 < 0
-    found = hemispheres(on_fsaverage5(brain_voxels, np.where(left, 0.25, np.nan)))
+    found = hemispheres(project_to_fsaverage5(brain_voxels, np.where(left, 0.25, np.nan)))
     assert np.nanmin(found["L"]) == np.nanmax(found["L"]) == 0.25 and np.isfinite(found["L"]).mean() > 0.99
     assert np.isnan(found["R"]).mean() > 0.95
 

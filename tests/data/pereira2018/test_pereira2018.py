@@ -18,10 +18,10 @@ from brivl.data.flatmaps import make_flatmap
 from brivl.data.folder_registry import open_folder
 from brivl.data.formats.mat import field, read_mat, texts
 from brivl.data.pereira2018.loader import open_pereira
-from brivl.data.regions import levels_of, masks_of
+from brivl.data.regions import available_parcellations, region_masks
 from brivl.data.registry import list_datasets, open_dataset
-from brivl.data.subject_facts import keep_facts
-from brivl.data.summary import look_at
+from brivl.data.subject_facts import load_facts
+from brivl.data.summary import summarise_dataset
 from brivl.encoding.fit import FitRequest, fit
 from brivl.errors import DataError, RequestError
 from brivl.store.artifacts import Store
@@ -122,7 +122,7 @@ def test_what_is_planted_is_recovered_where_it_was_planted(tmp_path: Path, store
     result = fit(store, FitRequest(name, models, 5, "P01")).result
     voxels = open_dataset(name, store).responses("P01").voxels
     assert dict(result.excluded) == {NOT_FINITE: 1, CONSTANT: 1} and len(result.selected) == 90
-    areas = {key: inside & result.selected for key, inside in masks_of(voxels, "area").items()}
+    areas = {key: inside & result.selected for key, inside in region_masks(voxels, "area").items()}
     assert set(areas) == {"Temporal lobe", "Frontal lobe", "Occipital lobe"}
     multi, uni = ({key: split[inside].mean() for key, inside in areas.items()} for split in result.r2_split)
     assert multi["Temporal lobe"] > 0.6 > 0.05 > abs(uni["Temporal lobe"])
@@ -133,11 +133,11 @@ def test_what_is_planted_is_recovered_where_it_was_planted(tmp_path: Path, store
 def test_levels_of_regions_and_default_models(tmp_path: Path, store: Store) -> None:
     brain = make_brain(900 // 2)
     write_subject(tmp_path, "M04", noise(8, 450), brain)
-    known = look_at(store, f"{tmp_path}:2")
+    known = summarise_dataset(store, f"{tmp_path}:2")
     assert known.default_pair == ("brivl-mini", "minilm-l6") and known.stimulus_kind == "text" and not known.simulated
     voxels = known.dataset.responses("M04").voxels
-    assert levels_of(voxels) == ("area", "merged", "region")
-    assert [len(masks_of(voxels, level)) for level in levels_of(voxels)] == [8, 45, 90]
+    assert available_parcellations(voxels) == ("area", "merged", "region")
+    assert [len(region_masks(voxels, level)) for level in available_parcellations(voxels)] == [8, 45, 90]
     assert "Nature Communications" in known.citation
 
 
@@ -227,9 +227,9 @@ def test_pages_show_slices_areas_and_layers(tmp_path: Path, store: Store) -> Non
     name = f"{tmp_path}:2"
     for subject in ("P01", "M02"):
         write_subject(tmp_path, subject, noise(8), make_brain())
-    known, rng = look_at(store, name), np.random.default_rng(0)
+    known, rng = summarise_dataset(store, name), np.random.default_rng(0)
     for subject in known.subjects:
-        voxels = keep_facts(store, known.dataset, subject).voxels
+        voxels = load_facts(store, known.dataset, subject).voxels
         make_flatmap(store, voxels)
         put_fit(store, known, FitRequest(name, known.default_pair, 4, subject), voxels.n_voxels, rng)
     for page in PAGES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from brivl.data.fixtures import make_simulated
+from brivl.data.fixtures import write_fixture
 from brivl.data.pereira2018.fixture import KINDS, LENGTH, TOPIC, PereiraSize, planted_property
 from brivl.data.pereira2018.passages import load_passages
 from brivl.data.registry import open_dataset
@@ -19,7 +19,7 @@ EARLY, LATE = 1, 6
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[FitResult, np.ndarray]]:
     """Fits of one subject at an early and a late layer, with what is planted in each voxel."""
     folder = tmp_path_factory.mktemp("planted")
-    make_simulated(folder / "reading", PereiraSize(n_subjects=1, n_voxels=240, n_sentences=256))
+    write_fixture(folder / "reading", PereiraSize(n_subjects=1, n_voxels=240, n_sentences=256))
     store, name = Store(folder / "cache"), f"{folder / 'reading'}:2"
     planted = planted_property(open_dataset(name, store).responses("P01").voxels.aal)
     return {k: (fit(store, FitRequest(name, ("brivl-mini", "minilm-l6"), k, "P01")), planted) for k in (EARLY, LATE)}

@@ -21,7 +21,7 @@ from brivl.core.simulation.planting import (
     unit_variance,
     whitened_components,
 )
-from brivl.data.anatomy.aal import aal_names
+from brivl.data.anatomy.aal import aal_region_names
 from brivl.data.pereira2018.passages import load_passages
 from brivl.data.phantoms import movie as phantom_movie
 from brivl.data.phantoms import sentences
@@ -65,7 +65,7 @@ def read(config: SentencePhantomConfig | None = None, subject: str = "P01", n_ea
     ijk = np.stack([np.arange(len(labels))] * 3, 1)
     voxels = Voxels("test", ijk, (len(labels),) * 3, np.eye(4), aal=labels, flatmap="slices")
     chosen = config or SentencePhantomConfig()
-    return sentences.simulate(chosen, subject, load_passages(), voxels, aal_names(), SENTENCE_FEATURES)
+    return sentences.simulate(chosen, subject, load_passages(), voxels, aal_region_names(), SENTENCE_FEATURES)
 
 
 SIMULATIONS: dict[str, Callable[..., SimulatedSubject]] = {"movie": watch, "sentences": read}
@@ -230,7 +230,7 @@ def test_sizes_that_make_no_movie(sizes: tuple[int, int]) -> None:
 
 def test_tuning_of_real_regions_is_complete() -> None:
     """Every AAL region and every planted ROI has a tuning with sensible numbers; some are silent."""
-    names = aal_names()
+    names = aal_region_names()
     tunings = [sentences.tuning_of(i, names[i - 1]) for i in range(1, 117)]
     for t in tunings:
         assert isinstance(t, Tuning) and 0 <= t.layer <= 6 and 0 <= t.share <= 1 and 0 <= t.ev < 1

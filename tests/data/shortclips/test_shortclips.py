@@ -19,15 +19,15 @@ from brivl.core.simulation.hrf import convolve_runs
 from brivl.core.simulation.planting import distinct_components, unit_variance
 from brivl.data import features
 from brivl.data.features import layer_features
-from brivl.data.flatmaps import known_flatmap, make_flatmap
+from brivl.data.flatmaps import make_flatmap, stored_flatmap
 from brivl.data.formats import content_digest
 from brivl.data.formats.content_digest import ContentDigest
 from brivl.data.registry import list_datasets, open_dataset
 from brivl.data.shortclips import frames as movie_frames
 from brivl.data.shortclips.frames import MovieFrames, read_frame_header
 from brivl.data.shortclips.loader import open_shortclips
-from brivl.data.subject_facts import known_facts
-from brivl.data.summary import look_at
+from brivl.data.subject_facts import stored_facts
+from brivl.data.summary import summarise_dataset
 from brivl.encoding.fit import FitRequest, fit
 from brivl.errors import DataError, RequestError
 from brivl.models.feature_model import FeatureModel
@@ -65,7 +65,7 @@ def folder(pristine: Path, tmp_path: Path) -> Path:
 
 
 def test_what_a_folder_holds(pristine: Path, tmp_path: Path) -> None:
-    known = look_at(Store(tmp_path), str(pristine))
+    known = summarise_dataset(Store(tmp_path), str(pristine))
     assert known.subjects == ("S01", "S04") and known.stimulus_kind == "image" and not known.simulated
     assert known.default_pair == MODELS and "vy1zjd" in known.citation
     d = known.dataset
@@ -181,8 +181,8 @@ def test_features_are_those_of_the_frames(planted: Planted) -> None:
 def test_pages_find_the_flatmap(planted: Planted) -> None:
     store, name = planted.store, str(planted.folder)
     run_task({"task": "flatmap", "store": str(store.root), "dataset": name, "subject": "S01"}, no_progress)
-    facts = known_facts(store, open_dataset(name, store), "S01")
-    geometry = known_flatmap(store, facts.voxels)
+    facts = stored_facts(store, open_dataset(name, store), "S01")
+    geometry = stored_flatmap(store, facts.voxels)
     assert set(geometry.outlines) == {"V1", "FFA"} and facts.timing.n_repeats == N_REPEATS
     assert np.isfinite(to_pixels(geometry, np.ones(len(planted.owner)))).sum() > 100
 
@@ -213,7 +213,7 @@ def test_digest_follows_the_files(folder: Path) -> None:
 
 def test_large_files_are_hashed_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By all processes together: the digest is in the store until the file changes."""
-    monkeypatch.setattr(content_digest, "LARGE", 0)
+    monkeypatch.setattr(content_digest, "LARGE_BYTES", 0)
     store, path = Store(tmp_path / "store"), folder / "responses" / "S01_responses.hdf"
     read: list[Path] = []
     monkeypatch.setattr(content_digest, "_hashed", lambda p: read.append(p) or f"digest {len(read)}")
