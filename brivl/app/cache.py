@@ -46,7 +46,7 @@ def cache_page() -> None:
 
 def _chips(report: CacheReport) -> list[Chip]:
     chips = [Chip("no limit" if report.limit is None else f"limit {format_size(report.limit)}")]
-    chips += [Chip(f"{format_size(report.size_aside)} set aside as damaged")] if report.size_aside else []
+    chips += [Chip(f"{format_size(report.quarantine_size)} set aside as damaged")] if report.quarantine_size else []
     chips += (
         [Chip(f"{report.n_unfinished} unfinished file{'s' if report.n_unfinished > 1 else ''}")]
         if report.n_unfinished
@@ -83,7 +83,7 @@ def _actions(report: CacheReport) -> None:
 
 def _sizes(report: CacheReport) -> list[int]:
     """Sizes to prune to, from the first that would delete no result on."""
-    here = report.size + report.size_aside
+    here = report.size + report.quarantine_size
     return [n for n in SIZES if n >= here][-1:] + [n for n in SIZES if n < here]
 
 

@@ -1,0 +1,1 @@
+"""Benchmarks of solver, memory, search, pages and sessions."""

@@ -1,0 +1,1 @@
+"""Queues of computations, worker processes, and sweeps over many fits."""

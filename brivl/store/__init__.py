@@ -1,0 +1,1 @@
+"""The cache: results on disk by key, with locks, verification and eviction."""

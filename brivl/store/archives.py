@@ -1,4 +1,4 @@
-"""Zip files that are made alike every time, and zip files of others, read with suspicion."""
+"""Reproducible zip files, and safe reading of zip files from other people."""
 
 from __future__ import annotations
 
@@ -12,15 +12,26 @@ from pathlib import Path
 
 from brivl.errors import DataError
 
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip file can say
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip file can hold
 MAX_FILES = 5_000
-MAX_BYTES = 2**30  # of all files unpacked; a study of 100 subjects at 80,000 voxels has 0.1 GB
+MAX_BYTES = 2**30  # of all unpacked files; a study of 100 subjects at 80,000 voxels takes 0.1 GB
 PLAIN_NAME = re.compile(r"[\w.()+,@=-]+(/[\w.()+,@=-]+)*", re.ASCII)
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError)
 
 
 def zip_bytes(files: Mapping[str, bytes]) -> bytes:
-    """A zip file of named contents in the order given; equal contents give equal bytes, whenever and wherever."""
+    """Pack files into a zip file that is the same for equal contents, at any time and on any machine.
+
+    Parameters
+    ----------
+    files : Mapping[str, bytes]
+        Name -> content, packed in this order.
+
+    Returns
+    -------
+    bytes
+        The zip file.
+    """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for name, content in files.items():
@@ -32,15 +43,40 @@ def zip_bytes(files: Mapping[str, bytes]) -> bytes:
 
 
 def reset_dates(content: bytes) -> bytes:
-    """A zip file (.pptx is one) of our own making, with every date in its directory set to the same one."""
+    """Set all dates in the directory of a zip file (.pptx is one) to EPOCH.
+
+    Parameters
+    ----------
+    content : bytes
+        A zip file that this program made.
+
+    Returns
+    -------
+    bytes
+        The same files, packed by `zip_bytes`.
+    """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         return zip_bytes({member.filename: archive.read(member) for member in archive.infolist()})
 
 
 def read_zip(path: Path) -> dict[str, bytes]:
-    """Contents by name; nothing is written to disk.
+    """Read all files of a zip file into memory; nothing is written to disk.
 
-    DataError where it is no zip file, is damaged, names files outside of itself, or unpacks to more than MAX_BYTES.
+    Parameters
+    ----------
+    path : Path
+        The zip file, which need not be trusted.
+
+    Returns
+    -------
+    dict[str, bytes]
+        Name -> content.
+
+    Raises
+    ------
+    DataError
+        Where the file is not a zip file, is damaged, has names that point outside of it, or unpacks to more than
+        MAX_BYTES.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -48,29 +84,43 @@ def read_zip(path: Path) -> dict[str, bytes]:
             _check_members(path, members)
             return {member.filename: _content(path, archive, member) for member in members}
     except OSError as error:
-        raise DataError(f"Wanted to read the zip file {path.name!r}, but cannot: {error.strerror or error}.") from error
+        raise DataError(
+            f"Cannot read the zip file {path.name!r} ({error.strerror or error}). Check its path and permissions."
+        ) from error
     except _BROKEN as error:
-        raise DataError(f"{path.name!r} should be a zip file but cannot be read as one ({error}).") from error
+        raise DataError(
+            f"Expected a zip file, got {path.name!r}, which is damaged ({error}). Copy it again."
+        ) from error
 
 
 def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
     names = [member.filename for member in members]
-    strange = [name for name in names if not PLAIN_NAME.fullmatch(name) or {"..", "."} & set(name.split("/"))]
-    if strange:
-        raise DataError(f"{path.name!r} holds a file called {strange[0]!r:.120}; do not unpack it, no bundle has such.")
-    if len(set(names)) < len(names):
-        raise DataError(f"{path.name!r} holds two files of one name; no bundle does, so it is not trusted.")
-    if len(names) > MAX_FILES or sum(member.file_size for member in members) > MAX_BYTES:
+    unsafe = [name for name in names if not PLAIN_NAME.fullmatch(name) or {"..", "."} & set(name.split("/"))]
+    if unsafe:
         raise DataError(
-            f"{path.name!r} claims {len(names)} files of {sum(m.file_size for m in members)} bytes in all; at most "
-            f"{MAX_FILES} files and {MAX_BYTES} bytes are read."
+            f"Expected plain file names in {path.name!r}, got {unsafe[0]!r:.120}, which no bundle contains. "
+            "Do not unpack this file."
+        )
+    if len(set(names)) < len(names):
+        raise DataError(
+            f"Expected different file names in {path.name!r}, got one name twice, which no bundle contains. "
+            "Do not unpack this file."
+        )
+    n_bytes = sum(member.file_size for member in members)
+    if len(names) > MAX_FILES or n_bytes > MAX_BYTES:
+        raise DataError(
+            f"Expected at most {MAX_FILES} files of {MAX_BYTES} bytes in all, got {len(names)} files of {n_bytes} "
+            f"bytes in {path.name!r}. Do not unpack this file."
         )
 
 
 def _content(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    """The bytes of a member; no more are unpacked than it claims, whatever its stream holds."""
+    """The bytes of a member; no more are unpacked than its header states, whatever its stream holds."""
     with archive.open(member) as file:
         content = file.read(member.file_size + 1)
     if len(content) != member.file_size:
-        raise DataError(f"{member.filename!r} in {path.name!r} has not the size that is claimed; the file is damaged.")
+        raise DataError(
+            f"Expected {member.file_size} bytes of {member.filename!r} in {path.name!r}, got another number. "
+            "The file is damaged; copy it again."
+        )
     return content

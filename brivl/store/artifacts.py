@@ -1,14 +1,15 @@
 """Results on disk: root/<kind>/<digest>.npz with its manifest <digest>.json, which is written last.
 
-A result exists when its manifest does. Whatever is damaged is moved to root/quarantine and counts as absent.
+A result exists when its manifest does. A damaged result is moved to root/quarantine and counts as absent.
 """
 
 from __future__ import annotations
 
 import errno
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -19,120 +20,222 @@ from brivl.store import locks, manifests
 from brivl.store.digests import JSON
 from brivl.store.eviction import keep_within_limit
 from brivl.store.inventory import scan_cache
-from brivl.store.keys import RESERVED_FOLDERS, ArtifactKey
-from brivl.store.last_use import mark_used
+from brivl.store.keys import RESERVED_FOLDERS, ArtifactKey, ArtifactPath, artifact_path
 from brivl.store.manifests import BadManifest, Manifest, ManifestInfo
 from brivl.store.npz import check_arrays
-from brivl.store.places import ArtifactPath, artifact_path
 from brivl.store.reading import Artifact, DamagedArtifact, open_written, read, read_or_quarantine
 from brivl.store.writing import write_artifact
 
-REPAIR_WAIT = 2.0  # seconds to wait for a writer before a damaged-looking result counts as absent
+REPAIR_WAIT_S = 2.0  # wait for a writer before a result that looks damaged counts as absent
+USE_RESOLUTION_S = 60.0  # a second use within a minute costs no write
 
-Compute = Callable[[], tuple[Mapping[str, np.ndarray], Mapping[str, JSON]]]
+Compute = Callable[[], tuple[Mapping[str, np.ndarray], Mapping[str, JSON]]]  # arrays by name, and notes on them
 
 
 class Store:
-    """Results under one folder, which is created by the first write. Safe across threads and processes.
+    """Results under one folder. Safe across threads and processes.
 
-    Where it grows beyond BRIVL_CACHE_MAX, results that were not used for longest go (`brivl.store.eviction`).
+    The first write creates the folder. When it outgrows BRIVL_CACHE_MAX, the results that were used least recently are
+    deleted (`brivl.store.eviction`).
+
+    Parameters
+    ----------
+    root : Path
+        The cache folder, which need not exist.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
 
     def get(self, key: ArtifactKey) -> Artifact | None:
-        """The result, or None where it is absent or damaged (then it is quarantined and a line logged).
+        """Read a result.
 
-        Size and sha256 are checked once per process and file state. Raises StoreError where it cannot be read.
+        Size and SHA-256 are checked once per process and file state.
+
+        Parameters
+        ----------
+        key : ArtifactKey
+            Its key.
+
+        Returns
+        -------
+        Artifact | None
+            None where it is absent, or damaged; then it is moved to quarantine and the reason is logged.
+
+        Raises
+        ------
+        StoreError
+            Where the disk cannot be read.
         """
-        place = self._place(key)
-        with self._sentences(f"read a result of kind {key.kind!r}"):
+        path = self._path(key)
+        with self._translate_errors(f"read a result of kind {key.kind!r}"):
             try:
-                found = read(place)
+                artifact = read(path)
             except DamagedArtifact:
                 # A writer may have been replacing it: only what looks damaged under the lock is damaged.
-                with locks.exclusive(place.lock, REPAIR_WAIT) as held:
-                    found = read_or_quarantine(place) if held else None
-        if found is not None:
-            mark_used(place.manifest)
-        return found
+                with locks.exclusive(path.lock, REPAIR_WAIT_S) as held:
+                    artifact = read_or_quarantine(path) if held else None
+        if artifact is not None:
+            _mark_used(path.manifest)
+        return artifact
 
     def put(self, key: ArtifactKey, arrays: Mapping[str, np.ndarray], info: Mapping[str, JSON]) -> Artifact:
-        """Store arrays by name, of any shape, with a JSON note; replaces what was there.
+        """Store a result, replacing what was there.
 
-        Raises StoreError for object arrays, a full disk or a missing permission; nothing half-written stays.
+        Parameters
+        ----------
+        key : ArtifactKey
+            Its key.
+        arrays : Mapping[str, np.ndarray]
+            Name -> array of any shape.
+        info : Mapping[str, JSON]
+            Notes on the result.
+
+        Returns
+        -------
+        Artifact
+            The result as it was written.
+
+        Raises
+        ------
+        StoreError
+            For object arrays, a full disk or a missing permission; then nothing incomplete is left.
         """
         checked = check_arrays(arrays)
-        with self._sentences(f"write a result of kind {key.kind!r}"), locks.exclusive(self._place(key).lock):
+        with self._translate_errors(f"write a result of kind {key.kind!r}"), locks.exclusive(self._path(key).lock):
             artifact = self._write(checked, ManifestInfo(key, info))
         keep_within_limit(self.root, artifact.manifest["bytes"])
         return artifact
 
     def get_or_compute(self, key: ArtifactKey, compute: Compute) -> Artifact:
-        """The result, computed by at most one caller at a time however many threads and processes ask.
+        """Read a result, or compute and store it.
 
-        Raises StoreError as get and put do, and whatever `compute` raises.
+        However many threads and processes request the same key, one of them computes at a time.
+
+        Parameters
+        ----------
+        key : ArtifactKey
+            Its key.
+        compute : Compute
+            Gives arrays and notes. Its errors are passed on.
+
+        Returns
+        -------
+        Artifact
+            The stored result.
+
+        Raises
+        ------
+        StoreError
+            As `get` and `put` do.
         """
-        found = self.get(key)
-        if found is not None:
-            return found
-        with self._held(key):
-            with self._sentences(f"read a result of kind {key.kind!r}"):
-                found = read_or_quarantine(self._place(key))
-            if found is not None:
-                return found
+        artifact = self.get(key)
+        if artifact is not None:
+            return artifact
+        with self._lock(key):
+            with self._translate_errors(f"read a result of kind {key.kind!r}"):
+                artifact = read_or_quarantine(self._path(key))
+            if artifact is not None:
+                return artifact
             started = time.monotonic()
             arrays, info = compute()
-            making, checked = ManifestInfo(key, info, time.monotonic() - started), check_arrays(arrays)
-            with self._sentences(f"write a result of kind {key.kind!r}"):
-                artifact = self._write(checked, making)
+            about, checked = ManifestInfo(key, info, time.monotonic() - started), check_arrays(arrays)
+            with self._translate_errors(f"write a result of kind {key.kind!r}"):
+                artifact = self._write(checked, about)
         keep_within_limit(self.root, artifact.manifest["bytes"])
         return artifact
 
     def has(self, key: ArtifactKey) -> bool:
-        """Whether manifest and data are there with the right size; the bytes are not read. To ask for it is to use it.
+        """Test whether a result is stored; this counts as a use of it.
 
-        It may have gone by the time that `get` is called, which then gives None.
+        Another process may delete the result before `get` is called, which then gives None.
+
+        Parameters
+        ----------
+        key : ArtifactKey
+            Its key.
+
+        Returns
+        -------
+        bool
+            True if the manifest and a data file of the right size exist; the data are not read.
         """
-        place = self._place(key)
+        path = self._path(key)
         try:
-            manifest = manifests.load(place.manifest)
-            whole = manifest["format"] == manifests.FORMAT and place.data.stat().st_size == manifest["bytes"]
+            manifest = manifests.load(path.manifest)
+            complete = manifest["format"] == manifests.FORMAT and path.data.stat().st_size == manifest["bytes"]
         except (OSError, BadManifest):
             return False
-        if whole:
-            mark_used(place.manifest)
-        return whole
+        if complete:
+            _mark_used(path.manifest)
+        return complete
 
     def list(self, kind: str | None = None) -> Sequence[Manifest]:
-        """Manifests of all results, or of one kind, oldest first; unreadable ones are left out."""
-        found = []
+        """List the manifests of results.
+
+        Parameters
+        ----------
+        kind : str | None
+            One kind of results; None for all.
+
+        Returns
+        -------
+        Sequence[Manifest]
+            Oldest first. Unreadable ones are left out.
+        """
+        listed = []
         for folder in self._folders():
             for path in sorted(folder.glob("*.json")) if kind in (None, folder.name) else ():
                 try:
-                    found.append(manifests.load(path))
+                    listed.append(manifests.load(path))
                 except (OSError, BadManifest):
                     continue
-        return sorted(found, key=lambda manifest: manifest["created"])
+        return sorted(listed, key=lambda manifest: manifest["created"])
 
     def size(self) -> int:
-        """Bytes of all results on disk, manifests and leftovers included, quarantine not. Raises StoreError."""
-        with self._sentences("look through the results"):
+        """Measure the results on disk.
+
+        Returns
+        -------
+        int
+            Bytes, with manifests and incomplete files, without quarantine.
+
+        Raises
+        ------
+        StoreError
+            Where the folder cannot be listed.
+        """
+        with self._translate_errors("list the results"):
             return scan_cache(self.root).size
 
     def remove(self, key: ArtifactKey) -> bool:
-        """Delete a result; False where there was none. Open arrays of it stay valid. Raises StoreError."""
-        place = self._place(key)
-        if not place.data.exists() and not place.manifest.exists():
+        """Delete a result. Arrays of it that are open stay valid.
+
+        Parameters
+        ----------
+        key : ArtifactKey
+            Its key.
+
+        Returns
+        -------
+        bool
+            False where there was none.
+
+        Raises
+        ------
+        StoreError
+            Where it cannot be deleted.
+        """
+        path = self._path(key)
+        if not path.data.exists() and not path.manifest.exists():
             return False
-        with self._sentences(f"delete a result of kind {key.kind!r}"), locks.exclusive(place.lock):
-            place.manifest.unlink(missing_ok=True)
-            place.data.unlink(missing_ok=True)
-            locks.discard(place.lock)
+        with self._translate_errors(f"delete a result of kind {key.kind!r}"), locks.exclusive(path.lock):
+            path.manifest.unlink(missing_ok=True)
+            path.data.unlink(missing_ok=True)
+            locks.discard(path.lock)
         return True
 
-    def _place(self, key: ArtifactKey) -> ArtifactPath:
+    def _path(self, key: ArtifactKey) -> ArtifactPath:
         return artifact_path(self.root, key)
 
     def _folders(self) -> Sequence[Path]:
@@ -141,25 +244,38 @@ class Store:
         return sorted(path for path in self.root.iterdir() if path.is_dir() and path.name not in RESERVED_FOLDERS)
 
     @contextmanager
-    def _held(self, key: ArtifactKey) -> Iterator[None]:
-        """The key's lock. Only making the lock is translated to StoreError, not what the body raises."""
+    def _lock(self, key: ArtifactKey) -> Iterator[None]:
+        """Hold the lock of a key. Only errors of the lock itself become StoreErrors, not those of the body."""
         with ExitStack() as stack:
-            with self._sentences("lock the cache"):
-                stack.enter_context(locks.exclusive(self._place(key).lock))
+            with self._translate_errors("lock the cache"):
+                stack.enter_context(locks.exclusive(self._path(key).lock))
             yield
 
     @contextmanager
-    def _sentences(self, action: str) -> Iterator[None]:
+    def _translate_errors(self, action: str) -> Iterator[None]:
         """Turn an OSError into a StoreError whose text says what to do."""
         try:
             yield
         except OSError as error:
             raise StoreError(f"Could not {action} in {str(self.root)!r}: {_reason(error)}") from error
 
-    def _write(self, arrays: Mapping[str, np.ndarray], making: ManifestInfo) -> Artifact:
-        """Write checked arrays; the key's lock is held, so that what is opened again is what was written."""
-        place = self._place(making.key)
-        return open_written(place, making.key, write_artifact(place, arrays, partial(manifests.build_manifest, making)))
+    def _write(self, arrays: Mapping[str, np.ndarray], about: ManifestInfo) -> Artifact:
+        """Write checked arrays; the lock of the key is held, so that what is opened again is what was written."""
+        path = self._path(about.key)
+        return open_written(path, about.key, write_artifact(path, arrays, partial(manifests.build_manifest, about)))
+
+
+def _mark_used(manifest: Path) -> None:
+    """Note that a result is used now, as modification time of its manifest.
+
+    Mounts without access times keep modification times. Nothing happens where the cache is read-only or the result was
+    deleted.
+    """
+    now = time.time()
+    with suppress(OSError):
+        # The difference is absolute, since another clock may have written a time in the future.
+        if abs(now - manifest.stat().st_mtime) > USE_RESOLUTION_S:
+            os.utime(manifest, (now, now))
 
 
 def _reason(error: OSError) -> str:
@@ -167,5 +283,5 @@ def _reason(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full. Free some space, or set BRIVL_CACHE to a folder on a larger disk."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "there is no permission. Change the rights of this folder, or set BRIVL_CACHE to a folder of yours."
+        return "there is no permission. Change the permissions of this folder, or set BRIVL_CACHE to your own folder."
     return f"{error.strerror or error!r}. Check the disk, or set BRIVL_CACHE to another folder."

@@ -1,13 +1,14 @@
-"""Digests of what goes into an answer: JSON values, arrays, files, folders. All sha256, all streaming."""
+"""SHA-256 digests of the inputs of a result: JSON values, arrays and files. Large inputs are read in blocks."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -19,10 +20,24 @@ PLAIN_KINDS = "biufcUSMm"  # numpy dtype kinds whose bytes are their value; obje
 
 
 def plain_json(value: JSON, where: str = "value") -> JSON:
-    """Private copy of a JSON value made of None, bool, int, float, str, list and dict only.
+    """Copy a JSON value, with tuples as lists and numpy scalars as Python numbers.
 
-    Tuples become lists and numpy scalars Python numbers.
-    Raises StoreError for anything else, for keys that are not strings, and for NaN or infinity.
+    Parameters
+    ----------
+    value : JSON
+        Made of None, bool, int, finite float, str, list, tuple, numpy scalars and mappings with string keys.
+    where : str
+        Name of the value in an error.
+
+    Returns
+    -------
+    JSON
+        A copy that shares no list or dict with `value`.
+
+    Raises
+    ------
+    StoreError
+        For any other type, for keys that are not strings, and for NaN or infinity.
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -35,39 +50,91 @@ def plain_json(value: JSON, where: str = "value") -> JSON:
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {key: plain_json(item, f"{where}.{key}") for key, item in value.items()}
     raise StoreError(
-        f"A JSON value (null, bool, finite number, string, list, mapping with string keys) was wanted for {where}, "
-        f"but {type(value).__name__} {value!r:.80} came. Convert it first, or leave it out."
+        f"Expected a JSON value (null, bool, finite number, string, list, mapping with string keys) for {where}, "
+        f"got {type(value).__name__} {value!r:.80}. Convert it first, or leave it out."
     )
 
 
 def canonical_json(value: JSON, where: str = "value") -> str:
-    """The one text of a JSON value: sorted keys, no blanks, ASCII. Raises StoreError as plain_json does."""
+    """Write a JSON value in its canonical form: sorted keys, no blanks, ASCII.
+
+    Parameters
+    ----------
+    value : JSON
+        As for `plain_json`, which raises StoreError for anything else.
+    where : str
+        Name of the value in an error.
+
+    Returns
+    -------
+    str
+        The same text for equal values.
+    """
     return json.dumps(plain_json(value, where), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def json_digest(value: JSON, where: str = "value") -> str:
-    """sha256 (64 hex digits) of the canonical text of a JSON value."""
+    """Compute the digest of a JSON value.
+
+    Parameters
+    ----------
+    value : JSON
+        As for `plain_json`, which raises StoreError for anything else.
+    where : str
+        Name of the value in an error.
+
+    Returns
+    -------
+    str
+        64 hex digits: the SHA-256 of the canonical text.
+    """
     return hashlib.sha256(canonical_json(value, where).encode("ascii")).hexdigest()
 
 
-def check_plain(array: np.ndarray, where: str) -> None:
-    """Refuse arrays whose bytes are not their value. Raises StoreError."""
+def check_dtype(array: np.ndarray, where: str) -> None:
+    """Refuse arrays whose bytes are not their value.
+
+    Parameters
+    ----------
+    array : np.ndarray
+        Any shape.
+    where : str
+        Name of the array in an error.
+
+    Raises
+    ------
+    StoreError
+        For object and record arrays.
+    """
     if array.dtype.kind not in PLAIN_KINDS:
         raise StoreError(
-            f"An array of numbers, bools, dates or strings was wanted for {where}, but one of dtype {array.dtype!r} "
-            "came. Convert it first, for instance with np.asarray(values, dtype=np.str_) for names."
+            f"Expected an array of numbers, bools, dates or strings for {where}, got dtype {array.dtype!r}. "
+            "Convert it first, for instance with np.asarray(values, dtype=np.str_) for names."
         )
 
 
 def array_digest(*arrays: np.ndarray) -> str:
-    """sha256 (64 hex digits) of dtype, shape and values of arrays of any shape; memory order does not matter.
+    """Compute one digest of dtype, shape and values of arrays; their memory order does not matter.
 
-    Memory-mapped arrays are read block by block. Raises StoreError for object and record arrays.
+    Parameters
+    ----------
+    *arrays : np.ndarray
+        Any shapes. Memory-mapped arrays are read in blocks.
+
+    Returns
+    -------
+    str
+        64 hex digits (SHA-256).
+
+    Raises
+    ------
+    StoreError
+        For object and record arrays.
     """
     digest = hashlib.sha256()
     for i, array in enumerate(arrays):
         array = np.asarray(array)
-        check_plain(array, f"array {i}")
+        check_dtype(array, f"array {i}")
         digest.update(f"{array.dtype.str}{array.shape};".encode("ascii"))
         for block in _blocks(array):
             digest.update(block)
@@ -82,18 +149,52 @@ def _blocks(array: np.ndarray) -> Iterator[np.ndarray]:
         yield np.ascontiguousarray(rows[start : start + step]).reshape(-1).view(np.uint8)
 
 
-def file_digest(path: Path) -> str:
-    """sha256 (64 hex digits) of a file's bytes. Raises OSError where it cannot be read."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def file_digest(file: Path | BinaryIO) -> str:
+    """Compute the digest of a file's bytes.
 
+    Parameters
+    ----------
+    file : Path | BinaryIO
+        A path, or an open file, which is read from its current position to its end.
 
-def tree_digest(folder: Path, files: Iterable[Path] | None = None) -> str:
-    """sha256 (64 hex digits) of names (relative to the folder) and bytes of its files, or of those given.
+    Returns
+    -------
+    str
+        64 hex digits (SHA-256).
 
-    Where the folder lies and in which order the files come does not matter. Raises OSError where one cannot be read,
-    ValueError where one lies outside.
+    Raises
+    ------
+    OSError
+        Where the file cannot be read.
     """
-    chosen = folder.rglob("*") if files is None else files
-    by_name = {path.relative_to(folder).as_posix(): path for path in chosen if files is not None or path.is_file()}
-    return json_digest([[name, file_digest(by_name[name])] for name in sorted(by_name)])
+    if isinstance(file, Path):
+        with open(file, "rb") as opened:
+            return file_digest(opened)
+    return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cached_file_digest(path: Path) -> str:
+    """Compute the digest of a file's bytes, once per process as long as its size and modification time stay.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    str
+        64 hex digits (SHA-256).
+
+    Raises
+    ------
+    OSError
+        Where the file cannot be read.
+    """
+    status = path.stat()
+    return _digest_of_state(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=65536)
+def _digest_of_state(path: Path, _size: int, _mtime_ns: int) -> str:
+    return file_digest(path)

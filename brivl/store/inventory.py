@@ -1,4 +1,4 @@
-"""What lies in the cache folder, looked at without opening a file."""
+"""Listing of the cache folder by names, sizes and times; no file is opened."""
 
 from __future__ import annotations
 
@@ -8,22 +8,41 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from brivl.store.keys import RESERVED_FOLDERS
-from brivl.store.places import FILE_NAME, ArtifactPath
+from brivl.store.keys import FILE_NAME, RESERVED_FOLDERS, ArtifactPath
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A whole result: bytes of data and manifest, and when it was last used (s since the epoch, to a minute)."""
+    """A complete result.
 
-    place: ArtifactPath
+    Attributes
+    ----------
+    path : ArtifactPath
+        Its files.
+    size : int
+        Bytes of data and manifest.
+    last_use : float
+        Seconds since the epoch, to a minute.
+    """
+
+    path: ArtifactPath
     size: int
     last_use: float
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder beside the results: logs, locks, what was set aside, databases of other programs."""
+    """A folder beside the results: logs, locks, quarantine, databases of other programs.
+
+    Attributes
+    ----------
+    name : str
+        Name in the cache folder.
+    n_files : int
+        Number of files at any depth.
+    size : int
+        Their bytes.
+    """
 
     name: str
     n_files: int
@@ -32,62 +51,99 @@ class Folder:
 
 @dataclass(frozen=True)
 class Inventory:
-    """Results; files of results that are not whole (being written, or left by a killed writer); other folders."""
+    """Everything in the cache folder.
+
+    Attributes
+    ----------
+    entries : tuple[Entry, ...]
+        Complete results.
+    incomplete : Mapping[Path, int]
+        Files of results that are being written, or were left by a killed writer -> bytes.
+    folders : tuple[Folder, ...]
+        Folders without results.
+    """
 
     entries: tuple[Entry, ...]
-    unfinished: Mapping[Path, int]  # -> bytes
+    incomplete: Mapping[Path, int]
     folders: tuple[Folder, ...]
 
     @property
-    def size(self) -> int:
-        """Bytes of results, whole or not."""
-        return sum(entry.size for entry in self.entries) + sum(self.unfinished.values())
+    def size(self) -> int:  # numpydoc ignore=RT01
+        """Bytes of results, complete or not."""
+        return sum(entry.size for entry in self.entries) + sum(self.incomplete.values())
 
     def without(self, paths: Collection[Path]) -> Inventory:
-        """The same without some of the unfinished files."""
-        return replace(self, unfinished={path: n for path, n in self.unfinished.items() if path not in paths})
+        """Leave out some of the incomplete files.
+
+        Parameters
+        ----------
+        paths : Collection[Path]
+            Files to leave out.
+
+        Returns
+        -------
+        Inventory
+            All others.
+        """
+        return replace(self, incomplete={path: n for path, n in self.incomplete.items() if path not in paths})
 
 
 def scan_cache(root: Path) -> Inventory:
-    """Everything under a cache folder; an absent one is empty. Raises OSError where it cannot be listed."""
+    """List everything in a cache folder.
+
+    Parameters
+    ----------
+    root : Path
+        The folder. One that does not exist is empty.
+
+    Returns
+    -------
+    Inventory
+        Results, incomplete files and other folders.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be listed.
+    """
     entries: list[Entry] = []
-    unfinished: dict[Path, int] = {}
+    incomplete: dict[Path, int] = {}
     folders: list[Folder] = []
     for folder in sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else ():
         files = {} if folder.name in RESERVED_FOLDERS else _result_files(folder)
         if files:
-            _sort_out(Path(root), folder, files, entries, unfinished)
+            _pair_files(Path(root), folder, files, entries, incomplete)
         elif folder.name in RESERVED_FOLDERS or any(folder.iterdir()):
-            folders.append(_sized(folder))
-    return Inventory(tuple(entries), unfinished, tuple(folders))
+            folders.append(_measure(folder))
+    return Inventory(tuple(entries), incomplete, tuple(folders))
 
 
-def _sort_out(
-    root: Path, folder: Path, files: dict[str, os.stat_result], entries: list[Entry], unfinished: dict[Path, int]
+def _pair_files(
+    root: Path, folder: Path, files: dict[str, os.stat_result], entries: list[Entry], incomplete: dict[Path, int]
 ) -> None:
-    """Pair data with manifests; what has no partner is not whole."""
+    """Pair data files with manifests; a file without its partner is incomplete."""
     for name, status in files.items():
-        digest, ending = name.split(".", 1)
-        partner = {"npz": "json", "json": "npz"}.get(ending)
+        digest, suffix = name.split(".", 1)
+        partner = {"npz": "json", "json": "npz"}.get(suffix)
         if partner is None or f"{digest}.{partner}" not in files:
-            unfinished[folder / name] = status.st_size
-        elif ending == "json":
+            incomplete[folder / name] = status.st_size
+        elif suffix == "json":
             size = status.st_size + files[f"{digest}.npz"].st_size
             entries.append(Entry(ArtifactPath(root, folder.name, digest), size, status.st_mtime))
 
 
 def _result_files(folder: Path) -> dict[str, os.stat_result]:
-    """Files of results in a folder of one kind; none where it is a folder of something else."""
-    found = {}
-    with os.scandir(folder) as listed:
-        for file in listed:
+    """Files of results in a folder of one kind; none in a folder of anything else."""
+    states = {}
+    with os.scandir(folder) as files:
+        for file in files:
             if FILE_NAME.fullmatch(file.name):
-                with suppress(FileNotFoundError):  # it has just gone
-                    found[file.name] = file.stat()
-    return found
+                with suppress(FileNotFoundError):  # deleted since it was listed
+                    states[file.name] = file.stat()
+    return states
 
 
-def _sized(folder: Path) -> Folder:
+def _measure(folder: Path) -> Folder:
     sizes = list(_sizes(folder))
     return Folder(folder.name, len(sizes), sum(sizes))
 

@@ -1,4 +1,4 @@
-"""One writer per key across processes, and marks on what is read: locks that the kernel drops with their holder."""
+"""Locks of files, across processes. The kernel releases them when their holder ends, however it ends."""
 
 from __future__ import annotations
 
@@ -17,9 +17,26 @@ FOREVER = -1.0
 
 @contextmanager
 def exclusive(path: Path, timeout: float = FOREVER) -> Iterator[bool]:
-    """Hold the lock file at `path`; gives False, without the lock, where another holds it for `timeout` seconds.
+    """Hold a lock file within the body.
 
-    Raises OSError where the lock file cannot be made, StoreError where this thread already holds it.
+    Parameters
+    ----------
+    path : Path
+        The lock file, which is created.
+    timeout : float
+        Seconds to wait for another holder.
+
+    Yields
+    ------
+    bool
+        Whether the lock is held; False after `timeout` seconds.
+
+    Raises
+    ------
+    OSError
+        Where the lock file cannot be created.
+    StoreError
+        Where this thread already holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # No soft fallback: a lock that is only a file outlives its holder.
@@ -30,7 +47,9 @@ def exclusive(path: Path, timeout: float = FOREVER) -> Iterator[bool]:
         yield False
         return
     except RuntimeError as error:
-        raise StoreError(f"The computation of {path.stem} asks for its own result; it can never finish.") from error
+        raise StoreError(
+            f"The computation of {path.stem} requests its own result, so it can never finish. Report this as a bug."
+        ) from error
     try:
         yield True
     finally:
@@ -38,7 +57,23 @@ def exclusive(path: Path, timeout: float = FOREVER) -> Iterator[bool]:
 
 
 def is_held(path: Path) -> bool:
-    """Whether some process, or another thread of this one, holds the lock file. Raises FileNotFoundError."""
+    """Test whether another process, or another thread of this one, holds a lock file.
+
+    Parameters
+    ----------
+    path : Path
+        The lock file.
+
+    Returns
+    -------
+    bool
+        True if it is held.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where it does not exist.
+    """
     with open(path, "rb") as file:
         try:
             fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -48,23 +83,50 @@ def is_held(path: Path) -> bool:
 
 
 def discard(path: Path) -> None:
-    """Remove the lock file; call it while holding the lock (waiters notice that the file is gone and start over)."""
+    """Delete a lock file that the caller holds. Processes that wait for it notice, and start over.
+
+    Parameters
+    ----------
+    path : Path
+        The lock file.
+    """
     path.unlink(missing_ok=True)
 
 
 def mark_read(file: BinaryIO) -> None:
-    """Say that an open file is in use, until it and the last memory map of it, in whichever process, are closed.
+    """Mark an open file as in use until it and all memory maps of it, in any process, are closed.
 
-    A map keeps a duplicate of the file's descriptor, and a shared flock lasts as long as one of them.
+    A map keeps a duplicate of the file descriptor, and a shared flock lasts as long as one of them.
+
+    Parameters
+    ----------
+    file : BinaryIO
+        Open for reading.
     """
-    with suppress(OSError):  # of a file system without such locks: then `is_unread` says False
+    with suppress(OSError):  # on a file system without such locks, where `is_unread` gives False
         fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 @contextmanager
 def is_unread(path: Path) -> Iterator[bool]:
-    """Whether no process reads or maps the file; while the body runs none can mark it. Raises OSError if absent."""
-    with open(path, "r+b") as file:  # for writing, which an exclusive lock asks for on network file systems
+    """Test whether no process reads or maps a file; none can begin to within the body.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Yields
+    ------
+    bool
+        True if it is unread.
+
+    Raises
+    ------
+    OSError
+        Where the file does not exist.
+    """
+    with open(path, "r+b") as file:  # for writing, which an exclusive lock requires on network file systems
         try:
             fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -1,4 +1,4 @@
-"""The manifest beside each npz: how it was made and what its bytes must be. No host names, no paths."""
+"""The manifest beside each npz file: how the result was made and what its bytes must be, without hosts and paths."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from brivl.store.digests import JSON, canonical_json, json_digest
 from brivl.store.keys import ArtifactKey
 
 FORMAT = 1
-# What every manifest has; "seconds" came later, so older ones lack it.
+# Fields of every manifest. "seconds" was added later, so older manifests lack it.
 FIELDS = frozenset({"format", "kind", "ingredients", "info", "bytes", "sha256", "versions", "created", "self_sha256"})
 
-_QUOTED = re.compile(r"'(/[^'\n]*)'")
+_QUOTED_PATH = re.compile(r"'(/[^'\n]*)'")
 
 Manifest = Mapping[str, JSON]
 
@@ -31,33 +31,69 @@ class BadManifest(Exception):
 
 @cache
 def versions() -> dict[str, str | None]:
-    """Versions of the packages that compute results, read without importing them."""
-    found: dict[str, str | None] = {"brivl": brivl.__version__, "python": platform.python_version()}
+    """Look up the versions of the packages that compute results, without importing them.
+
+    Returns
+    -------
+    dict[str, str | None]
+        Package -> version, None where it is not installed.
+    """
+    numbers: dict[str, str | None] = {"brivl": brivl.__version__, "python": platform.python_version()}
     for name in ("numpy", "scipy", "torch", "timm", "transformers", "himalaya"):
         try:
-            found[name] = metadata.version(name)
+            numbers[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found[name] = None
-    return found
+            numbers[name] = None
+    return numbers
 
 
 @dataclass(frozen=True)
 class ManifestInfo:
-    """How a result came about: its key, what its writer says, and how long it took (s, None where nobody knows)."""
+    """What the writer of a result knows of it.
+
+    Attributes
+    ----------
+    key : ArtifactKey
+        Key of the result.
+    info : Mapping[str, JSON]
+        Notes of the writer, such as n_voxels.
+    seconds : float | None
+        Time of the computation, None where it was not measured.
+    """
 
     key: ArtifactKey
     info: Mapping[str, JSON]
     seconds: float | None = None
 
 
-def build_manifest(making: ManifestInfo, n_bytes: int, sha256: str) -> Manifest:
-    """The manifest of a data file of n_bytes bytes. Raises StoreError where info is not JSON."""
+def build_manifest(about: ManifestInfo, n_bytes: int, sha256: str) -> Manifest:
+    """Build the manifest of a data file.
+
+    Parameters
+    ----------
+    about : ManifestInfo
+        What its writer knows.
+    n_bytes : int
+        Size of the data file.
+    sha256 : str
+        Digest of the data file, 64 hex digits.
+
+    Returns
+    -------
+    Manifest
+        With a digest of itself, and with `info` free of folders of this machine.
+
+    Raises
+    ------
+    StoreError
+        Where `info` is not JSON.
+    """
     body = {
         "format": FORMAT,
-        "kind": making.key.kind,
-        "ingredients": making.key.ingredients,
-        "info": strip_host_paths(dict(making.info)),
-        "seconds": None if making.seconds is None else round(making.seconds, 3),
+        "kind": about.key.kind,
+        "ingredients": about.key.ingredients,
+        "info": strip_host_paths(dict(about.info)),
+        "seconds": None if about.seconds is None else round(about.seconds, 3),
         "bytes": n_bytes,
         "sha256": sha256,
         "versions": versions(),
@@ -68,31 +104,73 @@ def build_manifest(making: ManifestInfo, n_bytes: int, sha256: str) -> Manifest:
 
 
 def strip_host_paths(value: JSON) -> JSON:
-    """A note without folders of this machine: full paths, alone or quoted in a sentence, become the file's name."""
+    """Replace absolute paths on this machine, alone or quoted in a sentence, by their last part.
+
+    Parameters
+    ----------
+    value : JSON
+        Strings inside of lists and mappings are replaced too.
+
+    Returns
+    -------
+    JSON
+        The value without folders of this machine.
+    """
     if isinstance(value, str):
-        return _named(value) if value.startswith("/") else _QUOTED.sub(lambda found: f"'{_named(found[1])}'", value)
+        if value.startswith("/"):
+            return _last_part(value)
+        return _QUOTED_PATH.sub(lambda match: f"'{_last_part(match[1])}'", value)
     if isinstance(value, list | tuple):
-        return [strip_host_paths(part) for part in value]
+        return [strip_host_paths(item) for item in value]
     if isinstance(value, Mapping):
-        return {name: strip_host_paths(part) for name, part in value.items()}
+        return {name: strip_host_paths(item) for name, item in value.items()}
     return value
 
 
-def _named(text: str) -> str:
-    """The last part of a full path, of a folder that is on this machine; any other text as it is."""
+def _last_part(text: str) -> str:
+    """The last part of an absolute path whose folder exists on this machine; any other text unchanged."""
     try:
         return Path(text).name if len(Path(text).parts) > 2 and Path(text).parent.is_dir() else text
-    except (OSError, ValueError):  # too long, or with a null: no path
+    except (OSError, ValueError):  # too long, or with a null character: not a path
         return text
 
 
 def dump(manifest: Manifest) -> bytes:
-    """The text of a manifest, for people too."""
+    """Write a manifest as indented JSON, which people can read too.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        From `build_manifest`.
+
+    Returns
+    -------
+    bytes
+        Content of the manifest file.
+    """
     return (json.dumps(manifest, sort_keys=True, indent=1) + "\n").encode("ascii")
 
 
 def load(path: Path) -> Manifest:
-    """Read a manifest and check it against its own digest. Raises BadManifest, OSError."""
+    """Read a manifest and compare it with its own digest.
+
+    Parameters
+    ----------
+    path : Path
+        The JSON file.
+
+    Returns
+    -------
+    Manifest
+        With all FIELDS.
+
+    Raises
+    ------
+    BadManifest
+        Where it is damaged.
+    OSError
+        Where the file cannot be read.
+    """
     try:
         manifest = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
@@ -106,5 +184,16 @@ def load(path: Path) -> Manifest:
 
 
 def key_of(manifest: Manifest) -> ArtifactKey:
-    """The key under which a manifest's artifact is stored. Raises StoreError."""
+    """Build the key under which the result of a manifest is stored.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        From `load`.
+
+    Returns
+    -------
+    ArtifactKey
+        Kind and ingredients; StoreError is raised where they cannot be a key.
+    """
     return ArtifactKey(manifest["kind"], manifest["ingredients"])

@@ -1,6 +1,6 @@
-"""Uncompressed npz whose arrays start at multiples of 64 bytes, so that they can be mapped instead of read.
+"""Uncompressed npz files whose arrays start at multiples of 64 bytes, so that they can be memory-mapped.
 
-The files are ordinary: np.load(path, allow_pickle=False) reads them too. Equal arrays give equal bytes.
+np.load(path, allow_pickle=False) reads them too. Equal arrays give equal bytes.
 """
 
 from __future__ import annotations
@@ -14,60 +14,103 @@ from typing import BinaryIO
 import numpy as np
 
 from brivl.errors import StoreError
-from brivl.store.digests import check_plain
+from brivl.store.digests import check_dtype
 
-ALIGN = 64
-MAPPED_FROM = 2**20  # smaller files are read: a mapping costs a file descriptor
+ALIGN_BYTES = 64
+MAPPED_FROM = 2**20  # bytes; smaller files are read, since a mapping costs a file descriptor
 PADDING_ID = 0xD935  # extra field for alignment, the number that Android's zipalign uses
 LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 ZIP64_EXTRA = 20  # bytes that zipfile appends to a local header with force_zip64
 
 
 def check_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The arrays by name, refused (StoreError) where a name is no plain word or a dtype would need pickle."""
+    """Check that arrays can be stored.
+
+    Parameters
+    ----------
+    arrays : Mapping[str, np.ndarray]
+        Name -> array of any shape.
+
+    Returns
+    -------
+    dict[str, np.ndarray]
+        The same, each converted by np.asarray.
+
+    Raises
+    ------
+    StoreError
+        Where a name is not a plain word or a dtype would need pickle.
+    """
     checked = {}
     for name, array in arrays.items():
         if not isinstance(name, str) or not re.fullmatch(r"[\w.-]+", name, re.ASCII):
             raise StoreError(
-                f"An array name of letters, digits, '_', '.', '-' was wanted, but {name!r} came. Rename it."
+                f"Expected an array name of letters, digits, '_', '.' and '-', got {name!r}. Rename the array."
             )
         checked[name] = np.asarray(array)
-        check_plain(checked[name], f"array {name!r}")
+        check_dtype(checked[name], f"array {name!r}")
     return checked
 
 
 def write_npz(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays of any shape and order into an empty, seekable file. Raises OSError."""
+    """Write arrays into an open file.
+
+    Parameters
+    ----------
+    file : BinaryIO
+        Empty and seekable.
+    arrays : Mapping[str, np.ndarray]
+        Name -> array of any shape and memory order.
+
+    Raises
+    ------
+    OSError
+        Where the disk refuses.
+    """
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for name, array in arrays.items():
-            member = zipfile.ZipInfo(f"{name}.npy")  # its date is 1980: equal arrays give equal bytes
+            member = zipfile.ZipInfo(f"{name}.npy")  # dated 1980, so that equal arrays give equal bytes
             member.extra = _padding(file.tell() + LOCAL_HEADER.size + len(member.filename) + ZIP64_EXTRA)
             with archive.open(member, "w", force_zip64=True) as target:
                 np.lib.format.write_array(target, array, allow_pickle=False)
 
 
 def _padding(position: int) -> bytes:
-    """Extra field that moves what would start at `position` to a multiple of ALIGN."""
-    n_zeros = -(position + 4) % ALIGN
+    """Extra field that moves what would start at `position` to a multiple of ALIGN_BYTES."""
+    n_zeros = -(position + 4) % ALIGN_BYTES
     return struct.pack("<HH", PADDING_ID, n_zeros) + bytes(n_zeros)
 
 
 def read_npz(file: BinaryIO) -> dict[str, np.ndarray]:
-    """Read-only arrays of an uncompressed npz by name; large files are memory-mapped, and stay so after closing.
+    """Read the arrays of an uncompressed npz file of any alignment.
 
-    Any alignment and order is read. Raises ValueError, zipfile.BadZipFile or OSError for a malformed file.
+    Parameters
+    ----------
+    file : BinaryIO
+        Open for reading.
+
+    Returns
+    -------
+    dict[str, np.ndarray]
+        Name -> read-only array. Files of at least MAPPED_FROM bytes are memory-mapped; the arrays stay valid when the
+        file is closed.
+
+    Raises
+    ------
+    ValueError, zipfile.BadZipFile, OSError
+        For a malformed file.
     """
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
     file.seek(0, 2)
     small = file.tell() < MAPPED_FROM
     file.seek(0)
-    whole = np.frombuffer(file.read(), np.uint8) if small else np.memmap(file, np.uint8, mode="r")
-    return {member.filename.removesuffix(".npy"): _member_array(file, member, whole) for member in members}
+    content = np.frombuffer(file.read(), np.uint8) if small else np.memmap(file, np.uint8, mode="r")
+    return {member.filename.removesuffix(".npy"): _member_array(file, member, content) for member in members}
 
 
-def _member_array(file: BinaryIO, member: zipfile.ZipInfo, whole: np.ndarray) -> np.ndarray:
-    """One member as a view of the bytes of the whole file."""
+def _member_array(file: BinaryIO, member: zipfile.ZipInfo, content: np.ndarray) -> np.ndarray:
+    """One member as a view of the bytes of the file."""
     if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
         raise ValueError(f"member {member.filename!r} is compressed or encrypted")
     file.seek(member.header_offset)
@@ -80,7 +123,7 @@ def _member_array(file: BinaryIO, member: zipfile.ZipInfo, whole: np.ndarray) ->
     if dtype.hasobject:
         raise ValueError(f"member {member.filename!r} holds Python objects")
     # np.ndarray checks that shape and dtype fit into the buffer; np.memmap objects stay its base (joblib looks there).
-    return np.ndarray(shape, dtype, buffer=whole, offset=file.tell(), order="F" if fortran else "C")
+    return np.ndarray(shape, dtype, buffer=content, offset=file.tell(), order="F" if fortran else "C")
 
 
 def _read_npy_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
@@ -90,4 +133,4 @@ def _read_npy_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
         return np.lib.format.read_array_header_1_0(file)
     if version == (2, 0):
         return np.lib.format.read_array_header_2_0(file)
-    raise ValueError(f"npy format {version} is not read here")
+    raise ValueError(f"npy format {version} is not supported")

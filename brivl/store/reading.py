@@ -1,8 +1,7 @@
-"""Reading a result: nothing is returned whose bytes are not those of its manifest; what is damaged is set aside."""
+"""Reading results: only bytes that agree with the manifest are returned; damaged files are moved to quarantine."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import threading
@@ -16,11 +15,10 @@ import numpy as np
 
 from brivl.errors import StoreError
 from brivl.store import locks, manifests
-from brivl.store.digests import JSON
-from brivl.store.keys import ArtifactKey
+from brivl.store.digests import JSON, file_digest
+from brivl.store.keys import ArtifactKey, ArtifactPath, artifact_path
 from brivl.store.manifests import BadManifest, Manifest
 from brivl.store.npz import read_npz
-from brivl.store.places import ArtifactPath, artifact_path
 
 _log = logging.getLogger(__name__)
 _verified: set[tuple[int | str, ...]] = set()  # file states whose bytes this process has already hashed
@@ -33,38 +31,65 @@ class DamagedArtifact(Exception):
 
 @dataclass(frozen=True)
 class Artifact:
-    """A stored result: its key, read-only arrays (large ones memory-mapped) and its manifest."""
+    """A stored result.
+
+    Attributes
+    ----------
+    key : ArtifactKey
+        Key of the result.
+    arrays : Mapping[str, np.ndarray]
+        Name -> read-only array; large ones are memory-mapped.
+    manifest : Manifest
+        How the result was made.
+    """
 
     key: ArtifactKey
     arrays: Mapping[str, np.ndarray]
     manifest: Manifest
 
     @property
-    def info(self) -> Mapping[str, JSON]:
-        """What the writer said about the result, such as seconds or n_voxels."""
+    def info(self) -> Mapping[str, JSON]:  # numpydoc ignore=RT01
+        """Notes of the writer on the result, such as n_voxels."""
         return self.manifest["info"]
 
 
-def read(place: ArtifactPath, anew: bool = False) -> Artifact | None:
-    """The checked result, None if absent. `anew` hashes also what this process has hashed before.
+def read(path: ArtifactPath, rehash: bool = False) -> Artifact | None:
+    """Read a result and check its bytes.
 
-    Raises Damaged, OSError.
+    Parameters
+    ----------
+    path : ArtifactPath
+        Its files.
+    rehash : bool
+        Hash the bytes also where this process has done so before.
+
+    Returns
+    -------
+    Artifact | None
+        The result; None if it is absent or was written in another format.
+
+    Raises
+    ------
+    DamagedArtifact
+        Where files are malformed, missing or not those of the manifest.
+    OSError
+        Where they cannot be read.
     """
     try:
-        manifest = manifests.load(place.manifest)
+        manifest = manifests.load(path.manifest)
     except FileNotFoundError:
         return None
     except BadManifest as error:
         raise DamagedArtifact(str(error)) from error
     if manifest["format"] != manifests.FORMAT:
-        return None  # written by another version of this program: computed anew, not an accident
+        return None  # written by another version of this program, not damaged: it is computed again
     key = _key_of(manifest)
-    if artifact_path(place.root, key) != place:
+    if artifact_path(path.root, key) != path:
         raise DamagedArtifact("its manifest belongs to another result")
     try:
-        with open(place.data, "rb") as file:
+        with open(path.data, "rb") as file:
             locks.mark_read(file)
-            _check_bytes(file, manifest, anew)
+            _check_bytes(file, manifest, rehash)
             return Artifact(key, read_npz(file), manifest)
     except FileNotFoundError as error:
         raise DamagedArtifact("its data file is missing") from error
@@ -72,19 +97,50 @@ def read(place: ArtifactPath, anew: bool = False) -> Artifact | None:
         raise DamagedArtifact(f"its data file is malformed ({error})") from error
 
 
-def open_written(place: ArtifactPath, key: ArtifactKey, manifest: Manifest) -> Artifact:
-    """A result that was written and hashed a moment ago, with the place's lock held ever since. Raises OSError."""
-    with open(place.data, "rb") as file:
+def open_written(path: ArtifactPath, key: ArtifactKey, manifest: Manifest) -> Artifact:
+    """Open a result that the caller has just written and hashed, and whose lock it still holds.
+
+    Parameters
+    ----------
+    path : ArtifactPath
+        Its files.
+    key : ArtifactKey
+        Its key.
+    manifest : Manifest
+        Its manifest, as written.
+
+    Returns
+    -------
+    Artifact
+        The result, without another check.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be read.
+    """
+    with open(path.data, "rb") as file:
         locks.mark_read(file)
         return Artifact(key, read_npz(file), manifest)
 
 
-def read_or_quarantine(place: ArtifactPath) -> Artifact | None:
-    """As read, with the place's lock held: what is damaged now is moved to root/quarantine and counts as absent."""
+def read_or_quarantine(path: ArtifactPath) -> Artifact | None:
+    """Read a result as `read` does, and move a damaged one to quarantine; the caller holds its lock.
+
+    Parameters
+    ----------
+    path : ArtifactPath
+        Its files.
+
+    Returns
+    -------
+    Artifact | None
+        The result; None if it is absent or was damaged.
+    """
     try:
-        return read(place)
+        return read(path)
     except DamagedArtifact as damage:
-        quarantine(place, damage)
+        quarantine(path, damage)
         return None
 
 
@@ -95,33 +151,47 @@ def _key_of(manifest: Manifest) -> ArtifactKey:
         raise DamagedArtifact("its manifest names no result") from error
 
 
-def quarantine(place: ArtifactPath, damage: DamagedArtifact) -> None:
-    """Move a damaged result to root/quarantine, where nothing reads it; the place's lock is held. Raises OSError."""
-    quarantine = place.root / "quarantine"
-    quarantine.mkdir(exist_ok=True)
-    stem = f"{place.kind}-{place.digest}-{time.time_ns()}"
-    for path in (place.manifest, place.data):  # manifest first: without it the result is absent
-        if path.exists():
-            os.replace(path, quarantine / f"{stem}{path.suffix}")
+def quarantine(path: ArtifactPath, damage: DamagedArtifact) -> None:
+    """Move a damaged result to root/quarantine, where nothing reads it; the caller holds its lock.
+
+    Parameters
+    ----------
+    path : ArtifactPath
+        Its files.
+    damage : DamagedArtifact
+        The reason, for the log.
+
+    Raises
+    ------
+    OSError
+        Where a file cannot be moved.
+    """
+    folder = path.root / "quarantine"
+    folder.mkdir(exist_ok=True)
+    stem = f"{path.kind}-{path.digest}-{time.time_ns()}"
+    for file in (path.manifest, path.data):  # manifest first: without it the result is absent
+        if file.exists():
+            os.replace(file, folder / f"{stem}{file.suffix}")
     _log.warning(
-        "The stored result %s/%s was set aside because %s; it will be computed again. It lies in "
-        "quarantine/%s* of the cache.",
-        place.kind,
-        place.digest,
+        "The stored result %s/%s was moved to quarantine because %s; it will be computed again. Its files are "
+        "quarantine/%s* in the cache.",
+        path.kind,
+        path.digest,
         damage,
         stem,
     )
 
 
-def _check_bytes(file: BinaryIO, manifest: Manifest, anew: bool) -> None:
-    """Compare an open data file with its manifest; hashed only if this file state is new. Raises Damaged."""
+def _check_bytes(file: BinaryIO, manifest: Manifest, rehash: bool) -> None:
+    """Compare an open data file with its manifest, by its digest only where this file state is new."""
     state = _file_state(file) + (manifest["sha256"],)
-    if os.fstat(file.fileno()).st_size != manifest["bytes"]:
-        raise DamagedArtifact(f"it has {os.fstat(file.fileno()).st_size} bytes where {manifest['bytes']} were written")
+    size = os.fstat(file.fileno()).st_size
+    if size != manifest["bytes"]:
+        raise DamagedArtifact(f"it has {size} bytes where {manifest['bytes']} were written")
     with _verified_lock:
-        if state in _verified and not anew:
+        if state in _verified and not rehash:
             return
-    if hashlib.file_digest(file, "sha256").hexdigest() != manifest["sha256"]:
+    if file_digest(file) != manifest["sha256"]:
         raise DamagedArtifact("its bytes are not those that were written (sha256 differs)")
     file.seek(0)
     with _verified_lock:

@@ -1,4 +1,4 @@
-"""Sizes in words, and how large the cache may grow."""
+"""Sizes as text, and the limit of the cache."""
 
 from __future__ import annotations
 
@@ -23,18 +23,45 @@ UNITS = {
 
 
 def parse_size(text: str) -> int | None:
-    """Bytes of a size such as "2GB" or "1.5 TiB"; None for "none", no limit. Raises RequestError for anything else."""
-    said = text.strip().lower()
-    if said == "none":
+    """Parse a size such as "2GB" or "1.5 TiB".
+
+    Parameters
+    ----------
+    text : str
+        A number and a unit, or "none".
+
+    Returns
+    -------
+    int | None
+        Bytes; None for "none", which means no limit.
+
+    Raises
+    ------
+    RequestError
+        For any other text.
+    """
+    plain = text.strip().lower()
+    if plain == "none":
         return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", said, re.ASCII)
-    if not found or found[2] not in UNITS or not math.isfinite(float(found[1])):
-        raise RequestError(f"A size such as 2GB, 500MB or none was wanted, but {text!r:.60} came. Write it like that.")
-    return int(float(found[1]) * UNITS[found[2]])
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", plain, re.ASCII)
+    if not match or match[2] not in UNITS or not math.isfinite(float(match[1])):
+        raise RequestError(f"Expected a size such as 2GB, 500MB or none, got {text!r:.60}. Write it in this form.")
+    return int(float(match[1]) * UNITS[match[2]])
 
 
 def size_limit() -> int | None:
-    """Most bytes that the cache may hold, None for no limit. Raises RequestError where BRIVL_CACHE_MAX is no size."""
+    """Read the limit of the cache from BRIVL_CACHE_MAX.
+
+    Returns
+    -------
+    int | None
+        Bytes, None for no limit.
+
+    Raises
+    ------
+    RequestError
+        Where BRIVL_CACHE_MAX is not a size.
+    """
     try:
         return parse_size(cache_max())
     except RequestError as error:
@@ -42,7 +69,18 @@ def size_limit() -> int | None:
 
 
 def format_size(n: int) -> str:
-    """A size as one would say it: "1.5 GB"."""
+    """Write a number of bytes with three digits and a unit, such as "1.5 GB".
+
+    Parameters
+    ----------
+    n : int
+        Bytes.
+
+    Returns
+    -------
+    str
+        In decimal units: kB, MB, GB, TB.
+    """
     for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if n >= size:
             return f"{n / size:.3g} {unit}"

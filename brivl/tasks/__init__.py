@@ -1,0 +1,1 @@
+"""The worker process and the tasks that it can run."""

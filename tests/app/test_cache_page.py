@@ -1,19 +1,16 @@
-"""Looking after the cache on the command line, and on its page, where a worker does it."""
+"""The page of the cache, where a worker verifies and prunes."""
 
 from __future__ import annotations
 
-import json
 import os
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from brivl.commands.main import main
 from brivl.jobs.queue import COMMAND, JobQueue
 from brivl.store.artifacts import Store
-from brivl.store.places import artifact_path
+from brivl.store.keys import artifact_path
 from brivl.ui import cached
 from tests.support.app_driver import PATIENCE, button, fresh_server, headline, html, open_page  # noqa: F401 (a fixture)
 from tests.support.cache_samples import HOUR, fill, key, there
@@ -26,62 +23,6 @@ def store(own_cache: Path) -> Store:
     fill(store, [HOUR, 3 * HOUR, 2 * HOUR])
     fill(store, [9 * HOUR], "upload")
     return store
-
-
-def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
-    assert main(["cache", *words]) == code
-    return capsys.readouterr().out
-
-
-def test_ls(store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    (store.root / "pycortex").mkdir()
-    (store.root / "pycortex" / "options.cfg").write_bytes(b"12345")
-    report = json.loads(said(capsys, "ls", "--json"))
-    kinds = {k["kind"]: k for k in report["kinds"]}
-    assert (kinds["fits"]["n"], kinds["fits"]["evictable"], kinds["upload"]["evictable"]) == (3, True, False)
-    assert report["size"] == store.size() and report["limit"] == 20 * 10**9 and report["n_unfinished"] == 0
-    assert abs(time.time() - HOUR - kinds["fits"]["last_use"]) < 60
-    assert {"pycortex", "locks"} == {f["name"] for f in report["folders"]}
-    monkeypatch.setenv("BRIVL_CACHE_MAX", "none")
-    text = said(capsys, "ls")
-    assert "4 results" in text and "no limit" in text and "never deleted" in text and "subject S1" in text
-
-
-def test_verify_ends_with_code_2_where_something_was_damaged(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "4 results are whole" in said(capsys, "verify")
-    os.truncate(artifact_path(store.root, key(0)).data, 10)
-    found = json.loads(said(capsys, "verify", "--json", code=2))
-    assert found["n_whole"] == 3 and len(found["damaged"]) == 1 and key(0).digest in found["damaged"][0]
-    assert said(capsys, "verify").startswith("3 results are whole")
-
-
-def test_prune(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    most = str(store.size() - 1)
-    planned = json.loads(said(capsys, "prune", "--max-size", most, "--dry-run", "--json"))
-    assert planned["by_kind"] == {"fits": 1} and there(store, 1)
-    done = json.loads(said(capsys, "prune", "--max-size", most, "--json"))
-    assert done == planned | {"dry_run": False} and [there(store, n) for n in range(3)] == [True, False, True]
-    text = said(capsys, "prune", "--max-size", "0")
-    assert "Deleted 2 results (2 fits)" in text and "uploads are never deleted" in text and there(store, 0, "upload")
-
-
-@pytest.mark.parametrize(
-    ("words", "limit", "wanted"),
-    [
-        (("prune", "--max-size", "big"), "20GB", "A size such as 2GB, 500MB or none was wanted, but 'big' came"),
-        (("prune",), "none", "A size to prune to was wanted"),
-        (("ls",), "all of it", "BRIVL_CACHE_MAX: A size such as 2GB"),
-    ],
-)
-def test_what_is_no_size_ends_with_a_sentence(
-    words: tuple[str, ...], limit: str, wanted: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("BRIVL_CACHE_MAX", limit)
-    assert main(["cache", *words]) == 2
-    assert wanted in capsys.readouterr().err
-
-
-# The page
 
 
 @pytest.fixture

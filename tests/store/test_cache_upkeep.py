@@ -16,7 +16,7 @@ from brivl.store import eviction, locks, manifests, npz
 from brivl.store.artifacts import Store
 from brivl.store.eviction import prune
 from brivl.store.inventory import scan_cache
-from brivl.store.places import artifact_path
+from brivl.store.keys import artifact_path
 from brivl.store.sizes import parse_size, size_limit
 from brivl.store.verification import verify
 from tests.support.cache_samples import HOUR, fill, key, there
@@ -36,14 +36,16 @@ def store(own_cache: Path) -> Store:
 
 @pytest.mark.parametrize("use", [Store.get, Store.has, lambda s, k: s.get_or_compute(k, lambda: pytest.fail("again"))])
 @pytest.mark.parametrize(("age", "renewed"), [(HOUR, True), (-HOUR, True), (20.0, False)])
-def test_use_is_noted_at_most_once_a_minute(store: Store, use, age: float, renewed: bool) -> None:
+def test_use_is_noted_at_most_once_a_minute(
+    store: Store, monkeypatch: pytest.MonkeyPatch, use, age: float, renewed: bool
+) -> None:
+    now = 1.7e9
+    monkeypatch.setattr(time, "time", lambda: now)  # the clock stands still, however slow the machine
     fill(store, [age])
     manifest = artifact_path(store.root, key(0)).manifest
-    before = manifest.stat().st_mtime
     assert use(store, key(0))
-    now = manifest.stat().st_mtime
-    assert (now != before) == renewed and (not renewed or abs(now - time.time()) < 60)
-    assert use(store, key(0)) and manifest.stat().st_mtime == now
+    assert manifest.stat().st_mtime == (now if renewed else now - age)
+    assert use(store, key(0)) and manifest.stat().st_mtime == (now if renewed else now - age)
 
 
 def test_listing_and_verifying_are_no_use(store: Store) -> None:
@@ -61,8 +63,8 @@ def test_a_cache_that_cannot_be_written_is_still_read(store: Store, monkeypatch:
         raise PermissionError(13, "no")
 
     monkeypatch.setattr(os, "utime", refuse)
-    found = store.get(key(0))
-    assert found is not None and found.arrays["x"].sum() == 0 and store.has(key(0))
+    artifact = store.get(key(0))
+    assert artifact is not None and artifact.arrays["x"].sum() == 0 and store.has(key(0))
 
 
 # Pruning
@@ -74,7 +76,7 @@ def test_what_was_not_used_for_longest_goes_first(store: Store) -> None:
     assert all(there(store, n) for n in range(5))
     done = prune(store.root, sizes[0] + sizes[2])
     assert [there(store, n) for n in range(5)] == [True, False, True, False, False]
-    assert done.removed == planned.removed and [e.place.digest for e in done.removed] == [
+    assert done.removed == planned.removed and [e.path.digest for e in done.removed] == [
         key(n).digest for n in (1, 3, 4)
     ]
     assert done.left == planned.left == sizes[0] + sizes[2] == store.size() and done.freed == sum(sizes) - done.left
@@ -97,9 +99,9 @@ def test_what_is_set_aside_goes_before_any_result(store: Store) -> None:
     sizes = fill(store, [HOUR, 2 * HOUR])
     artifact_path(store.root, key(1)).data.write_bytes(b"damaged")
     assert store.get(key(1)) is None
-    aside = sum(path.stat().st_size for path in (store.root / "quarantine").iterdir())
+    n_bytes = sum(path.stat().st_size for path in (store.root / "quarantine").iterdir())
     done = prune(store.root, sizes[0])
-    assert done.n_set_aside == 2 and not done.removed and there(store, 0) and done.freed == aside
+    assert done.n_quarantined == 2 and not done.removed and there(store, 0) and done.freed == n_bytes
     assert not list((store.root / "quarantine").iterdir())
 
 
@@ -138,27 +140,27 @@ def test_no_result_goes_that_another_process_maps(store: Store, monkeypatch: pyt
 
 def test_no_result_goes_that_is_being_written_or_was_just_used(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(store, [HOUR, HOUR])
-    look = scan_cache(store.root)
+    inventory = scan_cache(store.root)
     with locks.exclusive(artifact_path(store.root, key(0)).lock):
         assert prune(store.root, 0).n_in_use == 1
     assert there(store, 0) and not there(store, 1)
     store.get(key(0))
-    monkeypatch.setattr(eviction, "scan_cache", lambda _: look)  # as it was before the use
+    monkeypatch.setattr(eviction, "scan_cache", lambda _: inventory)  # as it was before the use
     assert prune(store.root, 0).n_in_use >= 1 and there(store, 0)
 
 
 def test_the_lock_file_goes_last(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever makes the next one may write at once, beside an evictor that has not finished."""
     fill(store, [HOUR])
-    place, seen, discard = artifact_path(store.root, key(0)), [], locks.discard
+    path, seen, discard = artifact_path(store.root, key(0)), [], locks.discard
 
-    def look(path: Path) -> None:
-        if path == place.lock:
-            seen.append((place.manifest.exists(), place.data.exists()))
-        discard(path)
+    def record(lock: Path) -> None:
+        if lock == path.lock:
+            seen.append((path.manifest.exists(), path.data.exists()))
+        discard(lock)
 
-    monkeypatch.setattr(locks, "discard", look)
-    assert len(prune(store.root, 0).removed) == 1 and seen == [(False, False)] and not place.lock.exists()
+    monkeypatch.setattr(locks, "discard", record)
+    assert len(prune(store.root, 0).removed) == 1 and seen == [(False, False)] and not path.lock.exists()
 
 
 def test_between_has_and_get_is_a_miss(store: Store) -> None:
@@ -188,7 +190,7 @@ def test_evicted_between_manifest_and_data_is_a_miss(store: Store, monkeypatch: 
 def test_a_cache_that_outgrows_its_limit_evicts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = fill(store, [3 * HOUR, 2 * HOUR, HOUR, 60.0])
     monkeypatch.setenv("BRIVL_CACHE_MAX", str(sum(sizes)))
-    monkeypatch.setattr(eviction, "_unseen", {})
+    monkeypatch.setattr(eviction, "_unscanned", {})
     store.put(key(4), {"x": np.ones(1000)}, {})
     assert [there(store, n) for n in range(5)] == [False, False, True, True, True], "to nine tenths of the limit"
     monkeypatch.setenv("BRIVL_CACHE_MAX", "1kB")
@@ -203,17 +205,17 @@ def test_a_process_looks_again_after_a_hundredth_of_the_limit(store: Store, monk
     looks: list[Path] = []
     real = eviction.scan_cache
     monkeypatch.setattr(eviction, "scan_cache", lambda root: looks.append(root) or real(root))
-    monkeypatch.setattr(eviction, "_unseen", {})
+    monkeypatch.setattr(eviction, "_unscanned", {})
     monkeypatch.setenv("BRIVL_CACHE_MAX", "2.4MB")  # a hundredth is less than three results
     fill(store, [0.0] * 10)
     assert len(looks) == 4, "after results 1, 4, 7 and 10"
 
 
-def test_a_limit_that_is_no_size_is_said_and_costs_no_result(
+def test_a_limit_that_is_no_size_is_reported_and_costs_no_result(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("BRIVL_CACHE_MAX", "plenty")
-    with pytest.raises(RequestError, match="BRIVL_CACHE_MAX: A size such as 2GB.*'plenty'"):
+    with pytest.raises(RequestError, match="BRIVL_CACHE_MAX: Expected a size such as 2GB.*'plenty'"):
         size_limit()
     with caplog.at_level(logging.WARNING):
         assert store.put(key(0), {"x": np.ones(3)}, {}).arrays["x"].sum() == 3
@@ -221,13 +223,13 @@ def test_a_limit_that_is_no_size_is_said_and_costs_no_result(
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"), [("2GB", 2 * 10**9), (" 1.5 kib", 1536), ("0", 0), ("7", 7), ("300 b", 300), ("none", None)]
+    ("text", "n_bytes"), [("2GB", 2 * 10**9), (" 1.5 kib", 1536), ("0", 0), ("7", 7), ("300 b", 300), ("none", None)]
 )
-def test_sizes(text: str, wanted: int | None) -> None:
-    assert parse_size(text) == wanted
+def test_sizes(text: str, n_bytes: int | None) -> None:
+    assert parse_size(text) == n_bytes
 
 
 @pytest.mark.parametrize("text", ["", "GB", "-1", "1e9", "2 XB", "1..5GB", "nan", "inf", "٣GB", "9" * 400])
 def test_what_is_no_size(text: str) -> None:
-    with pytest.raises(RequestError, match="A size such as 2GB"):
+    with pytest.raises(RequestError, match="Expected a size such as 2GB"):
         parse_size(text)

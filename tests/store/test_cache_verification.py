@@ -15,7 +15,7 @@ from brivl.store.artifacts import Store
 from brivl.store.digests import json_digest
 from brivl.store.eviction import prune
 from brivl.store.inventory import scan_cache
-from brivl.store.places import artifact_path
+from brivl.store.keys import artifact_path
 from brivl.store.verification import verify
 from tests.support.cache_samples import HOUR, fill, key
 
@@ -37,22 +37,22 @@ def test_verify_finds_what_this_process_believes(store: Store) -> None:
     os.utime(flipped.data, ns=(status.st_atime_ns, status.st_mtime_ns))
     os.truncate(cut.data, 100)
     other.manifest.write_bytes(artifact_path(store.root, key(3)).manifest.read_bytes())
-    found = verify(store.root)
-    assert found.n_whole == 2 and found.n_busy == found.n_abandoned == 0
-    said = {line.split("/")[1][:32]: line for line in found.damaged}
-    assert "sha256 differs" in said[flipped.digest] and "100 bytes" in said[cut.digest]
-    assert "another result" in said[other.digest] and len(list((store.root / "quarantine").iterdir())) == 6
+    result = verify(store.root)
+    assert result.n_whole == 2 and result.n_busy == result.n_abandoned == 0
+    reasons = {line.split("/")[1][:32]: line for line in result.damaged}
+    assert "sha256 differs" in reasons[flipped.digest] and "100 bytes" in reasons[cut.digest]
+    assert "another result" in reasons[other.digest] and len(list((store.root / "quarantine").iterdir())) == 6
     again = store.get_or_compute(key(0), lambda: ({"x": np.zeros(1000)}, {}))
     assert again.arrays["x"].size == 1000 and verify(store.root).damaged == ()
 
 
 def test_verify_leaves_what_is_being_written(store: Store) -> None:
     fill(store, [HOUR, HOUR])
-    place = artifact_path(store.root, key(0))
-    os.truncate(place.data, 100)
-    with locks.exclusive(place.lock):
-        found = verify(store.root)
-        assert (found.n_whole, found.n_busy, found.damaged, found.n_held_locks) == (1, 1, (), 1)
+    path = artifact_path(store.root, key(0))
+    os.truncate(path.data, 100)
+    with locks.exclusive(path.lock):
+        result = verify(store.root)
+        assert (result.n_whole, result.n_busy, result.damaged, result.n_held_locks) == (1, 1, (), 1)
     assert len(verify(store.root).damaged) == 1
 
 
@@ -64,12 +64,12 @@ def test_verify_counts_what_killed_writers_left_and_prune_removes_it(store: Stor
     with locks.exclusive(store.root / "locks" / f"fits-{digest}.lock"):
         assert verify(store.root).n_abandoned == 0, "a writer is at it"
         prune(store.root, 10**9)
-    assert len(scan_cache(store.root).unfinished) == 2
-    found = verify(store.root)
-    assert (found.n_whole, found.n_abandoned, found.n_held_locks) == (3, 2, 0)
+    assert len(scan_cache(store.root).incomplete) == 2
+    result = verify(store.root)
+    assert (result.n_whole, result.n_abandoned, result.n_held_locks) == (3, 2, 0)
     done = prune(store.root, 10**9)
-    assert done.n_abandoned == 2 and done.freed == 35 and not done.removed
-    assert not scan_cache(store.root).unfinished and not list((store.root / "locks").iterdir())
+    assert done.n_orphaned == 2 and done.freed == 35 and not done.removed
+    assert not scan_cache(store.root).incomplete and not list((store.root / "locks").iterdir())
     assert all(store.get(key(n)) is not None for n in range(3))
 
 
@@ -78,13 +78,13 @@ def test_results_of_another_version_are_counted_not_damaged(store: Store) -> Non
     path = artifact_path(store.root, key(0)).manifest
     body = {k: v for k, v in manifests.load(path).items() if k != "self_sha256"} | {"format": 99}
     path.write_text(json.dumps(body | {"self_sha256": json_digest(body)}))
-    found = verify(store.root)
-    assert (found.n_other_version, found.n_whole, found.damaged) == (1, 0, ())
+    result = verify(store.root)
+    assert (result.n_other_version, result.n_whole, result.damaged) == (1, 0, ())
 
 
 def test_nothing_there_is_nothing_to_do(tmp_path: Path) -> None:
-    found = verify(tmp_path / "none")
-    assert found.n_whole == 0 and prune(tmp_path / "none", 0).left == 0 and not (tmp_path / "none").exists()
+    result = verify(tmp_path / "none")
+    assert result.n_whole == 0 and prune(tmp_path / "none", 0).left == 0 and not (tmp_path / "none").exists()
     (tmp_path / "file").write_text("")
     assert prune(tmp_path / "file", 0).left == 0
     locked = tmp_path / "cache"

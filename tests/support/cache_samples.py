@@ -9,8 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from brivl.store.artifacts import Store
-from brivl.store.keys import ArtifactKey
-from brivl.store.places import artifact_path
+from brivl.store.keys import ArtifactKey, artifact_path
 
 HOUR = 3600.0
 
