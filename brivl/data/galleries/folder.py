@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from brivl.data.formats.image_folder import ImageFile, ImageBatch, image_file, list_images, read_pixels
+from brivl.data.formats.image_folder import ImageBatch, ImageFile, image_file, list_images, read_pixels
 from brivl.data.formats.images import read_image
 from brivl.data.galleries.gallery import (
     N_PREVIEW_FRAMES,
