@@ -88,7 +88,7 @@ def _carried_through(
         ((MOVIE, spaces.movie_as_read, W_stories), (STORIES, spaces.stories, W_movie))
     ):
         one = sessions[target]
-        Z, blocks = one.ready(X)[one.rows.test], one.test_blocks(draws[0])
+        Z, blocks = one.delayed_features(X)[one.rows.test], one.test_blocks(draws[0])
         everywhere = {"multimodal voxels": np.ones(int(both.sum()), bool)}
         for k in range(read.shape[1]):
             predicted = project_through(Z, W, read[:, k], write[:, k]) * sign

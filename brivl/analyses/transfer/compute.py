@@ -73,12 +73,12 @@ def compute(
         progress(2 * at + 1, N_STEPS, f"Fitting stories and film with {name} features")
         carried[name] = _both_fits(ready.sessions, spaces[name])
         progress(2 * at + 2, N_STEPS, f"Scoring {name} transfer")
-        scored[name] = score_both_directions(ready.sessions, carried[name], ready.masks, _visual(ready.masks), draws)
+        scored[name] = score_both_directions(ready.sessions, carried[name], ready.masks, _visual(ready.masks), *draws)
         arrays |= _score_arrays(name, scored[name])
     arrays |= _better(ready, carried, scored, draws)
     arrays |= _voxel_arrays(ready, carried[MULTIMODAL], scored[MULTIMODAL])
     progress(N_STEPS - 1, N_STEPS, "Looking for shared dimensions")
-    both = multimodal_voxels(ready.sessions, carried[MULTIMODAL], scored[MULTIMODAL].sign, draws)
+    both = multimodal_voxels(ready.sessions, carried[MULTIMODAL], scored[MULTIMODAL].sign, *draws)
     found, said = component_arrays(
         store,
         asked,
@@ -173,7 +173,7 @@ def _voxel_arrays(
     found = {"voxels.columns": ready.columns, "voxels.sign": scored.sign}
     for target, source in transfer_directions(ready.sessions):
         Y = ready.sessions[target].Y_test
-        found[f"voxels.within.{target}"] = correlation(Y, carried[target].own).astype(np.float32)
+        found[f"voxels.within.{target}"] = correlation(Y, carried[target].within_test).astype(np.float32)
         across = correlation(Y, carried[source].across_test) * scored.sign
         found[f"voxels.across.{target}"] = across.astype(np.float32)
     return found
@@ -196,14 +196,14 @@ def _info(
         "n_voxels": [int(inside.sum()) for inside in ready.masks.values()],
         "scores": [[s, m, what] for s in scored for m in MODALITIES for what in ("within", "raw", "across", "p", "q")],
         "voxels": ["columns", "sign", *(f"{what}.{m}" for m in MODALITIES for what in ("within", "across"))],
-        "turned": {name: one.turned for name, one in scored.items()},
+        "turned": {name: one.sign_flipped for name, one in scored.items()},
         "whole": WHOLE,
         "maps": {name: [one.to_language.r2, one.to_vision.r2] for name, one in spaces.items()},
         "streams": {n: [list(s.vision), list(s.language)] for n, s in sets_of_models(asked).items()},
         "simulated": pair.stories.simulated or pair.movie.simulated,
         "names": [pair.stories.name, pair.movie.name],
         "n_blocks": {name: one.n_blocks for name, one in blocks.items()},
-        "blocks": blocks[STORIES].said,
+        "blocks": blocks[STORIES].description,
         "tested": {name: one.design.n_test > 0 for name, one in ready.sessions.items()},
         "tr": ready.sessions[STORIES].design.tr,
         "visual": list(_visual(ready.masks)),

@@ -1,4 +1,4 @@
-"""Which dimensions stories and film share: principal components of encoding weights, and what a truth makes of them."""
+"""Dimensions that stories and movies share: principal components of encoding weights, and subspaces of features."""
 
 from __future__ import annotations
 
@@ -12,53 +12,115 @@ from brivl.errors import RequestError
 
 @dataclass(frozen=True)
 class WeightComponents:
-    """Principal components of weights over voxels, largest first."""
+    """Principal components of encoding weights over voxels, largest first."""
 
     axes: np.ndarray  # (n_features, n_components) orthonormal
-    explained: np.ndarray  # (n_components,) share of the weights' variance over voxels
-    loadings: tuple[np.ndarray, ...]  # by modality (n_components, n_voxels)
+    explained: np.ndarray  # (n_components,) fraction of the weights' variance over voxels
+    loadings: tuple[np.ndarray, ...]  # of each modality (n_components, n_voxels)
 
     @property
     def agreement(self) -> np.ndarray:
-        """(n_components,) r over voxels between the loadings of the first two modalities."""
+        """Correlation over voxels between the loadings of the first two modalities.
+
+        Returns
+        -------
+        (n_components,) array
+            Pearson's r; 0 where either does not vary.
+        """
         first, second = (x - x.mean(1, keepdims=True) for x in self.loadings[:2])
         size = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
         return np.where(size > 0, (first * second).sum(1) / np.where(size > 0, size, 1), 0.0)
 
 
 def mean_over_delays(weights: np.ndarray, n_delays: int) -> np.ndarray:
-    """Mean over delays of FIR weights (n_delays * n_features, n_voxels), delay by delay: (n_features, n_voxels)."""
+    """Average the weights of a finite impulse response model over its delays.
+
+    Parameters
+    ----------
+    weights : (n_delays * n_features, n_voxels) array
+        Weights, one delay after the other.
+    n_delays : int
+        Number of delays.
+
+    Returns
+    -------
+    (n_features, n_voxels) array
+        Mean weights.
+    """
     return weights.reshape(n_delays, -1, weights.shape[1]).mean(0)
 
 
 def normalise_columns(weights: np.ndarray) -> np.ndarray:
-    """Each voxel's weights (n_features, n_voxels) with length 1, so that strong voxels do not outshout others."""
+    """Scale the weights of each voxel to length 1, so that voxels with large weights do not dominate.
+
+    Parameters
+    ----------
+    weights : (n_features, n_voxels) array
+        Encoding weights.
+
+    Returns
+    -------
+    (n_features, n_voxels) array
+        Unit vectors; 0 where all weights of a voxel are 0.
+    """
     size = np.linalg.norm(weights, axis=0)
     return weights / np.where(size > 0, size, 1)
 
 
 def principal_components(weights: np.ndarray, others: np.ndarray, n_components: int) -> WeightComponents:
-    """Components of one modality's weights over voxels, with those of the other modality projected on the same axes.
+    """Compute principal components of the weights of one modality and project those of the other on the same axes.
 
-    weights, others (n_features, n_voxels) in one feature space. Not centred over voxels: a direction that all voxels
-    share counts. Raises RequestError for fewer voxels than components.
+    Weights are not centred over voxels: a direction that all voxels share counts as well.
+
+    Parameters
+    ----------
+    weights : (n_features, n_voxels) array
+        Weights of the modality that defines the components.
+    others : (n_features, n_voxels) array
+        Weights of the other modality in the same feature space.
+    n_components : int
+        Number of components.
+
+    Returns
+    -------
+    WeightComponents
+        Axes, explained variance, and loadings of both modalities.
+
+    Raises
+    ------
+    RequestError
+        If the shapes differ, or there are fewer voxels than components.
     """
     if weights.shape != others.shape or weights.shape[1] < n_components:
         raise RequestError(
-            f"Wanted weights (n_features, n_voxels) of two modalities with {n_components} voxels or more, and got "
-            f"{weights.shape!r} and {others.shape!r}."
+            f"Expected weights (n_features, n_voxels) of two modalities with at least {n_components} voxels, got "
+            f"shapes {weights.shape!r} and {others.shape!r}. Choose more voxels or fewer components."
         )
     U, s, _ = scipy.linalg.svd(weights.astype(np.float64), full_matrices=False)
     axes = U[:, :n_components] * np.where(np.abs(U[:, :n_components]).max(0) == U[:, :n_components].max(0), 1, -1)
-    share = np.square(s) / np.square(s).sum()
-    return WeightComponents(axes, share[:n_components], (axes.T @ weights, axes.T @ others))
+    explained = np.square(s) / np.square(s).sum()
+    return WeightComponents(axes, explained[:n_components], (axes.T @ weights, axes.T @ others))
 
 
 def covariance_root(X: np.ndarray, floor: float = 1e-4) -> tuple[np.ndarray, np.ndarray]:
-    """Root of the covariance of features X (n_samples, n_features) and its pseudo-inverse, (n_features, n_features).
+    """Compute the square root of the covariance matrix of features, and the pseudo-inverse of this root.
 
     Weights times the root have the length of the predictions that they make; without it, weights of features that
-    hardly vary would count as much as those of features that do.
+    hardly vary would count as much as weights of features that do.
+
+    Parameters
+    ----------
+    X : (n_samples, n_features) array
+        Features.
+    floor : float
+        Fraction of the largest eigenvalue below which an eigenvalue is set to 0.
+
+    Returns
+    -------
+    root : (n_features, n_features) array
+        Symmetric square root of the covariance matrix.
+    inverse : (n_features, n_features) array
+        Pseudo-inverse of the root.
     """
     centred = X - X.mean(0, dtype=np.float64)
     values, V = scipy.linalg.eigh(centred.T @ centred / len(X))
@@ -70,9 +132,19 @@ def covariance_root(X: np.ndarray, floor: float = 1e-4) -> tuple[np.ndarray, np.
 
 
 def subspace_correlation(A: np.ndarray, B: np.ndarray) -> float:
-    """Mean cosine of the principal angles between the column spans of A (n, k) and B (n, m), centred over rows.
+    """Average the cosines of the principal angles between the column spaces of two matrices, centred over rows.
 
-    The mean is over the k dimensions of A; where B has fewer, the missing ones count 0.
+    Parameters
+    ----------
+    A : (n, k) array
+        Matrix whose k dimensions are averaged over.
+    B : (n, m) array
+        Other matrix; where it has fewer dimensions than A, the missing ones count as 0.
+
+    Returns
+    -------
+    float
+        Mean cosine, from 0 to 1.
     """
     bases = [_basis(A), _basis(B)]
     if not bases[0].shape[1] or not bases[1].shape[1]:
@@ -89,6 +161,21 @@ def _basis(A: np.ndarray) -> np.ndarray:
 
 
 def extreme_items(scores: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the n largest scores, largest first, and of the n smallest, smallest first; scores (n_items,)."""
+    """Find the items with the largest and the smallest scores.
+
+    Parameters
+    ----------
+    scores : (n_items,) array
+        Score of each item.
+    n : int
+        Number of items at each end.
+
+    Returns
+    -------
+    highest : (n,) int array
+        Indices of the largest scores, largest first.
+    lowest : (n,) int array
+        Indices of the smallest scores, smallest first.
+    """
     order = np.argsort(scores, kind="stable")
     return order[::-1][:n], order[:n]

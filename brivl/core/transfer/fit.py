@@ -1,4 +1,4 @@
-"""Ridge with delays fitted to one modality, what it predicts of both, and what of that goes through one dimension."""
+"""Fit encoding models with delays to one modality, transfer them to the other, and score both directions."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from brivl.core.transfer.components import mean_over_delays
 from brivl.core.transfer.maps import negative_region_p, region_signs, score_regions, single_band_weights, voxel_p_values
 from brivl.errors import RequestError
 
-ENOUGH = 200  # draws where p is only held against .05, of thousands of voxels
+MAX_VOXEL_PERMUTATIONS = 200  # where the p of thousands of voxels is only compared with .05
 
 
 @dataclass(frozen=True)
 class ModalityData:
-    """One modality of a subject: responses of the voxels that take part, as they are fitted and scored."""
+    """Responses of one subject to one modality, as they are fitted and scored."""
 
     design: Design
     preset: Preset
@@ -32,18 +32,58 @@ class ModalityData:
 
     @property
     def n_delays(self) -> int:
+        """Number of delays of the model.
+
+        Returns
+        -------
+        int
+            Number of delays.
+        """
         return len(delays_at(self.preset.delays_s, self.design.tr or 1.0))
 
-    def ready(self, X: np.ndarray) -> np.ndarray:
-        """Features (n_samples, n_features) of this session, centred on its training rows and delayed within runs."""
+    def delayed_features(self, X: np.ndarray) -> np.ndarray:
+        """Centre features on the training rows and delay them within runs.
+
+        Parameters
+        ----------
+        X : (n_samples, n_features) array
+            Features of this modality.
+
+        Returns
+        -------
+        (n_samples, n_delays * n_features) array
+            Delayed features.
+        """
         return preprocess_features(X, self.rows.train, self.design, self.preset)
 
     def training_blocks(self, seconds: float) -> Blocks:
-        """Blocks of the training rows, within runs."""
+        """Divide the training rows into blocks within runs.
+
+        Parameters
+        ----------
+        seconds : float
+            Duration of a block.
+
+        Returns
+        -------
+        Blocks
+            Blocks that may be permuted.
+        """
         return self._blocks_of(self.rows.train, seconds)
 
     def test_blocks(self, seconds: float) -> Blocks:
-        """Blocks of the test rows, within runs."""
+        """Divide the test rows into blocks within runs.
+
+        Parameters
+        ----------
+        seconds : float
+            Duration of a block.
+
+        Returns
+        -------
+        Blocks
+            Blocks that may be permuted.
+        """
         if not self.design.n_test:
             return self._blocks_of(self.rows.test, seconds)
         return blocks_in_runs(self.design.test_onsets, self.design.n_test, self.design.tr or 1.0, seconds)
@@ -53,40 +93,83 @@ class ModalityData:
         return blocks_in_runs(onsets, len(rows), self.design.tr or 1.0, seconds)
 
 
-def prepare_modality(responses: Responses, columns: np.ndarray, design: Design, preset: Preset) -> ModalityData:
-    """The voxels `columns` of a modality, scored on its test run or, where it has none, on runs that are held out.
+def prepare_modality(responses: Responses, voxel_indices: np.ndarray, design: Design, preset: Preset) -> ModalityData:
+    """Select voxels and split the samples of one modality into training and test rows.
 
-    These are the first of the outer folds; rows are never shuffled, whatever the preset does with them, since blocks
-    of neighbours change places. Raises RequestError without a TR.
+    The test rows are the test run or, where there is none, the first of the outer folds. Rows are never shuffled,
+    whatever the preset says, because blocks of neighbouring samples are permuted.
+
+    Parameters
+    ----------
+    responses : Responses
+        Responses of one subject.
+    voxel_indices : (n_voxels,) int array
+        Voxels to keep.
+    design : Design
+        Design of the modality; it needs a TR.
+    preset : Preset
+        Protocol of the fit.
+
+    Returns
+    -------
+    ModalityData
+        Standardised responses and the split.
+
+    Raises
+    ------
+    RequestError
+        If the design has no TR.
     """
     if design.tr is None:
-        raise RequestError("Wanted time series of both modalities, and one has no time between samples (TR).")
+        raise RequestError(
+            "Expected time series of both modalities, got one without a repetition time (TR). Choose a dataset of "
+            "continuous stimuli."
+        )
     rows = cv_splits(design, replace(preset, outer="grouped"))[0]
-    repeats = np.asarray(responses.Y_test[:, :, columns]) if design.n_test and responses.Y_test is not None else None
-    part = split_responses(np.asarray(responses.Y_train[:, columns]), repeats, rows, design, preset)
-    clean = [np.nan_to_num(Y).astype(np.float32) for Y in (part.Y_train, part.Y_test)]
-    return ModalityData(design, preset, rows, *clean)
+    has_test = design.n_test and responses.Y_test is not None
+    repeats = np.asarray(responses.Y_test[:, :, voxel_indices]) if has_test else None
+    split = split_responses(np.asarray(responses.Y_train[:, voxel_indices]), repeats, rows, design, preset)
+    Y_train, Y_test = (np.nan_to_num(Y).astype(np.float32) for Y in (split.Y_train, split.Y_test))
+    return ModalityData(design, preset, rows, Y_train, Y_test)
 
 
 @dataclass(frozen=True)
 class TransferPredictions:
-    """Predictions of one model: of its own test run, and of the other modality's training and test rows."""
+    """Predictions of one model: of its own test rows, and of the other modality's training and test rows."""
 
-    own: np.ndarray  # (n_test, n_voxels)
-    across_train: np.ndarray
-    across_test: np.ndarray
+    within_test: np.ndarray  # (n_test, n_voxels)
+    across_train: np.ndarray  # (n_train of the other modality, n_voxels)
+    across_test: np.ndarray  # (n_test of the other modality, n_voxels)
     weights: np.ndarray  # (n_delays * n_features, n_voxels) float32
 
 
 def fit_and_transfer(
-    source: ModalityData, own: np.ndarray, target: ModalityData, across: np.ndarray
+    source: ModalityData, source_features: np.ndarray, target: ModalityData, target_features: np.ndarray
 ) -> TransferPredictions:
-    """Fit a modality and predict both.
+    """Fit an encoding model to one modality and predict the responses to both.
 
-    own: features of the source (n_samples, n_features); across: those of the target in the same space. Both are centred
-    on the training rows of their own modality, whose means differ for reasons other than content.
+    Parameters
+    ----------
+    source : ModalityData
+        Modality that the model is fitted to.
+    source_features : (n_samples, n_features) array
+        Features of the source.
+    target : ModalityData
+        Modality that the model is transferred to.
+    target_features : (n_samples, n_features) array
+        Features of the target in the same space.
+
+    Returns
+    -------
+    TransferPredictions
+        Predictions of both modalities, and the weights.
+
+    Notes
+    -----
+    Features are centred on the training rows of their own modality, because the means of the two modalities differ for
+    reasons other than content.
     """
-    X, Z = source.ready(own), target.ready(across)
+    X, Z = source.delayed_features(source_features), target.delayed_features(target_features)
     ridge = ridge_for(1, source.rows.train, source.design, source.preset)
     ridge.fit([X[source.rows.train]], source.Y_train)
     W = single_band_weights(ridge)
@@ -94,83 +177,161 @@ def fit_and_transfer(
 
 
 def project_through(Z: np.ndarray, W: np.ndarray, read: np.ndarray, write: np.ndarray) -> np.ndarray:
-    """What weights predict by way of one dimension: sum over delays of (Z_d read) (write' W_d), (n_samples, n_voxels).
+    """Predict responses by way of a single dimension of the feature space.
 
-    Z (n_samples, n_delays * n_features) delayed, W (n_delays * n_features, n_voxels), read and write (n_features,).
+    Parameters
+    ----------
+    Z : (n_samples, n_delays * n_features) array
+        Delayed features.
+    W : (n_delays * n_features, n_voxels) array
+        Encoding weights.
+    read : (n_features,) array
+        Vector that projects features on the dimension.
+    write : (n_features,) array
+        Vector that projects weights on the dimension.
+
+    Returns
+    -------
+    (n_samples, n_voxels) array
+        The sum over delays d of (Z_d read) (write' W_d).
     """
     n_features = len(read)
-    seen = Z.reshape(len(Z), -1, n_features) @ read  # (n_samples, n_delays)
-    told = np.einsum("f,dfv->dv", write, W.reshape(-1, n_features, W.shape[1]))
-    return seen @ told
+    scores = Z.reshape(len(Z), -1, n_features) @ read  # (n_samples, n_delays)
+    loadings = np.einsum("f,dfv->dv", write, W.reshape(-1, n_features, W.shape[1]))
+    return scores @ loadings
 
 
 @dataclass(frozen=True)
 class TransferScores:
-    """Scores of both directions, by the modality that is predicted."""
+    """Scores of both directions of transfer; keys are the modality that is predicted."""
 
     within: Mapping[str, np.ndarray]  # modality -> (n_regions,) mean r of its own model
-    raw: Mapping[str, np.ndarray]  # modality -> (n_regions,) mean r of the other one's model, no sign turned
-    across: Mapping[str, np.ndarray]  # the same, corrected
+    raw: Mapping[str, np.ndarray]  # modality -> (n_regions,) mean r of the other modality's model, no sign flipped
+    across: Mapping[str, np.ndarray]  # the same with signs flipped
     p: Mapping[str, np.ndarray]  # of `across`
-    q: Mapping[str, np.ndarray]
-    sign: np.ndarray  # (n_voxels,)
-    turned: list[str]
+    q: Mapping[str, np.ndarray]  # of `across`
+    sign: np.ndarray  # (n_voxels,) 1 or -1
+    sign_flipped: list[str]  # regions
 
 
 def score_both_directions(
     sessions: Mapping[str, ModalityData],
-    carried: Mapping[str, TransferPredictions],
+    predictions: Mapping[str, TransferPredictions],
     masks: Mapping[str, np.ndarray],
-    visual: tuple[str, ...],
-    how: tuple[float, PermutationSettings],
+    visual_regions: tuple[str, ...],
+    block_seconds: float,
+    permutations: PermutationSettings,
 ) -> TransferScores:
-    """carried: by the modality fitted. visual: regions whose sign may be turned; how: seconds of a block, draws.
+    """Score transfer in both directions, with the sign of inverted visual regions flipped.
 
-    Signs are chosen on training rows of the modality predicted, which the transferred model has not seen.
+    Signs are chosen on training rows of the modality that is predicted, which the transferred model has not seen.
+
+    Parameters
+    ----------
+    sessions : mapping of modality to ModalityData
+        The two modalities.
+    predictions : mapping of modality to TransferPredictions
+        Predictions of the model that was fitted to each modality.
+    masks : mapping of region to (n_voxels,) bool array
+        Regions; the first holds all voxels.
+    visual_regions : tuple of str
+        Regions whose sign may be flipped.
+    block_seconds : float
+        Duration of a block of samples that is permuted.
+    permutations : PermutationSettings
+        Number of permutations and their seed.
+
+    Returns
+    -------
+    TransferScores
+        Scores by the modality that is predicted.
     """
-    seconds, draws = how
-    eyes = {name: masks[name] for name in visual if name in masks}
-    p_inverse, n_voxels = [], next(iter(masks.values())).size
-    if eyes:
+    visual_masks = {name: masks[name] for name in visual_regions if name in masks}
+    p_negative, n_voxels = [], next(iter(masks.values())).size
+    if visual_masks:
         for target, source in transfer_directions(sessions):
-            blocks = sessions[target].training_blocks(seconds)
-            p_inverse.append(
-                negative_region_p(sessions[target].Y_train, carried[source].across_train, eyes, blocks, draws)
-            )
-    sign, turned = region_signs(p_inverse, eyes) if eyes else (np.ones(n_voxels, int), [])
-    found: dict[str, dict[str, np.ndarray]] = {name: {} for name in ("within", "raw", "across", "p", "q")}
+            blocks = sessions[target].training_blocks(block_seconds)
+            Y, across = sessions[target].Y_train, predictions[source].across_train
+            p_negative.append(negative_region_p(Y, across, visual_masks, blocks, permutations))
+    sign, flipped = region_signs(p_negative, visual_masks) if visual_masks else (np.ones(n_voxels, int), [])
+    scores: dict[str, dict[str, np.ndarray]] = {name: {} for name in ("within", "raw", "across", "p", "q")}
     for target, source in transfer_directions(sessions):
-        Y, blocks = sessions[target].Y_test, sessions[target].test_blocks(seconds)
-        found["within"][target] = score_regions(Y, carried[target].own, masks, blocks, draws).r
-        found["raw"][target] = score_regions(Y, carried[source].across_test, masks, blocks, draws).r
-        corrected = score_regions(Y, carried[source].across_test * sign, masks, blocks, draws)
-        found["across"][target], found["p"][target] = corrected.r, corrected.p
-        found["q"][target] = corrected.q
-    return TransferScores(**found, sign=sign, turned=turned)
+        Y, blocks = sessions[target].Y_test, sessions[target].test_blocks(block_seconds)
+        across = predictions[source].across_test
+        scores["within"][target] = score_regions(Y, predictions[target].within_test, masks, blocks, permutations).r
+        scores["raw"][target] = score_regions(Y, across, masks, blocks, permutations).r
+        corrected = score_regions(Y, across * sign, masks, blocks, permutations)
+        scores["across"][target], scores["p"][target], scores["q"][target] = corrected.r, corrected.p, corrected.q
+    return TransferScores(**scores, sign=sign, sign_flipped=flipped)
 
 
 def transfer_directions(sessions: Mapping[str, ModalityData]) -> list[tuple[str, str]]:
-    """(predicted, fitted) of both directions."""
+    """List both directions of transfer.
+
+    Parameters
+    ----------
+    sessions : mapping of modality to ModalityData
+        The two modalities.
+
+    Returns
+    -------
+    list of (str, str)
+        Modality that is predicted, and modality that the model was fitted to.
+    """
     first, second = sessions
     return [(first, second), (second, first)]
 
 
 def multimodal_voxels(
     sessions: Mapping[str, ModalityData],
-    carried: Mapping[str, TransferPredictions],
+    predictions: Mapping[str, TransferPredictions],
     sign: np.ndarray,
-    how: tuple[float, PermutationSettings],
+    block_seconds: float,
+    permutations: PermutationSettings,
 ) -> np.ndarray:
-    """(n_voxels,) bool: transferred both ways with p < .05 each, on training rows of the modality predicted."""
-    seconds, draws = how
-    draws = PermutationSettings(min(draws.n_permutations, ENOUGH), draws.seed)
+    """Find the voxels that transfer in both directions with p < .05 each.
+
+    The tests use training rows of the modality that is predicted, which the transferred model has not seen.
+
+    Parameters
+    ----------
+    sessions : mapping of modality to ModalityData
+        The two modalities.
+    predictions : mapping of modality to TransferPredictions
+        Predictions of the model that was fitted to each modality.
+    sign : (n_voxels,) int array
+        Sign by which transferred predictions are multiplied.
+    block_seconds : float
+        Duration of a block of samples that is permuted.
+    permutations : PermutationSettings
+        Number of permutations, of which at most 200 are used, and their seed.
+
+    Returns
+    -------
+    (n_voxels,) bool array
+        Voxels that transfer both ways.
+    """
+    permutations = replace(permutations, n_permutations=min(permutations.n_permutations, MAX_VOXEL_PERMUTATIONS))
     passed = []
     for target, source in transfer_directions(sessions):
-        blocks, across = sessions[target].training_blocks(seconds), carried[source].across_train * sign
-        passed.append(voxel_p_values(sessions[target].Y_train, across, blocks, draws) < 0.05)
+        blocks, across = sessions[target].training_blocks(block_seconds), predictions[source].across_train * sign
+        passed.append(voxel_p_values(sessions[target].Y_train, across, blocks, permutations) < 0.05)
     return passed[0] & passed[1]
 
 
-def mean_weights(carried: TransferPredictions, n_delays: int) -> np.ndarray:
-    """(n_features, n_voxels), the mean over delays."""
-    return mean_over_delays(carried.weights, n_delays)
+def mean_weights(predictions: TransferPredictions, n_delays: int) -> np.ndarray:
+    """Average the weights of a model over delays.
+
+    Parameters
+    ----------
+    predictions : TransferPredictions
+        Predictions of the model, with its weights.
+    n_delays : int
+        Number of delays.
+
+    Returns
+    -------
+    (n_features, n_voxels) array
+        Mean weights.
+    """
+    return mean_over_delays(predictions.weights, n_delays)

@@ -1,1 +1,0 @@
-"""Simulated datasets (phantom-*): stimuli, planted effects, responses."""

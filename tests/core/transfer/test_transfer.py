@@ -93,9 +93,9 @@ def test_few_or_odd_pairs_end_in_a_sentence(rng: np.random.Generator) -> None:
 
 def test_what_is_shared_carries_and_what_is_turned_is_turned_back(two: tuple, carried: dict) -> None:
     sessions, _ = two
-    found = score_both_directions(sessions, carried, MASKS, ("same", "turned", "apart", "silent"), DRAWS)
+    found = score_both_directions(sessions, carried, MASKS, ("same", "turned", "apart", "silent"), *DRAWS)
     at = {name: i for i, name in enumerate(MASKS)}
-    assert found.turned == ["turned"]
+    assert found.sign_flipped == ["turned"]
     np.testing.assert_array_equal(found.sign, np.where(MASKS["turned"], -1, 1))
     for modality in sessions:
         within, raw, across, q = (getattr(found, w)[modality] for w in ("within", "raw", "across", "q"))
@@ -104,7 +104,7 @@ def test_what_is_shared_carries_and_what_is_turned_is_turned_back(two: tuple, ca
         assert raw[at["turned"]] == pytest.approx(-across[at["turned"]])
         assert abs(across[at["silent"]]) < 0.15 and q[at["silent"]] > 0.05
         assert within[at["apart"]] > 0.3 and across[at["apart"]] < 0.5 * within[at["apart"]]
-    both = multimodal_voxels(sessions, carried, found.sign, DRAWS)
+    both = multimodal_voxels(sessions, carried, found.sign, *DRAWS)
     assert both[:20].mean() > 0.8 and both[30:].mean() < 0.2
 
 
@@ -116,8 +116,8 @@ def test_signs_turn_only_where_both_ways_are_negative() -> None:
 
 
 def test_no_sign_is_turned_outside_of_visual_cortex(two: tuple, carried: dict) -> None:
-    found = score_both_directions(two[0], carried, MASKS, (), DRAWS)
-    assert found.turned == [] and (found.sign == 1).all()
+    found = score_both_directions(two[0], carried, MASKS, (), *DRAWS)
+    assert found.sign_flipped == [] and (found.sign == 1).all()
     assert found.across["movie"][2] < 0
 
 
