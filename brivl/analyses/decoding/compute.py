@@ -298,7 +298,7 @@ def _scored(
             f"{space}_ranks": np.stack([np.concatenate([true_ranks(pool) for pool in pools]) for pools in by_set]),
             f"{space}_p": np.array([test.p for test in tests]),
             f"{space}_nearest": _stacked(near),
-            "smallest": np.array(tests[0].smallest),
+            "smallest": np.array(tests[0].smallest_p),
         }
     return arrays
 

@@ -1,8 +1,8 @@
-"""From brain to stimulus: ridge from voxels to the embedding of what was shown, by kernels between samples.
+"""Decode stimulus embeddings from brain responses: ridge regression with kernels between samples.
 
-With responses advanced by each delay d, Y_d, the kernel is K = sum_d Y_d Y_d' = sum_d S_d G S_d', where G = Y Y' and
-S_d shifts samples within runs. G adds up over voxels, so that regions add up and responses need not be in memory at
-once.
+With the responses advanced by each delay d, Y_d, the kernel is K = sum_d Y_d Y_d' = sum_d S_d G S_d', where G = Y Y'
+and S_d shifts samples within runs. G is a sum over voxels, so the kernels of regions add up and the responses need not
+be in memory at once.
 """
 
 from __future__ import annotations
@@ -14,46 +14,91 @@ import numpy as np
 
 from brivl.core.encoding.cv_splits import Split
 from brivl.core.encoding.delays import delay, delays_at, onsets_of, run_labels
-from brivl.core.encoding.fold_responses import ridge_for, split_responses
+from brivl.core.encoding.fold_responses import ridge_for, split_voxels
 from brivl.core.encoding.presets import FitProtocol
 from brivl.core.records import Design, Responses
 from brivl.errors import RequestError
 
-VOXELS_AT_ONCE = 4000
-SMALLEST = 1e-6  # of the largest eigenvalue: below, float32 responses hold no more than rounding
+VOXEL_BATCH = 4000
+MIN_EIGENVALUE = 1e-6  # of the largest eigenvalue: below, float32 responses hold no more than rounding errors
 
 
-def gram_matrix(responses: Responses, columns: np.ndarray, rows: Split, protocol: FitProtocol) -> np.ndarray:
-    """Y Y' over voxels `columns` of a division's responses, (n_fit + n_held_out, same), standardised as in a fit.
+def gram_matrix(responses: Responses, voxel_indices: np.ndarray, rows: Split, protocol: FitProtocol) -> np.ndarray:
+    """Compute the inner products between samples, Y Y', over some voxels.
 
-    Raises RequestError where there is no voxel.
+    Parameters
+    ----------
+    responses : Responses
+        Responses of one subject.
+    voxel_indices : (n_voxels,) int array
+        Voxels to decode from.
+    rows : Split
+        Rows to fit and rows to score.
+    protocol : FitProtocol
+        Design of the data and preset of the fit, which decides how responses are standardised.
+
+    Returns
+    -------
+    (n_fit + n_held_out, n_fit + n_held_out) float32 array
+        Inner products, rows to fit first.
+
+    Raises
+    ------
+    RequestError
+        If there is no voxel.
     """
-    if not len(columns):
-        raise RequestError("Wanted voxels to decode from and got none; choose another region.")
+    if not len(voxel_indices):
+        raise RequestError("Expected at least one voxel to decode from, got none. Choose another region.")
     n = len(rows.train) + len(rows.test)
     total = np.zeros((n, n), np.float32)
-    for start in range(0, len(columns), VOXELS_AT_ONCE):
-        some = columns[start : start + VOXELS_AT_ONCE]
-        has_test = responses.Y_test is not None and protocol.design.n_test
-        repeats = np.asarray(responses.Y_test[:, :, some]) if has_test else None
-        part = split_responses(np.asarray(responses.Y_train[:, some]), repeats, rows, *protocol)
-        Y = np.nan_to_num(np.concatenate([part.Y_train, part.Y_test]).astype(np.float32))  # constant in one run
+    for start in range(0, len(voxel_indices), VOXEL_BATCH):
+        split = split_voxels(responses, voxel_indices[start : start + VOXEL_BATCH], rows, protocol)
+        # A voxel that is constant in one run has NaN there.
+        Y = np.nan_to_num(np.concatenate([split.Y_train, split.Y_test]).astype(np.float32))
         total += Y @ Y.T
     return total
 
 
 def advance_kernel(G: np.ndarray, rows: Split, protocol: FitProtocol) -> np.ndarray:
-    """The kernel of responses at all delays after a sample, from that of responses at once; G itself without a TR."""
+    """Sum the kernel over responses at all delays after a sample.
+
+    Parameters
+    ----------
+    G : (n_rows, n_rows) array
+        Inner products of responses at the time of the samples (`gram_matrix`).
+    rows : Split
+        Rows to fit and rows to score.
+    protocol : FitProtocol
+        Design, whose TR turns the delays of the preset into samples.
+
+    Returns
+    -------
+    (n_rows, n_rows) array
+        Kernel of the advanced responses; G itself where the design has no TR.
+    """
     design, preset = protocol
     if design.tr is None:
         return G
     onsets = row_onsets(rows, design)
-    later = [-shift for shift in delays_at(preset.delays_s, design.tr)]
-    return np.sum([delay(delay(G, [shift], onsets).T, [shift], onsets) for shift in later], axis=0)
+    advances = [-shift for shift in delays_at(preset.delays_s, design.tr)]
+    return np.sum([delay(delay(G, [shift], onsets).T, [shift], onsets) for shift in advances], axis=0)
 
 
 def row_onsets(rows: Split, design: Design) -> np.ndarray:
-    """First row of each run among the rows of a division, those of the fit before the held-out ones."""
+    """Find the first row of each run among the rows to fit followed by the rows to score.
+
+    Parameters
+    ----------
+    rows : Split
+        Rows to fit and rows to score.
+    design : Design
+        Onsets of the runs.
+
+    Returns
+    -------
+    (n_runs,) int array
+        First row of each run.
+    """
     runs = run_labels(design.run_onsets, design.n_train)
     if design.n_test:
         test_runs = run_labels(design.test_onsets, design.n_test) + runs[-1] + 1
@@ -63,17 +108,30 @@ def row_onsets(rows: Split, design: Design) -> np.ndarray:
 
 @dataclass(frozen=True)
 class DecodedEmbeddings:
-    """Embeddings predicted for held-out samples, and how well the fit's own folds predicted one another."""
+    """Embeddings predicted for held-out samples, and the cross-validated fit within the training samples."""
 
-    predicted: np.ndarray  # (n_held_out, D) float32, less the mean over the fit's samples
-    inner_r2: float  # over all dimensions together; nothing held out takes part
+    predicted: np.ndarray  # (n_held_out, n_dimensions) float32, relative to the mean over the training samples
+    inner_r2: float  # over all dimensions, in the inner folds of the training samples; no held-out sample takes part
 
 
 def decode_embeddings(K: np.ndarray, E: np.ndarray, rows: Split, protocol: FitProtocol) -> DecodedEmbeddings:
-    """Predict the embeddings of the held-out samples of a division.
+    """Predict the embeddings of held-out samples by ridge regression, with an alpha for each dimension.
 
-    K: kernel of the division's rows (`advanced`). E: embeddings (n_samples, D). Ridge with a strength for each
-    dimension, chosen by the fit's own folds (BandedRidge of one band).
+    Parameters
+    ----------
+    K : (n_rows, n_rows) array
+        Kernel between samples (`advance_kernel`), rows to fit first.
+    E : (n_samples, n_dimensions) array
+        Embeddings of all samples.
+    rows : Split
+        Rows to fit and rows to score.
+    protocol : FitProtocol
+        Design and preset; its inner folds choose the alphas.
+
+    Returns
+    -------
+    DecodedEmbeddings
+        Predictions of the rows to score.
     """
     target = E[rows.train]
     target = (target - target.mean(0)).astype(np.float32)
@@ -84,15 +142,30 @@ def decode_embeddings(K: np.ndarray, E: np.ndarray, rows: Split, protocol: FitPr
 
 
 def _coordinates(K: np.ndarray, n_fit: int) -> tuple[np.ndarray, np.ndarray]:
-    """Features of fit and held-out rows whose inner products are the kernel's: K = U s U', X = U sqrt(s)."""
+    """Features of the rows to fit and to score whose inner products are the kernel's: K = U s U', X = U sqrt(s)."""
     values, U = np.linalg.eigh(K[:n_fit, :n_fit].astype(np.float64))
-    kept = values > SMALLEST * values[-1]
+    kept = values > MIN_EIGENVALUE * values[-1]
     root = np.sqrt(values[kept])
     return (U[:, kept] * root).astype(np.float32), (K[n_fit:, :n_fit] @ U[:, kept] / root).astype(np.float32)
 
 
 def split_into_windows(onsets: Sequence[int] | np.ndarray, n_samples: int, width: int) -> list[np.ndarray]:
-    """Rows of consecutive windows of `width` samples, none across runs; what is left over is dropped."""
+    """Divide samples into consecutive windows within runs; an incomplete window at the end of a run is dropped.
+
+    Parameters
+    ----------
+    onsets : (n_runs,) int array
+        First sample of each run.
+    n_samples : int
+        Number of samples of all runs.
+    width : int
+        Samples of a window.
+
+    Returns
+    -------
+    list of (width,) int arrays
+        Samples of each window.
+    """
     edges = [*np.asarray(onsets).tolist(), n_samples]
     return [
         np.arange(at, at + width)

@@ -13,7 +13,7 @@ from brivl.core.encoding.delays import delay, delays_at, onsets_of, run_labels
 from brivl.core.encoding.presets import FitProtocol, Preset
 from brivl.core.encoding.ratios import ratio_grid
 from brivl.core.encoding.standardize import TrainingScaler, zscore_runs
-from brivl.core.records import Design
+from brivl.core.records import Design, Responses
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,32 @@ def split_responses(
         if repeats is None
         else _test_set(Y, repeats, rows, FitProtocol(design, preset))
     )
+
+
+def split_voxels(
+    responses: Responses, voxel_indices: np.ndarray | slice, rows: Split, protocol: FitProtocol
+) -> FoldResponses:
+    """Read some voxels of one subject and split their responses into those to fit and those to score.
+
+    Parameters
+    ----------
+    responses : Responses
+        Responses of the subject.
+    voxel_indices : (n_selected,) int array or slice
+        Voxels to read.
+    rows : Split
+        Rows to fit and rows to score.
+    protocol : FitProtocol
+        Design of the data and preset of the fit.
+
+    Returns
+    -------
+    FoldResponses
+        Responses standardised as the protocol says.
+    """
+    Y_test = responses.Y_test if protocol.design.n_test else None
+    repeats = None if Y_test is None else np.asarray(Y_test[:, :, voxel_indices])
+    return split_responses(np.asarray(responses.Y_train[:, voxel_indices]), repeats, rows, *protocol)
 
 
 def fit_responses(Y: np.ndarray, rows: Split, design: Design) -> np.ndarray:

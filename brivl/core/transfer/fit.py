@@ -9,8 +9,8 @@ import numpy as np
 
 from brivl.core.encoding.cv_splits import Split, cv_splits
 from brivl.core.encoding.delays import delays_at, onsets_of, run_labels
-from brivl.core.encoding.fold_responses import preprocess_features, ridge_for, split_responses
-from brivl.core.encoding.presets import Preset
+from brivl.core.encoding.fold_responses import preprocess_features, ridge_for, split_voxels
+from brivl.core.encoding.presets import FitProtocol, Preset
 from brivl.core.inference.blocks import Blocks, PermutationSettings, blocks_in_runs
 from brivl.core.records import Design, Responses
 from brivl.core.transfer.components import mean_over_delays
@@ -126,9 +126,7 @@ def prepare_modality(responses: Responses, voxel_indices: np.ndarray, design: De
             "continuous stimuli."
         )
     rows = cv_splits(design, replace(preset, outer="grouped"))[0]
-    has_test = design.n_test and responses.Y_test is not None
-    repeats = np.asarray(responses.Y_test[:, :, voxel_indices]) if has_test else None
-    split = split_responses(np.asarray(responses.Y_train[:, voxel_indices]), repeats, rows, design, preset)
+    split = split_voxels(responses, voxel_indices, rows, FitProtocol(design, preset))
     Y_train, Y_test = (np.nan_to_num(Y).astype(np.float32) for Y in (split.Y_train, split.Y_test))
     return ModalityData(design, preset, rows, Y_train, Y_test)
 

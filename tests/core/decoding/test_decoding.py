@@ -1,4 +1,4 @@
-"""Decoding: kernels against delayed responses, planted embeddings found, ranks and shift tests against brute force."""
+"""Decoding: kernels against delayed responses, planted embeddings, ranks and shift tests against brute force."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _voxels(n: int) -> Voxels:
     return Voxels("native", np.arange(3 * n).reshape(n, 3), (3 * n, 3 * n, 3 * n), None)
 
 
-def _film(rng: np.random.Generator, n_voxels: int, signal: float) -> tuple[Responses, Design, np.ndarray]:
+def _movie_data(rng: np.random.Generator, n_voxels: int, signal: float) -> tuple[Responses, Design, np.ndarray]:
     """Embeddings, and responses that follow each dimension 4 s (2 samples) later, in four runs and a test run."""
     design = Design(2.0, 160, 48, np.arange(0, 160, 40))
     E = rng.standard_normal((208, 6)).astype(np.float32)
@@ -42,31 +42,30 @@ def _film(rng: np.random.Generator, n_voxels: int, signal: float) -> tuple[Respo
 
 def test_the_kernel_is_that_of_responses_at_all_later_samples() -> None:
     rng = np.random.default_rng(0)
-    responses, design, _ = _film(rng, 30, 1.0)
+    responses, design, _ = _movie_data(rng, 30, 1.0)
     (rows,) = cv_splits(design, STRICT)
-    columns = np.array([0, 3, 4, 20])
-    K = advance_kernel(
-        gram_matrix(responses, columns, rows, FitProtocol(design, STRICT)), rows, FitProtocol(design, STRICT)
-    )
-    part = split_responses(responses.Y_train[:, columns], responses.Y_test[:, :, columns], rows, design, STRICT)
+    voxels = np.array([0, 3, 4, 20])
+    protocol = FitProtocol(design, STRICT)
+    K = advance_kernel(gram_matrix(responses, voxels, rows, protocol), rows, protocol)
+    part = split_responses(responses.Y_train[:, voxels], responses.Y_test[:, :, voxels], rows, design, STRICT)
     later = [-d for d in delays_at(STRICT.delays_s, 2.0)]
     Y = delay(np.concatenate([part.Y_train, part.Y_test]), later, np.array([0, 40, 80, 120, 160]))
     np.testing.assert_allclose(K, Y @ Y.T, rtol=1e-4, atol=1e-3)
 
 
 def test_grams_add_up_over_voxels() -> None:
-    responses, design, _ = _film(np.random.default_rng(1), 12, 1.0)
+    responses, design, _ = _movie_data(np.random.default_rng(1), 12, 1.0)
     (rows,) = cv_splits(design, STRICT)
     some, others = np.arange(5), np.arange(5, 12)
-    parts = [gram_matrix(responses, columns, rows, FitProtocol(design, STRICT)) for columns in (some, others)]
+    parts = [gram_matrix(responses, voxels, rows, FitProtocol(design, STRICT)) for voxels in (some, others)]
     whole = gram_matrix(responses, np.arange(12), rows, FitProtocol(design, STRICT))
     np.testing.assert_allclose(sum(parts), whole, rtol=1e-4, atol=1e-3)
 
 
-def test_planted_embeddings_are_found_and_noise_is_not() -> None:
-    found = {}
+def test_planted_embeddings_are_recovered_and_noise_is_not() -> None:
+    results = {}
     for signal in (1.0, 0.0):
-        responses, design, E = _film(np.random.default_rng(2), 40, signal)
+        responses, design, E = _movie_data(np.random.default_rng(2), 40, signal)
         (rows,) = cv_splits(design, STRICT)
         protocol = FitProtocol(design, STRICT)
         decoded = decode_embeddings(
@@ -75,9 +74,9 @@ def test_planted_embeddings_are_found_and_noise_is_not() -> None:
         events = split_into_windows([0], 48, 3)
         candidates = np.stack([E[rows.test][event].mean(0) for event in events]) - E[rows.train].mean(0)
         pool = CandidatePool(decoded.predicted, candidates, events, np.zeros(1, int))
-        found[signal] = pairwise_accuracy([true_ranks(pool)]), circular_shift_test([pool]).p, decoded.inner_r2
-    assert found[1.0][0] > 0.9 and found[1.0][1] == pytest.approx(1 / 48) and found[1.0][2] > 0.3
-    assert found[0.0][0] < 0.75 and found[0.0][1] > 0.05 and found[0.0][2] < 0.05
+        results[signal] = pairwise_accuracy([true_ranks(pool)]), circular_shift_test([pool]).p, decoded.inner_r2
+    assert results[1.0][0] > 0.9 and results[1.0][1] == pytest.approx(1 / 48) and results[1.0][2] > 0.3
+    assert results[0.0][0] < 0.75 and results[0.0][1] > 0.05 and results[0.0][2] < 0.05
 
 
 def test_rows_of_a_fold_keep_their_runs_apart() -> None:
@@ -86,7 +85,7 @@ def test_rows_of_a_fold_keep_their_runs_apart() -> None:
         np.testing.assert_array_equal(row_onsets(rows, design), [0, 40, 80])  # two runs of the fit, one held out
 
 
-def test_windows_do_not_cross_runs_and_drop_what_is_left_over() -> None:
+def test_windows_do_not_cross_runs_and_drop_the_rest() -> None:
     windows = split_into_windows([0, 7], 12, 3)
     assert [w.tolist() for w in windows] == [[0, 1, 2], [3, 4, 5], [7, 8, 9]]
 
@@ -108,8 +107,8 @@ def test_ranks_are_those_of_cosines() -> None:
 
 
 def test_accuracies_of_known_ranks() -> None:
-    found = [np.array([0, 4, 2]), np.array([1, 0])]
-    assert top_k_accuracy(found, 1) == (pytest.approx(0.4), pytest.approx((3 / 3 + 2 / 2) / 5))
+    ranks = [np.array([0, 4, 2]), np.array([1, 0])]
+    assert top_k_accuracy(ranks, 1) == (pytest.approx(0.4), pytest.approx((3 / 3 + 2 / 2) / 5))
     assert pairwise_accuracy([np.array([0, 1, 2])]) == pytest.approx(0.5)
 
 
@@ -124,10 +123,10 @@ def test_shift_test_of_one_run_counts_every_shift() -> None:
     pool = _pool(np.random.default_rng(4), 15)
     scores = []
     for shift in range(15):
-        turned = CandidatePool(np.roll(pool.predicted, shift, axis=0), pool.candidates, pool.events, pool.onsets)
-        scores.append(pairwise_accuracy([true_ranks(turned)]))
+        shifted = CandidatePool(np.roll(pool.predicted, shift, axis=0), pool.candidates, pool.events, pool.onsets)
+        scores.append(pairwise_accuracy([true_ranks(shifted)]))
     assert circular_shift_test([pool]).p == pytest.approx(np.mean(np.array(scores) >= scores[0] - 1e-12))
-    assert circular_shift_test([pool]).smallest == pytest.approx(1 / 15)
+    assert circular_shift_test([pool]).smallest_p == pytest.approx(1 / 15)
 
 
 def test_shift_test_is_fair_where_neighbours_are_alike() -> None:
@@ -144,10 +143,10 @@ def test_order_by_score_then_name() -> None:
     assert cumulative_order({"b": 0.1, "a": 0.1, "c": 0.3}) == ["c", "a", "b"]
 
 
-def test_what_cannot_be_identified_is_said() -> None:
+def test_what_cannot_be_identified_is_refused() -> None:
     with pytest.raises(RequestError, match="shorter windows"):
         CandidatePool(np.eye(2), np.eye(2)[:1], [np.array([0])], np.zeros(1, int))
-    responses, design, _ = _film(np.random.default_rng(6), 4, 1.0)
+    responses, design, _ = _movie_data(np.random.default_rng(6), 4, 1.0)
     (rows,) = cv_splits(design, STRICT)
-    with pytest.raises(RequestError, match="choose another region"):
+    with pytest.raises(RequestError, match="Choose another region"):
         gram_matrix(responses, np.zeros(0, int), rows, FitProtocol(design, STRICT))
