@@ -1,4 +1,7 @@
-"""Voxel values to pictures and back, on a FlatmapGeometry. Pixel coordinates are (x, y), integers at pixel centres."""
+"""Voxel values on flatmaps: images of voxels, positions of voxels and names, polygons, and plain arrays for storage.
+
+Pixel coordinates are (x, y), with integers at pixel centres.
+"""
 
 from __future__ import annotations
 
@@ -11,45 +14,62 @@ import scipy.sparse
 from brivl.core.records import FlatmapGeometry
 from brivl.errors import DataError, RequestError
 
-MIN_WEIGHT_FRACTION = 0.25  # of the sum of a pixel's weights, to the sum of their sizes, for the pixel to have a value
-LABEL_GRID = 24  # points along each side of a polygon's box among which the place of its name is sought
+# A pixel has a value if the sum of its weights is at least this fraction of the sum of their magnitudes.
+MIN_WEIGHT_FRACTION = 0.25
+LABEL_GRID = 24  # points along each side of a polygon's bounding box that are tried as positions of its name
+MAX_CORNERS = 64  # of a drawn polygon
+POINT_BATCH = 4096  # points that are compared with all edges of a polygon at once
 
 
 @dataclass(frozen=True)
 class LabelPosition:
-    """Where a name fits best within one outline, in pixels."""
+    """Position within an outline where its name fits best, in pixels."""
 
     name: str
     x: float
     y: float
-    radius: float  # of the free circle around (x, y): a name wider than about 3 radii runs over the outline
+    radius: float  # of the free circle around (x, y); a name wider than about 3 radii crosses the outline
 
 
 def to_pixels(geometry: FlatmapGeometry, values: np.ndarray) -> np.ndarray:
-    """Picture of voxel values: weighted mean over the finite voxels of each pixel, NaN where there are none.
+    """Draw voxel values on a flatmap: each pixel is the weighted mean of its voxels with finite values.
 
-    values (n_voxels,) or (k, n_voxels), NaN and infinite voxels left out -> (height, width) or (k, height, width)
-    float64. DataError where n_voxels differs from the geometry's.
+    Parameters
+    ----------
+    geometry : FlatmapGeometry
+        Flatmap of the subject.
+    values : (n_voxels,) or (k, n_voxels) array
+        One or several maps; NaN and infinite values are left out.
+
+    Returns
+    -------
+    (height, width) or (k, height, width) float64 array
+        Images; NaN where a pixel has no value.
+
+    Raises
+    ------
+    DataError
+        If the number of voxels is not that of the flatmap.
     """
     weights = geometry.pixel_to_voxel
     values = np.asarray(values, float)
     if values.ndim not in (1, 2) or values.shape[-1] != weights.shape[1]:
         raise DataError(
-            f"Wanted values of shape (n_voxels,) or (k, n_voxels) with n_voxels {weights.shape[1]}, "
-            f"got {values.shape!r}. Take values and flatmap from the same subject."
+            f"Expected values of shape (n_voxels,) or (k, n_voxels) with n_voxels {weights.shape[1]}, got "
+            f"{values.shape!r}. Take values and flatmap from the same subject."
         )
     rows = np.atleast_2d(values)
-    picture = np.full((len(rows), *geometry.mask.shape), np.nan)
-    for image, row in zip(picture, rows, strict=True):
+    images = np.full((len(rows), *geometry.mask.shape), np.nan)
+    for image, row in zip(images, rows, strict=True):
         image[geometry.mask] = _mean_of_finite(weights, row)
-    return picture[0] if values.ndim == 1 else picture
+    return images[0] if values.ndim == 1 else images
 
 
 def _mean_of_finite(weights: scipy.sparse.csr_matrix, row: np.ndarray) -> np.ndarray:
     finite = np.isfinite(row)
     total = weights @ finite.astype(float)
-    # An exact zero test would keep pixels whose only weight is rounding error; where weights of both signs nearly
-    # cancel once voxels are left out, a division by what is left would blow noise up.
+    # A test for exact zero would keep pixels whose only weight is a rounding error. Where weights of both signs nearly
+    # cancel because voxels are left out, dividing by the small remainder would amplify noise.
     shown = total > 1e-6
     if weights.data.min(initial=0) < 0:
         shown &= total > MIN_WEIGHT_FRACTION * (abs(weights) @ finite.astype(float))
@@ -57,27 +77,48 @@ def _mean_of_finite(weights: scipy.sparse.csr_matrix, row: np.ndarray) -> np.nda
 
 
 def voxel_centres(geometry: FlatmapGeometry) -> np.ndarray:
-    """(n_voxels, 2) pixel (x, y) of each voxel: of its own pixels the one nearest to their weighted mean.
+    """Find a pixel for each voxel: of its own pixels the one nearest to their weighted mean.
 
-    The mean itself can lie on foreign ground where a voxel spans a sulcus. NaN for voxels without a pixel.
+    The mean itself can lie on pixels of other voxels where a voxel spans a sulcus.
+
+    Parameters
+    ----------
+    geometry : FlatmapGeometry
+        Flatmap of the subject.
+
+    Returns
+    -------
+    (n_voxels, 2) array
+        Pixel (x, y) of each voxel; NaN for voxels without a pixel.
     """
-    parts = geometry.pixel_to_voxel.tocoo()
-    shown = parts.data > 0
-    pixel, voxel, weight = parts.row[shown], parts.col[shown], parts.data[shown]
-    place = np.argwhere(geometry.mask)[:, ::-1].astype(float)[pixel]
+    entries = geometry.pixel_to_voxel.tocoo()
+    shown = entries.data > 0
+    pixel, voxel, weight = entries.row[shown], entries.col[shown], entries.data[shown]
+    position = np.argwhere(geometry.mask)[:, ::-1].astype(float)[pixel]
     n_voxels = geometry.pixel_to_voxel.shape[1]
     total = np.bincount(voxel, weight, n_voxels)
-    sums = np.stack([np.bincount(voxel, weight * axis, n_voxels) for axis in place.T], axis=1)
-    off = ((place - sums[voxel] / total[voxel, None]) ** 2).sum(1)
-    order = np.lexsort((pixel, off, voxel))
+    sums = np.stack([np.bincount(voxel, weight * axis, n_voxels) for axis in position.T], axis=1)
+    distance = ((position - sums[voxel] / total[voxel, None]) ** 2).sum(1)
+    order = np.lexsort((pixel, distance, voxel))
     owner, first = np.unique(voxel[order], return_index=True)
     centres = np.full((n_voxels, 2), np.nan)
-    centres[owner] = place[order[first]]
+    centres[owner] = position[order[first]]
     return centres
 
 
 def leading_voxels(geometry: FlatmapGeometry) -> np.ndarray:
-    """(height, width) int: the voxel with the largest weight in each pixel, -1 where there is none (hover, click)."""
+    """Find the voxel with the largest weight in each pixel, which is the one that a pointer selects.
+
+    Parameters
+    ----------
+    geometry : FlatmapGeometry
+        Flatmap of the subject.
+
+    Returns
+    -------
+    (height, width) int array
+        Index of a voxel; -1 where there is none.
+    """
     weights = geometry.pixel_to_voxel
     pixel = np.repeat(np.arange(weights.shape[0]), np.diff(weights.indptr))
     shown = weights.data > 0
@@ -85,18 +126,42 @@ def leading_voxels(geometry: FlatmapGeometry) -> np.ndarray:
     order = np.argsort(weights.data[shown], kind="stable")
     leading = np.full(weights.shape[0], -1)
     leading[pixel[order]] = voxel[order]
-    picture = np.full(geometry.mask.shape, -1)
-    picture[geometry.mask] = leading
-    return picture
+    image = np.full(geometry.mask.shape, -1)
+    image[geometry.mask] = leading
+    return image
 
 
 def select_voxels(geometry: FlatmapGeometry, keep: np.ndarray) -> FlatmapGeometry:
-    """The same picture for some of the voxels (mask or index array `keep`); weights are made to sum to 1 again."""
+    """Restrict a flatmap to some of the voxels and normalise its weights again.
+
+    Parameters
+    ----------
+    geometry : FlatmapGeometry
+        Flatmap of all voxels.
+    keep : (n_voxels,) bool array or (n_kept,) int array
+        Voxels to keep.
+
+    Returns
+    -------
+    FlatmapGeometry
+        Flatmap of the kept voxels.
+    """
     return replace(geometry, pixel_to_voxel=normalise_rows(geometry.pixel_to_voxel[:, keep]))
 
 
 def normalise_rows(weights: scipy.sparse.spmatrix) -> scipy.sparse.csr_matrix:
-    """float32 CSR with rows that sum to 1, or empty where weights are missing or (of both signs) nearly cancel."""
+    """Scale the weights of each pixel to a sum of 1.
+
+    Parameters
+    ----------
+    weights : (n_pixels, n_voxels) sparse matrix
+        Weights of voxels in pixels.
+
+    Returns
+    -------
+    (n_pixels, n_voxels) float32 CSR matrix
+        Rows that sum to 1; empty where weights are missing, or weights of both signs nearly cancel.
+    """
     weights = scipy.sparse.csr_matrix(weights, dtype=np.float64)
     weights.eliminate_zeros()
     total = np.asarray(weights.sum(1)).ravel()
@@ -113,16 +178,29 @@ def normalise_rows(weights: scipy.sparse.spmatrix) -> scipy.sparse.csr_matrix:
 
 
 def label_positions(geometry: FlatmapGeometry, min_radius: float = 0.0) -> list[LabelPosition]:
-    """Place of the name within every outline (one per hemisphere, say), the roomiest first within a name."""
-    found = []
+    """Find the position of the name within every outline.
+
+    Parameters
+    ----------
+    geometry : FlatmapGeometry
+        Flatmap with outlines; a region may have several, such as one in each hemisphere.
+    min_radius : float
+        Radius of the free circle below which an outline gets no name, in pixels.
+
+    Returns
+    -------
+    list of LabelPosition
+        Positions, for each region the one with the largest free circle first.
+    """
+    labels: list[LabelPosition] = []
     for name, polygons in geometry.outlines.items():
-        places = [LabelPosition(name, *_roomiest_point(np.asarray(polygon))) for polygon in polygons]
-        found += sorted((p for p in places if p.radius >= min_radius), key=lambda place: -place.radius)
-    return found
+        positions = [LabelPosition(name, *_roomiest_point(np.asarray(polygon))) for polygon in polygons]
+        labels += sorted((p for p in positions if p.radius >= min_radius), key=lambda position: -position.radius)
+    return labels
 
 
 def _roomiest_point(polygon: np.ndarray) -> tuple[float, float, float]:
-    """(x, y, distance to the border) of the grid point inside a polygon that is farthest from its border."""
+    """Grid point (x, y) inside a polygon that is farthest from its border, and its distance to the border."""
     low, high = polygon.min(0), polygon.max(0)
     steps = (np.arange(LABEL_GRID) + 0.5) / LABEL_GRID
     grid = np.stack(np.meshgrid(*(low + np.outer(steps, high - low)).T), axis=-1).reshape(-1, 2)
@@ -131,37 +209,45 @@ def _roomiest_point(polygon: np.ndarray) -> tuple[float, float, float]:
     off_x, off_y = grid[:, :1] - start[:, 0], grid[:, 1:] - start[:, 1]
     along = np.clip((off_x * edge_x + off_y * edge_y) / np.maximum(edge_x**2 + edge_y**2, 1e-12), 0, 1)
     distance = np.hypot(off_x - along * edge_x, off_y - along * edge_y).min(1)
-    distance[~_inside(grid, start, end)] = -1.0
+    distance[~inside_polygon(polygon, grid)] = -1.0
     best = int(distance.argmax())
     return float(grid[best, 0]), float(grid[best, 1]), float(max(distance[best], 0.0))
 
 
-def _inside(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Even-odd rule: a ray to the right crosses the border an odd number of times."""
-    x, y = points[:, :1], points[:, 1:]
-    spans = (start[:, 1] > y) != (end[:, 1] > y)
-    rise = np.where(end[:, 1] == start[:, 1], 1.0, end[:, 1] - start[:, 1])
-    crossing = start[:, 0] + (y - start[:, 1]) * (end[:, 0] - start[:, 0]) / rise
-    return (spans & (x < crossing)).sum(1) % 2 == 1
-
-
 def check_geometry(geometry: FlatmapGeometry) -> None:
-    """DataError where the parts of a geometry do not fit together."""
+    """Check that the parts of a flatmap fit together.
+
+    Parameters
+    ----------
+    geometry : FlatmapGeometry
+        Flatmap to check.
+
+    Raises
+    ------
+    DataError
+        If shapes differ, weights do not sum to 1, or the background or an outline is invalid.
+    """
     weights, mask, background = geometry.pixel_to_voxel, geometry.mask, geometry.background
     if mask.ndim != 2 or mask.dtype != bool or weights.shape[0] != mask.sum():
         raise DataError(
-            f"Wanted a 2-D bool mask with one True per row of pixel_to_voxel {weights.shape!r}, got {mask.dtype} "
-            f"{mask.shape!r} with {int(mask.sum())!r}. Build the flatmap again."
+            f"Expected a 2-D bool mask with one True per row of pixel_to_voxel {weights.shape!r}, got {mask.dtype} "
+            f"{mask.shape!r} with {int(mask.sum())!r} True. Build the flatmap again."
         )
     total = np.asarray(weights.sum(1)).ravel()
     empty = np.asarray(abs(weights).sum(1)).ravel() == 0
     if not np.all((abs(total - 1) < 1e-4) | empty):
-        raise DataError("Wanted weights that sum to 1 or 0 per pixel. Use normalise_rows on them.")
+        raise DataError("Expected weights that sum to 1 or 0 per pixel, got other sums. Apply normalise_rows to them.")
     if background is not None and (background.shape != mask.shape or not _in_unit_range(background)):
-        raise DataError(f"Wanted a background of shape {mask.shape!r} in 0..1, got {background.shape!r}.")
+        raise DataError(
+            f"Expected a background of shape {mask.shape!r} with values from 0 to 1, got shape {background.shape!r} "
+            f"with values from {np.nanmin(background):g} to {np.nanmax(background):g}. Build the flatmap again."
+        )
     for name, polygons in geometry.outlines.items():
         if any(np.ndim(p) != 2 or np.shape(p)[1] != 2 or len(p) < 3 for p in polygons):
-            raise DataError(f"Wanted outlines of shape (n_points, 2) with 3 points or more for {name!r}.")
+            raise DataError(
+                f"Expected outlines of shape (n_points, 2) with at least 3 points, got others for {name!r}. Build the "
+                "flatmap again."
+            )
 
 
 def _in_unit_range(background: np.ndarray) -> bool:
@@ -169,7 +255,18 @@ def _in_unit_range(background: np.ndarray) -> bool:
 
 
 def to_arrays(geometry: FlatmapGeometry) -> dict[str, np.ndarray]:
-    """The geometry as plain arrays for an npz file; `from_arrays` turns them back."""
+    """Convert a flatmap to plain arrays for an npz file.
+
+    Parameters
+    ----------
+    geometry : FlatmapGeometry
+        Flatmap to store.
+
+    Returns
+    -------
+    dict of str to array
+        Arrays that `from_arrays` reads.
+    """
     weights = geometry.pixel_to_voxel
     polygons = [(name, polygon) for name, group in geometry.outlines.items() for polygon in group]
     arrays = {
@@ -185,28 +282,44 @@ def to_arrays(geometry: FlatmapGeometry) -> dict[str, np.ndarray]:
     }
     if geometry.background is not None:
         arrays["background"] = geometry.background
-    for kind, places in (("label", geometry.labels), ("mark", geometry.marks)):
-        arrays[f"{kind}_names"] = np.array(list(places), dtype=np.str_)
-        arrays[f"{kind}_points"] = np.array(list(places.values()), float).reshape(-1, 2)
+    for kind, positions in (("label", geometry.labels), ("mark", geometry.marks)):
+        arrays[f"{kind}_names"] = np.array(list(positions), dtype=np.str_)
+        arrays[f"{kind}_points"] = np.array(list(positions.values()), float).reshape(-1, 2)
     return arrays
 
 
 def from_arrays(arrays: Mapping[str, np.ndarray]) -> FlatmapGeometry:
-    """The geometry that `to_arrays` took apart. DataError where an array is missing or does not fit."""
+    """Build a flatmap from the arrays of `to_arrays`.
+
+    Parameters
+    ----------
+    arrays : mapping of str to array
+        Stored arrays.
+
+    Returns
+    -------
+    FlatmapGeometry
+        The stored flatmap.
+
+    Raises
+    ------
+    DataError
+        If an array is missing or does not fit.
+    """
     try:
-        shape = tuple(int(n) for n in arrays["weights_shape"])
+        n_pixels, n_voxels = (int(n) for n in arrays["weights_shape"])
         parts = (arrays["weights_data"], arrays["weights_indices"], arrays["weights_indptr"])
         geometry = FlatmapGeometry(
-            pixel_to_voxel=scipy.sparse.csr_matrix(parts, shape=shape),
+            pixel_to_voxel=scipy.sparse.csr_matrix(parts, shape=(n_pixels, n_voxels)),
             mask=np.asarray(arrays["mask"]),
             background=np.asarray(arrays["background"]) if "background" in arrays else None,
             outlines=_unpack(arrays["outline_names"], arrays["outline_offsets"], arrays["outline_points"]),
-            labels=_places(arrays["label_names"], arrays["label_points"]),
-            marks=_places(arrays["mark_names"], arrays["mark_points"]),
+            labels=_positions(arrays["label_names"], arrays["label_points"]),
+            marks=_positions(arrays["mark_names"], arrays["mark_points"]),
             space=str(arrays["space"]),
         )
     except (KeyError, ValueError, TypeError, IndexError) as error:
-        raise DataError(f"Wanted the arrays of a stored flatmap, but: {error}. Build the flatmap again.") from error
+        raise DataError(f"Expected the arrays of a stored flatmap, got {error!r}. Build the flatmap again.") from error
     check_geometry(geometry)
     return geometry
 
@@ -218,35 +331,75 @@ def _unpack(names: np.ndarray, offsets: np.ndarray, points: np.ndarray) -> dict[
     return dict(outlines)
 
 
-def _places(names: np.ndarray, points: np.ndarray) -> dict[str, tuple[float, float]]:
+def _positions(names: np.ndarray, points: np.ndarray) -> dict[str, tuple[float, float]]:
     return {str(name): (float(x), float(y)) for name, (x, y) in zip(names, points, strict=True)}
 
 
-MAX_CORNERS = 64
-
-
 def inside_polygon(polygon: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """(n,) bool, even-odd rule; polygon (k, 2) and points (n, 2) as (x, y); NaN points are outside."""
-    x, y = np.asarray(points, float).T
-    start = np.roll(polygon, 1, axis=0).astype(float)
-    odd = np.zeros(len(x), bool)
-    for (ax, ay), (bx, by) in zip(start, np.asarray(polygon, float), strict=True):
-        rise = by - ay if by != ay else 1.0
-        odd ^= ((ay > y) != (by > y)) & (x < ax + (y - ay) * (bx - ax) / rise)
-    return odd & np.isfinite(x) & np.isfinite(y)
+    """Find the points inside a polygon by the even-odd rule.
+
+    Parameters
+    ----------
+    polygon : (n_corners, 2) array
+        Corners (x, y) of a closed polygon.
+    points : (n_points, 2) array
+        Points (x, y); NaN lies outside.
+
+    Returns
+    -------
+    (n_points,) bool array
+        Whether each point lies inside.
+    """
+    points, end = np.asarray(points, float), np.asarray(polygon, float)
+    start = np.roll(end, 1, axis=0)
+    rise = np.where(end[:, 1] == start[:, 1], 1.0, end[:, 1] - start[:, 1])
+    odd = np.zeros(len(points), bool)
+    for first in range(0, len(points), POINT_BATCH):
+        x, y = points[first : first + POINT_BATCH].T[..., None]
+        crosses_height = (start[:, 1] > y) != (end[:, 1] > y)
+        crossing = start[:, 0] + (y - start[:, 1]) * (end[:, 0] - start[:, 0]) / rise
+        odd[first : first + POINT_BATCH] = (crosses_height & (x < crossing)).sum(1) % 2 == 1
+    return odd & np.isfinite(points).all(1)
 
 
 def format_polygon(polygon: np.ndarray) -> str:
-    """ "12.40_98.41_...": corners as x.y in whole pixels, safe in a link."""
+    """Write a polygon as text for a link, such as "12.40_98.41_13.44": corners x.y in whole pixels.
+
+    Parameters
+    ----------
+    polygon : (n_corners, 2) array
+        Corners (x, y) in pixels.
+
+    Returns
+    -------
+    str
+        Text that `parse_polygon` reads.
+    """
     return "_".join(f"{int(x)}.{int(y)}" for x, y in polygon)
 
 
 def parse_polygon(text: str) -> np.ndarray:
-    """(k, 2) int. RequestError for text that `polygon_text` does not write."""
+    """Read a polygon from the text of a link.
+
+    Parameters
+    ----------
+    text : str
+        Text as `format_polygon` writes it.
+
+    Returns
+    -------
+    (n_corners, 2) int array
+        Corners (x, y) in pixels.
+
+    Raises
+    ------
+    RequestError
+        If the text is no polygon of 3 to 64 corners.
+    """
     corners = text.split("_")
     if not 3 <= len(corners) <= MAX_CORNERS:
-        raise RequestError(f"Wanted an area of 3 to {MAX_CORNERS} corners and got {len(corners)}; draw it again.")
+        raise RequestError(f"Expected an area of 3 to {MAX_CORNERS} corners, got {len(corners)}. Draw the area again.")
     try:
         return np.array([[int(number) for number in corner.split(".")] for corner in corners]).reshape(-1, 2)
     except ValueError:
-        raise RequestError(f"Wanted an area as x.y_x.y_x.y and got {text[:60]!r}; draw it again.") from None
+        raise RequestError(f"Expected an area as x.y_x.y_x.y, got {text[:60]!r}. Draw the area again.") from None

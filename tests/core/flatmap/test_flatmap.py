@@ -1,4 +1,4 @@
-"""Pictures from voxel values: against a plain loop, against closed forms, and through a file."""
+"""Images of voxel values: against a plain loop, against closed forms, and through a file."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ def geometry() -> FlatmapGeometry:
     )
 
 
-def picture_by_loop(geometry: FlatmapGeometry, values: np.ndarray) -> np.ndarray:
-    weights, picture = geometry.pixel_to_voxel.toarray(), np.full(geometry.mask.shape, np.nan)
+def image_by_loop(geometry: FlatmapGeometry, values: np.ndarray) -> np.ndarray:
+    weights, image = geometry.pixel_to_voxel.toarray(), np.full(geometry.mask.shape, np.nan)
     for row, (y, x) in zip(weights, np.argwhere(geometry.mask), strict=True):
         used = [(w, v) for w, v in zip(row, values, strict=True) if w > 0 and np.isfinite(v)]
         if used:
-            picture[y, x] = sum(w * v for w, v in used) / sum(w for w, _ in used)
-    return picture
+            image[y, x] = sum(w * v for w, v in used) / sum(w for w, _ in used)
+    return image
 
 
-def test_picture_agrees_with_a_loop_and_missing_voxels_do_not_bleed(geometry: FlatmapGeometry) -> None:
+def test_image_agrees_with_a_loop_and_missing_voxels_do_not_bleed(geometry: FlatmapGeometry) -> None:
     values = np.random.default_rng(5).normal(size=N_VOXELS)
     values[[3, 8, 9]], values[20] = np.nan, np.inf
-    picture = to_pixels(geometry, values)
-    np.testing.assert_allclose(picture, picture_by_loop(geometry, values), rtol=1e-6)
+    image = to_pixels(geometry, values)
+    np.testing.assert_allclose(image, image_by_loop(geometry, values), rtol=1e-6)
     constant = np.where(np.isfinite(values), 7.0, np.nan)
     shown = to_pixels(geometry, constant)
     assert np.isfinite(shown).sum() > 50
@@ -66,9 +66,9 @@ def test_picture_agrees_with_a_loop_and_missing_voxels_do_not_bleed(geometry: Fl
 def test_several_maps_at_once(geometry: FlatmapGeometry) -> None:
     maps = np.random.default_rng(6).normal(size=(3, N_VOXELS))
     maps[1, :30] = np.nan
-    pictures = to_pixels(geometry, maps)
-    assert pictures.shape == (3, 15, 22)
-    for one, many in zip(maps, pictures, strict=True):
+    images = to_pixels(geometry, maps)
+    assert images.shape == (3, 15, 22)
+    for one, many in zip(maps, images, strict=True):
         np.testing.assert_array_equal(to_pixels(geometry, one), many)
 
 
@@ -89,14 +89,14 @@ def strip(weights: np.ndarray) -> FlatmapGeometry:
 
 
 def test_centres_lie_on_the_voxels_own_pixels() -> None:
-    """Voxel 0 fills pixels 0-4; voxel 1 shows on both sides of voxel 2, so its mean is foreign ground; 3 is hidden."""
+    """Voxel 0 fills pixels 0-4; voxel 1 lies on both sides of voxel 2, which holds its mean; voxel 3 is hidden."""
     owner = [0, 0, 0, 0, 0, 1, 2, 2, 1, 1]
     centres = voxel_centres(strip(np.eye(4)[owner]))
     np.testing.assert_array_equal(centres[:3], [[2, 0], [8, 0], [6, 0]])
     assert np.isnan(centres[3]).all()
 
 
-def test_centres_use_the_place_in_the_mask(geometry: FlatmapGeometry) -> None:
+def test_centres_use_the_position_in_the_mask(geometry: FlatmapGeometry) -> None:
     leading = leading_voxels(geometry)
     for voxel, (x, y) in enumerate(voxel_centres(geometry)):
         row = geometry.mask[: int(y)].sum() + geometry.mask[int(y), : int(x)].sum()
@@ -160,11 +160,11 @@ def test_parts_that_do_not_fit_are_refused(geometry: FlatmapGeometry) -> None:
             check_geometry(broken)
 
 
-def test_names_go_to_the_roomiest_place(geometry: FlatmapGeometry) -> None:
+def test_names_go_to_the_position_with_most_space(geometry: FlatmapGeometry) -> None:
     u_shape = np.array([[0, 0], [30, 0], [30, 30], [20, 30], [20, 4], [4, 4], [4, 30], [0, 30]], float)
-    places = label_positions(replace(geometry, outlines={"U": [u_shape], "V1": geometry.outlines["V1"]}))
-    assert [place.name for place in places] == ["U", "V1", "V1"]
-    u, square, _ = places
+    labels = label_positions(replace(geometry, outlines={"U": [u_shape], "V1": geometry.outlines["V1"]}))
+    assert [label.name for label in labels] == ["U", "V1", "V1"]
+    u, square, _ = labels
     assert 20 < u.x < 30 and abs(u.x - 25) < 1.5 and 3.5 < u.radius <= 5.0  # the wide arm, not the hollow middle
     np.testing.assert_allclose([square.x, square.y, square.radius], [6, 7, 4], atol=0.4)
     assert len(label_positions(geometry, min_radius=3.0)) == 1

@@ -32,7 +32,7 @@ def voxels() -> Voxels:
 
 
 @pytest.fixture(scope="module")
-def solid(voxels: Voxels) -> SurfaceMesh:
+def surface(voxels: Voxels) -> SurfaceMesh:
     return fsaverage5_surface(voxels)
 
 
@@ -47,40 +47,40 @@ def test_mesh_of_a_ball_is_closed_and_has_its_volume(step: int) -> None:
     np.testing.assert_allclose(np.linalg.norm(places - 19.5, axis=1), 14, atol=0.9 * step)
 
 
-def test_every_vertex_has_the_voxels_near_it(solid: SurfaceMesh, voxels: Voxels) -> None:
+def test_every_vertex_has_the_voxels_near_it(surface: SurfaceMesh, voxels: Voxels) -> None:
     mm = voxels.ijk @ voxels.affine[:3, :3].T + voxels.affine[:3, 3]
-    shown = solid.vertex_to_voxel @ mm
-    has = np.asarray(solid.vertex_to_voxel.sum(1)).ravel() > 0
-    pial = solid.forms["pial"]
-    cortex = has & (np.arange(len(has)) < solid.n_cortex)
-    assert cortex.sum() > 0.9 * solid.n_cortex
+    shown = surface.vertex_to_voxel @ mm
+    has = np.asarray(surface.vertex_to_voxel.sum(1)).ravel() > 0
+    pial = surface.forms["pial"]
+    cortex = has & (np.arange(len(has)) < surface.n_cortex)
+    assert cortex.sum() > 0.9 * surface.n_cortex
     assert np.linalg.norm(shown[cortex] - pial[cortex], axis=1).max() < 15
     assert (np.sign(shown[cortex, 0]) * np.sign(pial[cortex, 0]) >= 0).mean() > 0.98, "hemispheres are kept apart"
 
 
-def test_ninety_regions_of_which_twelve_are_below(solid: SurfaceMesh) -> None:
-    above, below = np.split(solid.region, [solid.n_cortex])
+def test_ninety_regions_of_which_twelve_are_below(surface: SurfaceMesh) -> None:
+    above, below = np.split(surface.region, [surface.n_cortex])
     assert set(np.unique(below)) == set(SUBCORTICAL) and len(SUBCORTICAL) == 12
     assert set(np.unique(above)) - {0} == set(range(1, 91)) - set(SUBCORTICAL)
     names = aal_region_names()
-    said = {names[number - 1].rsplit("_", 1)[0] for number in SUBCORTICAL}
-    assert said == {"Hippocampus", "Amygdala", "Caudate", "Putamen", "Pallidum", "Thalamus"}
+    structures = {names[number - 1].rsplit("_", 1)[0] for number in SUBCORTICAL}
+    assert structures == {"Hippocampus", "Amygdala", "Caudate", "Putamen", "Pallidum", "Thalamus"}
 
 
-def test_vertices_of_the_cortex_lie_in_the_region_that_they_are_named_after(solid: SurfaceMesh) -> None:
-    atlas, pial = load_aal(), solid.forms["pial"][: solid.n_cortex]
+def test_vertices_of_the_cortex_lie_in_the_region_that_they_are_named_after(surface: SurfaceMesh) -> None:
+    atlas, pial = load_aal(), surface.forms["pial"][: surface.n_cortex]
     at = atlas.at(pial * 0.97)
     inside = (at > 0) & (at <= 90)
-    assert (at == solid.region[: solid.n_cortex])[inside].mean() > 0.7
+    assert (at == surface.region[: surface.n_cortex])[inside].mean() > 0.7
 
 
-def test_all_meshes_face_outwards_and_left_is_left(solid: SurfaceMesh) -> None:
-    cortex = solid.faces[(solid.faces < solid.n_cortex).all(1)]
-    below = solid.faces[(solid.faces >= solid.n_cortex).all(1)]
-    for form in solid.forms.values():
-        assert volume(form, cortex) > 5e5 and volume(form - form[solid.n_cortex :].mean(0), below) > 5e4
-    left = np.isin(solid.region, np.arange(1, 91, 2))
-    assert solid.forms["inflated"][left & (np.arange(len(left)) < solid.n_cortex), 0].max() < 0
+def test_all_meshes_face_outwards_and_left_is_left(surface: SurfaceMesh) -> None:
+    cortex = surface.faces[(surface.faces < surface.n_cortex).all(1)]
+    below = surface.faces[(surface.faces >= surface.n_cortex).all(1)]
+    for form in surface.forms.values():
+        assert volume(form, cortex) > 5e5 and volume(form - form[surface.n_cortex :].mean(0), below) > 5e4
+    left = np.isin(surface.region, np.arange(1, 91, 2))
+    assert surface.forms["inflated"][left & (np.arange(len(left)) < surface.n_cortex), 0].max() < 0
 
 
 def test_voxels_without_a_place_are_refused(voxels: Voxels) -> None:
@@ -89,22 +89,22 @@ def test_voxels_without_a_place_are_refused(voxels: Voxels) -> None:
     assert not has_surface(replace(voxels, flatmap="slices", affine=None))
 
 
-def test_stored_surfaces_come_back(solid: SurfaceMesh, voxels: Voxels, tmp_path) -> None:
-    again = from_arrays(to_arrays(solid))
-    np.testing.assert_array_equal(again.faces, solid.faces)
-    assert (again.vertex_to_voxel != solid.vertex_to_voxel).nnz == 0
+def test_stored_surfaces_come_back(surface: SurfaceMesh, voxels: Voxels, tmp_path) -> None:
+    again = from_arrays(to_arrays(surface))
+    np.testing.assert_array_equal(again.faces, surface.faces)
+    assert (again.vertex_to_voxel != surface.vertex_to_voxel).nnz == 0
     store = Store(tmp_path / "store")
     assert stored_surface(store, voxels) is None
     made = make_surface(store, voxels)
     assert stored_surface(store, voxels).n_cortex == made.n_cortex and flatmap_key(voxels)
-    with pytest.raises(DataError, match="Build them again"):
-        from_arrays({"faces": solid.faces})
+    with pytest.raises(DataError, match="Build the surfaces again"):
+        from_arrays({"faces": surface.faces})
 
 
-def test_payload(solid: SurfaceMesh, voxels: Voxels) -> None:
-    packed = surface_payload(solid, voxels, {1: "Precentral"})
+def test_payload(surface: SurfaceMesh, voxels: Voxels) -> None:
+    packed = surface_payload(surface, voxels, {1: "Precentral"})
     meta, arrays = unpack(packed.data)
     assert meta["kind"] == "solid" and meta["region_names"] == {"1": "Precentral"} and len(packed.data) < 1.5e6
-    np.testing.assert_allclose(arrays["form_pial"].reshape(-1, 3) / UNIT, solid.forms["pial"], atol=0.51 / UNIT)
-    np.testing.assert_array_equal(arrays["faces"].reshape(-1, 3), solid.faces)
+    np.testing.assert_allclose(arrays["form_pial"].reshape(-1, 3) / UNIT, surface.forms["pial"], atol=0.51 / UNIT)
+    np.testing.assert_array_equal(arrays["faces"].reshape(-1, 3), surface.faces)
     np.testing.assert_array_equal(arrays["aal"], voxels.aal)

@@ -126,5 +126,5 @@ def test_polygon_as_text() -> None:
     polygon = np.array([[1, 2], [300, -4], [5, 6]])
     np.testing.assert_array_equal(parse_polygon(format_polygon(polygon)), polygon)
     for nonsense in ("", "1.2_3.4", "a.b_c.d_e.f", "1_2_3", "1.2.3_4_5.6_7.8", "_".join(["1.1"] * 100)):
-        with pytest.raises(RequestError, match="draw it again"):
+        with pytest.raises(RequestError, match="Draw the area again"):
             parse_polygon(nonsense)
