@@ -1,9 +1,10 @@
-"""Which files of Pereira et al. (2018) are in a folder: a folder for each subject, one file for each experiment.
+"""The files of Pereira et al. (2018) in a folder: a folder for each subject, one file for each experiment.
 
     P01/examples_384sentences.mat    experiment 2 as first published ("A"): labels in meta.roiMultimaskAAL
     P01/data_384sentences.mat        the same as published again ("B"): labels in cells over 15 atlases
 
-Some archives unpack to P01/P01/. Where a subject has both, A is taken, which the paper's analyses of AAL used.
+Some archives unpack to P01/P01/. Where a subject has both generations, A is taken, which the paper's analyses of AAL
+regions used.
 """
 
 from __future__ import annotations
@@ -22,9 +23,21 @@ PREFIXES = ("examples", "data")  # generations A and B, in the order of preferen
 
 @dataclass(frozen=True)
 class Experiment:
-    """One experiment; `subjects` are those who took part, in the order of the paper."""
+    """One experiment of the paper.
 
-    stem: str  # file name without generation and .mat
+    Attributes
+    ----------
+    stem : str
+        File name without the generation's prefix and without ".mat".
+    title : str
+        Title for a page.
+    n_stimuli : int
+        Number of sentences or concepts.
+    subjects : tuple of str
+        Participants, in the order of the paper.
+    """
+
+    stem: str
     title: str
     n_stimuli: int
     subjects: tuple[str, ...]
@@ -45,31 +58,74 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
 
 
 def find_files(folder: Path, experiment: str) -> dict[str, Path]:
-    """Subject -> file of an experiment, subjects in the paper's order; links that lead nowhere count as files.
+    """Find the files of an experiment.
 
-    RequestError for an experiment that there is not.
+    Parameters
+    ----------
+    folder : Path
+        Folder of the published files.
+    experiment : str
+        A key of EXPERIMENTS.
+
+    Returns
+    -------
+    dict of str to Path
+        File of each subject, in the order of the paper; broken links count as files.
+
+    Raises
+    ------
+    RequestError
+        If there is no such experiment.
     """
     if experiment not in EXPERIMENTS:
         raise RequestError(
-            f"Wanted an experiment out of {', '.join(EXPERIMENTS)} after the folder and ':', and got {experiment!r}."
+            f"Expected an experiment out of {', '.join(EXPERIMENTS)} after the folder and ':', got {experiment!r}. "
+            "Choose one of them."
         )
     about = EXPERIMENTS[experiment]
-    found = {subject: _file(folder / subject, about.stem) for subject in about.subjects}
-    return {subject: path for subject, path in found.items() if path is not None}
+    paths = {subject: _subject_path(folder / subject, about.stem) for subject in about.subjects}
+    return {subject: path for subject, path in paths.items() if path is not None}
 
 
 def experiments_in(folder: Path) -> tuple[str, ...]:
-    """Experiments of which a folder has a file of at least one subject."""
+    """List the experiments of which a folder has a file of at least one subject.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the published files.
+
+    Returns
+    -------
+    tuple of str
+        Keys of EXPERIMENTS.
+    """
     return tuple(name for name in EXPERIMENTS if find_files(folder, name))
 
 
 def is_pereira(folder: Path) -> bool:
-    """Whether a folder is of this dataset. OSError where it cannot be looked into."""
+    """Tell whether a folder holds this dataset.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder.
+
+    Returns
+    -------
+    bool
+        True where a subject's folder has a file of an experiment.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be listed.
+    """
     return any(SUBJECT.fullmatch(path.name) for path in folder.iterdir()) and bool(experiments_in(folder))
 
 
-def _file(folder: Path, stem: str) -> Path | None:
-    """The file of a subject: A before B, and one that is here before a link that leads nowhere."""
-    paths = [place / f"{prefix}_{stem}.mat" for prefix in PREFIXES for place in (folder, folder / folder.name)]
-    here = [path for path in paths if path.exists()]
-    return next(iter(here or [path for path in paths if path.is_symlink()]), None)
+def _subject_path(folder: Path, stem: str) -> Path | None:
+    """Find the file of a subject: generation A before B, existing files before broken links."""
+    paths = [parent / f"{prefix}_{stem}.mat" for prefix in PREFIXES for parent in (folder, folder / folder.name)]
+    existing = [path for path in paths if path.exists()]
+    return next(iter(existing or [path for path in paths if path.is_symlink()]), None)

@@ -1,7 +1,7 @@
-"""Pereira et al. (2018): up to sixteen subjects read 384 or 243 sentences in passages, or looked at 180 concepts.
+"""Pereira et al. (2018): up to sixteen subjects read 384 or 243 sentences in passages, or saw 180 concepts.
 
-Rows of the responses are estimates of a linear model for each sentence; they are no mean over anything and no time
-series. Voxels outside of the 90 cerebral AAL regions are left out, as in the paper.
+Rows of the responses are estimates of a general linear model, one for each sentence: neither averages nor a time
+series. Voxels outside of the 90 cerebral AAL regions are left out, as in Lu et al. (2022).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse
 
-from brivl.core.records import Design, Responses, Stimulus, Truth, Voxels
+from brivl.core.records import Design, Responses, Stimulus, StimulusKind, Truth, Voxels
 from brivl.core.regions.areas import N_CEREBRAL
 from brivl.data.dataset import check_subject
 from brivl.data.formats.annex import check_fetched
@@ -27,8 +27,8 @@ from brivl.data.phantoms.mark import LICENCE as SIMULATED_LICENCE
 from brivl.data.phantoms.mark import any_marked
 from brivl.errors import DataError
 
-LOADER_VERSION = "pereira2018 1: 90 cerebral AAL regions"  # part of the digest; count up when answers change
-RESPONSES = ("examples_passagesentences", "examples")  # generation B's estimates of single sentences, A's
+LOADER_VERSION = "pereira2018 1: 90 cerebral AAL regions"  # part of the digest; count up when what is read changes
+RESPONSES = ("examples_passagesentences", "examples")  # estimates of single sentences in generation B and in A
 SENTENCES, PASSAGES, CONCEPTS = "keySentences", "labelsPassageForEachSentence", "keyConcept"
 SPACE = "grid of the published files (they carry no affine), AAL as labelled there"
 LICENCE = "No licence is stated; terms of the authors' page apply: web.mit.edu/evlab/sites/default/files/documents"
@@ -41,78 +41,168 @@ CITATION = (
 
 @dataclass(frozen=True)
 class TextStimuli:
-    """What was read, row by row of the responses."""
+    """The texts of an experiment, in the order of the rows of the responses.
+
+    Attributes
+    ----------
+    items : tuple of str
+        Sentences, or words for concepts.
+    groups : (n_samples,) array of int
+        Passage of each sentence; each concept is its own group.
+    """
 
     items: tuple[str, ...]
-    groups: np.ndarray  # (n_samples,) int: passage of each sentence; each concept is its own
+    groups: np.ndarray
 
 
 @dataclass(frozen=True)
 class PereiraDataset:
-    """One experiment; fulfils `brivl.data.dataset.Dataset`."""
+    """One experiment as a `brivl.data.dataset.Dataset`.
+
+    Attributes
+    ----------
+    folder : Path
+        Folder of the published files.
+    experiment : str
+        A key of EXPERIMENTS.
+    files : dict of str to Path
+        File of each subject.
+    """
 
     folder: Path
     experiment: str
-    files: dict[str, Path]  # subject -> its file
-    stimulus_kind: str = "text"
+    files: dict[str, Path]
+    stimulus_kind: StimulusKind = "text"
     simulated: bool = False
     licence: str = LICENCE
     citation: str = CITATION
     models: tuple[str, ...] = ()
 
     @property
-    def name(self) -> str:
+    def name(self) -> str:  # numpydoc ignore=RT01
+        """Name of the folder and of the experiment."""
         return f"{self.folder.name}:{self.experiment}"
 
     @property
-    def title(self) -> str:
+    def title(self) -> str:  # numpydoc ignore=RT01
+        """Title for a page."""
         form = "Simulated, in the form of " if self.simulated else ""
         return f"{form}Pereira et al. 2018, {EXPERIMENTS[self.experiment].title}"
 
     @property
-    def subjects(self) -> tuple[str, ...]:
+    def subjects(self) -> tuple[str, ...]:  # numpydoc ignore=RT01
+        """Subjects with a file, in the order of the paper."""
         return tuple(self.files)
 
     def design(self, subject: str) -> Design:
-        """One response for each text, no delays, no test set; sentences of a passage are not split between folds."""
+        """Return one response per text, without delays and without a test set.
+
+        Parameters
+        ----------
+        subject : str
+            Subject.
+
+        Returns
+        -------
+        Design
+            Its groups are the passages, which are not split between folds.
+        """
         groups = self._texts(subject).groups
         return Design(None, len(groups), 0, np.zeros(1, int), groups=groups)
 
     def stimulus(self, subject: str) -> Stimulus:
-        """Each sample is one sentence, or one concept's word."""
+        """Return the texts; each sample is one sentence, or the word of one concept.
+
+        Parameters
+        ----------
+        subject : str
+            Subject.
+
+        Returns
+        -------
+        Stimulus
+            Texts.
+        """
         items = self._texts(subject).items
         return Stimulus("text", list(items), scipy.sparse.identity(len(items), np.float32, "csr"))
 
     def responses(self, subject: str) -> Responses:
-        """Responses (n_samples, n_voxels) float32 of the voxels in the 90 cerebral regions of AAL.
+        """Read the responses of the voxels in the 90 cerebral regions of AAL.
 
-        DataError where rows are not one for each text, or voxels cannot be placed.
+        Parameters
+        ----------
+        subject : str
+            Subject.
+
+        Returns
+        -------
+        Responses
+            Y_train (n_samples, n_voxels) float32; no test set.
+
+        Raises
+        ------
+        DataError
+            If there is not one row for each text, or the voxels' positions or labels are missing or contradictory.
         """
         path = self._file(subject)
         n_rows = len(self._texts(subject).items)
         mat = read_mat(path, (_response_name(path), "meta"))
         Y = next((mat[name] for name in RESPONSES if name in mat), np.zeros(0))
-        sparse = not isinstance(Y, np.ndarray)
-        if sparse or Y.ndim != 2 or Y.dtype.kind not in "iuf" or len(Y) != n_rows or Y.shape[1] < 1:
+        is_sparse = not isinstance(Y, np.ndarray)
+        if is_sparse or Y.ndim != 2 or Y.dtype.kind not in "iuf" or len(Y) != n_rows or Y.shape[1] < 1:
             raise DataError(
-                f"Responses in {str(path)!r} should be numbers (n_samples, n_voxels) with a row for each of {n_rows} "
-                f"texts, but are {Y.dtype!r} of shape {Y.shape!r}."
+                f"Expected responses (n_samples, n_voxels) with a row for each of {n_rows} texts in {str(path)!r}, got "
+                f"{Y.dtype!r} of shape {Y.shape!r}. Get the file again."
             )
         if "meta" not in mat:
-            raise DataError(f"{str(path)!r} should hold meta, which places the voxels, and does not.")
-        places = read_voxel_grid(mat["meta"], Y.shape[1], path)
-        kept = np.flatnonzero((places.aal > 0) & (places.aal <= N_CEREBRAL))
+            raise DataError(
+                f"Expected the struct meta, which holds the positions of the voxels, in {str(path)!r}, got none. Get "
+                "the file again."
+            )
+        grid = read_voxel_grid(mat["meta"], Y.shape[1], path)
+        kept = np.flatnonzero((grid.aal > 0) & (grid.aal <= N_CEREBRAL))
         if not len(kept):
-            raise DataError(f"No voxel of {str(path)!r} lies in a cerebral AAL region; check its labels.")
-        voxels = Voxels(SPACE, places.ijk[kept], places.shape, None, aal=places.aal[kept])
+            raise DataError(
+                f"Expected voxels in cerebral AAL regions in {str(path)!r}, got none. Check the labels in its meta."
+            )
+        voxels = Voxels(SPACE, grid.ijk[kept], grid.shape, None, aal=grid.aal[kept])
         with np.errstate(over="ignore"):
             return Responses(Y.astype(np.float32)[:, kept], None, voxels)
 
     def truth(self, subject: str) -> Truth | None:
+        """Return None: no layers of models are planted in these data.
+
+        Parameters
+        ----------
+        subject : str
+            Subject.
+
+        Returns
+        -------
+        None
+            Always.
+        """
         check_subject(self, subject)
         return None
 
     def digest(self, subject: str) -> str:
+        """Return the digest of a subject's file.
+
+        Parameters
+        ----------
+        subject : str
+            Subject.
+
+        Returns
+        -------
+        str
+            Digest, which also changes with the version of this loader.
+
+        Raises
+        ------
+        DataError
+            If git-annex has not fetched the file.
+        """
         path = self._file(subject)
         check_fetched(path, self.folder)
         return digest_files(self.folder, [path], LOADER_VERSION)
@@ -126,14 +216,31 @@ class PereiraDataset:
         try:
             stat = path.stat()
         except OSError:
-            return _read_texts(path)  # which says what is wrong
-        return _known_texts(path, stat.st_size, stat.st_mtime_ns)
+            return _read_texts(path)  # which raises the error that explains it
+        return _cached_texts(path, stat.st_size, stat.st_mtime_ns)
 
 
 def open_pereira(folder: Path | str, experiment: str | None = None) -> PereiraDataset:
-    """A folder of the published files as a dataset of one experiment; without `experiment` the first that it has.
+    """Open a folder of the published files as a dataset of one experiment.
 
-    Raises RequestError for an experiment that there is not, DataError where the folder has no file of it.
+    Parameters
+    ----------
+    folder : Path or str
+        Folder.
+    experiment : str, optional
+        A key of EXPERIMENTS; default: the first that the folder has.
+
+    Returns
+    -------
+    PereiraDataset
+        The dataset.
+
+    Raises
+    ------
+    RequestError
+        If there is no such experiment.
+    DataError
+        If the folder has no file of it.
     """
     folder = Path(folder).expanduser().absolute()
     chosen = experiment or next((name for name in EXPERIMENTS if find_files(folder, name)), next(iter(EXPERIMENTS)))
@@ -141,8 +248,8 @@ def open_pereira(folder: Path | str, experiment: str | None = None) -> PereiraDa
     if not files:
         stem = EXPERIMENTS[chosen].stem
         raise DataError(
-            f"{str(folder)!r} should hold SUBJECT/examples_{stem}.mat or SUBJECT/data_{stem}.mat for "
-            f"{EXPERIMENTS[chosen].title}, and has none; unpack the subjects' archives there."
+            f"Expected SUBJECT/examples_{stem}.mat or SUBJECT/data_{stem}.mat for {EXPERIMENTS[chosen].title} in "
+            f"{str(folder)!r}, got neither. Unpack the archives of the subjects there."
         )
     if any_marked(files.values()):
         return PereiraDataset(
@@ -152,16 +259,19 @@ def open_pereira(folder: Path | str, experiment: str | None = None) -> PereiraDa
 
 
 def _response_name(path: Path) -> str:
-    found = scan_mat(path)
-    name = next((name for name in RESPONSES if name in found), None)
+    shapes = scan_mat(path)
+    name = next((name for name in RESPONSES if name in shapes), None)
     if name is None:
-        raise DataError(f"{str(path)!r} should hold responses as one of {RESPONSES!r}, and holds {sorted(found)!r}.")
+        raise DataError(
+            f"Expected responses as one of {RESPONSES!r} in {str(path)!r}, got the variables {sorted(shapes)!r}. Get "
+            "the file again."
+        )
     return name
 
 
 @lru_cache(maxsize=64)
-def _known_texts(path: Path, _size: int, _mtime_ns: int) -> TextStimuli:
-    """Size and time are arguments so that a changed file is read again."""
+def _cached_texts(path: Path, _size: int, _mtime_ns: int) -> TextStimuli:
+    """Read the texts; size and time are arguments so that a changed file is read again."""
     return _read_texts(path)
 
 
@@ -169,19 +279,27 @@ def _read_texts(path: Path) -> TextStimuli:
     mat = read_mat(path, (SENTENCES, PASSAGES, CONCEPTS))
     key = SENTENCES if SENTENCES in mat else CONCEPTS
     if key not in mat:
-        raise DataError(f"{str(path)!r} should hold {SENTENCES} or {CONCEPTS}, what was read, and has neither.")
+        raise DataError(
+            f"Expected the texts as {SENTENCES} or {CONCEPTS} in {str(path)!r}, got neither. Get the file again."
+        )
     items = tuple(texts(mat[key]))
     if len(items) < 2 or not all(items):
-        raise DataError(f"{key} in {str(path)!r} should be two texts or more, none empty; {items.count('')} are empty.")
+        raise DataError(
+            f"Expected at least two texts, none empty, as {key} in {str(path)!r}, got {len(items)}, of which "
+            f"{items.count('')} are empty. Get the file again."
+        )
     groups = np.arange(len(items))
     if key == SENTENCES:
         if PASSAGES not in mat:
-            raise DataError(f"{str(path)!r} should hold {PASSAGES}, without which sentences cannot be held out fairly.")
+            raise DataError(
+                f"Expected {PASSAGES} in {str(path)!r}, got none; without it sentences of a passage would be in "
+                "training and test sets. Get the file again."
+            )
         groups = whole_numbers(mat[PASSAGES], PASSAGES, path)
     if len(groups) != len(items):
         raise DataError(
-            f"{PASSAGES} in {str(path)!r} should be one number for each of {len(items)} sentences, and is "
-            f"{len(groups)}."
+            f"Expected a number for each of {len(items)} sentences as {PASSAGES} in {str(path)!r}, got {len(groups)}. "
+            "Get the file again."
         )
     groups.setflags(write=False)
     return TextStimuli(items, groups)

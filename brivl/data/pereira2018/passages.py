@@ -25,10 +25,20 @@ PASSAGES_FILE = Path(__file__).parent / "passages.tsv"
 
 @dataclass(frozen=True)
 class Passages:
-    """The sentences in reading order, with the passage of each sentence and the topic of each passage.
+    """The sentences in reading order, the passage of each sentence, and the topic of each passage.
 
-    sentences: (384,) text; passage: (384,) int, 0-based passage of each sentence; topic: (96,) int, 0-based
-    topic of each passage; topic_names: (24,); passage_titles: (96,). The two arrays are read-only.
+    Attributes
+    ----------
+    sentences : tuple of str
+        384 sentences.
+    passage : (384,) array of int
+        Passage of each sentence, counted from 0; read-only.
+    topic : (96,) array of int
+        Topic of each passage, counted from 0; read-only.
+    topic_names : tuple of str
+        24 names.
+    passage_titles : tuple of str
+        96 titles.
     """
 
     sentences: tuple[str, ...]
@@ -41,9 +51,21 @@ class Passages:
 def load_passages(path: Path = PASSAGES_FILE) -> Passages:
     """Read the sentence corpus and check its layout.
 
-    path: a tab-separated UTF-8 file with the columns topic, passage (1 to 96), title, sentence_number (1 to 4)
-    and sentence, in reading order. Returns the arrays described at `Passages`.
-    Raises DataError where the file is missing, is not UTF-8 text, or does not have that layout.
+    Parameters
+    ----------
+    path : Path
+        Tab-separated UTF-8 file with the columns topic, passage (1 to 96), title, sentence_number (1 to 4) and
+        sentence, in reading order.
+
+    Returns
+    -------
+    Passages
+        The sentences.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, is not UTF-8 text, or does not have that layout.
     """
     rows = _read_rows(path)
     _check_numbers(rows, path)
@@ -51,8 +73,8 @@ def load_passages(path: Path = PASSAGES_FILE) -> Passages:
     topic_names = tuple(row["topic"] for row in first_rows[::PASSAGES_PER_TOPIC])
     titles = tuple(row["title"] for row in first_rows)
     sentences = tuple(row["sentence"] for row in rows)
-    for what, names in (("topics", topic_names), ("titles", titles), ("sentences", sentences)):
-        _check_distinct(what, names, path)
+    for label, names in (("topics", topic_names), ("titles", titles), ("sentences", sentences)):
+        _check_distinct(label, names, path)
     _check_topics_and_titles(rows, topic_names, titles, path)
     return Passages(
         sentences=sentences,
@@ -89,16 +111,16 @@ def _check_numbers(rows: list[dict[str, str]], path: Path) -> None:
     if len(rows) != N_SENTENCES:
         raise _error(f"{N_SENTENCES} sentences in {path.name!r}", len(rows))
     for index, row in enumerate(rows):
-        wanted = (str(index // SENTENCES_PER_PASSAGE + 1), str(index % SENTENCES_PER_PASSAGE + 1))
+        expected = (str(index // SENTENCES_PER_PASSAGE + 1), str(index % SENTENCES_PER_PASSAGE + 1))
         got = (row["passage"], row["sentence_number"])
-        if got != wanted:
-            raise _error(f"(passage, sentence_number) {wanted!r} in line {index + 2} of {path.name!r}", got)
+        if got != expected:
+            raise _error(f"(passage, sentence_number) {expected!r} in line {index + 2} of {path.name!r}", got)
 
 
-def _check_distinct(what: str, names: tuple[str, ...], path: Path) -> None:
+def _check_distinct(label: str, names: tuple[str, ...], path: Path) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise _error(f"{len(names)} different {what} in {path.name!r}", f"{repeated[0]} more than once")
+        raise _error(f"{len(names)} different {label} in {path.name!r}", f"{repeated[0]} more than once")
 
 
 def _check_topics_and_titles(
@@ -106,14 +128,14 @@ def _check_topics_and_titles(
 ) -> None:
     for index, row in enumerate(rows):
         passage = index // SENTENCES_PER_PASSAGE
-        wanted = (topic_names[passage // PASSAGES_PER_TOPIC], titles[passage])
+        expected = (topic_names[passage // PASSAGES_PER_TOPIC], titles[passage])
         got = (row["topic"], row["title"])
-        if got != wanted:
-            raise _error(f"(topic, title) {wanted!r} in line {index + 2} of {path.name!r}", got)
+        if got != expected:
+            raise _error(f"(topic, title) {expected!r} in line {index + 2} of {path.name!r}", got)
 
 
-def _error(wanted: str, got: object) -> DataError:
+def _error(expected: str, got: object) -> DataError:
     return DataError(
-        f"The sentence corpus is damaged: wanted {wanted}, got {got!r}. "
-        "Restore it from the repository (git checkout -- brivl/data/passages.tsv)."
+        f"Expected {expected} in the sentence corpus, got {got!r}. The file is damaged: restore it from the repository "
+        "(git checkout -- brivl/data/pereira2018/passages.tsv)."
     )

@@ -137,11 +137,11 @@ def damage_topic(lines: list[str]) -> list[str]:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (damage_drop_last, "wanted 384 sentences .* got 383"),
-        (damage_swap_sentences, r"wanted .*\('1', '1'\) in line 2 .* got \('1', '2'\)"),
-        (damage_header, "wanted the columns .* got .*'name'"),
-        (damage_extra_tab, "wanted 5 filled cells in line 11 .*'more'"),
-        (damage_repeat_sentence, "wanted 384 different sentences .* more than once"),
+        (damage_drop_last, "Expected 384 sentences .* got 383"),
+        (damage_swap_sentences, r"Expected .*\('1', '1'\) in line 2 .* got \('1', '2'\)"),
+        (damage_header, "Expected the columns .* got .*'name'"),
+        (damage_extra_tab, "Expected 5 filled cells in line 11 .*'more'"),
+        (damage_repeat_sentence, "Expected 384 different sentences .* more than once"),
         (damage_topic, "line 7 .* got .*'minerals'"),
     ],
 )

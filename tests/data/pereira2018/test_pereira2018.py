@@ -72,14 +72,14 @@ def test_a_volume_is_rebuilt_as_a_loop_over_matlab_columns_does(tmp_path: Path) 
     Y, brain = noise(), make_brain()
     path = write_subject(tmp_path, "P01", Y, brain)
     meta = scipy.io.loadmat(path)["meta"][0, 0]
-    wanted = np.full(np.prod(SHAPE), np.nan)
+    expected = np.full(np.prod(SHAPE), np.nan)
     for col in range(Y.shape[1]):  # MATLAB: vol(meta.indicesIn3D(col)) = Y(1, col)
         if 1 <= meta["roiMultimaskAAL"][col, 0] <= 90:
-            wanted[int(meta["indicesIn3D"][col, 0]) - 1] = Y[0, col]
+            expected[int(meta["indicesIn3D"][col, 0]) - 1] = Y[0, col]
     voxels = (responses := open_pereira(tmp_path).responses("P01")).voxels
     volume = np.full(voxels.shape, np.nan, np.float32)
     volume[tuple(voxels.ijk.T)] = responses.Y_train[0]
-    np.testing.assert_array_equal(volume, wanted.astype(np.float32).reshape(SHAPE, order="F"))
+    np.testing.assert_array_equal(volume, expected.astype(np.float32).reshape(SHAPE, order="F"))
     for col in np.flatnonzero(brain.cerebral)[:20]:
         x, y, z = (meta["colToCoord"][col] - 1).astype(int)
         assert meta["coordToCol"][x, y, z] == col + 1 and volume[x, y, z] == np.float32(Y[0, col])
@@ -181,8 +181,8 @@ def test_texts_keep_their_letters(tmp_path: Path) -> None:
         tmp_path / "a.mat", {"c": cell_column(kept), "n": cell_column([cell_column([text]) for text in kept]).T}
     )
     mat = read_mat(tmp_path / "a.mat", ("c", "n"))
-    wanted = ["The cat\u2019s caf\u00e9.", "padded", "The cat\u2019s", "caf\u00e9", "\u00c2"]
-    assert texts(mat["c"]) == texts(mat["n"]) == wanted
+    expected = ["The cat\u2019s caf\u00e9.", "padded", "The cat\u2019s", "caf\u00e9", "\u00c2"]
+    assert texts(mat["c"]) == texts(mat["n"]) == expected
 
 
 def test_sparse_and_empty_parts_are_read(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_texts_of_two_bytes_a_letter(tmp_path: Path, order: str) -> None:
 def test_an_empty_brain_and_lost_rows_are_refused(tmp_path: Path) -> None:
     brain = make_brain(12)
     write_subject(tmp_path, "P01", noise(8, 12), LabelledVoxels(brain.ijk, np.full(12, 95), brain.shape))
-    with pytest.raises(DataError, match="No voxel"):
+    with pytest.raises(DataError, match="Expected voxels in cerebral AAL regions"):
         open_pereira(tmp_path).responses("P01")
     path = write_subject(tmp_path, "P01", noise(8, 12), brain)
     mat = {k: v for k, v in scipy.io.loadmat(path).items() if not k.startswith("_")}
