@@ -13,7 +13,7 @@ import scipy.io
 from brivl.commands.main import main
 from brivl.core.simulation.hrf import convolve_runs
 from brivl.data.fixtures import fixture_size, write_fixture
-from brivl.data.pereira2018.fixture import KINDS, PereiraSize
+from brivl.data.pereira2018.fixture import TOPIC_KINDS, PereiraSize
 from brivl.data.pereira2018.passages import load_passages
 from brivl.data.registry import list_datasets, open_dataset
 from brivl.data.shortclips.fixture import N_VERTICES, ShortclipsSize, _signal, write_simulated_shortclips
@@ -76,7 +76,7 @@ def test_pereira_form_with_a_signal_from_its_sentences(root: Path, tmp_path: Pat
     share_length = np.corrcoef(words, Y, rowvar=False)[0, 1:] ** 2
     passages = load_passages()
     names = [passages.topic_names[passages.topic[i // 4]] for i in range(96)]
-    kind = np.array([next(k for k, topics in enumerate(KINDS) if name in topics) for name in names])
+    kind = np.array([next(k for k, topics in enumerate(TOPIC_KINDS) if name in topics) for name in names])
     means = np.stack([Y[kind == k].mean(0) for k in np.unique(kind)])
     share_topic = np.bincount(kind)[np.unique(kind)] @ (means - Y.mean(0)) ** 2 / (len(Y) * Y.var(0))
     for share, planted in ((share_length, follows_length), (share_topic, follows_topic)):
