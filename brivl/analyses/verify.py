@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,8 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 
+from brivl.analyses.registry import analysis_named
 from brivl.analyses.verify_tables import MadeHere, table_holds
+from brivl.analysis import keys_of, request_from_json
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import EncodingResult
 from brivl.data.registry import list_datasets
@@ -19,6 +23,7 @@ from brivl.data.subject_facts import load_facts
 from brivl.data.summary import DatasetSummary, summarise_dataset
 from brivl.encoding.fit import FitRequest, FitResult, fit_key, refit, stored_fit
 from brivl.errors import BrivlError, Cancelled, DataError, RequestError
+from brivl.sharing.analysis_evidence import AnalysisEvidence, figure_record, recompute, stored_evidence
 from brivl.sharing.bundle import FORMAT, KIND, MANIFEST
 from brivl.sharing.fingerprints import close, scores_digest, summary
 from brivl.sharing.maps import WHAT
@@ -27,7 +32,9 @@ from brivl.store.artifacts import Store
 from brivl.store.digests import json_digest
 
 Verdict = Literal["match", "differs", "unknown"]
-FIELDS = {"format", "kind", "simulated", "dataset", "fits", "result", "map_layer", "files", "self_sha256"}
+FIELDS = {"format", "kind", "simulated", "dataset", "result", "files", "self_sha256"}
+OF_FITS = {"fits", "map_layer"}
+TABLE_ROUNDING = 1e-4  # relative; other machines add in another order
 FIT_FIELDS = {
     "subject",
     "layer",
@@ -91,6 +98,8 @@ def check_bundle(path: Path, here: Here) -> Checked:
     files = read_zip(path)
     manifest = _manifest(path, files)
     found = [_own_digest(manifest), *_files(manifest, files)]
+    if "analysis" in manifest:
+        return Checked(bool(manifest["simulated"]), [*found, *_analysis(manifest, files, here)])
     known, problem = _dataset(manifest, here)
     answers: dict[tuple[int, str], FitResult] = {}
     for fit in manifest["fits"]:
@@ -112,8 +121,14 @@ def _manifest(path: Path, files: Mapping[str, bytes]) -> dict[str, Any]:
     try:
         manifest = json.loads(files[MANIFEST])
         right = manifest["kind"] == KIND and FIELDS <= manifest.keys() and isinstance(manifest["files"], dict)
-        right = right and all(FIT_FIELDS <= fit.keys() for fit in manifest["fits"])
-        right = right and isinstance(manifest["dataset"]["name"], str) and manifest["fits"]
+        right = right and isinstance(manifest["dataset"]["name"], str)
+        if "analysis" in manifest:
+            about = manifest["analysis"]
+            right = right and isinstance(about["name"], str) and isinstance(about["request"], dict)
+            right = right and all({"key", "ingredients"} <= part.keys() for part in about["parts"])
+        else:
+            right = right and OF_FITS <= manifest.keys() and manifest["fits"]
+            right = right and all(FIT_FIELDS <= fit.keys() for fit in manifest["fits"])
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         right = False
     if not right:
@@ -149,14 +164,75 @@ def _files(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> list[Find
 def _dataset(manifest: Mapping[str, Any], here: Here) -> tuple[DatasetSummary | None, str]:
     """The dataset here, or why it cannot be opened; folders are found by their names in BRIVL_DATA."""
     name = manifest["dataset"]["name"]
-    listed = (
-        [card.name for card in list_datasets(here.store) if Path(card.name).name == name] if "/" not in name else []
-    )
     try:
-        return summarise_dataset(here.store, here.dataset or (listed or [name])[0]), ""
+        return summarise_dataset(here.store, here.dataset or _local_name(here.store, name)), ""
     except BrivlError as error:
         advice = "" if here.dataset else " Where it lies in a folder, name that with --dataset."
         return None, f"cannot be recomputed here because the dataset {name!r} cannot be opened: {error}{advice}"
+
+
+def _analysis(manifest: Mapping[str, Any], files: Mapping[str, bytes], here: Here) -> list[Finding]:
+    """Compare the result of an analysis, and its tables, with the result made here."""
+    name = str(manifest["analysis"]["name"])
+    try:
+        evidence, changed = _evidence(manifest, here)
+    except Cancelled:
+        raise
+    except (BrivlError, TypeError, AttributeError) as error:
+        return [Finding(name, "unknown", f"cannot be recomputed here: {error}")]
+    if evidence is None:
+        why = changed or "it is not in the cache; --recompute computes it"
+        return [Finding(name, "unknown", f"cannot be compared here because {why}")]
+    same = evidence.digest == manifest["result"]
+    rows = [
+        _table(path, files[path], text) for path, text in figure_record(evidence).csv_files().items() if path in files
+    ]
+    if same:
+        return [Finding(name, "match", "the result is the same to the last bit"), *rows]
+    close = bool(rows) and all(row.verdict == "match" for row in rows)
+    sentence = "the result is the same up to rounding" if close else "the result differs from that of the bundle"
+    return [Finding(name, "match" if close else "differs", sentence), *rows]
+
+
+def _evidence(manifest: Mapping[str, Any], here: Here) -> tuple[AnalysisEvidence | None, str]:
+    """The result here; None with what has changed since, or with "" where it is not stored."""
+    about = manifest["analysis"]
+    analysis, fields = analysis_named(about["name"]), dict(about["request"])
+    if "dataset" in fields:
+        fields["dataset"] = here.dataset or _local_name(here.store, manifest["dataset"]["name"])
+    request = request_from_json(analysis.request, fields)
+    data = analysis.open_data(here.store, request, here.progress)
+    changed = set()
+    for key, part in zip(keys_of(analysis, here.store, request, data), about["parts"], strict=True):
+        if key.digest != part["key"]:
+            names = key.ingredients.keys() | part["ingredients"].keys()
+            changed |= {n for n in names if key.ingredients.get(n) != part["ingredients"].get(n)}
+    if changed:
+        words = sorted(SAID.get(name, name) for name in changed)
+        return None, f"{' and '.join(words)} differ from those of the bundle"
+    if here.recompute:
+        return recompute(analysis, here.store, request, data, here.progress), ""
+    return stored_evidence(analysis, here.store, request, data), ""
+
+
+def _local_name(store: Store, name: str) -> str:
+    """The dataset of this name here; folders are found by their names in BRIVL_DATA."""
+    listed = [card.name for card in list_datasets(store) if Path(card.name).name == name] if "/" not in name else []
+    return (listed or [name])[0]
+
+
+def _table(path: str, content: bytes, text: str) -> Finding:
+    """Whether a table of the bundle holds the values of the result here, up to rounding."""
+    theirs, ours = (pd.read_csv(io.StringIO(one)) for one in (content.decode("utf-8", "replace"), text))
+    same = list(theirs.columns) == list(ours.columns) and len(theirs) == len(ours)
+    for column in ours.columns if same else ():
+        one, other = theirs[column], ours[column]
+        if pd.api.types.is_numeric_dtype(one) and pd.api.types.is_numeric_dtype(other):
+            same = same and np.allclose(one, other, rtol=TABLE_ROUNDING, atol=TABLE_ROUNDING, equal_nan=True)
+        else:
+            same = same and bool((one.fillna("").astype(str) == other.fillna("").astype(str)).all())
+    sentence = "holds these values" if same else "holds other values than the result"
+    return Finding(path, "match" if same else "differs", sentence)
 
 
 def _name(fit: Mapping[str, Any]) -> str:

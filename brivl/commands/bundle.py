@@ -71,8 +71,8 @@ def run_bundle(args: argparse.Namespace) -> None:
     """Write the bundle; missing answers are fitted. Raises BrivlError for anything that cannot be answered."""
     check_out(args.out, (".zip",))
     from brivl.analyses.figure_for import make_figure
-    from brivl.analyses.reproduce.files import write_bytes
     from brivl.sharing.bundle import bundle_bytes
+    from brivl.store.writing import write_bytes
 
     store = Store(args.cache)
     with exit_on_sigint():
@@ -128,8 +128,8 @@ def run_report(args: argparse.Namespace) -> None:
         check_out(args.out, (".html", ".pptx"))
     views = _chosen(saved_views(args.cache), args.views)
     if args.out is not None:
-        from brivl.analyses.reproduce.files import write_bytes
         from brivl.sharing.report import report_html, report_pptx
+        from brivl.store.writing import write_bytes
 
         html = args.out.suffix.lower() == ".html"
         write_bytes(args.out, report_html(views, args.title) if html else report_pptx(views))

@@ -104,14 +104,16 @@ def _generation(args: argparse.Namespace) -> dict[str, Any]:
 
 def _decode(args: argparse.Namespace) -> dict[str, Any]:
     """Identification of held-out stimuli from the first simulated subject's responses, and under null controls."""
-    from brivl.analyses.decoding.compute import DecodeRequest, decode_stimuli
-    from brivl.analyses.decoding.tables import summary
+    from brivl.analyses.decoding.analysis import DECODING
+    from brivl.analyses.decoding.request import DecodingRequest
+    from brivl.analyses.decoding.tables import accuracies
+    from brivl.analysis import run
     from brivl.data.registry import open_dataset
 
     store, found = Store(args.cache), {}
     for name in ("phantom-movie", "phantom-movie@shuffled", "phantom-sentences"):
         subject = open_dataset(name, store).subjects[0]
-        found[name] = {"subject": subject, **summary(decode_stimuli(store, DecodeRequest(name, subject)))}
+        found[name] = {"subject": subject, **accuracies(run(DECODING, store, DecodingRequest(name, subject)))}
     return found
 
 

@@ -49,15 +49,16 @@ def _parser() -> argparse.ArgumentParser:
     from brivl.analyses.attention import command as attending
     from brivl.analyses.audit import command as auditing
     from brivl.analyses.captioning import command as captioning
-    from brivl.analyses.decoding import command as decoding
     from brivl.analyses.drive import command as driving
     from brivl.analyses.generation import command as imagine
     from brivl.analyses.integration import command as integrating
     from brivl.analyses.regions import test_command
+    from brivl.analyses.registry import ANALYSES
     from brivl.analyses.reproduce import command as reproducing
     from brivl.analyses.retrieval import command as retrieving
     from brivl.analyses.transfer import command as transferring
     from brivl.analyses.voxel_captions import command as voxel_words
+    from brivl.cli.analysis_verb import add_verb
     from brivl.commands import bench, bundle, cache, calibrate, data, eval, fit, list, parts, regions, sweep
 
     parser = argparse.ArgumentParser(prog="python -m brivl", description="Which model, which layer, which region?")
@@ -72,7 +73,6 @@ def _parser() -> argparse.ArgumentParser:
         parts,
         auditing,
         integrating,
-        decoding,
         voxel_words,
         driving,
         aligning,
@@ -93,4 +93,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     for module in modules:
         module.add_verbs(verbs)
+    for analysis in ANALYSES:
+        add_verb(verbs, analysis)
     return parser

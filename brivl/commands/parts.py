@@ -62,7 +62,7 @@ def run_parts(args: argparse.Namespace) -> None:
 def _write(path: Path, columns: dict[str, np.ndarray], simulated: bool) -> None:
     import pandas as pd
 
-    from brivl.analyses.reproduce.files import write_bytes
+    from brivl.store.writing import write_bytes
 
     table = pd.DataFrame(columns).assign(simulated=simulated)
     table.insert(0, "voxel", np.arange(len(table)))

@@ -42,7 +42,7 @@ def run_regions(args: argparse.Namespace) -> None:
     if not subjects:
         raise RequestError(f"Wanted a subject, or all, and got {args.subject!r}.")
     from brivl.analyses.figure_for import Asked, make_figure
-    from brivl.analyses.reproduce.files import write_bytes
+    from brivl.store.writing import write_bytes
 
     settings = {name: str(getattr(args, name)) for name in ("preset", "level", "order", "scale", "unit")}
     settings |= {"tests": "yes"} if args.tests else {}

@@ -62,6 +62,21 @@ BIB = {
   journal = {arXiv preprint arXiv:2002.10957},
   year = {2020}
 }""",
+    "liu2023": """@article{liu2023,
+  title = {{BrainCLIP}: bridging brain and visual-linguistic representation via {CLIP} for generic natural visual
+           stimulus decoding},
+  author = {Liu, Yulong and Ma, Yongqiang and Zhou, Wei and Zhu, Guibo and Zheng, Nanning},
+  journal = {arXiv preprint arXiv:2302.12971},
+  year = {2023}
+}""",
+    "scotti2023": """@article{scotti2023,
+  title = {Reconstructing the mind's eye: {fMRI}-to-image with contrastive learning and diffusion priors},
+  author = {Scotti, Paul S. and Banerjee, Atmadeep and Goode, Jimmie and Shabalin, Stepan and Nguyen, Alex and
+            Cohen, Ethan and Dempster, Aidan J. and Verlinde, Nathalie and Yundler, Elad and Weisberg, David and
+            Norman, Kenneth A. and Abraham, Tanishq Mathew},
+  journal = {arXiv preprint arXiv:2305.18274},
+  year = {2023}
+}""",
     "reimers2019": """@article{reimers2019,
   title = {Sentence-{BERT}: sentence embeddings using {Siamese} {BERT}-networks},
   author = {Reimers, Nils and Gurevych, Iryna},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,14 @@ from brivl.analyses.alignment.result import aligned_task
 from brivl.analyses.attention.compute import attend_task
 from brivl.analyses.audit.compute import audit_task
 from brivl.analyses.captioning.compute import caption_task
-from brivl.analyses.decoding.compute import decode_task
 from brivl.analyses.drive.compute import drive_task
 from brivl.analyses.generation.compute import imagine_task
 from brivl.analyses.integration.compute import integration_task
+from brivl.analyses.registry import ANALYSES
 from brivl.analyses.retrieval.compute import recall_task, retrieve_task
 from brivl.analyses.transfer.result import transfer_task
 from brivl.analyses.voxel_captions.compute import voxel_caption_task
+from brivl.analysis import run_task as run_analysis_task
 from brivl.core.progress import ProgressCallback
 from brivl.data.download import download_task
 from brivl.data.flatmaps import prepare_flatmap
@@ -94,7 +96,6 @@ TASKS: dict[str, Callable[[Mapping[str, Any], ProgressCallback], dict[str, Any]]
     "parts": variance_partition_task,
     "audit": audit_task,
     "aligned": aligned_task,
-    "decode": decode_task,
     "integration": integration_task,
     "transfer": transfer_task,
     "voxel-captions": voxel_caption_task,
@@ -102,4 +103,5 @@ TASKS: dict[str, Callable[[Mapping[str, Any], ProgressCallback], dict[str, Any]]
     "infer-each": within_subject_batch_task,
     "cache-verify": verify_task,
     "cache-prune": prune_task,
+    **{analysis.name: partial(run_analysis_task, analysis) for analysis in ANALYSES},
 }

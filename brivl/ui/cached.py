@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 import numpy as np
 import streamlit as st
 
+from brivl.analysis import Analysis, keys_of, open_dataset_of
 from brivl.config import cache_dir, cache_max, data_dirs
+from brivl.core.progress import no_progress
 from brivl.core.records import FlatmapGeometry, Voxels
 from brivl.data.flatmaps import flatmap_key, stored_flatmap
 from brivl.data.galleries.gallery import Gallery, Thumbnail, thumbnail
@@ -29,6 +31,7 @@ from brivl.encoding.within_subject import (
 from brivl.jobs.queue import JobQueue
 from brivl.jobs.rate import run_time_note
 from brivl.jobs.resident import open_model_queue
+from brivl.sharing.analysis_evidence import AnalysisEvidence, stored_evidence
 from brivl.sharing.saved_views import SavedView, saved_views, views_state
 from brivl.store.artifacts import Store
 from brivl.store.keys import ArtifactKey
@@ -192,6 +195,34 @@ def of_subject(key_of: Callable[..., ArtifactKey], look_up: Callable[..., Kept |
 @st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
 def _of_subject(_look_up: Callable[..., Any], _asked: Any, state: str) -> Any:
     return _look_up(store(), _asked, known(_asked.dataset))
+
+
+def evidence(analysis: Analysis[Any, Any], request: Any) -> AnalysisEvidence | None:
+    """Look up the result of an analysis with what it rests on.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        The record.
+    request : Request
+        The request.
+
+    Returns
+    -------
+    AnalysisEvidence or None
+        None where the result is not stored.
+    """
+    opens_dataset = analysis.open_data is open_dataset_of and hasattr(request, "dataset")
+    data = known(request.dataset) if opens_dataset else analysis.open_data(store(), request, no_progress)
+    keys = keys_of(analysis, store(), request, data)
+    if not all(store().has(key) for key in keys):
+        return None
+    return _unless_gone(_evidence, analysis, request, data, f"{cache_dir()} {[key.digest for key in keys]} {request}")
+
+
+@st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
+def _evidence(_analysis: Analysis[Any, Any], _request: Any, _data: Any, state: str) -> AnalysisEvidence | None:
+    return stored_evidence(_analysis, store(), _request, _data)
 
 
 def flatmap(voxels: Voxels) -> FlatmapGeometry | None:

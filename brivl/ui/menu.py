@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from threading import Lock
+from typing import Any
 
 import streamlit as st
 
@@ -27,6 +28,9 @@ def spare_modules() -> None:
 
 
 ENTERED = "entered through app.py"
+OLD_PAGES = {  # address in earlier versions -> page of today; links and saved views of then still open
+    "decode": "decoding",
+}
 
 
 def pages() -> dict[str, list]:
@@ -51,7 +55,7 @@ def pages() -> dict[str, list]:
         "Brain and model": [
             st.Page("pages/integration.py", title="Integration"),
             st.Page("pages/transfer.py", title="Transfer"),
-            st.Page("pages/decode.py", title="Decode"),
+            st.Page("pages/decoding.py", title="Decoding"),
             st.Page("pages/voxel_words.py", title="Voxel words"),
             st.Page("pages/drive.py", title="Drive"),
             st.Page("pages/aligned.py", title="Aligned"),
@@ -59,8 +63,18 @@ def pages() -> dict[str, list]:
         "More": [
             st.Page("pages/cache.py", title="Cache"),
             st.Page("pages/help.py", title="Help"),
+            *(_redirect(old, new) for old, new in OLD_PAGES.items()),
         ],
     }
+
+
+def _redirect(old: str, new: str) -> Any:
+    """A page without an entry in the menu that leads to the page of today, with the same query parameters."""
+
+    def go() -> None:
+        st.switch_page(f"pages/{new}.py", query_params=st.query_params.to_dict())
+
+    return st.Page(go, title=new, url_path=old, visibility="hidden")
 
 
 def navigate() -> None:

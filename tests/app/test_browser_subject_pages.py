@@ -14,7 +14,7 @@ from brivl.data.fixtures import write_fixture
 from brivl.data.shortclips.fixture import ShortclipsSize
 from brivl.store.artifacts import Store
 from tests.app.test_browser import FIGURE, HEADLINE, PATIENCE, browser  # noqa: F401 (a fixture)
-from tests.support.prepared_answers import WRITTEN, prepare
+from tests.support.prepared_results import WRITTEN, prepare
 
 SIZE = ShortclipsSize(n_subjects=1, n_voxels=60, n_train=120, frames_per_tr=1, frame_side=16)
 SUBJECT, SECTION = "S01", "Brain and model"

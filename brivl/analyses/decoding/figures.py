@@ -1,21 +1,68 @@
-"""How well stimuli are told apart from responses: by region, and with one region after the other added."""
+"""Identification accuracy as figures: by region, and with regions added one after the other."""
 
 from __future__ import annotations
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from brivl.analyses.decoding.compute import DecodingResult
+from brivl.analyses.decoding.tables import accuracy_table, space_of
+from brivl.analysis import Options
 from brivl.core.numbers import probability
 from brivl.viz.style import FigureLabel, ThemeName, apply_style, escape_html, theme_of
 
 CHANCE = 0.5
 ROW = 26  # pixels per region
-AXIS = "share of pairs won (chance 0.5)"
+AXIS = "pairwise identification accuracy"
 RANGE = (0.4, 1.02)
+REGIONS, CUMULATIVE = "Single regions", "Cumulative regions"
+
+
+def figures(
+    result: DecodingResult, label: FigureLabel, theme: ThemeName = "light", options: Options | None = None
+) -> dict[str, go.Figure]:
+    """Draw accuracy by region and as regions are added.
+
+    Parameters
+    ----------
+    result : DecodingResult
+        The result.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+    theme : str
+        "light" or "dark".
+    options : mapping or None
+        What the page chose; "space" is used.
+
+    Returns
+    -------
+    dict
+        Figures by title; none where there are no regions.
+    """
+    table = accuracy_table(result, space_of(result, options or {}))
+    regions, steps = (table[table["kind"] == kind] for kind in ("region", "cumulative"))
+    if not len(regions):
+        return {}
+    return {REGIONS: regions_figure(regions, label, theme), CUMULATIVE: cumulative_figure(steps, label, theme)}
 
 
 def regions_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
-    """Pairwise accuracy of each region, best at the top; filled where q < .05. table: voxels, pairwise, q, top1."""
+    """Draw pairwise accuracy of each region, best at the top; filled where q < .05.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of `accuracy_table` of single regions.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+    theme : str
+        "light" or "dark".
+
+    Returns
+    -------
+    Figure
+        The figure.
+    """
     rows = table.sort_values("pairwise", kind="stable")
     colours = theme_of(theme)
     sure = (rows["q"] < 0.05).to_numpy()
@@ -31,7 +78,7 @@ def regions_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName = "
                 "line": {"color": colours.joint, "width": 2},
             },
             customdata=rows[["top1", "n_voxels"]].assign(q=[probability(q) for q in rows["q"]]),
-            hovertemplate="%{y}: %{x:.2f} of pairs, first in %{customdata[0]:.0%}, q %{customdata[2]}, "
+            hovertemplate="%{y}: pairwise %{x:.2f}, top-1 %{customdata[0]:.0%}, q %{customdata[2]}, "
             "%{customdata[1]:,} voxels<extra></extra>",
         )
     )
@@ -43,7 +90,22 @@ def regions_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName = "
 
 
 def cumulative_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
-    """Accuracy as regions are added, in the order of the rows."""
+    """Draw accuracy as regions are added.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of `accuracy_table` of cumulative sets, in the order in which regions are added.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+    theme : str
+        "light" or "dark".
+
+    Returns
+    -------
+    Figure
+        The figure.
+    """
     colours = theme_of(theme)
     steps = list(range(1, len(table) + 1))
     figure = go.Figure(
@@ -61,7 +123,7 @@ def cumulative_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName 
     figure.add_hline(CHANCE, line={"color": colours.muted, "dash": "dot", "width": 1})
     names = [escape_html(name.removeprefix("+ ").split(" / ")[0]) for name in table["voxels"]]
     figure.update_xaxes(tickvals=steps, ticktext=names, tickangle=-45, showgrid=False, title="region added")
-    figure.update_yaxes(title="pairs won", tickformat=".1f", range=_range(table))
+    figure.update_yaxes(title=AXIS, tickformat=".1f", range=_range(table))
     figure.update_layout(height=340, margin={"t": 40, "b": 90})
     return apply_style(figure, label, theme)
 

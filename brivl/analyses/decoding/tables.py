@@ -2,35 +2,70 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from brivl.analyses.decoding.compute import Decoded
+from brivl.analyses.decoding.compute import DecodingResult
+from brivl.analysis import Options
 from brivl.core.decoding.identification import pairwise_accuracy, top_k_accuracy
 from brivl.core.numbers import probability
 from brivl.core.regions.region_stats import bh_q
 
-SPACES = {"image": "among pictures", "text": "among sentences"}
+SPACES = {"image": "among images", "text": "among sentences"}
+ALPHA = 0.05
 
 
-def decode_table(found: Decoded, space: str) -> pd.DataFrame:
-    """One row per set of voxels: accuracies with chance, median rank (1 = best), p, and q over the regions."""
+def space_of(result: DecodingResult, options: Options) -> str:
+    """Choose the candidate space to show.
+
+    Parameters
+    ----------
+    result : DecodingResult
+        The result.
+    options : mapping
+        What the page chose; "space" is used.
+
+    Returns
+    -------
+    str
+        "image" or "text"; the first that the result has where none is chosen.
+    """
+    return options["space"] if options.get("space") in result.ranks else next(iter(result.ranks))
+
+
+def accuracy_table(result: DecodingResult, space: str) -> pd.DataFrame:
+    """Tabulate identification accuracy.
+
+    Parameters
+    ----------
+    result : DecodingResult
+        The result.
+    space : str
+        Candidate space, "image" or "text".
+
+    Returns
+    -------
+    DataFrame
+        One row per set of voxels: pairwise, top-1 and top-5 accuracy with chance, median rank (1 is best), p, and q
+        (Benjamini-Hochberg over the regions).
+    """
     rows = []
-    for one, all_ranks, p in zip(found.sets, found.ranks[space], found.p[space], strict=True):
-        pools = [all_ranks[found.pool == pool] for pool in np.unique(found.pool)]
-        (first, by_chance), (five, five_by_chance) = top_k_accuracy(pools, 1), top_k_accuracy(pools, 5)
+    for one, all_ranks, p in zip(result.sets, result.ranks[space], result.p[space], strict=True):
+        pools = [all_ranks[result.pool == pool] for pool in np.unique(result.pool)]
+        (top1, top1_chance), (top5, top5_chance) = top_k_accuracy(pools, 1), top_k_accuracy(pools, 5)
         rows.append(
             {
-                "voxels": one["name"],
-                "kind": one["kind"],
-                "n_voxels": one["n_voxels"],
+                "voxels": one.name,
+                "kind": one.kind,
+                "n_voxels": one.n_voxels,
                 "pairwise": pairwise_accuracy(pools),
-                "top1": first,
-                "top1_chance": by_chance,
-                "top5": five,
-                "top5_chance": five_by_chance,
+                "top1": top1,
+                "top1_chance": top1_chance,
+                "top5": top5,
+                "top5_chance": top5_chance,
                 "median_rank": float(np.median(all_ranks)) + 1,
                 "p": float(p),
                 "q": np.nan,
@@ -42,48 +77,182 @@ def decode_table(found: Decoded, space: str) -> pd.DataFrame:
     return table
 
 
-def n_candidates(found: Decoded) -> tuple[int, int]:
-    """Fewest and most stimuli among which one is to be found."""
-    counts = np.bincount(found.pool)
-    return int(counts.min()), int(counts.max())
+def tables(result: DecodingResult) -> dict[str, pd.DataFrame]:
+    """Tabulate a decoding in all candidate spaces.
+
+    Parameters
+    ----------
+    result : DecodingResult
+        The result.
+
+    Returns
+    -------
+    dict
+        One table, with the column "space" last.
+    """
+    return {"accuracy": pd.concat([accuracy_table(result, space).assign(space=space) for space in result.ranks])}
 
 
-def headline(found: Decoded, space: str) -> str:
-    """What came out, in one sentence."""
-    whole = decode_table(found, space).iloc[0]
-    low, high = n_candidates(found)
-    n = f"{low}" if low == high else f"{low}–{high}"
+def n_candidates(result: DecodingResult) -> str:
+    """Say among how many stimuli one is identified.
+
+    Parameters
+    ----------
+    result : DecodingResult
+        The result.
+
+    Returns
+    -------
+    str
+        A number, or a range where splits differ.
+    """
+    counts = np.bincount(result.pool)
+    low, high = int(counts.min()), int(counts.max())
+    return f"{low}" if low == high else f"{low}–{high}"
+
+
+def headline(result: DecodingResult, options: Options) -> str:
+    """State the finding.
+
+    Parameters
+    ----------
+    result : DecodingResult
+        The result.
+    options : mapping
+        What the page chose.
+
+    Returns
+    -------
+    str
+        One sentence without its period.
+    """
+    whole = accuracy_table(result, space_of(result, options)).iloc[0]
     return (
-        f"The right one of {n} stimuli comes first in {100 * whole['top1']:.0f} % (chance "
-        f"{100 * whole['top1_chance']:.1f} %), and wins {100 * whole['pairwise']:.0f} % of pairs (chance 50 %)"
+        f"Top-1 accuracy {100 * whole['top1']:.0f} % among {n_candidates(result)} stimuli (chance "
+        f"{100 * whole['top1_chance']:.1f} %); pairwise accuracy {100 * whole['pairwise']:.0f} % (chance 50 %)"
     )
 
 
-def said(found: Decoded) -> str:
-    """How it was done."""
-    info = found.info
-    low, high = n_candidates(found)
-    among = f"{low}" if low == high else f"{low} to {high}"
-    if info["tr"] is not None:
-        what = f"Each stimulus is {info['window']} samples ({info['window'] * info['tr']:g} s) of the held-out runs"
+def caption(result: DecodingResult, options: Options) -> str:
+    """Say what the figure shows.
+
+    Parameters
+    ----------
+    result : DecodingResult
+        The result.
+    options : mapping
+        What the page chose.
+
+    Returns
+    -------
+    str
+        Full sentences.
+    """
+    space = space_of(result, options)
+    captioned = space == "text" and result.stimulus_kind == "image"
+    source = " The sentences are captions of the middle frame of each stimulus by the shipped captioner."
+    return (
+        f"Pairwise identification accuracy {SPACES[space]}, from each region alone and from regions added one by "
+        f"one. Filled symbols: q < .05. Regions are added in the order of their accuracy in the training folds."
+        f"{source if captioned else ''}"
+    )
+
+
+def methods(result: DecodingResult) -> str:
+    """Describe how the decoding was done.
+
+    Parameters
+    ----------
+    result : DecodingResult
+        The result.
+
+    Returns
+    -------
+    str
+        The methods paragraph.
+    """
+    if result.tr is not None:
+        stimulus = f"Each stimulus was {result.window} samples ({result.window * result.tr:g} s) of the held-out runs"
     else:
-        what = "Each stimulus is one held-out sentence; whole passages are held out together"
-    smallest = probability(info["smallest_p"]).lstrip("= ")
+        stimulus = "Each stimulus was one held-out sentence or image; whole groups were held out together"
+    smallest = probability(result.smallest_p).lstrip("= ")
     return (
-        f"{what}; it competes with the others of its division ({among}). p is of pairwise accuracy, against "
-        f"predictions shifted in a circle within each run; it cannot be smaller than {smallest} here. q is over the "
-        "regions."
+        f"Ridge regression (preset {result.request.preset!r}) predicted the embedding of each stimulus by "
+        f"{result.request.model} from the responses of {result.n_voxels:,} voxels of {result.request.subject} at all "
+        f"delays, with alpha chosen for each dimension by cross-validation within the training data. {stimulus}; it "
+        f"competed with the other stimuli of its cross-validation split ({n_candidates(result)}) by the cosine of "
+        "predicted and true embeddings, both centred on the training mean. The p value of pairwise accuracy is the "
+        "share of circular shifts of the predictions within runs that reach it; it cannot be smaller than "
+        f"{smallest} here. The q values are corrected over regions (Benjamini-Hochberg)."
     )
 
 
-def summary(found: Decoded) -> dict[str, Any]:
-    """Numbers of all voxels, by space."""
-    tables = {space: decode_table(found, space) for space in found.ranks}
+def detail(result: DecodingResult) -> str:
+    """Say what the result is of.
+
+    Parameters
+    ----------
+    result : DecodingResult
+        The result.
+
+    Returns
+    -------
+    str
+        Dataset, subject, embedding.
+    """
+    return f"{result.request.dataset}, {result.request.subject}, embedding space of {result.request.model}"
+
+
+def accuracies(result: DecodingResult) -> dict[str, Any]:
+    """Give the accuracies of all voxels.
+
+    Parameters
+    ----------
+    result : DecodingResult
+        The result.
+
+    Returns
+    -------
+    dict
+        By candidate space: accuracies, p, and counts of regions.
+    """
+    by_space = {space: accuracy_table(result, space) for space in result.ranks}
+    names = ("pairwise", "top1", "top1_chance", "top5", "p")
     return {
         space: {
-            **{n: round(float(t.iloc[0][n]), 4) for n in ("pairwise", "top1", "top1_chance", "top5", "p")},
-            "n_regions": int((t["kind"] == "region").sum()),
-            "n_regions_q05": int((t["q"] < 0.05).sum()),
+            **{name: round(float(table.iloc[0][name]), 4) for name in names},
+            "n_regions": int((table["kind"] == "region").sum()),
+            "n_regions_q05": int((table["q"] < ALPHA).sum()),
         }
-        for space, t in tables.items()
+        for space, table in by_space.items()
+    }
+
+
+def summary(result: DecodingResult) -> dict[str, Any]:
+    """Give all that `--json` prints.
+
+    Parameters
+    ----------
+    result : DecodingResult
+        The result.
+
+    Returns
+    -------
+    dict
+        Plain values.
+    """
+    request = result.request
+    rows = tables(result)["accuracy"].to_json(orient="records", double_precision=4)
+    return {
+        "dataset": request.dataset,
+        "subject": request.subject,
+        "model": request.model,
+        "preset": request.preset,
+        "n_stimuli": len(result.pool),
+        "n_divisions": len(np.unique(result.pool)),
+        "n_voxels": result.n_voxels,
+        "smallest_p": round(result.smallest_p, 6),
+        **accuracies(result),
+        "rows": json.loads(rows),
+        "simulated": result.simulated,
     }

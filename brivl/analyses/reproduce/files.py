@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from brivl.analyses.reproduce.paper_page import PaperPage
 from brivl.core.claims.checks import Verdict
 from brivl.errors import StoreError
 from brivl.store.manifests import versions
+from brivl.store.writing import write_bytes
 from brivl.viz.export import figure_bytes
 
 DPI = 200
@@ -109,20 +109,6 @@ def write_checks(folder: Path, table: pd.DataFrame, text: str) -> list[Path]:
     for path, content in zip(paths, contents.values(), strict=True):
         write_bytes(path, content)
     return paths
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write aside and rename. Raises StoreError where the disk refuses."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        aside.write_bytes(content)
-        os.replace(aside, path)
-    except OSError as error:
-        raise StoreError(
-            f"Wanted to write {str(path)!r} and could not ({error.strerror}); free space or choose another --out."
-        ) from error
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def make_folder(path: Path) -> None:

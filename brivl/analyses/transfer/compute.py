@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from brivl.analyses.decoding.compute import WHOLE, sets_of
+from brivl.analyses.decoding.compute import ALL_VOXELS, voxel_sets
 from brivl.analyses.transfer.components import component_arrays
 from brivl.analyses.transfer.features import BothSpaces, both_spaces
 from brivl.analyses.transfer.request import (
@@ -110,7 +110,7 @@ def prepare(asked: TransferAsked, pair: Pair) -> Prepared:
     selected = _selected(both, designs, preset)
     columns = np.flatnonzero(selected)
     sessions = {name: prepare_modality(both[name], columns, designs[name], preset) for name in MODALITIES}
-    sets = sets_of(places[0], selected, asked.level)
+    sets = voxel_sets(places[0], selected, asked.level)
     return Prepared(columns, sessions, {name: np.isin(columns, inside) for name, inside in sets.items()})
 
 
@@ -197,7 +197,7 @@ def _info(
         "scores": [[s, m, what] for s in scored for m in MODALITIES for what in ("within", "raw", "across", "p", "q")],
         "voxels": ["columns", "sign", *(f"{what}.{m}" for m in MODALITIES for what in ("within", "across"))],
         "turned": {name: one.sign_flipped for name, one in scored.items()},
-        "whole": WHOLE,
+        "whole": ALL_VOXELS,
         "maps": {name: [one.to_language.r2, one.to_vision.r2] for name, one in spaces.items()},
         "streams": {n: [list(s.vision), list(s.language)] for n, s in sets_of_models(asked).items()},
         "simulated": pair.stories.simulated or pair.movie.simulated,
@@ -220,7 +220,7 @@ def _truth(
 
     planted = pair.stories.cross_modal_truth(asked.subject)
     shared, sign = planted.shared[ready.columns], planted.sign[ready.columns]
-    regions = [name for name in ready.masks if name != WHOLE]
+    regions = [name for name in ready.masks if name != ALL_VOXELS]
     return {
         "truth": {
             "shared_regions": [n for n in regions if shared[ready.masks[n]].mean() > 0.5],

@@ -12,8 +12,11 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from brivl.analyses.decoding.compute import DecodeRequest, decode_key, decode_stimuli, known_decoding
-from brivl.analyses.decoding.tables import decode_table
+from brivl.analyses.decoding.analysis import DECODING
+from brivl.analyses.decoding.compute import DecodingResult
+from brivl.analyses.decoding.request import DecodingRequest
+from brivl.analyses.decoding.tables import accuracy_table
+from brivl.analysis import keys_of, run, stored
 from brivl.commands.main import main
 from brivl.config import cache_dir
 from brivl.errors import RequestError
@@ -41,28 +44,34 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with one decoding and its null control."""
     root = tmp_path_factory.mktemp("decoded")
     for name in (NAME, f"{NAME}@shuffled"):
-        decode_stimuli(Store(root), DecodeRequest(name, "S01"))
+        run(DECODING, Store(root), DecodingRequest(name, "S01"))
     return root
 
 
+def decoded(store: Store, request: DecodingRequest) -> DecodingResult:
+    result = stored(DECODING, store, request)
+    assert result is not None
+    return result
+
+
 def open_decode(**fields: str) -> AppTest:
-    return open_subject("decode", NAME, "S01", **fields)
+    return open_subject("decoding", NAME, "S01", **fields)
 
 
 def test_planted_stimuli_are_identified_and_those_of_a_null_control_are_not(store: Store):
-    found = known_decoding(store, DecodeRequest(NAME, "S01"))
+    found = decoded(store, DecodingRequest(NAME, "S01"))
     for space in ("image", "text"):
-        whole = decode_table(found, space).iloc[0]
+        whole = accuracy_table(found, space).iloc[0]
         assert whole["pairwise"] > 0.7 and whole["p"] < 0.05 and whole["top5"] > 2 * whole["top5_chance"]
-    null = known_decoding(store, DecodeRequest(f"{NAME}@shuffled", "S01"))
-    whole, nothing = (decode_table(one, "image").iloc[0] for one in (found, null))
+    null = decoded(store, DecodingRequest(f"{NAME}@shuffled", "S01"))
+    whole, nothing = (accuracy_table(one, "image").iloc[0] for one in (found, null))
     assert nothing["pairwise"] < whole["pairwise"] - 0.1 and nothing["p"] > whole["p"]
-    assert found.info["simulated"] and null.info["simulated"]
+    assert found.simulated and null.simulated
 
 
 def test_regions_are_added_in_the_order_of_the_training_folds(store: Store):
-    found = known_decoding(store, DecodeRequest(NAME, "S01"))
-    table = decode_table(found, "image")
+    found = decoded(store, DecodingRequest(NAME, "S01"))
+    table = accuracy_table(found, "image")
     regions, steps = (table[table["kind"] == kind] for kind in ("region", "cumulative"))
     assert sorted(f"+ {name}" for name in regions["voxels"]) == sorted(steps["voxels"])
     assert steps["n_voxels"].is_monotonic_increasing and steps["n_voxels"].iloc[-1] == regions["n_voxels"].sum()
@@ -71,7 +80,7 @@ def test_regions_are_added_in_the_order_of_the_training_folds(store: Store):
 
 
 def test_the_nearest_holds_the_true_one_where_its_rank_says_so(store: Store):
-    found = known_decoding(store, DecodeRequest(NAME, "S01"))
+    found = decoded(store, DecodingRequest(NAME, "S01"))
     near, ranks = found.nearest["image"], found.ranks["image"][0]
     inside = (near == np.arange(len(near))[:, None]).any(1)
     np.testing.assert_array_equal(inside, ranks < near.shape[1])
@@ -89,16 +98,16 @@ def test_the_verb_prints_and_writes_the_same_numbers(store: Store, tmp_path: Pat
     assert "SIMULATED DATA" in capsys.readouterr().out
 
 
-def test_pages_read_an_answer_once_and_not_after_it_has_gone(store: Store, studio: None):
-    asked = DecodeRequest(NAME, "S01")
-    first = cached.of_subject(decode_key, known_decoding, asked)
-    assert first is cached.of_subject(decode_key, known_decoding, asked)
-    np.testing.assert_array_equal(first.pool, known_decoding(store, asked).pool)
-    other = cached.of_subject(decode_key, known_decoding, DecodeRequest(f"{NAME}@shuffled", "S01"))
-    assert other.asked.dataset == f"{NAME}@shuffled"
-    assert cached.of_subject(decode_key, known_decoding, DecodeRequest(NAME, "S02")) is None
+def test_pages_read_a_result_once_and_not_after_it_has_gone(store: Store, studio: None):
+    request = DecodingRequest(NAME, "S01")
+    first = cached.evidence(DECODING, request)
+    assert first is not None and first is cached.evidence(DECODING, request)
+    np.testing.assert_array_equal(first.result.pool, decoded(store, request).pool)
+    other = cached.evidence(DECODING, DecodingRequest(f"{NAME}@shuffled", "S01"))
+    assert other is not None and other.result.request.dataset == f"{NAME}@shuffled"
+    assert cached.evidence(DECODING, DecodingRequest(NAME, "S02")) is None
     shutil.rmtree(cache_dir())
-    assert cached.of_subject(decode_key, known_decoding, asked) is None
+    assert cached.evidence(DECODING, request) is None
 
 
 def test_bad_questions_end_in_sentences(store: Store, tmp_path: Path, capsys):
@@ -118,30 +127,30 @@ def test_bad_questions_end_in_sentences(store: Store, tmp_path: Path, capsys):
 
 def test_every_choice_changes_the_key(store: Store):
     keys = [
-        decode_key(store, DecodeRequest(NAME, "S01", **other)).digest
+        keys_of(DECODING, store, DecodingRequest(NAME, "S01", **other))[0].digest
         for other in ({}, {"level": "roi"}, {"preset": "paper"}, {"window_s": 4.0})
     ]
-    keys.append(decode_key(store, DecodeRequest(NAME, "S02")).digest)
+    keys.append(keys_of(DECODING, store, DecodingRequest(NAME, "S02"))[0].digest)
     assert len(set(keys)) == len(keys)
     with pytest.raises(RequestError, match="window"):
-        decode_key(store, DecodeRequest(NAME, "S01", window_s=float("nan")))
+        keys_of(DECODING, store, DecodingRequest(NAME, "S01", window_s=float("nan")))
 
 
 def test_the_page_shows_regions_steps_and_guesses(store: Store, studio: None):
     at = open_decode(event="2")
     assert not at.exception and not at.error
-    assert "comes first in" in headline(at) and "SIMULATED" in html(at) and "stand-in" in html(at)
+    assert "Top-1 accuracy" in headline(at) and "SIMULATED" in html(at) and "proxy model" in html(at)
     regions, steps = charts(at)
     assert len(regions["data"][0]["y"]) == len(steps["data"][0]["x"])
     assert len(at.get("image")) == 6 and "shown" in html(at) and "guess 5" in html(at)
-    at.segmented_control(key="decode space").set_value("text").run()
+    at.segmented_control(key="decoding space").set_value("text").run()
     assert not at.exception and at.query_params["space"] in ("text", ["text"])
     assert "guess 1" in " ".join(at.dataframe[0].value.iloc[:, 0])
 
 
 def test_the_page_waits_for_a_click(studio: None):
     at = open_decode()
-    assert not at.exception and "What did S01 see?" in html(at)
+    assert not at.exception and "Which stimulus was presented to S01?" in html(at)
     button(at, "Decode").click().run()
     assert button(at, "Cancel")
 

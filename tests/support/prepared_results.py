@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+from typing import Any
 
-from brivl.analyses.decoding.compute import DecodeRequest, decode_key
+import numpy as np
+import scipy.sparse
+
+from brivl.analyses.decoding.analysis import DECODING
+from brivl.analyses.decoding.request import DecodingRequest
 from brivl.analyses.drive.compute import DriveAsked, drive_key
 from brivl.analyses.integration.compute import IntegrationAsked, integration_key
 from brivl.analyses.voxel_captions.compute import CaptionAsked, caption_key
+from brivl.analysis import Analysis, keys_of
+from brivl.core.records import Stimulus
 from brivl.data.registry import open_dataset
 from brivl.data.stimuli.contact_sheet import contact_sheet
 from brivl.data.subject_facts import load_facts
@@ -25,9 +32,37 @@ def prepare(store: Store, data: str, subject: str) -> None:
     load_facts(store, dataset, subject)
     rng = np.random.default_rng(0)
     store.put(caption_key(store, CaptionAsked(data, subject)), *_words(dataset.stimulus(subject), rng))
-    store.put(decode_key(store, DecodeRequest(data, subject)), *_decoded(dataset.stimulus(subject), rng))
+    key = keys_of(DECODING, store, DecodingRequest(data, subject), dataset)[0]
+    store.put(key, *_decoded(dataset.stimulus(subject), rng))
     store.put(integration_key(store, IntegrationAsked(data, subject, layer=8)), *_integration(rng))
     store.put(drive_key(store, DriveAsked(data, subject, "FFA")), *_driven(rng))
+
+
+SMALL = "phantom-movie:120/20"  # its keys are made without simulating it
+
+
+def frames(n: int = 12) -> Stimulus:
+    """Random images as a stimulus, one per sample."""
+    items = np.random.default_rng(0).integers(0, 256, (n, 64, 64, 3), dtype=np.uint8)
+    return Stimulus("image", items, scipy.sparse.identity(n, np.float32, "csr"))
+
+
+def prepared_request(analysis: Analysis, store: Store) -> Any:
+    """Store a small made-up result of an analysis; the request that it answers."""
+    request, results = PREPARED[analysis.name](np.random.default_rng(0))
+    for key, (arrays, info) in zip(keys_of(analysis, store, request), results, strict=True):
+        store.put(key, arrays, info)
+    return request
+
+
+def _decoding_sample(rng: np.random.Generator) -> tuple[Any, list[tuple[dict, dict]]]:
+    return DecodingRequest(SMALL, "S01"), [_decoded(frames(), rng)]
+
+
+# Analysis -> request, and arrays and info of each part of its stored result.
+PREPARED: dict[str, Callable[[np.random.Generator], tuple[Any, list[tuple[dict, dict]]]]] = {
+    "decoding": _decoding_sample,
+}
 
 
 def _decoded(stimulus: object, rng: np.random.Generator) -> tuple[dict, dict]:

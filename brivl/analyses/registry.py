@@ -1,0 +1,35 @@
+"""All analyses with a record; a new one is added here by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from brivl.analyses.decoding.analysis import DECODING
+from brivl.analysis import Analysis
+from brivl.errors import RequestError
+
+ANALYSES: tuple[Analysis[Any, Any], ...] = (DECODING,)
+
+
+def analysis_named(name: str) -> Analysis[Any, Any]:
+    """Find an analysis by its name.
+
+    Parameters
+    ----------
+    name : str
+        Name as in `Analysis.name`.
+
+    Returns
+    -------
+    Analysis
+        The record.
+
+    Raises
+    ------
+    RequestError
+        Where there is none of that name.
+    """
+    for analysis in ANALYSES:
+        if analysis.name == name:
+            return analysis
+    raise RequestError(f"Expected an analysis out of {[one.name for one in ANALYSES]}, got {name!r}. Choose another.")

@@ -1,0 +1,150 @@
+"""The verb of an analysis, made from its record: arguments, checks, computation, output."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import typing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from brivl.analysis import Analysis, keys_of, run
+from brivl.cli.cancellation import exit_on_sigint
+from brivl.cli.options import check_out, progress_bar, write_table
+from brivl.errors import StoreError
+from brivl.store.artifacts import Store
+
+COMMON = {
+    "dataset": {"required": True, "help": "name of a simulated dataset, or a folder"},
+    "subject": {"required": True, "help": "name of the subject"},
+    "preset": {"help": "strict or paper (default: %(default)s)"},
+}
+
+
+def add_verb(verbs: argparse._SubParsersAction, analysis: Analysis[Any, Any]) -> argparse.ArgumentParser:
+    """Add the verb of an analysis to the command line.
+
+    Parameters
+    ----------
+    verbs : argparse subparsers
+        Where verbs are added.
+    analysis : Analysis
+        The record.
+
+    Returns
+    -------
+    ArgumentParser
+        The parser of the verb.
+    """
+    aliases = [name for name in analysis.old_names if name != analysis.verb]
+    p = verbs.add_parser(analysis.verb, aliases=aliases, help=analysis.summary_line, description=analysis.summary_line)
+    hints = typing.get_type_hints(analysis.request)
+    for one in dataclasses.fields(analysis.request):
+        if one.name in COMMON or one.metadata.get("flags"):
+            _add_field(p, one, hints[one.name])
+    p.add_argument("--out", type=Path, help=analysis.out_help)
+    p.add_argument("--bundle", type=Path, help="write figure, tables, methods and manifest to this .zip")
+    p.add_argument("--json", action="store_true", help="print one JSON object")
+    p.set_defaults(run=partial(_run, analysis))
+    return p
+
+
+def _add_field(p: argparse.ArgumentParser, one: dataclasses.Field, hint: Any) -> None:
+    about = dict(COMMON.get(one.name, {}))
+    flags = one.metadata.get("flags") or (f"--{one.name.replace('_', '-')}",)
+    if one.metadata:
+        about |= {"help": one.metadata["help"], **one.metadata["argparse"]}
+        if one.metadata["choices"]:
+            about["choices"] = list(one.metadata["choices"])
+    if one.default is not dataclasses.MISSING and "required" not in about and "nargs" not in about:
+        about.setdefault("default", one.default)
+        if "%(default)s" not in about["help"] and one.default not in ("", (), None, False):
+            about["help"] += " (default: %(default)s)"
+    simple = {int: int, float: float}.get(hint)
+    if simple is not None:
+        about.setdefault("type", simple)
+    if flags[0].startswith("-"):
+        about["dest"] = one.name
+    p.add_argument(*flags, **about)
+
+
+def request_of(analysis: Analysis[Any, Any], args: argparse.Namespace) -> Any:
+    """Make the request that the arguments describe.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        The record.
+    args : Namespace
+        Arguments of the verb.
+
+    Returns
+    -------
+    Request
+        The request.
+    """
+    names = [one.name for one in dataclasses.fields(analysis.request) if hasattr(args, one.name)]
+    values = {name: getattr(args, name) for name in names}
+    return analysis.request(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def _run(analysis: Analysis[Any, Any], args: argparse.Namespace) -> None:
+    if analysis.write is None:
+        check_out(args.out, ".csv")
+    check_out(args.bundle, ".zip")
+    store = Store(args.cache)
+    request = request_of(analysis, args)
+    keys_of(analysis, store, request)  # a request that cannot be answered ends here, before anything is computed
+    with exit_on_sigint():
+        result = run(analysis, store, request, progress_bar(quiet=args.json))
+    if args.out is not None:
+        _write(analysis, result, args.out)
+    if args.bundle is not None:
+        _bundle(analysis, store, request, args.bundle)
+    print(json.dumps(analysis.summary(result)) if args.json else in_words(analysis, result))
+
+
+def _write(analysis: Analysis[Any, Any], result: Any, out: Path) -> None:
+    if analysis.write is not None:
+        analysis.write(result, out)
+        return
+    table = next(iter(analysis.tables(result).values()))
+    write_table(out, table.assign(simulated=analysis.simulated(result)))
+
+
+def _bundle(analysis: Analysis[Any, Any], store: Store, request: Any, path: Path) -> None:
+    from brivl.sharing.analysis_evidence import figure_record, stored_evidence
+    from brivl.sharing.bundle import bundle_bytes
+    from brivl.store.writing import write_bytes
+
+    evidence = stored_evidence(analysis, store, request)
+    if evidence is None:
+        raise StoreError(
+            "Expected the result in the cache, found it gone. Make room with `brivl cache`, and run again."
+        )
+    write_bytes(path, bundle_bytes(store, figure_record(evidence)))
+
+
+def in_words(analysis: Analysis[Any, Any], result: Any) -> str:
+    """Describe a result for people.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        The record.
+    result : Result
+        The result.
+
+    Returns
+    -------
+    str
+        Label of simulated data, detail, headline, methods and the main table.
+    """
+    label = "SIMULATED DATA. " if analysis.simulated(result) else ""
+    lines = [f"{label}{analysis.detail(result)}", f"{analysis.headline(result, {})}.", analysis.methods(result)]
+    table = next(iter(analysis.tables(result).values()), None)
+    if table is not None and len(table):
+        lines.append(table.to_string(index=False, float_format="%.3f"))
+    return "\n".join(lines)
