@@ -1,7 +1,7 @@
 """The 90 cerebral AAL regions, their 45 pairs and 8 areas (Tzourio-Mazoyer et al. 2002), in order from front to back.
 
 AAL numbers a pair as (odd, even) = (left, right). Areas are ordered by the mean y coordinate of their voxels in MNI
-space, pairs within an area likewise; tests hold the table against the atlas.
+space, and so are pairs within an area; tests compare the table with the atlas.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ from brivl.errors import RequestError
 
 AalLevel = Literal["area", "merged", "region"]
 AAL_LEVELS: tuple[AalLevel, ...] = ("area", "merged", "region")
-N_CEREBRAL = 90
-# Cerebellum (91..108) and vermis (109..116) are in none of the levels: the paper leaves them out.
-DROPPED_LABELS = tuple(range(91, 117))
+N_CEREBRAL = 90  # cerebellum (91..108) and vermis (109..116) are in none of the levels: the paper leaves them out
 
 # Area -> (AAL number on the left, name without side, title), front to back.
 _TABLE: dict[str, tuple[tuple[int, str, str], ...]] = {
@@ -85,7 +83,7 @@ _AREA_OF = {label + side: area for area, pairs in _TABLE.items() for label, _, _
 
 @dataclass(frozen=True)
 class Region:
-    """A group of voxels: those whose AAL number is among `labels`."""
+    """A group of voxels, given by the AAL numbers in `labels`."""
 
     name: str  # unique within a level, e.g. "Temporal_Sup_L"
     title: str  # for axes, e.g. "Superior temporal gyrus, left (Temporal_Sup_L)"
@@ -94,18 +92,50 @@ class Region:
 
 
 def area_of(label: int) -> str:
-    """Area of an AAL number 1..90. RequestError for others, which belong to no area (91..116 are cerebellar)."""
+    """Look up the area of a cerebral AAL number.
+
+    Parameters
+    ----------
+    label : int
+        AAL number from 1 to 90.
+
+    Returns
+    -------
+    str
+        Name of the area.
+
+    Raises
+    ------
+    RequestError
+        If the number belongs to no area; 91 to 116 are cerebellum and vermis.
+    """
     try:
         return _AREA_OF[int(label)]
     except (KeyError, TypeError, ValueError):
         raise RequestError(
-            f"Wanted an AAL number from 1 to {N_CEREBRAL} (cerebrum), got {label!r}. Numbers 91 to 116 are cerebellum "
-            "and vermis, which no area contains."
+            f"Expected an AAL number from 1 to {N_CEREBRAL} (cerebrum), got {label!r}. Numbers 91 to 116 are "
+            "cerebellum and vermis, which belong to no area."
         ) from None
 
 
 def aal_regions(level: AalLevel) -> list[Region]:
-    """The 8 areas, the 45 pairs ("merged") or the 90 regions, front to back; RequestError for another level."""
+    """List the regions of a level of AAL, from front to back.
+
+    Parameters
+    ----------
+    level : {"area", "merged", "region"}
+        The 8 areas, the 45 bilateral pairs, or the 90 regions.
+
+    Returns
+    -------
+    list of Region
+        Regions of the level.
+
+    Raises
+    ------
+    RequestError
+        If there is no such level.
+    """
     if level == "area":
         return [Region(area, area, area, _both(pairs)) for area, pairs in _TABLE.items()]
     if level == "merged":
@@ -121,7 +151,7 @@ def aal_regions(level: AalLevel) -> list[Region]:
             for label, name, title in pairs
             for number, side, letter in ((label, "left", "L"), (label + 1, "right", "R"))
         ]
-    raise RequestError(f"Wanted a level among {AAL_LEVELS!r}, got {level!r}.")
+    raise RequestError(f"Expected a level out of {AAL_LEVELS!r}, got {level!r}. Choose one of these.")
 
 
 def _both(pairs: tuple[tuple[int, str, str], ...]) -> tuple[int, ...]:
@@ -129,5 +159,5 @@ def _both(pairs: tuple[tuple[int, str, str], ...]) -> tuple[int, ...]:
 
 
 def _titled(title: str, name: str) -> str:
-    """Readable name with the AAL name behind it, unless they say the same."""
+    """Readable name followed by the AAL name, unless they are the same."""
     return title if title == name else f"{title} ({name})"

@@ -1,4 +1,4 @@
-"""An atlas as pictures of region numbers, and scores by region on them."""
+"""Views of an atlas as images of region numbers, and scores by region on them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,27 @@ import numpy as np
 class AtlasView:
     """One view of an atlas: the region under each pixel. Row 0 is the top."""
 
-    name: str  # as written above it
+    name: str  # title of the view
     labels: np.ndarray  # (height, width) int, number of the region; 0: none
     shade: np.ndarray  # (height, width) float in 0..1, brightness; NaN outside the brain
     marks: Mapping[str, tuple[float, float]]  # "L" and "R" -> (x, y) in pixels
 
 
 def pixel_values(view: AtlasView, values: Mapping[int, float]) -> np.ndarray:
-    """(height, width) value of the region under each pixel, NaN where there is none."""
+    """Look up the value of the region under each pixel.
+
+    Parameters
+    ----------
+    view : AtlasView
+        Region numbers of the pixels.
+    values : mapping of int to float
+        Value of each region number.
+
+    Returns
+    -------
+    (height, width) array
+        Values; NaN where there is no region or no value.
+    """
     table = np.full(max([int(view.labels.max(initial=0)), *values]) + 1, np.nan)
     table[list(values)] = list(values.values())
     table[0] = np.nan
@@ -27,8 +40,19 @@ def pixel_values(view: AtlasView, values: Mapping[int, float]) -> np.ndarray:
 
 
 def region_borders(labels: np.ndarray) -> np.ndarray:
-    """(height, width) bool: pixels whose right or lower neighbour belongs to another region."""
-    found = np.zeros(labels.shape, bool)
-    found[:, :-1] |= labels[:, :-1] != labels[:, 1:]
-    found[:-1] |= labels[:-1] != labels[1:]
-    return found
+    """Find the pixels whose right or lower neighbour belongs to another region.
+
+    Parameters
+    ----------
+    labels : (height, width) int array
+        Region number of each pixel.
+
+    Returns
+    -------
+    (height, width) bool array
+        Pixels on a border.
+    """
+    border = np.zeros(labels.shape, bool)
+    border[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    border[:-1] |= labels[:-1] != labels[1:]
+    return border

@@ -1,4 +1,4 @@
-"""In how many subjects a region shows what the group shows."""
+"""Prevalence of the group effect: in how many subjects a region shows the difference of the group mean."""
 
 from __future__ import annotations
 
@@ -12,24 +12,34 @@ Basis = Literal["tests", "sign"]
 
 @dataclass(frozen=True)
 class Prevalence:
-    """Per region: k of the n subjects in whom it was fitted. k is 0 where the group's difference is 0 or unknown."""
+    """Number of subjects in whom each region shows the effect of the group."""
 
-    k: np.ndarray  # (n_regions,) int
-    n: np.ndarray  # (n_regions,) int
-    basis: Basis  # "tests": clear by tests within the subject and with the group's sign; "sign": that sign alone
+    k: np.ndarray  # (n_regions,) int, subjects with the effect; 0 where the group's difference is 0 or unknown
+    n: np.ndarray  # (n_regions,) int, subjects in whom the region was fitted
+    basis: Basis  # "tests": significant within the subject and of the group's sign; "sign": of the group's sign
 
 
-def prevalence(differences: np.ndarray, clear: np.ndarray | None = None) -> Prevalence:
-    """Subjects whose difference has the sign of the mean over subjects, and is clear where that is known.
+def prevalence(differences: np.ndarray, significant: np.ndarray | None = None) -> Prevalence:
+    """Count the subjects whose difference has the sign of the group mean and, if tested, is significant.
 
-    differences (n_subjects, n_regions), A less B, NaN where a subject lacks a region; clear, likewise bool, by tests
-    within each subject. The sign alone is reached by half of the subjects where there is nothing to find.
+    Without an effect half of the subjects have the sign of the group by chance.
+
+    Parameters
+    ----------
+    differences : (n_subjects, n_regions) array
+        Score of model A minus score of model B; NaN where a subject lacks a region.
+    significant : (n_subjects, n_regions) bool array, optional
+        Results of tests within each subject.
+
+    Returns
+    -------
+    Prevalence
+        Counts for each region.
     """
     differences = np.atleast_2d(np.asarray(differences, float))
-    known = np.isfinite(differences)
-    n = known.sum(0)
-    total = np.where(known, differences, 0).sum(0)
-    same = known & (np.sign(differences) == np.sign(total)) & (total != 0)
-    if clear is not None:
-        same &= np.asarray(clear, bool)
-    return Prevalence(same.sum(0), n, "sign" if clear is None else "tests")
+    fitted = np.isfinite(differences)
+    total = np.where(fitted, differences, 0).sum(0)
+    same_sign = fitted & (np.sign(differences) == np.sign(total)) & (total != 0)
+    if significant is not None:
+        same_sign &= np.asarray(significant, bool)
+    return Prevalence(same_sign.sum(0), fitted.sum(0), "sign" if significant is None else "tests")

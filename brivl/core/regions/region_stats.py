@@ -1,13 +1,13 @@
 """Region means and paired comparison of two models, by region.
 
-Per region: n, means, mean difference with 95 % interval (Student's t, and bootstrap over the pairs, widened for few of
-them: `expanded_levels`), Cohen's d_z, paired two-tailed t, Benjamini-Hochberg q over the regions shown, exact sign-flip
-p with the smallest p that n pairs can reach.
+For each region: n, means, mean difference with 95 % interval (Student's t, and bootstrap over the pairs, widened for
+few of them: `expanded_percentile_levels`), Cohen's d_z, paired two-tailed t test, Benjamini-Hochberg q over the regions
+shown, exact sign-flip p with the smallest p that n pairs can reach.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -17,28 +17,14 @@ from scipy import stats
 
 from brivl.errors import RequestError
 
-
-def expanded_percentile_levels(n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Percentiles that make up for the too narrow spread of means of n observations drawn with replacement.
-
-    Phi(-sqrt(n / (n - 1)) t_{(1 + confidence) / 2, n - 1}) and its mirror (Hesterberg 2015); 0.025 and 0.975 for large
-    n. Plain percentiles are too narrow by these two factors. n of 2 or more.
-    """
-    t = stats.t.ppf((1 + confidence) / 2, n - 1)
-    low = float(stats.norm.cdf(-np.sqrt(n / (n - 1)) * t))
-    return low, 1 - low
-
-
 Unit = Literal["subject", "voxel"]
 N_BOOT = 2000
-BOOT_BLOCK = 100_000  # draws at once
+BOOT_BATCH = 100_000  # draws at once
 MAX_EXACT = 15  # 2**15 sign patterns; more pairs get no exact p
 VOXEL_WARNING = (
     "Unit of pairing: voxels of one subject. Neighbouring voxels are not independent and one subject is no sample of "
     "people, so these p and q are too small; read them as a description of this subject."
 )
-
-
 POOLED_WARNING = (
     "Unit of pairing: voxels of {k} subjects together, as in many papers. Neighbouring voxels share their noise, and "
     "all voxels of a subject are one person: for a statement about people n is {k}, not up to {n:,}. These p and q are "
@@ -46,12 +32,48 @@ POOLED_WARNING = (
 )
 
 
+def expanded_percentile_levels(n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Compute the percentiles that give a bootstrap interval of the mean its nominal coverage in small samples.
+
+    Parameters
+    ----------
+    n : int
+        Number of observations, at least 2.
+    confidence : float
+        Coverage of the interval.
+
+    Returns
+    -------
+    low : float
+        Lower percentile as a fraction; 0.025 for large n and a confidence of 0.95.
+    high : float
+        Upper percentile as a fraction.
+
+    Notes
+    -----
+    The lower percentile is Phi(-sqrt(n / (n - 1)) t_{(1 + confidence) / 2, n - 1}) (Hesterberg 2015). Plain percentile
+    intervals are too narrow because the bootstrap divides the variance by n instead of n - 1 and uses the normal
+    instead of the t distribution.
+    """
+    t = stats.t.ppf((1 + confidence) / 2, n - 1)
+    low = float(stats.norm.cdf(-np.sqrt(n / (n - 1)) * t))
+    return low, 1 - low
+
+
 @dataclass(frozen=True)
 class RegionComparison:
-    """Result of `compare`: one row per region in the order given, and what must be said beside it.
+    """Paired comparison of two models in each region.
 
-    Columns of `table`: region, n, mean_a, mean_b, difference, ci_low, ci_high, boot_low, boot_high, d_z, t, p, q,
-    p_signflip, p_signflip_min, n_a_higher, reason (why a test is missing, else "").
+    Attributes
+    ----------
+    table : DataFrame
+        One row for each region in the order given, with columns region, n, mean_a, mean_b, difference, ci_low, ci_high,
+        boot_low, boot_high, d_z, t, p, q, p_signflip, p_signflip_min, n_a_higher, and reason (why a test is missing,
+        else "").
+    unit : {"subject", "voxel"}
+        What the pairs are.
+    warning : str
+        What a reader must know about the p values; "" if nothing.
     """
 
     table: pd.DataFrame
@@ -59,32 +81,35 @@ class RegionComparison:
     warning: str
 
 
-def region_means(values: np.ndarray, labels: np.ndarray, regions: Sequence[Hashable]) -> np.ndarray:
-    """Mean of voxel values per region, NaN left out.
+def mask_means(values: np.ndarray, masks: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Average voxel values in each region, leaving NaN out.
 
-    Parameters: values (n_voxels,), labels (n_voxels,), regions. Returns (n_regions,), NaN where a region has no value.
-    Raises RequestError when values and labels differ in length.
+    Parameters
+    ----------
+    values : (n_voxels,) array
+        Value of each voxel.
+    masks : mapping of region to (n_voxels,) bool array
+        Regions, which may overlap.
+
+    Returns
+    -------
+    (n_regions,) array
+        Means; NaN where a region has no value.
+
+    Raises
+    ------
+    RequestError
+        If a mask does not have one entry for each voxel.
     """
-    return mask_means(values, label_masks(labels, regions))
-
-
-def label_masks(labels: np.ndarray, regions: Sequence[Hashable]) -> dict[Hashable, np.ndarray]:
-    """Boolean mask (n_voxels,) of every region."""
-    labels = np.asarray(labels)
-    return {region: labels == region for region in regions}
-
-
-def mask_means(values: np.ndarray, masks: Mapping[Hashable, np.ndarray]) -> np.ndarray:
-    """Mean of voxel values (n_voxels,) in each mask, which may overlap, NaN left out. Returns (n_masks,)."""
     return np.array([_mean(members) for members in _members(values, masks)])
 
 
-def _members(values: np.ndarray, masks: Mapping[Hashable, np.ndarray]) -> list[np.ndarray]:
+def _members(values: np.ndarray, masks: Mapping[str, np.ndarray]) -> list[np.ndarray]:
     values = np.asarray(values, float)
     for region, mask in masks.items():
         if np.shape(mask) != values.shape:
             raise RequestError(
-                f"Region {region!r} needs one label per voxel: got {np.shape(mask)!r} labels for "
+                f"Expected a mask with one entry for each voxel in region {region!r}, got shape {np.shape(mask)!r} for "
                 f"{values.shape!r} values. Take both from the same subject."
             )
     return [values[np.asarray(mask, bool)] for mask in masks.values()]
@@ -96,24 +121,56 @@ def _mean(values: np.ndarray) -> float:
 
 
 def compare_subjects(a: np.ndarray, b: np.ndarray, regions: Sequence[str], seed: int = 0) -> RegionComparison:
-    """Paired comparison over subjects.
+    """Compare two models in each region, with subjects as pairs.
 
-    Parameters: a, b (n_subjects, n_regions) means, NaN where a subject lacks a region; regions (n_regions,) names.
-    Raises RequestError when shapes do not fit.
+    Parameters
+    ----------
+    a : (n_subjects, n_regions) array
+        Region means of model A; NaN where a subject lacks a region.
+    b : (n_subjects, n_regions) array
+        Region means of model B.
+    regions : sequence of str
+        Names of the regions.
+    seed : int
+        Random seed of the bootstrap.
+
+    Returns
+    -------
+    RegionComparison
+        One row for each region.
+
+    Raises
+    ------
+    RequestError
+        If the shapes do not fit.
     """
     a, b = np.atleast_2d(np.asarray(a, float)), np.atleast_2d(np.asarray(b, float))
     if a.shape != b.shape or a.shape[1] != len(regions):
         raise RequestError(
-            f"Both models need (n_subjects, {len(regions)}) region means; got {a.shape!r} and {b.shape!r}. "
-            "Use the same subjects and regions for both."
+            f"Expected region means (n_subjects, {len(regions)}) of both models, got {a.shape!r} and {b.shape!r}. Use "
+            "the same subjects and regions for both."
         )
     return _comparison(list(a.T), list(b.T), regions, "subject", seed)
 
 
 def compare_voxels(a: np.ndarray, b: np.ndarray, masks: Mapping[str, np.ndarray], seed: int = 0) -> RegionComparison:
-    """Paired comparison over the voxels of one subject; `warning` says what that is worth.
+    """Compare two models in each region of one subject, with voxels as pairs.
 
-    Parameters: a, b (n_voxels,); masks, region -> (n_voxels,) bool.
+    Parameters
+    ----------
+    a : (n_voxels,) array
+        Scores of model A.
+    b : (n_voxels,) array
+        Scores of model B.
+    masks : mapping of region to (n_voxels,) bool array
+        Regions.
+    seed : int
+        Random seed of the bootstrap.
+
+    Returns
+    -------
+    RegionComparison
+        One row for each region, with a warning that voxels are not independent.
     """
     return _comparison(_members(a, masks), _members(b, masks), list(masks), "voxel", seed)
 
@@ -121,15 +178,29 @@ def compare_voxels(a: np.ndarray, b: np.ndarray, masks: Mapping[str, np.ndarray]
 def compare_pooled(
     a: Sequence[np.ndarray], b: Sequence[np.ndarray], masks: Sequence[Mapping[str, np.ndarray]], names: Sequence[str]
 ) -> RegionComparison:
-    """Paired comparison over the voxels of several subjects taken together; `warning` names the effective n.
+    """Compare two models in each region, with the voxels of several subjects pooled as pairs.
 
-    Per subject: a, b (n_voxels,), masks, region -> (n_voxels,) bool; a subject may lack regions.
+    Parameters
+    ----------
+    a : sequence of (n_voxels,) arrays
+        Scores of model A, one array for each subject.
+    b : sequence of (n_voxels,) arrays
+        Scores of model B.
+    masks : sequence of mappings of region to (n_voxels,) bool array
+        Regions of each subject, who may lack some.
+    names : sequence of str
+        Regions to compare.
+
+    Returns
+    -------
+    RegionComparison
+        One row for each region, with a warning that names the number of subjects.
     """
     none = [np.zeros(len(values), bool) for values in a]
-    whole = {name: np.concatenate([m.get(name, no) for m, no in zip(masks, none, strict=True)]) for name in names}
-    found = compare_voxels(np.concatenate(a), np.concatenate(b), whole)
-    largest = int(found.table["n"].max()) if len(found.table) else 0
-    return replace(found, warning=POOLED_WARNING.format(k=len(a), n=largest))
+    pooled = {name: np.concatenate([m.get(name, no) for m, no in zip(masks, none, strict=True)]) for name in names}
+    comparison = compare_voxels(np.concatenate(a), np.concatenate(b), pooled)
+    largest = int(comparison.table["n"].max()) if len(comparison.table) else 0
+    return replace(comparison, warning=POOLED_WARNING.format(k=len(a), n=largest))
 
 
 def _comparison(
@@ -143,12 +214,23 @@ def _comparison(
 
 
 def bh_q(p: np.ndarray) -> np.ndarray:
-    """Benjamini-Hochberg q of p values (n,); NaN stay NaN and are not counted."""
+    """Adjust p values for the false discovery rate (Benjamini and Hochberg 1995).
+
+    Parameters
+    ----------
+    p : (n,) array
+        P values; NaN is not counted.
+
+    Returns
+    -------
+    (n,) array
+        Q values; NaN where p is NaN.
+    """
     p = np.asarray(p, float)
     q = np.full(p.shape, np.nan)
-    known = np.isfinite(p)
-    if known.any():
-        q[known] = stats.false_discovery_control(p[known])
+    tested = np.isfinite(p)
+    if tested.any():
+        q[tested] = stats.false_discovery_control(p[tested])
     return q
 
 
@@ -216,16 +298,27 @@ def _tests(a: np.ndarray, b: np.ndarray, rng: np.random.Generator) -> dict[str, 
 
 
 def _boot_means(difference: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Means of N_BOOT samples with replacement, drawn in blocks that fit into the processor's cache."""
+    """Means of N_BOOT samples with replacement, drawn in batches that fit into the processor's cache."""
     n = difference.size
-    n_rows = max(1, BOOT_BLOCK // n)
+    n_rows = max(1, BOOT_BATCH // n)
     sizes = [min(n_rows, N_BOOT - start) for start in range(0, N_BOOT, n_rows)]
     return np.concatenate([difference[rng.integers(n, size=(k, n), dtype=np.int32)].mean(1) for k in sizes])
 
 
 def sign_flip_p(difference: np.ndarray) -> float:
-    """Exact two-sided sign-flip p of paired differences (n,), n <= 15: share of all 2^n sign patterns whose mean is at
-    least as far from 0 as the one seen (the seen one included)."""
+    """Compute the exact two-sided p value of a sign-flip test of paired differences.
+
+    Parameters
+    ----------
+    difference : (n,) array
+        Paired differences, at most 15.
+
+    Returns
+    -------
+    float
+        Fraction of all 2^n sign patterns, the observed one included, whose mean is at least as far from 0 as the
+        observed mean.
+    """
     difference = np.asarray(difference, float)
     n = difference.size
     signs = 1 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)

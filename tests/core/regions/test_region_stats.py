@@ -1,4 +1,4 @@
-"""Region statistics against scipy, statsmodels and numbers worked out by hand."""
+"""Region statistics against scipy, statsmodels and numbers computed by hand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from brivl.core.regions.region_stats import (
     compare_voxels,
     expanded_percentile_levels,
     mask_means,
-    region_means,
     sign_flip_p,
 )
 from brivl.errors import RequestError
@@ -31,8 +30,8 @@ def pair() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_region_means_leave_nan_out() -> None:
-    values = np.array([1.0, 3.0, np.nan, 10.0, np.nan])
-    means = region_means(values, np.array([4, 4, 4, 7, 9]), [7, 4, 9, 2])
+    values, labels = np.array([1.0, 3.0, np.nan, 10.0, np.nan]), np.array([4, 4, 4, 7, 9])
+    means = mask_means(values, {str(label): labels == label for label in (7, 4, 9, 2)})
     np.testing.assert_array_equal(means, [10.0, 2.0, np.nan, np.nan])
 
 
@@ -41,9 +40,9 @@ def test_masks_may_overlap() -> None:
     np.testing.assert_array_equal(mask_means(np.array([1.0, 3.0, 5.0]), masks), [2.0, 4.0])
 
 
-def test_labels_of_another_subject_are_refused() -> None:
+def test_masks_of_another_subject_are_refused() -> None:
     with pytest.raises(RequestError, match=r"\(4,\).*\(3,\).*same subject"):
-        region_means(np.ones(3), np.ones(4), [1])
+        mask_means(np.ones(3), {"all": np.ones(4, bool)})
 
 
 def test_t_interval_and_effect_size_agree_with_scipy(pair: tuple[np.ndarray, np.ndarray]) -> None:
@@ -64,8 +63,8 @@ def test_t_interval_and_effect_size_agree_with_scipy(pair: tuple[np.ndarray, np.
 
 def test_bh_agrees_with_statsmodels_and_skips_nan() -> None:
     p = np.array([0.01, np.nan, 0.04, 0.03, 0.9, 0.0002])
-    known = np.isfinite(p)
-    np.testing.assert_allclose(bh_q(p)[known], multipletests(p[known], method="fdr_bh")[1])
+    tested = np.isfinite(p)
+    np.testing.assert_allclose(bh_q(p)[tested], multipletests(p[tested], method="fdr_bh")[1])
     assert np.isnan(bh_q(p)[1])
     assert np.isnan(bh_q(np.full(3, np.nan))).all()
 
@@ -76,7 +75,7 @@ def test_q_of_the_table_is_bh_of_its_p(pair: tuple[np.ndarray, np.ndarray]) -> N
 
 
 def test_sign_flip_by_hand() -> None:
-    """Sums of (+-1, +-2, +-3): 6, 4, 2, 0, 0, -2, -4, -6. Seen +1+2-3 = 0: all eight reach it; seen 1-2+3 = 2: six."""
+    """Sums of (+-1, +-2, +-3) are 6, 4, 2, 0, 0, -2, -4, -6: all eight reach +1+2-3 = 0, and six reach 1-2+3 = 2."""
     assert sign_flip_p(np.array([1.0, 2.0, 3.0])) == 2 / 8
     assert sign_flip_p(np.array([-1.0, 2.0, 3.0])) == 4 / 8
     assert sign_flip_p(np.array([1.0, -2.0, 3.0])) == 6 / 8
