@@ -1,49 +1,50 @@
-"""python -m brivl calibrate: how often each test finds something where there is nothing."""
+"""The verb `calibrate`: false-positive rate of every test, on simulated studies without an effect."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from brivl.cli.cancellation import exit_on_sigint
+from brivl.cli.options import progress_bar
 
 if TYPE_CHECKING:
     from brivl.core.inference.calibration import Rate
 
 
 def add_verbs(verbs: argparse._SubParsersAction) -> None:
-    """Add `calibrate` to the command line."""
-    p = verbs.add_parser("calibrate", help="false-positive rate of every test offered, on simulated studies")
-    p.add_argument("--n-studies", type=int, default=500, help="of each kind (default: %(default)s)")
-    p.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
+    """Add `calibrate` to the command line.
+
+    Parameters
+    ----------
+    verbs : argparse._SubParsersAction
+        Subparsers of the program.
+    """
+    p = verbs.add_parser("calibrate", help="false-positive rate of every statistical test, on simulated studies")
+    p.add_argument("--n-studies", type=int, default=500, help="number of studies of each kind (default: %(default)s)")
+    p.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
     form = p.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON object")
     form.add_argument("--markdown", action="store_true", help="print the table of docs/statistics.md")
-    p.set_defaults(run=run_calibrate)
+    p.set_defaults(run=_run)
 
 
-def run_calibrate(args: argparse.Namespace) -> None:
-    """Simulate and print."""
+def _run(args: argparse.Namespace) -> None:
     from brivl.core.inference.calibration import calibrate
 
-    def tell(share: float) -> None:
-        if sys.stderr.isatty():
-            print(f"\r{share:4.0%} of the studies ", end="", file=sys.stderr, flush=True)
-
+    report = progress_bar(quiet=False)
     with exit_on_sigint():
-        rates = calibrate(args.n_studies, args.seed, tell)
+        rates = calibrate(args.n_studies, args.seed, lambda share: report(share, 1, "Simulating studies"))
     if args.json:
         print(json.dumps({"n_studies": args.n_studies, "seed": args.seed, "simulated": True, "rates": _rows(rates)}))
         return
-    said = f"{args.n_studies} simulated studies of each kind, seed {args.seed}, alpha .05"
     print("\n".join(_markdown(rates) if args.markdown else _text(rates)))
-    print(f"\n{said}: {_summary(rates)}")
+    print(f"\n{args.n_studies} simulated studies of each kind, seed {args.seed}, alpha .05: {_summary(rates)}")
 
 
-def _rows(rates: Sequence[Rate]) -> list[dict]:
+def _rows(rates: Sequence[Rate]) -> list[dict[str, Any]]:
     return [
         {
             "name": rate.name,
@@ -61,10 +62,9 @@ def _rows(rates: Sequence[Rate]) -> list[dict]:
 
 
 def _text(rates: Sequence[Rate]) -> list[str]:
-    wide = max(len(rate.row.title) for rate in rates)
+    width = max(len(rate.row.title) for rate in rates)
     return [
-        f"{rate.row.title:{wide}}  {rate.rate:.3f} [{rate.low:.3f}, {rate.high:.3f}]  {rate.verdict:13} {rate.row.null}"
-        for rate in rates
+        f"{r.row.title:{width}}  {r.rate:.3f} [{r.low:.3f}, {r.high:.3f}]  {r.verdict:13} {r.row.null}" for r in rates
     ]
 
 
@@ -76,8 +76,8 @@ def _markdown(rates: Sequence[Rate]) -> list[str]:
 
 
 def _summary(rates: Sequence[Rate]) -> str:
-    """How many do as they should, and which do not."""
-    judged = [rate for rate in rates if rate.verdict]
-    odd = [rate.row.title for rate in judged if not rate.as_expected]
-    said = f"{len(judged) - len(odd)} of {len(judged)} as expected"
-    return f"{said}; not: {'; '.join(odd)}" if odd else said
+    """How many tests have the expected rate, and which have not."""
+    rated = [rate for rate in rates if rate.verdict]
+    unexpected = [rate.row.title for rate in rated if not rate.as_expected]
+    count = f"{len(rated) - len(unexpected)} of {len(rated)} as expected"
+    return f"{count}; not: {'; '.join(unexpected)}" if unexpected else count

@@ -1,50 +1,73 @@
-"""python -m brivl data: what there is of each dataset, and how to get the rest."""
+"""The verb `data`: files of each dataset that are present or missing; `data make-fixture` writes a simulated one."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
+import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from brivl.commands import fixtures
+from brivl.cli.options import add_options
 from brivl.store.artifacts import Store
 from brivl.store.sizes import format_size
 
 if TYPE_CHECKING:
     from brivl.data.status import DataReport
 
+Checksums = dict[str, bool | None]  # file -> whether its checksum is right, None where none is published
+
 
 def add_verbs(verbs: argparse._SubParsersAction) -> None:
-    """Add `data` to the command line."""
-    p = verbs.add_parser("data", help="files of each dataset: present, missing, cut short; how to get them")
-    p.add_argument("--json", action="store_true", help="print one JSON object")
-    p.add_argument("--verify", action="store_true", help="read the files that are here and hold them to the checksums")
-    p.set_defaults(run=run_data)
-    fixtures.add_verb(p.add_subparsers(metavar="make-fixture"))
+    """Add `data` to the command line.
+
+    Parameters
+    ----------
+    verbs : argparse._SubParsersAction
+        Subparsers of the program.
+    """
+    p = verbs.add_parser("data", help="list the files of each dataset: present, missing, truncated; how to get them")
+    add_options(p, "json")
+    p.add_argument("--verify", action="store_true", help="read the files that are present, and check their checksums")
+    p.set_defaults(run=_run)
+    _add_fixture(p.add_subparsers(metavar="make-fixture"))
 
 
-def run_data(args: argparse.Namespace) -> None:
-    """Report on each dataset; with --verify checksums too."""
+def _add_fixture(actions: argparse._SubParsersAction) -> None:
+    p = actions.add_parser(
+        "make-fixture", help="write a SIMULATED folder, of any size, in the format of a published dataset"
+    )
+    p.add_argument("form", metavar="FORM", help="shortclips, pereira2018 or algonauts2023")
+    p.add_argument("--out", required=True, type=Path, help="a folder that does not exist yet")
+    p.add_argument("--subjects", type=int, metavar="N", help="number of subjects; default: 5, 8, or 2")
+    p.add_argument("--voxels", type=int, metavar="N", help="of each subject; default: 20,000, 50,000, or 2,000")
+    p.add_argument(
+        "--samples", type=int, metavar="N", help="training TRs (default 3,600), sentences (384), images (300)"
+    )
+    add_options(p, "json")
+    p.set_defaults(run=_run_fixture)
+
+
+def _run(args: argparse.Namespace) -> None:
     from brivl.data.status import data_reports
 
     reports = data_reports(Store(args.cache))
-    wrong = _wrong_checksums(reports) if args.verify else {}
+    checksums = _checksums(reports) if args.verify else {}
     if args.json:
-        print(json.dumps({"datasets": [asdict(r) | {"counts": dict(r.counts)} | _said(r, wrong) for r in reports]}))
+        print(json.dumps({"datasets": [_as_json(report, checksums) for report in reports]}))
         return
     for report in reports:
-        print(_in_words(report, wrong.get(report.name)))
+        print(_as_text(report, checksums.get(report.name)))
 
 
-def _said(report: DataReport, wrong: dict[str, dict[str, bool | None]]) -> dict:
-    return {"checksums": wrong[report.name]} if report.name in wrong else {}
+def _as_json(report: DataReport, checksums: dict[str, Checksums]) -> dict[str, Any]:
+    checked = {"checksums": checksums[report.name]} if report.name in checksums else {}
+    return asdict(report) | {"counts": dict(report.counts)} | checked
 
 
-def _wrong_checksums(reports: list[DataReport]) -> dict[str, dict[str, bool | None]]:
-    """Dataset -> file -> whether its checksum is right (None where none is published)."""
-    from pathlib import Path
-
+def _checksums(reports: list[DataReport]) -> dict[str, Checksums]:
     from brivl.data.formats.file_state import has_checksum
 
     return {
@@ -54,7 +77,7 @@ def _wrong_checksums(reports: list[DataReport]) -> dict[str, dict[str, bool | No
     }
 
 
-def _in_words(r: DataReport, checksums: dict[str, bool | None] | None) -> str:
+def _as_text(r: DataReport, checksums: Checksums | None) -> str:
     lines = [f"{r.title} [{r.kind.upper() if r.kind == 'simulated' else r.kind}]: {r.name}"]
     if r.problem:
         return f"{lines[0]}\n    {r.problem}"
@@ -65,12 +88,37 @@ def _in_words(r: DataReport, checksums: dict[str, bool | None] | None) -> str:
     elif r.folder:
         lines.append(f"    in {r.folder}: {format_size(r.size)}")
     if checksums is not None:
-        bad = [name for name, right in checksums.items() if right is False]
-        n_known = sum(right is not None for right in checksums.values())
+        wrong = [name for name, right in checksums.items() if right is False]
+        n_published = sum(right is not None for right in checksums.values())
         lines.append(
-            f"    checksums: {n_known - len(bad)} right, {len(bad)} wrong {bad or ''}, "
-            f"{len(checksums) - n_known} not published"
+            f"    checksums: {n_published - len(wrong)} right, {len(wrong)} wrong {wrong or ''}, "
+            f"{len(checksums) - n_published} not published"
         )
     lines += [f"    licence: {r.licence}", f"    cite: {r.citation}"] if r.licence or r.citation else []
     lines += ["    to get the rest:", *(f"        {line}" for line in r.commands)] if r.commands else []
     return "\n".join(lines)
+
+
+def _run_fixture(args: argparse.Namespace) -> None:
+    from brivl.data.fixtures import fixture_size, write_fixture
+
+    started = time.monotonic()
+    size = fixture_size(args.form, args.subjects, args.voxels, args.samples)
+    n_bytes = write_fixture(args.out, size, _report)
+    summary = {
+        "form": args.form,
+        "folder": str(args.out),
+        "simulated": True,
+        "bytes": n_bytes,
+        "seconds": round(time.monotonic() - started, 3),
+    }
+    if args.json:
+        print(json.dumps(summary))
+        return
+    size_text = format_size(n_bytes)
+    print(f"SIMULATED DATA in the format of {args.form}: {args.out}, {size_text} in {summary['seconds']} s")
+
+
+def _report(done: float, total: float, message: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{message} ({done:g} of {total:g})\033[K", end="", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The command line: every verb is a function that prints; bad input ends with a sentence and exit code 2."""
+"""The command line: every verb prints its result; an error ends with one sentence and exit code 2."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import brivl
+from brivl.cli.cancellation import EXIT_STOPPED, STOPPED_MESSAGE
 from brivl.config import cache_dir
 from brivl.errors import BrivlError, Cancelled
 from brivl.store.sizes import size_limit
@@ -16,79 +18,113 @@ EXIT_BAD_INPUT = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb; the exit code."""
+    """Run one verb.
+
+    Parameters
+    ----------
+    argv : Sequence[str] | None
+        Words after the name of the program; None for those of this process.
+
+    Returns
+    -------
+    int
+        The exit code: 0, that of a verb with a verdict, 2 for an error, 130 for an interrupt.
+    """
     args = _parser().parse_args(argv)
     code = None
     try:
-        size_limit()  # a setting that means nothing is said before anything is computed
+        size_limit()  # an invalid BRIVL_CACHE_MAX is reported before anything is computed
         code = args.run(args)
-        sys.stdout.flush()  # here, where a reader that has left can still be dealt with
+        sys.stdout.flush()  # here, where a broken pipe can still be handled
     except Cancelled as error:
         print(str(error) or "Cancelled.", file=sys.stderr)
-        return 130
+        return EXIT_STOPPED
     except BrivlError as error:
         print(f"brivl: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
-        print("brivl: stopped; answers that were ready are kept.", file=sys.stderr)
-        return 130
+        print(STOPPED_MESSAGE, file=sys.stderr)
+        return EXIT_STOPPED
     except MemoryError:
         print("brivl: There was not enough memory. Close other programs, or choose fewer voxels.", file=sys.stderr)
         return EXIT_BAD_INPUT
-    except BrokenPipeError:  # the reader (head, say) left; keep Python from complaining again at exit
+    except BrokenPipeError:  # the reader of the output (such as head) has ended; Python must not complain at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:  # of the disk, where no one nearer had a better sentence
-        where = "" if error.filename is None else f" {str(error.filename)!r}"
-        print(f"brivl: Could not read or write{where} ({error.strerror}); check its path and rights.", file=sys.stderr)
+    except OSError as error:  # of the disk, where the verb itself has no better sentence
+        file = "" if error.filename is None else f" {str(error.filename)!r}"
+        print(
+            f"brivl: Could not read or write{file} ({error.strerror}). Check its path and permissions.", file=sys.stderr
+        )
         return EXIT_BAD_INPUT
-    return code if isinstance(code, int) else 0  # verbs that come to a verdict give one
+    return code if isinstance(code, int) else 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    from brivl.analyses.alignment import command as aligning
-    from brivl.analyses.attention import command as attending
-    from brivl.analyses.audit import command as auditing
-    from brivl.analyses.captioning import command as captioning
-    from brivl.analyses.drive import command as driving
+    from brivl.analyses.alignment import command as align
+    from brivl.analyses.attention import command as attend
+    from brivl.analyses.audit import command as audit
+    from brivl.analyses.captioning import command as caption
+    from brivl.analyses.drive import command as drive
     from brivl.analyses.generation import command as imagine
-    from brivl.analyses.integration import command as integrating
-    from brivl.analyses.regions import test_command
+    from brivl.analyses.integration import command as integration
     from brivl.analyses.registry import ANALYSES
-    from brivl.analyses.reproduce import command as reproducing
-    from brivl.analyses.retrieval import command as retrieving
-    from brivl.analyses.transfer import command as transferring
-    from brivl.analyses.voxel_captions import command as voxel_words
+    from brivl.analyses.reproduce import command as reproduce
+    from brivl.analyses.retrieval import command as retrieve
+    from brivl.analyses.transfer import command as transfer
+    from brivl.analyses.voxel_captions import command as voxel_captions
     from brivl.cli.analysis_verb import add_verb
-    from brivl.commands import bench, bundle, cache, calibrate, data, eval, fit, list, parts, regions, sweep
+    from brivl.commands import (
+        bench,
+        bundle,
+        cache,
+        calibrate,
+        data,
+        datasets,
+        eval,
+        fit,
+        models,
+        recovery,
+        regions,
+        report,
+        sweep,
+        variance_partitioning,
+        verify,
+        within_subject,
+    )
 
-    parser = argparse.ArgumentParser(prog="python -m brivl", description="Which model, which layer, which region?")
+    parser = argparse.ArgumentParser(prog="brivl", description="Which model, which layer, which region?")
+    parser.add_argument("--version", action="version", version=brivl.__version__)
     parser.add_argument(
-        "--cache", type=Path, default=cache_dir(), help="folder of stored answers (default: %(default)s)"
+        "--cache", type=Path, default=cache_dir(), help="folder of stored results (default: %(default)s)"
     )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     modules = (
         fit,
-        test_command,
+        within_subject,
         regions,
-        parts,
-        auditing,
-        integrating,
-        voxel_words,
-        driving,
-        aligning,
-        transferring,
+        variance_partitioning,
+        audit,
+        integration,
+        voxel_captions,
+        drive,
+        align,
+        transfer,
         sweep,
-        list,
-        reproducing,
+        datasets,
+        models,
+        reproduce,
         data,
         eval,
+        recovery,
         calibrate,
         bench,
-        captioning,
+        caption,
         imagine,
-        attending,
-        retrieving,
+        attend,
+        retrieve,
         bundle,
+        verify,
+        report,
         cache,
     )
     for module in modules:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from brivl.core.audit.leakage import leak_warning
 from brivl.core.encoding.presets import PRESETS, preset_settings
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import EncodingResult
@@ -199,3 +200,11 @@ def _result(request: FitRequest, a: Mapping[str, np.ndarray], info: Mapping[str,
         a["band_weights"][order],
         info["excluded"],
     )
+
+
+def leakage_warning(dataset: Dataset, subject: str, preset: str) -> str:
+    """What the folds of a fit share, in a sentence, "" for nothing; said before the fit, which may go on."""
+    try:
+        return leak_warning(dataset.design(subject), PRESETS[preset]) if preset in PRESETS else ""
+    except RequestError:  # no folds can be made: the fit itself says so
+        return ""

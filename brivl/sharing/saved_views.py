@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import uuid
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from brivl.errors import RequestError, StoreError
+from brivl.store.writing import write_bytes
 
 FOLDER = "views"
 FORMAT = 1
@@ -72,12 +72,7 @@ def save_view(root: Path, view: SavedView) -> None:
         if len(list(folder.glob("*.json"))) >= MOST_VIEWS:
             raise RequestError(f"There are {MOST_VIEWS} saved views already; remove some first.")
         body = asdict(view) | {"format": FORMAT, "picture": base64.b64encode(view.picture).decode("ascii")}
-        aside = folder / f".{view.id}.{os.getpid()}.tmp"
-        try:
-            aside.write_text(json.dumps(body), encoding="utf-8")
-            os.replace(aside, folder / f"{view.id}.json")
-        finally:
-            aside.unlink(missing_ok=True)
+        write_bytes(folder / f"{view.id}.json", json.dumps(body).encode())
     except OSError as error:
         raise StoreError(
             f"Could not save the view in {str(folder)!r}: {error.strerror}. Free space or set BRIVL_CACHE elsewhere."

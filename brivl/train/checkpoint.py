@@ -10,7 +10,6 @@ Tensors are kept bit for bit and nothing is pickled. However a run ends, `latest
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -23,6 +22,7 @@ from accelerate import Accelerator
 
 from brivl.errors import DataError
 from brivl.models.weights import read_exact, save_exact
+from brivl.store.writing import atomic_path, write_bytes
 
 RngStates = list[dict[str, list[int]]]  # of each rank, by device
 
@@ -67,17 +67,16 @@ class Checkpoint:
 def save_checkpoint(out: Path, checkpoint: Checkpoint, n_kept: int = N_KEPT) -> Path:
     """Write it below `out`, point `latest` to it, and remove all but the newest n_kept."""
     folder = out / f"step-{checkpoint.step:06d}"
-    aside = out / f".{folder.name}.{os.getpid()}"
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    save_exact(aside / "model.safetensors", checkpoint.model)
-    save_exact(aside / "optimizer.safetensors", checkpoint.optimizer)
-    _write(aside / "state.json", json.dumps({"step": checkpoint.step, **checkpoint.state}, sort_keys=True))
-    if folder.exists():  # of a run that was stopped before it could point to it
-        shutil.rmtree(folder)
-    os.rename(aside, folder)
-    _flush(out)
-    write_atomically(out / LATEST, folder.name + "\n")
+    out.mkdir(parents=True, exist_ok=True)
+    with atomic_path(folder, flush=True) as tmp_path:
+        tmp_path.mkdir()
+        save_exact(tmp_path / "model.safetensors", checkpoint.model)
+        save_exact(tmp_path / "optimizer.safetensors", checkpoint.optimizer)
+        state = json.dumps({"step": checkpoint.step, **checkpoint.state}, sort_keys=True)
+        (tmp_path / "state.json").write_text(state)
+        if folder.exists():  # of a run that was stopped before it could point to it
+            shutil.rmtree(folder)
+    write_bytes(out / LATEST, f"{folder.name}\n".encode(), flush=True)
     _prune(out, n_kept)
     return folder
 
@@ -121,33 +120,10 @@ def load_optimizer(
     optimizer.load_state_dict(own)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a small text file; a reader sees the old one or the new one."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    _write(aside, text)
-    os.replace(aside, path)
-    _flush(path.parent)
-
-
-def _write(path: Path, text: str) -> None:
-    with path.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _flush(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _prune(out: Path, n_kept: int) -> None:
     kept = sorted(path.name for path in out.iterdir() if _NAME.match(path.name))
     newest = sorted(kept, key=lambda name: int(name.removeprefix("step-")))[-n_kept:]
     for path in out.iterdir():
         old = _NAME.match(path.name) and path.name not in newest
-        if old or re.match(r"^\.step-\d+\.\d+$", path.name):
+        if old or re.match(r"^\.step-\d+\..+", path.name):
             shutil.rmtree(path, ignore_errors=True)

@@ -10,7 +10,7 @@ import streamlit as st
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.numbers import format_duration
 from brivl.data.summary import DatasetSummary
-from brivl.encoding.leaks import leakage_warning
+from brivl.encoding.fit import leakage_warning
 from brivl.errors import BrivlError
 from brivl.jobs.queue import JobStatus
 from brivl.ui import cached, share_tab, style, tabs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,6 +12,7 @@ import numpy as np
 
 from brivl.store.artifacts import Store
 from brivl.store.digests import json_digest
+from brivl.store.writing import atomic_path
 
 FOLDER = "jobs"  # beside the logs, which no result shares
 N_KEPT = 20
@@ -21,12 +21,10 @@ N_KEPT = 20
 def write_preview(store: Store, request: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     """Show these arrays to whoever watches the request. A full disk costs the preview, not the computation."""
     path = _path(store, request)
-    aside = path.with_suffix(f".{os.getpid()}.tmp")
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(aside, "wb") as file:
+        with atomic_path(path) as tmp_path, open(tmp_path, "wb") as file:
             np.savez(file, **arrays)
-        os.replace(aside, path)
         for old in sorted(path.parent.glob("preview-*.npz"), key=lambda p: p.stat().st_mtime)[:-N_KEPT]:
             old.unlink()
 

@@ -1,4 +1,4 @@
-"""Files of the reproduction: PDF, PNG, CSV and a note beside each figure; all written aside and renamed."""
+"""Files of the reproduction: PDF, PNG, CSV and a note beside each figure; each is complete or absent."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from brivl.analyses.reproduce.means import Gathered, voxel_rule
 from brivl.analyses.reproduce.paper_page import PaperPage
+from brivl.cli.options import write_output
 from brivl.core.claims.checks import Verdict
 from brivl.errors import StoreError
 from brivl.store.manifests import versions
@@ -34,7 +35,7 @@ def write_page(folder: Path, page: PaperPage, gathered: Gathered) -> list[Path]:
     }
     paths = [folder / f"{page.stem}.{ending}" for ending in contents]
     for path, content in zip(paths, contents.values(), strict=True):
-        write_bytes(path, content)
+        write_output(path, content)
     return paths
 
 
@@ -107,7 +108,7 @@ def write_checks(folder: Path, table: pd.DataFrame, text: str) -> list[Path]:
     }
     paths = [folder / f"{CHECKS}.{ending}" for ending in contents]
     for path, content in zip(paths, contents.values(), strict=True):
-        write_bytes(path, content)
+        write_output(path, content)
     return paths
 
 

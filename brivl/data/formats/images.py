@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,14 +11,14 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from brivl.errors import DataError
+from brivl.store.writing import atomic_path
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
     """Write an image (H, W, 3) uint8 as PNG, aside and renamed. Raises DataError where that is not possible."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        Image.fromarray(np.ascontiguousarray(image)).save(aside, "PNG")
-        os.replace(aside, path)
+        with atomic_path(path) as tmp_path:
+            Image.fromarray(np.ascontiguousarray(image)).save(tmp_path, "PNG")
     except OSError as error:
         raise DataError(
             f"Wanted to write the picture {str(path)!r} and could not ({error.strerror or error}); name a folder that "

@@ -12,8 +12,8 @@ from typing import Any
 from accelerate import Accelerator
 
 from brivl.errors import DataError
+from brivl.store.writing import write_bytes
 from brivl.train.brivl.trainer import StepStatistics
-from brivl.train.checkpoint import write_atomically
 
 MAX_SKIPPED_SHARE = 0.01  # of the images of a run
 MIN_IMAGES_FOR_RATE = 1_000  # a rate of one in a hundred cannot be told from fewer images than this
@@ -37,7 +37,7 @@ class MetricsLogger:
         self.out.mkdir(parents=True, exist_ok=True)
         kept = [line for line in map(_parsed, _lines(file)) if line and line["step"] <= n_done]
         self.last = kept[-1] if kept else {}
-        write_atomically(file, "".join(json.dumps(line) + "\n" for line in kept))
+        write_bytes(file, "".join(json.dumps(line) + "\n" for line in kept).encode(), flush=True)
 
     def count(self, progress: StepStatistics) -> None:
         """Take in the loss of a step."""

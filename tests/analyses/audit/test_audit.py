@@ -23,8 +23,7 @@ from brivl.data.pereira2018.passages import load_passages
 from brivl.data.phantoms import sentences as phantom_sentences
 from brivl.data.registry import open_dataset
 from brivl.encoding import fit as fit_module
-from brivl.encoding.fit import FitRequest, fit
-from brivl.encoding.leaks import leakage_warning
+from brivl.encoding.fit import FitRequest, fit, leakage_warning
 from brivl.errors import Cancelled, RequestError
 from brivl.store.artifacts import Store
 from brivl.tasks.registry import run_task

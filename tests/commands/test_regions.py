@@ -44,8 +44,8 @@ def test_words_name_what_is_simulated(capsys: pytest.CaptureFixture[str]) -> Non
         (["--level", "lobes"], "Wanted a level"),
         (["--order", "size"], "Wanted an order"),
         (["--scale", "log"], "Wanted no scale"),
-        (["--subject", ","], "Wanted a subject"),
-        (["--out", "/nowhere/x.csv"], "folder that exists"),
+        (["--subject", ","], "Expected comma-separated names"),
+        (["--out", "/nowhere/x.csv"], "existing folder"),
     ],
 )
 def test_bad_requests_end_in_a_sentence(more: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
