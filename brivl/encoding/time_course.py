@@ -30,7 +30,7 @@ MOST_FRAMES = 600
 
 
 @dataclass(frozen=True)
-class VoxelSelection:
+class TimeCourseTarget:
     """Which voxels: one, those of a drawn area (text of `polygon_text`), or those of a region."""
 
     voxel: int | None = None
@@ -39,7 +39,7 @@ class VoxelSelection:
 
 
 @dataclass(frozen=True)
-class TimeCourse:
+class StoredTimeCourse:
     """What the card draws. Order of bands as in the request."""
 
     measured: np.ndarray  # (n_shown,)
@@ -53,7 +53,7 @@ class TimeCourse:
     info: Mapping[str, Any]  # n_most, n_least, n_voxels, r2_joint, r2_split, tr
 
 
-def select_voxels(place: VoxelSelection, voxels: Voxels, store: Store) -> np.ndarray:
+def select_voxels(place: TimeCourseTarget, voxels: Voxels, store: Store) -> np.ndarray:
     """(n_voxels,) bool. RequestError for a voxel or region that is not there, or an area without a map."""
     inside = np.zeros(voxels.n_voxels, bool)
     if place.voxel is not None:
@@ -73,21 +73,21 @@ def select_voxels(place: VoxelSelection, voxels: Voxels, store: Store) -> np.nda
 
 
 def time_course_key(
-    store: Store, request: FitRequest, place: VoxelSelection, dataset: Dataset | None = None
+    store: Store, request: FitRequest, place: TimeCourseTarget, dataset: Dataset | None = None
 ) -> ArtifactKey:
     """Key of a time course. Raises RequestError as `fit_key`."""
     fit = fit_key(store, request, dataset)
     return ArtifactKey("time-course", {"fit": fit.digest, "place": asdict(place), "version": VERSION})
 
 
-def time_course_job(store: Store, request: FitRequest, place: VoxelSelection) -> dict[str, Any]:
+def time_course_job(store: Store, request: FitRequest, place: TimeCourseTarget) -> dict[str, Any]:
     """The task of the worker."""
     return {"task": "time-course", "store": str(store.root), "fit": asdict(request), "place": asdict(place)}
 
 
 def stored_time_course(
-    store: Store, request: FitRequest, place: VoxelSelection, dataset: Dataset | None = None
-) -> TimeCourse | None:
+    store: Store, request: FitRequest, place: TimeCourseTarget, dataset: Dataset | None = None
+) -> StoredTimeCourse | None:
     """What is stored, None if nothing."""
     artifact = store.get(time_course_key(store, request, place, dataset))
     return None if artifact is None else _read(artifact, request)
@@ -98,13 +98,13 @@ def time_course_task(request: Mapping[str, Any], progress: ProgressCallback) -> 
     asked = FitRequest(**{**request["fit"], "models": tuple(request["fit"]["models"])})
     store = Store(Path(request["store"]))
     dataset = open_dataset(asked.dataset, store, progress)
-    place = VoxelSelection(**request["place"])
+    place = TimeCourseTarget(**request["place"])
     store.get_or_compute(time_course_key(store, asked, place, dataset), lambda: _compute(store, asked, place, dataset))
     return {}
 
 
 def _compute(
-    store: Store, request: FitRequest, place: VoxelSelection, dataset: Dataset
+    store: Store, request: FitRequest, place: TimeCourseTarget, dataset: Dataset
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     from brivl.core.encoding.split_score import r2_joint, r2_split
     from brivl.core.encoding.time_course import extremes, time_course
@@ -173,7 +173,7 @@ def _shown(stimulus: Stimulus, rows: np.ndarray, extreme: np.ndarray) -> dict[st
     return {}
 
 
-def _read(artifact: Artifact, request: FitRequest) -> TimeCourse:
+def _read(artifact: Artifact, request: FitRequest) -> StoredTimeCourse:
     """In the order of the request's models."""
     a, info = artifact.arrays, dict(artifact.info)
     order = slice(None) if request.models == canonical_order(request.models) else slice(None, None, -1)
@@ -181,7 +181,7 @@ def _read(artifact: Artifact, request: FitRequest) -> TimeCourse:
         info[name] = info[name][order]
     info["fitted"] = [info["fitted"][0], *info["fitted"][1:][order]]
     none = np.zeros(0, np.uint8)
-    return TimeCourse(
+    return StoredTimeCourse(
         a["measured"],
         a["predicted"][order],
         a["delays_s"],

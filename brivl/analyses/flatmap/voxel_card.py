@@ -18,7 +18,13 @@ from brivl.core.records import Truth, Voxels
 from brivl.data.regions import BRAIN, coordinates
 from brivl.data.stimuli.contact_sheet import COLUMNS, TILE
 from brivl.encoding.means import mean_explainable_variance, results_by_layer
-from brivl.encoding.time_course import TimeCourse, VoxelSelection, select_voxels, stored_time_course, time_course_job
+from brivl.encoding.time_course import (
+    StoredTimeCourse,
+    TimeCourseTarget,
+    select_voxels,
+    stored_time_course,
+    time_course_job,
+)
 from brivl.errors import BrivlError
 from brivl.ui import cached, style
 from brivl.ui.result_or_run import answer
@@ -39,18 +45,18 @@ class OnCard:
     layers: Shown  # every layer that has been fitted
     voxels: Voxels
     regions: Mapping[str, np.ndarray]
-    place: VoxelSelection
+    place: TimeCourseTarget
     inside: np.ndarray  # (n_voxels,) bool, all of them
     fitted: np.ndarray  # (n_voxels,) bool, those of `inside` that were fitted
 
 
-def place_of(looked: MapLook, region: str) -> VoxelSelection | None:
+def place_of(looked: MapLook, region: str) -> TimeCourseTarget | None:
     """The voxel if one is kept, else the drawn area, else the chosen region; None for the whole brain."""
     if looked.voxel is not None:
-        return VoxelSelection(looked.voxel)
+        return TimeCourseTarget(looked.voxel)
     if looked.area:
-        return VoxelSelection(area=format_polygon(np.array(looked.area)))
-    return None if region == BRAIN else VoxelSelection(region=region)
+        return TimeCourseTarget(area=format_polygon(np.array(looked.area)))
+    return None if region == BRAIN else TimeCourseTarget(region=region)
 
 
 def draw(shown: Shown, layers: Shown, regions: Mapping[str, np.ndarray], looked: MapLook) -> None:
@@ -76,7 +82,7 @@ def draw(shown: Shown, layers: Shown, regions: Mapping[str, np.ndarray], looked:
         _compute(card)
 
 
-def _known(card: OnCard) -> TimeCourse | None:
+def _known(card: OnCard) -> StoredTimeCourse | None:
     shown = card.shown
     if len(shown.answers) != 1 or not card.fitted.any():
         return None
@@ -97,7 +103,7 @@ def _compute(card: OnCard) -> None:
         st.rerun(scope="fragment")
 
 
-def course_payload(course: TimeCourse) -> Packed:
+def course_payload(course: StoredTimeCourse) -> Packed:
     """The time course as the browser takes it."""
     arrays = {
         "measured": course.measured,
@@ -117,7 +123,7 @@ def course_payload(course: TimeCourse) -> Packed:
     return pack(meta, floats | {"sheet": course.sheet, "extremes_sheet": course.extremes_sheet})
 
 
-def card_data(card: OnCard, course: TimeCourse | None, packed: Packed | None) -> dict[str, Any]:
+def card_data(card: OnCard, course: StoredTimeCourse | None, packed: Packed | None) -> dict[str, Any]:
     """What the card says; see viewer/card.js."""
     theme, truth = theme_of(style.theme()), _truth(card)
     planted = None if truth is None else _planted_layer(truth, card.inside)
@@ -169,7 +175,7 @@ def _mean(values: np.ndarray) -> float:
     return float(finite.mean(dtype=float)) if finite.size else float("nan")
 
 
-def facts(card: OnCard, course: TimeCourse | None) -> list[Fact]:
+def facts(card: OnCard, course: StoredTimeCourse | None) -> list[Fact]:
     """Names and values, in the order in which they are read."""
     results = [found.result for found in card.shown.answers.values()]
     a, b = card.shown.names

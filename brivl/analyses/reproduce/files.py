@@ -15,7 +15,6 @@ from brivl.cli.options import write_output
 from brivl.core.claims.checks import Verdict
 from brivl.errors import StoreError
 from brivl.store.manifests import versions
-from brivl.store.writing import write_bytes
 from brivl.viz.export import figure_bytes
 
 DPI = 200

@@ -13,7 +13,7 @@ from brivl.analyses.flatmap.view_state import MapLook, PaneChoice
 from brivl.analyses.flatmap.webgl import component
 from brivl.data.summary import summarise_dataset
 from brivl.encoding.fit import FitRequest, canonical_order, stored_fit
-from brivl.encoding.time_course import VoxelSelection, time_course_key
+from brivl.encoding.time_course import TimeCourseTarget, time_course_key
 from brivl.ui import url_state
 from tests.support.app_driver import charts, fresh_server, headline, html, maps, open_page, packed  # noqa: F401 (a fixture)
 from tests.support.app_samples import MOVIE, SENTENCES, fill
@@ -240,7 +240,7 @@ def test_a_stored_time_course_is_sent_with_the_card() -> None:
         "delays_s": np.array([0.0, 4]),
         "delay_weights": np.ones((2, 2)),
     }
-    store.put(time_course_key(store, request, VoxelSelection(13), known), arrays, info)
+    store.put(time_course_key(store, request, TimeCourseTarget(13), known), arrays, info)
     at = open_page("flatmap", voxel="13")
     assert not at.exception
     (card,) = cards(at)

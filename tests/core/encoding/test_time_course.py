@@ -18,7 +18,7 @@ from brivl.core.records import Responses, Stimulus
 from brivl.data.stimuli.contact_sheet import COLUMNS, TILE, contact_sheet, sample_sentences
 from brivl.data.subject_facts import load_facts
 from brivl.encoding.fit import FitRequest, fit
-from brivl.encoding.time_course import VoxelSelection, select_voxels, stored_time_course, time_course_job
+from brivl.encoding.time_course import TimeCourseTarget, select_voxels, stored_time_course, time_course_job
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 from brivl.tasks.registry import run_task
@@ -120,7 +120,7 @@ def test_task_keeps_a_course_that_pages_look_up(tmp_path: Path) -> None:
     name, store = str(make_plain(tmp_path / "plain")), Store(tmp_path / "store")
     request = FitRequest(name, ("signal", "other"), 2, "A")
     fitted = fit(store, request)
-    for place, n_voxels in ((VoxelSelection(3), 1), (VoxelSelection(region="nowhere"), None)):
+    for place, n_voxels in ((TimeCourseTarget(3), 1), (TimeCourseTarget(region="nowhere"), None)):
         task = time_course_job(store, request, place)
         if n_voxels is None:
             with pytest.raises(RequestError, match="nowhere"):
@@ -141,8 +141,8 @@ def test_places(tmp_path: Path) -> None:
 
     store = Store(tmp_path / "store")
     found = load_facts(store, open_dataset(str(make_plain(tmp_path / "plain")), store), "A").voxels
-    assert np.flatnonzero(select_voxels(VoxelSelection(3), found, store)).tolist() == [3]
+    assert np.flatnonzero(select_voxels(TimeCourseTarget(3), found, store)).tolist() == [3]
     with pytest.raises(RequestError, match="below 12"):
-        select_voxels(VoxelSelection(12), found, store)
+        select_voxels(TimeCourseTarget(12), found, store)
     with pytest.raises(RequestError, match="not prepared"):
-        select_voxels(VoxelSelection(area="1.2_3.4_5.6"), found, store)
+        select_voxels(TimeCourseTarget(area="1.2_3.4_5.6"), found, store)
