@@ -186,7 +186,7 @@ def _features(
 
 def _spoken(store: Store, stimulus: Stimulus, progress: ProgressCallback) -> Stimulus:
     """What the shipped captioner says of the middle frame of each sample, as a text stimulus."""
-    from brivl.data.stimuli.captions import sample_captions
+    from brivl.data.stimuli.descriptions import sample_captions
 
     texts = sample_captions(store, stimulus, progress)
     return Stimulus("text", texts, scipy.sparse.identity(len(texts), np.float32, "csr"))

@@ -1,10 +1,10 @@
-"""The galleries that ship: scenes and clips, drawn when they are wanted."""
+"""The galleries that ship with the project: scenes and clips, which are drawn when they are needed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -14,94 +14,127 @@ from brivl.scenes.captions import caption
 from brivl.scenes.clips import clip_caption, scene_at
 from brivl.scenes.gallery import CLIP_SECONDS, N_CLIPS, N_SCENES, SEED, gallery_clip, gallery_scene
 from brivl.scenes.scene import render
-from brivl.store.digests import array_digest, json_digest
+from brivl.store.digests import JSON, array_digest, json_digest
 
-PROBES = (0, 1, 2)  # drawn to see whether drawing has changed
+PROBES = (0, 1, 2)  # items that are drawn for the digest, so that it follows the drawing code
 
 
 @dataclass(frozen=True)
-class SceneGallery:
-    """The shipped scenes, or the first n of them."""
+class _DrawnGallery:
+    """Implementation of `Gallery` that both drawn galleries share."""
+
+    n: int
+    name: str
+    kind: Literal["image", "video"]
+    simulated: bool = True
+    notes: tuple[str, ...] = ()
+    _noun: ClassVar[str]
+    _settings: ClassVar[tuple[JSON, ...]] = ()  # what the digest depends on besides drawing, seed and rows
+
+    def _caption(self, row: int) -> str:
+        raise NotImplementedError
+
+    def _frames(self, row: int, side: int) -> tuple[np.ndarray, ...]:
+        raise NotImplementedError
+
+    @property
+    def title(self) -> str:
+        return f"{self.n:,} drawn {self._noun}s"
+
+    @property
+    def captions_digest(self) -> str:
+        return json_digest([self._caption(row) for row in PROBES])
+
+    def __len__(self) -> int:
+        return self.n
+
+    def digest(self, rows: range) -> str:
+        return json_digest([_drawing_digest(), SEED, *self._settings, rows.start, rows.stop])
+
+    def captions(self) -> Captions:
+        return Captions(tuple(self._caption(row) for row in range(self.n)), np.arange(self.n))
+
+    def item_name(self, row: int) -> str:
+        return f"{self._noun} {row}"
+
+    def item(self, row: int, side: int) -> GalleryItem:
+        return GalleryItem(self.item_name(row), self._caption(row), self._frames(row, side))
+
+
+@dataclass(frozen=True)
+class SceneGallery(_DrawnGallery):
+    """The first n of the shipped scenes."""
 
     n: int = N_SCENES
     name: str = "scenes"
     kind: Literal["image", "video"] = "image"
-    simulated: bool = True
-    notes: tuple[str, ...] = ()
-
-    @property
-    def title(self) -> str:
-        return f"{self.n:,} drawn scenes"
-
-    @property
-    def captions_digest(self) -> str:
-        return json_digest([caption(gallery_scene(i)) for i in PROBES])
-
-    def __len__(self) -> int:
-        return self.n
-
-    def digest(self, rows: range) -> str:
-        return json_digest([_drawing_digest(), SEED, rows.start, rows.stop])
+    _noun: ClassVar[str] = "scene"
 
     def pixels(self, rows: range, side: int) -> ImageBatch:
-        return ImageBatch(np.stack([render(gallery_scene(i), side).image for i in rows]), np.arange(len(rows)), ())
+        """Draw scenes.
 
-    def captions(self) -> Captions:
-        return Captions(tuple(caption(gallery_scene(i)) for i in range(self.n)), np.arange(self.n))
+        Parameters
+        ----------
+        rows : range
+            Numbers of the scenes.
+        side : int
+            ImageBatch of a side.
 
-    def item_name(self, row: int) -> str:
-        return f"scene {row}"
+        Returns
+        -------
+        ImageBatch
+            Images (m, side, side, 3).
+        """
+        return ImageBatch(np.stack([render(gallery_scene(row), side).image for row in rows]), np.arange(len(rows)), ())
 
-    def item(self, row: int, side: int) -> GalleryItem:
-        scene = gallery_scene(row)
-        return GalleryItem(self.item_name(row), caption(scene), (render(scene, side).image,))
+    def _caption(self, row: int) -> str:
+        return caption(gallery_scene(row))
+
+    def _frames(self, row: int, side: int) -> tuple[np.ndarray, ...]:
+        return (render(gallery_scene(row), side).image,)
 
 
 @dataclass(frozen=True)
-class ClipGallery:
-    """The shipped clips, or the first n of them: of each, one random frame of each of 16 segments, seeded."""
+class ClipGallery(_DrawnGallery):
+    """The first n of the shipped clips; a model sees one random frame of each of 16 segments, with a fixed seed."""
 
     n: int = N_CLIPS
     name: str = "clips"
     kind: Literal["image", "video"] = "video"
-    simulated: bool = True
-    notes: tuple[str, ...] = ()
-
-    @property
-    def title(self) -> str:
-        return f"{self.n:,} drawn clips"
-
-    @property
-    def captions_digest(self) -> str:
-        return json_digest([clip_caption(gallery_clip(i)) for i in PROBES])
-
-    def __len__(self) -> int:
-        return self.n
-
-    def digest(self, rows: range) -> str:
-        return json_digest([_drawing_digest(), SEED, "clips", N_SEGMENTS, CLIP_SECONDS, rows.start, rows.stop])
+    _noun: ClassVar[str] = "clip"
+    _settings: ClassVar[tuple[JSON, ...]] = ("clips", N_SEGMENTS, CLIP_SECONDS)
 
     def pixels(self, rows: range, side: int) -> ImageBatch:
-        images = [[_frame(i, t, side) for t in CLIP_SECONDS * segment_shares(N_SEGMENTS, i)] for i in rows]
-        return ImageBatch(np.array(images, np.uint8), np.arange(len(rows)), ())
+        """Draw one frame of each segment of clips.
 
-    def captions(self) -> Captions:
-        return Captions(tuple(clip_caption(gallery_clip(i)) for i in range(self.n)), np.arange(self.n))
+        Parameters
+        ----------
+        rows : range
+            Numbers of the clips.
+        side : int
+            ImageBatch of a side.
 
-    def item_name(self, row: int) -> str:
-        return f"clip {row}"
+        Returns
+        -------
+        ImageBatch
+            Videos (m, N_SEGMENTS, side, side, 3).
+        """
+        videos = [[_clip_frame(row, t, side) for t in CLIP_SECONDS * segment_shares(N_SEGMENTS, row)] for row in rows]
+        return ImageBatch(np.array(videos, np.uint8), np.arange(len(rows)), ())
 
-    def item(self, row: int, side: int) -> GalleryItem:
-        times = np.linspace(0, CLIP_SECONDS, N_PREVIEW_FRAMES)
-        frames = tuple(_frame(row, t, side) for t in times)
-        return GalleryItem(self.item_name(row), clip_caption(gallery_clip(row)), frames)
+    def _caption(self, row: int) -> str:
+        return clip_caption(gallery_clip(row))
+
+    def _frames(self, row: int, side: int) -> tuple[np.ndarray, ...]:
+        return tuple(_clip_frame(row, t, side) for t in np.linspace(0, CLIP_SECONDS, N_PREVIEW_FRAMES))
 
 
-def _frame(clip: int, t: float, side: int) -> np.ndarray:
+def _clip_frame(clip: int, t: float, side: int) -> np.ndarray:
     return render(scene_at(gallery_clip(clip), float(t)), side).image
 
 
 @lru_cache(maxsize=1)
 def _drawing_digest() -> str:
-    """Changes when scenes are drawn differently, so that embeddings of what was drawn before are not taken."""
-    return array_digest(*(render(gallery_scene(i), 64).image for i in PROBES), *(_frame(i, 1.0, 64) for i in PROBES))
+    """Digest of a few drawings: it changes with the drawing code, and stored embeddings of old drawings expire."""
+    scenes = (render(gallery_scene(i), 64).image for i in PROBES)
+    return array_digest(*scenes, *(_clip_frame(i, 1.0, 64) for i in PROBES))

@@ -1,4 +1,4 @@
-"""What a gallery is to whoever searches it: items by number, as a model sees them and as a page shows them."""
+"""The interface of a gallery: numbered images or videos, as a model sees them and as a page shows them."""
 
 from __future__ import annotations
 
@@ -11,30 +11,21 @@ from brivl.data.formats.image_folder import ImageBatch
 from brivl.data.stimuli.thumbnails import data_uri, webp
 from brivl.scenes.gallery import SEED
 
-
-@dataclass(frozen=True)
-class Thumbnail:
-    """Name and caption of an item, and its picture as an address; of a video, a moving one."""
-
-    name: str
-    caption: str
-    uri: str
-
-
-def thumbnail(gallery: Gallery, row: int, side: int) -> Thumbnail:
-    """The thumbnail of an item, neither side longer than `side`. Raises DataError where its file has gone."""
-    shown = gallery.item(row, side)
-    frames = [frame for frame in shown.frames if frame.shape == shown.frames[0].shape]
-    return Thumbnail(shown.name, shown.caption, data_uri(webp(frames)))
-
-
-N_SEGMENTS = 16  # paper: a video is the mean of one random frame of each of 16 segments
-N_PREVIEW_FRAMES = 6  # frames of a moving thumbnail
+N_SEGMENTS = 16  # Lu et al. 2022: the embedding of a video is the mean over one random frame of each of 16 segments
+N_PREVIEW_FRAMES = 6  # frames of an animated thumbnail
 
 
 @dataclass(frozen=True)
 class Captions:
-    """Sentences about items of a gallery, and of which item each speaks (n_sentences,)."""
+    """Captions of the items of a gallery.
+
+    Attributes
+    ----------
+    texts : tuple of str
+        Captions.
+    owners : (n_texts,) array of int
+        Number of the item that each caption describes.
+    """
 
     texts: tuple[str, ...]
     owners: np.ndarray
@@ -42,37 +33,177 @@ class Captions:
 
 @dataclass(frozen=True)
 class GalleryItem:
-    """An item as a page shows it: its name, what is said of it, and frames (H, W, 3) uint8, one of an image."""
+    """An item as a page shows it.
+
+    Attributes
+    ----------
+    name : str
+        Name of the item.
+    caption : str
+        Caption, or the name where there is none.
+    frames : tuple of (H, W, 3) arrays of uint8
+        One frame of an image, several of a video.
+    """
 
     name: str
     caption: str
     frames: tuple[np.ndarray, ...]
 
 
+@dataclass(frozen=True)
+class Thumbnail:
+    """Name, caption and thumbnail of an item; the thumbnail is a data URI, animated for a video."""
+
+    name: str
+    caption: str
+    uri: str
+
+
 class Gallery(Protocol):
-    """Items by number. `pixels` are what a model sees: (m, side, side, 3), of videos (m, 16, side, side, 3)."""
+    """Items by number, 0 to len(gallery) - 1."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Name by which the gallery is opened."""
+
     @property
-    def title(self) -> str: ...
+    def title(self) -> str:
+        """Title for a page, with the number of items."""
+
     @property
-    def kind(self) -> Literal["image", "video"]: ...
+    def kind(self) -> Literal["image", "video"]:
+        """Whether items are images or videos."""
+
     @property
-    def simulated(self) -> bool: ...
+    def simulated(self) -> bool:
+        """Whether the items are drawn by this project."""
+
     @property
-    def notes(self) -> tuple[str, ...]: ...
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about items that are left out."""
+
     @property
-    def captions_digest(self) -> str: ...  # "" where it has none
+    def captions_digest(self) -> str:
+        """Digest of all captions, "" where there are none."""
+
     def __len__(self) -> int: ...
-    def digest(self, rows: range) -> str: ...
-    def pixels(self, rows: range, side: int) -> ImageBatch: ...
-    def captions(self) -> Captions | None: ...
-    def item_name(self, row: int) -> str: ...
-    def item(self, row: int, side: int) -> GalleryItem: ...
+
+    def digest(self, rows: range) -> str:
+        """Return a digest of what the embeddings of some items depend on.
+
+        Parameters
+        ----------
+        rows : range
+            Item numbers.
+
+        Returns
+        -------
+        str
+            Digest.
+        """
+
+    def pixels(self, rows: range, side: int) -> ImageBatch:
+        """Read items as a model sees them.
+
+        Parameters
+        ----------
+        rows : range
+            Item numbers.
+        side : int
+            ImageBatch of a side.
+
+        Returns
+        -------
+        ImageBatch
+            Images (m, side, side, 3), or videos (m, N_SEGMENTS, side, side, 3); items that cannot be read are named.
+        """
+
+    def captions(self) -> Captions | None:
+        """Return all captions.
+
+        Returns
+        -------
+        Captions or None
+            Captions, None where there are none.
+        """
+
+    def item_name(self, row: int) -> str:
+        """Return the name of an item.
+
+        Parameters
+        ----------
+        row : int
+            Item number.
+
+        Returns
+        -------
+        str
+            Name.
+        """
+
+    def item(self, row: int, side: int) -> GalleryItem:
+        """Read an item as a page shows it.
+
+        Parameters
+        ----------
+        row : int
+            Item number.
+        side : int
+            ImageBatch of the longer side.
+
+        Returns
+        -------
+        GalleryItem
+            Name, caption and frames.
+
+        Raises
+        ------
+        DataError
+            If the file of the item cannot be read.
+        """
+
+
+def thumbnail(gallery: Gallery, row: int, side: int) -> Thumbnail:
+    """Draw the thumbnail of an item.
+
+    Parameters
+    ----------
+    gallery : Gallery
+        Gallery.
+    row : int
+        Item number.
+    side : int
+        ImageBatch of the longer side.
+
+    Returns
+    -------
+    Thumbnail
+        Name, caption and image.
+
+    Raises
+    ------
+    DataError
+        If the file of the item cannot be read.
+    """
+    item = gallery.item(row, side)
+    frames = [frame for frame in item.frames if frame.shape == item.frames[0].shape]
+    return Thumbnail(item.name, item.caption, data_uri(webp(frames)))
 
 
 def segment_shares(n_segments: int, seed: int) -> np.ndarray:
-    """One random moment of each of n equal parts of a video, as shares of its length: (n,) in [0, 1)."""
+    """Draw one random moment in each of n equal segments of a video.
+
+    Parameters
+    ----------
+    n_segments : int
+        Number of segments.
+    seed : int
+        Random seed, one per video.
+
+    Returns
+    -------
+    (n_segments,) array
+        Moments as fractions of the video's length, in [0, 1).
+    """
     within = np.random.default_rng([SEED, 2, seed]).random(n_segments)
     return (np.arange(n_segments) + within) / n_segments

@@ -1,7 +1,8 @@
-"""How well a model finds the items of a gallery by their captions, and the captions by their items."""
+"""Recall of a gallery: how often a model finds the items by their captions, and the captions by their items."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -13,18 +14,29 @@ from brivl.data.galleries.embeddings import embed_gallery
 from brivl.data.galleries.gallery import Captions, Gallery
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
+from brivl.store.digests import JSON
 from brivl.store.keys import ArtifactKey
 
 if TYPE_CHECKING:
     from brivl.models.encoders.embedding import Embedder
 
 VERSION = 1
-TEXTS_AT_ONCE = 128
+BATCH_SIZE = 128  # captions
 
 
 @dataclass(frozen=True)
 class GalleryRecall:
-    """Recall of items by sentences (forward) and of sentences by items (back)."""
+    """Recall in both directions.
+
+    Attributes
+    ----------
+    forward : Recall
+        Of items by captions.
+    back : Recall
+        Of captions by items.
+    n_items, n_texts : int
+        Numbers of items and of captions.
+    """
 
     forward: Recall
     back: Recall
@@ -33,7 +45,20 @@ class GalleryRecall:
 
 
 def recall_key(gallery: Gallery, model_digest: str) -> ArtifactKey:
-    """Key of the measure of a model on a gallery."""
+    """Return the key under which the recall of a model on a gallery is stored.
+
+    Parameters
+    ----------
+    gallery : Gallery
+        Gallery with captions.
+    model_digest : str
+        Digest of the two-stream model.
+
+    Returns
+    -------
+    ArtifactKey
+        Key.
+    """
     return ArtifactKey(
         "gallery-recall",
         {
@@ -46,43 +71,86 @@ def recall_key(gallery: Gallery, model_digest: str) -> ArtifactKey:
 
 
 def stored_recall(store: Store, gallery: Gallery, model_digest: str) -> GalleryRecall | None:
-    """The stored measure, None if there is none. Light."""
-    found = store.get(recall_key(gallery, model_digest))
-    if found is None:
+    """Return the recall if it was measured before; no model is loaded.
+
+    Parameters
+    ----------
+    store : Store
+        Holds measurements.
+    gallery : Gallery
+        Gallery with captions.
+    model_digest : str
+        Digest of the two-stream model.
+
+    Returns
+    -------
+    GalleryRecall or None
+        The measurement, None where there is none.
+    """
+    artifact = store.get(recall_key(gallery, model_digest))
+    if artifact is None:
         return None
-    about = dict(found.info)
-    return GalleryRecall(Recall(**about["forward"]), Recall(**about["back"]), about["n_items"], about["n_texts"])
+    info = dict(artifact.info)
+    return GalleryRecall(Recall(**info["forward"]), Recall(**info["back"]), info["n_items"], info["n_texts"])
 
 
 def measure_recall(
     store: Store, gallery: Gallery, embedder: Embedder, progress: ProgressCallback = no_progress
 ) -> GalleryRecall:
-    """Recall both ways between a gallery's items and its sentences. Raises RequestError where it has none."""
-    said = gallery.captions()
-    if said is None:
-        raise RequestError(f"{gallery.title} have no captions, so recall cannot be measured; search works without.")
+    """Measure recall in both directions between the items of a gallery and their captions.
 
-    def compute() -> tuple[dict, dict]:
-        embedded = embed_gallery(store, gallery, embedder, progress)
-        texts = _sentences(said, embedder, progress)
-        here = np.isin(said.owners, embedded.rows)
-        found = GalleryRecall(
-            recall_by_owner(texts[here], embedded.vectors, said.owners[here], embedded.rows),
-            recall_by_owner(embedded.vectors, texts[here], embedded.rows, said.owners[here]),
-            len(embedded.rows),
-            int(here.sum()),
+    Parameters
+    ----------
+    store : Store
+        Holds the measurement and the embeddings.
+    gallery : Gallery
+        Gallery.
+    embedder : Embedder
+        Two-stream model.
+    progress : ProgressCallback
+        Called while items and captions are embedded.
+
+    Returns
+    -------
+    GalleryRecall
+        The measurement.
+
+    Raises
+    ------
+    RequestError
+        If the gallery has no captions.
+    """
+    captions = gallery.captions()
+    if captions is None:
+        raise RequestError(
+            f"Expected a gallery with captions to measure recall, got {gallery.title} without any. Use search instead."
         )
-        return {}, {**asdict(found), "gallery": gallery.name, "model": embedder.name}
+    store.get_or_compute(
+        recall_key(gallery, embedder.digest), lambda: _measure(store, gallery, captions, embedder, progress)
+    )
+    recall = stored_recall(store, gallery, embedder.digest)
+    assert recall is not None
+    return recall
 
-    store.get_or_compute(recall_key(gallery, embedder.digest), compute)
-    measured = stored_recall(store, gallery, embedder.digest)
-    assert measured is not None
-    return measured
+
+def _measure(
+    store: Store, gallery: Gallery, captions: Captions, embedder: Embedder, progress: ProgressCallback
+) -> tuple[Mapping[str, np.ndarray], Mapping[str, JSON]]:
+    embeddings = embed_gallery(store, gallery, embedder, progress)
+    texts = _embed_captions(captions, embedder, progress)
+    kept = np.isin(captions.owners, embeddings.rows)  # captions of items that could be read
+    recall = GalleryRecall(
+        recall_by_owner(texts[kept], embeddings.vectors, captions.owners[kept], embeddings.rows),
+        recall_by_owner(embeddings.vectors, texts[kept], embeddings.rows, captions.owners[kept]),
+        len(embeddings.rows),
+        int(kept.sum()),
+    )
+    return {}, {**asdict(recall), "gallery": gallery.name, "model": embedder.name}
 
 
-def _sentences(said: Captions, embedder: Embedder, progress: ProgressCallback) -> np.ndarray:
-    parts: list[np.ndarray] = []
-    for start in range(0, len(said.texts), TEXTS_AT_ONCE):
-        progress(start, len(said.texts), "Reading the captions")
-        parts.append(embedder.encode_texts(said.texts[start : start + TEXTS_AT_ONCE]))
-    return np.concatenate(parts)
+def _embed_captions(captions: Captions, embedder: Embedder, progress: ProgressCallback) -> np.ndarray:
+    vectors: list[np.ndarray] = []
+    for start in range(0, len(captions.texts), BATCH_SIZE):
+        progress(start, len(captions.texts), "Embedding the captions")
+        vectors.append(embedder.encode_texts(captions.texts[start : start + BATCH_SIZE]))
+    return np.concatenate(vectors)

@@ -19,45 +19,74 @@ MAX_BYTES = 2**30  # dataset_coco.json has 144 MB
 
 @dataclass(frozen=True)
 class CaptionedImage:
-    """An image file, which may be missing, its captions in the order of the listing, and its split."""
+    """An image of a listing.
+
+    Attributes
+    ----------
+    path : Path
+        Image file, which may be missing.
+    captions : tuple of str
+        Captions in the order of the listing.
+    split : str
+        "train", "restval", "val" or "test".
+    """
 
     path: Path
     captions: tuple[str, ...]
-    split: str  # "train", "restval", "val" or "test"
+    split: str
 
 
 def read_karpathy(listing: Path, images: Path | None = None, split: str | None = None) -> list[CaptionedImage]:
-    """All images of a listing, or of one split, in its order. Image files are not opened.
+    """Read the images of a listing, in its order; image files are not opened.
 
-    images: the folder that the listing's paths count from (default: the listing's own).
-    Raises DataError where the listing is missing, is of another form (naming the image), or has none of the split.
+    Parameters
+    ----------
+    listing : Path
+        JSON file.
+    images : Path, optional
+        Folder to which the listing's paths are relative; default: the folder of the listing.
+    split : str, optional
+        Only images of this split; default: all.
+
+    Returns
+    -------
+    list of CaptionedImage
+        The images.
+
+    Raises
+    ------
+    DataError
+        If the listing is missing, has another form (the image is named), or has no image of the split.
     """
     folder = listing.parent if images is None else images
     entries = _entries(listing)
     records = [_record(entry, number, folder, listing.name) for number, entry in enumerate(entries)]
     chosen = [record for record in records if split in (None, record.split)]
     if not chosen:
-        known = dict(Counter(record.split for record in records))
-        raise DataError(f"Wanted images of the split {split!r}, and {listing.name!r} holds {known}; name one of them.")
+        splits = dict(Counter(record.split for record in records))
+        raise DataError(
+            f"Expected images of the split {split!r}, got {listing.name!r} with the splits {splits}. Name one of them."
+        )
     return chosen
 
 
 def _entries(listing: Path) -> list[Any]:
     try:
         if listing.stat().st_size > MAX_BYTES:
-            raise DataError(f"Wanted a listing of at most 1 GB, and {str(listing)!r} is larger.")
+            raise DataError(
+                f"Expected a listing of at most 1 GB, got {str(listing)!r}, which is larger. Give dataset_coco.json or "
+                "dataset_flickr30k.json."
+            )
         value = parse_json(listing.read_text("utf-8-sig"))
     except OSError as error:
-        raise DataError(
-            f"Wanted the listing {str(listing)!r} and could not read it ({error.strerror}); check the path."
-        ) from error
+        raise DataError(f"Could not read the listing {str(listing)!r} ({error.strerror}). Check the path.") from error
     except ValueError as error:
-        raise DataError(f"{listing.name!r} should be JSON in UTF-8 and is not ({error}); fetch it again.") from error
+        raise DataError(f"Expected JSON in UTF-8, got {listing.name!r} ({error}). Get the file again.") from error
     entries = value.get("images") if isinstance(value, dict) else None
     if not isinstance(entries, list) or not entries:
         raise DataError(
-            f"{listing.name!r} should hold {{'images': [...]}} as Karpathy's splits do, and does not; "
-            "give dataset_coco.json or dataset_flickr30k.json."
+            f"Expected {{'images': [...]}} as in Karpathy's splits, got another form in {listing.name!r}. Give "
+            "dataset_coco.json or dataset_flickr30k.json."
         )
     return entries
 
@@ -68,10 +97,13 @@ def _record(entry: Any, number: int, folder: Path, name: str) -> CaptionedImage:
         split, file = entry["split"], folder / entry.get("filepath", "") / entry["filename"]
     except (KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"Image {number} of {name!r} should have 'filename', 'split' and 'sentences' with 'raw' texts, and does "
-            f"not ({type(error).__name__}: {error}); mend the listing."
+            f"Expected 'filename', 'split' and 'sentences' with 'raw' texts, got image {number} of {name!r} without "
+            f"({type(error).__name__}: {error}). Correct the listing."
         ) from error
-    said = tuple(caption for caption in captions if caption)
-    if not said or not isinstance(split, str):
-        raise DataError(f"Image {number} of {name!r} should have a split and a caption and has {split!r}, {said!r}.")
-    return CaptionedImage(file, said, split)
+    captions = tuple(caption for caption in captions if caption)
+    if not captions or not isinstance(split, str):
+        raise DataError(
+            f"Expected a split and a caption, got {split!r} and {captions!r} for image {number} of {name!r}. Correct "
+            "the listing."
+        )
+    return CaptionedImage(file, captions, split)

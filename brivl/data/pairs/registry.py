@@ -1,7 +1,7 @@
-"""Real image-text pairs in the forms in which data sets of them are handed around, as one list.
+"""Image-text datasets in the formats in which they are distributed, read as one list of pairs.
 
-Known: a folder of images with captions (jsonl, tsv), COCO, Flickr30k and COCO in Karpathy's splits, tables of path or
-url and caption (Conceptual Captions, SBU, Visual Genome), webdataset shards.
+Formats: a folder of images with captions (jsonl, tsv), COCO, Flickr30k and COCO in Karpathy's splits, tables of path or
+URL and caption (Conceptual Captions, SBU, Visual Genome), webdataset shards.
 """
 
 from __future__ import annotations
@@ -16,9 +16,22 @@ from brivl.errors import DataError
 
 
 def open_pairs(source: str | Path) -> PairList:
-    """The pairs of a listing file, a folder with one, or shards ("shard-{000..003}.tar", "*.tar").
+    """List the pairs of a dataset; no image is opened.
 
-    Raises DataError where nothing is found, a listing is malformed, or none of its images is on this machine.
+    Parameters
+    ----------
+    source : str or Path
+        A listing file, a folder with one, or shards ("shard-{000..003}.tar", "*.tar").
+
+    Returns
+    -------
+    PairList
+        Pairs whose images are on this machine.
+
+    Raises
+    ------
+    DataError
+        If there is no listing, it is malformed, or none of its images is on this machine.
     """
     if is_shard_pattern(str(source)):
         found = index_shards(expand_pattern(str(source)))
@@ -27,28 +40,43 @@ def open_pairs(source: str | Path) -> PairList:
         found = index_shards(listing.shards) if listing.shards else resolve_rows(read_rows(listing), listing.roots)
     if not found.pairs:
         raise DataError(
-            f"Wanted image-text pairs in {str(source)!r} and found none: {found.n_missing:,} rows name images that are "
-            f"not on this machine (such as {list(found.missing)[:2]!r}) and {found.n_blank:,} have no caption. "
-            "Download the images first, or correct the paths; they count from the listing's folder."
+            f"Expected image-text pairs in {str(source)!r}, got none: {found.n_missing:,} rows name images that are "
+            f"not on this machine (such as {list(found.missing)[:2]!r}) and {found.n_blank:,} rows have no caption. "
+            "Download the images first, or correct the paths, which are relative to the folder of the listing."
         )
     return found
 
 
 def resolve_rows(rows: Iterable[ListingRow], roots: Iterable[Path]) -> PairList:
-    """Rows of a listing whose image is a file under one of the roots; the others are counted and the first named."""
-    roots, pairs, missing = tuple(roots), [], []
+    """Find the images of the rows of a listing.
+
+    Parameters
+    ----------
+    rows : iterable of ListingRow
+        Rows of a listing.
+    roots : iterable of Path
+        Folders in which an image may be, tried in order.
+
+    Returns
+    -------
+    PairList
+        Rows whose image is a file; the others are counted and the first of them named.
+    """
+    roots = tuple(roots)
+    pairs: list[ImageText] = []
+    missing: list[str] = []
     n_missing = n_blank = 0
-    place: tuple[str, Path | None] = ("", None)
+    name, path = "", None
     for row in rows:
-        if row.name != place[0]:  # the captions of an image mostly follow each other
-            place = (row.name, _local_file(row.name, roots))
-        if place[1] is None:
+        if row.name != name:  # captions of one image mostly follow each other, so the last look-up is kept
+            name, path = row.name, _local_file(row.name, roots)
+        if path is None:
             n_missing += 1
             missing += [row.name] if len(missing) < N_NAMED else []
         elif not row.caption:
             n_blank += 1
         else:
-            pairs.append(ImageText(ImageLocation(place[1]), row.caption))
+            pairs.append(ImageText(ImageLocation(path), row.caption))
     return PairList(tuple(pairs), n_missing, tuple(missing), n_blank)
 
 
@@ -57,5 +85,5 @@ def _local_file(name: str, roots: Iterable[Path]) -> Path | None:
         return None
     try:
         return next((root / name for root in roots if (root / name).is_file()), None)
-    except OSError:  # a name that is too long, or a folder that may not be read
+    except OSError:  # the name is too long, or a folder is not readable
         return None

@@ -1,7 +1,7 @@
 """webdataset shards: tar files whose members 000001.jpg and 000001.txt (or .json) make one pair.
 
-Nothing is unpacked: one pass over the headers notes where each image lies within its shard, captions are read on the
-way, and an image is later read from there. About half a kilobyte of memory a pair.
+Nothing is unpacked: one pass over the headers notes where each image is within its shard and reads the captions; an
+image is later read from there. This takes about half a kilobyte of memory per pair.
 """
 
 from __future__ import annotations
@@ -19,49 +19,92 @@ from brivl.data.pairs.records import N_NAMED, ImageLocation, ImageText, PairList
 from brivl.errors import DataError
 
 IMAGE_SUFFIXES = ("jpg", "jpeg", "png", "webp", "bmp", "gif")
-MAX_TEXT = 2**20  # bytes of a caption's member; anything larger is none
-MOST_SHARDS = 1_000_000
+MAX_TEXT_BYTES = 2**20  # a larger member is no caption
+MAX_SHARDS = 1_000_000
 _RANGE = re.compile(r"^(\d+)\.\.(\d+)$")
 _BRACES = re.compile(r"\{([^{}]*)\}")
 
 
 @dataclass(frozen=True)
 class _Member:
-    key: str  # path up to the first dot of the file's name: what belongs together
+    """A member of a shard.
+
+    Attributes
+    ----------
+    key : str
+        Path up to the first dot of the file's name, equal for the members of a pair.
+    suffix : str
+        What follows that dot, in lower case.
+    location : ImageLocation
+        Where its bytes are.
+    text : bytes or None
+        Content of a caption.
+    """
+
+    key: str
     suffix: str
-    place: ImageLocation
-    text: bytes | None  # of captions
+    location: ImageLocation
+    text: bytes | None
 
 
 def is_shard_pattern(source: str) -> bool:
-    """Whether this names tar files, by their ending or by braces or wildcards before it."""
+    """Tell whether a source names tar files, with or without braces and wildcards.
+
+    Parameters
+    ----------
+    source : str
+        Path or pattern.
+
+    Returns
+    -------
+    bool
+        True for an ending of a tar file, compressed or not.
+    """
     return source.endswith(".tar") or bool(re.search(r"\.t(ar\.)?(gz|bz2|xz|zst)$", source))
 
 
 def expand_pattern(pattern: str) -> list[Path]:
-    """ "a-{000..002}.tar" -> a-000.tar, a-001.tar, a-002.tar; also {x,y}, several braces, * and ?.
+    """Expand a pattern of shards: "a-{000..002}.tar" becomes a-000.tar, a-001.tar, a-002.tar.
 
-    Raises DataError for urls, for compressed shards, and where nothing matches.
+    Parameters
+    ----------
+    pattern : str
+        Path with ranges {000..002}, alternatives {x,y}, and the wildcards * and ?.
+
+    Returns
+    -------
+    list of Path
+        Shards; only wildcards are checked against the file system.
+
+    Raises
+    ------
+    DataError
+        If the pattern is a URL, names compressed shards, or matches nothing.
     """
     if "://" in pattern:
-        raise DataError(f"Wanted shards on this machine and got {pattern!r}; download them first.")
+        raise DataError(f"Expected shards on this machine, got {pattern!r}. Download them first.")
     if not pattern.endswith(".tar"):
-        raise DataError(f"Wanted plain .tar shards and got {pattern!r}; a compressed one has no places to jump to.")
-    names = list(itertools.islice(_unbraced(str(Path(pattern).expanduser())), MOST_SHARDS))
-    wild = [sorted(glob.glob(name)) if glob.has_magic(name) and not Path(name).exists() else [name] for name in names]
-    found = [Path(name) for names in wild for name in names]
-    if not found:
-        raise DataError(f"Wanted shards {pattern!r} and nothing matches; check the path.")
-    return found
+        raise DataError(
+            f"Expected uncompressed .tar shards, in which images can be read at their offsets, got {pattern!r}. "
+            "Decompress them first."
+        )
+    names = list(itertools.islice(_expand_braces(str(Path(pattern).expanduser())), MAX_SHARDS))
+    matches = [
+        sorted(glob.glob(name)) if glob.has_magic(name) and not Path(name).exists() else [name] for name in names
+    ]
+    paths = [Path(name) for names in matches for name in names]
+    if not paths:
+        raise DataError(f"Expected shards {pattern!r}, got no file that matches. Check the path.")
+    return paths
 
 
-def _unbraced(pattern: str) -> Iterator[str]:
+def _expand_braces(pattern: str) -> Iterator[str]:
     braces = _BRACES.search(pattern)
     if not braces:
         yield pattern
         return
     for choice in _choices(braces.group(1)):
-        yield from _unbraced(pattern[: braces.start()] + choice + pattern[braces.end() :])
+        yield from _expand_braces(pattern[: braces.start()] + choice + pattern[braces.end() :])
 
 
 def _choices(inside: str) -> Iterable[str]:
@@ -74,9 +117,22 @@ def _choices(inside: str) -> Iterable[str]:
 
 
 def index_shards(shards: Iterable[Path]) -> PairList:
-    """The pairs of these shards, in order. Groups without an image or a caption are counted.
+    """List the pairs of shards, in order.
 
-    Raises DataError for a shard that is missing, no tar file, or cut short.
+    Parameters
+    ----------
+    shards : iterable of Path
+        Tar files.
+
+    Returns
+    -------
+    PairList
+        Pairs; groups without an image or a caption are counted.
+
+    Raises
+    ------
+    DataError
+        If a shard is missing, is no tar file, or is cut short.
     """
     pairs: list[ImageText] = []
     missing: list[str] = []
@@ -96,32 +152,34 @@ def index_shards(shards: Iterable[Path]) -> PairList:
 
 def _members(shard: Path) -> Iterator[_Member]:
     try:
-        with tarfile.open(shard, "r:") as tar:
+        with shard.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
             for info in tar:
                 if info.isfile() and not PurePosixPath(info.name).name.startswith("."):
                     yield _member(shard, tar, info)
-            tar.fileobj.seek(tar.offset)
-            if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # of this tarfile itself says nothing
+            file.seek(tar.offset)
+            if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # tarfile does not report a missing end
                 raise tarfile.ReadError("it lacks the zeros that end a tar file")
     except OSError as error:
-        raise DataError(f"Wanted the shard {str(shard)!r} and could not read it ({error.strerror}).") from error
+        raise DataError(f"Could not read the shard {str(shard)!r} ({error.strerror}). Check the path.") from error
     except tarfile.TarError as error:
-        raise DataError(f"The shard {str(shard)!r} is no tar file or cut short ({error}); fetch it again.") from error
+        raise DataError(
+            f"Expected a tar file, got {str(shard)!r}, which is none or is cut short ({error}). Get the file again."
+        ) from error
 
 
 def _member(shard: Path, tar: tarfile.TarFile, info: tarfile.TarInfo) -> _Member:
     path = PurePosixPath(info.name)
     stem, _, suffix = path.name.partition(".")
     suffix, text = suffix.lower(), None
-    if suffix in ("txt", "json", "caption") and info.size <= MAX_TEXT:
+    if suffix in ("txt", "json", "caption") and info.size <= MAX_TEXT_BYTES:
         file = tar.extractfile(info)
         text = file.read() if file else None
-    place = ImageLocation(shard, info.offset_data, info.size, info.name)
-    return _Member(str(path.with_name(stem)), suffix, place, text)
+    location = ImageLocation(shard, info.offset_data, info.size, info.name)
+    return _Member(str(path.with_name(stem)), suffix, location, text)
 
 
 def _pair_of(group: list[_Member]) -> tuple[ImageLocation | None, str]:
-    image = next((member.place for member in group if member.suffix in IMAGE_SUFFIXES), None)
+    image = next((member.location for member in group if member.suffix in IMAGE_SUFFIXES), None)
     texts = {member.suffix: member.text for member in group if member.text is not None}
     plain = texts.get("txt") or texts.get("caption")
     return image, _plain(plain) if plain else _from_json(texts.get("json") or b"")
@@ -132,7 +190,7 @@ def _plain(text: bytes) -> str:
 
 
 def _from_json(text: bytes) -> str:
-    """The caption of a member in the form of img2dataset: {"caption": ...}; "" where there is none."""
+    """Return the caption of a member in the form of img2dataset, {"caption": ...}; "" where there is none."""
     try:
         values = parse_json(text.decode("utf-8-sig"))
     except ValueError:

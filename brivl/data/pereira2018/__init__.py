@@ -1,0 +1,1 @@
+"""Pereira et al. (2018): reading the published files, and simulated files in the same form."""

@@ -1,0 +1,1 @@
+"""Simulated datasets (phantom-*): stimuli, planted effects, responses."""

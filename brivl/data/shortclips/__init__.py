@@ -1,0 +1,1 @@
+"""shortclips (Huth et al. 2012): reading the published files, and simulated files in the same form."""

@@ -1,4 +1,4 @@
-"""Embedding of every sample of a dataset in the space of a model with two streams: made once, then stored."""
+"""Embeddings of all samples of a dataset in the joint space of a two-stream model, computed once and then stored."""
 
 from __future__ import annotations
 
@@ -17,26 +17,63 @@ from brivl.store.artifacts import Store
 from brivl.store.keys import ArtifactKey
 
 VERSION = 1
-ITEMS_AT_A_TIME = 128
+BATCH_SIZE = 128  # items
 
 
 def embedding_key(stimulus: Stimulus, model: str) -> ArtifactKey:
-    """Key of the embeddings. Raises RequestError for a shipped model of one stream."""
-    what = {"stimulus": stimulus_digest(stimulus), "model": embedder_digest(model), "version": VERSION}
-    return ArtifactKey("stimulus-embeddings", what)
+    """Return the key under which the embeddings are stored.
+
+    Parameters
+    ----------
+    stimulus : Stimulus
+        Images or texts.
+    model : str
+        Name or folder of a two-stream model.
+
+    Returns
+    -------
+    ArtifactKey
+        Key of the embeddings of all samples.
+
+    Raises
+    ------
+    RequestError
+        If the model has a single stream.
+    """
+    ingredients = {"stimulus": stimulus_digest(stimulus), "model": embedder_digest(model), "version": VERSION}
+    return ArtifactKey("stimulus-embeddings", ingredients)
 
 
 def sample_embeddings(
     store: Store, stimulus: Stimulus, model: str, progress: ProgressCallback = no_progress
 ) -> np.ndarray:
-    """(n_samples, D) float32: unit vectors of the items, averaged within a sample as `Stimulus.weights` says.
+    """Embed the items and average them within each sample as `Stimulus.weights` says.
 
-    Raises RequestError for stimuli that come as features only, or a model without a space of both streams.
+    Parameters
+    ----------
+    store : Store
+        Holds the embeddings once they were computed.
+    stimulus : Stimulus
+        Images or texts.
+    model : str
+        Name or folder of a two-stream model.
+    progress : ProgressCallback
+        Called with the number of embedded items.
+
+    Returns
+    -------
+    (n_samples, D) array of float32
+        Weighted sums of the unit vectors of the items.
+
+    Raises
+    ------
+    RequestError
+        If the stimulus consists of features only, or the model has a single stream.
     """
     if stimulus.kind == "features":
         raise RequestError(
-            "Wanted pictures or sentences, and this dataset brings only features of what was shown. Decode a dataset "
-            "with its stimuli."
+            "Expected a dataset with images or sentences, got one that brings only features of its stimuli. Choose a "
+            "dataset with its stimuli."
         )
     key = embedding_key(stimulus, model)
     return store.get_or_compute(key, lambda: _embed(stimulus, model, progress)).arrays["vectors"]
@@ -48,16 +85,16 @@ def _embed(stimulus: Stimulus, model: str, progress: ProgressCallback) -> tuple[
     embedder, n_items = open_embedder(model), len(stimulus.items)
     columns = scipy.sparse.csc_matrix(stimulus.weights)
     total: np.ndarray | None = None
-    for start in range(0, n_items, ITEMS_AT_A_TIME):
-        progress(start, n_items, f"Embedding what was shown with {model}")
-        items: Sequence | np.ndarray = stimulus.items[start : start + ITEMS_AT_A_TIME]
+    for start in range(0, n_items, BATCH_SIZE):
+        progress(start, n_items, f"Embedding the stimuli with {model}")
+        items: Sequence | np.ndarray = stimulus.items[start : start + BATCH_SIZE]
         if stimulus.kind == "image":
             vectors = embedder.encode_images(items if isinstance(items, np.ndarray) else read_images(items))
         else:
             vectors = embedder.encode_texts([str(item) for item in items])
         if total is None:
             total = np.zeros((columns.shape[0], vectors.shape[1]), np.float32)
-        total += columns[:, start : start + ITEMS_AT_A_TIME] @ vectors
+        total += columns[:, start : start + BATCH_SIZE] @ vectors
     if total is None:
-        raise RequestError("Wanted at least one picture or sentence, and nothing was shown.")
+        raise RequestError("Expected at least one image or sentence, got a dataset without stimuli. Add its stimuli.")
     return {"vectors": total}, {"model": model, "kind": stimulus.kind, "n_items": n_items}

@@ -1,4 +1,4 @@
-"""Pictures that demo pages are asked about: scenes of the gallery by number, uploads by digest."""
+"""Images that demo pages are asked about: scenes of the gallery by number, uploads by digest."""
 
 from __future__ import annotations
 
@@ -16,13 +16,25 @@ from brivl.store.artifacts import Store
 from brivl.store.digests import array_digest
 from brivl.store.keys import ArtifactKey
 
-SIDE = 384  # pixels of a scene on the page, and at most of an upload
+SIDE = 384  # pixels: side of a scene on the page, and the longest side of a stored upload
 REFERENCE = re.compile(r"scene:\d{1,6}|upload:[0-9a-f]{16,64}")
 
 
 @dataclass(frozen=True)
 class ReferencedImage:
-    """An image (H, W, 3) uint8; a scene of the gallery brings its description and caption."""
+    """An image and the reference it was found by.
+
+    Attributes
+    ----------
+    reference : str
+        "scene:NUMBER" or "upload:DIGEST".
+    image : (H, W, 3) array of uint8
+        Pixels.
+    scene : Scene or None
+        What a scene of the gallery shows; None for an upload.
+    caption : str
+        Caption of a scene; "" for an upload.
+    """
 
     reference: str
     image: np.ndarray
@@ -30,32 +42,68 @@ class ReferencedImage:
     caption: str = ""
 
     @property
-    def alt_text(self) -> str:
-        """What it shows, for those who cannot see it."""
+    def alt_text(self) -> str:  # numpydoc ignore=RT01
+        """Text for readers who cannot see the image."""
         return self.caption or "An image that was uploaded"
 
 
 def referenced_image(store: Store, reference: str, side: int = SIDE) -> ReferencedImage:
-    """The picture of a reference, "scene:12" or "upload:" and its digest. Light: no model is touched.
+    """Return the image of a reference; no model is loaded.
 
-    Raises RequestError for a reference of another form, a scene that is not there, an upload that is no longer kept.
+    Parameters
+    ----------
+    store : Store
+        Holds the uploads.
+    reference : str
+        "scene:12", or "upload:" and a digest.
+    side : int
+        Pixels of a side of a scene.
+
+    Returns
+    -------
+    ReferencedImage
+        The image, and what it shows if it is a scene.
+
+    Raises
+    ------
+    RequestError
+        If the reference has another form, the scene does not exist, or the upload is no longer stored.
     """
     if not REFERENCE.fullmatch(reference):
-        raise RequestError(f"Wanted a picture such as 'scene:12' and got {reference[:60]!r}; choose one on the page.")
+        raise RequestError(
+            f"Expected an image such as 'scene:12', got {reference[:60]!r}. Choose an image on the page."
+        )
     kind, name = reference.split(":")
     if kind == "scene":
         scene = gallery_scene(int(name))
         return ReferencedImage(reference, render(scene, side).image, scene, caption(scene))
-    kept = store.get(_key(name))
-    if kept is None:
-        raise RequestError("This upload is no longer in the cache; upload the image again.")
-    return ReferencedImage(reference, kept.arrays["image"])
+    upload = store.get(_key(name))
+    if upload is None:
+        raise RequestError("This upload is no longer in the cache. Upload the image again.")
+    return ReferencedImage(reference, upload.arrays["image"])
 
 
 def store_upload(store: Store, data: bytes, name: str) -> str:
-    """Decode an uploaded file, keep it at most SIDE pixels wide and high, and return its reference.
+    """Decode an uploaded file and store it, neither side longer than SIDE pixels.
 
-    What the file is decides its content, not its name. Raises DataError where it is no image, or too large.
+    Parameters
+    ----------
+    store : Store
+        Receives the image.
+    data : bytes
+        Content of the file; it decides the format, not the file's name.
+    name : str
+        Name of the file, for messages.
+
+    Returns
+    -------
+    str
+        Reference of the image.
+
+    Raises
+    ------
+    DataError
+        If the file is no image or too large.
     """
     image = read_image(data, name, SIDE)
     digest = array_digest(image)
@@ -64,7 +112,18 @@ def store_upload(store: Store, data: bytes, name: str) -> str:
 
 
 def scene_reference(number: int) -> str:
-    """Reference of a scene of the gallery, counted round."""
+    """Return the reference of a scene of the gallery.
+
+    Parameters
+    ----------
+    number : int
+        Number of the scene; numbers beyond the last scene start again at 0.
+
+    Returns
+    -------
+    str
+        Reference of the form "scene:NUMBER".
+    """
     return f"scene:{number % N_SCENES}"
 
 

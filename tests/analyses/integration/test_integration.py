@@ -39,7 +39,7 @@ from brivl.core.transfer.baseline_models import (
 )
 from brivl.data.features import layer_features
 from brivl.data.registry import open_dataset
-from brivl.data.stimuli import captions
+from brivl.data.stimuli import descriptions
 from brivl.errors import RequestError
 from brivl.models.captioning.captioners import caption_images, load_captioner
 from brivl.scenes.scene import render, sample_scene
@@ -57,7 +57,7 @@ ASKED = IntegrationAsked(NAME, "S01", layer=LAYER, n_draws=199)
 BESIDE = "minilm-l6@untrained"
 FOUR = replace(ASKED, more=(BESIDE,), n_draws=1000)
 COMMON = ["--dataset", NAME, "--subject", "S01", "--layer", str(LAYER), "--draws", "199"]
-SAID = captions._said
+CAPTION_SAMPLES = descriptions._caption_samples
 BLOCKS = blocks_in_runs(np.zeros(1, int), 120, 2.0, 20.0)
 
 
@@ -71,7 +71,7 @@ def _by_brightness(stimulus: Stimulus, _progress: object) -> np.ndarray:
 def tiny() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         shrink(patch)
-        patch.setattr(captions, "_said", _by_brightness)  # a captioner takes half a minute for as many
+        patch.setattr(descriptions, "_caption_samples", _by_brightness)  # a captioner takes half a minute for as many
         yield
 
 
@@ -269,7 +269,7 @@ def test_captions_of_samples_are_those_of_their_middle_frames(tmp_path: Path):
     frames = np.stack([render(sample_scene(np.random.default_rng(i), 1)).image for i in range(3)])
     weights = scipy.sparse.csr_matrix(np.array([[0, 0, 1.0], [1, 0, 0], [0, 0, 0], [0, 1, 0]]))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(captions, "_said", SAID)
-        found = captions.sample_captions(Store(tmp_path), Stimulus("image", frames, weights), lambda *_: None)
+        patch.setattr(descriptions, "_caption_samples", CAPTION_SAMPLES)
+        found = descriptions.sample_captions(Store(tmp_path), Stimulus("image", frames, weights), lambda *_: None)
     spoken = [said.text for said in caption_images(load_captioner("brivl-mini"), frames)]
-    assert found == [spoken[2], spoken[0], captions.NOTHING, spoken[1]]
+    assert found == [spoken[2], spoken[0], descriptions.NO_IMAGE, spoken[1]]

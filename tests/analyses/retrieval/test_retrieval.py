@@ -137,7 +137,7 @@ def test_parts_that_are_ready_are_not_made_again(store: Store, folder: str, monk
 
 def test_nothing_readable_is_a_sentence(store: Store, tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(b"rubbish")
-    with pytest.raises(DataError, match="None of the 1 items can be read.*x.png"):
+    with pytest.raises(DataError, match="got 1 that cannot be read.*x.png"):
         embed_gallery(store, open_gallery(str(tmp_path)), colour_embedder())
 
 

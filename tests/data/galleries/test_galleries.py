@@ -82,10 +82,10 @@ def test_flickr30k(tmp_path: Path) -> None:
     said = gallery.captions()
     assert [gallery.item_name(i) for i in range(len(gallery))] == ["1.png", "2.png"]
     assert said.texts == ("red", "a red thing", "blue", "red blue") and said.owners.tolist() == [0, 0, 1, 1]
-    assert "1 images of the listing are not there and are left out, such as 3.png" in gallery.notes[0]
+    assert "1 images of the listing are missing and are left out, such as 3.png" in gallery.notes[0]
     for file in (tmp_path / "flickr30k-images").iterdir():
         file.unlink()
-    with pytest.raises(DataError, match="none is beside it"):
+    with pytest.raises(DataError, match="got none beside the listing"):
         open_gallery(str(tmp_path))
 
 
@@ -121,11 +121,11 @@ def test_msrvtt_as_json(tmp_path: Path, sentences: object) -> None:
 def test_a_list_that_does_not_add_up(tmp_path: Path, row: str) -> None:
     listing = tmp_path / "MSRVTT_JSFUSION_test.csv"
     listing.write_text(f"key,vid_key,video_id,sentence\n{row}\n")
-    with pytest.raises(DataError, match="mend that row"):
+    with pytest.raises(DataError, match="Correct that row"):
         read_videos(listing)
 
 
 def test_a_list_without_frames(tmp_path: Path) -> None:
     (tmp_path / "l.csv").write_text("video_id,sentence\nvideo1,a man\n")
-    with pytest.raises(DataError, match="none has frames"):
+    with pytest.raises(DataError, match="Expected frames of the 1 videos"):
         open_gallery(str(tmp_path))

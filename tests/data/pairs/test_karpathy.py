@@ -66,13 +66,19 @@ def test_a_split_that_is_not_there_is_said_with_those_that_are(listing):
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ([1, 2], "should hold"),
-        ({"images": []}, "should hold"),
-        ({"annotations": [{"caption": "A dog."}]}, "should hold"),
-        ({"images": [{"filename": "1.jpg", "sentences": [{"raw": "A dog."}]}]}, "Image 0 .*'split'"),
-        ({"images": [{"filename": "1.jpg", "split": "test", "sentences": [{"raw": 5}]}]}, "Image 0"),
-        ({"images": [{"filename": "1.jpg", "split": "test", "sentences": []}]}, "Image 0 .*caption"),
-        ({"images": ["1.jpg"]}, "Image 0"),
+        ([1, 2], "as in Karpathy's splits"),
+        ({"images": []}, "as in Karpathy's splits"),
+        ({"annotations": [{"caption": "A dog."}]}, "as in Karpathy's splits"),
+        (
+            {"images": [{"filename": "1.jpg", "sentences": [{"raw": "A dog."}]}]},
+            "Expected 'filename', 'split'.* image 0 ",
+        ),
+        ({"images": [{"filename": "1.jpg", "split": "test", "sentences": [{"raw": 5}]}]}, "image 0"),
+        (
+            {"images": [{"filename": "1.jpg", "split": "test", "sentences": []}]},
+            "Expected a split and a caption.* image 0 ",
+        ),
+        ({"images": ["1.jpg"]}, "image 0"),
     ],
 )
 def test_another_form_is_a_sentence(tmp_path, value, said):
@@ -81,7 +87,7 @@ def test_another_form_is_a_sentence(tmp_path, value, said):
 
 
 def test_no_file_and_no_json(tmp_path):
-    with pytest.raises(DataError, match="check the path"):
+    with pytest.raises(DataError, match="Check the path"):
         read_karpathy(tmp_path / "dataset_coco.json")
     broken = tmp_path / "dataset_coco.json"
     broken.write_bytes(b'{"images": [\xff')
