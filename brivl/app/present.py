@@ -13,7 +13,7 @@ from brivl.errors import BrivlError
 from brivl.sharing.figure_record import SIMULATED_LABEL
 from brivl.sharing.saved_views import SavedView
 from brivl.ui import cached, style
-from brivl.ui.menu import make_sure_of_menu
+from brivl.ui.menu import make_sure_of_menu, page_file
 from brivl.viz.browser.packing import Packed, pack
 
 KEY = "presenter"
@@ -35,7 +35,7 @@ def present() -> None:
         return
     if not views:
         style.headline("There is no saved view to present")
-        style.caption("Open Layers, Flatmap or Regions, tab Share, and press Save this view.")
+        style.caption("Open the tab Share of a page with a result, and press Save this view.")
         st.page_link("pages/saved.py", label="Saved views", icon=":material/arrow_forward:")
         return
     at = place_of(st.query_params.get(VIEW, ""), views)
@@ -53,8 +53,9 @@ def _do_as_asked(view: SavedView) -> None:
     asked = st.session_state.pop(ASKED, None)
     if asked == "leave":
         st.switch_page("pages/saved.py")
-    if asked == "open":
-        st.switch_page(f"pages/{view.page}.py", query_params=dict(view.query))
+    path = page_file(view.page)
+    if asked == "open" and path is not None:
+        st.switch_page(path, query_params=dict(view.query))
 
 
 def _show(views: Sequence[SavedView], at: int) -> None:

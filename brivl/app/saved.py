@@ -13,7 +13,7 @@ from brivl.sharing.figure_record import SIMULATED_LABEL
 from brivl.sharing.report import report_html, report_pptx
 from brivl.sharing.saved_views import SavedView, remove_view
 from brivl.ui import cached, style
-from brivl.ui.menu import make_sure_of_menu
+from brivl.ui.menu import make_sure_of_menu, page_file
 
 PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 
@@ -29,7 +29,7 @@ def saved() -> None:
         st.error(str(error))
         return
     if not views:
-        style.caption("No view is saved yet. Open Layers, Flatmap or Regions, tab Share, and press Save this view.")
+        style.caption("No view is saved yet. Open the tab Share of a page with a result, and press Save this view.")
         return
     _report(views)
     for view in views:
@@ -73,12 +73,10 @@ def _view(view: SavedView) -> None:
                 st.text(view.note)
             style.small(f"{view.headline}. {view.detail}. Saved {view.created[:16].replace('T', ' ')} UTC.")
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.page_link(
-                    f"pages/{view.page}.py",
-                    label="Open this view",
-                    icon=":material/arrow_forward:",
-                    query_params=dict(view.query),
-                )
+                path = page_file(view.page)
+                if path is not None:
+                    label, icon = "Open this view", ":material/arrow_forward:"
+                    st.page_link(path, label=label, icon=icon, query_params=dict(view.query))
                 st.button("Remove", key=f"remove {view.id}", on_click=_remove, args=(view.id,))
 
 

@@ -23,7 +23,7 @@ FORMAT = 1
 MOST_VIEWS = 500
 MOST_TITLE, MOST_NOTE = 200, 4_000  # characters
 MAX_BYTES = 32 * 2**20  # of one file
-PAGES = ("layers", "flatmap", "regions")
+_PAGE = re.compile(r"[a-z][a-z_]{0,39}")  # part of a path when the view is opened
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -116,7 +116,7 @@ def _read(path: Path) -> SavedView | None:
         if path.stat().st_size > MAX_BYTES or not _ID.fullmatch(path.stem):
             return None
         body = json.loads(path.read_text(encoding="utf-8"))
-        if body.pop("format") != FORMAT or body["id"] != path.stem or body["page"] not in PAGES:
+        if body.pop("format") != FORMAT or body["id"] != path.stem or not _PAGE.fullmatch(body["page"]):
             return None
         view = SavedView(**body | {"picture": base64.b64decode(body["picture"], validate=True)})
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):

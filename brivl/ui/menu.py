@@ -9,6 +9,8 @@ from typing import Any
 
 import streamlit as st
 
+from brivl.config import PROJECT
+
 _lock = Lock()
 _n_modules = 0  # when objects were last set aside
 
@@ -66,6 +68,23 @@ def pages() -> dict[str, list]:
             *(_redirect(old, new) for old, new in OLD_PAGES.items()),
         ],
     }
+
+
+def page_file(name: str) -> str | None:
+    """Find the file of a page.
+
+    Parameters
+    ----------
+    name : str
+        Address of the page, as of today or of an earlier version.
+
+    Returns
+    -------
+    str or None
+        The path as `st.switch_page` takes it, None where there is no such page.
+    """
+    path = f"pages/{OLD_PAGES.get(name, name)}.py"
+    return path if (PROJECT / path).is_file() else None
 
 
 def _redirect(old: str, new: str) -> Any:

@@ -131,6 +131,7 @@ def test_views_are_kept_whole_and_what_is_none_is_left_alone(tmp_path: Path) -> 
     (folder / f"{'1' * 16}.json").write_text(json.dumps({"format": 1, "id": "1" * 16, "page": "layers"}))
     body = json.loads((folder / f"{views[0].id}.json").read_text())
     (folder / f"{'2' * 16}.json").write_text(json.dumps(body | {"id": "2" * 16, "picture": "AAAA"}))
+    (folder / f"{'3' * 16}.json").write_text(json.dumps(body | {"id": "3" * 16, "page": "../app"}))
     assert [view.title for view in saved_views(tmp_path)] == ["View 2", "View 1", "View 0"]
     assert saved_views(tmp_path)[2].picture == views[0].picture
     for name in ("../x", "", "note"):
@@ -138,6 +139,15 @@ def test_views_are_kept_whole_and_what_is_none_is_left_alone(tmp_path: Path) -> 
             remove_view(tmp_path, name)
     with pytest.raises(RequestError, match="shorten"):
         a_view("x" * 201)
+
+
+def test_views_of_every_page_are_listed_and_opened_where_the_page_is() -> None:
+    for page in ("decoding", "decode", "no_such_page"):
+        save_view(cache_dir(), a_view(page, page=page))
+    at = open_page("saved")
+    assert not at.exception and len(at.subheader) == 3
+    links = [link.proto.page for link in at.get("page_link") if link.proto.label == "Open this view"]
+    assert links == ["decoding", "decoding"]
 
 
 class Seen(HTMLParser):
