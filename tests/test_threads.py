@@ -110,7 +110,7 @@ def test_torch_takes_all_cores_where_it_is_told_to_and_gives_them_back(monkeypat
     with use_cores(before + 1):
         with threads.torch_on_all_cores():
             assert torch.get_num_threads() == before + 1
-        monkeypatch.setenv(OPENMP, str(before))
+        monkeypatch.setenv(OPENMP, str(before + 2))
         with threads.torch_on_all_cores():
-            assert torch.get_num_threads() == before
+            assert torch.get_num_threads() == before + 2
     assert torch.get_num_threads() == before

@@ -7,8 +7,9 @@ and Gallant 2022). Searches over (g, a): `surface_search`, the default, and hima
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -22,6 +23,7 @@ from brivl.core.encoding.random_search import draw_ratios, random_search
 from brivl.core.encoding.ratios import choose_candidate, ratio_grid
 from brivl.core.encoding.split_score import himalaya_backend, r2_joint, r2_split
 from brivl.core.encoding.surface_search import SurfaceSearch
+from brivl.core.parallel import map_in_order, n_at_once, one_thread_per_call
 from brivl.core.progress import ProgressSteps, StepCallback
 from brivl.errors import RequestError
 
@@ -102,14 +104,11 @@ class BandedRidge(BaseEstimator):
         """Predictions (n_samples, n_voxels), or with split=True by band (n_bands, n_samples, n_voxels), float32."""
         check_is_fitted(self, "dual_coef_")
         _check_bands(Xs, None, [X.shape[1] for X in self.Xs_fit_])
-        bands = np.stack(
-            [
-                (scale * (np.asarray(X, np.float32) @ X_fit.T)) @ self.dual_coef_ * weights
-                for X, X_fit, scale, weights in zip(
-                    Xs, self.Xs_fit_, self.kernel_scales_, self.band_weights_, strict=True
-                )
-            ]
-        )
+
+        def kernel(band: int) -> np.ndarray:
+            return self.kernel_scales_[band] * (np.asarray(Xs[band], np.float32) @ self.Xs_fit_[band].T)
+
+        bands = band_predictions(kernel, self.dual_coef_, self.band_weights_)
         return bands if split else bands.sum(0)
 
     def score(self, Xs: Sequence[np.ndarray], Y: np.ndarray, split: bool = False) -> np.ndarray:
@@ -118,7 +117,7 @@ class BandedRidge(BaseEstimator):
 
     def _search(self, bands: Bands, Y: np.ndarray, progress: StepCallback | None, overwrite: bool) -> np.ndarray:
         """Weights (n_bands, n_voxels) chosen; scores, alphas and dual weights are kept."""
-        with himalaya_backend(self.solver.backend) as backend:
+        with himalaya_backend(self.solver.backend) as backend, one_thread_per_call():
             search = SurfaceSearch(bands.problem, self.solver, backend)
             if self.solver.method == "himalaya" or not is_partition(bands.problem.folds, len(Y)):
                 scores, alphas = random_search(bands.problem, Y, self.solver, progress)
@@ -148,12 +147,33 @@ class BandedRidge(BaseEstimator):
         return merged[np.sort(first)]
 
 
+def band_predictions(kernel: Callable[[int], np.ndarray], dual: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Predictions by band (n_bands, n_samples, n_voxels).
+
+    kernel(band) is that of the samples with the fitted rows, (n_samples, n_rows); dual (n_rows, n_voxels), weights
+    (n_bands, n_voxels).
+    """
+    n_bands, n_bytes = len(weights), 4 * dual.nbytes
+    kernels = list(map_in_order(kernel, range(n_bands), n_at_once(n_bytes)))
+    predicted = np.empty((n_bands, len(kernels[0]), dual.shape[1]), np.result_type(dual, weights))
+
+    def predict_band(band: int) -> None:
+        np.multiply(kernels[band] @ dual, weights[band], out=predicted[band])
+
+    list(map_in_order(predict_band, range(n_bands), n_at_once(n_bytes)))
+    return predicted
+
+
 def refit(search: SurfaceSearch, Y: np.ndarray, best: np.ndarray, alphas: np.ndarray, dual: np.ndarray) -> np.ndarray:
     """Dual weights (n_rows, n_voxels), each voxel with the candidate and the alpha that it chose; written to `dual`."""
-    for candidate in np.unique(best):
+
+    def refit_some(candidate: int, some: np.ndarray) -> None:
+        dual[:, some] = search.dual(candidate, Y[:, some], alphas[some])  # the same columns, in case dual is Y
+
+    for candidate in search.decomposed(np.unique(best).tolist()):
         voxels = np.flatnonzero(best == candidate)
-        for some in np.array_split(voxels, -(-len(voxels) // search.solver.n_voxels_batch)):
-            dual[:, some] = search.dual(int(candidate), Y[:, some], alphas[some])
+        batches = np.array_split(voxels, -(-len(voxels) // search.solver.n_voxels_batch))
+        list(map_in_order(partial(refit_some, candidate), batches, search.n_threads))
     return dual
 
 

@@ -7,13 +7,14 @@ predictions agree up to rounding, since the refit multiplies all voxels of a bat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from brivl.core.encoding.banded_ridge import BandedRidge, refit
+from brivl.core.encoding.banded_ridge import BandedRidge, band_predictions, refit
 from brivl.core.encoding.bands import Bands
 from brivl.core.encoding.fold_compression import FoldProjection, is_partition
 from brivl.core.encoding.random_search import random_search
@@ -21,7 +22,8 @@ from brivl.core.encoding.ratios import choose_candidate
 from brivl.core.encoding.score_map import ScoreMap
 from brivl.core.encoding.spill_buffer import ROOM_BYTES, SpillBuffer
 from brivl.core.encoding.split_score import himalaya_backend
-from brivl.core.encoding.surface_search import N_SAMPLE, SurfaceSearch
+from brivl.core.encoding.surface_search import N_SAMPLE, Operator, SurfaceSearch
+from brivl.core.parallel import one_thread_per_call
 from brivl.core.progress import ProgressSteps
 
 Tell = Callable[[float], None]  # share of a phase that is done; may raise
@@ -67,7 +69,7 @@ class BatchedRidge:
         self.is_own = own
         self.is_mapped = own and n_voxels > N_SAMPLE and not self.solver.exact
         self.map: ScoreMap | None = None
-        self._operators: list[Callable] = []
+        self._operators: list[Operator] = []
 
     def close(self) -> None:
         """Give the scratch file back; nothing can be fitted any more."""
@@ -81,7 +83,7 @@ class BatchedRidge:
 
     def learn(self, Y: np.ndarray, tell: Tell) -> ScoreMap:
         """Learn the map of scores from the sample's responses (n_train, n_sample); it can be kept and set as `map`."""
-        with himalaya_backend(self.solver.backend):
+        with self._computing():
             self.map = self._search.calibrate(self._rows(Y), _steps(tell, self._search.n_combinations))
         return self.map
 
@@ -89,22 +91,25 @@ class BatchedRidge:
         """Make the matrices that turn responses into the losses that scores are mapped from."""
         if self.map is None or self._operators:
             return
-        with himalaya_backend(self.solver.backend):
-            for done, combination in enumerate(self.map.pivots):
-                tell(done / len(self.map.pivots))
-                self._operators.append(self._search.operator(int(combination), self.n_voxels))
+        pivots, operators = self.map.pivots, []
+        with self._computing():
+            for _ in self._search.decomposed(self._search.candidates_of(pivots)):  # again, where the map was stored
+                tell(0.0)
+            for operator in self._search.operators(pivots, self.n_voxels):
+                operators.append(operator)
+                tell(len(operators) / len(pivots))
+        self._operators = operators
 
     def fit(self, Y: np.ndarray, tell: Tell) -> FittedBatch:
         """Choose weights and alpha of each voxel of Y (n_train, n_voxels), refit and predict."""
         Y, bands = self._rows(Y), self._bands
-        with himalaya_backend(self.solver.backend):
+        with self._computing():
             scores, alphas = self._scores(Y, tell)
             best = choose_candidate(scores[bands.place], bands.candidates)
             alphas = alphas[bands.place[best], np.arange(len(best))]
             dual = refit(self._search, Y, bands.place[best], alphas, np.empty_like(Y))
         weights = bands.weights(best)
-        predicted = np.stack([K @ dual * w for K, w in zip(self._across, weights, strict=True)])
-        return FittedBatch(weights, alphas, predicted)
+        return FittedBatch(weights, alphas, band_predictions(self._across.__getitem__, dual, weights))
 
     def _scores(self, Y: np.ndarray, tell: Tell) -> tuple[np.ndarray, np.ndarray]:
         """Score of each candidate at its best alpha, and that alpha: both (n_candidates, n_voxels)."""
@@ -120,11 +125,15 @@ class BatchedRidge:
         losses = np.empty((len(self._operators), Y.shape[1]))
         blocks = self._search.batches(Y)
         for done, block in enumerate(blocks):
-            there, squares = self._search.to_backend(Y[:, block])
-            for i, operator in enumerate(self._operators):
-                losses[i, block] = operator(there, squares)
+            for i, losses_of_block in enumerate(self._search.losses_of_batch(self._operators, Y[:, block])):
+                losses[i, block] = losses_of_block
                 tell((done + (i + 1) / len(losses)) / len(blocks))
         return losses
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        with himalaya_backend(self.solver.backend), one_thread_per_call():
+            yield
 
     def _rows(self, Y: np.ndarray) -> np.ndarray:
         """Responses in the rows that are computed with."""

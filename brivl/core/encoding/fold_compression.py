@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from brivl.core.encoding.cross_validation import Folds
+from brivl.core.parallel import map_in_order, n_at_once
 
 # Eigenvalues below this share of the largest are float32 rounding of the features (about 1e-14), not features; what is
 # dropped is far below the smallest alpha of any preset.
@@ -47,7 +48,8 @@ class FoldProjection:
         if not is_partition(folds, n_rows):
             return None
         held_out = [test for _, test in folds]
-        bases = [_basis([X[rows] for X in Xs], scales) for rows in held_out]
+        n_threads = n_at_once(5 * 8 * max(map(len, held_out)) * sum(X.shape[1] for X in Xs))
+        bases = list(map_in_order(lambda rows: _basis([X[rows] for X in Xs], scales), held_out, n_threads))
         ranks = np.array([U.shape[1] for U in bases])
         if ranks.sum() > (1 - WORTHWHILE) * n_rows or ranks.min() == 0:
             return None

@@ -7,14 +7,11 @@ single rows; the same algebra holds for blocks). No fold needs a decomposition o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
 from types import ModuleType
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky
-from threadpoolctl import ThreadpoolController
 
 from brivl.core.encoding.problem import Array
 from brivl.core.encoding.spill_buffer import SpillBuffer
@@ -99,12 +96,11 @@ def held_out_losses(
     shrunk = backend.asarray(eigen.shrinkage(alpha))[:, None]
     QY = backend.to_numpy(eigen.vectors @ (shrunk * turned))
     total = np.zeros(QY.shape[1])
-    with _one_thread():
-        for (start, stop), weight in zip(blocks.bounds, blocks.weights, strict=True):
-            rows = eigen.vectors[start:stop]
-            Q_ff = backend.to_numpy((rows * shrunk[:, 0]) @ rows.T)
-            errors = _solve(Q_ff, QY[start:stop])
-            total += weight * np.einsum("ij,ij->j", errors, errors, dtype=np.float64)
+    for (start, stop), weight in zip(blocks.bounds, blocks.weights, strict=True):
+        rows = eigen.vectors[start:stop]
+        Q_ff = backend.to_numpy((rows * shrunk[:, 0]) @ rows.T)
+        errors = _solve(Q_ff, QY[start:stop])
+        total += weight * np.einsum("ij,ij->j", errors, errors, dtype=np.float64)
     return total
 
 
@@ -112,13 +108,12 @@ def error_rows(eigen: Eigendecomposition, blocks: FoldBlocks, alpha: float, back
     """Matrix E (n_rows, n_rows) whose product with y are the held-out errors times the root of their weights."""
     shrunk = backend.asarray(eigen.shrinkage(alpha))
     Q = backend.to_numpy((eigen.vectors * shrunk) @ eigen.vectors.T)
-    with _one_thread():
-        return np.concatenate(
-            [
-                (np.sqrt(weight) * _solve(Q[start:stop, start:stop], Q[start:stop])).astype(np.float32)
-                for (start, stop), weight in zip(blocks.bounds, blocks.weights, strict=True)
-            ]
-        )
+    return np.concatenate(
+        [
+            (np.sqrt(weight) * _solve(Q[start:stop, start:stop], Q[start:stop])).astype(np.float32)
+            for (start, stop), weight in zip(blocks.bounds, blocks.weights, strict=True)
+        ]
+    )
 
 
 class QuadraticLoss:
@@ -169,16 +164,6 @@ def _on_backend(part: np.ndarray, backend: ModuleType, shelf: SpillBuffer | None
         return lambda: moved
     kept = shelf.keep(part)
     return lambda: backend.asarray(kept())
-
-
-def _one_thread() -> AbstractContextManager:
-    """One thread for scipy's small solves: two of its own and torch's waiting beside them take ten times as long."""
-    return _libraries().limit(limits=1, user_api="blas")
-
-
-@cache
-def _libraries() -> ThreadpoolController:
-    return ThreadpoolController()
 
 
 def _solve(Q_ff: np.ndarray, right: np.ndarray) -> np.ndarray:

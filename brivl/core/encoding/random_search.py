@@ -11,6 +11,7 @@ from himalaya.kernel_ridge import generate_dirichlet_samples, solve_multiple_ker
 from brivl.core.encoding.problem import Array, Problem, Solver
 from brivl.core.encoding.split_score import himalaya_backend
 from brivl.core.progress import StepCallback
+from brivl.threads import torch_on_all_cores
 
 
 def random_search(
@@ -20,7 +21,7 @@ def random_search(
 
     Y (n_rows, n_voxels) float32. progress(done, total) may raise, which stops the search.
     """
-    with himalaya_backend(solver.backend) as backend:
+    with himalaya_backend(solver.backend) as backend, torch_on_all_cores():  # 1.6 times as fast on two cores
         Ks, Y_there = backend.asarray(problem.kernels), backend.asarray(Y)
         loss = _loss(problem, Y.shape[1], solver, progress)
         found = [_cross_validate(Ks, Y_there, problem, i, (solver, loss)) for i in range(len(problem.candidates))]

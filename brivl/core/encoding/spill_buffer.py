@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,14 +22,19 @@ class SpillBuffer:
     def __init__(self, room: int, folder: Path | None = None) -> None:
         self.room, self.folder = room, folder
         self._file = None
+        self._lock = threading.Lock()  # parts of a computation keep and read side by side
 
     def keep(self, array: np.ndarray) -> StoredArray:
         """The array for later: itself, or read from the scratch file each time. StoreError where that is full."""
-        if array.nbytes <= self.room:
-            self.room -= array.nbytes
-            return lambda: array
-        start, shape, dtype = self._write(np.ascontiguousarray(array)), array.shape, array.dtype
-        return lambda: self._read(start, np.empty(shape, dtype))
+        with self._lock:
+            if array.nbytes <= self.room:
+                self.room -= array.nbytes
+                return lambda: array
+            # Columns stay together where they are, since products of the other layout round in another way.
+            by_column = array.flags.f_contiguous and not array.flags.c_contiguous
+            start = self._write(np.ascontiguousarray(array.T if by_column else array))
+        shape, dtype, order = array.shape, array.dtype, "F" if by_column else "C"
+        return lambda: self._read(start, np.empty(shape, dtype, order))
 
     def close(self) -> None:
         """Give the scratch file back; what was kept there is gone."""
@@ -54,6 +60,7 @@ class SpillBuffer:
 
     def _read(self, start: int, array: np.ndarray) -> np.ndarray:
         assert self._file is not None
-        self._file.seek(start)
-        self._file.readinto(memoryview(array).cast("B"))
+        with self._lock:
+            self._file.seek(start)
+            self._file.readinto(memoryview(array.T if array.flags.f_contiguous else array).cast("B"))
         return array

@@ -16,6 +16,8 @@ import numpy as np
 from himalaya.backend import get_backend, set_backend
 from himalaya.scoring import r2_score_split
 
+from brivl.core.parallel import map_in_order, n_at_once
+
 # Voxels at a time: temporaries are (n_samples, CHUNK) in float64.
 CHUNK = 2048
 _one_backend_at_a_time = threading.RLock()
@@ -43,13 +45,18 @@ def r2_split(Y: np.ndarray, Y_pred_bands: np.ndarray, centre: bool = False) -> n
     rows (training mean), or from the test mean with centre=True. A voxel whose y does not vary, or NaN, is NaN.
     """
     scores = np.full((len(Y_pred_bands), Y.shape[1]), np.nan)
-    for start in range(0, Y.shape[1], CHUNK):
-        chunk = slice(start, start + CHUNK)
+
+    def score(chunk: slice) -> None:
         y, usable = _deviations(Y[:, chunk], centre)
         bands = Y_pred_bands[:, :, chunk].astype(np.float64)
         usable &= np.isfinite(bands).all((0, 1))
         if usable.any():
-            scores[:, chunk][:, usable] = _himalaya_split(y[:, usable], bands[:, :, usable])
+            scores[:, chunk][:, usable] = r2_score_split(y[:, usable], bands[:, :, usable])
+
+    with himalaya_backend("numpy"), warnings.catch_warnings():
+        # The caller has chosen what y deviates from; himalaya can only know the mean over these rows.
+        warnings.filterwarnings("ignore", message="y_true has to be zero-mean", category=UserWarning)
+        list(map_in_order(score, _chunks(Y), _n_at_once(len(Y_pred_bands), Y)))
     return scores
 
 
@@ -59,19 +66,23 @@ def r2_joint(Y: np.ndarray, Y_pred: np.ndarray, centre: bool = False) -> np.ndar
     Y and Y_pred (n_samples, n_voxels) -> (n_voxels,) float64; `centre` and NaN as in `r2_split`.
     """
     scores = np.full(Y.shape[1], np.nan)
-    for start in range(0, Y.shape[1], CHUNK):
-        chunk = slice(start, start + CHUNK)
+
+    def score(chunk: slice) -> None:
         y, usable = _deviations(Y[:, chunk], centre)
         residual = np.square(y - Y_pred[:, chunk]).sum(0)
         scores[chunk][usable] = 1 - residual[usable] / np.square(y[:, usable]).sum(0)
+
+    list(map_in_order(score, _chunks(Y), _n_at_once(1, Y)))
     return scores
 
 
-def _himalaya_split(y: np.ndarray, bands: np.ndarray) -> np.ndarray:
-    with himalaya_backend("numpy"), warnings.catch_warnings():
-        # The caller has chosen what y deviates from; himalaya can only know the mean over these rows.
-        warnings.filterwarnings("ignore", message="y_true has to be zero-mean", category=UserWarning)
-        return r2_score_split(y, bands)
+def _chunks(Y: np.ndarray) -> list[slice]:
+    return [slice(start, start + CHUNK) for start in range(0, Y.shape[1], CHUNK)]
+
+
+def _n_at_once(n_bands: int, Y: np.ndarray) -> int:
+    """Chunks to score at a time, by their temporary arrays in float64."""
+    return n_at_once(8 * 3 * (1 + n_bands) * len(Y) * min(CHUNK, Y.shape[1]))
 
 
 def _deviations(Y: np.ndarray, centre: bool) -> tuple[np.ndarray, np.ndarray]:

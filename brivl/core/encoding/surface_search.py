@@ -4,12 +4,15 @@
 2. From them it is learnt how the scores of all combinations follow from those of a few (`score_map`).
 3. These few are computed for all voxels, the only work that grows with their number, and the rest is mapped.
 Few voxels, or exact=True, have every combination computed instead.
+
+Decompositions, combinations and batches of voxels are computed side by side (`brivl.core.parallel`). Only the calling
+thread reports progress and puts results together, in the same order for any number of threads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, partial
 from types import ModuleType
 
 import numpy as np
@@ -25,6 +28,7 @@ from brivl.core.encoding.leave_out import (
 from brivl.core.encoding.problem import Array, Problem, Solver
 from brivl.core.encoding.score_map import RELEVANT, ScoreMap, learn_map
 from brivl.core.encoding.spill_buffer import SpillBuffer
+from brivl.core.parallel import map_in_order, n_at_once
 from brivl.core.progress import ProgressSteps
 
 # Sample voxels, and those of them from the most predictable twentieth, where errors of mapping are largest.
@@ -35,6 +39,11 @@ N_DIRECTIONS = 64
 MANY_VOXELS = 2
 # Operators held at once while voxel batches pass by.
 OPERATOR_BYTES = 400 * 2**20
+# Matrices (n_rows, n_rows) that one decomposition or operator takes while it is made.
+MATRICES_PER_PART = 6
+
+# Loss of one combination as a function of responses (n_rows, n_voxels) on the backend and their sums of squares.
+Operator = Callable[[Array, np.ndarray], np.ndarray]
 
 
 class SurfaceSearch:
@@ -57,12 +66,33 @@ class SurfaceSearch:
         """Candidates times alphas."""
         return len(self.problem.candidates) * len(self.alphas)
 
+    @cached_property
+    def n_threads(self) -> int:
+        """Parts to compute at a time; a GPU takes one."""
+        on_processor = self.backend.name in ("numpy", "torch")
+        return n_at_once(MATRICES_PER_PART * 4 * len(self._row_weights) ** 2) if on_processor else 1
+
     def decomposition(self, candidate: int) -> Eigendecomposition:
         """Of the candidate's kernel; computed once."""
         if candidate not in self.eigen:
-            made = Eigendecomposition.of(self.problem.mixed(candidate), self.blocks.order, self.backend)
-            self.eigen[candidate] = (lambda: made) if self.shelf is None else made.kept(self.shelf, self.backend)
+            self._decompose(candidate)
         return self.eigen[candidate]()
+
+    def candidates_of(self, combinations: np.ndarray) -> list[int]:
+        """The candidates that combinations belong to, each once."""
+        return list(dict.fromkeys((combinations // len(self.alphas)).tolist()))
+
+    def decomposed(self, candidates: Iterable[int]) -> Iterator[int]:
+        """The candidates in their order, decomposed when they come: as many at a time as there are threads."""
+        n_threads, left = self.n_threads, list(candidates)
+        for start in range(0, len(left), n_threads):
+            some = left[start : start + n_threads]
+            list(map_in_order(self._decompose, [c for c in some if c not in self.eigen], n_threads))
+            yield from some
+
+    def _decompose(self, candidate: int) -> None:
+        made = Eigendecomposition.of(self.problem.mixed(candidate), self.blocks.order, self.backend)
+        self.eigen[candidate] = (lambda: made) if self.shelf is None else made.kept(self.shelf, self.backend)
 
     def search(self, Y: np.ndarray, steps: ProgressSteps) -> tuple[np.ndarray, np.ndarray]:
         """Score of each candidate at its best alpha, and that alpha: both (n_candidates, n_voxels) float32.
@@ -113,12 +143,11 @@ class SurfaceSearch:
         first = np.unique([int(np.ptp(weights, axis=1).argmin()), *np.flatnonzero(weights.max(1) > 1 - 1e-6)])
         others = np.setdiff1d(np.arange(n_candidates), first)
         wanted = np.arange(n_alphas)
-        for done, candidate in enumerate([*first, *others]):
+        for done, candidate in enumerate(self.decomposed([*first, *others])):
             if done == len(first):
                 wanted = _near_the_best(gains[first])
-            turned = self.decomposition(candidate).turn(Y, self.backend)
-            for position, a in enumerate(wanted):
-                gains[candidate, a] = 1 - self._losses(candidate, a, turned) / null
+            for position, losses in enumerate(self._losses(candidate, wanted, Y)):
+                gains[candidate, wanted[position]] = 1 - losses / null
                 steps.advance((done + (position + 1) / len(wanted)) * n_alphas)
         return learn_map(gains.reshape(self.n_combinations, -1).T)
 
@@ -128,11 +157,10 @@ class SurfaceSearch:
             return -self._losses_of_many(np.arange(self.n_combinations), Y, steps)
         scores = np.empty((self.n_combinations, Y.shape[1]), np.float32)
         Y = Y[self.blocks.order]
-        for candidate in range(len(self.problem.candidates)):
-            turned = self.decomposition(candidate).turn(Y, self.backend)
-            for a in range(len(self.alphas)):
+        for candidate in self.decomposed(range(len(self.problem.candidates))):
+            for a, losses in enumerate(self._losses(candidate, np.arange(len(self.alphas)), Y)):
                 combination = candidate * len(self.alphas) + a
-                scores[combination] = -self._losses(candidate, a, turned)
+                scores[combination] = -losses
                 steps.advance(2 * (combination + 1))
         return scores
 
@@ -146,7 +174,8 @@ class SurfaceSearch:
         worthwhile = score_map.relevant.reshape(len(self.problem.candidates), -1).any(1)
         factors = score_map.factors[:, usable].astype(np.float32)
         scores, alphas = np.empty((2, len(self.problem.candidates), Y.shape[1]), np.float32)
-        for batch in self.batches(Y):
+
+        def map_batch(batch: slice) -> None:
             null = self._sums(Y[:, batch])[0]
             gains = (null - pivot_losses[:, batch]).astype(np.float32)
             mapped = factors.T @ gains - null.astype(np.float32)
@@ -154,6 +183,8 @@ class SurfaceSearch:
             # Candidates that were nowhere near the best in the sample are mapped roughly and are not to win by that.
             best = scores[worthwhile][:, batch].max(0)
             scores[~worthwhile, batch] = np.minimum(scores[~worthwhile, batch], best - RELEVANT * null)
+
+        list(map_in_order(map_batch, self.batches(Y), self.n_threads))
         return scores, alphas
 
     def _usable(self, score_map: ScoreMap) -> np.ndarray:
@@ -175,8 +206,13 @@ class SurfaceSearch:
             alphas[candidate] = alpha[rows[first]]
         return best, alphas
 
-    def _losses(self, candidate: int, a: int, turned: Array) -> np.ndarray:
-        """Losses of few voxels at alpha number a; infinite where the alpha is lost in rounding."""
+    def _losses(self, candidate: int, wanted: np.ndarray, Y: np.ndarray) -> Iterator[np.ndarray]:
+        """Losses of few voxels Y (n_rows, n_voxels), rows in the order of the folds, at each alpha (index) wanted."""
+        turned = self.decomposition(candidate).turn(Y, self.backend)
+        return map_in_order(partial(self._losses_at, candidate, turned), wanted, self.n_threads)
+
+    def _losses_at(self, candidate: int, turned: Array, a: int) -> np.ndarray:
+        """Losses at alpha number a; infinite where the alpha is lost in rounding."""
         eigen, alpha = self.decomposition(candidate), float(self.alphas[a])
         if alpha < eigen.smallest_alpha and a > 0:
             return np.full(turned.shape[1], np.inf)
@@ -189,26 +225,30 @@ class SurfaceSearch:
         start, each = steps.done, (steps.total - steps.done) / len(found) / (len(batches) + 1)
         for i in range(0, len(found), size):
             group = []
-            for combination in combinations[i : i + size]:
-                group.append(self.operator(int(combination), Y.shape[1]))
+            for loss in self.operators(combinations[i : i + size], Y.shape[1]):
+                group.append(loss)
                 start += each
                 steps.advance(start)
             for batch in batches:
-                there, squares = self.to_backend(Y[:, batch])
-                for j, loss in enumerate(group):
-                    found[i + j, batch] = loss(there, squares)
+                for j, losses in enumerate(self.losses_of_batch(group, Y[:, batch])):
+                    found[i + j, batch] = losses
                     start += each
                     steps.advance(start)
         steps.advance(steps.total)
         return found
 
-    def to_backend(self, Y: np.ndarray) -> tuple[Array, np.ndarray]:
-        """Responses of a batch as operators want them, and their sums of squares (n_voxels,)."""
-        rows = Y if self._ordered else Y[self.blocks.order]
-        return self.backend.asarray(np.ascontiguousarray(rows)), self._sums(Y)[1]
+    def operators(self, combinations: np.ndarray, n_voxels: int) -> Iterator[Operator]:
+        """Operator of each combination, for n_voxels in all, which decides on its form."""
+        list(self.decomposed(self.candidates_of(combinations)))
+        return map_in_order(partial(self._operator, n_voxels=n_voxels), combinations.tolist(), self.n_threads)
 
-    def operator(self, combination: int, n_voxels: int) -> Callable[[Array, np.ndarray], np.ndarray]:
-        """Loss of one combination as a function of what `there` gives; n_voxels in all, which decides on its form."""
+    def losses_of_batch(self, operators: Sequence[Operator], Y: np.ndarray) -> Iterator[np.ndarray]:
+        """Losses (n_voxels,) of each operator for responses Y (n_rows, n_voxels), rows in their own order."""
+        rows = Y if self._ordered else Y[self.blocks.order]
+        on_backend, squares = self.backend.asarray(np.ascontiguousarray(rows)), self._sums(Y)[1]
+        return map_in_order(lambda loss: loss(on_backend, squares), operators, self.n_threads)
+
+    def _operator(self, combination: int, n_voxels: int) -> Operator:
         candidate, a = divmod(combination, len(self.alphas))
         eigen, alpha = self.decomposition(candidate), float(self.alphas[a])
         if alpha < eigen.smallest_alpha and a > 0:
