@@ -1,4 +1,4 @@
-"""Files of the shortclips data: which there are, and responses read only after everything about them adds up.
+"""The files of a shortclips folder, and reading responses once their shapes are checked against each other.
 
 responses/SUBJECT_responses.hdf   Y_train (n_train, n_voxels), run_onsets (n_runs,),
                                   Y_test (n_repeats, n_test, n_voxels) or (n_test, n_voxels)
@@ -24,118 +24,213 @@ from brivl.errors import DataError
 
 RESPONSES = re.compile(r"^(?P<subject>[A-Za-z0-9-]+)_responses\.hdf5?$")
 TRAIN = re.compile(r"^train_(?P<run>\d+)\.hdf5?$")
+TEST = re.compile(r"^test\.hdf5?$")
 FEATURES = re.compile(r"^(?P<name>.+)\.hdf5?$")
 MAX_SAMPLES = 1_000_000
 
 
 @dataclass(frozen=True)
 class ResponseLayout:
-    """Shapes of a subject's responses, from the header."""
+    """Shapes of a subject's responses, from the header of the file.
+
+    Attributes
+    ----------
+    n_train, n_test, n_repeats, n_voxels : int
+        Sizes; TRs for samples.
+    run_onsets : (n_runs,) array of int
+        First training row of each run.
+    """
 
     n_train: int
     n_test: int
     n_repeats: int
     n_voxels: int
-    run_onsets: np.ndarray  # (n_runs,) first training row of each run
+    run_onsets: np.ndarray
 
     @property
-    def run_lengths(self) -> list[int]:
+    def run_lengths(self) -> list[int]:  # numpydoc ignore=RT01
+        """Number of TRs of each training run."""
         return [int(n) for n in np.diff([*self.run_onsets, self.n_train])]
 
 
 @dataclass(frozen=True)
 class ShortclipsFiles:
-    """Where the files of a folder lie. Names are listed whether or not git-annex has fetched their content."""
+    """The files of a folder, whether or not git-annex has fetched their content.
+
+    Attributes
+    ----------
+    folder : Path
+        The folder.
+    responses, mappers : dict of str to Path
+        File of each subject.
+    train : tuple of Path
+        Stimuli of the training runs, in their order.
+    test : Path or None
+        Stimuli of the test run.
+    features : dict of str to Path
+        File of each feature space.
+    """
 
     folder: Path
-    responses: dict[str, Path]  # subject -> file
+    responses: dict[str, Path]
     mappers: dict[str, Path]
-    train: tuple[Path, ...]  # in order of runs
+    train: tuple[Path, ...]
     test: Path | None
-    features: dict[str, Path]  # feature space -> file
+    features: dict[str, Path]
 
     @property
-    def stimuli(self) -> tuple[Path, ...]:
+    def stimuli(self) -> tuple[Path, ...]:  # numpydoc ignore=RT01
+        """Stimuli of the training runs, then those of the test run."""
         return self.train if self.test is None else (*self.train, self.test)
 
-    def is_here(self, path: Path) -> bool:
-        """Whether the content of a file is here."""
+    def is_fetched(self, path: Path) -> bool:
+        """Tell whether the content of a file is on this machine.
+
+        Parameters
+        ----------
+        path : Path
+            A file of the folder.
+
+        Returns
+        -------
+        bool
+            False for a broken link and for a pointer of git-annex.
+        """
         return path.is_file() and not is_pointer(path)
 
 
 def is_shortclips(folder: Path) -> bool:
-    """Whether a folder has the published form: responses/SUBJECT_responses.hdf, fetched or not."""
+    """Tell whether a folder has the published form.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder.
+
+    Returns
+    -------
+    bool
+        True where there is a file responses/SUBJECT_responses.hdf, fetched or not.
+    """
     return bool(_matching(folder / "responses", RESPONSES))
 
 
 def find_files(folder: Path) -> ShortclipsFiles:
-    """The files of a folder of the published form."""
-    responses = {found["subject"]: path for found, path in _matching(folder / "responses", RESPONSES)}
-    stimuli = sorted((int(found["run"]), path) for found, path in _matching(folder / "stimuli", TRAIN))
+    """Find the files of a folder of the published form.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder.
+
+    Returns
+    -------
+    ShortclipsFiles
+        The files.
+
+    Raises
+    ------
+    DataError
+        If a training run lacks its stimuli.
+    """
+    responses = {match["subject"]: path for match, path in _matching(folder / "responses", RESPONSES)}
+    stimuli = sorted((int(match["run"]), path) for match, path in _matching(folder / "stimuli", TRAIN))
     numbers = [number for number, _ in stimuli]
     if numbers != list(range(len(numbers))):
         raise DataError(
-            f"{str(folder / 'stimuli')!r} should have train_00.hdf, train_01.hdf and so on, one for each run, but has "
-            f"the numbers {numbers!r}; get the missing files."
+            f"Expected train_00.hdf, train_01.hdf and so on, one for each run, in {str(folder / 'stimuli')!r}, got the "
+            f"numbers {numbers!r}. Get the missing files."
         )
     return ShortclipsFiles(
         folder=folder,
         responses=responses,
         mappers={subject: path for subject in responses if (path := _mapper(folder, subject)) is not None},
         train=tuple(path for _, path in stimuli),
-        test=next((path for _, path in _matching(folder / "stimuli", re.compile(r"^test\.hdf5?$"))), None),
-        features={found["name"]: path for found, path in _matching(folder / "features", FEATURES)},
+        test=next((path for _, path in _matching(folder / "stimuli", TEST)), None),
+        features={match["name"]: path for match, path in _matching(folder / "features", FEATURES)},
     )
 
 
 def _matching(folder: Path, pattern: re.Pattern[str]) -> list[tuple[re.Match[str], Path]]:
-    """Names in a folder, broken links too, sorted; none where there is no folder."""
+    """List the matching names in a folder, broken links too, sorted; none where there is no folder."""
     if not folder.is_dir():
         return []
-    found = [(pattern.match(path.name), path) for path in sorted(folder.iterdir())]
-    return [(match, path) for match, path in found if match is not None]
+    matches = [(pattern.match(path.name), path) for path in sorted(folder.iterdir())]
+    return [(match, path) for match, path in matches if match is not None]
 
 
 def _mapper(folder: Path, subject: str) -> Path | None:
-    """The published name, or the one that the dataset's README prints."""
+    """Find the mapper file under the published name, or under the one in the README of the dataset."""
     pattern = re.compile(rf"^{re.escape(subject)}_mappers?\.hdf5?$")
     return next((path for _, path in _matching(folder / "mappers", pattern)), None)
 
 
 def read_layout(path: Path) -> ResponseLayout:
-    """Shapes and run onsets of a responses file. DataError where keys are missing or shapes do not add up."""
+    """Read the shapes and run onsets of a file of responses.
+
+    Parameters
+    ----------
+    path : Path
+        File of responses.
+
+    Returns
+    -------
+    ResponseLayout
+        Shapes and onsets.
+
+    Raises
+    ------
+    DataError
+        If an array is missing or shapes do not fit each other.
+    """
     with open_hdf5(path) as file:
         train, test = file.shape("Y_train"), file.shape("Y_test")
         if len(train) != 2 or min(train) < 1 or not 2 <= train[0] <= MAX_SAMPLES:
-            raise DataError(f"'Y_train' in {str(path)!r} should have shape (n_train, n_voxels) but has {train!r}.")
+            raise DataError(
+                f"Expected 'Y_train' of shape (n_train, n_voxels) in {str(path)!r}, got {train!r}. Get the file again."
+            )
         if len(test) not in (2, 3) or 0 in test or test[-1] != train[1] or test[-2] > MAX_SAMPLES:
             raise DataError(
-                f"'Y_test' in {str(path)!r} should have shape (n_repeats, n_test, {train[1]}) or (n_test, {train[1]}), "
-                f"as Y_train has {train[1]} voxels, but has {test!r}."
+                f"Expected 'Y_test' of shape (n_repeats, n_test, {train[1]}) or (n_test, {train[1]}) in {str(path)!r}, "
+                f"as Y_train has {train[1]} voxels, got {test!r}. Get the file again."
             )
-        return ResponseLayout(
-            train[0], test[-2], test[0] if len(test) == 3 else 1, train[1], _read_onsets(file, train[0])
-        )
+        onsets = _read_onsets(file, train[0])
+        return ResponseLayout(train[0], test[-2], test[0] if len(test) == 3 else 1, train[1], onsets)
 
 
 def _read_onsets(file: Hdf5File, n_train: int) -> np.ndarray:
     shape = file.shape("run_onsets")
     onsets = file.read("run_onsets", np.float64) if len(shape) == 1 and 0 < shape[0] <= n_train else np.empty(0)
-    whole = onsets.size > 0 and np.isfinite(onsets).all() and (onsets == np.round(onsets)).all()
-    if not (whole and onsets[0] == 0 and (np.diff(onsets) > 1).all() and onsets[-1] < n_train - 1):
+    is_integer = onsets.size > 0 and np.isfinite(onsets).all() and (onsets == np.round(onsets)).all()
+    if not (is_integer and onsets[0] == 0 and (np.diff(onsets) > 1).all() and onsets[-1] < n_train - 1):
         raise DataError(
-            f"'run_onsets' in {str(file.path)!r} should list the first of {n_train} training rows of each run (whole "
-            f"numbers from 0, rising, runs of two rows at least) but has shape {shape!r} and starts with "
-            f"{onsets[:20].tolist()!r}; the run lengths do not add up."
+            f"Expected the first of {n_train} training rows of each run as 'run_onsets' in {str(file.path)!r} "
+            f"(integers that start at 0 and rise, runs of two rows at least), got shape {shape!r} and values from "
+            f"{onsets[:20].tolist()!r}. The run lengths do not add up: get the file again."
         )
     return onsets.astype(int)
 
 
 def read_responses(path: Path, layout: ResponseLayout) -> tuple[np.ndarray | LazyArray, np.ndarray | LazyArray]:
-    """Y_train (n_train, n_voxels) and Y_test (n_repeats, n_test, n_voxels), float32, NaN where the file has NaN.
+    """Read the responses of a subject, or prepare to read them in ranges of voxels.
 
-    Large ones stay in the file and are read a range of voxels at a time, unless they are stored in chunks so wide that
-    every range would have the whole file decompressed.
+    Parameters
+    ----------
+    path : Path
+        File of responses.
+    layout : ResponseLayout
+        Shapes, as `read_layout` gives them.
+
+    Returns
+    -------
+    Y_train : (n_train, n_voxels) array or LazyArray of float32
+        Training responses, NaN where the file has NaN.
+    Y_test : (n_repeats, n_test, n_voxels) array or LazyArray of float32
+        Test responses.
+
+    Notes
+    -----
+    Large responses stay in the file, unless its chunks are so wide that each range would decompress the whole file.
     """
     shapes = {
         "Y_train": (layout.n_train, layout.n_voxels),
@@ -148,16 +243,19 @@ def read_responses(path: Path, layout: ResponseLayout) -> tuple[np.ndarray | Laz
             LazyArray(shape, partial(_read_columns, path, name, shape)) for name, shape in shapes.items()
         )
         return Y_train, Y_test
-    Y_train, Y_test = (_read_columns(path, name, shape, 0, layout.n_voxels) for name, shape in shapes.items())
-    return Y_train, Y_test
+    train, test = (_read_columns(path, name, shape, 0, layout.n_voxels) for name, shape in shapes.items())
+    return train, test
 
 
 def _read_columns(path: Path, name: str, shape: tuple[int, ...], start: int, stop: int) -> np.ndarray:
-    """Columns of an array of this shape, or of its only repeat; float32. DataError where the file has changed."""
+    """Read columns of an array of this shape, float32; a single repeat may be stored without its axis."""
     with open_hdf5(path) as file:
         array = file.array(name)
         if array.shape not in (shape, shape[1:] if shape[0] == 1 else shape):
-            raise DataError(f"{str(path)!r} has changed while it was read; start again.")
+            raise DataError(
+                f"Expected {name!r} of shape {shape!r} in {str(path)!r}, got {array.shape!r}: the file has changed "
+                "while it was read. Start again."
+            )
         values = np.empty((*array.shape[:-1], stop - start), np.float32)
         with file.reading(name):
             if values.size:
@@ -166,38 +264,76 @@ def _read_columns(path: Path, name: str, shape: tuple[int, ...], start: int, sto
 
 
 def read_frame_headers(files: ShortclipsFiles, layout: ResponseLayout) -> tuple[list[FrameFile], int]:
-    """Frame files of the runs and of the test run, and frames per TR. DataError where they do not fit the responses."""
+    """Read the headers of all stimulus files and check them against the responses.
+
+    Parameters
+    ----------
+    files : ShortclipsFiles
+        Files of the folder.
+    layout : ResponseLayout
+        Shapes of the responses.
+
+    Returns
+    -------
+    frames : list of FrameFile
+        Files of the training runs, then the one of the test run.
+    frames_per_tr : int
+        Number of frames in each TR.
+
+    Raises
+    ------
+    DataError
+        If files are missing, not fetched, or do not have a whole number of frames per TR.
+    """
     if len(files.train) != len(layout.run_onsets) or files.test is None:
         names = [path.name for path in files.stimuli]
         raise DataError(
-            f"{str(files.folder / 'stimuli')!r} should have test.hdf and {len(layout.run_onsets)} files train_NN.hdf, "
-            f"one for each run of the responses, but has {names!r}; get the missing files."
+            f"Expected test.hdf and {len(layout.run_onsets)} files train_NN.hdf, one for each run of the responses, in "
+            f"{str(files.folder / 'stimuli')!r}, got {names!r}. Get the missing files."
         )
     for path in files.stimuli:
         check_fetched(path, files.folder)
     frames = [read_frame_header(path) for path in files.stimuli]
     lengths = [*layout.run_lengths, layout.n_test]
-    shares = [divmod(file.n_frames, n) for file, n in zip(frames, lengths, strict=True)]
-    if len(set(shares)) != 1 or shares[0][0] < 1 or shares[0][1]:
-        said = ", ".join(f"{f.path.name}: {f.n_frames} frames, {n} TRs" for f, n in zip(frames, lengths, strict=True))
+    per_tr = [divmod(file.n_frames, n) for file, n in zip(frames, lengths, strict=True)]
+    if len(set(per_tr)) != 1 or per_tr[0][0] < 1 or per_tr[0][1]:
+        counts = ", ".join(f"{f.path.name}: {f.n_frames} frames, {n} TRs" for f, n in zip(frames, lengths, strict=True))
         raise DataError(
-            f"Every run in {str(files.folder)!r} should have the same whole number of frames in each TR, but has "
-            f"{said}; stimuli and responses do not belong together, or a file is cut short."
+            f"Expected the same whole number of frames in each TR of all runs in {str(files.folder)!r}, got {counts}. "
+            "Stimuli and responses do not belong together, or a file is cut short: get them again."
         )
-    return frames, shares[0][0]
+    return frames, per_tr[0][0]
 
 
 def read_features(path: Path, layout: ResponseLayout) -> np.ndarray:
-    """Feature space that comes with the data, (n_train + n_test, n_features) float32, finite."""
+    """Read a feature space that comes with the data.
+
+    Parameters
+    ----------
+    path : Path
+        File of the features.
+    layout : ResponseLayout
+        Shapes of the responses.
+
+    Returns
+    -------
+    (n_train + n_test, n_features) array of float32
+        Finite features.
+
+    Raises
+    ------
+    DataError
+        If shapes do not fit the responses, or values are not finite.
+    """
     with open_hdf5(path) as file:
         shapes = file.shape("X_train"), file.shape("X_test")
         fits = all(len(s) == 2 and s[1] > 0 for s in shapes) and shapes[0][1] == shapes[1][1]
         if not fits or (shapes[0][0], shapes[1][0]) != (layout.n_train, layout.n_test):
             raise DataError(
-                f"'X_train' and 'X_test' in {str(path)!r} should have shapes ({layout.n_train}, n_features) and "
-                f"({layout.n_test}, n_features), as the responses have rows, but have {shapes!r}."
+                f"Expected 'X_train' and 'X_test' of shapes ({layout.n_train}, n_features) and ({layout.n_test}, "
+                f"n_features) in {str(path)!r}, as the responses have rows, got {shapes!r}. Get the file again."
             )
         X = np.concatenate([file.read("X_train", np.float32), file.read("X_test", np.float32)])
     if not np.isfinite(X).all():
-        raise DataError(f"Features in {str(path)!r} should be finite numbers, but some are NaN or infinite.")
+        raise DataError(f"Expected finite features in {str(path)!r}, got NaN or infinite values. Get the file again.")
     return X

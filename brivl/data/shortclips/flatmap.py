@@ -14,24 +14,42 @@ from brivl.data.anatomy.flat_mesh import MIN_PIECE_PX2, hemisphere_marks, label_
 from brivl.data.shortclips.mapper import FlatmapMapper, read_flatmap
 from brivl.errors import DataError
 
-SMOOTH = 1.2  # px of a picture of 512 rows; rounds off the steps between voxels
-HALF = 0.5  # share of a pixel's coefficients that lies within an ROI for the pixel to belong to it
+SMOOTH_PX = 1.2  # in an image of 512 rows; rounds off the steps between voxels
+ROI_THRESHOLD = 0.5  # a pixel belongs to an ROI if more than this fraction of its coefficients does
 
 
 def mapper_flatmap(
     path: Path, rois: Mapping[str, np.ndarray], space: str, height: int | None = None
 ) -> FlatmapGeometry:
-    """Geometry of a mapper file. With `height`, pixels are joined in squares until about so many rows are left.
+    """Make the flatmap of a mapper file.
 
-    Coefficients are made to sum to 1 in each pixel, so pixels that the voxels cover only in part are not darker;
-    negative ones stay. Outlines are the borders of `rois` (name -> (n_voxels,) bool). DataError where the file is
-    damaged or made for another number of voxels.
+    Parameters
+    ----------
+    path : Path
+        Mapper file.
+    rois : mapping of str to (n_voxels,) array of bool
+        ROIs whose borders are drawn.
+    space : str
+        Name of the space, for figures.
+    height : int, optional
+        Rows of the flatmap, approximately: pixels are averaged in squares. Default: as in the file.
+
+    Returns
+    -------
+    FlatmapGeometry
+        Coefficients of each pixel sum to 1, so that pixels that voxels cover only in part are not darker; negative
+        coefficients stay.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, or the ROIs have another number of voxels.
     """
     mapper = _upright(read_flatmap(path))
     n_voxels = mapper.operator.shape[1]
     if any(len(inside) != n_voxels for inside in rois.values()):
         raise DataError(
-            f"Wanted ROIs of {n_voxels:,} voxels, as the mapper {path.name!r}, and got other lengths; take both from "
+            f"Expected ROIs of {n_voxels:,} voxels, as in the mapper {path.name!r}, got other lengths. Take both from "
             "the same subject."
         )
     factor = 1 if height is None else max(1, round(mapper.mask.shape[0] / height))
@@ -49,7 +67,7 @@ def mapper_flatmap(
 
 
 def _upright(mapper: FlatmapMapper) -> FlatmapMapper:
-    """The same with pictures (height, width), row 0 at the top, and rows of the operator in their order."""
+    """Turn the axes to images (height, width) with row 0 at the top, and sort the operator's rows accordingly."""
     order = np.full(mapper.mask.shape, -1)
     order[mapper.mask] = np.arange(mapper.operator.shape[0])
     order = order.T[::-1]
@@ -58,24 +76,24 @@ def _upright(mapper: FlatmapMapper) -> FlatmapMapper:
 
 
 def _joined(mapper: FlatmapMapper, factor: int) -> tuple[scipy.sparse.csr_matrix, np.ndarray, np.ndarray | None]:
-    """Weights, mask and background with squares of factor x factor pixels joined into one."""
-    tall, wide = (-(-n // factor) for n in mapper.mask.shape)
+    """Join squares of factor x factor pixels: weights, mask and background."""
+    rows, columns = (-(-n // factor) for n in mapper.mask.shape)
     row, column = np.nonzero(mapper.mask)
-    cell = (row // factor) * wide + column // factor
-    mask = np.zeros(tall * wide, bool)
+    cell = (row // factor) * columns + column // factor
+    mask = np.zeros(rows * columns, bool)
     mask[cell] = True
     number = np.cumsum(mask) - 1
     joins = scipy.sparse.csr_matrix((np.ones(len(cell)), (number[cell], np.arange(len(cell)))))
     background = None
     if mapper.curvature is not None:
-        background = np.full(tall * wide, np.nan)
+        background = np.full(rows * columns, np.nan)
         background[mask] = _mean(joins, np.asarray(mapper.curvature, float)[mapper.mask])
-        background = background.reshape(tall, wide)
-    return normalise_rows(joins @ mapper.operator), mask.reshape(tall, wide), background
+        background = background.reshape(rows, columns)
+    return normalise_rows(joins @ mapper.operator), mask.reshape(rows, columns), background
 
 
 def _mean(joins: scipy.sparse.csr_matrix, values: np.ndarray) -> np.ndarray:
-    """Mean of the finite values in 0..1 of each joined pixel; NaN where there is none."""
+    """Average the finite values, clipped to 0..1, of each joined pixel; NaN where there is none."""
     finite = np.isfinite(values)
     total = joins @ finite.astype(float)
     sums = joins @ np.where(finite, np.clip(values, 0, 1), 0.0)
@@ -86,9 +104,9 @@ def _outlines(
     weights: scipy.sparse.csr_matrix, mask: np.ndarray, rois: Mapping[str, np.ndarray]
 ) -> dict[str, list[np.ndarray]]:
     scale = mask.shape[0] / 512
-    found = {}
+    outlines = {}
     for name, inside in rois.items():
         region = np.zeros(mask.shape, bool)
-        region[mask] = weights @ np.asarray(inside, float) > HALF
-        found[name] = mask_outlines(region, SMOOTH * scale, MIN_PIECE_PX2 * scale**2)
-    return {name: polygons for name, polygons in found.items() if polygons}
+        region[mask] = weights @ np.asarray(inside, float) > ROI_THRESHOLD
+        outlines[name] = mask_outlines(region, SMOOTH_PX * scale, MIN_PIECE_PX2 * scale**2)
+    return {name: polygons for name, polygons in outlines.items() if polygons}

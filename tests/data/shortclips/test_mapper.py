@@ -1,4 +1,4 @@
-"""Mapper files: pictures by the published recipe, worked out densely here; old names; damaged files."""
+"""Mapper files: images by the published recipe, worked out densely here; old names; damaged files."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def written(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Toy, 
 
 def recipe(t: Toy, values: np.ndarray) -> np.ndarray:
     """The published recipe, pixel by pixel."""
-    picture = np.full((HEIGHT, WIDTH), np.nan)
+    image = np.full((HEIGHT, WIDTH), np.nan)
     for coefficients, (x, y) in zip(t.operator, np.argwhere(t.mask), strict=True):
         if coefficients.sum() > 0:
-            picture[HEIGHT - 1 - y, x] = sum(c * v for c, v in zip(coefficients, values, strict=True) if c)
-    return picture
+            image[HEIGHT - 1 - y, x] = sum(c * v for c, v in zip(coefficients, values, strict=True) if c)
+    return image
 
 
-def test_picture_is_the_recipe(written: tuple[Path, Toy, bool], rng: np.random.Generator) -> None:
+def test_image_is_the_recipe(written: tuple[Path, Toy, bool], rng: np.random.Generator) -> None:
     path, t, _ = written
     values = rng.normal(size=N)
     np.testing.assert_allclose(to_flatmap_image(read_flatmap(path), values), recipe(t, values), rtol=1e-13)
@@ -56,8 +56,8 @@ def test_geometry_is_the_recipe_with_coefficients_that_sum_to_one(
     check_geometry(geometry)
     values = rng.normal(size=N)
     with np.errstate(invalid="ignore"):
-        wanted = recipe(t, values) / recipe(t, np.ones(N))
-    np.testing.assert_allclose(to_pixels(geometry, values), wanted, rtol=1e-5, atol=1e-6)
+        expected = recipe(t, values) / recipe(t, np.ones(N))
+    np.testing.assert_allclose(to_pixels(geometry, values), expected, rtol=1e-5, atol=1e-6)
     back = from_arrays(to_arrays(geometry))
     np.testing.assert_array_equal(to_pixels(back, values), to_pixels(geometry, values))
     if legacy:
@@ -81,7 +81,7 @@ def test_outlines_hold_the_pixels_of_their_roi(tmp_path: Path) -> None:
     assert inside.mean() > 0.9 and wrong.mean() < 0.1 and geometry.labels["V1"][0] < WIDTH / 2
 
 
-def test_smaller_picture_means_over_squares(tmp_path: Path, rng: np.random.Generator) -> None:
+def test_smaller_image_means_over_squares(tmp_path: Path, rng: np.random.Generator) -> None:
     t = toy(N)
     path = write(tmp_path / "m.hdf", mapper_arrays(t))
     values = rng.normal(size=N)
@@ -96,18 +96,18 @@ def test_smaller_picture_means_over_squares(tmp_path: Path, rng: np.random.Gener
 def test_fsaverage_left_then_right(written: tuple[Path, Toy, bool], rng: np.random.Generator) -> None:
     path, t, _ = written
     dense, values = np.vstack([t.to_left, t.to_right]), rng.normal(size=N)
-    found = to_vertices(read_fsaverage(path), values)
+    projected = to_vertices(read_fsaverage(path), values)
     reached = (dense != 0).any(1)
-    np.testing.assert_allclose(found[reached], (dense @ values)[reached], rtol=1e-12)
-    assert np.isnan(found[~reached]).all() and dense.min() < 0
+    np.testing.assert_allclose(projected[reached], (dense @ values)[reached], rtol=1e-12)
+    assert np.isnan(projected[~reached]).all() and dense.min() < 0
 
 
-def test_facts(written: tuple[Path, Toy, bool]) -> None:
+def test_summary(written: tuple[Path, Toy, bool]) -> None:
     path, t, legacy = written
-    facts = read_mapper_summary(path)
-    assert (facts.n_voxels, facts.has_flatmap, facts.has_fsaverage) == (N, True, True)
-    assert list(facts.rois) == ([] if legacy else ["FFA", "V1"])
-    assert all((facts.rois[name] == t.rois[name]).all() for name in facts.rois)
+    summary = read_mapper_summary(path)
+    assert (summary.n_voxels, summary.has_flatmap, summary.has_fsaverage) == (N, True, True)
+    assert list(summary.rois) == ([] if legacy else ["FFA", "V1"])
+    assert all((summary.rois[name] == t.rois[name]).all() for name in summary.rois)
 
 
 def test_nearly_cancelling_coefficients_have_no_pixel() -> None:
@@ -137,7 +137,7 @@ def test_damaged_mappers_end_in_a_sentence(tmp_path: Path, change: str) -> None:
     arrays = mapper_arrays(toy(N))
     CHANGES[change](arrays)
     path = write(tmp_path / "S01_mappers.hdf", arrays)
-    with pytest.raises(DataError, match=r"S01_mappers.hdf.*should"):
+    with pytest.raises(DataError, match=r"Expected .*S01_mappers.hdf|S01_mappers.hdf.*should"):
         read_flatmap(path)
 
 

@@ -116,14 +116,14 @@ def test_features_are_added_up_as_items_are_read(pristine: Path, monkeypatch: py
         return {"cls": np.stack([X[:, :9], X[:, 9:18]]), "mean": X[None, :, 5:7]}
 
     monkeypatch.setattr(features, "open_model", lambda name, kind: FeatureModel(name, kind, "", extract))
-    stimulus, seen = open_shortclips(pristine).stimulus("S01"), []
-    found, _ = features._extract(stimulus, "pixels", lambda done, total, _: seen.append((done, total)))
+    stimulus, reports = open_shortclips(pristine).stimulus("S01"), []
+    extracted, _ = features._extract(stimulus, "pixels", lambda done, total, _: reports.append((done, total)))
     movie = np.concatenate(noise_frames())
     X = movie.reshape(N_TRAIN + N_TEST, PER_TR, -1).mean(1).astype(np.float32)
-    np.testing.assert_array_equal(found["cls"], np.stack([X[:, :9], X[:, 9:18]]))
-    np.testing.assert_array_equal(found["mean"], X[None, :, 5:7])
+    np.testing.assert_array_equal(extracted["cls"], np.stack([X[:, :9], X[:, 9:18]]))
+    np.testing.assert_array_equal(extracted["mean"], X[None, :, 5:7])
     assert max(given) == features.ITEMS_AT_A_TIME and sum(given) == len(movie)
-    assert seen[-1] == (len(movie), len(movie)) and seen == sorted(seen)
+    assert reports[-1] == (len(movie), len(movie)) and reports == sorted(reports)
 
 
 @dataclass(frozen=True)
@@ -246,29 +246,29 @@ def test_features_stand_in_for_frames(folder: Path, rng: np.random.Generator) ->
 KEY = "SHA256E-s{size}--0123456789abcdef.hdf"
 
 
-def unfetched(path: Path, how: str) -> None:
+def unfetched(path: Path, leftover: str) -> None:
     """What git-annex leaves where content is not fetched."""
     path.unlink()
     key = KEY.format(size=123456)
-    if how == "link":
+    if leftover == "link":
         path.symlink_to(f"../.git/annex/objects/aa/bb/{key}/{key}")
     else:
-        path.write_text({"pointer": f"/annex/objects/{key}\n", "text": f"../.git/annex/objects/aa/bb/{key}/{key}"}[how])
+        path.write_text({"pointer": f"/annex/objects/{key}\n", "text": f"../.git/annex/objects/aa/bb/{key}/{key}"}[leftover])
 
 
-@pytest.mark.parametrize("how", ["link", "pointer", "text"])
-def test_what_is_not_fetched_is_named(folder: Path, how: str) -> None:
-    unfetched(folder / "stimuli" / "train_01.hdf", how)
+@pytest.mark.parametrize("leftover", ["link", "pointer", "text"])
+def test_what_is_not_fetched_is_named(folder: Path, leftover: str) -> None:
+    unfetched(folder / "stimuli" / "train_01.hdf", leftover)
     with pytest.raises(DataError, match=r"not fetched.*datalad get stimuli/train_01.hdf"):
         open_shortclips(folder).stimulus("S01")
-    unfetched(folder / "responses" / "S01_responses.hdf", how)
+    unfetched(folder / "responses" / "S01_responses.hdf", leftover)
     d = open_shortclips(folder)
     assert d.subjects == ("S04",)
     with pytest.raises(DataError, match="datalad get responses/S01_responses.hdf"):
         d.responses("S01")
-    unfetched(folder / "mappers" / "S04_mappers.hdf", how)
+    unfetched(folder / "mappers" / "S04_mappers.hdf", leftover)
     assert open_shortclips(folder).voxels("S04").flatmap == "slices"
-    unfetched(folder / "responses" / "S04_responses.hdf", how)
+    unfetched(folder / "responses" / "S04_responses.hdf", leftover)
     with pytest.raises(DataError, match="datalad get responses/S01_responses.hdf"):
         open_dataset(str(folder), Store(folder / "cache"))
 
