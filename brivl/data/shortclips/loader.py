@@ -174,8 +174,8 @@ class ShortclipsDataset:
         if mapper.n_voxels != layout.n_voxels:
             raise DataError(
                 f"Expected responses and mapper of {subject!r} with the same voxels, got {mapper.n_voxels:,} in "
-                f"{str(self._mapper(subject))!r} and {layout.n_voxels:,} in {str(self.files.responses[subject])!r}. Get "
-                "both files again."
+                f"{str(self._mapper(subject))!r} and {layout.n_voxels:,} in {str(self.files.responses[subject])!r}. "
+                "Get both files again."
             )
         if not mapper.has_flatmap:
             return Voxels(f"{space}, places of voxels not known", ijk, shape, None, mapper.rois)

@@ -253,7 +253,8 @@ def unfetched(path: Path, leftover: str) -> None:
     if leftover == "link":
         path.symlink_to(f"../.git/annex/objects/aa/bb/{key}/{key}")
     else:
-        path.write_text({"pointer": f"/annex/objects/{key}\n", "text": f"../.git/annex/objects/aa/bb/{key}/{key}"}[leftover])
+        texts = {"pointer": f"/annex/objects/{key}\n", "text": f"../.git/annex/objects/aa/bb/{key}/{key}"}
+        path.write_text(texts[leftover])
 
 
 @pytest.mark.parametrize("leftover", ["link", "pointer", "text"])

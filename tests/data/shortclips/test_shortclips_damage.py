@@ -1,4 +1,4 @@
-"""shortclips files that are damaged, cut short, made to harm or of other shapes: an error in a sentence, or a correct load."""
+"""shortclips files that are damaged, cut short or of other shapes end in an error sentence, or load correctly."""
 
 from __future__ import annotations
 
