@@ -59,7 +59,7 @@ def heavy_after(code: str, tmp_path: Path) -> list[str]:
         ("brivl", "brivl.models.registry", "brivl.encoding.fit", "brivl.tasks.registry", "brivl.jobs.queue"),
         ("brivl.commands.main",),
     ],
-    ids=["backend", "command line"],
+    ids=["page server", "command line"],
 )
 def test_imports_are_light(modules: tuple[str, ...], tmp_path: Path) -> None:
     assert heavy_after("\n".join(f"import {name}" for name in modules), tmp_path) == []

@@ -1,4 +1,4 @@
-"""One question, one answer: how well two models' layers predict a subject, from the store or by fitting."""
+"""One encoding fit: how well one layer of two models predicts a subject, from the cache or computed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Literal, Self
 
 import numpy as np
 
-from brivl.core.audit.leakage import leak_warning
 from brivl.core.encoding.presets import PRESETS, preset_settings
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import EncodingResult
@@ -23,6 +22,7 @@ from brivl.encoding.checkpoints import FitCheckpoints, delete_completed_checkpoi
 from brivl.errors import RequestError, StoreError
 from brivl.models.registry import model_digest
 from brivl.store.artifacts import Artifact, Store
+from brivl.store.digests import JSON
 from brivl.store.keys import ArtifactKey
 
 ENCODING_VERSION = 2  # raise when the same inputs would give other scores
@@ -30,54 +30,128 @@ ENCODING_VERSION = 2  # raise when the same inputs would give other scores
 
 @dataclass(frozen=True)
 class FitRequest:
-    """Everything that a user chooses for one fit."""
+    """Everything that a user chooses for one fit.
+
+    Attributes
+    ----------
+    dataset : str
+        Name of a simulated dataset, or a folder.
+    models : tuple[str, str]
+        The two models.
+    layer : int
+        Layer number, counted from 1.
+    subject : str
+        Name of the subject.
+    preset : str
+        Protocol: "strict" or "paper".
+    pooling : Literal["cls", "mean"] | None
+        Token pooling; None for that of the model's own embedding.
+    """
 
     dataset: str
     models: tuple[str, str]
     layer: int
     subject: str
     preset: str = "strict"
-    pooling: Literal["cls", "mean"] | None = None  # None: what the stream's own embedding is made from
+    pooling: Literal["cls", "mean"] | None = None
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, JSON]) -> Self:
+        """Rebuild a request from the JSON of a job, which has a list of models.
+
+        Parameters
+        ----------
+        fields : Mapping[str, JSON]
+            From `dataclasses.asdict`, through JSON.
+
+        Returns
+        -------
+        FitRequest
+            The request.
+        """
+        return cls(**{**fields, "models": tuple(fields["models"])})
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """Scores in the order of the request's models, and how they were come by."""
+    """Scores of a fit and where they come from.
+
+    Attributes
+    ----------
+    request : FitRequest
+        The request, whose order of models the scores have.
+    result : EncodingResult
+        Scores.
+    info : Mapping[str, JSON]
+        Stored notes: seconds, n_voxels, simulated, ...
+    cache : Literal["hit", "miss"]
+        Whether the scores were stored before.
+    """
 
     request: FitRequest
     result: EncodingResult
-    info: Mapping[str, Any]  # seconds, n_voxels, simulated, ...
+    info: Mapping[str, JSON]
     cache: Literal["hit", "miss"]
 
 
 def canonical_order(models: tuple[str, str]) -> tuple[str, str]:
-    """The order in which a pair is fitted, so that swapping the models swaps the scores exactly and costs nothing.
+    """Give the order in which two models are fitted, so that both orders share one stored fit.
 
-    It does not depend on where a model's folder lies.
+    Parameters
+    ----------
+    models : tuple[str, str]
+        Names, or folders.
+
+    Returns
+    -------
+    tuple[str, str]
+        Sorted by name; where a folder lies does not matter.
     """
     first, second = sorted(models, key=lambda model: (Path(model).name, model))
     return first, second
 
 
 def fit_key(store: Store, request: FitRequest, dataset: Dataset | None = None) -> ArtifactKey:
-    """Key of a fit. Raises RequestError for an unknown preset, subject, model or layer."""
+    """Build the key of a fit.
+
+    Parameters
+    ----------
+    store : Store
+        The cache.
+    request : FitRequest
+        The fit.
+    dataset : Dataset | None
+        The dataset of the request, where the caller has opened it.
+
+    Returns
+    -------
+    ArtifactKey
+        Kind "fit".
+
+    Raises
+    ------
+    RequestError
+        For an unknown dataset, subject, model, layer, pooling or preset.
+    """
     settings = preset_settings(request.preset)
     dataset = dataset or open_dataset(request.dataset, store)
     check_subject(dataset, request.subject)
     kind = stimulus_kind(dataset, request.subject)
     pooling = resolve_pooling(kind, request.pooling)
+    models = canonical_order(request.models)
+    names: list[JSON]
     if kind == "features":
-        _check_own(dataset, request.models)
-        models: list = list(canonical_order(request.models))
+        _check_own_models(dataset, request.models)
+        names = list(models)
     else:
         for model in request.models:
             check_layer(model, kind, request.layer)
-        models = [[Path(m).name, model_digest(m, kind)] for m in canonical_order(request.models)]
+        names = [[Path(model).name, model_digest(model, kind)] for model in models]
     return ArtifactKey(
         "fit",
         {
             "data": dataset.digest(request.subject),
-            "models": models,
+            "models": names,
             "layer": request.layer,
             "pooling": pooling,
             "preset": settings,
@@ -86,85 +160,166 @@ def fit_key(store: Store, request: FitRequest, dataset: Dataset | None = None) -
     )
 
 
-def _check_own(dataset: Dataset, models: tuple[str, str]) -> None:
+def _check_own_models(dataset: Dataset, models: tuple[str, str]) -> None:
     unknown = sorted(set(models) - set(dataset.models))
     if unknown:
         raise RequestError(
-            f"The dataset {dataset.name!r} brings the features {sorted(dataset.models)}, and {unknown} were asked for; "
-            "choose two of them."
+            f"Expected two of the features {sorted(dataset.models)} that dataset {dataset.name!r} contains, got "
+            f"{unknown}. Choose two of them."
         )
 
 
+def leakage_warning(dataset: Dataset, subject: str, preset: str) -> str:
+    """Describe what training and test data of a fit share, before it starts; the fit is not prevented.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The dataset.
+    subject : str
+        Name of the subject.
+    preset : str
+        Protocol of the fit.
+
+    Returns
+    -------
+    str
+        One sentence, empty where nothing is shared.
+    """
+    from brivl.core.audit.leakage import leak_warning
+
+    try:
+        return leak_warning(dataset.design(subject), PRESETS[preset]) if preset in PRESETS else ""
+    except RequestError:  # the data cannot be split into folds, which the fit itself reports
+        return ""
+
+
 def stored_fit(store: Store, request: FitRequest, dataset: Dataset | None = None) -> FitResult | None:
-    """The answer if it is in the store, else None."""
+    """Read a fit from the cache.
+
+    Parameters
+    ----------
+    store : Store
+        The cache.
+    request : FitRequest
+        The fit.
+    dataset : Dataset | None
+        The dataset of the request, where the caller has opened it.
+
+    Returns
+    -------
+    FitResult | None
+        None where it is not stored.
+    """
     artifact = store.get(fit_key(store, request, dataset))
-    return None if artifact is None else _answer(request, artifact, "hit")
-
-
-def is_cached(store: Store, request: FitRequest, dataset: Dataset | None = None) -> bool:
-    """Whether the answer is in the store, without reading it."""
-    return store.has(fit_key(store, request, dataset))
+    return None if artifact is None else _fit_result(request, artifact, "hit")
 
 
 def fit(store: Store, request: FitRequest, progress: ProgressCallback = no_progress) -> FitResult:
-    """The answer, computed if need be; `progress(done, total, message)` may raise Cancelled."""
+    """Read a fit from the cache, or compute and store it.
+
+    Parameters
+    ----------
+    store : Store
+        The cache.
+    request : FitRequest
+        The fit.
+    progress : ProgressCallback
+        Called with work done, work in all, and a message; may raise Cancelled.
+
+    Returns
+    -------
+    FitResult
+        Scores in the order of the request's models.
+    """
     dataset = open_dataset(request.dataset, store, progress)
     key = fit_key(store, request, dataset)
     computed: list[bool] = []
 
-    def compute() -> tuple[dict[str, np.ndarray], dict]:
+    def _compute_once() -> tuple[dict[str, np.ndarray], dict[str, JSON]]:
         computed.append(True)
         return _compute(store, request, dataset, progress, FitCheckpoints(store, key))
 
-    artifact = store.get_or_compute(key, compute)
+    artifact = store.get_or_compute(key, _compute_once)
     if computed:
         delete_completed_checkpoints(store)
-    return _answer(request, artifact, "miss" if computed else "hit")
+    return _fit_result(request, artifact, "miss" if computed else "hit")
 
 
 def refit(store: Store, request: FitRequest, progress: ProgressCallback = no_progress) -> EncodingResult:
-    """Scores fitted now, whatever is stored of them; they are not stored. Features may come from the store."""
+    """Compute a fit again, without reading or writing its stored result. Features may come from the cache.
+
+    Parameters
+    ----------
+    store : Store
+        The cache.
+    request : FitRequest
+        The fit.
+    progress : ProgressCallback
+        As for `fit`.
+
+    Returns
+    -------
+    EncodingResult
+        Scores in the order of the request's models.
+
+    Raises
+    ------
+    StoreError
+        Where scratch files cannot be written.
+    """
     dataset = open_dataset(request.dataset, store, progress)
     jobs = store.root / "jobs"
     try:
         jobs.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=jobs) as aside:  # no part of an earlier run may be taken over
-            parts = FitCheckpoints(Store(Path(aside)), fit_key(store, request, dataset))
-            return _result(request, *_compute(store, request, dataset, progress, parts))
+        with TemporaryDirectory(dir=jobs) as folder:  # a cache of its own, without checkpoints of an earlier run
+            checkpoints = FitCheckpoints(Store(Path(folder)), fit_key(store, request, dataset))
+            return _encoding_result(request, *_compute(store, request, dataset, progress, checkpoints))
     except OSError as error:
         raise StoreError(
-            f"Could not fit in {str(store.root)!r}: {error.strerror}. Set BRIVL_CACHE elsewhere."
+            f"Could not write in {str(store.root)!r} ({error.strerror}). Set BRIVL_CACHE to another folder."
         ) from error
 
 
 def fraction_done(done: float, total: float, message: str) -> float:
-    """How much of one fit is done, 0..1, from what it reports; preparations (features, simulation) have no share."""
+    """Convert a progress report of `fit` to the fraction of the fit that is done.
+
+    Parameters
+    ----------
+    done, total : float
+        Work done, and work in all.
+    message : str
+        The message. Preparations (features, simulation) count as 0.
+
+    Returns
+    -------
+    float
+        0 to 1.
+    """
     return min(done / total, 1.0) if total and message.startswith("Layer ") else 0.0
 
 
 def _compute(
-    store: Store, request: FitRequest, dataset: Dataset, progress: ProgressCallback, parts: FitCheckpoints
-) -> tuple[dict[str, np.ndarray], dict]:
-    from brivl.core.encoding.encode import encode  # here: those who only look answers up need no himalaya
+    store: Store, request: FitRequest, dataset: Dataset, progress: ProgressCallback, checkpoints: FitCheckpoints
+) -> tuple[dict[str, np.ndarray], dict[str, JSON]]:
+    from brivl.core.encoding.encode import encode  # imported here, so that reading a stored fit needs no himalaya
 
     started = time.monotonic()
+    models = canonical_order(request.models)
     stimulus = dataset.stimulus(request.subject)
     responses = dataset.responses(request.subject)
     load_facts(store, dataset, request.subject, responses)
-    Xs = [
-        layer_features(store, stimulus, m, request.layer, request.pooling, progress)
-        for m in canonical_order(request.models)
-    ]
-    what = f"Layer {request.layer}, {request.subject}"
-    progress(0, 1, what)
+    Xs = [layer_features(store, stimulus, m, request.layer, request.pooling, progress) for m in models]
+    message = f"Layer {request.layer}, {request.subject}"
+    progress(0, 1, message)
     prepared = time.monotonic()
     result = encode(
         Xs,
         responses,
         dataset.design(request.subject),
         PRESETS[request.preset],
-        lambda done, total: progress(done, total, what),
-        parts,
+        lambda done, total: progress(done, total, message),
+        checkpoints,
     )
     arrays = {
         "r2_joint": result.r2_joint,
@@ -175,7 +330,7 @@ def _compute(
     if result.explainable_variance is not None:
         arrays["explainable_variance"] = result.explainable_variance
     return arrays, {
-        "request": asdict(replace(request, models=canonical_order(request.models), dataset=dataset.name)),
+        "request": asdict(replace(request, models=models, dataset=dataset.name)),
         "excluded": dict(result.excluded),
         "seconds": round(time.monotonic() - started, 3),
         "fit_seconds": round(time.monotonic() - prepared, 3),  # without what is prepared once for all layers
@@ -185,11 +340,11 @@ def _compute(
     }
 
 
-def _answer(request: FitRequest, artifact: Artifact, cache: Literal["hit", "miss"]) -> FitResult:
-    return FitResult(request, _result(request, artifact.arrays, artifact.info), artifact.info, cache)
+def _fit_result(request: FitRequest, artifact: Artifact, cache: Literal["hit", "miss"]) -> FitResult:
+    return FitResult(request, _encoding_result(request, artifact.arrays, artifact.info), artifact.info, cache)
 
 
-def _result(request: FitRequest, a: Mapping[str, np.ndarray], info: Mapping[str, Any]) -> EncodingResult:
+def _encoding_result(request: FitRequest, a: Mapping[str, np.ndarray], info: Mapping[str, JSON]) -> EncodingResult:
     """Scores in the order of the request's models."""
     order = slice(None) if request.models == canonical_order(request.models) else slice(None, None, -1)
     return EncodingResult(
@@ -200,11 +355,3 @@ def _result(request: FitRequest, a: Mapping[str, np.ndarray], info: Mapping[str,
         a["band_weights"][order],
         info["excluded"],
     )
-
-
-def leakage_warning(dataset: Dataset, subject: str, preset: str) -> str:
-    """What the folds of a fit share, in a sentence, "" for nothing; said before the fit, which may go on."""
-    try:
-        return leak_warning(dataset.design(subject), PRESETS[preset]) if preset in PRESETS else ""
-    except RequestError:  # no folds can be made: the fit itself says so
-        return ""

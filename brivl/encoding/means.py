@@ -1,4 +1,4 @@
-"""Scores on a map: means over subjects whose voxels are the same, for one layer or all."""
+"""Mean scores over subjects, of maps whose voxels are the same and of regions."""
 
 from __future__ import annotations
 
@@ -10,49 +10,123 @@ import pandas as pd
 from brivl.core.records import EncodingResult
 from brivl.encoding.fit import FitResult
 
+COLUMNS = ["layer", "subject", "r2_joint", "r2_split_a", "r2_split_b", "n_voxels"]
+
 
 def mean_scores(results: Sequence[EncodingResult]) -> np.ndarray:
-    """(3, n_voxels) joint, A, B: mean over the results in which a voxel was fitted, NaN where in none."""
+    """Average scores over results whose voxels are the same.
+
+    Parameters
+    ----------
+    results : Sequence[EncodingResult]
+        Results of several subjects.
+
+    Returns
+    -------
+    np.ndarray
+        (3, n_voxels): joint R2, split R2 of A and of B, each the mean over the results in which the voxel was fitted;
+        NaN where it was fitted in none.
+    """
     return nan_mean_rows([np.vstack([r.r2_joint[None], r.r2_split]) for r in results])
 
 
-def nan_mean_rows(each: Sequence[np.ndarray]) -> np.ndarray:
-    """(n_rows, n_voxels): mean over those of the arrays in which a value is known, NaN where in none."""
-    stacked = np.stack(each).astype(float)
+def nan_mean_rows(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Average arrays of one shape, leaving out NaN.
+
+    Parameters
+    ----------
+    arrays : Sequence[np.ndarray]
+        Each (n_rows, n_voxels).
+
+    Returns
+    -------
+    np.ndarray
+        (n_rows, n_voxels), NaN where all arrays are.
+    """
+    stacked = np.stack(arrays).astype(float)
     fitted = np.isfinite(stacked)
     total = np.where(fitted, stacked, 0).sum(0)
     return np.divide(total, fitted.sum(0), out=np.full(total.shape, np.nan), where=fitted.any(0))
 
 
 def mean_explainable_variance(results: Sequence[EncodingResult]) -> np.ndarray | None:
-    """(n_voxels,) mean explainable variance, or None where one of the results has none."""
-    found = [r.explainable_variance for r in results]
-    return None if any(part is None for part in found) else np.mean(found, axis=0)
+    """Average the explainable variance over results whose voxels are the same.
+
+    Parameters
+    ----------
+    results : Sequence[EncodingResult]
+        Results of several subjects.
+
+    Returns
+    -------
+    np.ndarray | None
+        (n_voxels,); None where one of the results has no explainable variance.
+    """
+    known = [r.explainable_variance for r in results if r.explainable_variance is not None]
+    return np.mean(known, axis=0) if len(known) == len(results) else None
 
 
 def results_by_layer(answers: Mapping[tuple[int, str], FitResult]) -> dict[int, list[EncodingResult]]:
-    """Results of each layer, by (layer, subject)."""
-    found: dict[int, list[EncodingResult]] = {}
+    """Group fits by layer.
+
+    Parameters
+    ----------
+    answers : Mapping[tuple[int, str], FitResult]
+        (layer, subject) -> fit.
+
+    Returns
+    -------
+    dict[int, list[EncodingResult]]
+        Layer -> results by subject, both in sorted order.
+    """
+    by_layer: dict[int, list[EncodingResult]] = {}
     for (layer, _), answer in sorted(answers.items()):
-        found.setdefault(layer, []).append(answer.result)
-    return found
+        by_layer.setdefault(layer, []).append(answer.result)
+    return by_layer
 
 
 def best_layers(answers: Mapping[tuple[int, str], FitResult]) -> tuple[np.ndarray, list[int]]:
-    """(n_voxels,) 1-based place of the layer with the highest positive joint R² (0 where none), and the layers."""
-    found = results_by_layer(answers)
-    joint = np.stack([mean_scores(results)[0] for results in found.values()])
-    best = np.where(np.isfinite(joint) & (joint > 0), joint, 0)
-    return np.where(best.max(0) > 0, best.argmax(0) + 1, 0), list(found)
+    """Find the layer with the highest mean joint R2 of each voxel.
+
+    Parameters
+    ----------
+    answers : Mapping[tuple[int, str], FitResult]
+        (layer, subject) -> fit.
+
+    Returns
+    -------
+    best : np.ndarray
+        (n_voxels,) position of the best layer in `layers`, counted from 1; 0 where no joint R2 is above 0.
+    layers : list[int]
+        The layers, sorted.
+    """
+    by_layer = results_by_layer(answers)
+    joint = np.stack([mean_scores(results)[0] for results in by_layer.values()])
+    positive = np.where(np.isfinite(joint) & (joint > 0), joint, 0)
+    return np.where(positive.max(0) > 0, positive.argmax(0) + 1, 0), list(by_layer)
 
 
-COLUMNS = ["layer", "subject", "r2_joint", "r2_split_a", "r2_split_b", "n_voxels"]
+def _all_voxels(_subject: str) -> None:
+    return None
 
 
 def layer_means(
-    answers: Mapping[tuple[int, str], FitResult], inside_of: Callable[[str], np.ndarray | None] = lambda _subject: None
+    answers: Mapping[tuple[int, str], FitResult], inside_of: Callable[[str], np.ndarray | None] = _all_voxels
 ) -> pd.DataFrame:
-    """Means over fitted voxels inside a region (None: all), by (layer, subject): COLUMNS; tidy."""
+    """Average scores over the fitted voxels of a region, by layer and subject.
+
+    Parameters
+    ----------
+    answers : Mapping[tuple[int, str], FitResult]
+        (layer, subject) -> fit.
+    inside_of : Callable[[str], np.ndarray | None]
+        Gives the region of a subject, (n_voxels,) bool, or None for all voxels.
+
+    Returns
+    -------
+    pd.DataFrame
+        COLUMNS, one row per layer and subject; without rows for subjects that have no fitted voxel in the region.
+    """
     rows = []
     for (layer, subject), answer in sorted(answers.items()):
         result, inside = answer.result, inside_of(subject)

@@ -1,4 +1,4 @@
-"""R2 of each model alone, with the folds and the preset of a fit of both: what unique and shared parts need."""
+"""Fits of each model alone, with the folds and the protocol of the fit of both, for variance partitioning."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,53 +19,105 @@ from brivl.encoding.checkpoints import FitCheckpoints, delete_completed_checkpoi
 from brivl.encoding.fit import FitRequest, fit, fit_key
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
+from brivl.store.digests import JSON
 from brivl.store.keys import ArtifactKey
 
 KIND = "fit-alone"
-STEPS = 3  # of one question: both models, then each
+N_FITS = 3  # of one variance partition: both models together, and each alone
 
 
 def single_model_key(store: Store, request: FitRequest, model: str, dataset: Dataset | None = None) -> ArtifactKey:
-    """Key of one model of a request by itself; the other model is no part of it. Raises RequestError as `fit_key`."""
+    """Build the key of the fit of one model alone, which does not depend on the other model.
+
+    Parameters
+    ----------
+    store : Store
+        The cache.
+    request : FitRequest
+        The fit of both models.
+    model : str
+        One of them.
+    dataset : Dataset | None
+        The dataset of the request, where the caller has opened it.
+
+    Returns
+    -------
+    ArtifactKey
+        Kind "fit-alone"; RequestError is raised as `fit_key` does.
+    """
     both = fit_key(store, replace(request, models=(model, model)), dataset)
     return ArtifactKey(KIND, {**both.ingredients, "models": both.ingredients["models"][:1]})
 
 
 def stored_single_models(store: Store, request: FitRequest, dataset: Dataset | None = None) -> np.ndarray | None:
-    """(2, n_voxels) R2 of each model of the request alone, NaN where not fitted; None unless both are stored."""
-    found = [store.get(single_model_key(store, request, model, dataset)) for model in request.models]
-    rows = [one.arrays["r2"] for one in found if one is not None]
-    return np.stack(rows) if len(rows) == len(found) else None
+    """Read the fits of each model alone from the cache.
+
+    Parameters
+    ----------
+    store : Store
+        The cache.
+    request : FitRequest
+        The fit of both models.
+    dataset : Dataset | None
+        The dataset of the request, where the caller has opened it.
+
+    Returns
+    -------
+    np.ndarray | None
+        (2, n_voxels) R2, NaN where not fitted; None unless both are stored.
+    """
+    artifacts = [store.get(single_model_key(store, request, model, dataset)) for model in request.models]
+    scores = [artifact.arrays["r2"] for artifact in artifacts if artifact is not None]
+    return np.stack(scores) if len(scores) == len(artifacts) else None
 
 
 def fit_single_models(store: Store, request: FitRequest, progress: ProgressCallback = no_progress) -> np.ndarray:
-    """(2, n_voxels), computed where need be; batches of voxels as in `fit`, so that a stopped one goes on."""
+    """Read the fits of each model alone from the cache, or compute and store them.
+
+    As in `brivl.encoding.fit.fit`, batches of voxels are kept, so that an interrupted fit continues.
+
+    Parameters
+    ----------
+    store : Store
+        The cache.
+    request : FitRequest
+        The fit of both models.
+    progress : ProgressCallback
+        Called with fits done (of 2), 2, and a message.
+
+    Returns
+    -------
+    np.ndarray
+        (2, n_voxels) R2, NaN where not fitted.
+    """
     dataset = open_dataset(request.dataset, store, progress)
-    rows = []
-    for step, model in enumerate(request.models):
-        one, key = replace(request, models=(model, model)), single_model_key(store, request, model, dataset)
+    scores = []
+    for i, model in enumerate(request.models):
+        single, key = replace(request, models=(model, model)), single_model_key(store, request, model, dataset)
         if not store.has(key):
-            store.get_or_compute(key, partial(_compute, store, one, dataset, partial(_told, progress, one, step)))
+            store.get_or_compute(key, partial(_compute, store, single, dataset, partial(_report, progress, single, i)))
             delete_completed_checkpoints(store)
-        rows.append(store.get_or_compute(key, partial(_compute, store, one, dataset, no_progress)).arrays["r2"])
-    return np.stack(rows)
+        scores.append(store.get_or_compute(key, partial(_compute, store, single, dataset, no_progress)).arrays["r2"])
+    return np.stack(scores)
 
 
-def _told(progress: ProgressCallback, one: FitRequest, step: int, done: float, total: float, _what: str = "") -> None:
-    what = f"{Path(one.models[0]).name} alone, layer {one.layer}, {one.subject}"
-    progress(step + done / max(total, 1e-9), 2, what)
+def _report(
+    progress: ProgressCallback, single: FitRequest, n_done: int, done: float, total: float, _message: str = ""
+) -> None:
+    message = f"{Path(single.models[0]).name} alone, layer {single.layer}, {single.subject}"
+    progress(n_done + done / max(total, 1e-9), 2, message)
 
 
 def _compute(
     store: Store, request: FitRequest, dataset: Dataset, progress: ProgressCallback
-) -> tuple[dict[str, np.ndarray], dict]:
-    from brivl.core.encoding.encode import encode  # needs himalaya
+) -> tuple[dict[str, np.ndarray], dict[str, JSON]]:
+    from brivl.core.encoding.encode import encode  # imported here, since it needs himalaya
 
     stimulus, responses = dataset.stimulus(request.subject), dataset.responses(request.subject)
     X = layer_features(store, stimulus, request.models[0], request.layer, request.pooling, progress)
     protocol = FitProtocol(dataset.design(request.subject), PRESETS[request.preset])
-    parts = FitCheckpoints(store, single_model_key(store, request, request.models[0], dataset))
-    result = encode([X], responses, *protocol, lambda done, total: progress(done, total, ""), parts)
+    checkpoints = FitCheckpoints(store, single_model_key(store, request, request.models[0], dataset))
+    result = encode([X], responses, *protocol, lambda done, total: progress(done, total, ""), checkpoints)
     return {"r2": result.r2_joint, "selected": result.selected}, {
         "request": asdict(replace(request, dataset=dataset.name)) | {"models": [request.models[0]]},
         "simulated": dataset.simulated,
@@ -77,27 +128,80 @@ def _compute(
 def variance_partition(
     store: Store, request: FitRequest, progress: ProgressCallback = no_progress
 ) -> VariancePartition:
-    """Unique and shared parts of a request; the fit of both and those of each are computed where need be."""
-    joint = fit(store, request, lambda done, total, what: progress(done / max(total, 1e-9), STEPS, what))
-    alone = fit_single_models(
-        store, request, lambda done, total, what: progress(1 + 2 * done / max(total, 1e-9), STEPS, what)
-    )
-    return partition_variance(joint.result.r2_joint, alone)
+    """Divide the joint R2 of two models into unique and shared variance; missing fits are computed.
+
+    Parameters
+    ----------
+    store : Store
+        The cache.
+    request : FitRequest
+        The fit of both models.
+    progress : ProgressCallback
+        Called with fits done, N_FITS, and a message.
+
+    Returns
+    -------
+    VariancePartition
+        Components of each voxel, in the order of the request's models.
+    """
+    joint = fit(store, request, partial(_report_part, progress, 0, 1))
+    single = fit_single_models(store, request, partial(_report_part, progress, 1, 2))
+    return partition_variance(joint.result.r2_joint, single)
 
 
-def variance_partition_job(store: Store, requests: list[FitRequest]) -> dict[str, Any]:
-    """The task of a worker."""
+def _report_part(
+    progress: ProgressCallback, n_before: int, n_fits: int, done: float, total: float, message: str
+) -> None:
+    """Report the progress of `n_fits` of the N_FITS fits, after `n_before` of them."""
+    progress(n_before + n_fits * done / max(total, 1e-9), N_FITS, message)
+
+
+def variance_partition_job(store: Store, requests: list[FitRequest]) -> dict[str, JSON]:
+    """Build the request of a worker that computes variance partitions.
+
+    Parameters
+    ----------
+    store : Store
+        The cache.
+    requests : list[FitRequest]
+        Fits of both models.
+
+    Returns
+    -------
+    dict[str, JSON]
+        For `brivl.jobs.queue.JobQueue.submit`.
+    """
     return {"task": "parts", "store": str(store.root), "fits": [asdict(request) for request in requests]}
 
 
-def variance_partition_task(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
-    """Compute and keep; progress counts requests. Raises RequestError for a list without any."""
-    fits = [FitRequest(**{**fields, "models": tuple(fields["models"])}) for fields in request["fits"]]
+def variance_partition_task(request: Mapping[str, JSON], progress: ProgressCallback) -> dict[str, JSON]:
+    """Compute and store variance partitions in a worker.
+
+    Parameters
+    ----------
+    request : Mapping[str, JSON]
+        From `variance_partition_job`.
+    progress : ProgressCallback
+        Called with partitions done, partitions in all, and a message.
+
+    Returns
+    -------
+    dict[str, JSON]
+        The number of partitions.
+
+    Raises
+    ------
+    RequestError
+        For a list without fits.
+    """
+    fits = [FitRequest.from_json(fields) for fields in request["fits"]]
     if not fits:
-        raise RequestError("Wanted at least one fit whose models are fitted alone, and got none.")
+        raise RequestError("Expected at least one fit for a variance partition, got none. Choose layers and subjects.")
     store = Store(Path(request["store"]))
-    for at, one in enumerate(fits):
-        variance_partition(
-            store, one, lambda done, total, what, at=at: progress(at + done / max(total, 1e-9), len(fits), what)
-        )
+    for i, one in enumerate(fits):
+
+        def report(done: float, total: float, message: str, n_before: int = i) -> None:
+            progress(n_before + done / max(total, 1e-9), len(fits), message)
+
+        variance_partition(store, one, report)
     return {"n_fits": len(fits)}

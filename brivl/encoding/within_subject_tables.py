@@ -1,4 +1,4 @@
-"""Tests within a subject as tables and in words."""
+"""Tests within a subject as tables and as text."""
 
 from __future__ import annotations
 
@@ -13,27 +13,64 @@ from brivl.encoding.within_subject import WithinSubjectResult
 ALPHA = 0.05
 
 
-def voxel_table(inference: WithinSubjectResult) -> pd.DataFrame:
-    """One row per tested voxel: voxel, r2_joint, p_joint, ..., difference, ..., clear (see `clear`)."""
-    table = _table(inference.chance, inference.difference)
-    table.insert(0, "voxel", inference.columns)
+def voxel_table(result: WithinSubjectResult) -> pd.DataFrame:
+    """Tabulate the tests of voxels.
+
+    Parameters
+    ----------
+    result : WithinSubjectResult
+        The tests.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row per tested voxel: voxel, r2_joint, p_joint, ..., difference, ..., clear (see `clear_difference`).
+    """
+    table = _table(result.chance, result.difference)
+    table.insert(0, "voxel", result.voxel_indices)
     return table
 
 
-def region_table(inference: WithinSubjectResult, level: str) -> pd.DataFrame:
-    """One row per region of a level with tested voxels; empty for a level that these voxels do not have."""
-    names, chance, difference = inference.regions.get(level, ([], None, None))
-    if not names:
+def region_table(result: WithinSubjectResult, parcellation: str) -> pd.DataFrame:
+    """Tabulate the tests of regions.
+
+    Parameters
+    ----------
+    result : WithinSubjectResult
+        The tests.
+    parcellation : str
+        Key of `result.regions`.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row per region with tested voxels; empty for a parcellation that these voxels do not have.
+    """
+    tests = result.regions.get(parcellation)
+    if tests is None or not tests.names:
         return pd.DataFrame()
-    table = _table(chance, difference)
-    table.insert(0, "region", names)
+    table = _table(tests.chance, tests.difference)
+    table.insert(0, "region", tests.names)
     return table
 
 
 def clear_difference(chance: Mapping[str, np.ndarray], difference: Mapping[str, np.ndarray]) -> np.ndarray:
-    """(n,) bool where one model is said to predict better: q of the difference and q of joint R2 both below .05.
+    """Decide where one model predicts better than the other.
 
-    Both, since of two fits to noise one is worse too, and a test of the difference alone finds that.
+    Both q values must be below ALPHA: of two models that predict only noise one is worse too, and a test of the
+    difference alone finds that.
+
+    Parameters
+    ----------
+    chance : Mapping[str, np.ndarray]
+        Tests against chance, with "q" (3, n).
+    difference : Mapping[str, np.ndarray]
+        Tests of the difference, with "q" (n,).
+
+    Returns
+    -------
+    np.ndarray
+        (n,) bool: q of the difference and q of the joint R2 are below ALPHA.
     """
     return (difference["q"] < ALPHA) & (chance["q"][0] < ALPHA)
 
@@ -42,42 +79,63 @@ def _table(chance: Mapping[str, np.ndarray], difference: Mapping[str, np.ndarray
     columns: dict[str, np.ndarray] = {}
     for row, name in enumerate(("joint", "a", "b")):
         columns |= {f"{test}_{name}": chance[test][row] for test in ("r2", "z", "p", "p_max", "q")}
-    columns |= {
-        "difference": difference["difference"],
-        "ci_low": difference["ci_low"],
-        "ci_high": difference["ci_high"],
-    }
+    columns |= {name: difference[name] for name in ("difference", "ci_low", "ci_high")}
     columns |= {f"{test}_difference": difference[test] for test in ("p", "p_max", "q")}
     return pd.DataFrame(columns | {"clear": clear_difference(chance, difference)})
 
 
-def method_note(inference: WithinSubjectResult) -> str:
-    """What was rearranged, how often, and what p can reach."""
-    info = inference.info
-    orders = f"all {info['n_orders']:,} orders" if info["exact"] else f"{info['n_orders'] - 1:,} random orders"
-    signs = f"all {info['n_signs']:,} signs" if info["signs_exact"] else f"{info['n_signs'] - 1:,} random signs"
+def method_note(result: WithinSubjectResult) -> str:
+    """Describe the permutations and the smallest p values that they allow.
+
+    Parameters
+    ----------
+    result : WithinSubjectResult
+        The tests.
+
+    Returns
+    -------
+    str
+        One or two sentences.
+    """
+    info = result.info
+    n_orders, n_signs = info["n_orders"], info["n_signs"]
+    orders = f"all {n_orders:,} permutations" if info["exact"] else f"{n_orders - 1:,} random permutations"
+    signs = f"all {n_signs:,} sign flips" if info["signs_exact"] else f"{n_signs - 1:,} random sign flips"
     folds = (
-        f" Predictions come from {info['n_folds']} folds, so that p against chance is widened and rather too large."
+        f" Predictions come from {info['n_folds']} folds, so the p values against chance are adjusted and conservative."
         if info["n_folds"] > 1
         else ""
     )
     return (
-        f"{info['n_blocks']} {info['blocks']}: against chance {orders} (smallest p {probability(1 / info['n_orders'])})"
-        f", A against B {signs} (smallest p {probability(1 / info['n_signs'])}).{folds}"
+        f"{info['n_blocks']} {info['blocks']}: against chance {orders} (smallest p {probability(1 / n_orders)})"
+        f", A against B {signs} (smallest p {probability(1 / n_signs)}).{folds}"
     )
 
 
-def summary(inference: WithinSubjectResult, names: Sequence[str]) -> dict[str, int | float]:
-    """How many voxels are predicted, and how many better by one model."""
-    chance, difference = inference.chance, inference.difference
-    ahead = clear_difference(chance, difference)
+def summary(result: WithinSubjectResult, names: Sequence[str]) -> dict[str, int | float]:
+    """Count the voxels that are predicted, and those that one model predicts better.
+
+    Parameters
+    ----------
+    result : WithinSubjectResult
+        The tests.
+    names : Sequence[str]
+        Names of the two models, which become part of the keys.
+
+    Returns
+    -------
+    dict[str, int | float]
+        Numbers of voxels and blocks, and the smallest possible p values.
+    """
+    chance, difference = result.chance, result.difference
+    clear = clear_difference(chance, difference)
     return {
-        "n_voxels": len(inference.columns),
+        "n_voxels": len(result.voxel_indices),
         "n_joint_q": int((chance["q"][0] < ALPHA).sum()),
         "n_joint_max_t": int((chance["p_max"][0] < ALPHA).sum()),
-        f"n_better_{names[0]}": int((ahead & (difference["difference"] > 0)).sum()),
-        f"n_better_{names[1]}": int((ahead & (difference["difference"] < 0)).sum()),
-        "n_blocks": inference.info["n_blocks"],
-        "smallest_p_chance": 1 / inference.info["n_orders"],
-        "smallest_p_difference": 1 / inference.info["n_signs"],
+        f"n_better_{names[0]}": int((clear & (difference["difference"] > 0)).sum()),
+        f"n_better_{names[1]}": int((clear & (difference["difference"] < 0)).sum()),
+        "n_blocks": result.info["n_blocks"],
+        "smallest_p_chance": 1 / result.info["n_orders"],
+        "smallest_p_difference": 1 / result.info["n_signs"],
     }

@@ -1,4 +1,4 @@
-"""One question, one answer: stored or computed, the same for either order of the models, refused in a sentence."""
+"""One fit: stored or computed, the same for either order of the models, refused in a sentence."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from brivl.core.encoding import presets
 from brivl.core.encoding.presets import PRESETS
 from brivl.data.phantoms import datasets
 from brivl.encoding import fit as fitting
-from brivl.encoding.fit import FitRequest, FitResult, fit, fit_key, is_cached, stored_fit
+from brivl.encoding.fit import FitRequest, FitResult, fit, fit_key, stored_fit
 from brivl.encoding.recovery import compare_with_truth
 from brivl.errors import Cancelled, RequestError
 from brivl.store.artifacts import Store
+from tests.support.cache_samples import is_stored
 from tests.support.plain_sample import make_plain
 from tests.support.tiny_phantom import LAYER, NAME, SILENT_REGION, shrink
 
@@ -47,7 +48,7 @@ def plain(tmp_path: Path) -> str:
 
 
 def test_first_a_miss_then_a_hit(store: Store, answer: FitResult) -> None:
-    assert answer.cache == "miss" and is_cached(store, REQUEST)
+    assert answer.cache == "miss" and is_stored(store, REQUEST)
     again, looked_up = fit(store, REQUEST), stored_fit(Store(store.root), REQUEST)
     assert again.cache == "hit" and looked_up is not None and looked_up.cache == "hit"
     for other in (again, looked_up):
@@ -116,7 +117,7 @@ def test_silent_region_carries_no_signal(store: Store, answer: FitResult) -> Non
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "sentence"),
     [
         ({"layer": 13}, "layers 1 to 12 for image stimuli; layer 13"),
         ({"layer": 0}, "layer 0 was asked for"),
@@ -132,11 +133,13 @@ def test_silent_region_carries_no_signal(store: Store, answer: FitResult) -> Non
         ({"dataset": f"{NAME}@sorted"}, r"null control out of \['shifted', 'shuffled'\]"),
     ],
 )
-def test_what_cannot_be_answered_is_said_before_anything_is_computed(change: dict, said: str, tmp_path: Path) -> None:
+def test_impossible_requests_are_refused_before_anything_is_computed(
+    change: dict, sentence: str, tmp_path: Path
+) -> None:
     store, request = Store(tmp_path / "store"), dataclasses.replace(REQUEST, **change)
-    for ask in (fit, is_cached, stored_fit):
-        with pytest.raises(RequestError, match=said):
-            ask(store, request)
+    for read in (fit, is_stored, stored_fit):
+        with pytest.raises(RequestError, match=sentence):
+            read(store, request)
     assert not (tmp_path / "store").exists()
 
 
@@ -148,8 +151,8 @@ def test_features_of_a_plain_folder(plain: str, tmp_path: Path) -> None:
     ours, others = np.nanmean(answer.result.r2_split, axis=1)
     assert ours > 0.2 > abs(others), "the responses are made from layer 2 of 'signal'"
     assert np.nanmean(fit(store, dataclasses.replace(request, layer=1)).result.r2_joint) < 0.1
-    for change, said in (({"layer": 3}, "layers 1 to 2"), ({"models": ("signal", "none")}, r"\['none'\] were asked")):
-        with pytest.raises(RequestError, match=said):
+    for change, sentence in (({"layer": 3}, "layers 1 to 2"), ({"models": ("signal", "none")}, r"got \['none'\]")):
+        with pytest.raises(RequestError, match=sentence):
             fit(store, dataclasses.replace(request, **change))
     assert len(store.list("fit")) == 2
 
@@ -165,7 +168,7 @@ def test_a_cancelled_fit_leaves_nothing(steps: int, plain: str, tmp_path: Path) 
 
     with pytest.raises(Cancelled):
         fit(store, request, stop)
-    assert not is_cached(store, request) and store.list("fit") == []
+    assert not is_stored(store, request) and store.list("fit") == []
     assert not [path for path in store.root.rglob("*") if path.is_file() and path.parent.name == "fit"]
     assert fit(store, request).cache == "miss", "and nothing stays locked"
 

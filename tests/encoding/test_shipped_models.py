@@ -65,7 +65,7 @@ def test_planted_truth_is_recovered(few_voxels):
     found = compare_with_truth(chosen, subject.truth, movie.MODELS, regions)
     assert found.difference_r >= 0.7
     assert found.region_rho >= 0.8
-    assert found.ceiling_share >= 0.6
+    assert found.ceiling_fraction >= 0.6
     best = np.r_[0, LAYERS][best_layer(joint)]
     assert layer_recovery(best, subject.truth.layer) >= 0.7
 

@@ -95,44 +95,44 @@ def test_samples_dealt_at_random_are_refused() -> None:
         held_out_blocks((SENTENCES, QUICK["paper"]), 20.0)
 
 
-def test_answer_is_kept_and_swaps_with_the_models(store: Store, plain: str, fitted: FitResult) -> None:
-    asked = WithinSubjectRequest(fitted.request, n_draws=200)
-    assert stored_within_subject(store, asked) is None
-    run_task(within_subject_job(store, asked), lambda *_: None)
-    found = stored_within_subject(store, asked)
-    assert found is not None and found.columns.tolist() == np.flatnonzero(fitted.result.selected).tolist()
-    assert found.info["largest_gap"] < 1e-4 and found.info["n_folds"] > 1 and "folds" in method_note(found)
-    table = voxel_table(found)
+def test_the_result_is_stored_and_swaps_with_the_models(store: Store, plain: str, fitted: FitResult) -> None:
+    request = WithinSubjectRequest(fitted.request, n_permutations=200)
+    assert stored_within_subject(store, request) is None
+    run_task(within_subject_job(store, request), lambda *_: None)
+    result = stored_within_subject(store, request)
+    assert result is not None and result.voxel_indices.tolist() == np.flatnonzero(fitted.result.selected).tolist()
+    assert result.info["largest_gap"] < 1e-4 and result.info["n_folds"] > 1 and "folds" in method_note(result)
+    table = voxel_table(result)
     assert (
-        found.info["n_blocks"] == 24
+        result.info["n_blocks"] == 24
         and (table["p_joint"] < 0.01).all()
         and (table["p_difference"] < 0.05).all()
         and table["clear"].all()
     )
-    assert summary(found, MODELS)["n_better_signal"] == N_VOXELS
-    other = stored_within_subject(store, dataclasses.replace(asked, fit=FitRequest(plain, MODELS[::-1], 2, "A")))
-    np.testing.assert_array_equal(other.difference["difference"], -found.difference["difference"])
-    np.testing.assert_array_equal(other.difference["ci_low"], -found.difference["ci_high"])
-    np.testing.assert_array_equal(other.chance["r2"], found.chance["r2"][[0, 2, 1]])
-    again = within_subject_tests(store, asked)
-    np.testing.assert_array_equal(again.chance["p"], found.chance["p"])
+    assert summary(result, MODELS)["n_better_signal"] == N_VOXELS
+    other = stored_within_subject(store, dataclasses.replace(request, fit=FitRequest(plain, MODELS[::-1], 2, "A")))
+    np.testing.assert_array_equal(other.difference["difference"], -result.difference["difference"])
+    np.testing.assert_array_equal(other.difference["ci_low"], -result.difference["ci_high"])
+    np.testing.assert_array_equal(other.chance["r2"], result.chance["r2"][[0, 2, 1]])
+    again = within_subject_tests(store, request)
+    np.testing.assert_array_equal(again.chance["p"], result.chance["p"])
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
         ({"block_s": 2.0}, "10 s or longer"),
-        ({"n_draws": 3}, "19 draws"),
+        ({"n_permutations": 3}, "19 draws"),
         ({"region": "nowhere"}, "nowhere"),
     ],
 )
-def test_what_cannot_be_asked_is_said(store: Store, fitted: FitResult, change: dict, sentence: str) -> None:
+def test_impossible_requests_end_with_a_sentence(store: Store, fitted: FitResult, change: dict, sentence: str) -> None:
     with pytest.raises(RequestError, match=sentence):
         within_subject_tests(store, dataclasses.replace(WithinSubjectRequest(fitted.request), **change))
 
 
-def test_a_fit_must_be_there(store: Store, plain: str) -> None:
-    with pytest.raises(RequestError, match="not fitted yet"):
+def test_a_fit_must_be_stored(store: Store, plain: str) -> None:
+    with pytest.raises(RequestError, match="Expected a stored fit of layer 1"):
         within_subject_tests(store, WithinSubjectRequest(FitRequest(plain, MODELS, 1, "A")))
 
 
@@ -142,7 +142,7 @@ def test_command_line(
     line = [
         "--cache",
         str(store.root),
-        "infer",
+        "within-subject",
         "--dataset",
         plain,
         "--models",
@@ -167,6 +167,6 @@ def test_command_line(
     assert "--by voxel" in capsys.readouterr().err
 
 
-def test_regions_of_a_level(store: Store, fitted: FitResult) -> None:
-    found = within_subject_tests(store, WithinSubjectRequest(fitted.request, n_draws=200))
-    assert region_table(found, "roi").empty, "this folder names no regions"
+def test_regions_of_a_parcellation(store: Store, fitted: FitResult) -> None:
+    result = within_subject_tests(store, WithinSubjectRequest(fitted.request, n_permutations=200))
+    assert region_table(result, "roi").empty, "this folder names no regions"

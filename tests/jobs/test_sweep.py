@@ -13,7 +13,7 @@ import pytest
 
 from brivl.commands.main import main
 from brivl.data.registry import absolute_name
-from brivl.encoding.fit import FitRequest, is_cached
+from brivl.encoding.fit import FitRequest
 from brivl.errors import RequestError
 from brivl.jobs import local_workers
 from brivl.jobs.local_workers import KILLED, MEMORY_PER_FIT, LocalWorkers, n_local_workers
@@ -22,6 +22,7 @@ from brivl.jobs.sweep_task import Outcome, Task
 from brivl.store.artifacts import Store
 from brivl.ui import cached as app_cached
 from tests.support.app_driver import button, fresh_server, html, open_page  # noqa: F401 (a fixture)
+from tests.support.cache_samples import is_stored
 from tests.support.plain_sample import make_plain
 
 
@@ -128,7 +129,7 @@ def test_unreadable_data_fail_their_own_fits(folder: Path, tmp_path: Path) -> No
     requests = fit_requests(store, SweepGrid(str(folder), (("signal", "other"),), (1,)))
     (folder / "responses" / "Z.npy").write_bytes(b"no array")
     end = run_sweep(store, requests, LocalWorkers(1))
-    assert end.computed == 1 and list(end.failed) == [requests[1]] and is_cached(store, requests[0])
+    assert end.computed == 1 and list(end.failed) == [requests[1]] and is_stored(store, requests[0])
     with pytest.raises(RequestError, match="no subject"):
         run_sweep(store, [FitRequest(str(folder), ("signal", "other"), 1, "B")], LocalWorkers(1))
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from brivl.encoding.fit import FitRequest, fit_key
 from brivl.store.artifacts import Store
 from brivl.store.keys import ArtifactKey, artifact_path
 
@@ -23,10 +24,14 @@ def fill(store: Store, ages: Sequence[float], kind: str = "fits") -> list[int]:
     sizes = []
     for n, age in enumerate(ages):
         store.put(key(n, kind), {"x": np.full(1000, float(n))}, {})
-        place = artifact_path(store.root, key(n, kind))
-        os.utime(place.manifest, (time.time() - age,) * 2)
-        sizes.append(place.data.stat().st_size + place.manifest.stat().st_size)
+        path = artifact_path(store.root, key(n, kind))
+        os.utime(path.manifest, (time.time() - age,) * 2)
+        sizes.append(path.data.stat().st_size + path.manifest.stat().st_size)
     return sizes
+
+
+def is_stored(store: Store, request: FitRequest) -> bool:
+    return store.has(fit_key(store, request))
 
 
 def there(store: Store, n: int, kind: str = "fits") -> bool:

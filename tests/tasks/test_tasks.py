@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from brivl.analyses.flatmap.null_panel import null_requests, null_table
-from brivl.encoding.fit import FitRequest, fit, is_cached, stored_fit
+from brivl.encoding.fit import FitRequest, fit, stored_fit
 from brivl.errors import RequestError
 from brivl.jobs.sweep import sweep_job
 from brivl.store.artifacts import Store
 from brivl.tasks.registry import run_task
+from tests.support.cache_samples import is_stored
 from tests.support.plain_sample import make_plain
 
 HAXBY = Path(__file__).resolve().parents[3] / "shared" / "data" / "haxby2001_1slice"
@@ -21,7 +22,7 @@ HAXBY = Path(__file__).resolve().parents[3] / "shared" / "data" / "haxby2001_1sl
 
 def test_fits_side_by_side_are_those_of_one_after_the_other(tmp_path: Path) -> None:
     folder = str(make_plain(tmp_path / "data"))
-    asked = [
+    requests = [
         FitRequest(folder, ("signal", "other"), layer, "A", preset)
         for layer in (1, 2)
         for preset in ("strict", "paper")
@@ -30,11 +31,11 @@ def test_fits_side_by_side_are_those_of_one_after_the_other(tmp_path: Path) -> N
     for n_jobs, store in stores.items():
         seen: list[float] = []
         ended = run_task(
-            sweep_job(store, asked) | {"n_jobs": n_jobs}, lambda done, _t, _m, seen=seen: seen.append(done)
+            sweep_job(store, requests) | {"n_jobs": n_jobs}, lambda done, _t, _m, seen=seen: seen.append(done)
         )
         assert ended == {"n_fits": 4, "hits": 0}
         assert seen == sorted(seen) and seen[-1] == 4
-    for request in asked:
+    for request in requests:
         one, two = (stored_fit(store, request) for store in stores.values())
         np.testing.assert_allclose(one.result.r2_split, two.result.r2_split, atol=1e-6)
 
@@ -57,9 +58,9 @@ def test_an_unknown_task_is_a_sentence() -> None:
 def test_real_voxels_are_predicted_and_wrong_events_predict_less(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     request = FitRequest(str(HAXBY), ("brivl-mini", "minilm-l6"), 6, "sub-01")
-    nulls = {kind: fit(store, asked) for kind, asked in null_requests(request).items()}
+    nulls = {kind: fit(store, null) for kind, null in null_requests(request).items()}
     table = null_table({"recorded": fit(store, request)} | nulls).set_index("events")
     assert table.loc["recorded", "voxels > 0.05"] >= 150
     assert table.loc["shuffled", "mean joint R²"] < table.loc["recorded", "mean joint R²"]
     assert table.loc["shifted", "voxels > 0.05"] <= 5
-    assert is_cached(store, replace(request, models=request.models[::-1]))
+    assert is_stored(store, replace(request, models=request.models[::-1]))

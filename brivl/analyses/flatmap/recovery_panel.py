@@ -105,10 +105,10 @@ def _regions(found: Recovery, names: tuple[str, str], label: FigureLabel) -> Non
 def _numbers(found: Recovery) -> str:
     parts = [
         f"Order of regions: Spearman ρ {number(found.region_rho, 2)}",
-        f"mean joint R² {number(100 * found.ceiling_share, 2)} % of the noise ceiling",
+        f"mean joint R² {number(100 * found.ceiling_fraction, 2)} % of the noise ceiling",
     ]
-    if np.isfinite(found.silent_mean_r2):
-        parts.append(f"mean joint R² of fitted voxels without signal {number(found.silent_mean_r2, 2)}")
+    if np.isfinite(found.null_mean_r2):
+        parts.append(f"mean joint R² of fitted voxels without signal {number(found.null_mean_r2, 2)}")
     return "; ".join(parts) + "."
 
 

@@ -144,5 +144,5 @@ def test_places(tmp_path: Path) -> None:
     assert np.flatnonzero(select_voxels(TimeCourseTarget(3), found, store)).tolist() == [3]
     with pytest.raises(RequestError, match="below 12"):
         select_voxels(TimeCourseTarget(12), found, store)
-    with pytest.raises(RequestError, match="not prepared"):
+    with pytest.raises(RequestError, match="stored flatmap"):
         select_voxels(TimeCourseTarget(area="1.2_3.4_5.6"), found, store)

@@ -137,8 +137,8 @@ def test_movie_fit_recovers_the_truth() -> None:
     found = compare_with_truth(result, made.truth, phantom_movie.MODELS, regions)
     assert result.selected.all() and found.n_voxels == 75
     assert found.difference_r >= 0.7 and found.region_rho == pytest.approx(1)
-    assert 0.6 <= found.ceiling_share <= 1
-    assert found.silent_mean_r2 <= 0
+    assert 0.6 <= found.ceiling_fraction <= 1
+    assert found.null_mean_r2 <= 0
     wrong = [MOVIE_FEATURES(model, 1) for model in phantom_movie.MODELS]
     elsewhere = encode(wrong, made.responses, design, everything)
     best = best_layer(np.stack([elsewhere.r2_joint, result.r2_joint]))
