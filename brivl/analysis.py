@@ -144,7 +144,9 @@ class Analysis(Generic[Request, Result]):
     old_names : tuple of str
         Names of verb and page in earlier versions, which go on working.
     write : callable or None
-        (result, path) -> None; what `--out` writes where that is not the main table.
+        (result, path) -> names of the files that `--out` writes, where that is not the main table.
+    check_out : callable or None
+        (path) -> None; raises RequestError for an `--out` that cannot work, before anything is computed.
     out_help : str
         What `--out` takes.
     evaluate : callable or None
@@ -172,7 +174,8 @@ class Analysis(Generic[Request, Result]):
     open_data: Callable[[Store, Any, ProgressCallback], Any] = open_dataset_of
     prepare: Callable[[Context, Request], None] | None = None
     old_names: tuple[str, ...] = ()
-    write: Callable[[Result, Path], None] | None = None
+    write: Callable[[Result, Path], list[str]] | None = None
+    check_out: Callable[[Path], None] | None = None
     out_help: str = "write the main table to this .csv"
     evaluate: Callable[[Store, int | None], dict[str, Any]] | None = field(default=None)
 

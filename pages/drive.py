@@ -1,7 +1,8 @@
-"""Drive: images that an encoding model expects to drive a region."""
+"""Drive: generated images with a large predicted response of a region."""
 
 from __future__ import annotations
 
-from brivl.analyses.drive.page import drive_page
+from brivl.analyses.drive.page import PAGE
+from brivl.ui.analysis_page import show
 
-drive_page()
+show(PAGE)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from brivl.analyses.decoding.analysis import DECODING
+from brivl.analyses.drive.analysis import DRIVE
+from brivl.analyses.voxel_captions.analysis import VOXEL_CAPTIONS
 from brivl.analysis import Analysis
 from brivl.errors import RequestError
 
-ANALYSES: tuple[Analysis[Any, Any], ...] = (DECODING,)
+ANALYSES: tuple[Analysis[Any, Any], ...] = (DECODING, VOXEL_CAPTIONS, DRIVE)
 
 
 def analysis_named(name: str) -> Analysis[Any, Any]:

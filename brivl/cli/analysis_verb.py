@@ -16,6 +16,7 @@ from brivl.cli.options import check_out, progress_bar, write_table
 from brivl.errors import StoreError
 from brivl.store.artifacts import Store
 
+MAX_PRINTED_ROWS = 60
 COMMON = {
     "dataset": {"required": True, "help": "name of a simulated dataset, or a folder"},
     "subject": {"required": True, "help": "name of the subject"},
@@ -93,25 +94,29 @@ def request_of(analysis: Analysis[Any, Any], args: argparse.Namespace) -> Any:
 def _run(analysis: Analysis[Any, Any], args: argparse.Namespace) -> None:
     if analysis.write is None:
         check_out(args.out, ".csv")
+    elif analysis.check_out is not None and args.out is not None:
+        analysis.check_out(args.out)
     check_out(args.bundle, ".zip")
     store = Store(args.cache)
     request = request_of(analysis, args)
     keys_of(analysis, store, request)  # a request that cannot be answered ends here, before anything is computed
     with exit_on_sigint():
         result = run(analysis, store, request, progress_bar(quiet=args.json))
-    if args.out is not None:
-        _write(analysis, result, args.out)
+    files = [] if args.out is None else _write(analysis, result, args.out)
     if args.bundle is not None:
         _bundle(analysis, store, request, args.bundle)
-    print(json.dumps(analysis.summary(result)) if args.json else in_words(analysis, result))
+    if args.json:
+        print(json.dumps(analysis.summary(result) | ({"files": files} if analysis.write is not None else {})))
+    else:
+        print("\n".join([in_words(analysis, result), *files]))
 
 
-def _write(analysis: Analysis[Any, Any], result: Any, out: Path) -> None:
+def _write(analysis: Analysis[Any, Any], result: Any, out: Path) -> list[str]:
     if analysis.write is not None:
-        analysis.write(result, out)
-        return
+        return analysis.write(result, out)
     table = next(iter(analysis.tables(result).values()))
     write_table(out, table.assign(simulated=analysis.simulated(result)))
+    return []
 
 
 def _bundle(analysis: Analysis[Any, Any], store: Store, request: Any, path: Path) -> None:
@@ -140,11 +145,10 @@ def in_words(analysis: Analysis[Any, Any], result: Any) -> str:
     Returns
     -------
     str
-        Label of simulated data, detail, headline, methods and the main table.
+        Label of simulated data, detail, headline, methods and the tables that are short.
     """
     label = "SIMULATED DATA. " if analysis.simulated(result) else ""
     lines = [f"{label}{analysis.detail(result)}", f"{analysis.headline(result, {})}.", analysis.methods(result)]
-    table = next(iter(analysis.tables(result).values()), None)
-    if table is not None and len(table):
-        lines.append(table.to_string(index=False, float_format="%.3f"))
+    short = [table for table in analysis.tables(result).values() if 0 < len(table) <= MAX_PRINTED_ROWS]
+    lines += [table.to_string(index=False, float_format="%.3f", max_colwidth=70) for table in short]
     return "\n".join(lines)

@@ -102,15 +102,14 @@ def _decode(args: argparse.Namespace) -> dict[str, Any]:
 
 def _voxel_captions(args: argparse.Namespace) -> dict[str, Any]:
     """Fraction of selective voxels of a simulated subject whose true category is among their five words; bar 0.7."""
-    from brivl.analyses.voxel_captions.compute import CaptionAsked, caption_voxels
-    from brivl.analyses.voxel_captions.tables import summary
+    from brivl.analyses.voxel_captions.analysis import VOXEL_CAPTIONS
+    from brivl.analyses.voxel_captions.request import VoxelCaptionsRequest
+    from brivl.analyses.voxel_captions.tables import numbers
+    from brivl.analysis import run
 
-    request = CaptionAsked("phantom-categories", "C01")
-    return {
-        "dataset": request.dataset,
-        "subject": request.subject,
-        **summary(caption_voxels(Store(args.cache), request)),
-    }
+    request = VoxelCaptionsRequest("phantom-categories", "C01")
+    result = run(VOXEL_CAPTIONS, Store(args.cache), request)
+    return {"dataset": request.dataset, "subject": request.subject, **numbers(result)}
 
 
 REGIONS_BY_CATEGORY = {"face": "FFA", "body": "EBA", "place": "PPA", "object": "PMvh", "word": "Broca"}
@@ -118,17 +117,20 @@ REGIONS_BY_CATEGORY = {"face": "FFA", "body": "EBA", "place": "PPA", "object": "
 
 def _roi_images(args: argparse.Namespace) -> dict[str, Any]:
     """Fraction of images for five regions of a simulated subject in which the classifier sees the true category."""
-    from brivl.analyses.drive.compute import DriveAsked, drive_region, shares
+    from brivl.analyses.drive.analysis import DRIVE
+    from brivl.analyses.drive.request import DriveRequest
+    from brivl.analyses.drive.tables import category_fractions
+    from brivl.analysis import run
 
     store, n = Store(args.cache), 6 if args.n is None else args.n
     by_category = {}
     for category, region in REGIONS_BY_CATEGORY.items():
-        driven = drive_region(store, DriveAsked("phantom-categories", "C01", region, n))
+        driven = run(DRIVE, store, DriveRequest("phantom-categories", "C01", region, n))
         by_category[category] = {
             "region": region,
             "predicted_sd": round(float(driven.predicted.mean()), 3),
             "natural_predicted_sd": round(float(driven.natural_predicted.mean()), 3),
-            **(shares(driven) or {}),
+            **(category_fractions(driven) or {}),
         }
     return {"dataset": "phantom-categories", "subject": "C01", "n_images": n, **by_category}
 

@@ -64,14 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     from brivl.analyses.attention import command as attend
     from brivl.analyses.audit import command as audit
     from brivl.analyses.captioning import command as caption
-    from brivl.analyses.drive import command as drive
     from brivl.analyses.generation import command as imagine
     from brivl.analyses.integration import command as integration
     from brivl.analyses.registry import ANALYSES
     from brivl.analyses.reproduce import command as reproduce
     from brivl.analyses.retrieval import command as retrieve
     from brivl.analyses.transfer import command as transfer
-    from brivl.analyses.voxel_captions import command as voxel_captions
     from brivl.cli.analysis_verb import add_verb
     from brivl.commands import (
         bench,
@@ -105,8 +103,6 @@ def _parser() -> argparse.ArgumentParser:
         variance_partitioning,
         audit,
         integration,
-        voxel_captions,
-        drive,
         align,
         transfer,
         sweep,

@@ -77,6 +77,33 @@ BIB = {
   journal = {arXiv preprint arXiv:2305.18274},
   year = {2023}
 }""",
+    "luo2023": """@inproceedings{luo2023,
+  title = {Brain diffusion for visual exploration: cortical discovery using large scale generative models},
+  author = {Luo, Andrew F. and Henderson, Margaret M. and Wehbe, Leila and Tarr, Michael J.},
+  booktitle = {Advances in Neural Information Processing Systems},
+  year = {2023}
+}""",
+    "luo2024": """@inproceedings{luo2024,
+  title = {{BrainSCUBA}: fine-grained natural language captions of visual cortex selectivity},
+  author = {Luo, Andrew F. and Henderson, Margaret M. and Tarr, Michael J. and Wehbe, Leila},
+  booktitle = {International Conference on Learning Representations},
+  year = {2024}
+}""",
+    "nukrai2022": """@inproceedings{nukrai2022,
+  title = {Text-only training for image captioning using noise-injected {CLIP}},
+  author = {Nukrai, David and Mokady, Ron and Globerson, Amir},
+  booktitle = {Findings of the Association for Computational Linguistics: EMNLP},
+  year = {2022}
+}""",
+    "gu2022": """@article{gu2022,
+  title = {{NeuroGen}: activation optimized image synthesis for discovery neuroscience},
+  author = {Gu, Zijin and Jamison, Keith Wakefield and Khosla, Meenakshi and Allen, Emily J. and Wu, Yihan and
+            St-Yves, Ghislain and Naselaris, Thomas and Kay, Kendrick and Sabuncu, Mert R. and Kuceyeski, Amy},
+  journal = {NeuroImage},
+  volume = {247},
+  pages = {118812},
+  year = {2022}
+}""",
     "reimers2019": """@article{reimers2019,
   title = {Sentence-{BERT}: sentence embeddings using {Siamese} {BERT}-networks},
   author = {Reimers, Nils and Gurevych, Iryna},

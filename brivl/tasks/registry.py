@@ -11,13 +11,11 @@ from brivl.analyses.alignment.result import aligned_task
 from brivl.analyses.attention.compute import attend_task
 from brivl.analyses.audit.compute import audit_task
 from brivl.analyses.captioning.compute import caption_task
-from brivl.analyses.drive.compute import drive_task
 from brivl.analyses.generation.compute import imagine_task
 from brivl.analyses.integration.compute import integration_task
 from brivl.analyses.registry import ANALYSES
 from brivl.analyses.retrieval.compute import recall_task, retrieve_task
 from brivl.analyses.transfer.result import transfer_task
-from brivl.analyses.voxel_captions.compute import voxel_caption_task
 from brivl.analysis import run_task as run_analysis_task
 from brivl.core.progress import ProgressCallback
 from brivl.data.download import download_task
@@ -98,8 +96,6 @@ TASKS: dict[str, Callable[[Mapping[str, Any], ProgressCallback], dict[str, Any]]
     "aligned": aligned_task,
     "integration": integration_task,
     "transfer": transfer_task,
-    "voxel-captions": voxel_caption_task,
-    "drive-region": drive_task,
     "infer-each": within_subject_batch_task,
     "cache-verify": verify_task,
     "cache-prune": prune_task,

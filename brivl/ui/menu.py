@@ -32,6 +32,7 @@ def spare_modules() -> None:
 ENTERED = "entered through app.py"
 OLD_PAGES = {  # address in earlier versions -> page of today; links and saved views of then still open
     "decode": "decoding",
+    "voxel_words": "voxel_captions",
 }
 
 
@@ -58,7 +59,7 @@ def pages() -> dict[str, list]:
             st.Page("pages/integration.py", title="Integration"),
             st.Page("pages/transfer.py", title="Transfer"),
             st.Page("pages/decoding.py", title="Decoding"),
-            st.Page("pages/voxel_words.py", title="Voxel words"),
+            st.Page("pages/voxel_captions.py", title="Voxel captions"),
             st.Page("pages/drive.py", title="Drive"),
             st.Page("pages/aligned.py", title="Aligned"),
         ],

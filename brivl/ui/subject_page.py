@@ -25,7 +25,7 @@ Request = Callable[[Store, Any], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Painted:
+class MapContent:
     """What a map shows, under which label, and its name in the session."""
 
     quantity: Quantity
@@ -83,7 +83,7 @@ def go_on_with(name: str, button: str, asked: Any = None, request: Request | Non
     st.button(button, type="primary", on_click=change)
 
 
-def map_of_subject(whose: tuple[str, str], columns: np.ndarray, values: np.ndarray, painted: Painted) -> None:
+def draw_subject_map(whose: tuple[str, str], columns: np.ndarray, values: np.ndarray, painted: MapContent) -> None:
     """Flatmap of values (n,) at the voxels `columns` (n,) of a dataset's subject, once it has been prepared."""
     facts = cached.facts(*whose)
     geometry = None if facts is None else cached.flatmap(facts.voxels)

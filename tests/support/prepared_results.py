@@ -10,9 +10,11 @@ import scipy.sparse
 
 from brivl.analyses.decoding.analysis import DECODING
 from brivl.analyses.decoding.request import DecodingRequest
-from brivl.analyses.drive.compute import DriveAsked, drive_key
+from brivl.analyses.drive.analysis import DRIVE
+from brivl.analyses.drive.request import DriveRequest
 from brivl.analyses.integration.compute import IntegrationAsked, integration_key
-from brivl.analyses.voxel_captions.compute import CaptionAsked, caption_key
+from brivl.analyses.voxel_captions.analysis import VOXEL_CAPTIONS
+from brivl.analyses.voxel_captions.request import VoxelCaptionsRequest
 from brivl.analysis import Analysis, keys_of
 from brivl.core.records import Stimulus
 from brivl.data.registry import open_dataset
@@ -31,11 +33,12 @@ def prepare(store: Store, data: str, subject: str) -> None:
     dataset = open_dataset(data, store)
     load_facts(store, dataset, subject)
     rng = np.random.default_rng(0)
-    store.put(caption_key(store, CaptionAsked(data, subject)), *_words(dataset.stimulus(subject), rng))
+    words_key = keys_of(VOXEL_CAPTIONS, store, VoxelCaptionsRequest(data, subject), dataset)[0]
+    store.put(words_key, *_words(dataset.stimulus(subject), rng))
     key = keys_of(DECODING, store, DecodingRequest(data, subject), dataset)[0]
     store.put(key, *_decoded(dataset.stimulus(subject), rng))
     store.put(integration_key(store, IntegrationAsked(data, subject, layer=8)), *_integration(rng))
-    store.put(drive_key(store, DriveAsked(data, subject, "FFA")), *_driven(rng))
+    store.put(keys_of(DRIVE, store, DriveRequest(data, subject, "FFA"), dataset)[0], *_driven(rng))
 
 
 SMALL = "phantom-movie:120/20"  # its keys are made without simulating it
@@ -59,9 +62,19 @@ def _decoding_sample(rng: np.random.Generator) -> tuple[Any, list[tuple[dict, di
     return DecodingRequest(SMALL, "S01"), [_decoded(frames(), rng)]
 
 
+def _voxel_captions_sample(rng: np.random.Generator) -> tuple[Any, list[tuple[dict, dict]]]:
+    return VoxelCaptionsRequest(SMALL, "S01"), [_words(frames(), rng)]
+
+
+def _drive_sample(rng: np.random.Generator) -> tuple[Any, list[tuple[dict, dict]]]:
+    return DriveRequest(SMALL, "S01", "FFA"), [_driven(rng)]
+
+
 # Analysis -> request, and arrays and info of each part of its stored result.
 PREPARED: dict[str, Callable[[np.random.Generator], tuple[Any, list[tuple[dict, dict]]]]] = {
     "decoding": _decoding_sample,
+    "voxel_captions": _voxel_captions_sample,
+    "drive": _drive_sample,
 }
 
 

@@ -27,11 +27,11 @@ from brivl.ui.page_inputs import Inputs
 from brivl.ui.result_or_run import answer
 from brivl.ui.style import Chip
 from brivl.ui.subject_page import (
-    Painted,
+    MapContent,
     chips_of_subject,
+    draw_subject_map,
     go_on_with,
     is_one_subject_of_stimuli,
-    map_of_subject,
     subject_page,
 )
 from brivl.ui.url_state import Choices
@@ -148,8 +148,8 @@ def _places(found: Aligned, label: FigureLabel) -> None:
 
 def _map(found: Aligned, what: str, label: FigureLabel) -> None:
     values = (found.r if what == "r" else found.r2)[final_model(found)]
-    painted = Painted(Quantity(SCORES[what]), label, "aligned map")
-    map_of_subject((found.asked.dataset, found.asked.subject), found.columns, values, painted)
+    painted = MapContent(Quantity(SCORES[what]), label, "aligned map")
+    draw_subject_map((found.asked.dataset, found.asked.subject), found.columns, values, painted)
     style.small(f"Of the model {found.models[final_model(found)]['name']}.")
 
 

@@ -1,139 +1,117 @@
-"""Images that drive a region: the generator steered by the encoding model, and natural stimuli ranked by the same."""
+"""Generate images with a large predicted response of a region, and rank the stimuli by the same prediction."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from brivl.analyses.voxel_captions.compute import (
-    FEWEST_VOXELS,
-    WELL,
-    CaptionAsked,
-    VoxelCaptions,
-    caption_key,
-    caption_voxels,
-)
-from brivl.core.progress import ProgressCallback, no_progress
+from brivl.analyses.drive.request import DriveRequest, captions_request
+from brivl.analyses.voxel_captions.analysis import VOXEL_CAPTIONS
+from brivl.analyses.voxel_captions.compute import MIN_R2, MIN_VOXELS, VoxelCaptionsResult
+from brivl.analyses.voxel_captions.corpus import category_words
+from brivl.analysis import Context, Stored, run
+from brivl.core.progress import ProgressCallback
 from brivl.core.records import Voxels
-from brivl.data.dataset import Dataset, stimulus_kind
-from brivl.data.flatmaps import prepare_flatmap
+from brivl.data.dataset import Dataset
 from brivl.data.regions import available_parcellations, region_masks
-from brivl.data.registry import open_dataset
 from brivl.data.stimuli.embeddings import sample_embeddings
 from brivl.errors import RequestError
-from brivl.models.generation.digests import generator_digest
 from brivl.models.registry import BRIVL_MINI
 from brivl.scenes.things import COLOURS, KINDS
-from brivl.store.artifacts import Artifact, Store
-from brivl.store.keys import ArtifactKey
+from brivl.store.artifacts import Artifact
 
-KIND, VERSION = "region-images", 1
-STEPS = 30  # of the inversion, as text to image
-MOST_IMAGES = 24
+STEPS = 30  # of the inversion, as in text-to-image generation
 
 
 @dataclass(frozen=True)
-class DriveAsked:
-    """Which region is to be driven, and how many pictures are made and ranked."""
+class PlantedCategory:
+    """The category that a simulated region prefers, and the kinds of things in it."""
 
-    dataset: str
-    subject: str
-    region: str
-    n: int = 3
-    seed: int = 0
-    preset: str = "strict"
+    name: str
+    kinds: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Driven:
-    """What was made, and the control.
+class DriveResult:
+    """Generated images, and the control: the stimuli ranked by the same prediction.
 
-    images (n, H, W, 3) uint8; predicted (n,): response of the region, in standard deviations of its predicted responses
-    to the stimuli shown; kinds (n, n_kinds): the judge's probabilities. natural_*: the n stimuli of largest predicted
-    response. random_kinds: n stimuli by chance. by_region: name -> mean predicted response to the images made, in the
-    same units; of_voxels (n_columns,) likewise, columns: which voxels.
+    Attributes
+    ----------
+    images, natural : (n, H, W, 3) arrays of uint8
+        Generated images, and the stimuli of largest predicted response.
+    predicted, natural_predicted : (n,) arrays
+        Predicted response of the region, in standard deviations over the stimuli.
+    kinds, natural_kinds, random_kinds : (n, n_kinds) arrays
+        Probabilities of an independent classifier for the generated images, those stimuli, and n random stimuli.
+    voxel_indices : (n_voxels,) array of int
+        Voxels that were fitted.
+    voxel_responses : (n_voxels,) array
+        Mean predicted response of each voxel to the generated images, in standard deviations.
+    by_region : mapping
+        Region -> mean predicted response to the generated images, in standard deviations.
+    planted : PlantedCategory or None
+        The simulated truth, where it is known.
+    n_voxels : int
+        Voxels of the region; 0 where an earlier version did not store it.
+    simulated : bool
+        Whether the data are simulated.
     """
 
-    asked: DriveAsked
+    request: DriveRequest
     images: np.ndarray
     predicted: np.ndarray
     kinds: np.ndarray
-    natural: np.ndarray  # (n, H, W, 3) uint8
+    natural: np.ndarray
     natural_predicted: np.ndarray
     natural_kinds: np.ndarray
     random_kinds: np.ndarray
-    columns: np.ndarray
-    of_voxels: np.ndarray
+    voxel_indices: np.ndarray
+    voxel_responses: np.ndarray
     by_region: Mapping[str, float]
-    info: Mapping[str, Any]  # simulated, seconds, wanted (kinds of the planted category, where one is known)
-
-
-def drive_key(store: Store, asked: DriveAsked, dataset: Dataset | None = None) -> ArtifactKey:
-    """Key of the images. Raises RequestError for what cannot be asked."""
-    if not 1 <= asked.n <= MOST_IMAGES:
-        raise RequestError(f"Wanted 1 to {MOST_IMAGES} images and got {asked.n!r}.")
-    if not 0 <= asked.seed < 2**31:
-        raise RequestError(f"Wanted a seed from 0 to 2,147,483,647 and got {asked.seed!r}; 0 is usual.")
-    dataset = dataset or open_dataset(asked.dataset, store)
-    captions = caption_key(store, _captions_asked(asked), dataset)
-    if stimulus_kind(dataset, asked.subject) != "image":
-        raise RequestError(
-            "Wanted a dataset of pictures or films: a region driven by sentences cannot be shown images."
-        )
-    how = {name: getattr(asked, name) for name in ("region", "n", "seed")}
-    return ArtifactKey(
-        KIND,
-        {
-            "captions": captions.digest,
-            **how,
-            "generator": generator_digest(),
-            "version": VERSION,
-        },
-    )
-
-
-def known_driven(store: Store, asked: DriveAsked, dataset: Dataset | None = None) -> Driven | None:
-    """What is stored, None if nothing."""
-    artifact = store.get(drive_key(store, asked, dataset))
-    return None if artifact is None else _read(artifact, asked)
-
-
-def drive_region(store: Store, asked: DriveAsked, progress: ProgressCallback = no_progress) -> Driven:
-    """The images, made if need be. Raises RequestError for a region that is not there or not predicted."""
-    dataset = open_dataset(asked.dataset, store, progress)
-    key = drive_key(store, asked, dataset)
-    return _read(store.get_or_compute(key, lambda: _compute(store, asked, dataset, progress)), asked)
-
-
-def drive_request(store: Store, asked: DriveAsked) -> dict[str, Any]:
-    """The task of the worker."""
-    return {"task": "drive-region", "store": str(store.root), "asked": asdict(asked)}
-
-
-def drive_task(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
-    """Make and keep, and prepare the map that the page shows the responses on."""
-    store, asked = Store(Path(request["store"])), DriveAsked(**request["asked"])
-    drive_region(store, asked, progress)
-    progress(1, 1, "Preparing the flatmap")
-    prepare_flatmap(store, open_dataset(asked.dataset, store, progress), asked.subject)
-    return {}
+    planted: PlantedCategory | None
+    n_voxels: int
+    simulated: bool
 
 
 @dataclass(frozen=True)
 class RegionModel:
-    """Linear predictions of regions and voxels from an embedding, in standard deviations over the stimuli shown."""
+    """Linear predictions of regions and voxels from an embedding, in standard deviations over the stimuli.
 
-    centre: np.ndarray  # (D,) mean embedding of the stimuli
-    voxels: np.ndarray  # (D, n_columns), each scaled to deviation 1 over the stimuli
-    regions: Mapping[str, np.ndarray]  # name -> (D,), likewise
+    Attributes
+    ----------
+    mean : (D,) array
+        Mean embedding of the stimuli.
+    voxels : (D, n_voxels) array
+        Weights, each scaled so that predictions have standard deviation 1 over the stimuli.
+    regions : mapping
+        Region -> (D,) weights, likewise.
+    """
+
+    mean: np.ndarray
+    voxels: np.ndarray
+    regions: Mapping[str, np.ndarray]
 
     @staticmethod
-    def of(weights: np.ndarray, masks: Mapping[str, np.ndarray], E: np.ndarray) -> RegionModel:
-        """weights (D, n); masks: name -> (n,) bool; E (n_samples, D)."""
+    def from_weights(weights: np.ndarray, masks: Mapping[str, np.ndarray], E: np.ndarray) -> RegionModel:
+        """Scale encoding weights.
+
+        Parameters
+        ----------
+        weights : (D, n_voxels) array
+            Encoding weights.
+        masks : mapping
+            Region -> (n_voxels,) bool.
+        E : (n_samples, D) array
+            Embeddings of the stimuli.
+
+        Returns
+        -------
+        RegionModel
+            The model.
+        """
         centred = E - E.mean(0)
 
         def scaled(w: np.ndarray) -> np.ndarray:
@@ -142,91 +120,117 @@ class RegionModel:
         regions = {name: scaled(weights[:, inside].mean(1)) for name, inside in masks.items()}
         return RegionModel(E.mean(0), scaled(weights), regions)
 
-    def region(self, name: str, e: np.ndarray) -> np.ndarray:
-        """Predicted responses (n,) to embeddings e (n, D)."""
-        return (e - self.centre) @ self.regions[name]
+    def predict_region(self, name: str, embeddings: np.ndarray) -> np.ndarray:
+        """Predict the response of a region.
+
+        Parameters
+        ----------
+        name : str
+            Name of the region.
+        embeddings : (n, D) array
+            Embeddings of images.
+
+        Returns
+        -------
+        (n,) array
+            Responses in standard deviations over the stimuli.
+        """
+        return (embeddings - self.mean) @ self.regions[name]
 
 
-def _captions_asked(asked: DriveAsked) -> CaptionAsked:
-    return CaptionAsked(asked.dataset, asked.subject, BRIVL_MINI, asked.preset)
-
-
-def _masks(voxels: Voxels, found: VoxelCaptions) -> dict[str, np.ndarray]:
-    """Of the fitted voxels, those of each region that are predicted."""
+def _masks(voxels: Voxels, captions: VoxelCaptionsResult) -> dict[str, np.ndarray]:
+    """Predicted voxels of each region, among the fitted ones."""
     levels = available_parcellations(voxels)
     masks = region_masks(voxels, levels[0]) if levels else {}
-    kept = {name: inside[found.columns] & (found.r2 > WELL) for name, inside in masks.items()}
-    return {name: inside for name, inside in kept.items() if inside.sum() >= FEWEST_VOXELS}
+    kept = {name: inside[captions.voxel_indices] & (captions.r2 > MIN_R2) for name, inside in masks.items()}
+    return {name: inside for name, inside in kept.items() if inside.sum() >= MIN_VOXELS}
 
 
-def _compute(
-    store: Store, asked: DriveAsked, dataset: Dataset, progress: ProgressCallback
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def compute(context: Context, request: DriveRequest) -> Stored:
+    """Generate images for a region and rank the stimuli.
+
+    Parameters
+    ----------
+    context : Context
+        Store, dataset and progress callback.
+    request : DriveRequest
+        The request.
+
+    Returns
+    -------
+    tuple
+        Arrays and info of the stored result.
+
+    Raises
+    ------
+    RequestError
+        For a region that these voxels do not have, or that is not predicted.
+    """
+    from brivl.data.stimuli.contact_sheet import sample_frames
     from brivl.models.generation.classifier import classify_images, load_scene_classifier
 
-    found = caption_voxels(store, _captions_asked(asked), progress)
-    masks = _masks(dataset.responses(asked.subject).voxels, found)
-    if asked.region not in masks:
-        raise RequestError(f"Wanted a region that is predicted, one of {sorted(masks)}, and got {asked.region!r}.")
-    stimulus = dataset.stimulus(asked.subject)
+    store, dataset, progress = context.store, context.data, context.progress
+    captions = run(VOXEL_CAPTIONS, store, captions_request(request), progress)
+    masks = _masks(dataset.responses(request.subject).voxels, captions)
+    if request.region not in masks:
+        raise RequestError(
+            f"Expected a region that is predicted, one of {sorted(masks)}, got {request.region!r}. Choose another."
+        )
+    stimulus = dataset.stimulus(request.subject)
     E = sample_embeddings(store, stimulus, BRIVL_MINI, progress)
-    model = RegionModel.of(found.weights.astype(np.float64), masks, E)
-    images = _make(model, asked, E, progress)
-    e = _embed(images)
-    response = model.region(asked.region, E)
-    best = np.argsort(-response, kind="stable")[: asked.n]
-    by_chance = np.random.default_rng([asked.seed, 9]).permutation(len(E))[: asked.n]
-    natural, random = _frames(stimulus, best), _frames(stimulus, by_chance)
-    judge = load_scene_classifier(len(KINDS), len(COLOURS))
-    kinds = {
-        name: classify_images(judge, x).kinds for name, x in (("", images), ("natural_", natural), ("random_", random))
-    }
-    return {f"{name}kinds": k for name, k in kinds.items()} | {
+    model = RegionModel.from_weights(captions.weights.astype(np.float64), masks, E)
+    images = _generate(model, request, E, progress)
+    embedded = _embed(images)
+    response = model.predict_region(request.region, E)
+    best = np.argsort(-response, kind="stable")[: request.n]
+    at_random = np.random.default_rng([request.seed, 9]).permutation(len(E))[: request.n]
+    natural, random = sample_frames(stimulus, best), sample_frames(stimulus, at_random)
+    classifier = load_scene_classifier(len(KINDS), len(COLOURS))
+    groups = {"": images, "natural_": natural, "random_": random}
+    kinds = {f"{name}kinds": classify_images(classifier, group).kinds for name, group in groups.items()}
+    return kinds | {
         "images": images,
-        "predicted": model.region(asked.region, e),
+        "predicted": model.predict_region(request.region, embedded),
         "natural": natural,
         "natural_predicted": response[best],
-        "columns": found.columns,
-        "of_voxels": ((e - model.centre) @ model.voxels).mean(0).astype(np.float32),
+        "columns": captions.voxel_indices,
+        "of_voxels": ((embedded - model.mean) @ model.voxels).mean(0).astype(np.float32),
     }, {
-        "by_region": {name: float(model.region(name, e).mean()) for name in masks},
+        "by_region": {name: float(model.predict_region(name, embedded).mean()) for name in masks},
         "simulated": dataset.simulated,
-        "wanted": _wanted(dataset, asked, found, masks),
-        "n_voxels": int(masks[asked.region].sum()),
+        "wanted": _planted(dataset, request, captions, masks),
+        "n_voxels": int(masks[request.region].sum()),
     }
 
 
-def _wanted(
-    dataset: Dataset, asked: DriveAsked, found: VoxelCaptions, masks: Mapping[str, np.ndarray]
+def _planted(
+    dataset: Dataset, request: DriveRequest, captions: VoxelCaptionsResult, masks: Mapping[str, np.ndarray]
 ) -> dict[str, Any] | None:
-    """The planted category of most of the region's voxels and its kinds, where known."""
-    from brivl.analyses.voxel_captions.corpus import wanted_words
-
+    """The planted category of most of the region's voxels and its kinds, where the truth is known."""
     preferred = getattr(dataset, "preferred_categories", None)
     if preferred is None:
         return None
-    names, counts = np.unique(preferred(asked.subject)[found.columns][masks[asked.region]], return_counts=True)
+    categories = preferred(request.subject)[captions.voxel_indices][masks[request.region]]
+    names, counts = np.unique(categories, return_counts=True)
     category = str(names[counts.argmax()])
-    return {"category": category, "kinds": sorted(wanted_words(category))} if category else None
+    return {"category": category, "kinds": sorted(category_words(category))} if category else None
 
 
-def _make(model: RegionModel, asked: DriveAsked, E: np.ndarray, progress: ProgressCallback) -> np.ndarray:
-    """Pictures whose embedding the region's weights point at: drawn by the prior, then pulled."""
+def _generate(model: RegionModel, request: DriveRequest, E: np.ndarray, progress: ProgressCallback) -> np.ndarray:
+    """Images (n, H, W, 3) whose embeddings lie along the weights: sampled from the code prior, then optimised."""
     from brivl.core.text.voxel_words import project_onto_images
     from brivl.models.generation.prior_initialisation import SteeringSettings, steer_image
 
-    w = model.regions[asked.region]
-    condition = _length_of_pictures(project_onto_images(w[:, None], E)[0], E)
-    made = []
-    for i in range(asked.n):
-        progress(i, asked.n, f"Making images that drive {asked.region}")
-        made.append(steer_image(w / np.linalg.norm(w), condition, asked.seed + i, SteeringSettings(n_steps=STEPS)))
-    return np.stack(made)
-
-
-def _length_of_pictures(direction: np.ndarray, E: np.ndarray) -> np.ndarray:
-    """The unit vector made as long as pictures' embeddings usually are from their mean, which the prior knows."""
-    return direction * np.linalg.norm(E - E.mean(0), axis=1).mean()
+    w = model.regions[request.region]
+    direction = project_onto_images(w[:, None], E)[0]
+    # The prior was trained on embeddings of images, whose usual distance from their mean this is.
+    condition = direction * np.linalg.norm(E - E.mean(0), axis=1).mean()
+    images = []
+    for i in range(request.n):
+        progress(i, request.n, f"Generating images for {request.region}")
+        settings = SteeringSettings(n_steps=STEPS)
+        images.append(steer_image(w / np.linalg.norm(w), condition, request.seed + i, settings))
+    return np.stack(images)
 
 
 def _embed(images: np.ndarray) -> np.ndarray:
@@ -235,50 +239,31 @@ def _embed(images: np.ndarray) -> np.ndarray:
     return open_embedder(BRIVL_MINI).encode_images(images)
 
 
-def _frames(stimulus: Any, rows: np.ndarray) -> np.ndarray:
-    """The middle picture of each sample, small."""
-    from brivl.data.stimuli.contact_sheet import sample_frames
+def read(artifacts: Sequence[Artifact], request: DriveRequest) -> DriveResult:
+    """Read stored images for a region.
 
-    return sample_frames(stimulus, rows)
+    Parameters
+    ----------
+    artifacts : sequence of Artifact
+        The one stored part.
+    request : DriveRequest
+        The request.
 
-
-def _read(artifact: Artifact, asked: DriveAsked) -> Driven:
-    a, info = artifact.arrays, artifact.info
-    names = (
-        "images",
-        "predicted",
-        "kinds",
-        "natural",
-        "natural_predicted",
-        "natural_kinds",
-        "random_kinds",
-        "columns",
-        "of_voxels",
-    )
-    return Driven(asked, **{name: a[name] for name in names}, by_region=info["by_region"], info=info)
-
-
-def shares(driven: Driven) -> dict[str, float] | None:
-    """Share of pictures in which the judge's surest kind is of the planted category: made, best natural, by chance."""
-    wanted = driven.info["wanted"]
-    if wanted is None:
-        return None
-    good = np.array([kind in wanted["kinds"] for kind in KINDS])
-    found = (("made", driven.kinds), ("natural", driven.natural_kinds), ("random", driven.random_kinds))
-    return {name: float(good[kinds.argmax(1)].mean()) for name, kinds in found}
-
-
-def headline(driven: Driven) -> str:
-    """What came out, in one sentence."""
-    region, found = driven.asked.region, shares(driven)
-    made, natural = driven.predicted.mean(), driven.natural_predicted.mean()
-    said = (
-        f"Images made for {region} should drive it {made:.1f} SD above its mean, the best of those shown {natural:.1f}"
-    )
-    if found is None:
-        return said
-    return (
-        f"{said}; the judge sees the planted category ({driven.info['wanted']['category']}) in "
-        f"{100 * found['made']:.0f} % (best shown: {100 * found['natural']:.0f} %, any shown: "
-        f"{100 * found['random']:.0f} %)"
+    Returns
+    -------
+    DriveResult
+        The result.
+    """
+    a, info = artifacts[0].arrays, artifacts[0].info
+    planted = info["wanted"]
+    names = ("images", "predicted", "kinds", "natural", "natural_predicted", "natural_kinds", "random_kinds")
+    return DriveResult(
+        request,
+        **{name: a[name] for name in names},
+        voxel_indices=a["columns"],
+        voxel_responses=a["of_voxels"],
+        by_region=info["by_region"],
+        planted=None if planted is None else PlantedCategory(planted["category"], tuple(planted["kinds"])),
+        n_voxels=int(info.get("n_voxels", 0)),
+        simulated=bool(info["simulated"]),
     )

@@ -1,4 +1,4 @@
-"""Predicted responses of regions to images that were made, in standard deviations."""
+"""Predicted responses of regions to generated images, in standard deviations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,24 @@ UNIT = "predicted response (SD)"
 
 
 def region_bars(values: Mapping[str, float], chosen: str, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
-    """Bars from 0, largest on top; the region that was to be driven is filled, the others are lighter."""
+    """Draw bars, largest on top; the requested region is filled, the others are lighter.
+
+    Parameters
+    ----------
+    values : mapping
+        Region -> mean predicted response in standard deviations.
+    chosen : str
+        The requested region.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+    theme : str
+        "light" or "dark".
+
+    Returns
+    -------
+    Figure
+        The figure.
+    """
     names = sorted(values, key=values.__getitem__)
     colours = theme_of(theme)
     figure = go.Figure(

@@ -33,11 +33,11 @@ from brivl.ui.page_inputs import Inputs
 from brivl.ui.result_or_run import answer
 from brivl.ui.style import Chip
 from brivl.ui.subject_page import (
-    Painted,
+    MapContent,
     chips_of_subject,
+    draw_subject_map,
     go_on_with,
     is_one_subject_of_stimuli,
-    map_of_subject,
     subject_page,
 )
 from brivl.ui.url_state import Choices
@@ -171,8 +171,8 @@ def _maps(inputs: Inputs, found: Transfer, known: DatasetSummary) -> None:
     for column, modality in zip(st.columns(2, gap="large"), TWO_WAYS, strict=True):
         label = FigureLabel(f"{PREDICTED[modality].capitalize()}, {OF[which]}", simulated=known.simulated)
         with column:
-            painted = Painted(Quantity("r, held out"), label, f"transfer map {modality}")
-            map_of_subject(whose, found.voxels["columns"], found.voxels[f"{which}.{modality}"], painted)
+            painted = MapContent(Quantity("r, held out"), label, f"transfer map {modality}")
+            draw_subject_map(whose, found.voxels["columns"], found.voxels[f"{which}.{modality}"], painted)
             style.small(MAPPED[which][modality])
 
 

@@ -1,4 +1,4 @@
-"""Captions of voxels as tables and sentences."""
+"""Voxel captions as tables and sentences."""
 
 from __future__ import annotations
 
@@ -6,76 +6,253 @@ from typing import Any
 
 import pandas as pd
 
-from brivl.analyses.voxel_captions.compute import N_WORDS, WELL, VoxelCaptions
+from brivl.analyses.voxel_captions.compute import MIN_R2, N_WORDS, VoxelCaptionsResult
+from brivl.analysis import Options
 
 
-def region_table(found: VoxelCaptions) -> pd.DataFrame:
-    """One row per region: voxels that are predicted, their mean held-out R2, words and the nearest sentence."""
+def region_table(result: VoxelCaptionsResult) -> pd.DataFrame:
+    """Tabulate regions.
+
+    Parameters
+    ----------
+    result : VoxelCaptionsResult
+        The result.
+
+    Returns
+    -------
+    DataFrame
+        One row per region: predicted voxels, mean held-out R2, words, nearest sentence, generated sentence.
+    """
     rows = [
         {
             "region": name,
-            "n_voxels": one["n_voxels"],
-            "r2": round(one["r2"], 3),
-            "words": ", ".join(one["words"]),
-            "sentence": one["sentences"][0],
-            "written": one["written"],
+            "n_voxels": one.n_voxels,
+            "r2": round(one.r2, 3),
+            "words": ", ".join(one.words),
+            "sentence": one.sentences[0],
+            "written": one.generated,
         }
-        for name, one in found.regions.items()
+        for name, one in result.regions.items()
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["region", "n_voxels", "r2", "words", "sentence", "written"])
 
 
-def voxel_table(found: VoxelCaptions) -> pd.DataFrame:
-    """One row per fitted voxel."""
-    words = [", ".join(found.vocabulary[i] for i in row) for row in found.words]
-    best = [found.corpus[row[0]] for row in found.sentences]
+def voxel_table(result: VoxelCaptionsResult) -> pd.DataFrame:
+    """Tabulate voxels.
+
+    Parameters
+    ----------
+    result : VoxelCaptionsResult
+        The result.
+
+    Returns
+    -------
+    DataFrame
+        One row per fitted voxel.
+    """
+    nearest = [result.corpus[row[0]] for row in result.sentences]
     return pd.DataFrame(
         {
-            "voxel": found.columns,
-            "r2": found.r2,
-            "words": words,
-            "sentence": best,
-            "written": found.written or [""] * len(best),
-            "simulated": bool(found.info["simulated"]),
+            "voxel": result.voxel_indices,
+            "r2": result.r2,
+            "words": [", ".join(result.vocabulary[i] for i in row) for row in result.words],
+            "sentence": nearest,
+            "written": list(result.generated) or [""] * len(nearest),
         }
     )
 
 
-def summary(found: VoxelCaptions) -> dict[str, Any]:
-    """Numbers of the whole."""
-    info = found.info
+def tables(result: VoxelCaptionsResult) -> dict[str, pd.DataFrame]:
+    """Tabulate voxels and regions.
+
+    Parameters
+    ----------
+    result : VoxelCaptionsResult
+        The result.
+
+    Returns
+    -------
+    dict
+        Tables by name.
+    """
+    return {"voxels": voxel_table(result), "regions": region_table(result)}
+
+
+def numbers(result: VoxelCaptionsResult) -> dict[str, Any]:
+    """Give the numbers of the whole brain.
+
+    Parameters
+    ----------
+    result : VoxelCaptionsResult
+        The result.
+
+    Returns
+    -------
+    dict
+        Counts, agreement with held-out responses, and agreement with the simulated truth.
+    """
     return {
-        "n_voxels": info["n_voxels"],
-        "n_predicted": int((found.r2 > WELL).sum()),
-        "truth": info["truth"],
-        "agreement": info["agreement"],
-        "agreement_shuffled": info["shuffled"],
+        "n_voxels": len(result.voxel_indices),
+        "n_predicted": int((result.r2 > MIN_R2).sum()),
+        "truth": result.truth,
+        "agreement": result.agreement,
+        "agreement_shuffled": result.shuffled,
     }
 
 
-def finding(found: VoxelCaptions) -> str:
-    """What came out, in one sentence."""
-    truth, info = found.info["truth"], found.info
+def summary(result: VoxelCaptionsResult) -> dict[str, Any]:
+    """Give all that `--json` prints.
+
+    Parameters
+    ----------
+    result : VoxelCaptionsResult
+        The result.
+
+    Returns
+    -------
+    dict
+        Plain values.
+    """
+    request = result.request
+    regions = {
+        name: {
+            "words": list(one.words),
+            "sentences": list(one.sentences),
+            "written": one.generated,
+            "n_voxels": one.n_voxels,
+            "r2": one.r2,
+            "rows": list(one.rows),
+        }
+        for name, one in result.regions.items()
+    }
+    return {
+        "dataset": request.dataset,
+        "subject": request.subject,
+        "model": request.model,
+        "preset": request.preset,
+        **numbers(result),
+        "regions": regions,
+        "simulated": result.simulated,
+    }
+
+
+def headline(result: VoxelCaptionsResult, options: Options) -> str:
+    """State the finding.
+
+    Parameters
+    ----------
+    result : VoxelCaptionsResult
+        The result.
+    options : mapping
+        Not used.
+
+    Returns
+    -------
+    str
+        One sentence without its period.
+    """
+    truth = result.truth
     if truth is not None:
         return (
             f"The planted category is among the {N_WORDS} words of {100 * truth['named']:.1f} % of {truth['n']:,} "
             f"selective voxels (words of other voxels: {100 * truth['by_chance']:.1f} %)"
         )
-    if info["agreement"] is not None:
+    if result.agreement is not None:
         return (
-            f"The likeness of picture and caption foretells a voxel's response with r = {info['agreement']:.2f} "
-            f"(captions of other voxels: {info['shuffled']:.2f})"
+            f"The similarity of image and caption predicts held-out responses with r = {result.agreement:.2f} "
+            f"(captions of other voxels: {result.shuffled:.2f})"
         )
-    n = int((found.r2 > WELL).sum())
-    return f"{n:,} of {info['n_voxels']:,} voxels are predicted well enough to be put into words (R² > {WELL:g})"
+    n = int((result.r2 > MIN_R2).sum())
+    return f"{n:,} of {len(result.r2):,} voxels are predicted well enough to be captioned (R² > {MIN_R2:g})"
 
 
-def said_of_truth(found: VoxelCaptions) -> str:
-    """How often what was written names the planted category, "" where nothing is known of either."""
-    truth = found.info["truth"] or {}
+def caption(result: VoxelCaptionsResult, options: Options) -> str:
+    """Say what the figure shows.
+
+    Parameters
+    ----------
+    result : VoxelCaptionsResult
+        The result.
+    options : mapping
+        Not used.
+
+    Returns
+    -------
+    str
+        Full sentences.
+    """
+    if not result.regions:
+        return f"No region has five voxels that are predicted with R² above {MIN_R2:g}."
+    return (
+        "Mean held-out R² of the predicted voxels of each region, with the three words nearest to their mean encoding "
+        "weights."
+    )
+
+
+def truth_sentence(result: VoxelCaptionsResult) -> str:
+    """Say how often generated sentences name the planted category.
+
+    Parameters
+    ----------
+    result : VoxelCaptionsResult
+        The result.
+
+    Returns
+    -------
+    str
+        A sentence; "" where the truth is not known or nothing was generated.
+    """
+    truth = result.truth or {}
     if "said" not in truth:
         return ""
     return (
-        f"The sentence that was written for a voxel names its planted category in {100 * truth['said']:.1f} % of "
-        f"{truth['n']:,} selective voxels (sentences of other voxels: {100 * truth['said_by_chance']:.1f} %)."
+        f"The generated sentence names the planted category in {100 * truth['said']:.1f} % of {truth['n']:,} selective "
+        f"voxels (sentences of other voxels: {100 * truth['said_by_chance']:.1f} %)."
     )
+
+
+def methods(result: VoxelCaptionsResult) -> str:
+    """Describe how the captions were made.
+
+    Parameters
+    ----------
+    result : VoxelCaptionsResult
+        The result.
+
+    Returns
+    -------
+    str
+        The methods paragraph.
+    """
+    request = result.request
+    source = f"the file {request.corpus}" if request.corpus else "the captions of the shipped gallery"
+    source = "the sentences of the dataset" if result.stimulus_kind == "text" and not request.corpus else source
+    generated = (
+        " A caption decoder that was trained on texts alone, with noise added to their embeddings, generated a "
+        "sentence from each projected point."
+        if result.generated
+        else ""
+    )
+    return (
+        f"Ridge regression from the embedding of the stimuli by {request.model} (preset {request.preset!r}) predicted "
+        f"{len(result.voxel_indices):,} voxels of {request.subject}. The weight vector of each voxel was projected "
+        "onto the embeddings of the stimuli (softmax, temperature 1/150) and compared with embeddings of words and "
+        f"sentences by the cosine; the sentences were {source}. Regions were captioned from the mean weights of their "
+        f"voxels with held-out R² above {MIN_R2:g}.{generated}"
+    )
+
+
+def detail(result: VoxelCaptionsResult) -> str:
+    """Say what the result is of.
+
+    Parameters
+    ----------
+    result : VoxelCaptionsResult
+        The result.
+
+    Returns
+    -------
+    str
+        Dataset, subject, embedding.
+    """
+    return f"{result.request.dataset}, {result.request.subject}, embedding space of {result.request.model}"

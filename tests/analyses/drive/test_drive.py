@@ -11,9 +11,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from brivl.analyses.drive import compute
-from brivl.analyses.drive.compute import DriveAsked, RegionModel, drive_key, drive_region, known_driven, shares
+from brivl.analyses.drive.analysis import DRIVE
+from brivl.analyses.drive.compute import DriveResult, PlantedCategory, RegionModel
 from brivl.analyses.drive.figures import region_bars
+from brivl.analyses.drive.request import DriveRequest
+from brivl.analyses.drive.tables import category_fractions
 from brivl.analyses.voxel_captions import corpus
+from brivl.analysis import keys_of, run, stored
 from brivl.commands.main import main
 from brivl.errors import RequestError
 from brivl.models.generation import prior_initialisation
@@ -26,7 +30,7 @@ from tests.support.subject_pages import CATEGORIES, CATEGORY_SUBJECT, open_subje
 
 NAME, SUBJECT = CATEGORIES, CATEGORY_SUBJECT
 store, studio = subject_pages.store, subject_pages.studio
-ASKED = DriveAsked(NAME, SUBJECT, "FFA", n=2)
+ASKED = DriveRequest(NAME, SUBJECT, "FFA", n=2)
 COMMON = ["--dataset", NAME, "--subject", SUBJECT]
 
 
@@ -44,45 +48,51 @@ def tiny() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("driven")
-    drive_region(Store(root), ASKED)
+    run(DRIVE, Store(root), ASKED)
     return root
+
+
+def result_of(store: Store) -> DriveResult:
+    result = stored(DRIVE, store, ASKED)
+    assert result is not None
+    return result
 
 
 def test_predictions_are_in_deviations_over_what_was_shown(rng: np.random.Generator):
     E, W = rng.standard_normal((50, 6)) + 3, rng.standard_normal((6, 8))
     masks = {"one": np.arange(8) < 3, "other": np.arange(8) >= 3}
-    model = RegionModel.of(W, masks, E)
+    model = RegionModel.from_weights(W, masks, E)
     for name, inside in masks.items():
         expected = (E @ W[:, inside]).mean(1)
         expected = (expected - expected.mean()) / expected.std()
-        np.testing.assert_allclose(model.region(name, E), expected, atol=1e-9)
-    np.testing.assert_allclose(((E - model.centre) @ model.voxels).std(0), 1, atol=1e-9)
+        np.testing.assert_allclose(model.predict_region(name, E), expected, atol=1e-9)
+    np.testing.assert_allclose(((E - model.mean) @ model.voxels).std(0), 1, atol=1e-9)
 
 
 def test_pictures_are_made_ranked_and_judged(store: Store):
-    found = known_driven(store, ASKED)
+    found = result_of(store)
     assert found.images.shape == (2, 64, 64, 3) and found.images.dtype == np.uint8
     assert not np.array_equal(found.images[0], found.images[1])  # each from its own seed
     assert (np.diff(found.natural_predicted) <= 0).all() and found.natural_predicted[0] > 1
     assert found.by_region["FFA"] == pytest.approx(found.predicted.mean())
-    assert len(found.of_voxels) == len(found.columns) and np.isfinite(found.of_voxels).all()
-    assert found.info["wanted"] == {"category": "face", "kinds": ["face"]} and found.info["simulated"]
-    assert shares(found)["natural"] >= 0.5  # the best of those shown are of the planted category
+    assert len(found.voxel_responses) == len(found.voxel_indices) and np.isfinite(found.voxel_responses).all()
+    assert found.planted == PlantedCategory("face", ("face",)) and found.simulated
+    assert category_fractions(found)["natural"] >= 0.5  # the best of those shown are of the planted category
 
 
 def test_the_same_question_gives_the_same_picture(store: Store, tmp_path: Path):
-    again = drive_region(Store(tmp_path / "other"), ASKED)
-    np.testing.assert_array_equal(again.images, known_driven(store, ASKED).images)
+    again = run(DRIVE, Store(tmp_path / "other"), ASKED)
+    np.testing.assert_array_equal(again.images, result_of(store).images)
 
 
 def test_a_picture_of_the_category_is_predicted_to_drive_its_region(store: Store, monkeypatch: pytest.MonkeyPatch):
     def face(*_args: object) -> np.ndarray:
         return np.stack([render(Scene("beach", (Thing("face", "white", "large", 0.5, 0.6),))).image] * 2)
 
-    monkeypatch.setattr(compute, "_make", face)
-    found = drive_region(store, DriveAsked(NAME, SUBJECT, "FFA", n=2, seed=5))
+    monkeypatch.setattr(compute, "_generate", face)
+    found = run(DRIVE, store, DriveRequest(NAME, SUBJECT, "FFA", n=2, seed=5))
     assert max(found.by_region, key=found.by_region.get) == "FFA" and found.predicted.mean() > 1.5
-    assert shares(found)["made"] == 1.0
+    assert category_fractions(found)["made"] == 1.0
 
 
 def test_the_verb_prints_and_writes_pictures(store: Store, tmp_path: Path, capsys):
@@ -104,14 +114,14 @@ def test_bad_questions_end_in_sentences(store: Store, tmp_path: Path, capsys):
     ):
         assert main(["--cache", str(store.root), "drive", *COMMON, *words]) == 2
         assert said in capsys.readouterr().err
-    with pytest.raises(RequestError, match="pictures or films"):
-        drive_key(store, DriveAsked("phantom-sentences", "P01", "Insula"))
+    with pytest.raises(RequestError, match="images or movies"):
+        keys_of(DRIVE, store, DriveRequest("phantom-sentences", "P01", "Insula"))
 
 
 def test_every_choice_changes_the_key(store: Store):
     others = [{}, {"n": 4}, {"seed": 1}, {"preset": "paper"}]
-    keys = {drive_key(store, DriveAsked(NAME, SUBJECT, "FFA", **other)).digest for other in others}
-    assert len(keys | {drive_key(store, DriveAsked(NAME, SUBJECT, "PPA")).digest}) == len(others) + 1
+    keys = {keys_of(DRIVE, store, DriveRequest(NAME, SUBJECT, "FFA", **other))[0].digest for other in others}
+    assert len(keys | {keys_of(DRIVE, store, DriveRequest(NAME, SUBJECT, "PPA"))[0].digest}) == len(others) + 1
 
 
 def test_figures_show_the_numbers():
@@ -123,18 +133,18 @@ def test_figures_show_the_numbers():
 def test_the_page_shows_what_was_made_and_the_control(store: Store, studio: None):
     at = open_drive(drive="FFA", n="2")
     assert not at.exception and not at.error
-    assert "Images made for FFA should drive it" in headline(at) and "SIMULATED" in html(at)
+    assert "Predicted response of FFA to generated images" in headline(at) and "SIMULATED" in html(at)
     assert len(at.get("image")) == 4 and len(charts(at)) == 1
-    assert "the judge says" in html(at)
+    assert "classified as" in html(at)
 
 
 def test_the_page_waits_for_a_click_and_says_where_it_cannot(studio: None):
     at = open_drive()
-    assert not at.exception and "Which images would drive FFA" in html(at)
-    button(at, "Make images").click().run()
+    assert not at.exception and "Which images have a large predicted response of FFA" in html(at)
+    button(at, "Generate images").click().run()
     assert button(at, "Cancel")
     at = open_drive(data="phantom-sentences", subject="P01")
-    assert not at.exception and "people who saw images" in html(at)
+    assert not at.exception and "generated from responses to images" in html(at)
 
 
 def open_drive(**fields: str) -> AppTest:

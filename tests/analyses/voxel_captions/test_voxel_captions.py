@@ -12,8 +12,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from brivl.analyses.voxel_captions import corpus
-from brivl.analyses.voxel_captions.compute import CaptionAsked, caption_key, caption_voxels, known_voxel_captions
-from brivl.analyses.voxel_captions.corpus import frequent_words, read_corpus, scene_words, wanted_words
+from brivl.analyses.voxel_captions.analysis import VOXEL_CAPTIONS
+from brivl.analyses.voxel_captions.compute import VoxelCaptionsResult
+from brivl.analyses.voxel_captions.corpus import category_words, frequent_words, read_corpus, scene_words
+from brivl.analyses.voxel_captions.request import VoxelCaptionsRequest
+from brivl.analysis import keys_of, run, stored
 from brivl.commands.main import main
 from brivl.core.encoding.presets import PRESETS, FitProtocol
 from brivl.core.records import Design, Responses, Voxels
@@ -49,7 +52,7 @@ def tiny() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("words")
-    caption_voxels(Store(root), CaptionAsked(NAME, SUBJECT))
+    run(VOXEL_CAPTIONS, Store(root), VoxelCaptionsRequest(NAME, SUBJECT))
     return root
 
 
@@ -106,21 +109,22 @@ def test_pictures_are_the_same_every_time_and_areas_are_of_their_things():
     for number in range(0, 80, 7):
         there = {CATEGORY[thing.kind] for thing in image_scene(config, number).things}
         np.testing.assert_array_equal(shown.area[number] > 0, [category in there for category in CATEGORIES])
-    assert all(wanted_words(category) for category in CATEGORIES) and set(KINDS) <= set(scene_words())
+    assert all(category_words(category) for category in CATEGORIES) and set(KINDS) <= set(scene_words())
 
 
 def test_the_planted_category_is_named(store: Store):
-    found = known_voxel_captions(store, CaptionAsked(NAME, SUBJECT))
-    truth = found.info["truth"]
+    found = stored(VOXEL_CAPTIONS, store, VoxelCaptionsRequest(NAME, SUBJECT))
+    assert isinstance(found, VoxelCaptionsResult) and found.truth is not None
+    truth = found.truth
     assert truth["named"] >= 0.7 and truth["named"] > truth["by_chance"] + 0.3
-    assert found.info["agreement"] > found.info["shuffled"] + 0.1
-    assert wanted_words("face") & set(found.regions["FFA"]["words"])
-    assert wanted_words("building") & set(found.regions["PPA"]["words"])
+    assert found.agreement > found.shuffled + 0.1
+    assert category_words("face") & set(set(found.regions["FFA"].words))
+    assert category_words("building") & set(set(found.regions["PPA"].words))
     assert truth["said"] >= 0.5 and truth["said"] > truth["said_by_chance"] + 0.2
-    assert "face" in found.regions["FFA"]["written"] and len(found.written) == len(found.columns)
+    assert "face" in found.regions["FFA"].generated and len(found.generated) == len(found.voxel_indices)
     assert "M1" not in found.regions  # silent
     pictures = open_dataset(NAME, store).category_images
-    assert pictures.area[found.regions["FFA"]["rows"], CATEGORIES.index("face")].min() > 0
+    assert pictures.area[list(found.regions["FFA"].rows), CATEGORIES.index("face")].min() > 0
 
 
 def test_the_verb_prints_what_it_writes(store: Store, tmp_path: Path, capsys):
@@ -131,7 +135,7 @@ def test_the_verb_prints_what_it_writes(store: Store, tmp_path: Path, capsys):
     assert printed["n_voxels"] == len(written) and printed["simulated"] and written["simulated"].all()
     assert main(asked) == 0
     said = capsys.readouterr().out
-    assert "SIMULATED DATA" in said and "sentence that was written for a voxel names its planted category" in said
+    assert "SIMULATED DATA" in said and "The planted category is among" in said
     assert written["written"].str.endswith(".").all() and 0 < printed["truth"]["said"] <= 1
 
 
@@ -140,23 +144,25 @@ def test_sentences_of_ones_own(store: Store, tmp_path: Path):
     path.write_text(
         "A red face smiles.\nA red face talks.\nThe house is large.\nThe house is old.\n\n", encoding="utf-8"
     )
-    found = caption_voxels(store, CaptionAsked(NAME, SUBJECT, corpus=str(path)))
-    assert "face" in found.regions["FFA"]["sentences"][0] and "house" in found.regions["PPA"]["sentences"][0]
-    assert found.corpus == read_corpus(path) and set(frequent_words(found.corpus)) >= {"face", "house"}
-    keys = {caption_key(store, CaptionAsked(NAME, SUBJECT, corpus=c)).digest for c in ("", str(path))}
+    found = run(VOXEL_CAPTIONS, store, VoxelCaptionsRequest(NAME, SUBJECT, corpus=str(path)))
+    assert "face" in found.regions["FFA"].sentences[0] and "house" in found.regions["PPA"].sentences[0]
+    assert list(found.corpus) == read_corpus(path) and set(frequent_words(list(found.corpus))) >= {"face", "house"}
+    keys = {
+        keys_of(VOXEL_CAPTIONS, store, VoxelCaptionsRequest(NAME, SUBJECT, corpus=c))[0].digest for c in ("", str(path))
+    }
     assert len(keys) == 2
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"only one", "found 1"), (b"\xff\xfe\x00\x01", "UTF-8"), (b"", "found 0"), (None, "could not")],
+    [(b"only one", "got 1"), (b"\xff\xfe\x00\x01", "UTF-8"), (b"", "got 0"), (None, "could not")],
 )
 def test_a_bad_corpus_ends_in_a_sentence(store: Store, tmp_path: Path, content: bytes | None, said: str):
     path = tmp_path / "bad.txt"
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(DataError, match=said):
-        caption_voxels(store, CaptionAsked(NAME, SUBJECT, corpus=str(path)))
+        run(VOXEL_CAPTIONS, store, VoxelCaptionsRequest(NAME, SUBJECT, corpus=str(path)))
 
 
 def test_bad_questions_end_in_sentences(store: Store, capsys):
@@ -169,21 +175,21 @@ def test_bad_questions_end_in_sentences(store: Store, capsys):
 
 
 def open_words(**fields: str) -> AppTest:
-    return open_subject("voxel_words", NAME, SUBJECT, **fields)
+    return open_subject("voxel_captions", NAME, SUBJECT, **fields)
 
 
 def test_the_page_shows_words_sentences_and_pictures(store: Store, studio: None):
     at = open_words(of="PPA")
     assert not at.exception and not at.error
-    assert "The planted category is among" in headline(at) and "SIMULATED" in html(at) and "stand-in" in html(at)
+    assert "The planted category is among" in headline(at) and "SIMULATED" in html(at) and "proxy model" in html(at)
     assert set(at.dataframe[0].value["region"]) <= set(REGIONS)
     assert len(at.get("image")) == 6 and "PPA: " in html(at)
-    assert "Written by the decoder: " in html(at) and "sentence that was written for a voxel" in html(at)
+    assert "Generated by the caption decoder: " in html(at) and "generated sentence names the planted" in html(at)
     assert at.dataframe[0].value["written"].str.endswith(".").all()
 
 
 def test_the_page_waits_for_a_click(studio: None):
     at = open_words()
-    assert not at.exception and "What drives the voxels" in html(at)
-    button(at, "Put into words").click().run()
+    assert not at.exception and "respond to, in words" in html(at)
+    button(at, "Caption voxels").click().run()
     assert button(at, "Cancel")

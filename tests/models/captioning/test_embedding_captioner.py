@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from brivl.analyses.voxel_captions.sentences import named_categories, said_truth, write_sentences, writer_digest
+from brivl.analyses.voxel_captions.sentences import decoder_digest, generate_sentences, named_categories, sentence_truth
 from brivl.errors import DataError, RequestError
 from brivl.models.captioning.decoder import CaptionDecoder, DecoderConfig
 from brivl.models.captioning.digests import CAPTIONERS, EMBEDDING_CAPTIONER, captioner_file, embedding_captioner_digest
@@ -109,15 +109,15 @@ def test_a_training_learns_and_writes_what_can_be_read(
 def test_the_shipped_one_names_what_unseen_captions_name() -> None:
     scenes = [sample_scene(np.random.default_rng([77, i]), 1) for i in range(60)]
     points = centre_and_normalise(open_embedder("brivl-mini").encode_texts([caption(scene) for scene in scenes]))
-    said = write_sentences(points, "brivl-mini")
+    said = generate_sentences(points, "brivl-mini")
     wanted = [CATEGORY[scene.things[0].kind] for scene in scenes]
     right = [category in named_categories(sentence) for category, sentence in zip(wanted, said, strict=True)]
     others = [category in named_categories(said[i - 7]) for i, category in enumerate(wanted)]
     assert np.mean(right) >= 0.8 > 0.4 >= np.mean(others)
     info = read_info(EMBEDDING_CAPTIONER)
     assert EMBEDDING_CAPTIONER.stat().st_size < 2_000_000 and info["config"]["patch_width"] == 256
-    assert writer_digest("brivl-mini") == embedding_captioner_digest() and writer_digest("some/clip") == ""
-    assert write_sentences(points, "some/clip") == []
+    assert decoder_digest("brivl-mini") == embedding_captioner_digest() and decoder_digest("some/clip") == ""
+    assert generate_sentences(points, "some/clip") == []
 
 
 def test_places_and_signs_are_no_things() -> None:
@@ -129,7 +129,7 @@ def test_places_and_signs_are_no_things() -> None:
 def test_shares_of_a_known_case() -> None:
     planted = np.array(["animal", "", "vehicle", "animal", "face"])
     sentences = ["A red dog.", "A red face.", "A blue puppy.", "A pink cat.", "A white face."]
-    found = said_truth(sentences, planted)
+    found = sentence_truth(sentences, planted)
     assert found["said"] == 0.75 and found["said_by_category"] == {"animal": 1.0, "face": 1.0, "vehicle": 0.0}
     order = np.random.default_rng(0).permutation(4)
     names = [{"animal"}, {"animal"}, {"animal"}, {"face"}]

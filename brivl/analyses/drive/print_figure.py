@@ -1,0 +1,54 @@
+"""Generated images and predicted responses as a matplotlib page."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from brivl.analyses.drive.compute import DriveResult
+from brivl.analyses.drive.figures import UNIT
+from brivl.scenes.things import KINDS
+from brivl.viz.export import Page, new_page, print_style
+from brivl.viz.style import LIGHT, FigureLabel
+
+MAX_SHOWN = 6  # images in a row
+
+
+def print_figure(result: DriveResult, label: FigureLabel, page: Page) -> Figure:
+    """Draw two rows of images, and bars of the regions beside them.
+
+    Parameters
+    ----------
+    result : DriveResult
+        The result.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+    page : Page
+        Size of page and type.
+
+    Returns
+    -------
+    Figure
+        The figure.
+    """
+    n = min(MAX_SHOWN, len(result.images))
+    groups = (
+        ("generated", result.images, result.predicted, result.kinds),
+        ("stimulus", result.natural, result.natural_predicted, result.natural_kinds),
+    )
+    with print_style(page):
+        figure = new_page(label, page)
+        grid = figure.add_gridspec(2, n + 2)
+        for row, (group, images, predicted, kinds) in enumerate(groups):
+            for i in range(n):
+                axes = figure.add_subplot(grid[row, i])
+                axes.imshow(images[i])
+                axes.set_axis_off()
+                kind = KINDS[int(kinds[i].argmax())]
+                axes.set_title(f"{group} {i + 1}\n{predicted[i]:+.1f} SD, {kind}", fontsize=page.base * 0.8)
+        axes = figure.add_subplot(grid[:, n:])
+        names = sorted(result.by_region, key=result.by_region.__getitem__)
+        colours = [LIGHT.joint if name == result.request.region else LIGHT.grid for name in names]
+        axes.barh(names, [result.by_region[name] for name in names], color=colours)
+        axes.set_xlabel(UNIT)
+        axes.axvline(0, color=LIGHT.muted, lw=0.8)
+    return figure
