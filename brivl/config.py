@@ -1,4 +1,4 @@
-"""Where things are; the only module that reads the environment."""
+"""Paths and limits of this installation; with `brivl.threads` the only module that reads the environment."""
 
 from __future__ import annotations
 
@@ -13,27 +13,53 @@ CORES_VARIABLE = "BRIVL_CORES"  # the most cores that a process may use
 
 
 def cache_dir() -> Path:
-    """Folder of all derived files: BRIVL_CACHE, or cache/ in the project."""
+    """Return the folder of all derived files.
+
+    Returns
+    -------
+    Path
+        BRIVL_CACHE, or cache/ in the project.
+    """
     return Path(os.environ.get("BRIVL_CACHE") or PROJECT / "cache")
 
 
 def cache_max() -> str:
-    """How large the cache may grow, as written: BRIVL_CACHE_MAX, such as "500MB" or "none"; 20GB where it is not set.
+    """Return how large the cache may grow.
 
-    20 GB hold the features of some 70 models at every film of the shortclips data (12 layers, 3,870 samples, two
-    poolings of 768: 285 MB) and a fit of every layer, and are less than what is usually free. Not without a limit,
-    since nobody looks into this folder and all of it but uploads can be computed again.
+    Returns
+    -------
+    str
+        BRIVL_CACHE_MAX as written, such as "500MB" or "none"; 20GB where it is not set.
+
+    Notes
+    -----
+    20 GB hold the features of about 70 models for every movie of the shortclips data (12 layers, 3,870 samples, two
+    poolings of 768: 285 MB each) and a fit of every layer, and are less than what is usually free. There is a limit by
+    default because users seldom look into this folder, and because everything in it except uploads can be computed
+    again.
     """
     return os.environ.get("BRIVL_CACHE_MAX") or "20GB"
 
 
 def data_dirs() -> tuple[Path, ...]:
-    """Folders with the user's own datasets: BRIVL_DATA, several separated by os.pathsep."""
+    """Return the folders with the user's own datasets.
+
+    Returns
+    -------
+    tuple of Path
+        The folders in BRIVL_DATA, which are separated by os.pathsep.
+    """
     return tuple(Path(p) for p in os.environ.get("BRIVL_DATA", "").split(os.pathsep) if p)
 
 
 def n_cores() -> int:
-    """Return how many cores this process may use: its affinity, its container's quota and BRIVL_CORES, the lowest."""
+    """Return how many cores this process may use.
+
+    Returns
+    -------
+    int
+        The lowest of the process's affinity, its container's quota and BRIVL_CORES, at least 1.
+    """
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     limits = [available, _quota()]
     own = os.environ.get(CORES_VARIABLE, "").strip()
@@ -52,12 +78,24 @@ def _quota() -> int:
 
 
 def scheduler() -> str:
-    """Address of the Dask scheduler that sweeps are sent to: BRIVL_SCHEDULER; "" for processes of this machine."""
+    """Return the address of the Dask scheduler that sweeps are sent to.
+
+    Returns
+    -------
+    str
+        BRIVL_SCHEDULER; "" where sweeps run in processes of this machine.
+    """
     return os.environ.get("BRIVL_SCHEDULER", "").strip()
 
 
 def available_memory() -> int:
-    """Bytes of memory that this process and others may still take, the limit of a container counted."""
+    """Return how much memory is left for this process and others.
+
+    Returns
+    -------
+    int
+        Bytes; the limit of a container counts.
+    """
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))

@@ -1,8 +1,8 @@
-"""Every error that a user can cause is a sentence: what was wanted, what came, what to do.
+"""Errors that a user can cause; each message says what was expected, what came, and what to do.
 
 BrivlError
-|-- DataError        a file or folder is missing, truncated, or does not add up
-|-- RequestError     a choice that cannot be answered: unknown model, layer out of range, no voxel left
+|-- DataError        a file or folder is missing, truncated, or inconsistent
+|-- RequestError     a request that cannot be answered: unknown model, layer out of range, no voxel left
 |-- StoreError       the cache cannot be read or written (disk full, no permission)
 `-- Cancelled        the user stopped a computation
 """
@@ -17,7 +17,7 @@ class DataError(BrivlError):
 
 
 class RequestError(BrivlError):
-    """The question cannot be answered as asked."""
+    """The request cannot be answered."""
 
 
 class StoreError(BrivlError):
@@ -25,4 +25,4 @@ class StoreError(BrivlError):
 
 
 class Cancelled(BrivlError):
-    """The computation was stopped by the user."""
+    """The user stopped the computation."""

@@ -48,9 +48,9 @@ def _rows(rates: Sequence[Rate]) -> list[dict[str, Any]]:
     return [
         {
             "name": rate.name,
-            "test": rate.row.title,
-            "null": rate.row.null,
-            "kind": rate.row.kind,
+            "test": rate.test.title,
+            "null": rate.test.null,
+            "kind": rate.test.kind,
             "rate": round(rate.rate, 4),
             "low": round(rate.low, 4),
             "high": round(rate.high, 4),
@@ -62,22 +62,22 @@ def _rows(rates: Sequence[Rate]) -> list[dict[str, Any]]:
 
 
 def _text(rates: Sequence[Rate]) -> list[str]:
-    width = max(len(rate.row.title) for rate in rates)
+    width = max(len(rate.test.title) for rate in rates)
     return [
-        f"{r.row.title:{width}}  {r.rate:.3f} [{r.low:.3f}, {r.high:.3f}]  {r.verdict:13} {r.row.null}" for r in rates
+        f"{r.test.title:{width}}  {r.rate:.3f} [{r.low:.3f}, {r.high:.3f}]  {r.verdict:13} {r.test.null}" for r in rates
     ]
 
 
 def _markdown(rates: Sequence[Rate]) -> list[str]:
     head = ["| test | simulated | rate [95 % interval] | |", "|---|---|---|---|"]
     return head + [
-        f"| {r.row.title} | {r.row.null} | {r.rate:.3f} [{r.low:.3f}, {r.high:.3f}] | {r.verdict} |" for r in rates
+        f"| {r.test.title} | {r.test.null} | {r.rate:.3f} [{r.low:.3f}, {r.high:.3f}] | {r.verdict} |" for r in rates
     ]
 
 
 def _summary(rates: Sequence[Rate]) -> str:
     """How many tests have the expected rate, and which have not."""
     rated = [rate for rate in rates if rate.verdict]
-    unexpected = [rate.row.title for rate in rated if not rate.as_expected]
+    unexpected = [rate.test.title for rate in rated if not rate.as_expected]
     count = f"{len(rated) - len(unexpected)} of {len(rated)} as expected"
     return f"{count}; not: {'; '.join(unexpected)}" if unexpected else count

@@ -1,0 +1,1 @@
+"""Computations on arrays, without files, models or pages."""

@@ -5,8 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 
-def number(value: float, digits: int = 3) -> str:
-    """Value with at most `digits` significant digits, a true minus sign, no exponent for everyday sizes."""
+def number(value: float | None, digits: int = 3) -> str:
+    """Format a number with a true minus sign and no exponent for everyday sizes.
+
+    Parameters
+    ----------
+    value : float or None
+        None, NaN and infinity give a dash.
+    digits : int
+        Largest number of significant digits.
+
+    Returns
+    -------
+    str
+        For example "0.0123" or "−4".
+    """
     if value is None or not np.isfinite(value):
         return "–"
     if value == 0:
@@ -18,12 +31,36 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def signed(value: float, digits: int = 3) -> str:
-    """Like `number`, with a plus sign before positive values."""
+    """Format a number as `number` does, with a plus sign before positive values.
+
+    Parameters
+    ----------
+    value : float
+        NaN and infinity give a dash.
+    digits : int
+        Largest number of significant digits.
+
+    Returns
+    -------
+    str
+        For example "+0.0123".
+    """
     return f"+{number(value, digits)}" if np.isfinite(value) and value > 0 else number(value, digits)
 
 
-def probability(value: float) -> str:
-    """Probability as printed in a table: ".012", "< .001", "> .999", or a dash when it is not defined."""
+def probability(value: float | None) -> str:
+    """Format a probability for a table.
+
+    Parameters
+    ----------
+    value : float or None
+        None and NaN give a dash.
+
+    Returns
+    -------
+    str
+        ".012", "< .001" or "> .999".
+    """
     if value is None or not np.isfinite(value):
         return "–"
     if value < 0.001:
@@ -33,8 +70,21 @@ def probability(value: float) -> str:
     return f"{value:.3f}".removeprefix("0")
 
 
-def p_text(value: float, symbol: str = "p") -> str:
-    """Probability as a phrase: "p = .012", "p < .001", "p not defined"."""
+def p_text(value: float | None, symbol: str = "p") -> str:
+    """Format a probability as a phrase.
+
+    Parameters
+    ----------
+    value : float or None
+        None and NaN are called "not defined".
+    symbol : str
+        Name of the probability, for example "p" or "q".
+
+    Returns
+    -------
+    str
+        "p = .012", "p < .001" or "p not defined".
+    """
     text = probability(value)
     if text == "–":
         return f"{symbol} not defined"
@@ -45,14 +95,36 @@ LIMITS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 
 
 def round_limit(values: np.ndarray) -> float:
-    """Limit of a colour scale: the first round number that 99 % of the magnitudes do not exceed."""
+    """Choose the limit of a colour scale.
+
+    Parameters
+    ----------
+    values : np.ndarray
+        Values of any shape; NaN and infinity are left out.
+
+    Returns
+    -------
+    float
+        The first of `LIMITS` that 99 % of the magnitudes do not exceed.
+    """
     finite = np.abs(values[np.isfinite(values)])
     reach = float(np.quantile(finite, 0.99)) if finite.size else 0.0
     return next((step for step in LIMITS if step >= reach), LIMITS[-1])
 
 
 def format_duration(seconds: float) -> str:
-    """A duration as one would say it: "8 s", "3 min", "1 h 20 min"."""
+    """Format a duration.
+
+    Parameters
+    ----------
+    seconds : float
+        Duration in seconds.
+
+    Returns
+    -------
+    str
+        "8 s", "3 min" or "1 h 20 min".
+    """
     if seconds < 100:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)

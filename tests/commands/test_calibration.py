@@ -26,15 +26,15 @@ def rates() -> dict[str, Rate]:
 
 
 def test_every_test_that_is_offered_keeps_its_level(rates: dict[str, Rate]) -> None:
-    offered = [rate for rate in rates.values() if rate.row.kind in ("holds", "at most", "fdr")]
+    offered = [rate for rate in rates.values() if rate.test.kind in ("holds", "at most", "fdr")]
     assert len(offered) > 15
     assert not {rate.name: rate.rate for rate in offered if rate.rate > MOST}
-    shares = [rate.rate for rate in offered if rate.row.kind == "holds"]
+    shares = [rate.rate for rate in offered if rate.test.kind == "holds"]
     assert 0.03 < np.mean(shares) < 0.07
 
 
 def test_units_that_are_no_units_are_seen_to_fail(rates: dict[str, Rate]) -> None:
-    failing = {name: rate for name, rate in rates.items() if rate.row.kind == "fails"}
+    failing = {name: rate for name, rate in rates.items() if rate.test.kind == "fails"}
     assert len(failing) == 4 and all(rate.rate > 0.07 for rate in failing.values())
     assert rates["voxels t"].rate > 0.3, "one subject's voxels share their noise"
     assert rates["blocks power"].rate > 0.8 and rates["flips power"].rate > 0.8

@@ -1,0 +1,1 @@
+"""Encoding models: banded ridge regression of responses on the features of models."""

@@ -1,8 +1,8 @@
 """Banded ridge regression in its kernel form, with weights of bands and regularisation chosen per voxel.
 
-Y = sum_j X_j b_j + noise, where band j has the kernel K_j = X_j X_j'; for weights g_j >= 0, sum 1, and a > 0 the dual
-solution is c = (sum_j g_j K_j + a I)^-1 Y, and band j predicts g_j X_j* X_j' c (la Tour, Eickenberg, Nunez-Elizalde
-and Gallant 2022). Searches over (g, a): `surface_search`, the default, and himalaya's, `random_search`.
+Y = sum_j X_j b_j + noise, where band j has the kernel K_j = X_j X_j'. For weights g_j >= 0 that sum to 1, and a > 0,
+the dual solution is c = (sum_j g_j K_j + a I)^-1 Y, and band j predicts g_j X_j* X_j' c (Dupre la Tour, Eickenberg,
+Nunez-Elizalde and Gallant 2022). Searches over (g, a): `surface_search`, the default, and himalaya's `random_search`.
 """
 
 from __future__ import annotations
@@ -39,22 +39,45 @@ class DirichletRatios:
 
 
 class BandedRidge(BaseEstimator):
-    """Banded ridge without intercept: centre features and responses before. Nothing is scaled here but kernels.
+    """Banded ridge regression without intercept.
 
-    alphas: regularisation strengths to try. ratios: weights of bands to try, (n_candidates, n_bands), or `Draws`, or
-    None for `ratio_grid`. cv: number of contiguous folds, or a list of (train, validation) index arrays.
-    normalise_kernels: scale each band's kernel to a mean diagonal of 1 on the training rows, so that weights and
-    alphas mean the same whatever the units and number of features. Bands with identical kernels are fitted as one and
-    share its weight equally.
+    Features and responses are to be centred before. Bands with identical kernels are fitted as one and share its weight
+    equally.
+
+    Parameters
+    ----------
+    alphas : Sequence of float
+        Regularisation strengths to try.
+    ratios : (n_candidates, n_bands) array, DirichletRatios or None
+        Weights of bands to try; None for `ratio_grid`.
+    cv : int or Folds
+        Number of contiguous folds, or a list of (train, validation) index arrays.
+    normalise_kernels : bool
+        Scale each band's kernel to a mean diagonal of 1 on the training rows, so that weights and alphas do not depend
+        on the units and number of features. Nothing else is scaled.
+    solver : Solver
+        Method and sizes of the search.
+
+    Attributes
+    ----------
+    band_weights_ : (n_bands, n_voxels) array
+        Weights chosen; they sum to 1.
+    alphas_ : (n_voxels,) array
+        Regularisation strengths chosen.
+    cv_scores_ : (n_candidates, n_voxels) array
+        Minus the mean squared error on held-out folds at the best alpha. Where scores of many voxels are mapped from a
+        sample (`surface_search`), they are close for candidates near the best and approximate for the others.
+    dual_coef_ : (n_rows, n_voxels) array
+        Dual weights; rows as in `Xs_fit_`, fewer than n_train where rows could be compressed.
+    Xs_fit_ : list of (n_rows, n_features) arrays
+        Bands.
     """
 
-    band_weights_: np.ndarray  # (n_bands, n_voxels), sums to 1
-    alphas_: np.ndarray  # (n_voxels,)
-    # (n_candidates, n_voxels) minus the mean squared error on held-out folds, at the best alpha; with many voxels
-    # mapped from a sample (`surface_search`), closely for candidates near the best, roughly for others
+    band_weights_: np.ndarray
+    alphas_: np.ndarray
     cv_scores_: np.ndarray
-    dual_coef_: np.ndarray  # (n_rows, n_voxels); rows as in Xs_fit_, fewer than n_train where they could be compressed
-    Xs_fit_: list[np.ndarray]  # bands (n_rows, n_features)
+    dual_coef_: np.ndarray
+    Xs_fit_: list[np.ndarray]
 
     def __init__(
         self,
@@ -75,33 +98,93 @@ class BandedRidge(BaseEstimator):
     ) -> BandedRidge:
         """Choose weights and alpha of each voxel by cross-validation, then refit on all rows.
 
-        Xs: bands (n_train, n_features of the band), Y (n_train, n_voxels), both centred. progress(done, total) is
-        called as the search goes and may raise, which stops it. overwrite_Y: dual weights may take the
-        place of Y, if that is float32, which halves the memory. Raises RequestError for bad shapes or NaN.
+        Parameters
+        ----------
+        Xs : Sequence of (n_train, n_features) arrays
+            Bands, centred.
+        Y : (n_train, n_voxels) array
+            Responses, centred.
+        progress : StepCallback or None
+            Receives (done, total) during the search; may raise, which stops it.
+        overwrite_Y : bool
+            Let dual weights take the place of Y, if that is float32, which halves the memory.
+
+        Returns
+        -------
+        BandedRidge
+            This object.
+
+        Raises
+        ------
+        RequestError
+            For inconsistent shapes, NaN, or alphas that are not positive.
         """
         _check_bands(Xs, Y)
         if not len(self.alphas) or not all(0 < alpha < np.inf for alpha in self.alphas):
-            raise RequestError(f"Alphas must be positive numbers, at least one; got {self.alphas!r}.")
+            raise RequestError(
+                f"Expected positive regularisation strengths, at least one, got {self.alphas!r}. Correct `alphas`."
+            )
         Xs, Y = [np.asarray(X, np.float32) for X in Xs], np.asarray(Y, np.float32)
         self.kernel_scales_ = self.scales_of(Xs)
-        rows = compress_folds(Xs, Y, self.folds_of(len(Y)), self.kernel_scales_)
-        self.Xs_fit_ = rows.Xs
-        folds = rows.folds, rows.fold_weights
-        bands = Bands.of(rows.Xs, self.kernel_scales_, folds, self.candidates, self.alphas)
-        self.band_weights_ = self._search(bands, rows.Y, progress, overwrite_Y or rows.Y is not Y)
-        self.cv_scores_ -= rows.unreachable
+        compressed = compress_folds(Xs, Y, self.folds_of(len(Y)), self.kernel_scales_)
+        self.Xs_fit_ = compressed.Xs
+        folds = compressed.folds, compressed.fold_weights
+        bands = Bands.of(compressed.Xs, self.kernel_scales_, folds, self.candidates, self.alphas)
+        overwrite = overwrite_Y or compressed.Y is not Y
+        self.band_weights_ = self._search(bands, compressed.Y, progress, overwrite)
+        self.cv_scores_ -= compressed.lost_error
         return self
 
     def scales_of(self, Xs: Sequence[np.ndarray]) -> np.ndarray:
-        """What each band's kernel is multiplied by: (n_bands,) float32."""
+        """Compute the factors of the kernels.
+
+        Parameters
+        ----------
+        Xs : Sequence of (n_train, n_features) arrays
+            Bands.
+
+        Returns
+        -------
+        np.ndarray
+            (n_bands,) float32, what each band's kernel is multiplied by.
+        """
         return kernel_scales(Xs) if self.normalise_kernels else np.ones(len(Xs), np.float32)
 
     def folds_of(self, n_rows: int) -> Folds:
-        """The folds that choose weights and alpha."""
+        """Make the folds that choose weights and alpha.
+
+        Parameters
+        ----------
+        n_rows : int
+            Number of training rows.
+
+        Returns
+        -------
+        Folds
+            `cv`, or as many contiguous folds.
+        """
         return contiguous_folds(n_rows, self.cv) if isinstance(self.cv, int) else self.cv
 
     def predict(self, Xs: Sequence[np.ndarray], split: bool = False) -> np.ndarray:
-        """Predictions (n_samples, n_voxels), or with split=True by band (n_bands, n_samples, n_voxels), float32."""
+        """Predict responses.
+
+        Parameters
+        ----------
+        Xs : Sequence of (n_samples, n_features) arrays
+            Bands, centred on the training means.
+        split : bool
+            Return the prediction of each band instead of their sum.
+
+        Returns
+        -------
+        np.ndarray
+            (n_samples, n_voxels), or with split (n_bands, n_samples, n_voxels), float32.
+
+        Raises
+        ------
+        RequestError
+            If bands are not as wide as the fitted ones, or not finite.
+        """
         check_is_fitted(self, "dual_coef_")
         _check_bands(Xs, None, [X.shape[1] for X in self.Xs_fit_])
 
@@ -112,46 +195,85 @@ class BandedRidge(BaseEstimator):
         return bands if split else bands.sum(0)
 
     def score(self, Xs: Sequence[np.ndarray], Y: np.ndarray, split: bool = False) -> np.ndarray:
-        """R2 per voxel (n_voxels,), or its parts by band (n_bands, n_voxels); Y is to be centred by the caller."""
+        """Measure R2 of the predictions.
+
+        Parameters
+        ----------
+        Xs : Sequence of (n_samples, n_features) arrays
+            Bands, centred on the training means.
+        Y : (n_samples, n_voxels) array
+            Responses, centred.
+        split : bool
+            Return the split R2 of each band instead of the joint R2.
+
+        Returns
+        -------
+        np.ndarray
+            (n_voxels,), or with split (n_bands, n_voxels).
+        """
         return r2_split(Y, self.predict(Xs, split=True)) if split else r2_joint(Y, self.predict(Xs))
 
     def _search(self, bands: Bands, Y: np.ndarray, progress: StepCallback | None, overwrite: bool) -> np.ndarray:
-        """Weights (n_bands, n_voxels) chosen; scores, alphas and dual weights are kept."""
+        """Choose weights (n_bands, n_voxels); set scores, alphas and dual weights."""
         with himalaya_backend(self.solver.backend) as backend, one_thread_per_call():
             search = SurfaceSearch(bands.problem, self.solver, backend)
             if self.solver.method == "himalaya" or not is_partition(bands.problem.folds, len(Y)):
                 scores, alphas = random_search(bands.problem, Y, self.solver, progress)
             else:
                 scores, alphas = search.search(Y, ProgressSteps(progress, 2 * search.n_combinations))
-            self.cv_scores_ = scores[bands.place]
+            self.cv_scores_ = scores[bands.positions]
             best = choose_candidate(self.cv_scores_, bands.candidates)
-            self.alphas_ = alphas[bands.place[best], np.arange(len(best))]
-            self.dual_coef_ = refit(search, Y, bands.place[best], self.alphas_, Y if overwrite else np.empty_like(Y))
+            chosen = bands.positions[best]
+            self.alphas_ = alphas[chosen, np.arange(len(best))]
+            self.dual_coef_ = refit(search, Y, chosen, self.alphas_, Y if overwrite else np.empty_like(Y))
         return bands.weights(best)
 
     def candidates(self, owner: np.ndarray) -> np.ndarray:
-        """Weights to try for the distinct kernels; what bands with one kernel would get is added up.
+        """List the weights to try for the distinct kernels; weights of bands with one kernel are added up.
 
-        owner (n_bands,): the first band with the same kernel.
+        Parameters
+        ----------
+        owner : (n_bands,) array
+            First band with the same kernel as each band.
+
+        Returns
+        -------
+        np.ndarray
+            (n_candidates, n_kernels).
+
+        Raises
+        ------
+        RequestError
+            If given weights are not those of as many bands.
         """
         distinct = np.unique(owner)
         if self.ratios is None:
             return ratio_grid(len(distinct))
-        given = self.ratios
-        if isinstance(given, DirichletRatios):
-            given = draw_ratios(given.n_iter, given.random_state, len(owner))
+        if isinstance(self.ratios, DirichletRatios):
+            ratios = draw_ratios(self.ratios.n_iter, self.ratios.random_state, len(owner))
         else:
-            given = _checked_ratios(given, len(owner))
-        merged = np.stack([given[:, owner == band].sum(1) for band in distinct], axis=1)
+            ratios = _checked_ratios(self.ratios, len(owner))
+        merged = np.stack([ratios[:, owner == band].sum(1) for band in distinct], axis=1)
         _, first = np.unique(np.round(merged, 12), axis=0, return_index=True)
         return merged[np.sort(first)]
 
 
 def band_predictions(kernel: Callable[[int], np.ndarray], dual: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Predictions by band (n_bands, n_samples, n_voxels).
+    """Predict responses by band.
 
-    kernel(band) is that of the samples with the fitted rows, (n_samples, n_rows); dual (n_rows, n_voxels), weights
-    (n_bands, n_voxels).
+    Parameters
+    ----------
+    kernel : Callable
+        Gives the kernel of the samples with the fitted rows, (n_samples, n_rows), of the band with this number.
+    dual : (n_rows, n_voxels) array
+        Dual weights.
+    weights : (n_bands, n_voxels) array
+        Band weights.
+
+    Returns
+    -------
+    np.ndarray
+        (n_bands, n_samples, n_voxels).
     """
     n_bands, n_bytes = len(weights), 4 * dual.nbytes
     kernels = list(map_in_order(kernel, range(n_bands), n_at_once(n_bytes)))
@@ -165,15 +287,34 @@ def band_predictions(kernel: Callable[[int], np.ndarray], dual: np.ndarray, weig
 
 
 def refit(search: SurfaceSearch, Y: np.ndarray, best: np.ndarray, alphas: np.ndarray, dual: np.ndarray) -> np.ndarray:
-    """Dual weights (n_rows, n_voxels), each voxel with the candidate and the alpha that it chose; written to `dual`."""
+    """Compute dual weights of each voxel with the candidate and the alpha that it chose.
 
-    def refit_some(candidate: int, some: np.ndarray) -> None:
-        dual[:, some] = search.dual(candidate, Y[:, some], alphas[some])  # the same columns, in case dual is Y
+    Parameters
+    ----------
+    search : SurfaceSearch
+        Decompositions of the kernels of all candidates.
+    Y : (n_rows, n_voxels) array
+        Responses.
+    best : (n_voxels,) array
+        Candidate of each voxel.
+    alphas : (n_voxels,) array
+        Alpha of each voxel.
+    dual : (n_rows, n_voxels) array
+        Receives the dual weights.
+
+    Returns
+    -------
+    np.ndarray
+        `dual`.
+    """
+
+    def refit_batch(candidate: int, batch: np.ndarray) -> None:
+        dual[:, batch] = search.dual(candidate, Y[:, batch], alphas[batch])  # the same columns, since dual may be Y
 
     for candidate in search.decomposed(np.unique(best).tolist()):
         voxels = np.flatnonzero(best == candidate)
         batches = np.array_split(voxels, -(-len(voxels) // search.solver.n_voxels_batch))
-        list(map_in_order(partial(refit_some, candidate), batches, search.n_threads))
+        list(map_in_order(partial(refit_batch, candidate), batches, search.n_threads))
     return dual
 
 
@@ -182,7 +323,7 @@ def _checked_ratios(ratios: np.ndarray, n_bands: int) -> np.ndarray:
     ratios = np.asarray(ratios, float)
     if ratios.ndim != 2 or ratios.shape[1] != n_bands or (ratios < 0).any() or not np.allclose(ratios.sum(1), 1):
         raise RequestError(
-            f"Ratios (n_candidates, {n_bands}) of weights >= 0 that sum to 1 are wanted; got {ratios!r}."
+            f"Expected ratios (n_candidates, {n_bands}) of weights >= 0 that sum to 1, got {ratios!r}. Correct them."
         )
     return ratios
 
@@ -193,10 +334,15 @@ def _check_bands(Xs: Sequence[np.ndarray], Y: np.ndarray | None, widths: Sequenc
     lengths = {shape[0] for shape in shapes} | (set() if Y is None else {len(Y)})
     if not shapes or any(len(shape) != 2 for shape in shapes) or len(lengths) > 1:
         raise RequestError(
-            f"Bands of features (n_samples, n_features), as long as the responses, are wanted; got shapes {shapes!r}"
-            f"{'' if Y is None else f' for responses {Y.shape!r}'}."
+            f"Expected bands of features (n_samples, n_features), as long as the responses, got shapes {shapes!r}"
+            f"{'' if Y is None else f' for responses {Y.shape!r}'}. Give one row of features per sample."
         )
     if widths is not None and [shape[1] for shape in shapes] != list(widths):
-        raise RequestError(f"The model was fitted to bands of {list(widths)!r} features; got shapes {shapes!r}.")
+        raise RequestError(
+            f"Expected bands of {list(widths)!r} features, as fitted, got shapes {shapes!r}. Give the features of the "
+            "same models."
+        )
     if not all(np.isfinite(X).all() for X in Xs) or (Y is not None and not np.isfinite(Y).all()):
-        raise RequestError("Features and responses must be finite; got NaN or infinity. Leave such voxels out first.")
+        raise RequestError(
+            "Expected finite features and responses, got NaN or infinity. Leave out such voxels and features."
+        )

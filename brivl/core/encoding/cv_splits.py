@@ -1,4 +1,4 @@
-"""Which rows are fitted and which are scored, and the folds within the fitted ones. Light: nothing is fitted here."""
+"""The rows that are fitted and scored, and the folds within the fitted ones. Nothing is fitted in this module."""
 
 from __future__ import annotations
 
@@ -20,14 +20,27 @@ from brivl.core.records import Design
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of the features: those of one fit, and those that it is scored on."""
+    """Rows of the features that one fit uses, and those that it is scored on."""
 
     train: np.ndarray  # (n_fit,)
     test: np.ndarray  # (n_held_out,)
 
 
 def cv_splits(design: Design, preset: Preset) -> list[Split]:
-    """The test set, or the outer folds."""
+    """Divide the rows into those to fit and those to score.
+
+    Parameters
+    ----------
+    design : Design
+        Samples of the subject.
+    preset : Preset
+        Choice of outer folds.
+
+    Returns
+    -------
+    list of Split
+        One split where there is a test set, else one per outer fold.
+    """
     if design.n_test:
         rows = np.arange(design.n_train + design.n_test)
         return [Split(rows[: design.n_train], rows[design.n_train :])]
@@ -35,19 +48,47 @@ def cv_splits(design: Design, preset: Preset) -> list[Split]:
 
 
 def outer_folds(design: Design, preset: Preset) -> Folds:
-    """Folds of training rows where there is no test set."""
+    """Make the folds of the training rows that give the score where there is no test set.
+
+    Parameters
+    ----------
+    design : Design
+        Samples of the subject.
+    preset : Preset
+        Choice of outer folds.
+
+    Returns
+    -------
+    Folds
+        Random rows if the preset shuffles; else whole groups, whole runs, or consecutive blocks of a single run.
+    """
     if preset.outer == "shuffled":
         return shuffled_folds(design.n_train, preset.n_outer, seed=1)
     if design.groups is not None:
         return group_folds(design.groups, preset.n_outer, preset.seed)
     if len(design.run_onsets) > 1:
         return leave_one_run_out(design.run_onsets, design.n_train)
-    # One run and no groups: neighbours at least stay together.
+    # With one run and no groups, blocks at least keep neighbouring samples together.
     return contiguous_folds(design.n_train, preset.n_outer)
 
 
 def inner_folds(train: np.ndarray, design: Design, preset: Preset) -> Folds:
-    """Folds of the rows of one fit, as positions in `train`."""
+    """Make the folds of the fitted rows that choose band weights and alpha.
+
+    Parameters
+    ----------
+    train : (n_fit,) array
+        Rows of the fit.
+    design : Design
+        Samples of the subject.
+    preset : Preset
+        Choice of inner folds.
+
+    Returns
+    -------
+    Folds
+        Positions in `train`.
+    """
     if preset.inner == "grouped" and design.groups is not None:
         return group_folds(np.asarray(design.groups)[train], preset.n_inner, preset.seed)
     onsets = onsets_of(run_labels(design.run_onsets, design.n_train)[train])

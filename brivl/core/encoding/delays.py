@@ -1,4 +1,4 @@
-"""Finite impulse response: features of earlier samples as further columns, never across runs."""
+"""Finite impulse response models: features of earlier samples as further columns, never across runs."""
 
 from __future__ import annotations
 
@@ -10,43 +10,95 @@ from brivl.errors import RequestError
 
 
 def delays_in_samples(delays_s: Sequence[float], tr: float) -> tuple[int, ...]:
-    """Delays in seconds as whole numbers of samples, each rounded to the nearest.
+    """Convert delays in seconds to whole numbers of samples, each rounded to the nearest.
 
-    delays_s in s, tr in s. Raises RequestError if tr is not positive or two delays fall on the same sample.
+    Parameters
+    ----------
+    delays_s : Sequence of float
+        Delays in seconds.
+    tr : float
+        Time between two samples in seconds.
+
+    Returns
+    -------
+    tuple of int
+        Delays in samples.
+
+    Raises
+    ------
+    RequestError
+        If tr is not positive, or if two delays fall on the same sample.
     """
     if not np.isfinite(tr) or tr <= 0:
-        raise RequestError(f"The time between two samples must be a positive number of seconds, not {tr!r}.")
+        raise RequestError(
+            f"Expected a positive number of seconds between two samples, got {tr!r}. Correct the TR of the data."
+        )
     samples = tuple(int(np.floor(delay_s / tr + 0.5)) for delay_s in delays_s)
     if not samples or len(set(samples)) < len(samples):
         raise RequestError(
-            f"Delays {tuple(delays_s)!r} s at TR {tr!r} s are {samples!r} samples; at least one, and all different, "
-            f"are wanted. Choose multiples of the TR, for example {every_sample(tr)!r} s."
+            f"Expected one or more delays of different numbers of samples, got {tuple(delays_s)!r} s, which are "
+            f"{samples!r} samples at TR {tr!r} s. Choose multiples of the TR, for example {full_fir_delays(tr)!r} s."
         )
     return samples
 
 
-def every_sample(tr: float, longest_s: float = 10.0) -> tuple[float, ...]:
-    """Delays (s) of every sample from 0 to `longest_s`: the full FIR, for TRs that the preset's delays do not fit."""
+def full_fir_delays(tr: float, longest_s: float = 10.0) -> tuple[float, ...]:
+    """List the delays of the full finite impulse response, for TRs that the delays of the preset do not fit.
+
+    Parameters
+    ----------
+    tr : float
+        Time between two samples in seconds.
+    longest_s : float
+        Longest delay in seconds.
+
+    Returns
+    -------
+    tuple of float
+        Delay of every sample from 0 to `longest_s`, in seconds.
+    """
     return tuple(round(float(i * tr), 6) for i in range(int(np.floor(longest_s / tr + 1e-9)) + 1))
 
 
 def delays_at(delays_s: Sequence[float], tr: float) -> tuple[int, ...]:
-    """The delays in samples that a fit uses: those asked for where the TR tells them apart, else every sample to 10 s.
+    """Choose the delays that a fit uses at a TR.
 
-    0, 4, 6, 8 s are 0, 2, 3, 4 samples at TR 2 s; at TR 2.5 s two of them would fall together, so 0 to 4 are taken.
+    Parameters
+    ----------
+    delays_s : Sequence of float
+        Delays of the preset in seconds.
+    tr : float
+        Time between two samples in seconds.
+
+    Returns
+    -------
+    tuple of int
+        Delays in samples: those of the preset where the TR resolves them, else every sample up to 10 s. 0, 4, 6 and
+        8 s are 0, 2, 3 and 4 samples at TR 2 s; at TR 2.5 s two of them would fall together, so 0 to 4 are used.
     """
     try:
         return delays_in_samples(delays_s, tr)
     except RequestError:
-        return delays_in_samples(every_sample(tr), tr)
+        return delays_in_samples(full_fir_delays(tr), tr)
 
 
 def delay(X: np.ndarray, delays: Sequence[int], run_onsets: np.ndarray) -> np.ndarray:
-    """Columns of X moved down by each delay, one block per delay in the order given.
+    """Shift the columns of X down by each delay, one block of columns per delay in the order given.
 
-    X (n_samples, n_features); delays in samples (negative: up); run_onsets (n_runs,) first row of each run.
-    Returns (n_samples, n_features * n_delays) in X's dtype. Rows that reach back before their run are zero, which for
-    centred features is their mean.
+    Parameters
+    ----------
+    X : (n_samples, n_features) array
+        Features.
+    delays : Sequence of int
+        Delays in samples; negative ones shift up.
+    run_onsets : (n_runs,) array
+        First row of each run.
+
+    Returns
+    -------
+    np.ndarray
+        (n_samples, n_features * n_delays) in the type of X. Rows that reach back before their run are zero, which is
+        the mean of centred features.
     """
     n_samples, n_features = X.shape
     delayed = np.zeros((n_samples, n_features * len(delays)), X.dtype)
@@ -60,23 +112,65 @@ def delay(X: np.ndarray, delays: Sequence[int], run_onsets: np.ndarray) -> np.nd
 
 
 def run_bounds(run_onsets: np.ndarray, n_samples: int) -> list[tuple[int, int]]:
-    """First row and row after the last of each run.
+    """List the bounds of the runs.
 
-    Raises RequestError unless onsets start at 0 and rise, the last one below n_samples.
+    Parameters
+    ----------
+    run_onsets : (n_runs,) array
+        First row of each run.
+    n_samples : int
+        Number of rows.
+
+    Returns
+    -------
+    list of tuple
+        First row and row after the last of each run.
+
+    Raises
+    ------
+    RequestError
+        Unless onsets start at 0 and rise, the last one below n_samples.
     """
     onsets = np.asarray(run_onsets).astype(int).tolist()
     edges = [*onsets, n_samples]
     if not onsets or onsets[0] != 0 or any(a >= b for a, b in zip(edges, edges[1:], strict=False)):
-        raise RequestError(f"Run onsets must start at 0, rise and stay below {n_samples} samples, not be {onsets!r}.")
+        raise RequestError(
+            f"Expected run onsets that start at 0, rise and stay below {n_samples} samples, got {onsets!r}. Correct "
+            "the run onsets of the data."
+        )
     return list(zip(edges, edges[1:], strict=False))
 
 
 def run_labels(run_onsets: np.ndarray, n_samples: int) -> np.ndarray:
-    """Number of the run, from 0, that each row belongs to: (n_samples,) int."""
+    """Number the run that each row belongs to.
+
+    Parameters
+    ----------
+    run_onsets : (n_runs,) array
+        First row of each run.
+    n_samples : int
+        Number of rows.
+
+    Returns
+    -------
+    np.ndarray
+        (n_samples,) int, from 0.
+    """
     bounds = run_bounds(run_onsets, n_samples)
     return np.repeat(np.arange(len(bounds)), [stop - start for start, stop in bounds])
 
 
 def onsets_of(labels: np.ndarray) -> np.ndarray:
-    """First row of each stretch of equal labels: the run onsets of a subset of rows. labels (n_samples,)."""
+    """Find the first row of each stretch of equal labels, which are the run onsets of a subset of rows.
+
+    Parameters
+    ----------
+    labels : (n_samples,) array
+        Label of the run of each row.
+
+    Returns
+    -------
+    np.ndarray
+        (n_stretches,) int.
+    """
     return np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]])

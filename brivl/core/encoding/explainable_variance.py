@@ -9,36 +9,76 @@ import numpy as np
 from brivl.core.records import EncodingResult
 from brivl.errors import RequestError
 
-
-def normalise_by_ceiling(result: EncodingResult, n_repeats: int, threshold: float) -> EncodingResult:
-    """Joint and split R2 over the noise ceiling of the average of n_repeats; NaN where EV is not above `threshold`.
-
-    R2 / (EV / (EV + (1 - EV) / n_repeats)), EV corrected for bias (Schoppe et al. 2016). A low ceiling makes large
-    numbers of small ones, hence the threshold. Raises RequestError for data without repeats.
-    """
-    if result.explainable_variance is None:
-        raise RequestError("Wanted scores over the noise ceiling, and the test run of these data was not repeated.")
-    ev = np.asarray(result.explainable_variance, float)
-    known = np.isfinite(ev) & (ev > threshold)
-    ceiling = np.where(known, noise_ceiling(np.where(known, ev, 1.0), n_repeats), np.nan)
-    return replace(result, r2_joint=result.r2_joint / ceiling, r2_split=result.r2_split / ceiling)
-
-
 # Columns at a time: ten repeats of 270 samples of 84,000 voxels are 1.8 GB in float64.
 CHUNK = 4096
 
 
-def explainable_variance(repeats: np.ndarray, bias_correction: bool = True) -> np.ndarray:
-    """Variance of the average of z-scored repeats over the mean variance of the repeats.
+def normalise_by_ceiling(result: EncodingResult, n_repeats: int, threshold: float) -> EncodingResult:
+    """Divide joint and split R2 by the noise ceiling of the average of the repeats.
 
-    EV = var(mean_r y_r) / mean_r var(y_r), less (1 - EV) / (n_repeats - 1) for the noise that averaging leaves
-    (Sahani and Linden 2002; Hsu et al. 2004). repeats (n_repeats, n_samples, n_voxels) -> (n_voxels,) float64;
-    a voxel with NaN, or without variance in a repeat, is NaN. Raises RequestError for fewer than 2 repeats or samples.
+    Parameters
+    ----------
+    result : EncodingResult
+        Scores, with explainable variance (EV) corrected for bias.
+    n_repeats : int
+        Number of repeats of the test run.
+    threshold : float
+        Scores are NaN where EV is not above this, since a low ceiling turns small numbers into large ones.
+
+    Returns
+    -------
+    EncodingResult
+        The normalised scores.
+
+    Raises
+    ------
+    RequestError
+        For data without repeats.
+
+    Notes
+    -----
+    R2 / (EV / (EV + (1 - EV) / n_repeats)) (Schoppe et al. 2016).
+    """
+    if result.explainable_variance is None:
+        raise RequestError(
+            "Expected data whose test run was repeated, got data without repeats, which have no noise ceiling. Show "
+            "scores that are not normalised."
+        )
+    ev = np.asarray(result.explainable_variance, float)
+    usable = np.isfinite(ev) & (ev > threshold)
+    ceiling = np.where(usable, noise_ceiling(np.where(usable, ev, 1.0), n_repeats), np.nan)
+    return replace(result, r2_joint=result.r2_joint / ceiling, r2_split=result.r2_split / ceiling)
+
+
+def explainable_variance(repeats: np.ndarray, bias_correction: bool = True) -> np.ndarray:
+    """Compute the variance of the average of z-scored repeats over the mean variance of the repeats.
+
+    Parameters
+    ----------
+    repeats : (n_repeats, n_samples, n_voxels) array
+        Responses to the repeated test run.
+    bias_correction : bool
+        Subtract the noise that averaging leaves.
+
+    Returns
+    -------
+    np.ndarray
+        (n_voxels,) float64; NaN for a voxel with NaN, or without variance in a repeat.
+
+    Raises
+    ------
+    RequestError
+        For fewer than 2 repeats or samples.
+
+    Notes
+    -----
+    EV = var(mean_r y_r) / mean_r var(y_r); the correction subtracts (1 - EV) / (n_repeats - 1) (Sahani and Linden 2002;
+    Hsu et al. 2004).
     """
     if repeats.ndim != 3 or min(repeats.shape[:2]) < 2:
         raise RequestError(
-            f"Explainable variance wants responses (n_repeats, n_samples, n_voxels) with at least 2 repeats and 2 "
-            f"samples; got an array of shape {repeats.shape!r}."
+            f"Expected responses (n_repeats, n_samples, n_voxels) with at least 2 repeats and 2 samples, got an array "
+            f"of shape {repeats.shape!r}. Explainable variance needs a test run that was repeated."
         )
     n_voxels = repeats.shape[2]
     chunks = [_chunk_variance(repeats[:, :, i : i + CHUNK]) for i in range(0, n_voxels, CHUNK)]
@@ -47,9 +87,19 @@ def explainable_variance(repeats: np.ndarray, bias_correction: bool = True) -> n
 
 
 def noise_ceiling(explainable_variance: np.ndarray, n_repeats: int) -> np.ndarray:
-    """R2 that a perfect model reaches on the average of n_repeats, EV / (EV + (1 - EV) / n_repeats).
+    """Compute the R2 that a perfect model reaches on the average of the repeats.
 
-    explainable_variance (n_voxels,), bias-corrected: the share of the signal in one repeat. Below 0 it counts as 0.
+    Parameters
+    ----------
+    explainable_variance : (n_voxels,) array
+        Bias-corrected: the fraction of signal in one repeat. Negative values count as 0.
+    n_repeats : int
+        Number of repeats.
+
+    Returns
+    -------
+    np.ndarray
+        (n_voxels,) EV / (EV + (1 - EV) / n_repeats).
     """
     ev = np.maximum(explainable_variance, 0.0)
     return ev / (ev + (1 - ev) / n_repeats)

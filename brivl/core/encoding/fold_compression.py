@@ -1,9 +1,10 @@
 """Fewer rows for the same cross-validation, where features repeat themselves within folds.
 
-Let U_f be an orthonormal basis of the columns of all bands within the rows of fold f. Turning the fold's rows by U_f'
-keeps every inner product of features between folds, so every ridge prediction for held-out folds; what of y lies
-outside U_f is missed by any weights and alpha and is a constant of the loss. Eight categories at five delays span 40
-dimensions, however many volumes a run has; rich features span them all, and then nothing is done.
+Let U_f be an orthonormal basis of the columns of all bands within the rows of fold f. Projecting the fold's rows by
+U_f' keeps every inner product of features between folds, and so every ridge prediction for held-out folds. The
+component of y outside U_f cannot be predicted by any weights and alpha; it is a constant of the loss. Eight categories
+at five delays span 40 dimensions, however many volumes a run has. Features that span all dimensions are left as they
+are.
 """
 
 from __future__ import annotations
@@ -16,34 +17,49 @@ import numpy as np
 from brivl.core.encoding.cross_validation import Folds
 from brivl.core.parallel import map_in_order, n_at_once
 
-# Eigenvalues below this share of the largest are float32 rounding of the features (about 1e-14), not features; what is
-# dropped is far below the smallest alpha of any preset.
+# Eigenvalues below this fraction of the largest are float32 rounding of the features (about 1e-14), not features. The
+# components left out are far below the smallest alpha of any preset.
 RANK_TOLERANCE = 1e-11
-# Turning is left aside unless it removes this share of the rows.
-WORTHWHILE = 0.3
+# Rows are projected only if that removes this fraction of them.
+MIN_REDUCTION = 0.3
 
 
 @dataclass(frozen=True)
 class CompressedFolds:
-    """What a search over folds needs, turned or not."""
+    """Data of a search over folds, projected or not."""
 
     Xs: list[np.ndarray]  # bands (n_rows, n_features)
     Y: np.ndarray  # (n_rows, n_voxels)
     folds: Folds
-    fold_weights: np.ndarray  # (n_folds,) turned over original rows: errors become means over the original
-    unreachable: np.ndarray  # (n_voxels,) mean squared error that turning has taken out of the loss
+    fold_weights: np.ndarray  # (n_folds,) projected over original rows: errors become means over the original rows
+    lost_error: np.ndarray  # (n_voxels,) mean squared error that the projection has removed from the loss
 
 
 @dataclass(frozen=True)
 class FoldProjection:
-    """How the rows of each fold are turned: by orthonormal bases (n_held_out, rank) of the features there."""
+    """Projection of the rows of each fold on orthonormal bases of the features in it."""
 
-    held_out: list[np.ndarray]
-    bases: list[np.ndarray]
+    held_out: list[np.ndarray]  # rows of each fold
+    bases: list[np.ndarray]  # (n_held_out, rank) of each fold
 
     @classmethod
     def of(cls, Xs: list[np.ndarray], folds: Folds, scales: np.ndarray) -> FoldProjection | None:
-        """From bands (n_rows, n_features) and the scales of their kernels; None unless rows become fewer by a third."""
+        """Make the projection, if it is worthwhile.
+
+        Parameters
+        ----------
+        Xs : list of (n_rows, n_features) arrays
+            Bands.
+        folds : Folds
+            Folds that choose weights and alpha.
+        scales : (n_bands,) array
+            Scales of the kernels of the bands.
+
+        Returns
+        -------
+        FoldProjection or None
+            None unless rows become fewer by `MIN_REDUCTION`.
+        """
         n_rows = len(Xs[0])
         if not is_partition(folds, n_rows):
             return None
@@ -51,39 +67,95 @@ class FoldProjection:
         n_threads = n_at_once(5 * 8 * max(map(len, held_out)) * sum(X.shape[1] for X in Xs))
         bases = list(map_in_order(lambda rows: _basis([X[rows] for X in Xs], scales), held_out, n_threads))
         ranks = np.array([U.shape[1] for U in bases])
-        if ranks.sum() > (1 - WORTHWHILE) * n_rows or ranks.min() == 0:
+        if ranks.sum() > (1 - MIN_REDUCTION) * n_rows or ranks.min() == 0:
             return None
         return cls(held_out, bases)
 
-    def rows(self, part: np.ndarray) -> np.ndarray:
-        """Features or responses (n_rows, n_columns) turned: (sum of ranks, n_columns)."""
-        return np.concatenate([U.T @ part[rows] for U, rows in zip(self.bases, self.held_out, strict=True)])
+    def project(self, data: np.ndarray) -> np.ndarray:
+        """Project features or responses.
 
-    def missed(self, Y: np.ndarray) -> np.ndarray:
-        """Mean squared error (n_voxels,) that turning takes out of the loss."""
+        Parameters
+        ----------
+        data : (n_rows, n_columns) array
+            Rows in their original order.
+
+        Returns
+        -------
+        np.ndarray
+            (sum of ranks, n_columns), the rows of fold after fold.
+        """
+        return np.concatenate([U.T @ data[rows] for U, rows in zip(self.bases, self.held_out, strict=True)])
+
+    def lost_error(self, Y: np.ndarray) -> np.ndarray:
+        """Measure the squared error that the projection removes from the loss.
+
+        Parameters
+        ----------
+        Y : (n_rows, n_voxels) array
+            Responses.
+
+        Returns
+        -------
+        np.ndarray
+            (n_voxels,) mean over rows of a fold, then over folds.
+        """
         pairs = zip(self.bases, self.held_out, strict=True)
         return np.mean([np.square(Y[r] - U @ (U.T @ Y[r])).mean(0) for U, r in pairs], axis=0)
 
     @property
     def folds(self) -> tuple[Folds, np.ndarray]:
-        """Folds of the turned rows, and their weights."""
+        """Folds of the projected rows.
+
+        Returns
+        -------
+        tuple
+            Folds, and their weights (n_folds,).
+        """
         ranks = np.array([U.shape[1] for U in self.bases])
         return _consecutive(ranks), ranks / np.array([len(rows) for rows in self.held_out])
 
 
 def compress_folds(Xs: list[np.ndarray], Y: np.ndarray, folds: Folds, scales: np.ndarray) -> CompressedFolds:
-    """Rows turned fold by fold if that makes them fewer by a third, else as they are.
+    """Project rows fold by fold if that makes them fewer by `MIN_REDUCTION`, else leave them as they are.
 
-    Xs: bands (n_rows, n_features), Y (n_rows, n_voxels), scales (n_bands,) of the bands' kernels.
+    Parameters
+    ----------
+    Xs : list of (n_rows, n_features) arrays
+        Bands.
+    Y : (n_rows, n_voxels) array
+        Responses.
+    folds : Folds
+        Folds that choose weights and alpha.
+    scales : (n_bands,) array
+        Scales of the kernels of the bands.
+
+    Returns
+    -------
+    CompressedFolds
+        Data of the search.
     """
-    turn = FoldProjection.of(Xs, folds, scales)
-    if turn is None:
+    projection = FoldProjection.of(Xs, folds, scales)
+    if projection is None:
         return CompressedFolds(Xs, Y, folds, np.ones(len(folds)), np.zeros(Y.shape[1], np.float32))
-    return CompressedFolds([turn.rows(X) for X in Xs], turn.rows(Y), *turn.folds, turn.missed(Y))
+    projected = [projection.project(X) for X in Xs]
+    return CompressedFolds(projected, projection.project(Y), *projection.folds, projection.lost_error(Y))
 
 
 def is_partition(folds: Folds, n_rows: int) -> bool:
-    """Whether each row is held out once, and each fold trains on all rows that it does not hold out."""
+    """Check that each row is held out once, and that each fold trains on all rows that it does not hold out.
+
+    Parameters
+    ----------
+    folds : Folds
+        Folds to check.
+    n_rows : int
+        Number of rows.
+
+    Returns
+    -------
+    bool
+        Whether both hold.
+    """
     held_out = np.sort(np.concatenate([test for _, test in folds]))
     complete = all(len(train) + len(test) == n_rows for train, test in folds)
     return complete and np.array_equal(held_out, np.arange(n_rows))
@@ -98,6 +170,6 @@ def _basis(bands: Sequence[np.ndarray], scales: np.ndarray) -> np.ndarray:
 
 def _consecutive(sizes: np.ndarray) -> Folds:
     """Folds that hold out consecutive blocks of these sizes."""
-    ends, everything = np.cumsum(sizes), np.arange(sizes.sum())
+    ends, all_rows = np.cumsum(sizes), np.arange(sizes.sum())
     tests = [np.arange(end - size, end) for end, size in zip(ends, sizes, strict=True)]
-    return [(np.setdiff1d(everything, test), test) for test in tests]
+    return [(np.setdiff1d(all_rows, test), test) for test in tests]

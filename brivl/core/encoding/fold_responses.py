@@ -1,4 +1,4 @@
-"""Features, responses and regression of each division of the samples into rows to fit and rows to score."""
+"""Features, responses and regression of one cross-validation split: preprocessing of rows to fit and rows to score."""
 
 from __future__ import annotations
 
@@ -18,28 +18,44 @@ from brivl.core.records import Design, Responses
 
 @dataclass(frozen=True)
 class FoldResponses:
-    """One division of the samples, with responses ready to fit and to score."""
+    """Responses of one split, scaled for fitting and scoring."""
 
-    rows: Split
+    split: Split
     Y_train: np.ndarray  # (n_fit, n_selected)
     Y_test: np.ndarray  # (n_held_out, n_selected)
 
 
 def split_responses(
-    Y: np.ndarray, repeats: np.ndarray | None, rows: Split, design: Design, preset: Preset
+    Y: np.ndarray, repeats: np.ndarray | None, split: Split, design: Design, preset: Preset
 ) -> FoldResponses:
-    """Responses of one division, from training ones (n_train, n_voxels) and repeats (n_repeats, n_test, n_voxels)."""
-    return (
-        _outer_fold(Y, rows, design, preset)
-        if repeats is None
-        else _test_set(Y, repeats, rows, FitProtocol(design, preset))
-    )
+    """Scale the responses of one split.
+
+    Parameters
+    ----------
+    Y : (n_train, n_voxels) array
+        Training responses.
+    repeats : (n_repeats, n_test, n_voxels) array or None
+        Test responses; None where outer folds are held out.
+    split : Split
+        Rows to fit and to score.
+    design : Design
+        Samples of the subject.
+    preset : Preset
+        Whose standard deviation scales the held-out responses.
+
+    Returns
+    -------
+    FoldResponses
+        Responses of the rows to fit, and of those to score (repeats averaged).
+    """
+    protocol = FitProtocol(design, preset)
+    return _outer_fold(Y, split, protocol) if repeats is None else _test_set(Y, repeats, split, protocol)
 
 
 def split_voxels(
-    responses: Responses, voxel_indices: np.ndarray | slice, rows: Split, protocol: FitProtocol
+    responses: Responses, voxel_indices: np.ndarray | slice, split: Split, protocol: FitProtocol
 ) -> FoldResponses:
-    """Read some voxels of one subject and split their responses into those to fit and those to score.
+    """Read some voxels of one subject and scale the responses of one split.
 
     Parameters
     ----------
@@ -47,29 +63,60 @@ def split_voxels(
         Responses of the subject.
     voxel_indices : (n_selected,) int array or slice
         Voxels to read.
-    rows : Split
-        Rows to fit and rows to score.
+    split : Split
+        Rows to fit and to score.
     protocol : FitProtocol
         Design of the data and preset of the fit.
 
     Returns
     -------
     FoldResponses
-        Responses standardised as the protocol says.
+        Responses of these voxels.
     """
-    Y_test = responses.Y_test if protocol.design.n_test else None
-    repeats = None if Y_test is None else np.asarray(Y_test[:, :, voxel_indices])
-    return split_responses(np.asarray(responses.Y_train[:, voxel_indices]), repeats, rows, *protocol)
+    repeats = np.asarray(responses.repeats[:, :, voxel_indices]) if protocol.design.n_test else None
+    return split_responses(np.asarray(responses.Y_train[:, voxel_indices]), repeats, split, *protocol)
 
 
-def fit_responses(Y: np.ndarray, rows: Split, design: Design) -> np.ndarray:
-    """Those that are fitted, `held_out(...).Y_train`, alone."""
+def fit_responses(Y: np.ndarray, split: Split, design: Design) -> np.ndarray:
+    """Scale only the responses that are fitted.
+
+    Parameters
+    ----------
+    Y : (n_train, n_voxels) array
+        Training responses.
+    split : Split
+        Rows to fit and to score.
+    design : Design
+        Samples of the subject.
+
+    Returns
+    -------
+    np.ndarray
+        (n_fit, n_voxels), `split_responses(...).Y_train`.
+    """
     runs = run_labels(design.run_onsets, design.n_train)
-    return _train_zscore(Y[rows.train], onsets_of(runs[rows.train]), design)
+    return _train_zscore(Y[split.train], onsets_of(runs[split.train]), design)
 
 
 def preprocess_features(X: np.ndarray, train: np.ndarray, design: Design, preset: Preset) -> np.ndarray:
-    """Features centred on their mean over the training rows, and delayed if samples follow one another."""
+    """Centre features on their mean over the training rows, and delay them if samples are a time series.
+
+    Parameters
+    ----------
+    X : (n_samples, n_features) array
+        Features.
+    train : (n_fit,) array
+        Rows of the fit.
+    design : Design
+        Samples of the subject.
+    preset : Preset
+        Delays.
+
+    Returns
+    -------
+    np.ndarray
+        (n_samples, n_features * n_delays) float32.
+    """
     centred = (X - X[train].mean(0, dtype=np.float64)).astype(np.float32)
     if design.tr is None:
         return centred
@@ -80,42 +127,76 @@ def preprocess_features(X: np.ndarray, train: np.ndarray, design: Design, preset
 
 
 def ridge_for(n_bands: int, train: np.ndarray, design: Design, preset: Preset) -> BandedRidge:
-    """The regression of one division, not fitted."""
+    """Make the regression of one split, not fitted.
+
+    Parameters
+    ----------
+    n_bands : int
+        Number of bands.
+    train : (n_fit,) array
+        Rows of the fit.
+    design : Design
+        Samples of the subject.
+    preset : Preset
+        Weights, alphas and folds.
+
+    Returns
+    -------
+    BandedRidge
+        The regression.
+    """
     return BandedRidge(
         alphas=preset.alphas,
-        ratios=DirichletRatios(preset.n_iter, preset.seed)
-        if preset.n_iter
-        else ratio_grid(n_bands, preset.n_ratios or 11),
+        ratios=_ratios(n_bands, preset),
         cv=inner_folds(train, design, preset),
         normalise_kernels=preset.normalise_kernels,
         solver=Solver(method="himalaya") if preset.search == "himalaya" else Solver(),
     )
 
 
-def concatenate_voxels(parts: Sequence[FoldResponses]) -> FoldResponses:
-    """One division of the samples with the voxels of all subjects."""
-    if len(parts) == 1:
-        return parts[0]
-    Y_train = np.concatenate([part.Y_train for part in parts], axis=1)
-    return FoldResponses(parts[0].rows, Y_train, np.concatenate([part.Y_test for part in parts], axis=1))
+def concatenate_voxels(subjects: Sequence[FoldResponses]) -> FoldResponses:
+    """Join the voxels of all subjects.
+
+    Parameters
+    ----------
+    subjects : Sequence of FoldResponses
+        One split of each subject, of the same rows.
+
+    Returns
+    -------
+    FoldResponses
+        The split with the voxels of the first subject, then of the second, and so on.
+    """
+    if len(subjects) == 1:
+        return subjects[0]
+    Y_train = np.concatenate([subject.Y_train for subject in subjects], axis=1)
+    return FoldResponses(subjects[0].split, Y_train, np.concatenate([subject.Y_test for subject in subjects], axis=1))
 
 
-def _test_set(Y: np.ndarray, repeats: np.ndarray, rows: Split, protocol: FitProtocol) -> FoldResponses:
-    """Training rows against the average of the test run's repeats."""
+def _ratios(n_bands: int, preset: Preset) -> np.ndarray | DirichletRatios:
+    """Band weights to try: a grid (n_candidates, n_bands), or the settings of random draws."""
+    if preset.n_iter:
+        return DirichletRatios(preset.n_iter, preset.seed)
+    return ratio_grid(n_bands, preset.n_ratios or 11)
+
+
+def _test_set(Y: np.ndarray, repeats: np.ndarray, split: Split, protocol: FitProtocol) -> FoldResponses:
+    """Training rows, and the average of the repeats of the test run."""
     design, preset = protocol
-    scale = _scaler(Y, design.run_onsets, design, preset)
+    scale = _scaler(Y, design.run_onsets, protocol)
     average = np.mean([scale(y, design.test_onsets) for y in repeats], axis=0)
     if preset.test_zscore == "own":
         average = zscore_runs(average, design.test_onsets)
-    return FoldResponses(rows, _train_zscore(Y, design.run_onsets, design), average)
+    return FoldResponses(split, _train_zscore(Y, design.run_onsets, design), average)
 
 
-def _outer_fold(Y: np.ndarray, rows: Split, design: Design, preset: Preset) -> FoldResponses:
+def _outer_fold(Y: np.ndarray, split: Split, protocol: FitProtocol) -> FoldResponses:
     """One outer fold: some training rows against the others."""
+    design = protocol.design
     runs = run_labels(design.run_onsets, design.n_train)
-    train_onsets, test_onsets = onsets_of(runs[rows.train]), onsets_of(runs[rows.test])
-    scale = _scaler(Y[rows.train], train_onsets, design, preset)
-    return FoldResponses(rows, _train_zscore(Y[rows.train], train_onsets, design), scale(Y[rows.test], test_onsets))
+    train_onsets, test_onsets = onsets_of(runs[split.train]), onsets_of(runs[split.test])
+    scale = _scaler(Y[split.train], train_onsets, protocol)
+    return FoldResponses(split, _train_zscore(Y[split.train], train_onsets, design), scale(Y[split.test], test_onsets))
 
 
 def _train_zscore(Y: np.ndarray, onsets: np.ndarray, design: Design) -> np.ndarray:
@@ -124,11 +205,11 @@ def _train_zscore(Y: np.ndarray, onsets: np.ndarray, design: Design) -> np.ndarr
 
 
 def _scaler(
-    Y_train: np.ndarray, onsets: np.ndarray, design: Design, preset: Preset
+    Y_train: np.ndarray, onsets: np.ndarray, protocol: FitProtocol
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """How held-out responses, with their own run onsets, are brought to the scale of the training ones."""
-    series = design.tr is not None
-    if preset.test_zscore == "own":
+    """Function that scales held-out responses, given their run onsets, as the preset says."""
+    series = protocol.design.tr is not None
+    if protocol.preset.test_zscore == "own":
         return lambda Y, test_onsets: zscore_runs(Y, test_onsets if series else np.zeros(1, int))
     scaler = TrainingScaler().fit(Y_train, onsets if series else None)
     return lambda Y, test_onsets: scaler.transform(Y, test_onsets if series else None)

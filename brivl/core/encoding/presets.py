@@ -1,4 +1,4 @@
-"""The two named ways of fitting: what the authors' code did, and what a held-out score needs."""
+"""The two protocols of fitting: that of the authors' code, and one whose scores are of data not used in the fit."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from brivl.errors import RequestError
 
 @dataclass(frozen=True)
 class Preset:
-    """Every choice that changes a score; `why` gives the reason of a field. Plain values, so that it can be a key."""
+    """All choices that change a score, as plain values, which are part of keys; `why` gives the reasons by field."""
 
     name: str
     outer: Literal["grouped", "shuffled"]  # how rows are held out where there is no test set
     inner: Literal["grouped", "contiguous"]  # folds within the training rows that choose weights and alpha
     n_outer: int
     n_inner: int
-    n_ratios: int | None  # deterministic grid of band weights, or
-    n_iter: int | None  # random draws of band weights
+    n_ratios: int | None  # size of a deterministic grid of band weights; None: random draws
+    n_iter: int | None  # number of random draws of band weights; None: the grid
     alphas: tuple[float, ...]
     test_zscore: Literal["training", "own"]  # whose standard deviation scales the held-out responses
     normalise_kernels: bool
@@ -34,7 +34,7 @@ class Preset:
 
 
 class FitProtocol(NamedTuple):
-    """How a fit treats time and samples: the design of a subject's data, and the preset of all other choices."""
+    """Protocol of one fit: the design of a subject's data, and the preset of all other choices."""
 
     design: Design
     preset: Preset
@@ -52,16 +52,17 @@ STRICT = Preset(
     test_zscore="training",
     normalise_kernels=True,
     why={
-        "outer": "Sentences of a passage, and samples of a run, are alike for reasons other than the stimulus; they "
+        "outer": "Sentences of a passage, and samples of a run, are similar for reasons other than the stimulus. They "
         "are held out together: 5 folds of passages, or each run in turn.",
-        "inner": "The choice of weights and alpha faces the same task as the final score: whole passages or runs.",
-        "n_inner": "Neighbouring runs are paired where there are more than 6 (12 runs: 6 folds of 2), which takes "
-        "half the time of one at a time.",
-        "n_ratios": "A fixed grid, symmetric in the two models: the same answer every time, and swapping the models "
-        "swaps their scores. More than 11 made no resolvable difference.",
-        "alphas": "Kernels have a mean diagonal of 1, so 0.01 is almost no shrinkage and 100,000 almost no prediction.",
-        "test_zscore": "Held-out responses are divided by the deviation of the training rows. Of themselves they lend "
-        "only the mean of each held-out run, which is arbitrary in BOLD; rows that are no time series not even that.",
+        "inner": "Weights and alpha are chosen as the final score is made: whole passages or runs are held out.",
+        "n_inner": "Neighbouring runs are held out together where there are more than 6 (12 runs: 6 folds of 2), "
+        "which takes half the time of single runs.",
+        "n_ratios": "A fixed grid, symmetric in the two models: results are reproducible, and swapping the models "
+        "swaps their scores. More than 11 ratios made no measurable difference.",
+        "alphas": "Kernels have a mean diagonal of 1, so that 0.01 hardly shrinks and 100,000 hardly predicts.",
+        "test_zscore": "Held-out responses are divided by the standard deviation of the training rows. Of the held-out "
+        "rows only the mean of each run is used, which is arbitrary in BOLD; where rows are no time series, the "
+        "training mean is subtracted instead.",
         "normalise_kernels": "Weights and alphas do not depend on the number or units of features.",
     },
 )
@@ -79,15 +80,15 @@ PAPER = Preset(
     normalise_kernels=False,
     search="himalaya",
     why={
-        "search": "As in the authors' code: himalaya's random search, every draw for every voxel.",
-        "outer": "As in the authors' code: KFold(5, shuffle=True, random_state=1) over sentences, so sentences of one "
-        "passage lie on both sides and scores are flattered.",
+        "search": "As in the authors' code: himalaya's random search, with every draw for every voxel.",
+        "outer": "As in the authors' code: KFold(5, shuffle=True, random_state=1) over sentences, so that sentences "
+        "of one passage are in both the training and the test set and scores are inflated.",
         "inner": "As in the authors' code: cv=5, consecutive blocks.",
         "n_iter": "As in the authors' code: 20 random draws of band weights.",
         "alphas": "As in the authors' code: logspace(1, 20, 20).",
         "test_zscore": "As in the authors' code: held-out responses are z-scored by themselves.",
         "normalise_kernels": "As in the authors' code: features are centred, not scaled.",
-        "seed": "The authors set none, so their draws differ every time; here 0, to give the same answer twice.",
+        "seed": "The authors set none, so their draws differ every time; here 0, which makes results reproducible.",
     },
 )
 
@@ -95,9 +96,25 @@ PRESETS: Mapping[str, Preset] = {preset.name: preset for preset in (STRICT, PAPE
 
 
 def preset_settings(name: str) -> dict[str, Any]:
-    """What a preset does, without the reasons: part of the key of every answer. RequestError for an unknown one."""
+    """Return the choices of a preset, without the reasons, as part of the key of stored results.
+
+    Parameters
+    ----------
+    name : str
+        Name of the preset.
+
+    Returns
+    -------
+    dict
+        Value of each field.
+
+    Raises
+    ------
+    RequestError
+        If there is no such preset.
+    """
     if name not in PRESETS:
-        raise RequestError(f"Wanted a preset out of {sorted(PRESETS)} and got {name!r}.")
+        raise RequestError(f"Expected one of the presets {sorted(PRESETS)}, got {name!r}. Choose one of these.")
     settings = asdict(PRESETS[name])
     settings.pop("why")
     return settings

@@ -1,6 +1,7 @@
 """The search as himalaya does it: every candidate and alpha on every fold, each fold with its own decomposition.
 
-Slow, and independent of `surface_search`, whose oracle it is; also for folds that do not part the rows.
+It is slow. It is independent of `surface_search`, which is tested against it, and also serves folds that are no
+partition of the rows.
 """
 
 from __future__ import annotations
@@ -17,20 +18,49 @@ from brivl.threads import torch_on_all_cores
 def random_search(
     problem: Problem, Y: np.ndarray, solver: Solver, progress: StepCallback | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Score of each candidate at its best alpha, and that alpha: both (n_candidates, n_voxels) float32.
+    """Compute the scores of all candidates.
 
-    Y (n_rows, n_voxels) float32. progress(done, total) may raise, which stops the search.
+    Parameters
+    ----------
+    problem : Problem
+        Kernels, folds, candidates and alphas.
+    Y : (n_rows, n_voxels) array
+        Responses, float32.
+    solver : Solver
+        Backend and sizes.
+    progress : StepCallback or None
+        Receives (done, total); may raise, which stops the search.
+
+    Returns
+    -------
+    tuple of np.ndarray
+        Score of each candidate at its best alpha, and that alpha: both (n_candidates, n_voxels) float32.
     """
     with himalaya_backend(solver.backend) as backend, torch_on_all_cores():  # 1.6 times as fast on two cores
-        Ks, Y_there = backend.asarray(problem.kernels), backend.asarray(Y)
+        Ks, Y_on_backend = backend.asarray(problem.kernels), backend.asarray(Y)
         loss = _loss(problem, Y.shape[1], solver, progress)
-        found = [_cross_validate(Ks, Y_there, problem, i, (solver, loss)) for i in range(len(problem.candidates))]
-    scores, alphas = (np.stack(part) for part in zip(*found, strict=True))
+        pairs = [_cross_validate(Ks, Y_on_backend, problem, i, solver, loss) for i in range(len(problem.candidates))]
+    scores, alphas = (np.stack(part) for part in zip(*pairs, strict=True))
     return scores, alphas
 
 
 def draw_ratios(n_iter: int, random_state: int, n_bands: int) -> np.ndarray:
-    """Draws of himalaya with the first one replaced by equal weights, as its own solver does."""
+    """Draw weights as himalaya does, with the first draw replaced by equal weights, as its own solver does.
+
+    Parameters
+    ----------
+    n_iter : int
+        Number of draws.
+    random_state : int
+        Seed.
+    n_bands : int
+        Number of bands.
+
+    Returns
+    -------
+    np.ndarray
+        (n_iter, n_bands), rows sum to 1.
+    """
     with himalaya_backend("numpy"):
         candidates = np.array(generate_dirichlet_samples(n_iter, n_bands, random_state=random_state))
     candidates[0] = 1 / n_bands
@@ -38,11 +68,10 @@ def draw_ratios(n_iter: int, random_state: int, n_bands: int) -> np.ndarray:
 
 
 def _cross_validate(
-    Ks: Array, Y: Array, problem: Problem, i: int, how: tuple[Solver, _CountedLoss]
+    Ks: Array, Y: Array, problem: Problem, i: int, solver: Solver, loss: _CountedLoss
 ) -> tuple[np.ndarray, np.ndarray]:
     """Score and best alpha of each voxel for candidate i."""
-    solver, loss = how
-    # himalaya's log of a zero weight is meant to be -inf; alphas struck out pass through the loss as NaN.
+    # himalaya's logarithm of a zero weight is meant to be -inf; discarded alphas pass through the loss as NaN.
     with np.errstate(divide="ignore", invalid="ignore"):
         _, _, scores, alphas = solve_multiple_kernel_ridge_random_search(
             Ks,
@@ -60,7 +89,7 @@ def _cross_validate(
 
 
 def _loss(problem: Problem, n_voxels: int, solver: Solver, progress: StepCallback | None) -> _CountedLoss:
-    """Loss that knows how often himalaya will ask for it: voxel batches in alpha batches in folds in candidates."""
+    """Loss that knows how often himalaya will call it: voxel batches in alpha batches in folds in candidates."""
     voxel_batches = -(-n_voxels // solver.n_voxels_batch)
     alpha_batches = -(-len(problem.alphas) // solver.n_alphas_batch)
     weights = np.repeat(problem.fold_weights, alpha_batches * voxel_batches).tolist()
@@ -68,7 +97,7 @@ def _loss(problem: Problem, n_voxels: int, solver: Solver, progress: StepCallbac
 
 
 class _CountedLoss:
-    """Minus the mean squared error, weighted by fold; each call is a step, and the one place to stop a search."""
+    """Minus the mean squared error, weighted by fold; each call is a step, where the search can be stopped."""
 
     def __init__(self, progress: StepCallback | None, weights: list[float]) -> None:
         self.progress, self.weights, self.done = progress, weights, 0
@@ -78,8 +107,8 @@ class _CountedLoss:
         self.done += 1
         if self.progress is not None:
             self.progress(self.done, len(self.weights))
-        # himalaya drops Y_pred right after, and half of the time of its own loss goes into temporaries and NaN checks;
-        # alphas too small for float32, the one source of NaN, are struck out by the solver itself.
+        # Y_pred is overwritten: himalaya does not use it again, and its own loss spends half of its time on temporaries
+        # and checks for NaN. The only source of NaN are alphas too small for float32, which the solver discards.
         Y_pred -= Y
         Y_pred *= Y_pred
         return Y_pred.sum(1) * (-self.weights[self.done - 1] / len(Y))
@@ -88,10 +117,29 @@ class _CountedLoss:
 def fit_as_authors(
     kernels: np.ndarray, Y: np.ndarray, alphas: np.ndarray, n_iter: int, random_state: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """himalaya alone, as the authors call it (torch, batches of 200 voxels and 5 alphas), for timing and comparison.
+    """Fit with himalaya alone, called as the authors call it, for timing and comparison.
 
-    kernels (n_bands, n_rows, n_rows), Y (n_rows, n_voxels), both float32. Returns dual weights (n_rows, n_voxels) and
-    the weight of each band's kernel in the prediction (n_bands, n_voxels).
+    Parameters
+    ----------
+    kernels : (n_bands, n_rows, n_rows) array
+        Kernels, float32.
+    Y : (n_rows, n_voxels) array
+        Responses, float32.
+    alphas : (n_alphas,) array
+        Regularisation strengths to try.
+    n_iter : int
+        Number of random draws of weights.
+    random_state : int
+        Seed.
+
+    Returns
+    -------
+    tuple of np.ndarray
+        Dual weights (n_rows, n_voxels), and the weight of each band's kernel in the prediction (n_bands, n_voxels).
+
+    Notes
+    -----
+    The authors' code uses the backend torch and batches of 200 voxels and 5 alphas.
     """
     with himalaya_backend("torch") as backend, np.errstate(divide="ignore", invalid="ignore"):
         deltas, dual, _ = solve_multiple_kernel_ridge_random_search(

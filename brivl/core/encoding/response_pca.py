@@ -11,40 +11,71 @@ import scipy.sparse.linalg
 from brivl.errors import RequestError
 
 AT_ONCE = 4096  # voxels
-EXACT = 3000  # samples up to which the whole kernel is decomposed; above, only as many components as are asked for
+EXACT = 3000  # up to this many samples the whole kernel is decomposed; above, only the requested components
 
 LoadResponses = Callable[[slice], np.ndarray]  # columns -> responses (n_rows, n_columns)
 
 
 @dataclass(frozen=True)
 class ResponsePCA:
-    """Y - mean = scores @ axes + rest. explained: share of the fitted rows' variance that each component has."""
+    """Principal components: Y - mean = scores @ axes + residual."""
 
     mean: np.ndarray  # (n_voxels,) over the fitted rows
     axes: np.ndarray  # (n_components, n_voxels), orthonormal
     scores: np.ndarray  # (n_rows, n_components), also of rows that were not fitted
-    explained: np.ndarray  # (n_components,)
+    explained: np.ndarray  # (n_components,) fraction of the fitted rows' variance
 
     def responses(self, scores: np.ndarray) -> np.ndarray:
-        """Responses (n, n_voxels) that scores (n, n_components) stand for."""
+        """Compute the responses that correspond to scores.
+
+        Parameters
+        ----------
+        scores : (n, n_components) array
+            Scores.
+
+        Returns
+        -------
+        np.ndarray
+            (n, n_voxels).
+        """
         return scores @ self.axes + self.mean
 
 
 def response_pca(load: LoadResponses, n_voxels: int, fit: np.ndarray, n_components: int) -> ResponsePCA:
-    """Components of the rows `fit` (n_fit,), at most n_fit - 1 and n_voxels of them, largest first.
+    """Compute the components of some rows, largest first.
 
-    load(columns) gives all rows. Raises RequestError for fewer than one component, or fewer than three rows.
+    Parameters
+    ----------
+    load : LoadResponses
+        Gives all rows of some voxels.
+    n_voxels : int
+        Number of voxels.
+    fit : (n_fit,) array
+        Rows to fit.
+    n_components : int
+        Number of components; at most n_fit - 1 and n_voxels are returned.
+
+    Returns
+    -------
+    ResponsePCA
+        The components.
+
+    Raises
+    ------
+    RequestError
+        For fewer than one component, or fewer than three rows.
     """
     if n_components < 1 or len(fit) < 3:
         raise RequestError(
-            f"Wanted 1 or more components of 3 or more samples and got {n_components!r} of {len(fit)}; take more."
+            f"Expected 1 or more components of 3 or more samples, got {n_components!r} components of {len(fit)} "
+            "samples. Choose more of them."
         )
     K = sum(Y @ Y[fit].T for _, Y, _ in _centred(load, n_voxels, fit))  # (n_rows, n_fit)
     strength, U = _largest(np.asarray(K)[fit], min(n_components, len(fit) - 1, n_voxels))
     strength, U = strength[strength > 1e-10 * strength[0]], U[:, strength > 1e-10 * strength[0]]
     axes, mean = np.empty((len(strength), n_voxels), np.float32), np.empty(n_voxels, np.float32)
-    for columns, Y, middle in _centred(load, n_voxels, fit):
-        axes[:, columns], mean[columns] = (U / np.sqrt(strength)).T @ Y[fit], middle
+    for columns, Y, column_means in _centred(load, n_voxels, fit):
+        axes[:, columns], mean[columns] = (U / np.sqrt(strength)).T @ Y[fit], column_means
     scores = np.asarray(K) @ U / np.sqrt(strength)
     return ResponsePCA(mean, axes, scores.astype(np.float32), strength / np.trace(np.asarray(K)[fit]))
 
@@ -58,7 +89,7 @@ def _centred(load: LoadResponses, n_voxels: int, fit: np.ndarray) -> Iterator[tu
 
 
 def _largest(K: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Largest n eigenvalues of K, falling, and eigenvectors in columns; the sign is that of the largest entry."""
+    """Largest n eigenvalues of K, falling, and eigenvectors in columns, with the sign of their largest entry."""
     if len(K) <= EXACT or n >= len(K) - 1:
         values, vectors = np.linalg.eigh(K)
     else:

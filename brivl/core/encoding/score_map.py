@@ -1,9 +1,9 @@
 """Scores of all candidates and alphas from those of a few.
 
 The held-out loss of a voxel is y'M y, with one matrix M for each candidate and alpha. These matrices change smoothly
-with the logarithms of weights and alpha, so that a few dozen of them span all: their scores are linear in the scores of
-the few (pivots). Which pivots, how many and with which factors is learnt from voxels whose scores are all known; half
-of them choose, the other half tell how much is lost.
+with the logarithms of weights and alpha, so that a few dozen of them span all: all scores are linear in the scores of
+these few (pivots). The pivots, their number and the factors are learnt from voxels for which all scores are computed;
+half of these voxels choose them, the other half measure the loss of accuracy.
 """
 
 from __future__ import annotations
@@ -14,32 +14,41 @@ import numpy as np
 from scipy.linalg import qr
 
 # All in units of the voxel's variance. A combination this much worse than the best for every sample voxel is not
-# followed up; and what the sample's second half may lose by choosing from mapped scores, at most and on average.
+# considered further; and what the second half of the sample may lose by choosing from mapped scores, at most and on
+# average.
 RELEVANT, LARGEST_REGRET, MEAN_REGRET = 5e-3, 5e-4, 2e-5
 FEWEST_PIVOTS, PIVOT_STEP = 6, 2
-# Ridge of the map, as a share of the pivots' mean square: rounding of float32 scores is about 1e-6 of the variance.
+# Ridge of the map, as a fraction of the pivots' mean square: rounding of float32 scores is about 1e-6 of the variance.
 MAP_RIDGE = 1e-9
 
 
 @dataclass(frozen=True)
 class ScoreMap:
-    """gains of all combinations = gains of pivots @ factors."""
+    """Linear map: gains of all combinations = gains of pivots @ factors."""
 
     pivots: np.ndarray  # (n_pivots,) indices of combinations
     factors: np.ndarray  # (n_pivots, n_combinations)
-    relevant: np.ndarray  # (n_combinations,) bool: worth choosing
+    relevant: np.ndarray  # (n_combinations,) bool: near the best for some voxel
     largest_regret: float  # of the second half of the sample, in units of the variance
     mean_regret: float
 
 
 def learn_map(gains: np.ndarray) -> ScoreMap:
-    """Map for gains (n_sample, n_combinations): loss of no prediction less loss, over the former; -inf if unknown.
+    """Learn the map from a sample of voxels.
 
-    The fewest pivots that keep both regrets, or all that the sample can tell apart.
+    Parameters
+    ----------
+    gains : (n_sample, n_combinations) array
+        Loss of no prediction minus loss, divided by the former; -inf where it is not computed.
+
+    Returns
+    -------
+    ScoreMap
+        The fewest pivots that keep both regrets, or all that the sample can distinguish.
     """
-    known = np.isfinite(gains).all(0)
+    computed = np.isfinite(gains).all(0)
     shortfall = gains.max(1, keepdims=True) - gains
-    relevant = known & (shortfall.min(0) < RELEVANT)
+    relevant = computed & (shortfall.min(0) < RELEVANT)
     columns = np.flatnonzero(relevant)
     first, second = gains[::2][:, columns], gains[1::2][:, columns]
     order = qr(first, mode="r", pivoting=True)[1]
@@ -51,8 +60,8 @@ def learn_map(gains: np.ndarray) -> ScoreMap:
         if largest <= LARGEST_REGRET and mean <= MEAN_REGRET:
             break
     factors = np.zeros((len(pivots), gains.shape[1]))
-    everywhere = np.where(known, gains, 0)
-    factors[:, known] = _factors(everywhere[:, known], np.searchsorted(np.flatnonzero(known), columns[pivots]))
+    finite = np.where(computed, gains, 0)
+    factors[:, computed] = _factors(finite[:, computed], np.searchsorted(np.flatnonzero(computed), columns[pivots]))
     return ScoreMap(columns[pivots], factors, relevant, largest, mean)
 
 

@@ -3,35 +3,48 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from brivl.core.columns import LazyArray
 from brivl.core.encoding.explainable_variance import explainable_variance
 from brivl.core.encoding.standardize import constant_in_some_run
+from brivl.core.progress import FractionCallback, no_fraction
 from brivl.core.records import Design, EncodingResult, Responses
 from brivl.errors import RequestError
 
 NOT_FINITE = "NaN or infinite responses"
 CONSTANT = "no variance in a run"
 CONSTANT_HELD_OUT = "no variance in a held-out fold"
-# Voxels that are judged at once where they lie in a file: ten repeats of 270 samples are 44 MB in float64.
+# Voxels that are examined at once where they are in a file: ten repeats of 270 samples are 44 MB in float64.
 SCAN_COLUMNS = 2048
 
 
 @dataclass(frozen=True)
-class VoxelSelection:
-    """Voxels to fit, and why not the others."""
+class SelectedVoxels:
+    """Voxels to fit, and the reasons against the others."""
 
     selected: np.ndarray  # (n_voxels,) bool
     explainable_variance: np.ndarray | None  # (n_voxels,), NaN where it is not defined; None without repeats
     excluded: dict[str, int]  # reason -> number of voxels
 
     def result(self, joint: np.ndarray, split: np.ndarray, weights: np.ndarray) -> EncodingResult:
-        """Scores of the selected voxels put back among all; those without a score are counted as excluded.
+        """Place the scores of the selected voxels among all voxels; those without a score are counted as excluded.
 
-        joint (n_selected,), split and weights (n_bands, n_selected).
+        Parameters
+        ----------
+        joint : (n_selected,) array
+            Joint R2.
+        split : (n_bands, n_selected) array
+            Split R2.
+        weights : (n_bands, n_selected) array
+            Band weights.
+
+        Returns
+        -------
+        EncodingResult
+            Scores of all voxels.
         """
         selected, excluded = self.selected.copy(), dict(self.excluded)
         scored = np.isfinite(joint)
@@ -46,37 +59,79 @@ class VoxelSelection:
         return EncodingResult(r2_joint, r2_split, selected, self.explainable_variance, band_weights, excluded)
 
 
-def select_voxels(responses: Responses, design: Design, ev_threshold: float) -> VoxelSelection:
-    """Leave out voxels with NaN, without variance in a run, and, where the test run repeats, with EV <= threshold.
+def select_voxels(responses: Responses, design: Design, ev_threshold: float) -> SelectedVoxels:
+    """Select the voxels to fit.
 
-    Raises RequestError if no voxel is left.
+    Left out are voxels with NaN, without variance in a run, and, where the test run repeats, with an explainable
+    variance of at most the threshold.
+
+    Parameters
+    ----------
+    responses : Responses
+        Responses of one subject.
+    design : Design
+        Samples of the subject.
+    ev_threshold : float
+        Threshold of explainable variance.
+
+    Returns
+    -------
+    SelectedVoxels
+        The selection.
+
+    Raises
+    ------
+    RequestError
+        If no voxel is left.
     """
-    return _not_empty(_selection(responses.Y_train, responses.Y_test, design, ev_threshold))
+    Y_train, Y_test = responses.Y_train, responses.Y_test
+    if isinstance(Y_train, LazyArray) or isinstance(Y_test, LazyArray):
+        return select_in_batches(responses, design, ev_threshold, no_fraction)
+    return _not_empty(_selection(Y_train, Y_test, design, ev_threshold))
 
 
 def select_in_batches(
-    responses: Responses, design: Design, ev_threshold: float, tell: Callable[[float], None]
-) -> VoxelSelection:
-    """As `select_voxels`, reading a few voxels at a time; tell(share that is done) may raise."""
+    responses: Responses, design: Design, ev_threshold: float, report: FractionCallback
+) -> SelectedVoxels:
+    """Select voxels as `select_voxels`, reading a few voxels at a time.
+
+    Parameters
+    ----------
+    responses : Responses
+        Responses of one subject.
+    design : Design
+        Samples of the subject.
+    ev_threshold : float
+        Threshold of explainable variance.
+    report : FractionCallback
+        Receives the fraction done.
+
+    Returns
+    -------
+    SelectedVoxels
+        The selection.
+
+    Raises
+    ------
+    RequestError
+        If no voxel is left.
+    """
     Y_train, Y_test, n_voxels = responses.Y_train, responses.Y_test, responses.Y_train.shape[1]
-    parts = []
+    selections = []
     for start in range(0, n_voxels, SCAN_COLUMNS):
-        tell(start / n_voxels)
-        some = slice(start, start + SCAN_COLUMNS)
-        repeats = None if Y_test is None else Y_test[:, :, some]
-        parts.append(_selection(Y_train[:, some], repeats, design, ev_threshold))
-    counts = sum((Counter(part.excluded) for part in parts), Counter())
-    evs = [part.explainable_variance for part in parts]
-    return _not_empty(
-        VoxelSelection(
-            np.concatenate([part.selected for part in parts]),
-            None if evs[0] is None else np.concatenate(evs),
-            dict(counts),
-        )
-    )
+        report(start / n_voxels)
+        batch = slice(start, start + SCAN_COLUMNS)
+        repeats = None if Y_test is None else Y_test[:, :, batch]
+        selections.append(_selection(Y_train[:, batch], repeats, design, ev_threshold))
+    excluded: Counter[str] = Counter()
+    for selection in selections:
+        excluded.update(selection.excluded)
+    evs = [selection.explainable_variance for selection in selections if selection.explainable_variance is not None]
+    selected = np.concatenate([selection.selected for selection in selections])
+    return _not_empty(SelectedVoxels(selected, np.concatenate(evs) if evs else None, dict(excluded)))
 
 
-def _selection(Y_train: np.ndarray, Y_test: np.ndarray | None, design: Design, ev_threshold: float) -> VoxelSelection:
+def _selection(Y_train: np.ndarray, Y_test: np.ndarray | None, design: Design, ev_threshold: float) -> SelectedVoxels:
     """The selection, which may be empty."""
     finite = _finite(Y_train)
     constant = constant_in_some_run(Y_train, design.run_onsets)
@@ -93,14 +148,14 @@ def _selection(Y_train: np.ndarray, Y_test: np.ndarray | None, design: Design, e
         explained = ev > ev_threshold
         excluded[f"explainable variance at most {ev_threshold:g}"] = int((selected & ~explained).sum())
         selected &= explained
-    return VoxelSelection(selected, ev, {reason: count for reason, count in excluded.items() if count})
+    return SelectedVoxels(selected, ev, {reason: count for reason, count in excluded.items() if count})
 
 
-def _not_empty(selection: VoxelSelection) -> VoxelSelection:
+def _not_empty(selection: SelectedVoxels) -> SelectedVoxels:
     if not selection.selected.any():
         raise RequestError(
-            f"No voxel is left of {len(selection.selected)}: {selection.excluded!r}. Check the responses, lower the "
-            f"threshold of explainable variance, or choose another region."
+            f"Expected at least one voxel to fit, got none of {len(selection.selected)}: {selection.excluded!r}. Check "
+            f"the responses, lower the threshold of explainable variance, or choose another region."
         )
     return selection
 

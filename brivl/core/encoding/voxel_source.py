@@ -8,63 +8,112 @@ from dataclasses import replace
 import numpy as np
 
 from brivl.core.encoding.cv_splits import Split
-from brivl.core.encoding.fold_responses import FoldResponses, concatenate_voxels, fit_responses, split_responses
-from brivl.core.encoding.presets import Preset
-from brivl.core.encoding.voxel_selection import VoxelSelection
+from brivl.core.encoding.fold_responses import FoldResponses, concatenate_voxels, fit_responses, split_voxels
+from brivl.core.encoding.presets import FitProtocol, Preset
+from brivl.core.encoding.voxel_selection import SelectedVoxels
 from brivl.core.records import Design, Responses
 
 
 class VoxelSource:
-    """Voxels 0 to n_voxels - 1: those of the first subject that are selected, then those of the second, and so on."""
+    """Selected voxels 0 to n_voxels - 1: those of the first subject, then those of the second, and so on.
+
+    Parameters
+    ----------
+    subjects : Sequence of Responses
+        Responses of all subjects.
+    selections : Sequence of SelectedVoxels
+        Voxels of each subject to fit.
+    design : Design
+        Samples, which the subjects share.
+    preset : Preset
+        Whose standard deviation scales the held-out responses.
+    """
 
     def __init__(
-        self, subjects: Sequence[Responses], selections: Sequence[VoxelSelection], design: Design, preset: Preset
+        self, subjects: Sequence[Responses], selections: Sequence[SelectedVoxels], design: Design, preset: Preset
     ) -> None:
-        self._subjects, self._design, self._preset = subjects, design, preset
-        self._columns = [np.flatnonzero(selection.selected) for selection in selections]
-        self.ends = np.cumsum([len(columns) for columns in self._columns])
+        self._subjects, self._protocol = subjects, FitProtocol(design, preset)
+        self._indices = [np.flatnonzero(selection.selected) for selection in selections]
+        self.ends = np.cumsum([len(indices) for indices in self._indices])
 
     @property
     def n_voxels(self) -> int:
+        """Number of selected voxels of all subjects.
+
+        Returns
+        -------
+        int
+            Number of voxels.
+        """
         return int(self.ends[-1])
 
     @property
     def n_rows(self) -> int:
-        """Samples that are read of a voxel, repeats of the test run included."""
-        repeats = max(len(responses.Y_test) for responses in self._subjects) if self._design.n_test else 0
-        return self._design.n_train + repeats * self._design.n_test
+        """Number of samples that are read of a voxel.
 
-    def held_out(self, voxels: slice, rows: Split) -> FoldResponses:
-        """Responses of consecutive voxels, ready to fit and to score."""
-        parts = []
-        for responses, _, columns in self._of_subjects(np.arange(voxels.start, voxels.stop)):
-            several = _at_least_two(columns)
-            repeats = np.asarray(responses.Y_test[:, :, several]) if self._design.n_test else None
-            Y = np.asarray(responses.Y_train[:, several])
-            ready, n = split_responses(Y, repeats, rows, self._design, self._preset), len(columns)
-            parts.append(replace(ready, Y_train=ready.Y_train[:, :n], Y_test=ready.Y_test[:, :n]))
-        return concatenate_voxels(parts)
+        Returns
+        -------
+        int
+            Training samples, and test samples times repeats of the subject with the most repeats.
+        """
+        design = self._protocol.design
+        repeats = max(len(responses.repeats) for responses in self._subjects) if design.n_test else 0
+        return design.n_train + repeats * design.n_test
 
-    def fit_responses(self, voxels: np.ndarray, rows: Split) -> np.ndarray:
-        """Responses (n_fit, n_voxels) float32 of any voxels, in their order, ready to fit."""
-        found = np.empty((len(rows.train), len(voxels)), np.float32)
-        for responses, here, columns in self._of_subjects(voxels):
-            Y = np.asarray(responses.Y_train[:, _at_least_two(columns)])
-            found[:, here] = fit_responses(Y, rows, self._design)[:, : len(columns)]
-        return found
+    def split_responses(self, voxels: slice, split: Split) -> FoldResponses:
+        """Read and scale responses of consecutive voxels.
 
-    def _of_subjects(self, voxels: np.ndarray) -> Iterator[tuple[Responses, np.ndarray, np.ndarray]]:
-        """Each subject who has any of the voxels: responses, which of `voxels` these are, and the subject's columns."""
+        Parameters
+        ----------
+        voxels : slice
+            Voxels of this source.
+        split : Split
+            Rows to fit and to score.
+
+        Returns
+        -------
+        FoldResponses
+            Responses of the voxels.
+        """
+        subjects = []
+        for responses, _, indices in self._by_subject(np.arange(voxels.start, voxels.stop)):
+            scaled, n = split_voxels(responses, _at_least_two(indices), split, self._protocol), len(indices)
+            subjects.append(replace(scaled, Y_train=scaled.Y_train[:, :n], Y_test=scaled.Y_test[:, :n]))
+        return concatenate_voxels(subjects)
+
+    def fit_responses(self, voxels: np.ndarray, split: Split) -> np.ndarray:
+        """Read and scale the responses to fit.
+
+        Parameters
+        ----------
+        voxels : (n,) array
+            Voxels of this source, in any order.
+        split : Split
+            Rows to fit and to score.
+
+        Returns
+        -------
+        np.ndarray
+            (n_fit, n) float32.
+        """
+        Y_train = np.empty((len(split.train), len(voxels)), np.float32)
+        for responses, positions, indices in self._by_subject(voxels):
+            Y = np.asarray(responses.Y_train[:, _at_least_two(indices)])
+            Y_train[:, positions] = fit_responses(Y, split, self._protocol.design)[:, : len(indices)]
+        return Y_train
+
+    def _by_subject(self, voxels: np.ndarray) -> Iterator[tuple[Responses, np.ndarray, np.ndarray]]:
+        """Each subject who has any of the voxels: responses, positions in `voxels`, and the subject's voxel indices."""
         subject_of = np.searchsorted(self.ends, voxels, side="right")
         for subject in np.unique(subject_of):
-            here = np.flatnonzero(subject_of == subject)
-            first = self.ends[subject] - len(self._columns[subject])
-            yield self._subjects[subject], here, self._columns[subject][voxels[here] - first]
+            positions = np.flatnonzero(subject_of == subject)
+            first = self.ends[subject] - len(self._indices[subject])
+            yield self._subjects[subject], positions, self._indices[subject][voxels[positions] - first]
 
 
-def _at_least_two(columns: np.ndarray) -> np.ndarray:
-    """A single column twice: numpy adds up the rows of one column in another order than those of several.
+def _at_least_two(indices: np.ndarray) -> np.ndarray:
+    """A single index twice: numpy adds up the rows of one column in another order than those of several.
 
-    So a voxel gets the same bits whatever it is read with.
+    A voxel thus has the same bits whichever voxels it is read with.
     """
-    return columns if len(columns) > 1 else np.repeat(columns, 2)
+    return indices if len(indices) > 1 else np.repeat(indices, 2)

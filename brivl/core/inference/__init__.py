@@ -1,0 +1,1 @@
+"""Tests within one subject: permutations and sign flips of blocks of held-out samples."""

@@ -45,7 +45,7 @@ class PermutationTests:
     exact: bool  # whether these are all there are
 
     @property
-    def p_smallest(self) -> float:
+    def smallest_p(self) -> float:
         """What p cannot go below."""
         return 1 / self.n_permutations
 

@@ -42,7 +42,7 @@ class DifferenceTests:
     exact: bool  # whether these are all there are
 
     @property
-    def p_smallest(self) -> float:
+    def smallest_p(self) -> float:
         """What p cannot go below: 2 / 2^n_blocks where all signs are tried."""
         return 1 / self.n_signs
 

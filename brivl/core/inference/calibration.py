@@ -82,7 +82,7 @@ class Rate:
     """Share of rejections over studies, with a 95 % interval."""
 
     name: str
-    row: CalibratedTest
+    test: CalibratedTest
     rate: float
     low: float
     high: float
@@ -90,15 +90,15 @@ class Rate:
     @property
     def verdict(self) -> str:
         """ "holds", "does not hold", or "" where there is no bar."""
-        if self.row.kind == "shown":
+        if self.test.kind == "shown":
             return ""
-        bounds = {"fdr": (0.0, FDR), "at most": (0.0, HIGH)}.get(self.row.kind, (LOW, HIGH))
+        bounds = {"fdr": (0.0, FDR), "at most": (0.0, HIGH)}.get(self.test.kind, (LOW, HIGH))
         return "holds" if bounds[0] <= self.rate <= bounds[1] else "does not hold"
 
     @property
     def as_expected(self) -> bool:
         """Whether tests that are offered hold, and those that are shown as warnings do not."""
-        return self.row.kind == "shown" or (self.verdict == "holds") == (self.row.kind != "fails")
+        return self.test.kind == "shown" or (self.verdict == "holds") == (self.test.kind != "fails")
 
 
 def calibrate(n_studies: int = 500, seed: int = 0, tell: Callable[[float], None] = lambda _share: None) -> list[Rate]:

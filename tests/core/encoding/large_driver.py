@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from brivl.core.encoding import batches, encode  # noqa: F401 (children find it imported)
-from brivl.core.progress import ProgressCallback
+from brivl.core.progress import FractionCallback, ProgressCallback
 from brivl.data.plain import loader
 from brivl.encoding import fit as fitting
 from brivl.encoding.checkpoints import KIND
@@ -69,9 +69,9 @@ def fitted(store: Store, asked: FitRequest, progress: ProgressCallback = lambda 
     own: list[int] = []
     fit_batch = batches.BatchedRidge.fit
 
-    def counted(self: batches.BatchedRidge, Y: np.ndarray, tell: batches.Tell) -> object:
+    def counted(self: batches.BatchedRidge, Y: np.ndarray, report: FractionCallback) -> object:
         own.append(Y.shape[1])
-        return fit_batch(self, Y, tell)
+        return fit_batch(self, Y, report)
 
     batches.BatchedRidge.fit = counted
     answer = fit(store, asked, progress)

@@ -251,5 +251,5 @@ def test_given_weights_of_the_same_band_add_up():
 )
 def test_settings_that_make_no_sense_are_refused_in_words(wrong):
     Xs, Y, _ = simulate(5)
-    with pytest.raises(RequestError, match="Alphas must be positive|sum to 1"):
+    with pytest.raises(RequestError, match="positive regularisation strengths|sum to 1"):
         BandedRidge(**wrong).fit(Xs, Y)

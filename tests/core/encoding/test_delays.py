@@ -10,7 +10,7 @@ from brivl.core.encoding.delays import (
     delay,
     delays_at,
     delays_in_samples,
-    every_sample,
+    full_fir_delays,
     onsets_of,
     run_bounds,
     run_labels,
@@ -60,7 +60,7 @@ def test_the_issue_delays_at_tr_2():
 
 def test_delays_round_to_the_nearest_sample():
     assert delays_in_samples((0, 4.1, 5.8), 2.0) == (0, 2, 3)
-    assert delays_in_samples(every_sample(2.5), 2.5) == (0, 1, 2, 3, 4)
+    assert delays_in_samples(full_fir_delays(2.5), 2.5) == (0, 1, 2, 3, 4)
 
 
 @pytest.mark.parametrize("delays_s, tr", [((0, 4, 6, 8), 2.5), ((), 2.0), ((0, 4), 0.0), ((0, 4), float("nan"))])
@@ -71,7 +71,7 @@ def test_delays_that_cannot_be_told_apart_are_refused(delays_s, tr):
 
 @pytest.mark.parametrize("onsets", [[], [1, 5], [0, 5, 5], [0, 16], [0, 9, 7]])
 def test_onsets_that_do_not_add_up_are_refused(onsets):
-    with pytest.raises(RequestError, match="onsets must start at 0"):
+    with pytest.raises(RequestError, match="onsets that start at 0"):
         run_bounds(np.array(onsets), 16)
 
 

@@ -229,17 +229,17 @@ def test_progress_rises_to_its_end_and_can_cancel():
 def test_no_voxel_left_is_said_with_reasons():
     Xs, responses = simulate_movie()
     responses.Y_train[:, :4] = 1.0
-    with pytest.raises(RequestError, match="No voxel is left of 24.*no variance in a run': 4.*at most 2': 20"):
+    with pytest.raises(RequestError, match="none of 24.*no variance in a run': 4.*at most 2': 20"):
         encode(Xs, responses, MOVIE, replace(STRICT, ev_threshold=2.0))
 
 
 @pytest.mark.parametrize(
     "change, match",
     [
-        ({"n_test": 39}, "Features of 159 samples"),
+        ({"n_test": 39}, "features of 159 samples"),
         ({"n_train": 119, "n_test": 41}, "119 training samples"),
-        ({"groups": np.zeros(3)}, "One group per training sample"),
-        ({"run_onsets": np.array([0, 120])}, "onsets must start at 0"),
+        ({"groups": np.zeros(3)}, "one group per training sample"),
+        ({"run_onsets": np.array([0, 120])}, "onsets that start at 0"),
     ],
 )
 def test_shapes_that_do_not_add_up_are_refused(change, match):
@@ -249,7 +249,7 @@ def test_shapes_that_do_not_add_up_are_refused(change, match):
 
 def test_features_with_nan_and_missing_test_responses_are_refused():
     Xs, responses = simulate_movie()
-    with pytest.raises(DataError, match="Test responses"):
+    with pytest.raises(DataError, match="test responses"):
         encode(Xs, replace(responses, Y_test=None), MOVIE, STRICT)
     Xs[0][3, 2] = np.nan
     with pytest.raises(DataError, match="finite"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.signal import detrend
 from scipy.stats import zscore
 from sklearn.preprocessing import StandardScaler
 
@@ -12,7 +11,6 @@ from brivl.core.encoding.standardize import (
     TrainingScaler,
     centre_runs,
     constant_in_some_run,
-    detrend_runs,
     zscore_runs,
 )
 
@@ -40,20 +38,6 @@ def test_constant_and_nan_voxels_are_nan_in_that_run_only(Y):
     assert np.isnan(scaled[30:45, 1]).all() and np.isfinite(np.delete(scaled[:, 1], range(30, 45))).all()
     assert np.isnan(scaled[45:, 2]).all() and np.isfinite(scaled[:45, 2]).all()
     assert constant_in_some_run(Y, ONSETS).tolist() == [False, True, False, False]
-
-
-@pytest.mark.parametrize("order, kind", [(0, "constant"), (1, "linear")])
-def test_detrend_runs_is_scipys_run_by_run(Y, order, kind):
-    detrended = detrend_runs(Y, ONSETS, order)
-    for run in RUNS:
-        np.testing.assert_allclose(detrended[run], detrend(Y[run].astype(float), axis=0, type=kind), atol=1e-4)
-
-
-def test_detrend_takes_out_a_cubic_and_nothing_orthogonal_to_it():
-    time = np.linspace(-1, 1, 40)
-    cubic = (3 - time + 2 * time**2 + 4 * time**3)[:, None]
-    np.testing.assert_allclose(detrend_runs(cubic, np.array([0, 20]), 3), 0, atol=1e-10)
-    assert np.abs(detrend_runs(cubic, np.array([0]), 2)).max() > 0.1
 
 
 def test_training_scaler_is_scikit_learns(Y):

@@ -67,31 +67,31 @@ def brute_force(K: np.ndarray, Y: np.ndarray, folds: list, alpha: float) -> np.n
 def test_held_out_losses_are_those_of_refitting_each_fold(folds, backend, alpha):
     Xs, Y = simulate(n_voxels=20)
     problem = problem_of(Xs, np.array([[0.3, 0.7]]), folds)
-    expected = brute_force(problem.mixed(0), Y[:N], folds, alpha)
-    with himalaya_backend(backend) as there:
+    expected = brute_force(problem.mixed_kernel(0), Y[:N], folds, alpha)
+    with himalaya_backend(backend) as on_backend:
         blocks = FoldBlocks.of([test for _, test in folds], problem.fold_weights)
-        eigen = Eigendecomposition.of(problem.mixed(0), blocks.order, there)
+        eigen = Eigendecomposition.of(problem.mixed_kernel(0), blocks.order, on_backend)
         in_order = Y[:N][blocks.order]
-        few = held_out_losses(eigen, blocks, alpha, eigen.turn(in_order, there), there)
+        few = held_out_losses(eigen, blocks, alpha, eigen.rotate(in_order, on_backend), on_backend)
         np.testing.assert_allclose(few, expected, atol=2e-5)
         for n_voxels in (1, 10**6):  # the errors themselves, and the triangular factor of their squares
-            loss = QuadraticLoss(error_rows(eigen, blocks, alpha, there), n_voxels, there)
-            found = loss(there.asarray(in_order), np.square(in_order).sum(0))
-            np.testing.assert_allclose(found, expected, atol=1e-4, rtol=1e-4)
+            loss = QuadraticLoss(error_rows(eigen, blocks, alpha, on_backend), n_voxels, on_backend)
+            many = loss(on_backend.asarray(in_order), np.square(in_order).sum(0))
+            np.testing.assert_allclose(many, expected, atol=1e-4, rtol=1e-4)
         assert loss.added > 0
 
 
 @pytest.fixture(scope="module")
 def searched() -> tuple[np.ndarray, SurfaceSearch, tuple[np.ndarray, np.ndarray]]:
-    """All scores (n_combinations, n_voxels), the mapped search, and what it found."""
+    """All scores (n_combinations, n_voxels), the mapped search, and its result."""
     Xs, Y = simulate()
     problem = problem_of(Xs, ratio_grid(2))
     with himalaya_backend("torch") as backend:
         exact = SurfaceSearch(problem, Solver(exact=True), backend)
         scores = exact.all_scores(Y[:N], ProgressSteps(None, 0))
         search = SurfaceSearch(problem, Solver(), backend)
-        found = search.search(Y[:N], ProgressSteps(None, 2 * search.n_combinations))
-    return scores, search, found
+        result = search.search(Y[:N], ProgressSteps(None, 2 * search.n_combinations))
+    return scores, search, result
 
 
 def test_the_choice_is_as_good_as_that_of_the_full_grid(searched):
@@ -109,8 +109,8 @@ def test_the_choice_is_as_good_as_that_of_the_full_grid(searched):
 def test_the_full_grid_is_himalayas():
     Xs, Y = simulate(n_voxels=200)
     train = [X[:N] for X in Xs]
-    ways = (Solver(exact=True), Solver(method="himalaya"))
-    ours, theirs = (BandedRidge(ALPHAS, solver=solver).fit(train, Y[:N]) for solver in ways)
+    solvers = (Solver(exact=True), Solver(method="himalaya"))
+    ours, theirs = (BandedRidge(ALPHAS, solver=solver).fit(train, Y[:N]) for solver in solvers)
     np.testing.assert_allclose(ours.cv_scores_, theirs.cv_scores_, atol=2e-5)
     same = (ours.band_weights_ == theirs.band_weights_).all(0) & np.isclose(ours.alphas_, theirs.alphas_, rtol=1e-4)
     assert same.mean() > 0.95
@@ -143,20 +143,20 @@ def test_two_runs_and_swapped_bands_agree_to_the_bit():
 def test_batches_and_groups_of_operators_change_nothing_but_rounding(monkeypatch):
     Xs, Y = simulate(n_voxels=600)
     train = [X[:N] for X in Xs]
-    whole = BandedRidge(ALPHAS).fit(train, Y[:N])
+    at_once = BandedRidge(ALPHAS).fit(train, Y[:N])
     monkeypatch.setattr(surface_search, "OPERATOR_BYTES", 4 * N * N * 3)
-    parts = BandedRidge(ALPHAS, solver=Solver(n_voxels_batch=170)).fit(train, Y[:N])
-    np.testing.assert_allclose(parts.cv_scores_, whole.cv_scores_, atol=1e-5)
+    batched = BandedRidge(ALPHAS, solver=Solver(n_voxels_batch=170)).fit(train, Y[:N])
+    np.testing.assert_allclose(batched.cv_scores_, at_once.cv_scores_, atol=1e-5)
 
 
-def test_voxels_of_nothing_do_no_harm():
+def test_voxels_of_zeros_are_finite():
     Xs, Y = simulate(n_voxels=500)
     Y[:, :20] = 0
     ridge = BandedRidge(ALPHAS).fit([X[:N] for X in Xs], Y[:N])
     assert np.isfinite(ridge.cv_scores_).all() and not ridge.dual_coef_[:, :20].any()
 
 
-def test_folds_that_do_not_part_the_rows_are_himalayas():
+def test_folds_that_are_no_partition_are_searched_by_himalaya():
     Xs, Y = simulate(n_voxels=30)
     folds = [(train[5:], test) for train, test in contiguous_folds(N, 4)]
     ours, theirs = (
@@ -166,7 +166,7 @@ def test_folds_that_do_not_part_the_rows_are_himalayas():
     np.testing.assert_array_equal(ours.cv_scores_, theirs.cv_scores_)
 
 
-def test_progress_of_the_mapped_search_is_told_in_whole_steps_and_can_stop_it():
+def test_progress_of_the_mapped_search_is_reported_in_whole_steps_and_can_stop_it():
     Xs, Y = simulate(n_voxels=500)
     seen: list[tuple[int, int]] = []
     BandedRidge(ALPHAS).fit([X[:N] for X in Xs], Y[:N], lambda done, total: seen.append((done, total)))
@@ -180,14 +180,14 @@ def test_progress_of_the_mapped_search_is_told_in_whole_steps_and_can_stop_it():
         BandedRidge(ALPHAS).fit([X[:N] for X in Xs], Y[:N], stop)
 
 
-def test_a_map_of_few_dimensions_needs_few_pivots_and_says_what_it_loses():
+def test_a_map_of_few_dimensions_needs_few_pivots_and_measures_its_regret():
     rng = np.random.default_rng(0)
     surfaces = np.sin(np.linspace(0, 3, 40)[None] * rng.uniform(0.5, 1.5, (5, 1)))
     gains = rng.uniform(0, 0.1, (200, 5)) @ surfaces
     gains[:, 7] = -np.inf
-    found = learn_map(gains)
-    known = np.arange(40) != 7
-    assert len(found.pivots) <= 8 and not found.relevant[7]
-    np.testing.assert_allclose(gains[:, found.pivots] @ found.factors[:, known], gains[:, known], atol=1e-4)
+    easy = learn_map(gains)
+    computed = np.arange(40) != 7
+    assert len(easy.pivots) <= 8 and not easy.relevant[7]
+    np.testing.assert_allclose(gains[:, easy.pivots] @ easy.factors[:, computed], gains[:, computed], atol=1e-4)
     hard = learn_map(rng.uniform(0, 0.1, (60, 40)))
-    assert len(hard.pivots) >= 28 and hard.largest_regret > found.largest_regret
+    assert len(hard.pivots) >= 28 and hard.largest_regret > easy.largest_regret

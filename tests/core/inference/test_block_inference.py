@@ -74,7 +74,7 @@ def test_permutation_equals_brute_force(parts: bool) -> None:
     data = Predictions(given.measured, given.bands, folds)
     blocks = blocks_in_runs(np.array([0, 21]), 41, 2.0, 10.0)
     found = permute_blocks(data, blocks, ALL)
-    assert found.exact and found.n_permutations == 24 * 24 and found.p_smallest == 1 / 576
+    assert found.exact and found.n_permutations == 24 * 24 and found.smallest_p == 1 / 576
 
     def scores(y: np.ndarray) -> np.ndarray:
         cuts = [slice(None)] if folds is None else [folds == 0, folds == 1]
@@ -158,7 +158,7 @@ def test_sign_flips_are_those_of_the_exact_test() -> None:
     a, b = data.bands
     d = (data.measured - b) ** 2 - (data.measured - a) ** 2
     sums = np.stack([d[blocks.labels == k].sum(0) for k in range(blocks.n_blocks)])
-    assert blocks.n_blocks == 11 and found.exact and found.p_smallest == 2 / 2**11
+    assert blocks.n_blocks == 11 and found.exact and found.smallest_p == 2 / 2**11
     np.testing.assert_allclose(found.p, [sign_flip_p(sums[:, v]) for v in range(N_VOXELS)], atol=1e-9)
     split = r2_split(data.measured, data.bands)
     np.testing.assert_allclose(found.difference, split[0] - split[1], atol=1e-6)
@@ -171,7 +171,7 @@ def test_sign_flips_are_those_of_the_exact_test() -> None:
 def test_drawn_signs_agree_with_all_signs() -> None:
     data, blocks = simulate(65, 0.3, seed=9), blocks_in_runs(np.zeros(1, int), 65, 2.0, 10.0)
     every, some = flip_blocks(data, blocks, ALL), flip_blocks(data, blocks, PermutationSettings(3000, 2))
-    assert every.exact and not some.exact and some.p_smallest == 1 / 3001
+    assert every.exact and not some.exact and some.smallest_p == 1 / 3001
     np.testing.assert_allclose(some.p, every.p, atol=0.035)
     np.testing.assert_allclose(some.p_max, every.p_max, atol=0.035)
 
