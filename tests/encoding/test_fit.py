@@ -124,7 +124,7 @@ def test_silent_region_carries_no_signal(store: Store, answer: FitResult) -> Non
         ({"models": ("brivl-mini", "no-such-model")}, "found none called 'no-such-model'"),
         ({"models": ("brivl-mini", "minilm-l6")}, "'minilm-l6' takes text stimuli"),
         ({"subject": "S99"}, "no subject 'S99'; choose one of S01"),
-        ({"preset": "lenient"}, r"\['paper', 'strict'\] and got 'lenient'"),
+        ({"preset": "lenient"}, r"\['paper', 'strict'\], got 'lenient'"),
         ({"pooling": "max"}, "got 'max'"),
         ({"dataset": "no-such-data"}, "found none called 'no-such-data'"),
         ({"dataset": "phantom-movie:7/90"}, "equal runs"),

@@ -364,7 +364,7 @@ class SurfaceSearch:
         return best, alphas
 
     def _losses(self, candidate: int, alphas: Sequence[int], Y: np.ndarray) -> Iterator[np.ndarray]:
-        """Losses of few voxels Y (n_rows, n_voxels), rows in the order of the folds, at each of the alphas (indices)."""
+        """Losses of few voxels Y (n_rows, n_voxels), rows in the order of the folds, at each alpha (index)."""
         rotated = self.decomposition(candidate).rotate(Y, self.backend)
         return map_in_order(partial(self._losses_at, candidate, rotated), alphas, self.n_threads)
 
