@@ -1,5 +1,6 @@
 # make app    set up on the first call, then start the app on 127.0.0.1 (another port: make app PORT=8502)
 # make test   set up on the first call, then run every test on all cores (some of them: make test ARGS="tests/test_readme.py")
+# make lint   ruff, its format, types and docstrings; make wheel-check installs a wheel into an empty environment
 # Everything is installed in .venv; remove that folder to start over.
 
 PORT ?= 8501
@@ -13,25 +14,31 @@ USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(firstword $(foreach p,$(CANDIDATES),$(shell $(p) -c '$(USABLE)' >/dev/null 2>&1 && echo $(p))))
 CAN_COMPILE := import os, shutil, sys, sysconfig as s; cc = (os.environ.get("CC") or "cc").split()[0]; \
 	sys.exit(not (shutil.which(cc) and os.path.isfile(os.path.join(s.get_path("include"), "Python.h"))))
-NO_PYTHON := Wanted Python 3.11 or newer with venv and found none of: $(CANDIDATES). Install it (Debian: python3 \
+NO_PYTHON := Expected Python 3.11 or newer with venv, found none of: $(CANDIDATES). Install it (Debian: python3 \
 	python3-venv), or name one: make setup PYTHON=/path/to/python3.11
-NO_COMPILER := Wanted a C compiler and the headers of Python, which the package pycortex is built with, and found not \
-	both. Install them (Debian: gcc libc6-dev python3-dev; macOS: xcode-select --install) and call make again.
+NO_COMPILER := Expected a C compiler and the headers of Python, which pycortex is built with; one is missing. \
+	Install them (Debian: gcc libc6-dev python3-dev; macOS: xcode-select --install) and call make again.
 
-.PHONY: help app setup test lint clean-cache
+.PHONY: help app setup test lint wheel-check clean-cache
 .DELETE_ON_ERROR:
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
 
 app: setup
-	$(IN_VENV) -m streamlit run app.py --server.address 127.0.0.1 --server.port $(PORT)
+	$(IN_VENV) -m brivl app --port $(PORT)
 
 test: setup
 	$(IN_VENV) -m pytest $(ARGS)
 
 lint: setup
 	$(IN_VENV) -m ruff check .
+	$(IN_VENV) -m ruff format --check .
+	$(IN_VENV) -m mypy
+	$(IN_VENV) -m tests.lint_docstrings
+
+wheel-check: setup
+	$(IN_VENV) -m tests.check_wheel
 
 setup: $(VENV)/.installed
 

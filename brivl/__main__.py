@@ -1,4 +1,6 @@
-"""python -m brivl: the explorer without a browser."""
+"""The command `brivl`, and `python -m brivl`: the explorer, with and without a browser."""
+
+from __future__ import annotations
 
 import sys
 
@@ -6,6 +8,13 @@ from brivl.threads import set_threads
 
 set_threads()  # before numpy and torch are imported, which read the settings then
 
-from brivl.commands.main import main  # noqa: E402
 
-sys.exit(main())
+def run() -> None:
+    """Run one verb of the command line and leave with its exit code."""
+    from brivl.commands.main import main
+
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

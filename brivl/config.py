@@ -6,8 +6,12 @@ import os
 import sys
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[1]
-WEIGHTS = PROJECT / "brivl" / "weights"
+PACKAGE = Path(__file__).resolve().parent
+PROJECT = PACKAGE.parent  # of a checkout; the folder of all packages where this one is installed
+IS_CHECKOUT = (PROJECT / "app.py").is_file() and (PROJECT / "pages").is_dir()
+APP_FILES = PROJECT if IS_CHECKOUT else PACKAGE / "appfiles"  # app.py, pages/, docs/; see setup.py
+APP_SETTINGS = APP_FILES / (".streamlit" if IS_CHECKOUT else "settings") / "config.toml"
+WEIGHTS = PACKAGE / "weights"
 CGROUP = Path("/sys/fs/cgroup")
 CORES_VARIABLE = "BRIVL_CORES"  # the most cores that a process may use
 
@@ -18,9 +22,37 @@ def cache_dir() -> Path:
     Returns
     -------
     Path
-        BRIVL_CACHE, or cache/ in the project.
+        BRIVL_CACHE; else cache/ in a checkout, or the user's cache folder where the package is installed.
     """
-    return Path(os.environ.get("BRIVL_CACHE") or PROJECT / "cache")
+    own = os.environ.get("BRIVL_CACHE")
+    if own:
+        return Path(own)
+    if IS_CHECKOUT:
+        return PROJECT / "cache"
+    base = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME")
+    return Path(base) / "brivl" if base else Path.home() / ".cache" / "brivl"
+
+
+def download_dir() -> Path:
+    """Return the folder that published datasets are downloaded to where BRIVL_DATA names none.
+
+    Returns
+    -------
+    Path
+        data/ in a checkout, else brivl-data in the user's home.
+    """
+    return PROJECT / "data" if IS_CHECKOUT else Path.home() / "brivl-data"
+
+
+def runs_dir() -> Path:
+    """Return the folder of training logs.
+
+    Returns
+    -------
+    Path
+        runs/ in a checkout, else in the current folder.
+    """
+    return PROJECT / "runs" if IS_CHECKOUT else Path("runs")
 
 
 def cache_max() -> str:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from brivl.config import PROJECT
+from brivl.config import APP_FILES
 from brivl.ui import style
 from brivl.ui.menu import make_sure_of_menu
 
-FOLDER = PROJECT / "docs"
+FOLDER = APP_FILES / "docs"
 FIRST = "tour"
 GUIDES = "howto"
 DOC = "doc"  # in the URL

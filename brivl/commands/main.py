@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     from brivl.analyses.transfer import command as transfer
     from brivl.cli.analysis_verb import add_verb
     from brivl.commands import (
+        app,
         bench,
         bundle,
         cache,
@@ -97,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     modules = (
+        app,
         fit,
         within_subject,
         regions,

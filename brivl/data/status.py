@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from brivl.config import PROJECT, data_dirs
+from brivl.config import data_dirs, download_dir
 from brivl.data.download import can_download, commands_to_copy
 from brivl.data.folder_registry import split_name
 from brivl.data.formats.file_state import FileState, file_state
@@ -62,7 +62,7 @@ def data_reports(store: Store) -> list[DataReport]:
 def default_folder(name: str) -> Path:
     """Where a published dataset would be put: below the first folder of BRIVL_DATA that is no dataset itself."""
     roots = [folder for folder in data_dirs() if _recognised(folder) is None]
-    return (roots[0] if roots else PROJECT / "data") / name
+    return (roots[0] if roots else download_dir()) / name
 
 
 def _folder_of(name: str, simulated: Sequence[str]) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from brivl.config import PROJECT
+from brivl.config import APP_FILES
 
 _lock = Lock()
 _n_modules = 0  # when objects were last set aside
@@ -85,7 +85,7 @@ def page_file(name: str) -> str | None:
         The path as `st.switch_page` takes it, None where there is no such page.
     """
     path = f"pages/{OLD_PAGES.get(name, name)}.py"
-    return path if (PROJECT / path).is_file() else None
+    return path if (APP_FILES / path).is_file() else None
 
 
 def _redirect(old: str, new: str) -> Any:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 import sys
 from typing import Any
 
-from brivl.config import PROJECT, WEIGHTS
+from brivl.config import WEIGHTS, runs_dir
 
 
 def add_verbs(verbs: argparse._SubParsersAction) -> None:
@@ -42,7 +42,7 @@ def _add_common(p: argparse.ArgumentParser, model: str) -> None:
     p.add_argument("--scenes", type=int, help="distinct training scenes (default: the recipe's)")
     p.add_argument("--seed", type=int, help="of the scenes and their order (default: the recipe's)")
     p.add_argument("--out", type=Path, default=WEIGHTS / f"{model}.safetensors", help="(default: the shipped file)")
-    p.set_defaults(log=PROJECT / "runs" / f"{model}.jsonl")
+    p.set_defaults(log=runs_dir() / f"{model}.jsonl")
 
 
 def _chosen(args: argparse.Namespace) -> dict[str, int]:

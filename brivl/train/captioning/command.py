@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from brivl.config import PROJECT
+from brivl.config import runs_dir
 from brivl.models.captioning.digests import CAPTIONERS, EMBEDDING_CAPTIONER, captioner_file
 
 
@@ -34,7 +34,7 @@ def _captioner(args: argparse.Namespace) -> dict[str, float]:
 
     asked = {"n_steps": args.steps, "n_scenes": args.scenes, "seed": args.seed, "learning_rate": args.rate}
     recipe = dataclasses.replace(CaptionRecipe(), **{name: value for name, value in asked.items() if value})
-    log = PROJECT / "runs" / f"captioner-{args.encoder}.jsonl"
+    log = runs_dir() / f"captioner-{args.encoder}.jsonl"
     return train_captioner(args.out or captioner_file(args.encoder), args.encoder, log, recipe, start=args.start)
 
 
@@ -43,4 +43,4 @@ def _embedding_captioner(args: argparse.Namespace) -> dict[str, float]:
 
     asked = {"n_steps": args.steps, "n_captions": args.captions, "seed": args.seed}
     recipe = dataclasses.replace(EmbeddingCaptionerRecipe(), **{name: value for name, value in asked.items() if value})
-    return train_embedding_captioner(args.out, PROJECT / "runs" / "captioner-embedding.jsonl", recipe)
+    return train_embedding_captioner(args.out, runs_dir() / "captioner-embedding.jsonl", recipe)

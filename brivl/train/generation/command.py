@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from brivl.config import PROJECT
+from brivl.config import runs_dir
 from brivl.models.generation.digests import CLASSIFIER_FILE, PRIOR_FILE, VQGAN_FILE
 
 
@@ -33,7 +33,7 @@ def _add_common(p: argparse.ArgumentParser, out: Path) -> None:
     p.add_argument("--scenes", type=int, help="distinct training scenes (default: the recipe's)")
     p.add_argument("--seed", type=int, help="of the scenes and their order (default: the recipe's)")
     p.add_argument("--out", type=Path, default=out, help="(default: the shipped file)")
-    p.set_defaults(log=PROJECT / "runs" / f"{out.stem}.jsonl")
+    p.set_defaults(log=runs_dir() / f"{out.stem}.jsonl")
 
 
 def _chosen(args: argparse.Namespace) -> dict[str, int]:
