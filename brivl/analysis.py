@@ -48,6 +48,22 @@ class Context:
     progress: ProgressCallback = no_progress
 
 
+def short_name(name: str) -> str:
+    """Give a name without the folders before it, which have no place on figures and in texts.
+
+    Parameters
+    ----------
+    name : str
+        Name of a dataset or model, or the path of its folder.
+
+    Returns
+    -------
+    str
+        The name, or the last part of an absolute path.
+    """
+    return Path(name).name if Path(name).is_absolute() else name
+
+
 def option(
     *flags: str, help: str, choices: Sequence[str] | None = None, url: str = "", **more: Any
 ) -> Mapping[str, Any]:

@@ -1,7 +1,8 @@
-"""Integration: where a multimodal model beats vision, language and both together."""
+"""Integration: where a multimodal encoder outperforms vision, language and both together."""
 
 from __future__ import annotations
 
-from brivl.analyses.integration.page import integration_page
+from brivl.analyses.integration.page import PAGE
+from brivl.ui.analysis_page import show
 
-integration_page()
+show(PAGE)

@@ -6,11 +6,12 @@ from typing import Any
 
 from brivl.analyses.decoding.analysis import DECODING
 from brivl.analyses.drive.analysis import DRIVE
+from brivl.analyses.integration.analysis import INTEGRATION
 from brivl.analyses.voxel_captions.analysis import VOXEL_CAPTIONS
 from brivl.analysis import Analysis
 from brivl.errors import RequestError
 
-ANALYSES: tuple[Analysis[Any, Any], ...] = (DECODING, VOXEL_CAPTIONS, DRIVE)
+ANALYSES: tuple[Analysis[Any, Any], ...] = (DECODING, INTEGRATION, VOXEL_CAPTIONS, DRIVE)
 
 
 def analysis_named(name: str) -> Analysis[Any, Any]:

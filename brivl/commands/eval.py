@@ -6,8 +6,11 @@ import argparse
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
+from brivl.analyses.registry import ANALYSES
+from brivl.analysis import Analysis
 from brivl.cli.options import add_options
 from brivl.store.artifacts import Store
 
@@ -135,14 +138,10 @@ def _roi_images(args: argparse.Namespace) -> dict[str, Any]:
     return {"dataset": "phantom-categories", "subject": "C01", "n_images": n, **by_category}
 
 
-def _integration(args: argparse.Namespace) -> dict[str, Any]:
-    """The integration test on the first subject of two simulated datasets, beside the true multimodal fraction."""
-    from brivl.analyses.integration.compute import IntegrationAsked, integrate
-    from brivl.analyses.integration.tables import summary
-
-    store = Store(args.cache)
-    requests = (IntegrationAsked("phantom-movie", "S01", layer=10), IntegrationAsked("phantom-sentences", "P01"))
-    return {one.dataset: {"subject": one.subject, **summary(integrate(store, one))} for one in requests}
+def _of_record(analysis: Analysis[Any, Any], args: argparse.Namespace) -> dict[str, Any]:
+    """The evaluation that the record of an analysis declares."""
+    assert analysis.evaluate is not None
+    return analysis.evaluate(Store(args.cache), args.n)
 
 
 def _transfer(args: argparse.Namespace) -> dict[str, Any]:
@@ -173,7 +172,7 @@ EVALS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "decode": _decode,
     "voxel-captions": _voxel_captions,
     "roi-images": _roi_images,
-    "integration": _integration,
     "aligned": _aligned,
     "transfer": _transfer,
+    **{analysis.name: partial(_of_record, analysis) for analysis in ANALYSES if analysis.evaluate is not None},
 }

@@ -65,7 +65,6 @@ def _parser() -> argparse.ArgumentParser:
     from brivl.analyses.audit import command as audit
     from brivl.analyses.captioning import command as caption
     from brivl.analyses.generation import command as imagine
-    from brivl.analyses.integration import command as integration
     from brivl.analyses.registry import ANALYSES
     from brivl.analyses.reproduce import command as reproduce
     from brivl.analyses.retrieval import command as retrieve
@@ -104,7 +103,6 @@ def _parser() -> argparse.ArgumentParser:
         regions,
         variance_partitioning,
         audit,
-        integration,
         align,
         transfer,
         sweep,

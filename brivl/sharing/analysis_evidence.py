@@ -8,13 +8,12 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from brivl.analysis import Analysis, Context, Options, keys_of, result_digest
+from brivl.analysis import Analysis, Context, Options, keys_of, result_digest, short_name
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.sharing.figure_record import FigureRecord
 from brivl.sharing.fingerprints import SHORT, Fingerprint
@@ -46,8 +45,7 @@ class AnalysisEvidence:
     @property
     def dataset(self) -> str:
         """Name of the dataset without its folder; "" where there is none."""
-        name = getattr(self.request, "dataset", "")
-        return Path(name).name if Path(name).is_absolute() else name
+        return short_name(getattr(self.request, "dataset", ""))
 
     @property
     def source_note(self) -> str:

@@ -12,7 +12,6 @@ from brivl.analyses.attention.compute import attend_task
 from brivl.analyses.audit.compute import audit_task
 from brivl.analyses.captioning.compute import caption_task
 from brivl.analyses.generation.compute import imagine_task
-from brivl.analyses.integration.compute import integration_task
 from brivl.analyses.registry import ANALYSES
 from brivl.analyses.retrieval.compute import recall_task, retrieve_task
 from brivl.analyses.transfer.result import transfer_task
@@ -94,7 +93,6 @@ TASKS: dict[str, Callable[[Mapping[str, Any], ProgressCallback], dict[str, Any]]
     "parts": variance_partition_task,
     "audit": audit_task,
     "aligned": aligned_task,
-    "integration": integration_task,
     "transfer": transfer_task,
     "infer-each": within_subject_batch_task,
     "cache-verify": verify_task,

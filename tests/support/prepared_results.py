@@ -12,7 +12,8 @@ from brivl.analyses.decoding.analysis import DECODING
 from brivl.analyses.decoding.request import DecodingRequest
 from brivl.analyses.drive.analysis import DRIVE
 from brivl.analyses.drive.request import DriveRequest
-from brivl.analyses.integration.compute import IntegrationAsked, integration_key
+from brivl.analyses.integration.analysis import INTEGRATION
+from brivl.analyses.integration.request import IntegrationRequest
 from brivl.analyses.voxel_captions.analysis import VOXEL_CAPTIONS
 from brivl.analyses.voxel_captions.request import VoxelCaptionsRequest
 from brivl.analysis import Analysis, keys_of
@@ -37,7 +38,8 @@ def prepare(store: Store, data: str, subject: str) -> None:
     store.put(words_key, *_words(dataset.stimulus(subject), rng))
     key = keys_of(DECODING, store, DecodingRequest(data, subject), dataset)[0]
     store.put(key, *_decoded(dataset.stimulus(subject), rng))
-    store.put(integration_key(store, IntegrationAsked(data, subject, layer=8)), *_integration(rng))
+    key = keys_of(INTEGRATION, store, IntegrationRequest(data, subject, layer=8), dataset)[0]
+    store.put(key, *_integration(rng))
     store.put(keys_of(DRIVE, store, DriveRequest(data, subject, "FFA"), dataset)[0], *_driven(rng))
 
 
@@ -75,6 +77,7 @@ PREPARED: dict[str, Callable[[np.random.Generator], tuple[Any, list[tuple[dict, 
     "decoding": _decoding_sample,
     "voxel_captions": _voxel_captions_sample,
     "drive": _drive_sample,
+    "integration": lambda rng: (IntegrationRequest(SMALL, "S01", layer=8), [_integration(rng)]),
 }
 
 
@@ -152,7 +155,7 @@ def _integration(rng: np.random.Generator) -> tuple[dict, dict]:
         "bands": bands,
         "sets": ["multimodal", *rivals],
         "rivals": rivals,
-        "layers": {name: 8 for name in bands},
+        "layers": {"multimodal": 8, "language": 4, "vision": 8, "untrained twin": 8},
         "simulated": True,
         "beside": ["untrained twin"],
         "blocks": "blocks of 20 s",

@@ -23,6 +23,7 @@ from brivl.data.phantoms.movie import BrainLayout
 from brivl.jobs.queue import JobQueue
 from brivl.store.artifacts import Store
 from brivl.ui import cached
+from brivl.ui.tabs import NAMES
 from tests.support.app_driver import APP, PATIENCE, SLEEPER
 
 CATEGORIES, CATEGORY_SUBJECT = "phantom-categories:300/40", "C01"
@@ -52,6 +53,24 @@ def open_subject(page: str, data: str, subject: str, /, **fields: str) -> AppTes
     for name, value in ({"data": data, "subject": subject} | fields).items():
         at.query_params[name] = value
     return at.switch_page(f"pages/{page}.py").run()
+
+
+def open_tabs(at: AppTest, methods: str) -> AppTest:
+    """Open the tabs of a page with a result one after the other, and leave the last one, Share, open."""
+    for name in NAMES:
+        at.session_state["tabs"] = name
+        at.run()
+        assert not at.exception and not at.error, name
+        if name == "Table":
+            assert len(at.dataframe[0].value)
+        if name == "Method":
+            assert any(methods in markdown.value for markdown in at.markdown)
+        if name == "Code":
+            assert any(code.value.startswith("python -m brivl") for code in at.code)
+        if name == "Export":
+            labels = [element.proto.label for element in at.get("download_button")]
+            assert any(label.startswith("Bundle (.zip)") for label in labels)
+    return at
 
 
 def shrink_categories(patch: pytest.MonkeyPatch, n_each: int = 12) -> None:

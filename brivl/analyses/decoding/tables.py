@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from brivl.analyses.decoding.compute import DecodingResult
-from brivl.analysis import Options
+from brivl.analysis import Options, short_name
 from brivl.core.decoding.identification import pairwise_accuracy, top_k_accuracy
 from brivl.core.numbers import probability
 from brivl.core.regions.region_stats import bh_q
@@ -200,7 +200,8 @@ def detail(result: DecodingResult) -> str:
     str
         Dataset, subject, embedding.
     """
-    return f"{result.request.dataset}, {result.request.subject}, embedding space of {result.request.model}"
+    request = result.request
+    return f"{short_name(request.dataset)}, {request.subject}, embedding space of {short_name(request.model)}"
 
 
 def accuracies(result: DecodingResult) -> dict[str, Any]:

@@ -1,112 +1,91 @@
-"""The page Integration: more encoders side by side, and the test of Subramaniam et al. 2024."""
+"""The page Integration, which compares a multimodal encoder with encoders of vision and language."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-import pandas as pd
 import streamlit as st
 
-from brivl.analyses.integration.compute import (
-    BOTH,
-    Integration,
-    IntegrationAsked,
-    integration_key,
-    integration_request,
-    known_integration,
-    layers_of,
-)
-from brivl.analyses.integration.figures import bands_figure, rivals_figure
-from brivl.analyses.integration.request import MOST_MORE
-from brivl.analyses.integration.tables import MATCHED, against, headline, integration_table, said
+from brivl.analyses.integration.analysis import INTEGRATION
+from brivl.analyses.integration.compute import IntegrationResult
+from brivl.analyses.integration.request import BOTH, MAX_MORE, MULTIMODAL, IntegrationRequest, layers_of
 from brivl.data.summary import DatasetSummary
+from brivl.models.feature_model import Kind
 from brivl.models.registry import shipped_for
-from brivl.ui import cached, style
+from brivl.ui import style
 from brivl.ui.allowed_paths import check_model
+from brivl.ui.analysis_page import AnalysisPage, Shown
 from brivl.ui.page_inputs import Inputs
-from brivl.ui.result_or_run import answer
-from brivl.ui.style import Chip
-from brivl.ui.subject_page import chips_of_subject, is_one_subject_of_stimuli, subject_page
 from brivl.ui.url_state import Choices
-from brivl.viz.style import PLOT_CONFIG, FigureLabel
 
 DEFAULTS = {"deep": "0", "mm": "brivl-mini", "vision": "vit-mini", "language": "minilm-l6", "more": ""}
-OWN = "A shipped model, or any encoder of transformers or timm by its name or folder."
-BESIDE = ("vit-mini@untrained", "minilm-l6@untrained")
-BESIDE_HELP = f"{OWN} NAME@untrained is its twin with random weights. Fitted alone and with the others, not tested."
+ENCODER_HELP = "A shipped model, or any encoder of transformers or timm by its name or folder."
+UNTRAINED_OFFERS = ("vit-mini@untrained", "minilm-l6@untrained")
+MORE_HELP = (
+    f"{ENCODER_HELP} NAME@untrained has the same architecture with random weights. Additional encoders are fitted "
+    "alone and in the joint fit; they take no part in the test."
+)
 ABOUT = (
-    "A place integrates vision and language where a multimodal model predicts it better than a model of vision, "
-    "better than a model of language, and better than both together. Films have no words here: the model of language "
-    "reads what the shipped captioner says of each frame."
+    "A region counts as integrative where a multimodal encoder predicts it better than an encoder of vision, better "
+    "than an encoder of language, and better than both together. This is necessary for integration, not sufficient. "
+    "Movies have no text here: the language encoder reads captions of their frames by the shipped captioner."
 )
-EXACT = (
-    "As in Subramaniam et al. 2024: each encoder by itself, the linear combination of the unimodal ones, and a twin "
-    "with random weights. Different: banded ridge within fMRI voxels in place of electrodes, blocks of stimuli in "
-    "place of a bootstrap over events, and stand-ins in place of published networks."
+DIFFERS = (
+    "As in Subramaniam et al. (2024): each encoder by itself, the linear combination of the unimodal ones, and a "
+    "control with random weights. Different: banded ridge within fMRI voxels in place of electrodes, blocks of stimuli "
+    "in place of a bootstrap over events, and small proxy models in place of published networks. Several encoders in "
+    "one fit are compared after Oota et al. (2022)."
+)
+MATCHED = (
+    "BriVL-mini and ViT-mini have the same visual architecture and size and were trained on drawn scenes of the same "
+    "kind; one learned from captions, the other without language. Not matched: the training objective, and so what "
+    "each learned about a scene. MiniLM is matched to neither: it was trained elsewhere, on text."
 )
 
 
-def integration_page() -> None:
-    """Draw the page."""
-    subject_page(_page)
+def _controls(choices: Choices | None, summary: DatasetSummary | None, inputs: Inputs) -> IntegrationRequest | None:
+    assert choices is not None and summary is not None  # the page of a subject
+    if summary.stimulus_kind == "features":
+        return None
+    kind: Kind = "image" if summary.stimulus_kind == "image" else "text"
+    kinds: dict[str, tuple[str, Kind]] = {"mm": ("Multimodal", kind), "language": ("Language", "text")}
+    if kind == "image":
+        kinds = {"mm": kinds["mm"], "vision": ("Vision", "image"), "language": kinds["language"]}
+    encoders = {name: _encoder(inputs, name, *of) for name, of in kinds.items()}
+    request = IntegrationRequest(
+        choices.data,
+        choices.chosen_subjects[0],
+        encoders["mm"],
+        encoders.get("vision", DEFAULTS["vision"]),
+        encoders["language"],
+        preset=choices.preset,
+        more=_more(inputs),
+    )
+    default = layers_of(request, kind)[MULTIMODAL]
+    n_layers = round(1.5 * default)  # the default is at two thirds
+    layer = inputs.integer("deep", 0, n_layers, 0) or default
+    st.slider("Layer", 1, n_layers, **inputs.bound("deep", layer))
+    return replace(request, layer=layer)
 
 
-def _page(choices: Choices, known: DatasetSummary) -> None:
-    if not is_one_subject_of_stimuli(choices, known, "Nothing to compare here"):
-        return
-    question = _question(choices, known)
-    found = cached.of_subject(integration_key, known_integration, question)
-    if found is not None:
-        _show(found, known)
-        return
-    style.headline(f"Where does {question.multimodal} beat its rivals in {question.subject}?")
-    style.chips(_chips(known, question))
-    style.caption(ABOUT)
-    task = integration_request(cached.store(), question)
-    answer(task, lambda: cached.of_subject(integration_key, known_integration, question), button="Compare")
-
-
-def _question(choices: Choices, known: DatasetSummary) -> IntegrationAsked:
-    inputs = Inputs("integration", DEFAULTS)
-    kind, names = known.stimulus_kind, {"mm": "Multimodal", "vision": "Vision", "language": "Language"}
-    kinds = {"mm": kind, "vision": "image", "language": "text"}
-    chosen = {}
-    with st.sidebar:
-        for name, title in names.items():
-            if name == "vision" and kind != "image":
-                chosen[name] = DEFAULTS[name]
-                continue
-            options = list(shipped_for(kinds[name]))
-            options = options if inputs[name] in options else [*options, inputs[name]]
-            st.selectbox(title, options, accept_new_options=True, help=OWN, **inputs.bound(name, inputs[name]))
-            check_model(inputs[name])
-            chosen[name] = inputs[name]
-        more = _more(inputs)
-        base = IntegrationAsked(
-            choices.data,
-            choices.chosen_subjects[0],
-            chosen["mm"],
-            chosen["vision"],
-            chosen["language"],
-            preset=choices.preset,
-            more=more,
-        )
-        whole = round(1.5 * layers_of(base, kind)["multimodal"])
-        layer = inputs.integer("deep", 0, whole, 0) or layers_of(base, kind)["multimodal"]
-        st.slider("Layer", 1, whole, **inputs.bound("deep", layer))
-    return replace(base, layer=layer)
+def _encoder(inputs: Inputs, name: str, title: str, kind: Kind) -> str:
+    """One encoder, from the list or by any name."""
+    offers = [card.name for card in shipped_for(kind)]
+    offers = offers if inputs[name] in offers else [*offers, inputs[name]]
+    st.selectbox(title, offers, accept_new_options=True, help=ENCODER_HELP, **inputs.bound(name, inputs[name]))
+    check_model(inputs[name])
+    return inputs[name]
 
 
 def _more(inputs: Inputs) -> tuple[str, ...]:
-    """Encoders beside the three, from the list or by any name."""
-    chosen = inputs.names("more", MOST_MORE)
+    """Additional encoders, from the list or by any name."""
+    chosen = inputs.names("more", MAX_MORE)
     st.multiselect(
-        "Beside these",
-        list(dict.fromkeys([*BESIDE, *chosen])),
+        "Additional encoders",
+        list(dict.fromkeys([*UNTRAINED_OFFERS, *chosen])),
         accept_new_options=True,
-        max_selections=MOST_MORE,
-        help=BESIDE_HELP,
+        max_selections=MAX_MORE,
+        help=MORE_HELP,
         **inputs.bound("more", chosen),
     )
     for name in chosen:
@@ -114,46 +93,22 @@ def _more(inputs: Inputs) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def _chips(known: DatasetSummary, asked: IntegrationAsked) -> list[Chip]:
-    return chips_of_subject(known, asked.subject, f"preset {asked.preset}", f"layer {asked.layer}", "stand-in models")
-
-
-def _show(found: Integration, known: DatasetSummary) -> None:
-    style.headline(headline(found))
-    style.chips(_chips(known, found.asked))
-    label = FigureLabel(headline(found), simulated=known.simulated)
-    if len(found.regions) > 1:
-        rivals = {name: found.difference[found.rivals.index(name)][1:] for name in against(found)}
-        st.plotly_chart(
-            rivals_figure(found.regions[1:], rivals, found.q_all[1:], label, style.theme()),
-            theme=None,
-            config=PLOT_CONFIG,
-            key="rivals",
-        )
-    style.caption(said(found))
-    _together(found, label)
-    if BOTH in found.rivals:
+def _below(shown: Shown) -> None:
+    result: IntegrationResult = shown.result
+    request, shipped = result.request, DEFAULTS
+    defaults = (shipped["mm"], shipped["vision"], shipped["language"])
+    if BOTH in result.baselines and (request.multimodal, request.vision, request.language) == defaults:
         style.note(MATCHED)
-    table = integration_table(found)
-    with st.expander("All numbers", expanded=len(found.regions) == 1):
-        st.dataframe(_rounded(table), hide_index=True)
-        name = f"integration_{known.short_name}_{found.asked.subject}.csv"
-        st.download_button("CSV", table.assign(simulated=known.simulated).to_csv(index=False), name, "text/csv")
-    style.small(f"{ABOUT} {EXACT}")
 
 
-def _together(found: Integration, label: FigureLabel) -> None:
-    """Split R2 of one fit of all encoders."""
-    rows = slice(1, None) if len(found.regions) > 1 else slice(None)
-    split = {band: found.split[i][rows] for i, band in enumerate(found.bands)}
-    st.plotly_chart(
-        bands_figure(found.regions[rows], split, label, style.theme()), theme=None, config=PLOT_CONFIG, key="bands"
-    )
-    style.small(
-        f"One banded ridge of all {len(found.bands)} encoders: each bar is what an encoder adds to the prediction, "
-        "and all bars of a row add up to its joint R²."
-    )
-
-
-def _rounded(table: pd.DataFrame) -> pd.DataFrame:
-    return table.round({column: 4 for column in table.columns if table[column].dtype == np.float64})
+PAGE = AnalysisPage(
+    analysis=INTEGRATION,
+    button="Compare",
+    question=lambda request: f"Which regions of {request.subject} are better predicted by the multimodal encoder?",
+    about=ABOUT,
+    differs=DIFFERS,
+    controls=_controls,
+    defaults=DEFAULTS,
+    chips=lambda request: (f"preset {request.preset}", f"layer {request.layer}", "small proxy models"),
+    below=_below,
+)

@@ -1,4 +1,4 @@
-"""The integration test: against its parts, on planted arrays and on a small phantom; the verb and the page."""
+"""The integration test: against its parts, on simulated arrays and subjects; the verb and the page."""
 
 from __future__ import annotations
 
@@ -14,16 +14,14 @@ import pytest
 import scipy.sparse
 from streamlit.testing.v1 import AppTest
 
-from brivl.analyses.integration.compute import (
-    IntegrationAsked,
-    integrate,
-    integration_key,
-    known_integration,
-    layers_of,
-)
-from brivl.analyses.integration.figures import bands_figure, rivals_figure
-from brivl.analyses.integration.tables import against, headline, integration_table, margin, summary
+from brivl.analyses.integration.analysis import INTEGRATION
+from brivl.analyses.integration.compute import IntegrationResult
+from brivl.analyses.integration.figures import difference_figure, split_figure
+from brivl.analyses.integration.request import IntegrationRequest, layers_of
+from brivl.analyses.integration.tables import findings, headline, margin, methods, region_table
+from brivl.analysis import keys_of, run, stored
 from brivl.commands.main import main
+from brivl.config import cache_dir
 from brivl.core.encoding.encode import encode
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.inference.block_sign_flip import flip_blocks
@@ -43,19 +41,21 @@ from brivl.data.stimuli import descriptions
 from brivl.errors import RequestError
 from brivl.models.captioning.captioners import caption_images, load_captioner
 from brivl.scenes.scene import render, sample_scene
+from brivl.sharing.saved_views import saved_views
 from brivl.store.artifacts import Store
 from brivl.viz.style import FigureLabel
 from tests.support import subject_pages
 from tests.support.app_driver import button, charts, html
 from tests.support.app_driver import headline as page_headline
-from tests.support.subject_pages import open_subject
+from tests.support.plain_sample import make_plain
+from tests.support.subject_pages import open_subject, open_tabs
 from tests.support.tiny_phantom import LAYER, shrink
 
 NAME = "phantom-movie:240/100"
 store, studio = subject_pages.store, subject_pages.studio
-ASKED = IntegrationAsked(NAME, "S01", layer=LAYER, n_draws=199)
-BESIDE = "minilm-l6@untrained"
-FOUR = replace(ASKED, more=(BESIDE,), n_draws=1000)
+REQUEST = IntegrationRequest(NAME, "S01", layer=LAYER, n_draws=199)
+ADDITIONAL = "minilm-l6@untrained"
+FOUR = replace(REQUEST, more=(ADDITIONAL,), n_draws=1000)
 COMMON = ["--dataset", NAME, "--subject", "S01", "--layer", str(LAYER), "--draws", "199"]
 CAPTION_SAMPLES = descriptions._caption_samples
 BLOCKS = blocks_in_runs(np.zeros(1, int), 120, 2.0, 20.0)
@@ -78,9 +78,15 @@ def tiny() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("integrated")
-    for asked in (ASKED, FOUR):
-        integrate(Store(root), asked)
+    for request in (REQUEST, FOUR):
+        run(INTEGRATION, Store(root), request)
     return root
+
+
+def stored_result(store: Store, request: IntegrationRequest) -> IntegrationResult:
+    result = stored(INTEGRATION, store, request)
+    assert result is not None
+    return result
 
 
 def _alone(rng: np.random.Generator, signal: np.ndarray, noise: float) -> HeldOutPredictions:
@@ -91,16 +97,16 @@ def _alone(rng: np.random.Generator, signal: np.ndarray, noise: float) -> HeldOu
 def test_a_comparison_is_the_difference_of_squared_errors(rng: np.random.Generator):
     one = _alone(rng, rng.standard_normal((120, 4)), 0.3)
     other = HeldOutPredictions(one.measured, one.predicted + 0.8 * rng.standard_normal((120, 4)))
-    found = compare_with_baseline(one, other, BLOCKS, PermutationSettings(199))
+    comparison = compare_with_baseline(one, other, BLOCKS, PermutationSettings(199))
     errors = ((one.measured - other.predicted) ** 2 - (one.measured - one.predicted) ** 2).sum(0)
-    np.testing.assert_allclose(found.difference, errors / (one.measured**2).sum(0), rtol=1e-4)
-    np.testing.assert_allclose(found.difference, one.r2 - other.r2, rtol=1e-4)
+    np.testing.assert_allclose(comparison.difference, errors / (one.measured**2).sum(0), rtol=1e-4)
+    np.testing.assert_allclose(comparison.difference, one.r2 - other.r2, rtol=1e-4)
     two_sided = flip_blocks(
         Predictions(one.measured, np.stack([one.predicted, other.predicted])), BLOCKS, PermutationSettings(199)
     ).p
-    np.testing.assert_allclose(np.minimum(found.p, 1 - found.p), two_sided / 2, atol=1e-12)
-    turned = compare_with_baseline(other, one, BLOCKS, PermutationSettings(199))
-    np.testing.assert_allclose(turned.p, 1 - found.p, atol=1e-12)
+    np.testing.assert_allclose(np.minimum(comparison.p, 1 - comparison.p), two_sided / 2, atol=1e-12)
+    swapped = compare_with_baseline(other, one, BLOCKS, PermutationSettings(199))
+    np.testing.assert_allclose(swapped.p, 1 - comparison.p, atol=1e-12)
 
 
 def test_the_better_model_wins_only_where_it_predicts(rng: np.random.Generator):
@@ -129,78 +135,79 @@ def test_all_rivals_must_be_beaten():
 
 
 def test_planted_shares_order_the_regions(store: Store):
-    found = known_integration(store, ASKED)
-    table = integration_table(found).set_index("region")
+    result = stored_result(store, REQUEST)
+    table = region_table(result).set_index("region")
     assert table.loc["multi", "planted share"] > 0.7 > table.loc["uni", "planted share"]
-    best = dict(zip(found.regions, margin(found), strict=True))
+    best = dict(zip(result.regions, margin(result), strict=True))
     assert best["multi"] > best["both"] > best["uni"]
     assert table.loc["uni", "p"] > 0.5 and table.loc["multi", "p"] < table.loc["both", "p"]
     assert table["r2 multimodal"]["multi"] > table["r2 untrained twin"]["multi"] + 0.05
-    assert np.isnan(table.loc["all voxels", "q"]) and summary(found)["truth"]["false_p05_where_share_below_half"] == 0
-    assert found.bands == ["multimodal", "language", "vision"] and found.split.shape == (3, len(found.regions))
+    assert np.isnan(table.loc["all voxels", "q"]) and findings(result)["truth"]["false_p05_where_share_below_half"] == 0
+    assert result.bands == ("multimodal", "language", "vision")
+    assert result.split_r2.shape == (3, len(result.regions))
 
 
 def test_four_encoders_in_one_fit(store: Store):
     """Their split R2 are those of a banded fit of the same features; one beside the three takes no part in the test."""
-    found = known_integration(store, FOUR)
-    assert found.bands == ["multimodal", "language", "vision", BESIDE] and BESIDE in found.rivals
-    assert against(found) == ["language", "vision", "vision + language"]
+    result = stored_result(store, FOUR)
+    assert result.bands == ("multimodal", "language", "vision", ADDITIONAL) and ADDITIONAL in result.baselines
+    assert result.tested_baselines == ("language", "vision", "vision + language")
     dataset = open_dataset(NAME, store)
     stimulus, responses = dataset.stimulus("S01"), dataset.responses("S01")
     texts = Stimulus("text", _by_brightness(stimulus, None), scipy.sparse.identity(340, np.float32, "csr"))
-    read = [(stimulus, "brivl-mini", 8), (texts, "minilm-l6", 4), (stimulus, "vit-mini", 8), (texts, BESIDE, 4)]
+    read = [(stimulus, "brivl-mini", 8), (texts, "minilm-l6", 4), (stimulus, "vit-mini", 8), (texts, ADDITIONAL, 4)]
     Xs = [layer_features(store, shown, model, layer) for shown, model, layer in read]
-    result = encode(Xs, responses, dataset.design("S01"), PRESETS["strict"])
-    here = np.flatnonzero(result.selected)
-    np.testing.assert_allclose(found.split[:, 0], result.r2_split[:, here].mean(1), atol=2e-3)
-    assert dict(zip(found.regions, found.split.sum(0), strict=True))["multi"] > 0.1
+    fit = encode(Xs, responses, dataset.design("S01"), PRESETS["strict"])
+    here = np.flatnonzero(fit.selected)
+    np.testing.assert_allclose(result.split_r2[:, 0], fit.r2_split[:, here].mean(1), atol=2e-3)
+    assert dict(zip(result.regions, result.split_r2.sum(0), strict=True))["multi"] > 0.1
 
 
-def test_encoders_beside_are_up_to_three_and_each_once(capsys):
-    for more, said in (
+def test_additional_encoders_are_up_to_three_and_each_once(capsys):
+    for more, message in (
         (["brivl-mini"], "each encoder once"),
-        ([BESIDE, BESIDE], "each encoder once"),
-        (["a", "b", "c", "d"], "up to 3 further encoders"),
+        ([ADDITIONAL, ADDITIONAL], "each encoder once"),
+        (["a", "b", "c", "d"], "up to 3 additional encoders"),
         (["no-such-model"], "found none called"),
     ):
-        assert main(["integrate", *COMMON, "--more", *more]) == 2
-        assert said in capsys.readouterr().err
-    sentences = replace(ASKED, dataset="phantom-sentences", subject="P01", layer=4, more=("vit-mini",))
+        assert main(["integration", *COMMON, "--more", *more]) == 2
+        assert message in capsys.readouterr().err
+    sentences = replace(REQUEST, dataset="phantom-sentences", subject="P01", layer=4, more=("vit-mini",))
     with pytest.raises(RequestError, match="takes text stimuli"):
         layers_of(sentences, "text")
 
 
 def test_layers_are_at_the_same_depth():
-    assert layers_of(replace(ASKED, layer=12), "image") == {
+    assert layers_of(replace(REQUEST, layer=12), "image") == {
         "multimodal": 12,
         "language": 6,
         "vision": 12,
         "untrained twin": 12,
     }
-    assert layers_of(replace(ASKED, layer=0), "image")["multimodal"] == 8
+    assert layers_of(replace(REQUEST, layer=0), "image")["multimodal"] == 8
     with pytest.raises(RequestError, match="layers 1 to 12"):
-        layers_of(replace(ASKED, layer=13), "image")
+        layers_of(replace(REQUEST, layer=13), "image")
 
 
 def test_the_verb_prints_and_writes_the_same_numbers(store: Store, tmp_path: Path, capsys):
-    out, asked = tmp_path / "i.csv", ["--cache", str(store.root), "integrate", *COMMON]
-    assert main([*asked, "--json", "--out", str(out)]) == 0
+    out, words = tmp_path / "i.csv", ["--cache", str(store.root), "integrate", *COMMON]
+    assert main([*words, "--json", "--out", str(out)]) == 0
     printed, written = json.loads(capsys.readouterr().out), pd.read_csv(out)
     assert printed["simulated"] and written["simulated"].all() and len(printed["regions"]) == len(written)
     assert printed["regions"][1]["p"] == pytest.approx(written["p"][1], abs=1e-5)
-    assert main(asked) == 0
+    assert main(words) == 0
     assert "SIMULATED DATA" in capsys.readouterr().out
 
 
-def test_bad_questions_end_in_sentences(store: Store, capsys):
-    for words, said in (
+def test_requests_that_cannot_be_answered_end_in_sentences(store: Store, capsys):
+    for words, message in (
         (["--vision", "minilm-l6"], "takes image"),
         (["--language", "vit-mini"], "takes text"),
         (["--block", "1"], "blocks"),
         (["--preset", "lax"], "preset"),
     ):
-        assert main(["--cache", str(store.root), "integrate", *COMMON, *words]) == 2
-        assert said in capsys.readouterr().err
+        assert main(["--cache", str(store.root), "integration", *COMMON, *words]) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_every_choice_changes_the_key(store: Store):
@@ -214,21 +221,22 @@ def test_every_choice_changes_the_key(store: Store):
         {"vision": "brivl-mini"},
         {"multimodal": "vit-mini"},
         {"subject": "S02"},
-        {"more": (BESIDE,)},
+        {"more": (ADDITIONAL,)},
     ]
-    assert len({integration_key(store, replace(ASKED, **other)).digest for other in others}) == len(others)
+    keys = [keys_of(INTEGRATION, store, replace(REQUEST, **other))[0].digest for other in others]
+    assert len(set(keys)) == len(keys)
 
 
-def test_the_figure_marks_each_rival_and_bold_regions():
+def test_the_figure_marks_each_baseline_and_bold_regions():
     differences = {"vision": np.array([0.1, -0.1]), "language": np.array([0.2, 0.3])}
-    figure = rivals_figure(["X", "Y"], differences, np.array([0.01, 0.9]), FigureLabel("", simulated=True))
+    figure = difference_figure(["X", "Y"], differences, np.array([0.01, 0.9]), FigureLabel("", simulated=True))
     assert [list(trace.x) for trace in figure.data] == [[-0.1, 0.1], [0.3, 0.2]]
     assert list(figure.layout.yaxis.ticktext) == ["Y", "<b>X</b>"]
 
 
 def test_bars_of_a_region_add_up():
     split = {"one": np.array([0.1, 0.05]), "two": np.array([0.2, -0.01]), "three": np.array([0.0, 0.02])}
-    figure = bands_figure(["X", "Y"], split, FigureLabel("", simulated=True))
+    figure = split_figure(["X", "Y"], split, FigureLabel("", simulated=True))
     assert figure.layout.barmode == "relative" and list(figure.layout.yaxis.ticktext) == ["Y", "X"]
     np.testing.assert_allclose(np.sum([trace.x for trace in figure.data], axis=0), [0.06, 0.3])
     assert [trace.name for trace in figure.data] == list(split)
@@ -238,25 +246,40 @@ def open_integration(**fields: str) -> AppTest:
     return open_subject("integration", NAME, "S01", **({"deep": str(LAYER)} | fields))
 
 
-def test_the_page_asks_and_waits_for_a_click(studio: None):
+def test_the_page_waits_for_a_click(studio: None):
     at = open_integration()
-    assert not at.exception and "beat its rivals in S01?" in page_headline(at)
+    assert not at.exception and "Which regions of S01 are better predicted" in page_headline(at)
     button(at, "Compare").click().run()
     assert button(at, "Cancel")
 
 
-def test_the_page_shows_rivals_and_what_is_matched(store: Store, studio: None):
-    at = open_integration(more=BESIDE)
+def test_the_page_shows_baselines_and_what_is_matched(store: Store, studio: None):
+    at = open_integration(more=ADDITIONAL)
     assert not at.exception and not at.error
-    assert escape(headline(known_integration(store, FOUR))) in page_headline(at)
-    rivals, bands = charts(at)
-    assert [trace["name"] for trace in rivals["data"]] == ["less language", "less vision", "less vision + language"]
-    assert [trace["name"] for trace in bands["data"]] == ["multimodal", "language", "vision", BESIDE]
+    assert escape(headline(stored_result(store, FOUR), {})) in page_headline(at)
+    differences, bands = charts(at)
+    names = [trace["name"] for trace in differences["data"]]
+    assert names == ["− language", "− vision", "− (vision + language)"]
+    assert [trace["name"] for trace in bands["data"]] == ["multimodal", "language", "vision", ADDITIONAL]
     assert "Not matched" in html(at) and "SIMULATED" in html(at)
-    assert at.multiselect[0].value == [BESIDE]
-    at.multiselect[0].set_value([BESIDE, "vit-mini@untrained"]).run()
+    assert at.multiselect[0].value == [ADDITIONAL]
+    at.multiselect[0].set_value([ADDITIONAL, "vit-mini@untrained"]).run()
     assert not at.exception and button(at, "Compare")
-    assert at.query_params["more"] in (asked := f"{BESIDE},vit-mini@untrained", [asked])
+    assert at.query_params["more"] in (names := f"{ADDITIONAL},vit-mini@untrained", [names])
+
+
+def test_all_tabs_open_and_the_view_is_saved(store: Store, studio: None):
+    at = open_tabs(open_integration(more=ADDITIONAL), methods(stored_result(store, FOUR)))
+    button(at, "Save this view").click().run()
+    (view,) = saved_views(cache_dir())
+    assert not at.exception and view.page == "integration" and view.query["more"] == ADDITIONAL
+
+
+def test_datasets_of_features_do_not_suit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, studio: None):
+    make_plain(tmp_path / "own")
+    monkeypatch.setenv("BRIVL_DATA", str(tmp_path))
+    at = open_subject("integration", str(tmp_path / "own"), "A")
+    assert not at.exception and not at.error and "needs stimuli" in page_headline(at)
 
 
 def test_the_page_opens_no_folder_but_those_of_the_data(studio: None):
@@ -270,6 +293,6 @@ def test_captions_of_samples_are_those_of_their_middle_frames(tmp_path: Path):
     weights = scipy.sparse.csr_matrix(np.array([[0, 0, 1.0], [1, 0, 0], [0, 0, 0], [0, 1, 0]]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(descriptions, "_caption_samples", CAPTION_SAMPLES)
-        found = descriptions.sample_captions(Store(tmp_path), Stimulus("image", frames, weights), lambda *_: None)
+        texts = descriptions.sample_captions(Store(tmp_path), Stimulus("image", frames, weights), lambda *_: None)
     spoken = [said.text for said in caption_images(load_captioner("brivl-mini"), frames)]
-    assert found == [spoken[2], spoken[0], descriptions.NO_IMAGE, spoken[1]]
+    assert texts == [spoken[2], spoken[0], descriptions.NO_IMAGE, spoken[1]]
