@@ -49,7 +49,7 @@ def test_the_four_pages_from_the_menu(start: str, browser: Any) -> None:  # noqa
     page.wait_for_selector(HEADLINE)
 
     choose(page, "Integration")
-    page.locator(HEADLINE, has_text=re.compile("brivl.mini beats")).wait_for()  # a hyphen that does not break
+    page.locator(HEADLINE, has_text=re.compile("brivl.mini outperforms")).wait_for()  # a hyphen that does not break
     page.locator(FIGURE).nth(2).wait_for()  # two figures, of two layers of drawing each
     assert "SIMULATED" in page.inner_text(".bx-chips")
 
