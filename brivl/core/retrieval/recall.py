@@ -1,4 +1,4 @@
-"""Recall at k between two sets of embeddings whose rows belong together."""
+"""Recall at k between two sets of embeddings with matching rows."""
 
 from __future__ import annotations
 
@@ -6,24 +6,36 @@ from dataclasses import dataclass
 
 import numpy as np
 
-BLOCK = 1_000  # queries at a time
+BATCH = 1_000  # queries at a time
 
 
 @dataclass(frozen=True)
 class Recall:
-    """Share of queries whose match is among the first k answers, and the median rank of the match (1 = first)."""
+    """Retrieval performance of a set of queries."""
 
-    r1: float
+    r1: float  # recall@1: fraction of queries whose match is the first result
     r5: float
     r10: float
-    median_rank: float
+    median_rank: float  # of the match; 1 is the first result
 
 
 def recall(query: np.ndarray, gallery: np.ndarray) -> Recall:
-    """query, gallery: (n, D) unit vectors, row i of one matches row i of the other.
+    """Measure retrieval where row i of the queries matches row i of the gallery.
 
-    Ties count against the query, and so does NaN: the rank of a match is one more than the number of other answers
-    that do not score lower.
+    Ties and NaN count against the query: the rank of a match is one more than the number of other rows that do not
+    score lower.
+
+    Parameters
+    ----------
+    query : (n, D) array
+        Unit vectors.
+    gallery : (n, D) array
+        Unit vectors.
+
+    Returns
+    -------
+    Recall
+        Recall at 1, 5 and 10, and the median rank.
     """
     return recall_by_owner(query, gallery, np.arange(len(query)), np.arange(len(gallery)))
 
@@ -31,21 +43,38 @@ def recall(query: np.ndarray, gallery: np.ndarray) -> Recall:
 def recall_by_owner(
     query: np.ndarray, gallery: np.ndarray, query_owner: np.ndarray, gallery_owner: np.ndarray
 ) -> Recall:
-    """query (n, D), gallery (N, D); a query matches each row of the same owner, and its best match counts.
+    """Measure retrieval where a query matches every row of the gallery with the same owner; its best match counts.
 
-    So with five captions of a picture, as Flickr30k has them, each of them looks for the one picture, and the picture
-    for whichever comes first. Ties and NaN count against the query, as in `recall`; so does a query without a match.
+    With five captions for each image, as in Flickr30k, every caption searches for its one image, and an image searches
+    for any of its captions. Ties and NaN count against the query, as in `recall`, and so does a query without a match.
+
+    Parameters
+    ----------
+    query : (n, D) array
+        Unit vectors.
+    gallery : (N, D) array
+        Unit vectors.
+    query_owner : (n,) int array
+        Owner of each query, such as the index of its image.
+    gallery_owner : (N,) int array
+        Owner of each row of the gallery.
+
+    Returns
+    -------
+    Recall
+        Recall at 1, 5 and 10, and the median rank.
     """
-    ranks = [
-        _ranks(query[i : i + BLOCK] @ gallery.T, query_owner[i : i + BLOCK, None] == gallery_owner[None])
-        for i in range(0, len(query), BLOCK)
+    batches = [
+        _ranks(query[i : i + BATCH] @ gallery.T, query_owner[i : i + BATCH, None] == gallery_owner[None])
+        for i in range(0, len(query), BATCH)
     ]
-    whole = np.concatenate(ranks)
-    return Recall(*(float((whole <= k).mean()) for k in (1, 5, 10)), float(np.median(whole)))
+    ranks = np.concatenate(batches)
+    r1, r5, r10 = (float((ranks <= k).mean()) for k in (1, 5, 10))
+    return Recall(r1, r5, r10, float(np.median(ranks)))
 
 
-def _ranks(scores: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """(n,) ranks of the best match in scores (n, N), where `own` marks the matches."""
-    best = np.where(own & ~np.isnan(scores), scores, -np.inf).max(1, keepdims=True)
-    hopeless = np.isneginf(best)
-    return 1 + (~own & (hopeless | ~(scores < best))).sum(1)
+def _ranks(scores: np.ndarray, is_match: np.ndarray) -> np.ndarray:
+    """(n,) ranks of the best match in scores (n, N), where `is_match` marks the matches."""
+    best = np.where(is_match & ~np.isnan(scores), scores, -np.inf).max(1, keepdims=True)
+    without_match = np.isneginf(best)
+    return 1 + (~is_match & (without_match | ~(scores < best))).sum(1)

@@ -1,29 +1,31 @@
-"""From neural events to BOLD: the haemodynamic response, and noise that remembers."""
+"""Simulate BOLD: the haemodynamic response, and autocorrelated noise."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.signal import lfilter
 from scipy.special import gammainc
-from scipy.stats import gamma
 
-# SPM's canonical response: gamma densities of shape 6 and 16 s (scale 1 s), the second weighted 1/6; 32 s long.
+# SPM's canonical response h(t) = [gamma(t; 6) - gamma(t; 16) / 6] / (5/6): gamma densities of scale 1 s, 32 s long.
 PEAK_S, UNDERSHOOT_S, RATIO, LENGTH_S = 6.0, 16.0, 1 / 6, 32.0
 
 
-def double_gamma(t: np.ndarray) -> np.ndarray:
-    """Canonical haemodynamic response at times t (s) after a brief event, per second; its integral is 1.
-
-    h(t) = [gamma(t; 6) - gamma(t; 16) / 6] / (5/6), zero before the event; any shape of t.
-    """
-    t = np.asarray(t, float)
-    return (gamma.pdf(t, PEAK_S) - RATIO * gamma.pdf(t, UNDERSHOOT_S)) / (1 - RATIO)
-
-
 def hrf_weights(tr: float) -> np.ndarray:
-    """BOLD in the middle of each sample from 0 on, after one sample (tr s) of constant unit activity: (n_lags,).
+    """Compute the BOLD response to one sample of constant unit activity.
 
-    Lag d holds the integral of h from (d - 1/2) tr to (d + 1/2) tr, in closed form.
+    Parameters
+    ----------
+    tr : float
+        Seconds of a sample.
+
+    Returns
+    -------
+    (n_lags,) array
+        BOLD in the middle of each sample, from the sample of the activity on.
+
+    Notes
+    -----
+    Lag d is the integral of SPM's canonical response h from (d - 1/2) tr to (d + 1/2) tr, in closed form.
     """
     edges = np.maximum((np.arange(int(np.ceil(LENGTH_S / tr)) + 2) - 0.5) * tr, 0.0)
     cumulative = (gammainc(PEAK_S, edges) - RATIO * gammainc(UNDERSHOOT_S, edges)) / (1 - RATIO)
@@ -31,9 +33,21 @@ def hrf_weights(tr: float) -> np.ndarray:
 
 
 def convolve_runs(X: np.ndarray, tr: float, run_onsets: np.ndarray) -> np.ndarray:
-    """Activity that is constant within samples turned into BOLD, run by run, so that no run hears the one before.
+    """Convolve activity that is constant within samples with the haemodynamic response, separately in each run.
 
-    X (n_samples, n_features), tr in s, run_onsets (n_runs,) -> same shape and dtype.
+    Parameters
+    ----------
+    X : (n_samples, n_features) array
+        Activity.
+    tr : float
+        Seconds of a sample.
+    run_onsets : (n_runs,) int array
+        First sample of each run.
+
+    Returns
+    -------
+    (n_samples, n_features) array
+        BOLD, of the same dtype as X.
     """
     weights = hrf_weights(tr).astype(X.dtype)
     edges = [*np.asarray(run_onsets).astype(int).tolist(), len(X)]
@@ -44,9 +58,21 @@ def convolve_runs(X: np.ndarray, tr: float, run_onsets: np.ndarray) -> np.ndarra
 
 
 def ar1_noise(rng: np.random.Generator, shape: tuple[int, int], rho: float | np.ndarray) -> np.ndarray:
-    """Noise of unit variance whose neighbours in time correlate by rho: e_t = rho e_(t-1) + sqrt(1 - rho^2) w_t.
+    """Draw autocorrelated (AR(1)) noise of unit variance, stationary from the first sample.
 
-    shape (n_samples, n_voxels), rho one number or (n_voxels,), |rho| < 1 -> float32; stationary from the first row.
+    Parameters
+    ----------
+    rng : Generator
+        Random numbers.
+    shape : (int, int)
+        Numbers of samples and voxels.
+    rho : float or (n_voxels,) array
+        Correlation of neighbouring samples, between -1 and 1.
+
+    Returns
+    -------
+    (n_samples, n_voxels) float32 array
+        Noise e_t = rho e_(t-1) + sqrt(1 - rho^2) w_t, with white noise w.
     """
     noise = rng.standard_normal(shape, dtype=np.float32)
     rho = np.asarray(rho, np.float32)

@@ -1,4 +1,4 @@
-"""From words with onset times to samples at the rate of the scanner: Lanczos or box resampling, as sparse weights."""
+"""Resample words with onset times to the samples of the scanner, as sparse weights: Lanczos or box."""
 
 from __future__ import annotations
 
@@ -11,33 +11,72 @@ from brivl.errors import RequestError
 
 Resampling = Literal["lanczos", "box"]
 RESAMPLINGS: tuple[Resampling, ...] = get_args(Resampling)
-LOBES = 3  # of the Lanczos kernel, as the laboratories that publish stories use it
+LOBES = 3  # of the Lanczos kernel, as in published encoding models of stories
 
 
 def word_weights(
-    onsets: np.ndarray, ends: np.ndarray, n_samples: int, tr: float, how: Resampling = "lanczos"
+    onsets: np.ndarray, ends: np.ndarray, n_samples: int, tr: float, resampling: Resampling = "lanczos"
 ) -> scipy.sparse.csr_matrix:
-    """Weight of each word in each sample, (n_samples, n_words) float32.
+    """Compute the weight of each word in each sample.
 
-    onsets, ends (n_words,) s from the start of the first sample; tr in s. "lanczos": `lanczos_weights` between the
-    middles of words and of samples. "box": `box_weights`. Raises RequestError for another way, or words that end
-    before they start.
+    Parameters
+    ----------
+    onsets : (n_words,) array
+        Seconds from the start of the first sample.
+    ends : (n_words,) array
+        Seconds from the start of the first sample.
+    n_samples : int
+        Number of samples.
+    tr : float
+        Seconds of a sample.
+    resampling : {"lanczos", "box"}
+        `lanczos_weights` between the middles of words and of samples, or `box_weights`.
+
+    Returns
+    -------
+    (n_samples, n_words) float32 sparse matrix
+        Weights.
+
+    Raises
+    ------
+    RequestError
+        If a word ends before it starts, or there is no such resampling.
     """
     onsets, ends = np.asarray(onsets, float), np.asarray(ends, float)
     if onsets.shape != ends.shape or not (np.isfinite(onsets) & np.isfinite(ends) & (ends >= onsets)).all():
-        raise RequestError("Wanted words with an onset and an end no earlier, both in s, and got others.")
-    if how == "box":
+        raise RequestError(
+            "Expected words with an onset and a later end, both in seconds, got missing times or ends before onsets. "
+            "Correct the times of the words."
+        )
+    if resampling == "box":
         return box_weights(onsets, ends, n_samples, tr)
-    if how != "lanczos":
-        raise RequestError(f"Wanted a way of resampling out of {list(RESAMPLINGS)} and got {how!r}.")
+    if resampling != "lanczos":
+        raise RequestError(
+            f"Expected a resampling out of {list(RESAMPLINGS)}, got {resampling!r}. Choose one of these."
+        )
     return lanczos_weights((onsets + ends) / 2, n_samples, tr)
 
 
 def lanczos_weights(times: np.ndarray, n_samples: int, tr: float, lobes: int = LOBES) -> scipy.sparse.csr_matrix:
-    """sinc(u) sinc(u / lobes) for u = (middle of the sample - time) / tr, 0 beyond `lobes`: (n_samples, n_words).
+    """Compute Lanczos weights, which cut off at half the sampling rate.
 
-    The kernel cuts off at half the sampling rate. Weights are not normalised: a sample is a sum over words, so that
-    their rate is part of it.
+    Weights are not normalised: a sample is a sum over words, so the word rate is part of it.
+
+    Parameters
+    ----------
+    times : (n_words,) array
+        Seconds from the start of the first sample, in any order.
+    n_samples : int
+        Number of samples.
+    tr : float
+        Seconds of a sample.
+    lobes : int
+        Number of lobes of the kernel on each side.
+
+    Returns
+    -------
+    (n_samples, n_words) float32 sparse matrix
+        sinc(u) sinc(u / lobes) for u = (middle of the sample - time) / tr, and 0 beyond `lobes`.
     """
     middles = (np.arange(n_samples) + 0.5) * tr
     first = np.searchsorted(np.sort(times), middles - lobes * tr)
@@ -51,7 +90,24 @@ def lanczos_weights(times: np.ndarray, n_samples: int, tr: float, lobes: int = L
 
 
 def box_weights(onsets: np.ndarray, ends: np.ndarray, n_samples: int, tr: float) -> scipy.sparse.csr_matrix:
-    """Share of each sample that each word lasts, (n_samples, n_words); rows sum to the share that is spoken."""
+    """Compute the fraction of each sample that each word fills.
+
+    Parameters
+    ----------
+    onsets : (n_words,) array
+        Seconds from the start of the first sample.
+    ends : (n_words,) array
+        Seconds from the start of the first sample.
+    n_samples : int
+        Number of samples.
+    tr : float
+        Seconds of a sample.
+
+    Returns
+    -------
+    (n_samples, n_words) float32 sparse matrix
+        Fractions; a row sums to the fraction of the sample with speech.
+    """
     first = np.floor(onsets / tr).astype(int)
     last = np.maximum(np.ceil(ends / tr).astype(int), first + 1)
     columns = np.repeat(np.arange(len(onsets)), last - first)
@@ -63,10 +119,24 @@ def box_weights(onsets: np.ndarray, ends: np.ndarray, n_samples: int, tr: float)
 
 
 def regress_out_word_rate(X: np.ndarray, rate: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Features less what a line in the rate of words predicts of them, fitted on training rows.
+    """Remove the linear effect of the word rate from features, estimated on training rows.
 
-    X (n_samples, n_features), rate (n_samples,) sum of the weights of a sample, train: rows. What samples of many words
-    have in common is no meaning. Rates that are the same throughout change nothing but the mean.
+    Features of samples with many words resemble one another for reasons other than meaning. A constant rate changes
+    nothing.
+
+    Parameters
+    ----------
+    X : (n_samples, n_features) array
+        Features.
+    rate : (n_samples,) array
+        Word rate: sum of the weights of each sample.
+    train : (n_train,) int array
+        Training rows.
+
+    Returns
+    -------
+    (n_samples, n_features) array
+        Residual features, of the same dtype as X.
     """
     centred = rate - rate[train].mean()
     size = float(centred[train] @ centred[train])

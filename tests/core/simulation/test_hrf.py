@@ -5,8 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.signal import lfilter
+from scipy.stats import gamma
 
-from brivl.core.simulation.hrf import ar1_noise, convolve_runs, double_gamma, hrf_weights
+from brivl.core.simulation.hrf import PEAK_S, RATIO, UNDERSHOOT_S, ar1_noise, convolve_runs, hrf_weights
+
+
+def double_gamma(t: np.ndarray) -> np.ndarray:
+    """Canonical haemodynamic response at times t (s) after a brief event, per second."""
+    return (gamma.pdf(t, PEAK_S) - RATIO * gamma.pdf(t, UNDERSHOOT_S)) / (1 - RATIO)
 
 
 def test_double_gamma_has_the_shape_of_nilearns_spm_response():
@@ -58,7 +64,7 @@ def test_ar1_noise_is_the_filtered_white_noise():
     assert noise.dtype == np.float32
 
 
-def test_ar1_noise_is_stationary_with_unit_variance_and_the_asked_correlation():
+def test_ar1_noise_is_stationary_with_unit_variance_and_the_given_correlation():
     rho = np.repeat([0.0, 0.3, 0.8], 400).astype(np.float32)
     noise = ar1_noise(np.random.default_rng(4), (300, 1200), rho)
     np.testing.assert_allclose(noise[0].std(), 1, atol=0.07)

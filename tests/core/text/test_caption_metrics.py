@@ -1,4 +1,4 @@
-"""Caption metrics against worked examples of the papers and against figures of the COCO evaluation's own code."""
+"""Caption metrics against worked examples of the papers and against numbers of the COCO evaluation's own code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from brivl.core.text.caption_metrics import bleu4, caption_scores, cider, meteor_exact_stem, rouge_l
 from brivl.errors import RequestError
 
-SAID = [
+CAPTIONS = [
     "a red dog is running in a meadow",
     "a blue car is on a street",
     "two small cats sleep",
@@ -20,7 +20,7 @@ REFERENCES = [
     ["a small cat is sleeping in a kitchen", "a kitten sleeps"],
     ["a person in white is to the left of an umbrella on a beach", "on a beach a person in white is walking"],
 ]
-# What pycocoevalcap 1.2 gives for SAID and REFERENCES: cider_scorer.CiderScorer, rouge.Rouge, bleu_scorer("closest").
+# Scores of pycocoevalcap 1.2: cider_scorer.CiderScorer, rouge.Rouge, bleu_scorer("closest").
 COCO_CIDER = [4.911783323572502, 2.9509325627605394, 0.2502304384115025, 2.569577275133184]
 COCO_ROUGE = [0.931297709923664, 0.9222462203023757, 0.15721649484536082, 0.6472148541114059]
 COCO_BLEU4 = 0.5902502318957931
@@ -31,20 +31,22 @@ def cut(*sentences: str) -> list[list[str]]:
 
 
 def test_as_the_coco_evaluation_scores_them():
-    scores = caption_scores(SAID, REFERENCES)
+    scores = caption_scores(CAPTIONS, REFERENCES)
     assert scores.cider == pytest.approx(np.mean(COCO_CIDER), abs=1e-12)
     assert scores.rouge_l == pytest.approx(np.mean(COCO_ROUGE), abs=1e-12)
     assert scores.bleu4 == pytest.approx(COCO_BLEU4, abs=1e-9)  # its code adds 1e-9 to what it divides by
 
 
-@pytest.mark.parametrize(("said", "expected"), [("police kill the gunman", 3 / 4), ("the gunman kill police", 2 / 4)])
-def test_rouge_l_of_the_papers_example(said, expected):
-    """Lin 2004, section 3.1; lengths are equal, so that beta does not matter."""
-    assert rouge_l(cut(said), [cut("police killed the gunman")]) == pytest.approx(expected)
+@pytest.mark.parametrize(
+    ("caption", "expected"), [("police kill the gunman", 3 / 4), ("the gunman kill police", 2 / 4)]
+)
+def test_rouge_l_of_the_papers_example(caption, expected):
+    """Lin 2004, section 3.1; lengths are equal, so beta does not matter."""
+    assert rouge_l(cut(caption), [cut("police killed the gunman")]) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("caption", "expected"),
     [
         ("the cat sat on the mat", 1 - 0.5 * (1 / 6) ** 3),  # 6 words in 1 chunk
         ("the cat was sat on the mat", 10 * (6 / 7) / (1 + 9 * 6 / 7) * (1 - 0.5 * (2 / 6) ** 3)),
@@ -52,9 +54,9 @@ def test_rouge_l_of_the_papers_example(said, expected):
         ("a dog", 0.0),
     ],
 )
-def test_meteor_by_hand(said, expected):
-    """F = 10 P R / (R + 9 P), less 0.5 (chunks / matches)^3 of it (Banerjee & Lavie 2005)."""
-    assert meteor_exact_stem(cut(said), [cut("the cat sat on the mat")]) == pytest.approx(expected)
+def test_meteor_by_hand(caption, expected):
+    """F = 10 P R / (R + 9 P), minus 0.5 (chunks / matches)^3 of it (Banerjee & Lavie 2005)."""
+    assert meteor_exact_stem(cut(caption), [cut("the cat sat on the mat")]) == pytest.approx(expected)
 
 
 def test_meteor_has_no_synonyms():
@@ -65,12 +67,12 @@ def test_cider_by_hand():
     """Two images and one-word captions: the word of image 1 is in its own reference only, idf = log 2 cancels."""
     assert cider(cut("dog", "cat"), [cut("dog"), cut("cat")]) == pytest.approx(10 / 4)  # only n = 1 of 4 has grams
     assert cider(cut("cat", "dog"), [cut("dog"), cut("cat")]) == 0
-    # "a" is in both references: idf 0. Said in half the length: exp(-1 / 72), and n = 1 alone.
+    # "a" is in both references: idf 0. Half the length: exp(-1 / 72), and n = 1 alone.
     half = cider(cut("dog", "cat"), [cut("a dog"), cut("a cat")])
     assert half == pytest.approx(10 / 4 * np.exp(-1 / 72))
 
 
-def test_perfect_captions_reach_the_top_and_strangers_the_bottom():
+def test_perfect_captions_score_highest_and_unrelated_ones_lowest():
     own = [group[0] for group in REFERENCES]
     best = caption_scores(own, [[c] for c in own])
     assert (best.bleu4, best.rouge_l) == (pytest.approx(1), pytest.approx(1)) and best.cider > 9
@@ -81,11 +83,11 @@ def test_perfect_captions_reach_the_top_and_strangers_the_bottom():
 def test_case_and_punctuation_do_not_count_and_an_empty_caption_scores_nothing():
     assert caption_scores(["A red dog, and a cat."], [["a Red dog and a cat"]]).bleu4 == pytest.approx(1)
     assert bleu4([[]], [cut("a b c d e")]) == 0
-    silent = caption_scores(["", *SAID[1:]], REFERENCES)
-    assert 0 < silent.cider < caption_scores(SAID, REFERENCES).cider
+    silent = caption_scores(["", *CAPTIONS[1:]], REFERENCES)
+    assert 0 < silent.cider < caption_scores(CAPTIONS, REFERENCES).cider
 
 
 @pytest.mark.parametrize(("captions", "references"), [([], []), (["a"], []), (["a"], [[]])])
-def test_nothing_to_compare_is_a_sentence(captions, references):
+def test_captions_without_references_are_refused(captions, references):
     with pytest.raises(RequestError, match="references"):
         caption_scores(captions, references)

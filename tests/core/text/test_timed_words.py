@@ -16,22 +16,22 @@ def words(rng: np.random.Generator, seconds: float = 40.0) -> tuple[np.ndarray, 
     return onsets, onsets + rng.uniform(0.1, 0.6, 90)
 
 
-def test_lanczos_against_the_kernel_written_out(rng: np.random.Generator) -> None:
+def test_lanczos_against_its_formula(rng: np.random.Generator) -> None:
     times = rng.uniform(0, 40, 60)  # in no order
-    found = lanczos_weights(times, 20, TR).toarray()
+    weights = lanczos_weights(times, 20, TR).toarray()
     for sample in range(20):
         for word, time in enumerate(times):
             u = ((sample + 0.5) * TR - time) / TR
-            wanted = 3 * np.sin(np.pi * u) * np.sin(np.pi * u / 3) / (np.pi * u) ** 2 if abs(u) < 3 else 0.0
-            assert found[sample, word] == pytest.approx(wanted, abs=1e-6)
+            expected = 3 * np.sin(np.pi * u) * np.sin(np.pi * u / 3) / (np.pi * u) ** 2 if abs(u) < 3 else 0.0
+            assert weights[sample, word] == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_slow_wave_sampled_often_comes_out_as_it_is() -> None:
+def test_a_slow_wave_with_many_samples_is_unchanged() -> None:
     times = np.arange(0.05, 80, 0.1)
     middles = (np.arange(40) + 0.5) * TR
     weights = lanczos_weights(times, 40, TR)
-    found = weights @ np.sin(2 * np.pi * times / 16) * 0.1 / TR
-    np.testing.assert_allclose(found[4:-4], np.sin(2 * np.pi * middles / 16)[4:-4], atol=0.03)
+    resampled = weights @ np.sin(2 * np.pi * times / 16) * 0.1 / TR
+    np.testing.assert_allclose(resampled[4:-4], np.sin(2 * np.pi * middles / 16)[4:-4], atol=0.03)
 
 
 def test_a_box_adds_up_to_the_time_that_is_spoken(rng: np.random.Generator) -> None:
@@ -51,15 +51,15 @@ def test_words_outside_of_the_samples_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("onsets", "ends", "how", "said"),
-    [([1.0], [0.5], "box", "an end no earlier"), ([np.nan], [1.0], "box", "onset"), ([0.0], [1.0], "cubic", "cubic")],
+    ("onsets", "ends", "resampling", "message"),
+    [([1.0], [0.5], "box", "a later end"), ([np.nan], [1.0], "box", "onset"), ([0.0], [1.0], "cubic", "cubic")],
 )
-def test_bad_words_end_in_a_sentence(onsets: list, ends: list, how: str, said: str) -> None:
-    with pytest.raises(RequestError, match=said):
-        word_weights(np.array(onsets), np.array(ends), 4, TR, how)  # type: ignore[arg-type]
+def test_invalid_words_are_refused(onsets: list, ends: list, resampling: str, message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        word_weights(np.array(onsets), np.array(ends), 4, TR, resampling)  # type: ignore[arg-type]
 
 
-def test_the_rate_of_words_is_taken_out_by_training_rows_alone(rng: np.random.Generator) -> None:
+def test_the_word_rate_is_removed_with_training_rows_alone(rng: np.random.Generator) -> None:
     rate, train = rng.uniform(0, 6, 80), np.arange(60)
     X = rng.standard_normal((80, 5)) + rate[:, None] * np.arange(5)
     clean = regress_out_word_rate(X, rate, train)
