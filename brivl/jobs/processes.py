@@ -1,4 +1,4 @@
-"""Worker processes: started in a group of their own, watched, ended with everything that they started."""
+"""Worker processes: started in their own process group, watched, and ended with all processes that they started."""
 
 from __future__ import annotations
 
@@ -11,19 +11,33 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Protocol
 
 from brivl.config import PROJECT, cache_dir, data_dirs
+from brivl.store.digests import JSON
 from brivl.threads import thread_settings
 
-JSON = Any
 LOG_BYTES = 2**20
-DRAIN_SECONDS = 2.0  # a process that left the group may still hold the log's pipe; do not wait for it longer
+DRAIN_SECONDS = 2.0  # wait for the log's pipe, which a process that left the group may still hold
+
+OnLine = Callable[[Mapping[str, JSON]], None]
 
 
 @dataclass(frozen=True)
 class Launch:
-    """How a worker is started: its command line, what it is asked, its log and its share of the cores."""
+    """How a worker is started.
+
+    Attributes
+    ----------
+    command : Sequence[str]
+        Command line.
+    request : Mapping[str, JSON]
+        What it computes.
+    log_path : Path
+        File for its error stream.
+    n_workers : int
+        Workers that share the cores.
+    """
 
     command: Sequence[str]
     request: Mapping[str, JSON]
@@ -31,59 +45,155 @@ class Launch:
     n_workers: int
 
 
+class RunsRequest(Protocol):
+    """A process that runs one request."""
+
+    def run(self, on_line: OnLine) -> int:
+        """Run the request to its end.
+
+        Parameters
+        ----------
+        on_line : OnLine
+            Called with each JSON line that the process writes.
+
+        Returns
+        -------
+        int
+            The return code.
+        """
+
+    def stop(self, number: signal.Signals) -> None:
+        """Send a signal, unless the request has ended.
+
+        Parameters
+        ----------
+        number : signal.Signals
+            SIGTERM or SIGKILL.
+        """
+
+
 class Worker:
-    """One running worker process. Raises OSError where it cannot be started."""
+    """A worker process that runs one request.
+
+    Raises OSError where it cannot be started.
+
+    Parameters
+    ----------
+    launch : Launch
+        How it is started.
+    """
 
     def __init__(self, launch: Launch) -> None:
         self.launch = launch
         self._reaping = threading.Lock()
         self._exited = False
-        self._process = subprocess.Popen(
-            launch.command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=PROJECT,
-            env=environment(launch.n_workers),
-            start_new_session=True,
-        )
+        self._process, self._stdin, self._stdout, self._stderr = start_process(launch)
 
-    def run(self, on_line: Callable[[Mapping[str, JSON]], None]) -> int:
-        """Hand over the request, pass on each line that comes back, and wait for the end; the return code."""
-        assert self._process.stdin and self._process.stdout and self._process.stderr
+    def run(self, on_line: OnLine) -> int:
+        """Send the request, pass on each line that comes back, and wait for the end.
+
+        Parameters
+        ----------
+        on_line : OnLine
+            Called with each JSON line that the process writes.
+
+        Returns
+        -------
+        int
+            The return code.
+        """
         readers = [
-            threading.Thread(target=_read_lines, args=(self._process.stdout, on_line), daemon=True),
-            threading.Thread(target=keep_log, args=(self._process.stderr, self.launch.log_path), daemon=True),
+            threading.Thread(target=_read_lines, args=(self._stdout, on_line), daemon=True),
+            threading.Thread(target=keep_log, args=(self._stderr, self.launch.log_path), daemon=True),
         ]
         for reader in readers:
             reader.start()
-        with suppress(BrokenPipeError):  # it died at once: its return code will say so
-            self._process.stdin.write(json.dumps(self.launch.request).encode() + b"\n")
-            self._process.stdin.flush()
+        with suppress(BrokenPipeError):  # the process died at once, which its return code will tell
+            send_request(self._stdin, self.launch.request)
         _wait_unreaped(self._process)
         with self._reaping:
-            self._signal(signal.SIGKILL)  # what it started; until it is reaped, nobody else can have its group number
+            # All that it started. Until it is reaped, no other process can have its group number.
+            self._signal(signal.SIGKILL)
             self._exited = True
         for reader in readers:
             reader.join(DRAIN_SECONDS)
         with suppress(BrokenPipeError):
-            self._process.stdin.close()
+            self._stdin.close()
         return self._process.wait()
 
     def stop(self, number: signal.Signals) -> None:
-        """Send a signal to the whole group; nothing happens if it has ended."""
+        """Send a signal to the whole group, unless it has ended.
+
+        Parameters
+        ----------
+        number : signal.Signals
+            SIGTERM or SIGKILL.
+        """
         with self._reaping:
             if not self._exited:
                 self._signal(number)
 
     def _signal(self, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError, PermissionError):  # macOS says EPERM for a group of zombies
+        with suppress(ProcessLookupError, PermissionError):  # macOS gives EPERM for a group of zombies
             os.killpg(self._process.pid, number)
 
 
+def start_process(launch: Launch) -> tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes], IO[bytes]]:
+    """Start a process in its own group, with pipes.
+
+    Parameters
+    ----------
+    launch : Launch
+        How it is started; OSError is raised where that is not possible.
+
+    Returns
+    -------
+    process : subprocess.Popen[bytes]
+        The process.
+    stdin, stdout, stderr : IO[bytes]
+        Its pipes.
+    """
+    process = subprocess.Popen(
+        launch.command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=PROJECT,
+        env=environment(launch.n_workers),
+        start_new_session=True,
+    )
+    assert process.stdin and process.stdout and process.stderr
+    return process, process.stdin, process.stdout, process.stderr
+
+
+def send_request(stdin: IO[bytes], request: Mapping[str, JSON]) -> None:
+    """Write a request as one JSON line.
+
+    Parameters
+    ----------
+    stdin : IO[bytes]
+        Pipe to a worker; BrokenPipeError is raised where it has ended.
+    request : Mapping[str, JSON]
+        The request.
+    """
+    stdin.write(json.dumps(request).encode() + b"\n")
+    stdin.flush()
+
+
 def environment(n_workers: int) -> dict[str, str]:
-    """The environment of a worker: same folders, and cores shared between the workers that may run together."""
-    # A worker runs in the project's folder: relative paths would mean something else there.
+    """Build the environment of a worker: the folders of this process, and a share of the cores.
+
+    Parameters
+    ----------
+    n_workers : int
+        Workers that may run together.
+
+    Returns
+    -------
+    dict[str, str]
+        All variables.
+    """
+    # A worker runs in the project's folder, where relative paths would mean something else.
     folders = {"BRIVL_CACHE": str(cache_dir().absolute())}
     if data_dirs():
         folders["BRIVL_DATA"] = os.pathsep.join(str(path.absolute()) for path in data_dirs())
@@ -99,18 +209,44 @@ def _wait_unreaped(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _read_lines(stream: IO[bytes], on_line: Callable[[Mapping[str, JSON]], None]) -> None:
-    """Pass on each JSON object that stands on a line of its own."""
+def parse_line(text: bytes) -> Mapping[str, JSON] | None:
+    """Parse a line of a worker.
+
+    Parameters
+    ----------
+    text : bytes
+        The line.
+
+    Returns
+    -------
+    Mapping[str, JSON] | None
+        A JSON object; None for anything else, such as output of a library.
+    """
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) else None
+
+
+def _read_lines(stream: IO[bytes], on_line: OnLine) -> None:
     with stream:
         for text in stream:
-            with suppress(ValueError, KeyError, TypeError):  # not ours: a broken line must not stop the reading
-                line = json.loads(text)
-                if isinstance(line, dict):
+            if (line := parse_line(text)) is not None:
+                with suppress(ValueError, KeyError, TypeError):  # a malformed line must not stop the reading
                     on_line(line)
 
 
 def keep_log(stream: IO[bytes], path: Path) -> None:
-    """Copy a stream to a file of at most LOG_BYTES, of which the end counts; a full disk must not stop the worker."""
+    """Copy a stream to a file whose end is kept when it grows; a full disk does not stop the worker.
+
+    Parameters
+    ----------
+    stream : IO[bytes]
+        Error stream of a worker, which is closed at its end.
+    path : Path
+        The file, of at most LOG_BYTES.
+    """
     kept = b""
     with stream:
         while block := os.read(stream.fileno(), 65536):

@@ -1,6 +1,6 @@
-"""The queue of computations: each runs in a worker process of its own, and the same question runs once.
+"""The queue of computations: each runs in a worker process, and equal requests run once.
 
-A server holds one JobQueue; sessions submit, look and cancel, and may come and go.
+A server holds one JobQueue. Sessions submit, observe and cancel jobs, and may come and go.
 """
 
 from __future__ import annotations
@@ -14,30 +14,46 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from brivl.errors import RequestError
-from brivl.jobs.processes import Launch, Worker
+from brivl.jobs.processes import Launch, RunsRequest, Worker
 from brivl.jobs.rate import Rate
-from brivl.store.digests import json_digest, plain_json
+from brivl.store.digests import JSON, json_digest, plain_json
 
-JSON = Any
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
-Start = Callable[[Launch], Worker]  # or something with its face: run(on_line) and stop(signal)
+Start = Callable[[Launch], RunsRequest]
 
 COMMAND = (sys.executable, "-m", "brivl.tasks.worker")
 TERMINATE_SECONDS = 0.3  # between asking a worker to end and killing it
 KILL_SECONDS = 5.0
-KEPT_FINISHED = 200
-KEPT_LOGS = 50
+N_KEPT_FINISHED = 200
+N_KEPT_LOGS = 50
 
 
 @dataclass(frozen=True)
 class JobStatus:
-    """What is known of a job: `done` of `total` work in the task's own unit, times in seconds.
+    """The state of a job.
 
-    `started` is seconds since the epoch; `seconds_left` is None until a rate is known; `error` is a sentence.
+    Attributes
+    ----------
+    job_id : str
+        32 hex digits.
+    state : State
+        "queued", "running", "done", "failed" or "cancelled".
+    message : str
+        What it is doing.
+    done, total : float
+        Work done and work in all, in a unit of the task.
+    seconds_left : float | None
+        Estimated time, None until a rate is known.
+    started : float | None
+        Seconds since the epoch.
+    error : str | None
+        A sentence, where it failed.
+    result : Mapping[str, JSON] | None
+        What the task returned, where it is done.
     """
 
     job_id: str
@@ -51,14 +67,14 @@ class JobStatus:
     result: Mapping[str, JSON] | None = None
 
     @property
-    def active(self) -> bool:
-        """Whether it waits or runs."""
+    def active(self) -> bool:  # numpydoc ignore=RT01
+        """Whether the job is queued or running."""
         return self.state in ("queued", "running")
 
 
 @dataclass(eq=False)
 class _Job:
-    """A job as the queue keeps it; every field is read and written under the queue's lock."""
+    """A job in the queue; every field is read and written under the lock of the queue."""
 
     job_id: str
     request: Mapping[str, JSON]
@@ -70,12 +86,12 @@ class _Job:
     error: str | None = None
     result: Mapping[str, JSON] | None = None
     rate: Rate = field(default_factory=Rate)
-    worker: Worker | None = None
+    worker: RunsRequest | None = None
     cancelled: bool = False
     finished: threading.Event = field(default_factory=threading.Event)
 
-    def take(self, line: Mapping[str, JSON]) -> None:
-        """Take in one line of the worker."""
+    def update(self, line: Mapping[str, JSON]) -> None:
+        """Note what a line of the worker contains."""
         if "done" in line:
             self.done, self.total = float(line["done"]), float(line["total"])
             self.message = str(line["message"])
@@ -86,7 +102,19 @@ class _Job:
 
 
 class JobQueue:
-    """At most n_workers computations at a time, first come first served, one worker process each. Thread-safe."""
+    """A queue of jobs, in the order of submission, each in a worker process. Thread-safe.
+
+    Parameters
+    ----------
+    store_root : Path
+        The cache folder, where logs are written.
+    n_workers : int
+        Jobs that run at a time.
+    command : Sequence[str]
+        Command line of a worker.
+    start : Start
+        Starts a worker, or lends one.
+    """
 
     def __init__(
         self, store_root: Path, n_workers: int = 1, command: Sequence[str] = COMMAND, start: Start = Worker
@@ -103,37 +131,92 @@ class JobQueue:
         atexit.register(self.shutdown)
 
     def submit(self, request: Mapping[str, JSON]) -> str:
-        """Queue a request (JSON); its id. A request that waits or runs already is not started again.
+        """Queue a request. One that is queued or running already is not started again.
 
-        Raises StoreError where the request is not JSON, RequestError after shutdown.
+        Parameters
+        ----------
+        request : Mapping[str, JSON]
+            For `brivl.tasks.registry.run_task`.
+
+        Returns
+        -------
+        str
+            Id of the job.
+
+        Raises
+        ------
+        StoreError
+            Where the request is not JSON.
+        RequestError
+            After shutdown.
         """
         request = plain_json(dict(request), "request")
         job_id = job_id_of(request)
         with self._lock:
             if self._closed:
-                raise RequestError("A running server was wanted, but it is shutting down. Start it again.")
-            known = self._jobs.get(job_id)
-            if known is None or known.finished.is_set() or known.cancelled:
+                raise RequestError("Expected a running server, but it is shutting down. Start it again.")
+            earlier = self._jobs.get(job_id)
+            if earlier is None or earlier.finished.is_set() or earlier.cancelled:
                 self._jobs.pop(job_id, None)
                 self._jobs[job_id] = job = _Job(job_id, request)
                 self._queue.append(job)
                 self._start_next()
-                self._forget_old()
+                self._discard_old()
         return job_id
 
     def find(self, request: Mapping[str, JSON]) -> JobStatus | None:
-        """The status of a request if it was submitted, without submitting it."""
+        """Look up a request without submitting it.
+
+        Parameters
+        ----------
+        request : Mapping[str, JSON]
+            As for `submit`.
+
+        Returns
+        -------
+        JobStatus | None
+            None where it was not submitted.
+        """
         job_id = job_id_of(request)
         with self._lock:
             return self._status(self._jobs[job_id]) if job_id in self._jobs else None
 
     def status(self, job_id: str) -> JobStatus:
-        """What is known of a job. Raises RequestError for an id that this server does not know."""
+        """Look up a job.
+
+        Parameters
+        ----------
+        job_id : str
+            From `submit`.
+
+        Returns
+        -------
+        JobStatus
+            Its state.
+
+        Raises
+        ------
+        RequestError
+            For an id that this server does not know.
+        """
         with self._lock:
             return self._status(self._job(job_id))
 
     def wait(self, job_id: str, timeout: float | None = None) -> JobStatus:
-        """The status once the job has ended, or after `timeout` seconds. Raises RequestError as status does."""
+        """Wait until a job has ended.
+
+        Parameters
+        ----------
+        job_id : str
+            From `submit`; RequestError is raised as `status` does.
+        timeout : float | None
+            Seconds after which the wait ends, None for no limit.
+
+        Returns
+        -------
+        JobStatus
+            Its state then.
+        """
         with self._lock:
             job = self._job(job_id)
         job.finished.wait(timeout)
@@ -141,26 +224,41 @@ class JobQueue:
             return self._status(job)
 
     def active(self) -> list[JobStatus]:
-        """Jobs that run or wait, in the order of submission."""
+        """List the jobs that are running or queued.
+
+        Returns
+        -------
+        list[JobStatus]
+            In the order of submission.
+        """
         with self._lock:
             return [self._status(job) for job in self._jobs.values() if not job.finished.is_set()]
 
     def jobs(self) -> list[tuple[Mapping[str, JSON], JobStatus]]:
-        """Requests that this server remembers, with their status, the newest first."""
+        """List the jobs that this server remembers.
+
+        Returns
+        -------
+        list[tuple[Mapping[str, JSON], JobStatus]]
+            Requests and their states, newest first.
+        """
         with self._lock:
             return [(job.request, self._status(job)) for job in reversed(self._jobs.values())]
 
     def cancel(self, job_id: str) -> None:
-        """End a job whatever it computes; returns when its process is gone, within a second.
+        """End a job and wait until its process is gone, which takes less than a second.
 
-        Raises RequestError as status does; a job that has ended stays as it is.
+        Parameters
+        ----------
+        job_id : str
+            From `submit`; RequestError is raised as `status` does. A job that has ended stays as it is.
         """
         with self._lock:
             jobs = [self._job(job_id)]
         self._cancel(jobs)
 
     def shutdown(self) -> None:
-        """End all jobs; the queue takes no more."""
+        """End all jobs, and accept no others."""
         with self._lock:
             self._closed = True
             jobs = [job for job in self._jobs.values() if not job.finished.is_set()]
@@ -168,14 +266,23 @@ class JobQueue:
         atexit.unregister(self.shutdown)
 
     def log_path(self, job_id: str) -> Path:
-        """Where the worker's log of a job is, if it wrote one."""
+        """Name the log file of a job.
+
+        Parameters
+        ----------
+        job_id : str
+            From `submit`.
+
+        Returns
+        -------
+        Path
+            The file, which exists if the worker has written to its error stream.
+        """
         return self._logs / f"{job_id}.log"
 
     def _job(self, job_id: str) -> _Job:
         if job_id not in self._jobs:
-            raise RequestError(
-                f"The id of a job of this server was wanted, but {job_id!r} came. Run the question again."
-            )
+            raise RequestError(f"Expected the id of a job of this server, got {job_id!r}. Run the computation again.")
         return self._jobs[job_id]
 
     def _status(self, job: _Job) -> JobStatus:
@@ -196,22 +303,22 @@ class JobQueue:
                 job.worker = self._start(Launch(self._command, job.request, self.log_path(job.job_id), self._n_workers))
             except OSError as error:
                 job.error = (
-                    f"The worker process could not be started ({error.strerror}). Close other programs, run again."
+                    f"The worker process could not be started ({error.strerror}). Close other programs and run again."
                 )
                 self._finish(job, 1)
                 continue
-            threading.Thread(target=self._attend, args=(job, job.worker), daemon=True, name="brivl-job").start()
+            threading.Thread(target=self._follow, args=(job, job.worker), daemon=True, name="brivl-job").start()
 
-    def _attend(self, job: _Job, worker: Worker) -> None:
-        """Follow a worker to its end (a thread per running job)."""
+    def _follow(self, job: _Job, worker: RunsRequest) -> None:
+        """Follow a worker to its end, in a thread per running job."""
 
-        def take(line: Mapping[str, JSON]) -> None:
+        def update(line: Mapping[str, JSON]) -> None:
             with self._lock:
-                job.take(line)
+                job.update(line)
 
         return_code = 1
         try:
-            return_code = worker.run(take)
+            return_code = worker.run(update)
         finally:
             with self._lock:
                 self._finish(job, return_code)
@@ -225,7 +332,7 @@ class JobQueue:
             job.state, job.message, job.error = "cancelled", "Cancelled", None
         else:
             job.state, job.message = "failed", "Failed"
-            job.error = job.error or _death(return_code, self.log_path(job.job_id).name)
+            job.error = job.error or _death_error(return_code, self.log_path(job.job_id).name)
         self._running.discard(job)
         job.worker = None
         job.finished.set()
@@ -243,21 +350,32 @@ class JobQueue:
         _stop_all(workers, signal.SIGTERM, jobs, TERMINATE_SECONDS)
         _stop_all(workers, signal.SIGKILL, jobs, KILL_SECONDS)
 
-    def _forget_old(self) -> None:
-        """Bound what finished jobs keep in memory and on disk."""
+    def _discard_old(self) -> None:
+        """Limit the finished jobs in memory and the logs on disk."""
         finished = [job_id for job_id, job in self._jobs.items() if job.finished.is_set()]
-        for job_id in finished[:-KEPT_FINISHED]:
+        for job_id in finished[:-N_KEPT_FINISHED]:
             del self._jobs[job_id]
         busy = {self.log_path(job_id) for job_id, job in self._jobs.items() if not job.finished.is_set()}
-        _delete_oldest((path for path in self._logs.glob("*.log") if path not in busy), KEPT_LOGS)
+        _delete_oldest((path for path in self._logs.glob("*.log") if path not in busy), N_KEPT_LOGS)
 
 
 def job_id_of(request: Mapping[str, JSON]) -> str:
-    """The id of a request, 32 hex digits, the same in every session. Raises StoreError where it is not JSON."""
+    """Compute the id of a request, which is the same in every session.
+
+    Parameters
+    ----------
+    request : Mapping[str, JSON]
+        As for `JobQueue.submit`; StoreError is raised where it is not JSON.
+
+    Returns
+    -------
+    str
+        32 hex digits.
+    """
     return json_digest(dict(request), "request")[:32]
 
 
-def _stop_all(workers: Iterable[Worker], number: signal.Signals, jobs: Iterable[_Job], seconds: float) -> None:
+def _stop_all(workers: Iterable[RunsRequest], number: signal.Signals, jobs: Iterable[_Job], seconds: float) -> None:
     """Signal workers and wait until their jobs have finished, `seconds` in all."""
     deadline = time.monotonic() + seconds
     for worker in workers:
@@ -266,19 +384,19 @@ def _stop_all(workers: Iterable[Worker], number: signal.Signals, jobs: Iterable[
         job.finished.wait(max(0.0, deadline - time.monotonic()))
 
 
-def _death(return_code: int, log_name: str) -> str:
-    """The sentence for a worker that ended without an answer."""
+def _death_error(return_code: int, log_name: str) -> str:
+    """The error of a worker that ended without a result."""
     if return_code == -signal.SIGKILL:
         return (
             "The worker process was killed from outside, most likely because memory ran out. Close other programs, "
             "or choose fewer voxels or a smaller model, then run it again."
         )
-    how = f"was ended by signal {-return_code}" if return_code < 0 else f"stopped with code {return_code}"
-    return f"The worker process {how} without an answer. Run it again; details are in jobs/{log_name} of the cache."
+    end = f"was ended by signal {-return_code}" if return_code < 0 else f"stopped with code {return_code}"
+    return f"The worker process {end} without a result. Run it again; details are in jobs/{log_name} of the cache."
 
 
 def _delete_oldest(paths: Iterable[Path], n_kept: int) -> None:
-    """Delete all but the newest files; what cannot be deleted stays."""
+    """Delete all but the newest files; those that cannot be deleted stay."""
     dated: list[tuple[float, Path]] = []
     _quietly(lambda: dated.extend((path.stat().st_mtime, path) for path in paths))
     for _, path in sorted(dated)[:-n_kept]:

@@ -1,96 +1,132 @@
-"""A worker process that stays: it answers one request after the other and keeps its models loaded.
+"""A resident worker process, which answers one request after another and keeps its models loaded.
 
 A fit takes minutes and gets a process of its own (brivl.jobs.processes). A query of a model takes less time than
-importing torch, so the demo pages share one process that outlives its requests.
+importing torch, so the pages of models share one process that outlives its requests.
 """
 
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import signal
-import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from brivl.config import PROJECT
-from brivl.jobs.processes import Launch, environment, keep_log
+from brivl.jobs.processes import Launch, OnLine, keep_log, parse_line, send_request, start_process
 from brivl.jobs.queue import JobQueue
 
 COMMAND = (sys.executable, "-m", "brivl.tasks.worker", "--stay")
-FINAL = ("result", "error", "cancelled")  # what the last line of an answer holds
+FINAL = ("result", "error", "cancelled")  # fields of the last line of an answer
 
 
 class _Process:
     """The process and its pipes."""
 
     def __init__(self, launch: Launch) -> None:
-        self.popen = subprocess.Popen(
-            launch.command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=PROJECT,
-            env=environment(launch.n_workers),
-            start_new_session=True,
-        )
+        self.popen, self.stdin, self.stdout, stderr = start_process(launch)
         log = launch.log_path.with_name("resident.log")
-        threading.Thread(target=keep_log, args=(self.popen.stderr, log), daemon=True).start()
+        threading.Thread(target=keep_log, args=(stderr, log), daemon=True).start()
 
     def end(self) -> int:
-        """Kill it with all that it started; its return code."""
+        """Kill it with all processes that it started; its return code."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.popen.pid, signal.SIGKILL)
-        for pipe in (self.popen.stdin, self.popen.stdout):
+        for pipe in (self.stdin, self.stdout):
             with suppress(OSError):
                 pipe.close()
         return self.popen.wait()
 
 
 class ResidentSlot:
-    """One request at the staying process; the same face as processes.Worker."""
+    """One request at the resident process.
 
-    def __init__(self, pool: ResidentPool, process: _Process, launch: Launch) -> None:
-        self._pool, self._process, self._launch = pool, process, launch
+    Parameters
+    ----------
+    pool : ResidentPool
+        Owner of the process, to which it is returned after the request.
+    process : _Process | None
+        A process that has answered requests before; None to start one.
+    launch : Launch
+        The request. OSError is raised where a process cannot be started.
+    """
+
+    def __init__(self, pool: ResidentPool, process: _Process | None, launch: Launch) -> None:
+        self._pool, self._launch = pool, launch
+        self._reused = process is not None
+        self._process = process or _Process(launch)
         self._lock = threading.Lock()
-        self._over = False
+        self._done = self._stopped = False
 
-    def run(self, on_line: Callable[[Mapping[str, Any]], None]) -> int:
-        """Hand over the request and pass on each line up to the last; 0, or the code of a process that died."""
-        popen = self._process.popen
-        with suppress(BrokenPipeError):
-            popen.stdin.write(json.dumps(self._launch.request).encode() + b"\n")
-            popen.stdin.flush()
-        for text in popen.stdout:
-            with suppress(ValueError, KeyError, TypeError):
-                line = json.loads(text)
-                if isinstance(line, dict):
-                    on_line(line)
-                    if any(name in line for name in FINAL):
-                        break
-        else:
-            code = popen.wait()  # before the group is swept, so that the code is its own
-            self._process.end()
+    def run(self, on_line: OnLine) -> int:
+        """Send the request and pass on each line up to the last.
+
+        Parameters
+        ----------
+        on_line : OnLine
+            Called with each JSON line that the process writes.
+
+        Returns
+        -------
+        int
+            0, or the return code of a process that died.
+        """
+        code, n_lines = self._answer(on_line)
+        if code is not None and n_lines == 0 and self._reused and self._restart():
+            code, _ = self._answer(on_line)
+        if code is not None:
             return code
         with self._lock:
-            self._over = True
-        self._pool.take_back(self._process)
+            self._done = True
+        self._pool.release(self._process)
         return 0
 
+    def _answer(self, on_line: OnLine) -> tuple[int | None, int]:
+        """The return code of a process that died, else None; and the number of lines that it wrote."""
+        n_lines = 0
+        with suppress(BrokenPipeError):
+            send_request(self._process.stdin, self._launch.request)
+        for text in self._process.stdout:
+            line = parse_line(text)
+            if line is None:
+                continue
+            n_lines += 1
+            with suppress(ValueError, KeyError, TypeError):  # a malformed line must not stop the reading
+                on_line(line)
+            if any(name in line for name in FINAL):
+                return None, n_lines
+        code = self._process.popen.wait()  # before the group is killed, so that the code is its own
+        self._process.end()
+        return code, n_lines
+
+    def _restart(self) -> bool:
+        """Start another process in place of one that ended, by idleness, just when it was sent the request."""
+        with self._lock:
+            if self._stopped:
+                return False
+            try:
+                self._process = _Process(self._launch)
+            except OSError:
+                return False
+            return True
+
     def stop(self, number: signal.Signals) -> None:
-        """Signal the whole group; nothing happens once the request is answered."""
+        """Send a signal to the whole group, unless the request is answered.
+
+        Parameters
+        ----------
+        number : signal.Signals
+            SIGTERM or SIGKILL.
+        """
         with self._lock, suppress(ProcessLookupError, PermissionError):
-            if not self._over:
+            self._stopped = True
+            if not self._done:
                 os.killpg(self._process.popen.pid, number)
 
 
 class ResidentPool:
-    """Lends the staying process to one request at a time; starts it when it is first needed, or has died."""
+    """Lends the resident process to one request at a time; starts it when it is first needed, and after it has died."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -99,16 +135,21 @@ class ResidentPool:
         atexit.register(self.close)
 
     def __call__(self, launch: Launch) -> ResidentSlot:
-        """A turn at the process. Raises OSError where it cannot be started."""
         with self._lock:
             process, self._idle = self._idle, None
         if process is not None and process.popen.poll() is not None:
             process.end()
             process = None
-        return ResidentSlot(self, process or _Process(launch), launch)
+        return ResidentSlot(self, process, launch)
 
-    def take_back(self, process: _Process) -> None:
-        """Keep a process for the next request."""
+    def release(self, process: _Process) -> None:
+        """Keep a process for the next request.
+
+        Parameters
+        ----------
+        process : _Process
+            A process without a request; it is ended where the pool is closed or has one already.
+        """
         with self._lock:
             spare = process if self._closed or self._idle is not None else None
             if spare is None:
@@ -127,5 +168,16 @@ class ResidentPool:
 
 
 def open_model_queue(root: Path) -> JobQueue:
-    """The queue of queries of models: one at a time, in the process that stays."""
+    """Open the queue of model queries: one at a time, in the resident process.
+
+    Parameters
+    ----------
+    root : Path
+        The cache folder.
+
+    Returns
+    -------
+    JobQueue
+        The queue; its process starts with the first request.
+    """
     return JobQueue(root, command=COMMAND, start=ResidentPool())

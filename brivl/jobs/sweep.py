@@ -1,8 +1,8 @@
-"""Sweeps: subjects x layers x pairs of models as independent fits, each of which goes to the store.
+"""Sweeps: subjects x layers x pairs of models as independent fits, each of which is stored in the cache.
 
-Every fit is one of its own, although subjects who share stimuli could be fitted together (`encode_many`) for less: the
-solver reads the scores of all voxels off a sample of those that are fitted together, so that what is stored of a
-subject would depend on who else was asked for, and the key could not say so.
+Subjects who share stimuli could be fitted together (`encode_many`) in less time. They are not, since the solver maps
+the scores of all voxels from a sample of those that are fitted together: the stored scores of a subject would depend on
+the other subjects of the sweep, which the key of a fit does not contain.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol
+from typing import Literal, Protocol
 
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.data.summary import DatasetSummary, summarise_dataset
@@ -23,41 +23,99 @@ from brivl.jobs.local_workers import LocalWorkers, ReportFraction, n_local_worke
 from brivl.jobs.sweep_task import Outcome, Task
 from brivl.models.registry import card_for
 from brivl.store.artifacts import Store
+from brivl.store.digests import JSON
 
 
 class Workers(Protocol):
-    """Whatever fits tasks into the store at `root` and hands back how each ended, in any order."""
+    """Processes that fit tasks and store their scores."""
 
     @property
-    def title(self) -> str: ...
+    def title(self) -> str:  # numpydoc ignore=RT01
+        """Where fits run, for messages."""
 
-    def run(self, root: Path, tasks: Sequence[Task], share: ReportFraction) -> Iterator[Outcome]: ...
+    def run(self, root: Path, tasks: Sequence[Task], report: ReportFraction) -> Iterator[Outcome]:
+        """Fit tasks and give their outcomes as they come.
+
+        Parameters
+        ----------
+        root : Path
+            The cache folder.
+        tasks : Sequence[Task]
+            Fits.
+        report : ReportFraction
+            Called with the progress of running fits, where that is known.
+
+        Returns
+        -------
+        Iterator[Outcome]
+            One outcome per task, in any order.
+        """
 
 
 @dataclass(frozen=True)
 class SweepGrid:
-    """What is swept; None stands for all. Layers are 1-based."""
+    """The fits of a sweep; None stands for all.
+
+    Attributes
+    ----------
+    dataset : str
+        Name of a simulated dataset, or a folder.
+    pairs : tuple[tuple[str, str], ...]
+        Pairs of models.
+    layers : tuple[int, ...] | None
+        Layer numbers, counted from 1; None for those that both models have.
+    subjects : tuple[str, ...] | None
+        Names of subjects.
+    preset : str
+        Protocol: "strict" or "paper".
+    pooling : Literal["cls", "mean"] | None
+        Token pooling; None for that of the model's own embedding.
+    """
 
     dataset: str
     pairs: tuple[tuple[str, str], ...]
     layers: tuple[int, ...] | None = None
     subjects: tuple[str, ...] | None = None
     preset: str = "strict"
-    pooling: Any = None
+    pooling: Literal["cls", "mean"] | None = None
 
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """What the store has of a list of fits, and what is to be done."""
+    """What is stored of a list of fits, and what is to be computed.
+
+    Attributes
+    ----------
+    n_hits : int
+        Stored fits.
+    tasks : tuple[Task, ...]
+        Fits to compute.
+    failed : Mapping[FitRequest, str]
+        Fits whose data cannot be read -> sentence.
+    """
 
     n_hits: int
     tasks: tuple[Task, ...]
-    failed: Mapping[FitRequest, str] = field(default_factory=dict)  # data that cannot be read -> sentence
+    failed: Mapping[FitRequest, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SweepSummary:
-    """How a sweep ended: numbers of fits, sentences of those that failed, wall seconds."""
+    """How a sweep ended.
+
+    Attributes
+    ----------
+    n_tasks : int
+        Number of fits.
+    hits : int
+        Fits that were stored before.
+    computed : int
+        Fits that were computed.
+    failed : Mapping[FitRequest, str]
+        Fits that failed -> sentence.
+    seconds : float
+        Wall time.
+    """
 
     n_tasks: int
     hits: int
@@ -66,42 +124,71 @@ class SweepSummary:
     seconds: float
 
 
-def fit_requests(store: Store, question: SweepGrid) -> list[FitRequest]:
-    """Every fit of a sweep, once: a pair and its reverse are one. Raises BrivlError for a choice that does not exist.
+def fit_requests(store: Store, grid: SweepGrid) -> list[FitRequest]:
+    """List the fits of a sweep.
 
-    All layers are those that both models of a pair have.
+    Parameters
+    ----------
+    store : Store
+        The cache.
+    grid : SweepGrid
+        The sweep.
+
+    Returns
+    -------
+    list[FitRequest]
+        Each fit once; a pair of models and its reverse are one fit. BrivlError is raised for a dataset or model that
+        does not exist.
     """
-    known = summarise_dataset(store, question.dataset)
-    subjects = known.subjects if question.subjects is None else question.subjects
+    dataset = summarise_dataset(store, grid.dataset)
+    subjects = dataset.subjects if grid.subjects is None else grid.subjects
     return [
-        FitRequest(question.dataset, models, layer, subject, question.preset, question.pooling)
-        for models in dict.fromkeys(canonical_order(pair) for pair in question.pairs)
-        for layer in (range(1, _n_layers(known, models) + 1) if question.layers is None else question.layers)
+        FitRequest(grid.dataset, models, layer, subject, grid.preset, grid.pooling)
+        for models in dict.fromkeys(canonical_order(pair) for pair in grid.pairs)
+        for layer in (range(1, _n_layers(dataset, models) + 1) if grid.layers is None else grid.layers)
         for subject in subjects
     ]
 
 
-def _n_layers(known: DatasetSummary, models: tuple[str, str]) -> int:
-    offers = [known.model_options.get(model) for model in models]
+def _n_layers(dataset: DatasetSummary, models: tuple[str, str]) -> int:
+    """Layers that both models have for the stimuli of the dataset."""
+    options = [dataset.model_options.get(model) for model in models]
     counts = [
-        card_for(model).n_layers.get(known.stimulus_kind, 0) if offer is None else offer.n_layers
-        for model, offer in zip(models, offers, strict=True)
+        card_for(model).n_layers.get(dataset.stimulus_kind, 0) if option is None else option.n_layers
+        for model, option in zip(models, options, strict=True)
     ]
     if min(counts) < 1:
-        raise RequestError(f"Wanted two models for {known.stimulus_kind} and got {models!r}; choose others.")
+        raise RequestError(
+            f"Expected two models that accept {dataset.stimulus_kind} stimuli, got {models!r}. Choose other models."
+        )
     return min(counts)
 
 
 def plan_sweep(store: Store, requests: Sequence[FitRequest]) -> SweepPlan:
-    """Look every fit up. Raises RequestError for a choice that does not exist; unreadable data fail their own fits."""
-    known: dict[str, DatasetSummary] = {}
+    """Look up which fits are stored.
+
+    Parameters
+    ----------
+    store : Store
+        The cache.
+    requests : Sequence[FitRequest]
+        Fits.
+
+    Returns
+    -------
+    SweepPlan
+        Stored and missing fits. RequestError is raised for a choice that does not exist; data that cannot be read only
+        make their own fits fail.
+    """
+    datasets: dict[str, DatasetSummary] = {}
     tasks: dict[str, Task] = {}
-    hits, failed = set(), {}
+    hits: set[str] = set()
+    failed: dict[FitRequest, str] = {}
     for request in requests:
-        if request.dataset not in known:
-            known[request.dataset] = summarise_dataset(store, request.dataset)
+        if request.dataset not in datasets:
+            datasets[request.dataset] = summarise_dataset(store, request.dataset)
         try:
-            key = fit_key(store, request, known[request.dataset])
+            key = fit_key(store, request, datasets[request.dataset])
         except DataError as error:
             failed[request] = str(error)
             continue
@@ -115,19 +202,53 @@ def plan_sweep(store: Store, requests: Sequence[FitRequest]) -> SweepPlan:
 def run_sweep(
     store: Store, requests: Sequence[FitRequest], workers: Workers, progress: ProgressCallback = no_progress
 ) -> SweepSummary:
-    """Fit whatever is not in the store; progress(done, total, message) counts fits, running ones by their share."""
+    """Compute the fits that are not stored.
+
+    Parameters
+    ----------
+    store : Store
+        The cache.
+    requests : Sequence[FitRequest]
+        Fits.
+    workers : Workers
+        Where they are computed.
+    progress : ProgressCallback
+        Called with fits done, fits in all, and a message; running fits count by the fraction that is done.
+
+    Returns
+    -------
+    SweepSummary
+        Numbers of fits, and the errors of those that failed, in the order of the requests.
+    """
     started = time.monotonic()
     plan = plan_sweep(store, requests)
-    tally = _ProgressCounter(plan, progress)
-    for wave in _batches(plan.tasks):
-        for outcome in workers.run(store.root.absolute(), wave, tally.share):
-            tally.take(outcome)
-    failed = {request: tally.end.failed[request] for request in requests if request in tally.end.failed}
-    return replace(tally.end, failed=failed, seconds=time.monotonic() - started)
+    counter = _ProgressCounter(plan, progress)
+    for batch in _batches(plan.tasks):
+        for outcome in workers.run(store.root.absolute(), batch, counter.report_fraction):
+            counter.add(outcome)
+    failed = {request: counter.summary.failed[request] for request in requests if request in counter.summary.failed}
+    return replace(counter.summary, failed=failed, seconds=time.monotonic() - started)
 
 
 def workers_for(n_tasks: int, scheduler: str, n: int | None, store: Store) -> AbstractContextManager[Workers]:
-    """Workers of a scheduler where one is named, else n processes here (as many as fit if None)."""
+    """Choose the workers of a sweep.
+
+    Parameters
+    ----------
+    n_tasks : int
+        Number of fits.
+    scheduler : str
+        Address of a Dask scheduler, empty for processes of this machine.
+    n : int | None
+        Number of processes; None for as many as cores and memory allow.
+    store : Store
+        The cache.
+
+    Returns
+    -------
+    AbstractContextManager[Workers]
+        Workers, within `with`.
+    """
     if scheduler:
         from brivl.jobs.dask_workers import DaskWorkers
 
@@ -136,49 +257,64 @@ def workers_for(n_tasks: int, scheduler: str, n: int | None, store: Store) -> Ab
 
 
 def _batches(tasks: Sequence[Task]) -> list[list[Task]]:
-    """First one fit of each pair, which makes what the others share (simulation, features), then all others."""
-    leaders = list({task.request.models: task for task in reversed(tasks)}.values())[::-1]
-    return [wave for wave in (leaders, [task for task in tasks if task not in leaders]) if wave]
+    """First one fit of each pair, which computes what the others share (simulation, features), then all others."""
+    first = list({task.request.models: task for task in reversed(tasks)}.values())[::-1]
+    return [batch for batch in (first, [task for task in tasks if task not in first]) if batch]
 
 
 class _ProgressCounter:
-    """Counts, and progress from whichever thread."""
+    """Counts the fits of a sweep, and reports progress from any thread."""
 
     def __init__(self, plan: SweepPlan, progress: ProgressCallback) -> None:
         total = plan.n_hits + len(plan.tasks) + len(plan.failed)
-        self.end = SweepSummary(total, plan.n_hits, 0, dict(plan.failed), 0.0)
-        self._shares: dict[int, float] = {}  # running tasks
+        self.summary = SweepSummary(total, plan.n_hits, 0, dict(plan.failed), 0.0)
+        self._fractions: dict[int, float] = {}  # of running tasks
         self._progress, self._lock = progress, Lock()
-        self._message = "Looking answers up"
+        self._message = "Looking up stored fits"
         self._report()
 
-    def share(self, task: Task, share: float, message: str) -> None:
-        """Take in how much of a running fit is done, and what it is at."""
+    def report_fraction(self, task: Task, fraction: float, message: str) -> None:
+        """Note how much of a running fit is done."""
         with self._lock:
-            self._shares[task.index], self._message = share, message
+            self._fractions[task.index], self._message = fraction, message
             self._report()
 
-    def take(self, outcome: Outcome) -> None:
-        """Take in how a fit ended."""
-        end, task = self.end, outcome.task
+    def add(self, outcome: Outcome) -> None:
+        """Count a fit that has ended."""
+        summary, task = self.summary, outcome.task
         with self._lock:
-            self._shares.pop(task.index, None)
+            self._fractions.pop(task.index, None)
             if outcome.error:
-                self.end = replace(end, failed={**end.failed, task.request: outcome.error})
+                self.summary = replace(summary, failed={**summary.failed, task.request: outcome.error})
             elif outcome.cache == "hit":
-                self.end = replace(end, hits=end.hits + 1)
+                self.summary = replace(summary, hits=summary.hits + 1)
             else:
-                self.end = replace(end, computed=end.computed + 1)
+                self.summary = replace(summary, computed=summary.computed + 1)
             self._message = f"{task.title} {'failed' if outcome.error else 'done'}"
             self._report()
 
     def _report(self) -> None:
-        end = self.end
-        done = end.hits + end.computed + len(end.failed)
-        self._progress(done + sum(self._shares.values()), end.n_tasks, self._message)
+        s = self.summary
+        done = s.hits + s.computed + len(s.failed)
+        self._progress(done + sum(self._fractions.values()), s.n_tasks, self._message)
 
 
-def sweep_job(store: Store, requests: list[FitRequest], scheduler: str = "") -> dict[str, Any]:
-    """The JSON request that fits a list, here or by a Dask scheduler; each answer is stored as soon as it is there."""
+def sweep_job(store: Store, requests: list[FitRequest], scheduler: str = "") -> dict[str, JSON]:
+    """Build the request of a worker that runs a sweep.
+
+    Parameters
+    ----------
+    store : Store
+        The cache.
+    requests : list[FitRequest]
+        Fits.
+    scheduler : str
+        Address of a Dask scheduler, empty for processes of this machine.
+
+    Returns
+    -------
+    dict[str, JSON]
+        For `brivl.jobs.queue.JobQueue.submit`.
+    """
     where = {"scheduler": scheduler} if scheduler else {}
     return {"task": "sweep", "store": str(store.root), "fits": [asdict(r) for r in requests]} | where

@@ -1,4 +1,4 @@
-"""One fit of a sweep, wherever it runs: it goes to the store, and what goes wrong comes back as a sentence."""
+"""One fit of a sweep, wherever it runs: its scores go to the cache, and an error comes back as a sentence."""
 
 from __future__ import annotations
 
@@ -15,21 +15,41 @@ from brivl.store.artifacts import Store
 
 @dataclass(frozen=True)
 class Task:
-    """A fit that is not in the store; `key` is the digest under which it is expected there."""
+    """A fit that is not in the cache.
+
+    Attributes
+    ----------
+    index : int
+        Position in the sweep.
+    request : FitRequest
+        The fit.
+    key : str
+        Digest of its key in the cache.
+    """
 
     index: int
     request: FitRequest
     key: str
 
     @property
-    def title(self) -> str:
-        """What progress says, as `brivl.encoding.fit` does."""
+    def title(self) -> str:  # numpydoc ignore=RT01
+        """The message of its progress, as in `brivl.encoding.fit`."""
         return f"Layer {self.request.layer}, {self.request.subject}"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a task ended: found ("hit") or computed ("miss"), or `error`, a sentence."""
+    """How a task ended.
+
+    Attributes
+    ----------
+    task : Task
+        The task.
+    cache : Literal["hit", "miss"] | None
+        Whether its scores were stored already, or were computed; None after an error.
+    error : str
+        One sentence, empty without an error.
+    """
 
     task: Task
     cache: Literal["hit", "miss"] | None = None
@@ -37,25 +57,40 @@ class Outcome:
 
 
 def fit_task(root: Path, task: Task, progress: ProgressCallback = no_progress) -> Outcome:
-    """Fit into the store at `root`. Raises nothing but Cancelled, which `progress` may raise."""
+    """Compute a fit and store it.
+
+    Parameters
+    ----------
+    root : Path
+        The cache folder.
+    task : Task
+        The fit.
+    progress : ProgressCallback
+        Called during the fit; Cancelled, which it may raise, is the only error that is passed on.
+
+    Returns
+    -------
+    Outcome
+        How it ended.
+    """
     try:
         store = Store(root)
         if fit_key(store, task.request).digest != task.key:
-            return Outcome(task, error=_other(task))
+            return Outcome(task, error=_other_inputs(task))
         return Outcome(task, fit(store, task.request, progress).cache)
     except Cancelled:
         raise
     except BrivlError as error:
         return Outcome(task, error=str(error))
     except MemoryError:
-        return Outcome(task, error="There was not enough memory for this fit; run it again with fewer workers.")
-    except Exception as error:  # one fit's accident must not lose the others
+        return Outcome(task, error="There was not enough memory for this fit. Run it again with fewer workers.")
+    except Exception as error:  # an unexpected error of one fit must not end the others
         traceback.print_exc()
-        return Outcome(task, error=f"Unexpected error in this fit ({type(error).__name__}); details are in the log.")
+        return Outcome(task, error=f"Unexpected error in this fit ({type(error).__name__}). See the log for details.")
 
 
-def _other(task: Task) -> str:
+def _other_inputs(task: Task) -> str:
     return (
-        f"The worker sees other files, models or code for {task.title} of {task.request.dataset!r} than were seen when "
-        "the sweep began; give it the same checkout and the same folders, and run again."
+        f"The worker has other files, models or code for {task.title} of {task.request.dataset!r} than the process "
+        "that started the sweep. Give it the same checkout and the same folders, and run again."
     )

@@ -1,11 +1,10 @@
-"""What worker processes can be asked to do; requests are JSON."""
+"""The tasks of worker processes; requests are JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from brivl.analyses.alignment.result import aligned_task
 from brivl.analyses.attention.compute import attend_task
@@ -29,47 +28,64 @@ from brivl.encoding.within_subject import within_subject_batch_task, within_subj
 from brivl.errors import RequestError
 from brivl.jobs.sweep import run_sweep, workers_for
 from brivl.store.artifacts import Store
+from brivl.store.digests import JSON
 from brivl.store.report import prune_task, verify_task
 
 
-def run_task(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
-    """Run one request in this process. Raises RequestError for a task that does not exist."""
+def run_task(request: Mapping[str, JSON], progress: ProgressCallback) -> dict[str, JSON]:
+    """Run one request in this process.
+
+    Parameters
+    ----------
+    request : Mapping[str, JSON]
+        With the name of a task, and the fields that the task reads.
+    progress : ProgressCallback
+        Called with work done, work in all, and a message; may raise Cancelled.
+
+    Returns
+    -------
+    dict[str, JSON]
+        The result.
+
+    Raises
+    ------
+    RequestError
+        For a task that does not exist.
+    """
     if request.get("task") not in TASKS:
-        raise RequestError(f"Wanted a task out of {sorted(TASKS)} and got {request.get('task')!r}.")
+        raise RequestError(f"Expected a task out of {sorted(TASKS)}, got {request.get('task')!r}. Choose one of them.")
     return TASKS[request["task"]](request, progress)
 
 
-def _sweep(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
-    """Fit each request, then prepare what pages show beside the scores; progress counts fits.
+def _sweep(request: Mapping[str, JSON], progress: ProgressCallback) -> dict[str, JSON]:
+    """Compute fits, then prepare what pages show beside the scores; progress counts fits.
 
-    Raises RequestError with the sentence of a fit that failed, after all others are there.
+    The error for fits that failed is raised after all others are stored.
     """
-    store, fits = Store(Path(request["store"])), [_fit_request(fields) for fields in request["fits"]]
+    store, fits = Store(Path(request["store"])), [FitRequest.from_json(fields) for fields in request["fits"]]
     with workers_for(len(fits), request.get("scheduler", ""), request.get("n_jobs"), store) as workers:
-        end = run_sweep(store, fits, workers, progress)
-    fitted = [asked for asked in fits if asked not in end.failed]
-    for name, subject in dict.fromkeys((asked.dataset, asked.subject) for asked in fitted):
+        summary = run_sweep(store, fits, workers, progress)
+    fitted = [fit for fit in fits if fit not in summary.failed]
+    for name, subject in dict.fromkeys((fit.dataset, fit.subject) for fit in fitted):
         progress(len(fits), len(fits), f"Preparing the flatmap of {subject}")
         _prepare(store, name, subject, progress)
-    if end.failed:
-        sentence = next(iter(end.failed.values()))
-        raise RequestError(f"{len(end.failed)} of {len(fits)} fits failed: {sentence}" if len(fits) > 1 else sentence)
-    return {"n_fits": len(fits), "hits": end.hits}
-
-
-def _fit_request(fields: Mapping[str, Any]) -> FitRequest:
-    return FitRequest(**{**fields, "models": tuple(fields["models"])})
+    if summary.failed:
+        sentence = next(iter(summary.failed.values()))
+        raise RequestError(
+            f"{len(summary.failed)} of {len(fits)} fits failed: {sentence}" if len(fits) > 1 else sentence
+        )
+    return {"n_fits": len(fits), "hits": summary.hits}
 
 
 def _prepare(store: Store, name: str, subject: str, progress: ProgressCallback) -> None:
-    """Facts and flatmap of a subject, which pages only look up."""
+    """Store facts and flatmap of a subject, which pages only look up."""
     voxels = prepare_flatmap(store, open_dataset(name, store, progress), subject)
     if is_prepared_by_fits(voxels):
         make_surface(store, voxels)
 
 
-def _flatmap(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
-    """Prepare the flatmap of a subject, which pages then find in the store."""
+def _flatmap(request: Mapping[str, JSON], progress: ProgressCallback) -> dict[str, JSON]:
+    """Prepare the flatmap of a subject, which pages then read from the cache."""
     store = Store(Path(request["store"]))
     progress(0, 1, "Preparing the flatmap")
     _prepare(store, request["dataset"], request["subject"], progress)
@@ -79,7 +95,7 @@ def _flatmap(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str
     return {}
 
 
-TASKS: dict[str, Callable[[Mapping[str, Any], ProgressCallback], dict[str, Any]]] = {
+TASKS: dict[str, Callable[[Mapping[str, JSON], ProgressCallback], dict[str, JSON]]] = {
     "sweep": _sweep,
     "flatmap": _flatmap,
     "download": download_task,

@@ -1,4 +1,4 @@
-"""A worker with tasks for the tests of the job board; it serves them exactly as the real one does."""
+"""A worker with tasks for the tests of the queue; it serves them as the real one does."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,20 @@ from brivl.tasks.worker import serve
 
 
 def count(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
+    """Count; with a "gate", each step waits until the test has made a file of its number in that folder."""
     for i in range(request["steps"]):
         progress(i, request["steps"], f"step {i}")
-        time.sleep(request.get("pause", 0.02))
+        while "gate" in request and not Path(request["gate"], str(i)).exists():
+            time.sleep(0.01)
     progress(request["steps"], request["steps"], "counted")
-    return {"steps": request["steps"], "pid": os.getpid(), "began": time.time()}
+    return {"steps": request["steps"], "pid": os.getpid()}
+
+
+def note(request: Mapping[str, Any], progress: ProgressCallback) -> None:
+    """Append to a file when it begins and when it ends."""
+    for event in ("begin", "end"):
+        with open(request["file"], "a") as file:
+            file.write(f"{event} {request['n']}\n")
 
 
 def stubborn(request: Mapping[str, Any], progress: ProgressCallback) -> None:
@@ -34,7 +44,7 @@ def stubborn(request: Mapping[str, Any], progress: ProgressCallback) -> None:
 
 
 def fail(request: Mapping[str, Any], progress: ProgressCallback) -> None:
-    raise RequestError("A layer from 1 to 12 was wanted, but 13 came.")
+    raise RequestError("Expected a layer from 1 to 12, got 13.")
 
 
 def crash(request: Mapping[str, Any], progress: ProgressCallback) -> None:
@@ -50,7 +60,7 @@ def leave(request: Mapping[str, Any], progress: ProgressCallback) -> None:
 
 
 def chatter(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
-    """Writes to every stream as libraries do, more than the log may hold, and a line that looks like ours."""
+    """Writes to every stream as libraries do, more than the log may hold, and a line in the form of a report."""
     print('{"done": 1, "total": 1, "message": "forged"}', flush=True)
     os.write(1, b"not json\n")
     for i in range(3000):
@@ -67,7 +77,7 @@ def unserializable(request: Mapping[str, Any], progress: ProgressCallback) -> di
     return {"value": np.zeros(3)}
 
 
-TASKS = (count, stubborn, fail, crash, give_up, leave, chatter, surroundings, unserializable)
+TASKS = (count, note, stubborn, fail, crash, give_up, leave, chatter, surroundings, unserializable)
 
 
 def run_task(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from brivl.commands.main import main
 from brivl.encoding.fit import FitRequest, stored_fit
 from brivl.errors import Cancelled, RequestError, StoreError
 from brivl.jobs import dask_workers
-from brivl.jobs.dask_workers import DaskWorkers, _teller
+from brivl.jobs.dask_workers import DaskWorkers, _reporter
 from brivl.jobs.local_workers import LocalWorkers
 from brivl.jobs.sweep import SweepGrid, fit_requests, run_sweep, sweep_job, workers_for
 from brivl.store.artifacts import Store
@@ -30,42 +30,44 @@ SUBJECTS = ("A", "B")
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
-    with LocalCluster(2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as found:
-        yield found
+    with LocalCluster(2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two subjects of other noise each, and Z, of whom every voxel is missing."""
-    found = make_plain(tmp_path_factory.mktemp("data") / "plain")
-    Y = np.load(found / "responses" / "A.npy")
+    folder = make_plain(tmp_path_factory.mktemp("data") / "plain")
+    Y = np.load(folder / "responses" / "A.npy")
     for i, subject in enumerate(SUBJECTS[1:]):
         noise = np.random.default_rng(i).standard_normal(Y.shape)
-        np.save(found / "responses" / f"{subject}.npy", Y + noise)
-    np.save(found / "responses" / "Z.npy", np.full_like(Y, np.nan))
-    return found
+        np.save(folder / "responses" / f"{subject}.npy", Y + noise)
+    np.save(folder / "responses" / "Z.npy", np.full_like(Y, np.nan))
+    return folder
 
 
-def asked(folder: Path, store: Store, subjects: tuple[str, ...] = SUBJECTS, layers: tuple = (1, 2)) -> list[FitRequest]:
+def requests_of(
+    folder: Path, store: Store, subjects: tuple[str, ...] = SUBJECTS, layers: tuple = (1, 2)
+) -> list[FitRequest]:
     return fit_requests(store, SweepGrid(str(folder), (("signal", "other"),), layers, subjects))
 
 
 @pytest.fixture(scope="module")
-def alone(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
+def reference(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
     """All answers as this process gives them, with one thread as workers have."""
-    store = Store(tmp_path_factory.mktemp("alone"))
+    store = Store(tmp_path_factory.mktemp("reference"))
     with threadpool_limits(1):
-        assert run_sweep(store, asked(folder, store), LocalWorkers(1)).computed == 4
+        assert run_sweep(store, requests_of(folder, store), LocalWorkers(1)).computed == 4
     return store
 
 
 def contents(store: Store, folder: Path) -> dict[tuple[str, int], list[bytes]]:
-    found = {(r.subject, r.layer): stored_fit(store, r).result for r in asked(folder, store)}
-    return {k: [r.r2_joint.tobytes(), r.r2_split.tobytes(), r.band_weights.tobytes()] for k, r in found.items()}
+    results = {(r.subject, r.layer): stored_fit(store, r).result for r in requests_of(folder, store)}
+    return {k: [r.r2_joint.tobytes(), r.r2_split.tobytes(), r.band_weights.tobytes()] for k, r in results.items()}
 
 
 def test_a_worker_killed_in_mid_sweep_loses_nothing(
-    cluster: LocalCluster, folder: Path, alone: Store, tmp_path: Path
+    cluster: LocalCluster, folder: Path, reference: Store, tmp_path: Path
 ) -> None:
     store, before = Store(tmp_path / "store"), {}
     with Client(cluster, set_as_default=False) as client:
@@ -77,20 +79,20 @@ def test_a_worker_killed_in_mid_sweep_loses_nothing(
             os.kill(pids[0], signal.SIGKILL)
 
     with DaskWorkers(cluster.scheduler_address, store.root) as workers:
-        end = run_sweep(store, asked(folder, store), workers, kill_once)
+        end = run_sweep(store, requests_of(folder, store), workers, kill_once)
     manifests = {path: path.read_bytes() for path in (store.root / "fit").glob("*.json")}
     assert (end.n_tasks, end.hits + end.computed, len(end.failed)) == (4, 4, 0)
     assert len(manifests) == 4 and before and before.items() <= manifests.items()  # none was written twice
-    assert contents(store, folder) == contents(alone, folder)
+    assert contents(store, folder) == contents(reference, folder)
     assert not list(store.root.glob("jobs/probe*"))
 
 
 def test_a_failing_fit_does_not_lose_the_others(cluster: LocalCluster, folder: Path, tmp_path: Path) -> None:
     store, seen = Store(tmp_path / "store"), []
-    request = sweep_job(store, asked(folder, store, ("Z", "A"), (1,)), cluster.scheduler_address)
+    request = sweep_job(store, requests_of(folder, store, ("Z", "A"), (1,)), cluster.scheduler_address)
     with pytest.raises(RequestError, match="1 of 2 fits failed: .*voxel"):
         run_task(request, lambda done, total, _: seen.append((done, total)))
-    assert stored_fit(store, asked(folder, store)[0]) is not None
+    assert stored_fit(store, requests_of(folder, store)[0]) is not None
     assert seen[-1] == (2, 2) and [done for done, _ in seen] == sorted(done for done, _ in seen)
 
 
@@ -102,18 +104,18 @@ def test_who_stops_waiting_leaves_nothing_behind(cluster: LocalCluster, folder: 
             raise Cancelled("enough")
 
     with pytest.raises(Cancelled), DaskWorkers(cluster.scheduler_address, store.root) as workers:
-        run_sweep(store, asked(folder, store), workers, stop)
+        run_sweep(store, requests_of(folder, store), workers, stop)
     while cluster.scheduler.tasks:  # until the time limit of the test
         time.sleep(0.05)
 
 
 def until_unwanted(folder: str) -> None:
     """Stands for a fit that would never end."""
-    tell = _teller("nobody's", 0)
+    report = _reporter("no topic", 0)
     (Path(folder) / "began").touch()
     try:
         while True:
-            tell(0, 1, "Layer 1")
+            report(0, 1, "Layer 1")
             time.sleep(0.01)
     except Cancelled:
         (Path(folder) / "stopped").touch()
@@ -135,8 +137,8 @@ def test_a_worker_without_the_cache_folder_is_a_sentence(
     store = Store(tmp_path / "store")
     with DaskWorkers(cluster.scheduler_address, store.root) as workers:
         workers._probe.unlink()  # what a worker that comes later sees
-        end = run_sweep(store, asked(folder, store, ("A",)), workers)
-    assert len(end.failed) == 2 and all("shared by all workers" in said for said in end.failed.values())
+        end = run_sweep(store, requests_of(folder, store, ("A",)), workers)
+    assert len(end.failed) == 2 and all("shared by all workers" in sentence for sentence in end.failed.values())
     monkeypatch.setattr(dask_workers, "_sees", lambda probe: False)
     with pytest.raises(StoreError, match="2 of 2 workers .* shared by all workers"):
         DaskWorkers(cluster.scheduler_address, store.root).__enter__()
@@ -151,8 +153,8 @@ def test_other_data_on_a_worker_are_a_sentence(cluster: LocalCluster, folder: Pa
             if not done:
                 np.save(own / "responses" / "A.npy", np.random.default_rng(9).standard_normal((120, 12)))
 
-        end = run_sweep(store, asked(own, store, ("A",)), workers, change)
-    assert len(end.failed) == 2 and "sees other files" in next(iter(end.failed.values()))
+        end = run_sweep(store, requests_of(own, store, ("A",)), workers, change)
+    assert len(end.failed) == 2 and "has other files" in next(iter(end.failed.values()))
     assert not store.list("fit")
 
 
@@ -166,9 +168,9 @@ def mute() -> Iterator[str]:
 @pytest.mark.parametrize(
     ("address", "sentence"),
     [
-        ("tcp://127.0.0.1:1", "none answered within"),
-        ("mute", "none answered within"),
-        ("here", "as in tcp://10.0.0.1:8786"),
+        ("tcp://127.0.0.1:1", "got no answer within"),
+        ("mute", "got no answer within"),
+        ("here", "Write it as tcp://10.0.0.1:8786"),
         ("foo://127.0.0.1:1", "Start it, or correct the address"),
     ],
 )
@@ -185,7 +187,7 @@ def test_no_scheduler_is_a_sentence(
     monkeypatch.setattr(dask_workers, "CONNECT_SECONDS", 0.5)
     words = ["--cache", str(tmp_path / "store"), "sweep", "--dataset", str(folder), "--models", "signal,other"]
     assert main([*words, "--scheduler", address]) == 2
-    said = capsys.readouterr()
-    assert sentence in said.err and address in said.err and not said.out
+    out, err = capsys.readouterr()
+    assert sentence in err and address in err and not out
     with pytest.raises(RequestError), workers_for(1, address, None, Store(tmp_path)):
         pass

@@ -1,11 +1,11 @@
-"""The worker process that stays."""
+"""The resident worker process."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 
 from brivl.jobs.queue import JobQueue
 from brivl.jobs.resident import ResidentPool
+from tests.support.processes import PATIENCE, gone, until
 
 # Answers each request with its own process number and how many it has answered; sleeps or dies on demand.
 TASKS = """
@@ -35,60 +36,69 @@ sys.exit(serve_many(run, idle_seconds=IDLE))
 
 
 @pytest.fixture
-def board(tmp_path: Path) -> Iterator[JobQueue]:
-    made = board_of(tmp_path)
+def job_queue(tmp_path: Path) -> Iterator[JobQueue]:
+    made = open_queue(tmp_path)
     yield made
     made.shutdown()
 
 
-def board_of(root: Path, idle: float = 60) -> JobQueue:
+def open_queue(root: Path, idle: float = 3600) -> JobQueue:
     code = TASKS.replace("IDLE", str(idle))
     return JobQueue(root, command=(sys.executable, "-c", code), start=ResidentPool())
 
 
-def answer(board: JobQueue, **request: object) -> dict:
-    status = board.wait(board.submit(request), 60)
+def answer(job_queue: JobQueue, **request: object) -> dict:
+    status = job_queue.wait(job_queue.submit(request), PATIENCE)
     assert status.state == "done", status
     return dict(status.result)
 
 
-def test_one_process_answers_request_after_request(board: JobQueue) -> None:
-    first, second = answer(board, n=1), answer(board, n=2)
+def test_one_process_answers_request_after_request(job_queue: JobQueue) -> None:
+    first, second = answer(job_queue, n=1), answer(job_queue, n=2)
     assert first["pid"] == second["pid"] and second["answered"] == 2
 
 
-def test_a_failure_is_a_sentence_and_the_process_stays(board: JobQueue) -> None:
-    first = answer(board, n=1)
-    failed = board.wait(board.submit({"fail": 1}), 60)
+def test_an_error_is_a_sentence_and_the_process_stays(job_queue: JobQueue) -> None:
+    first = answer(job_queue, n=1)
+    failed = job_queue.wait(job_queue.submit({"fail": 1}), PATIENCE)
     assert failed.state == "failed" and "ValueError" in failed.error
-    assert answer(board, n=2)["pid"] == first["pid"]
+    assert answer(job_queue, n=2)["pid"] == first["pid"]
 
 
-def test_after_a_death_or_a_cancellation_another_process_answers(board: JobQueue) -> None:
-    first = answer(board, n=1)
-    dead = board.wait(board.submit({"die": 1}), 60)
+def test_after_a_death_or_a_cancellation_another_process_answers(job_queue: JobQueue) -> None:
+    first = answer(job_queue, n=1)
+    dead = job_queue.wait(job_queue.submit({"die": 1}), PATIENCE)
     assert dead.state == "failed" and "code 3" in dead.error
-    second = answer(board, n=2)
+    second = answer(job_queue, n=2)
     assert second["pid"] != first["pid"]
-    job = board.submit({"sleep": 60})
-    while board.status(job).message != "thinking":
-        time.sleep(0.02)
-    started = time.monotonic()
-    board.cancel(job)
-    assert board.status(job).state == "cancelled" and time.monotonic() - started < 5
-    assert answer(board, n=3)["pid"] != second["pid"]
+    job = job_queue.submit({"sleep": 3600})
+    until(lambda: job_queue.status(job).message == "thinking")
+    job_queue.cancel(job)
+    assert job_queue.status(job).state == "cancelled"
+    assert answer(job_queue, n=3)["pid"] != second["pid"]
 
 
-def test_killed_while_idle(board: JobQueue) -> None:
-    first = answer(board, n=1)
+def test_killed_while_idle(job_queue: JobQueue) -> None:
+    first = answer(job_queue, n=1)
     os.kill(first["pid"], signal.SIGKILL)
-    time.sleep(0.3)
-    assert answer(board, n=2)["pid"] != first["pid"]
+    until(lambda: gone(first["pid"]))
+    assert answer(job_queue, n=2)["pid"] != first["pid"]
 
 
-def test_it_leaves_when_nothing_is_asked(tmp_path: Path) -> None:
-    board = board_of(tmp_path, idle=0.2)
-    first = answer(board, n=1)
-    time.sleep(1.0)
-    assert answer(board, n=2)["pid"] != first["pid"]
-    board.shutdown()
+def test_it_ends_without_requests(tmp_path: Path) -> None:
+    job_queue = open_queue(tmp_path, idle=2)
+    first = answer(job_queue, n=1)
+    until(lambda: gone(first["pid"]))
+    assert answer(job_queue, n=2)["pid"] != first["pid"]
+    job_queue.shutdown()
+
+
+def test_a_process_that_ends_just_when_it_is_asked_is_replaced(
+    job_queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end by idleness is seen only when the request has been sent."""
+    first = answer(job_queue, n=1)
+    os.kill(first["pid"], signal.SIGKILL)
+    until(lambda: gone(first["pid"]))
+    monkeypatch.setattr(subprocess.Popen, "poll", lambda _process: None)
+    assert answer(job_queue, n=2)["pid"] != first["pid"]

@@ -29,9 +29,9 @@ from tests.support.plain_sample import make_plain
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Subject A, and Z, of whom every voxel is missing."""
-    found = make_plain(tmp_path / "plain")
-    np.save(found / "responses" / "Z.npy", np.full((120, 12), np.nan))
-    return found
+    folder = make_plain(tmp_path / "plain")
+    np.save(folder / "responses" / "Z.npy", np.full((120, 12), np.nan))
+    return folder
 
 
 def sweep(folder: Path, store: Path, *words: str) -> int:
@@ -39,8 +39,8 @@ def sweep(folder: Path, store: Path, *words: str) -> int:
 
 
 def test_a_pair_and_its_reverse_are_one(folder: Path, tmp_path: Path) -> None:
-    question = SweepGrid(str(folder), (("signal", "other"), ("other", "signal"), ("other", "other")), (2, 1))
-    requests = fit_requests(Store(tmp_path), question)
+    grid = SweepGrid(str(folder), (("signal", "other"), ("other", "signal"), ("other", "other")), (2, 1))
+    requests = fit_requests(Store(tmp_path), grid)
     assert [(r.models, r.layer, r.subject) for r in requests] == [
         (models, layer, subject)
         for models in (("other", "signal"), ("other", "other"))
@@ -60,11 +60,11 @@ def test_the_summary_counts_and_nothing_is_computed_twice(
     (made,) = (store / "fit").glob("*.json")
     state = made.stat()
     assert sweep(folder, store, "--models", "other,signal", "--layers", "1-2", "--json") == 2
-    said = capsys.readouterr()
-    second = json.loads(said.out)
+    out, err = capsys.readouterr()
+    second = json.loads(out)
     assert (second["tasks"], second["hits"], second["computed"]) == (4, 1, 1)
     assert [(f["subject"], f["layer"]) for f in second["failed"]] == [("Z", 1), ("Z", 2)]
-    assert "voxel" in second["failed"][0]["error"] and "2 of 4 fits failed" in said.err
+    assert "voxel" in second["failed"][0]["error"] and "2 of 4 fits failed" in err
     assert made.stat() == state and len(list((store / "fit").glob("*.json"))) == 2
 
 
@@ -86,8 +86,8 @@ def test_a_wrong_choice_is_a_sentence_before_anything_is_computed(
     words: list[str], folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     assert sweep(folder, tmp_path / "store", *words) == 2
-    said = capsys.readouterr()
-    assert said.err.startswith("brivl: ") and not said.out and not (tmp_path / "store" / "fit").exists()
+    out, err = capsys.readouterr()
+    assert err.startswith("brivl: ") and not out and not (tmp_path / "store" / "fit").exists()
 
 
 def dies(folder: Path, always: bool, root: Path, task: Task) -> Outcome:

@@ -50,7 +50,7 @@ def test_a_sweep_counts_what_was_there(tmp_path: Path) -> None:
 
 
 def test_an_unknown_task_is_a_sentence() -> None:
-    with pytest.raises(RequestError, match="Wanted a task out of"):
+    with pytest.raises(RequestError, match="Expected a task out of"):
         run_task({"task": "dance"}, lambda *_: None)
 
 

@@ -20,6 +20,7 @@ from brivl.store.digests import array_digest
 from brivl.store.eviction import prune
 from brivl.store.keys import ArtifactKey
 from brivl.store.verification import verify
+from tests.support.processes import PATIENCE
 
 # Python 3.12 warns of forking beside threads; the children here only touch files.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -47,8 +48,8 @@ def fork(body: Callable[[int], None]) -> Forked:
 N_PROCESSES, N_RESULTS, N_KILLS = 8, 20, 50
 
 
-def ask_for_all(root: Path, writing: int) -> None:
-    """Ask for all results in random order; say the digests of the bytes that came."""
+def request_all(root: Path, writing: int) -> None:
+    """Request all results in random order; write the digests of their bytes."""
 
     def compute(n: int) -> tuple[dict[str, np.ndarray], dict[str, int]]:
         with open(root / "computed", "a") as file:
@@ -56,23 +57,23 @@ def ask_for_all(root: Path, writing: int) -> None:
         time.sleep(0.02)
         return {"x": np.random.default_rng().normal(size=1000)}, {}
 
-    store, found = Store(root / "cache"), {}
+    store, artifacts = Store(root / "cache"), {}
     for n in random.Random(os.getpid()).sample(range(N_RESULTS), N_RESULTS):
-        found[n] = store.get_or_compute(ArtifactKey("fits", {"n": n}), lambda n=n: compute(n))
-    os.write(writing, " ".join(array_digest(found[n].arrays["x"]) for n in range(N_RESULTS)).encode())
+        artifacts[n] = store.get_or_compute(ArtifactKey("fits", {"n": n}), lambda n=n: compute(n))
+    os.write(writing, " ".join(array_digest(artifacts[n].arrays["x"]) for n in range(N_RESULTS)).encode())
 
 
 def test_many_processes_compute_each_result_once_and_get_the_same_bytes(tmp_path: Path) -> None:
-    asking = [fork(lambda writing: ask_for_all(tmp_path, writing)) for _ in range(N_PROCESSES)]
-    codes = [os.waitpid(pid, 0)[1] for pid, _ in asking]
-    answers = [os.read(reading, 10_000) for _, reading in asking]
-    for _, reading in asking:
+    children = [fork(lambda writing: request_all(tmp_path, writing)) for _ in range(N_PROCESSES)]
+    codes = [os.waitpid(pid, 0)[1] for pid, _ in children]
+    answers = [os.read(reading, 10_000) for _, reading in children]
+    for _, reading in children:
         os.close(reading)
     assert codes == [0] * N_PROCESSES
     assert sorted(map(int, (tmp_path / "computed").read_text().split())) == list(range(N_RESULTS))
     assert len(set(answers)) == 1 and len(set(answers[0].split())) == N_RESULTS
-    found = verify(tmp_path / "cache")
-    assert (found.n_whole, found.damaged, found.n_abandoned, found.n_held_locks) == (N_RESULTS, (), 0, 0)
+    report = verify(tmp_path / "cache")
+    assert (report.n_whole, report.damaged, report.n_abandoned, report.n_held_locks) == (N_RESULTS, (), 0, 0)
 
 
 def test_threads_of_one_process_compute_once_too(tmp_path: Path) -> None:
@@ -80,13 +81,15 @@ def test_threads_of_one_process_compute_once_too(tmp_path: Path) -> None:
 
     def compute() -> tuple[dict[str, np.ndarray], dict[str, int]]:
         calls.append(1)
-        time.sleep(0.1)
         return {"x": np.ones(5)}, {}
 
-    threads = [
-        threading.Thread(target=lambda: sums.append(store.get_or_compute(key, compute).arrays["x"].sum()))
-        for _ in range(6)
-    ]
+    together = threading.Barrier(6)
+
+    def get() -> None:
+        together.wait()
+        sums.append(store.get_or_compute(key, compute).arrays["x"].sum())
+
+    threads = [threading.Thread(target=get) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -116,15 +119,15 @@ def writer(root: Path) -> Iterator[None]:
 
 
 def test_killed_writers_leave_no_damage_and_no_lock(tmp_path: Path) -> None:
-    rng, store, found = random.Random(0), Store(tmp_path), 0
+    rng, store, n_read = random.Random(0), Store(tmp_path), 0
     for _ in range(N_KILLS):
         with writer(tmp_path):
             time.sleep(rng.uniform(0.0, 0.03))
-        looked = verify(tmp_path)
-        assert (looked.damaged, looked.n_busy, looked.n_held_locks) == ((), 0, 0)
+        report = verify(tmp_path)
+        assert (report.damaged, report.n_busy, report.n_held_locks) == ((), 0, 0)
         artifact = store.get(KILLED)
         if artifact is not None:
-            found += 1
+            n_read += 1
             assert np.all(artifact.arrays["x"] == artifact.info["i"])
         assert not (tmp_path / "quarantine").exists()
         with locks.exclusive(tmp_path / "locks" / f"killed-{KILLED.digest}.lock", timeout=0.0) as free:
@@ -132,7 +135,7 @@ def test_killed_writers_leave_no_damage_and_no_lock(tmp_path: Path) -> None:
     assert store.get_or_compute(KILLED, lambda: ({"x": np.zeros(3)}, {"i": 0})).arrays["x"].size in (3, 30_000)
     store.put(KILLED, {"x": np.zeros(3)}, {"i": 0})
     assert sorted(path.suffix for path in (tmp_path / "killed").iterdir()) == [".json", ".npz"]  # no leftovers
-    assert found > 0
+    assert n_read > 0
 
 
 @pytest.mark.parametrize("step", range(7))
@@ -154,23 +157,23 @@ def test_a_crash_before_any_step_of_a_write_leaves_all_or_nothing(tmp_path: Path
     crashed = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
     artifact = store.get(KILLED)
     # data fsync, manifest fsync, old manifest gone, data renamed, manifest renamed, folder fsync
-    wanted = {0: 0, 1: 0, 2: 0, 3: None, 4: None}.get(step, 1)
+    expected = {0: 0, 1: 0, 2: 0, 3: None, 4: None}.get(step, 1)
     assert crashed == (step < 6)
-    assert (None if artifact is None else artifact.info["i"]) == wanted
-    assert artifact is None or np.all(artifact.arrays["x"] == wanted)
+    assert (None if artifact is None else artifact.info["i"]) == expected
+    assert artifact is None or np.all(artifact.arrays["x"] == expected)
     assert not (tmp_path / "quarantine").exists()
-    assert store.get_or_compute(KILLED, lambda: ({}, {"i": 2})).info["i"] == (2 if wanted is None else wanted)
+    assert store.get_or_compute(KILLED, lambda: ({}, {"i": 2})).info["i"] == (2 if expected is None else expected)
 
 
 def test_a_reader_never_sees_a_mixture_while_a_writer_replaces(tmp_path: Path) -> None:
-    store, seen, end = Store(tmp_path), set(), time.monotonic() + 60
+    store, seen = Store(tmp_path), set()
     with writer(tmp_path):
-        while len(seen) < 10 and time.monotonic() < end:
+        while len(seen) < 10:  # until the time limit of the test
             artifact = store.get(KILLED)
             if artifact is not None:
                 seen.add(artifact.info["i"])
                 assert np.all(artifact.arrays["x"] == artifact.info["i"])
-    assert len(seen) == 10 and not (tmp_path / "quarantine").exists()
+    assert not (tmp_path / "quarantine").exists()
 
 
 def prune_forever(root: Path, writing: int) -> None:
@@ -195,15 +198,15 @@ def test_answers_stay_right_while_another_process_evicts_all_the_time(tmp_path: 
             n = rng.randrange(4)
             key = ArtifactKey("fits", {"n": n})
             store.has(key)
-            found = store.get(key)
-            assert found is None or (found.info["n"] == n and (found.arrays["x"] == n).all())
+            artifact = store.get(key)
+            assert artifact is None or (artifact.info["n"] == n and (artifact.arrays["x"] == n).all())
             assert (store.get_or_compute(key, lambda n=n: compute(n)).arrays["x"] == n).all()
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         os.close(reading)
-    looked = verify(tmp_path)
-    assert 4 < computed and (looked.damaged, looked.n_busy) == ((), 0) and not (tmp_path / "quarantine").exists()
+    report = verify(tmp_path)
+    assert 4 < computed and (report.damaged, report.n_busy) == ((), 0) and not (tmp_path / "quarantine").exists()
 
 
 def test_a_forked_child_does_not_keep_the_lock_of_a_killed_writer(tmp_path: Path) -> None:
@@ -220,7 +223,7 @@ def test_a_forked_child_does_not_keep_the_lock_of_a_killed_writer(tmp_path: Path
     os.close(reading)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    with locks.exclusive(path, timeout=5.0) as free:
+    with locks.exclusive(path, timeout=PATIENCE) as free:
         os.kill(child, signal.SIGKILL)
         assert free
 
@@ -239,7 +242,7 @@ def test_a_lock_waits_for_its_holder_and_its_removal_splits_nobody(tmp_path: Pat
         thread.start()
         thread.join()
         assert other == [False]
-        waiting = threading.Thread(target=ask, args=(10.0,))
+        waiting = threading.Thread(target=ask, args=(PATIENCE,))
         waiting.start()
         time.sleep(0.1)
         locks.discard(path)
