@@ -165,6 +165,10 @@ class Analysis(Generic[Request, Result]):
         (path) -> None; raises RequestError for an `--out` that cannot work, before anything is computed.
     out_help : str
         What `--out` takes.
+    attach : callable or None
+        (result, data) -> result with what is not stored but opened, such as the image that a question is about.
+    has_verb : bool
+        Whether the verb is made from the record; else the module `command` of the folder adds it.
     evaluate : callable or None
         (store, n) -> numbers with which `brivl eval` checks the analysis against what was simulated.
     """
@@ -193,6 +197,8 @@ class Analysis(Generic[Request, Result]):
     write: Callable[[Result, Path], list[str]] | None = None
     check_out: Callable[[Path], None] | None = None
     out_help: str = "write the main table to this .csv"
+    attach: Callable[[Result, Any], Result] | None = None
+    has_verb: bool = True
     evaluate: Callable[[Store, int | None], dict[str, Any]] | None = field(default=None)
 
     @property
@@ -253,9 +259,10 @@ def stored(analysis: Analysis[Request, Result], store: Store, request: Request, 
     RequestError
         For a request that cannot be answered.
     """
+    data = analysis.open_data(store, request, no_progress) if data is None else data
     artifacts = [store.get(key) for key in keys_of(analysis, store, request, data)]
     there = [artifact for artifact in artifacts if artifact is not None]
-    return analysis.read(there, request) if len(there) == len(artifacts) else None
+    return read_result(analysis, there, request, data) if len(there) == len(artifacts) else None
 
 
 def run(
@@ -291,7 +298,32 @@ def run(
         context = Context(store, data, _of_part(progress, i, len(parts)))
         key = analysis.key(store, part, data)
         artifacts.append(store.get_or_compute(key, lambda c=context, p=part: analysis.compute(c, p)))  # type: ignore[misc]
-    return analysis.read(artifacts, request)
+    return read_result(analysis, artifacts, request, data)
+
+
+def read_result(
+    analysis: Analysis[Request, Result], artifacts: Sequence[Artifact], request: Request, data: Any
+) -> Result:
+    """Read a result from its stored parts.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        The record.
+    artifacts : sequence of Artifact
+        All parts.
+    request : Request
+        The request.
+    data : object
+        What `Analysis.open_data` gives.
+
+    Returns
+    -------
+    Result
+        The result.
+    """
+    result = analysis.read(artifacts, request)
+    return result if analysis.attach is None else analysis.attach(result, data)
 
 
 def _of_part(progress: ProgressCallback, i: int, n: int) -> ProgressCallback:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from brivl.analyses.captioning.analysis import CAPTIONING
 from brivl.analyses.decoding.analysis import DECODING
 from brivl.analyses.drive.analysis import DRIVE
 from brivl.analyses.integration.analysis import INTEGRATION
@@ -11,7 +12,13 @@ from brivl.analyses.voxel_captions.analysis import VOXEL_CAPTIONS
 from brivl.analysis import Analysis
 from brivl.errors import RequestError
 
-ANALYSES: tuple[Analysis[Any, Any], ...] = (DECODING, INTEGRATION, VOXEL_CAPTIONS, DRIVE)
+ANALYSES: tuple[Analysis[Any, Any], ...] = (
+    DECODING,
+    INTEGRATION,
+    VOXEL_CAPTIONS,
+    DRIVE,
+    CAPTIONING,
+)
 
 
 def analysis_named(name: str) -> Analysis[Any, Any]:

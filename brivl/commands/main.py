@@ -126,5 +126,6 @@ def _parser() -> argparse.ArgumentParser:
     for module in modules:
         module.add_verbs(verbs)
     for analysis in ANALYSES:
-        add_verb(verbs, analysis)
+        if analysis.has_verb:
+            add_verb(verbs, analysis)
     return parser

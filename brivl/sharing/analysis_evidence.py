@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from brivl.analysis import Analysis, Context, Options, keys_of, result_digest, short_name
+from brivl.analysis import Analysis, Context, Options, keys_of, read_result, result_digest, short_name
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.sharing.figure_record import FigureRecord
 from brivl.sharing.fingerprints import SHORT, Fingerprint
@@ -292,7 +292,7 @@ def stored_evidence(
     there = tuple(artifact for artifact in artifacts if artifact is not None)
     if len(there) < len(artifacts):
         return None
-    return AnalysisEvidence(analysis, store, request, analysis.read(there, request), there, data)
+    return AnalysisEvidence(analysis, store, request, read_result(analysis, there, request, data), there, data)
 
 
 def recompute(
@@ -324,7 +324,9 @@ def recompute(
         key = analysis.key(store, part, data)
         plain = {name: np.asarray(values) for name, values in arrays.items()}
         artifacts.append(Artifact(key, plain, build_manifest(ManifestInfo(key, plain_json(info)), 0, "")))
-    return AnalysisEvidence(analysis, store, request, analysis.read(artifacts, request), tuple(artifacts), data)
+    return AnalysisEvidence(
+        analysis, store, request, read_result(analysis, artifacts, request, data), tuple(artifacts), data
+    )
 
 
 def figure_record(

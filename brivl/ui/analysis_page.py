@@ -76,6 +76,8 @@ class AnalysisPage:
         (inputs, result) -> what the page chose in showing the result. May draw controls above the figure.
     preview : callable or None
         (task, request) -> None; drawn below the progress while a result is computed.
+    intro : callable or None
+        (request) -> None; drawn while there is no result, such as the image that a question is about.
     waits : str
         A sentence on how long a computation takes; "" for none.
     """
@@ -93,6 +95,7 @@ class AnalysisPage:
     below: Callable[[Shown], None] | None = None
     options: Callable[[Inputs, Any], Options] = lambda inputs, result: {}
     preview: Callable[[Mapping[str, Any], Any], None] | None = None
+    intro: Callable[[Any], None] | None = None
     waits: str = ""
 
 
@@ -202,6 +205,8 @@ def _result(page: AnalysisPage, request: Any, inputs: Inputs, summary: DatasetSu
         style.headline(page.question(request))
         style.chips(_chips(page, request, summary, summary is not None and summary.simulated))
         style.caption(" ".join(part for part in (page.about, page.waits) if part))
+        if page.intro is not None:
+            page.intro(request)
         task = task_of(page.analysis, cached.store(), request)
         preview = None if page.preview is None else lambda: page.preview(task, request)  # type: ignore[misc]
         evidence = answer(

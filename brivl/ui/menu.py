@@ -31,6 +31,7 @@ def spare_modules() -> None:
 
 ENTERED = "entered through app.py"
 OLD_PAGES = {  # address in earlier versions -> page of today; links and saved views of then still open
+    "captions": "captioning",
     "decode": "decoding",
     "voxel_words": "voxel_captions",
 }
@@ -52,7 +53,7 @@ def pages() -> dict[str, list]:
         "The model": [
             st.Page("pages/retrieve.py", title="Retrieve"),
             st.Page("pages/attention.py", title="Attend"),
-            st.Page("pages/captions.py", title="Caption"),
+            st.Page("pages/captioning.py", title="Captioning"),
             st.Page("pages/imagine.py", title="Imagine"),
         ],
         "Brain and model": [

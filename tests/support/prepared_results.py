@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from brivl.analyses.captioning.request import CaptioningRequest
 from brivl.analyses.decoding.analysis import DECODING
 from brivl.analyses.decoding.request import DecodingRequest
 from brivl.analyses.drive.analysis import DRIVE
@@ -21,6 +22,7 @@ from brivl.core.records import Stimulus
 from brivl.data.registry import open_dataset
 from brivl.data.stimuli.contact_sheet import contact_sheet
 from brivl.data.subject_facts import load_facts
+from brivl.models.captioning.digests import CAPTIONERS
 from brivl.scenes.things import KINDS
 from brivl.store.artifacts import Store
 
@@ -72,8 +74,22 @@ def _drive_sample(rng: np.random.Generator) -> tuple[Any, list[tuple[dict, dict]
     return DriveRequest(SMALL, "S01", "FFA"), [_driven(rng)]
 
 
+def _captioning_sample(rng: np.random.Generator) -> tuple[Any, list[tuple[dict, dict]]]:
+    words = ["A", "red", "face", ".", "<end>"]
+    results = []
+    for model in CAPTIONERS:
+        arrays = {
+            "log_probs": -rng.random(len(words)).astype(np.float32),
+            "attention": rng.random((len(words), 8, 8)).astype(np.float32),
+        }
+        info = {"model": model, "beam": 1, "text": "A red face.", "words": words, "score": -0.2}
+        results.append((arrays, info))
+    return CaptioningRequest("scene:4"), results
+
+
 # Analysis -> request, and arrays and info of each part of its stored result.
 PREPARED: dict[str, Callable[[np.random.Generator], tuple[Any, list[tuple[dict, dict]]]]] = {
+    "captioning": _captioning_sample,
     "decoding": _decoding_sample,
     "voxel_captions": _voxel_captions_sample,
     "drive": _drive_sample,

@@ -1,120 +1,216 @@
-"""Captions of pictures and of image files, by the shipped captioners; what was said of a picture is kept."""
+"""Captions of images by the shipped captioners, stored one by one; captions of image files."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from brivl.analyses.captioning.request import CaptioningRequest, CaptionPart
+from brivl.analysis import Context, Stored
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.data.formats.images import read_images
-from brivl.data.stimuli.images import ReferencedImage, referenced_image
+from brivl.data.stimuli.images import ReferencedImage
 from brivl.errors import DataError
-from brivl.models.captioning.digests import CAPTIONERS, captioner_digest, check_captioner
+from brivl.models.captioning.digests import check_captioner
 from brivl.scenes.captions import caption as scene_caption
-from brivl.store.artifacts import Artifact, Store
-from brivl.store.digests import array_digest
-from brivl.store.keys import ArtifactKey
+from brivl.store.artifacts import Artifact
 from brivl.train.captioning.checks import mentioned_things
 
-CAPTION_VERSION = 1
-SCENE_SIDE = 64  # pixels at which scenes are drawn for the captioners, as in their training
-FILES_AT_ONCE = 50
+BATCH = 50  # files that are read at once
 N_REFERENCES = 5
 
 
 @dataclass(frozen=True)
-class SaidOf:
-    """What a captioner said of a picture: n words, the last "<end>" where the sentence was brought to an end."""
+class ImageCaption:
+    """The caption of an image by one captioner.
+
+    Attributes
+    ----------
+    text : str
+        The sentence.
+    words : tuple of str
+        Its n words; the last is "<end>" where the sentence was ended by the decoder.
+    log_probs : (n,) array
+        Log-probability of each word given those before it.
+    attention : (n, side, side) array
+        What the decoder attended to when it chose each word.
+    score : float
+        Mean of `log_probs`.
+    """
 
     text: str
-    words: tuple[str, ...]  # n
-    log_probs: np.ndarray  # (n,) float32, of each word given those before it
-    attention: np.ndarray  # (n, side, side) float32: what each word looked at
-    score: float  # mean of log_probs
+    words: tuple[str, ...]
+    log_probs: np.ndarray
+    attention: np.ndarray
+    score: float
+
+
+@dataclass(frozen=True)
+class CaptioningResult:
+    """The captions of one image by captioner, with the image."""
+
+    request: CaptioningRequest
+    captions: Mapping[str, ImageCaption]
+    image: ReferencedImage | None = None  # attached when the result is read
 
 
 @dataclass(frozen=True)
 class FileCaption:
-    """An image file and its caption; where it could not be read, why."""
+    """An image file and its caption; `problem` says why it could not be read, "" where it could."""
 
     path: Path
     text: str = ""
     score: float = 0.0
-    trouble: str = ""
+    problem: str = ""
 
 
-def known_caption(store: Store, reference: str, model: str, beam: int = 1) -> SaidOf | None:
-    """What is stored of a picture ("scene:12", "upload:..."), None if nothing. Light: no model is loaded.
+def compute(context: Context, part: CaptionPart) -> Stored:
+    """Caption an image with one captioner.
 
-    Raises RequestError for a picture, a captioner or a beam that does not exist.
+    Parameters
+    ----------
+    context : Context
+        The image as data.
+    part : CaptionPart
+        Captioner and beam.
+
+    Returns
+    -------
+    tuple
+        Arrays and info of the stored caption.
     """
-    found = store.get(_key(_pixels(store, reference), model, beam))
-    return None if found is None else _said(found)
+    from brivl.models.captioning.captioners import caption_images, load_captioner
+
+    context.progress(0, 1, f"Captioning with {part.model}")
+    one = caption_images(load_captioner(part.model), context.data.image[None], part.beam)[0]
+    info = {"model": part.model, "beam": part.beam, "text": one.text, "words": list(one.words), "score": one.score}
+    return {"log_probs": one.log_probs, "attention": one.attention}, info
 
 
-def known_captions(store: Store, reference: str, beam: int = 1) -> dict[str, SaidOf] | None:
-    """What every captioner said of a picture, by name; None until all have. Raises as known_caption."""
-    said = {model: known_caption(store, reference, model, beam) for model in CAPTIONERS}
-    return said if all(said.values()) else None
+def read(artifacts: Sequence[Artifact], request: CaptioningRequest) -> CaptioningResult:
+    """Read stored captions.
+
+    Parameters
+    ----------
+    artifacts : sequence of Artifact
+        One for each captioner.
+    request : CaptioningRequest
+        The request.
+
+    Returns
+    -------
+    CaptioningResult
+        The captions.
+    """
+    captions = {}
+    for artifact in artifacts:
+        info, arrays = artifact.info, artifact.arrays
+        captions[str(info["model"])] = ImageCaption(
+            info["text"], tuple(info["words"]), arrays["log_probs"], arrays["attention"], info["score"]
+        )
+    return CaptioningResult(request, captions)
 
 
-def caption(store: Store, reference: str, model: str, beam: int = 1) -> SaidOf:
-    """The caption of a picture, from the store or from the model; a beam of 1 is greedy. Raises as known_caption."""
-    pixels = _pixels(store, reference)
-    return _said(store.get_or_compute(_key(pixels, model, beam), lambda: _compute(pixels, model, beam)))
+def attach(result: CaptioningResult, image: ReferencedImage) -> CaptioningResult:
+    """Add the image to a result.
+
+    Parameters
+    ----------
+    result : CaptioningResult
+        The captions.
+    image : ReferencedImage
+        The image.
+
+    Returns
+    -------
+    CaptioningResult
+        Both.
+    """
+    return replace(result, image=image)
 
 
-def caption_request(store: Store, reference: str, beam: int) -> dict[str, Any]:
-    """The task of both captioners at one picture."""
-    return {"task": "caption", "store": str(store.root), "image": reference, "beam": beam}
+def references_of(image: ReferencedImage) -> list[str]:
+    """List correct captions of a scene.
 
+    Parameters
+    ----------
+    image : ReferencedImage
+        A scene of the gallery or an upload.
 
-def caption_task(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
-    """Caption one picture with every captioner, in the worker."""
-    store = Store(Path(request["store"]))
-    for i, model in enumerate(CAPTIONERS):
-        caption(store, request["image"], model, request["beam"])
-        progress(i + 1, len(CAPTIONERS), f"{model} has looked")
-    return {}
-
-
-def references_of(chosen: ReferencedImage) -> list[str]:
-    """What may be said of a scene: its canonical caption and other wordings, always the same; [] for an upload."""
-    if chosen.scene is None:
+    Returns
+    -------
+    list of str
+        The canonical caption and other wordings, always the same; none for an upload.
+    """
+    if image.scene is None:
         return []
     rng = np.random.default_rng(0)
-    return list(dict.fromkeys([chosen.caption, *(scene_caption(chosen.scene, rng) for _ in range(N_REFERENCES - 1))]))
+    return list(dict.fromkeys([image.caption, *(scene_caption(image.scene, rng) for _ in range(N_REFERENCES - 1))]))
 
 
-def things_right(chosen: ReferencedImage, sentence: str) -> tuple[int, int]:
-    """How many things of a scene a sentence names with the right colour, and how many there are."""
-    wanted = Counter((thing.kind, thing.colour) for thing in chosen.scene.things)
-    return (wanted & mentioned_things(sentence)).total(), wanted.total()
+def things_right(image: ReferencedImage, sentence: str) -> tuple[int, int]:
+    """Count the things of a scene that a sentence names with the right colour.
+
+    Parameters
+    ----------
+    image : ReferencedImage
+        A scene of the gallery.
+    sentence : str
+        A caption.
+
+    Returns
+    -------
+    tuple of int
+        Things named right, and all things; (0, 0) for an upload.
+    """
+    things = Counter((thing.kind, thing.colour) for thing in image.scene.things) if image.scene else Counter()
+    return (things & mentioned_things(sentence)).total(), things.total()
 
 
 def caption_files(
     paths: Sequence[Path], model: str, beam: int = 1, progress: ProgressCallback = no_progress
 ) -> Iterator[FileCaption]:
-    """Captions of image files, in their order; a file that cannot be read gets a sentence instead."""
+    """Caption image files.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The files.
+    model : str
+        Name of a captioner.
+    beam : int
+        Sentences that are followed at once.
+    progress : callable
+        Progress callback.
+
+    Yields
+    ------
+    FileCaption
+        In the order of the files; a file that cannot be read has a problem in place of a caption.
+
+    Raises
+    ------
+    RequestError
+        For a captioner that there is not, or a beam out of range.
+    """
     check_captioner(model, beam)
     from brivl.models.captioning.captioners import caption_images, load_captioner
 
     captioner = load_captioner(model)
-    for start in range(0, len(paths), FILES_AT_ONCE):
+    for start in range(0, len(paths), BATCH):
         progress(start, len(paths), "Captioning")
-        read = [_read(path) for path in paths[start : start + FILES_AT_ONCE]]
-        images = [image for image in read if isinstance(image, np.ndarray)]
-        said = iter(caption_images(captioner, np.stack(images), beam) if images else [])
-        for path, image in zip(paths[start : start + FILES_AT_ONCE], read, strict=True):
-            if isinstance(image, str):
-                yield FileCaption(path, trouble=image)
+        contents = [_read(path) for path in paths[start : start + BATCH]]
+        images = [content for content in contents if isinstance(content, np.ndarray)]
+        captions = iter(caption_images(captioner, np.stack(images), beam) if images else [])
+        for path, content in zip(paths[start : start + BATCH], contents, strict=True):
+            if isinstance(content, str):
+                yield FileCaption(path, problem=content)
             else:
-                one = next(said)
+                one = next(captions)
                 yield FileCaption(path, one.text, one.score)
 
 
@@ -123,35 +219,3 @@ def _read(path: Path) -> np.ndarray | str:
         return read_images([path])[0]
     except DataError as error:
         return str(error)
-
-
-def _pixels(store: Store, reference: str) -> np.ndarray:
-    return referenced_image(store, reference, SCENE_SIDE).image
-
-
-def _key(pixels: np.ndarray, model: str, beam: int) -> ArtifactKey:
-    check_captioner(model, beam)
-    return ArtifactKey(
-        "caption",
-        {
-            "image": array_digest(pixels),
-            "model": captioner_digest(model),
-            "beam": beam,
-            "version": CAPTION_VERSION,
-        },
-    )
-
-
-def _compute(pixels: np.ndarray, model: str, beam: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    from brivl.models.captioning.captioners import caption_images, load_captioner
-
-    said = caption_images(load_captioner(model), pixels[None], beam)[0]
-    info = {"model": model, "beam": beam, "text": said.text, "words": list(said.words), "score": said.score}
-    return {"log_probs": said.log_probs, "attention": said.attention}, info
-
-
-def _said(found: Artifact) -> SaidOf:
-    info = found.info
-    return SaidOf(
-        info["text"], tuple(info["words"]), found.arrays["log_probs"], found.arrays["attention"], info["score"]
-    )

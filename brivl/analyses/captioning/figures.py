@@ -1,4 +1,4 @@
-"""What a word looked at: the picture itself, lit where the attention is and dim elsewhere, so that colours stay."""
+"""The attention of a word over the image: bright where it is strong and dim elsewhere, so that colours stay."""
 
 from __future__ import annotations
 
@@ -8,9 +8,21 @@ DIM = 0.22  # brightness left where there is no attention
 
 
 def spotlight(image: np.ndarray, weights: np.ndarray, side: int = 128) -> np.ndarray:
-    """Image (H, W, 3) uint8 and attention (h, w) >= 0 -> (side, side, 3) uint8, brightest at the map's maximum.
+    """Dim an image by a map of attention.
 
-    The map is stretched bilinearly; its smallest value counts as none.
+    Parameters
+    ----------
+    image : (H, W, 3) array of uint8
+        The image.
+    weights : (h, w) array
+        Attention, not negative; scaled bilinearly to the image, its smallest value counts as none.
+    side : int
+        Pixels of a side of the result.
+
+    Returns
+    -------
+    (side, side, 3) array of uint8
+        Brightest at the maximum of the map.
     """
     rows, columns = (_centres(n, side).round().astype(int) for n in image.shape[:2])
     small = image[np.ix_(rows, columns)]
@@ -21,7 +33,7 @@ def spotlight(image: np.ndarray, weights: np.ndarray, side: int = 128) -> np.nda
 
 
 def _centres(n: int, side: int) -> np.ndarray:
-    """Where the middles of `side` pixels fall among n cells, counted from the middle of the first."""
+    """Positions of the centres of `side` pixels among n cells, counted from the centre of the first cell."""
     return np.clip((np.arange(side) + 0.5) * n / side - 0.5, 0, n - 1)
 
 

@@ -11,7 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from brivl.analyses.captioning.compute import caption, caption_request, known_caption, known_captions, references_of
+from brivl.analyses.captioning.analysis import CAPTIONING
+from brivl.analyses.captioning.compute import references_of
+from brivl.analyses.captioning.request import CaptioningRequest, CaptionPart, caption_key
+from brivl.analysis import run, stored, task_of
 from brivl.commands.main import main
 from brivl.data.stimuli.images import referenced_image, store_upload
 from brivl.errors import RequestError
@@ -23,7 +26,7 @@ from brivl.scenes.captions import caption as scene_caption
 from brivl.scenes.gallery import gallery_scene
 from brivl.scenes.scene import render, sample_scene
 from brivl.store.artifacts import Store
-from brivl.tasks.registry import run_task
+from brivl.tasks.registry import TASKS
 from brivl.train.captioning.checks import mentioned_things, score_things
 from brivl.train.captioning.train import CaptionRecipe, caption_batches, caption_loss, padded, train_captioner
 
@@ -86,26 +89,30 @@ def test_training_twice_gives_the_same_weights_with_words_and_size(tmp_path):
 
 def test_pictures_are_captioned_once_and_kept(tmp_path):
     store = Store(tmp_path / "store")
-    assert known_captions(store, "scene:3", 2) is None
-    run_task(caption_request(store, "scene:3", 2), lambda *_: None)
-    kept = known_captions(store, "scene:3", 2)
-    assert list(kept) == list(CAPTIONERS) and known_caption(store, "scene:3", CAPTIONERS[0], 1) is None
-    for said in kept.values():
+    request = CaptioningRequest("scene:3", 2)
+    assert stored(CAPTIONING, store, request) is None
+    TASKS["captioning"](task_of(CAPTIONING, store, request), lambda *_: None)
+    kept = stored(CAPTIONING, store, request)
+    assert kept is not None and list(kept.captions) == list(CAPTIONERS)
+    assert stored(CAPTIONING, store, CaptioningRequest("scene:3")) is None
+    for said in kept.captions.values():
         assert said.attention.shape == (len(said.words), 8, 8) and said.log_probs.shape == (len(said.words),)
         assert (said.attention >= 0).all() and (said.attention.sum((1, 2)) <= 1 + 1e-5).all()
         assert said.score == pytest.approx(said.log_probs.mean(), abs=1e-5)
     assert captioner_digest(CAPTIONERS[0]) != captioner_digest(CAPTIONERS[1])
+    image = referenced_image(store, "scene:3")
     with pytest.raises(RequestError, match="captioner out of"):
-        known_caption(store, "scene:3", "clip")
-    with pytest.raises(RequestError, match="beam between 1"):
-        known_caption(store, "scene:3", CAPTIONERS[0], 99)
+        caption_key(store, CaptionPart("scene:3", "clip"), image)
+    with pytest.raises(RequestError, match="beam"):
+        caption_key(store, CaptionPart("scene:3", CAPTIONERS[0], 99), image)
 
 
 def test_an_upload_is_captioned_and_has_no_references(tmp_path):
     store, file = Store(tmp_path / "store"), tmp_path / "own.png"
     Image.fromarray(render(gallery_scene(5), 200).image[:, :150]).save(file)
     reference = store_upload(store, file.read_bytes(), "own.png")
-    assert caption(store, reference, CAPTIONERS[0]).text.endswith(".")
+    result = run(CAPTIONING, store, CaptioningRequest(reference))
+    assert all(caption.text.endswith(".") for caption in result.captions.values())
     assert references_of(referenced_image(store, reference)) == []
     chosen = referenced_image(store, "scene:5")
     assert references_of(chosen)[0] == chosen.caption and references_of(chosen) == references_of(chosen)

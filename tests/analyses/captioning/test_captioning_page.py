@@ -6,13 +6,16 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from brivl.analyses.captioning.compute import caption_request, known_captions, things_right
-from brivl.analyses.captioning.page import SMALL_WORDS, UNSAID
+from brivl.analyses.captioning.analysis import CAPTIONING
+from brivl.analyses.captioning.compute import ImageCaption, things_right
+from brivl.analyses.captioning.page import FUNCTION_WORDS
+from brivl.analyses.captioning.request import CaptioningRequest
+from brivl.analyses.captioning.tables import NO_MAP
+from brivl.analysis import run
 from brivl.config import cache_dir
 from brivl.data.stimuli.images import referenced_image
 from brivl.jobs.queue import JobQueue
 from brivl.store.artifacts import Store
-from brivl.tasks.registry import run_task
 from brivl.ui import cached
 from tests.support.app_driver import APP, PATIENCE, SLEEPER, button, headline, html
 
@@ -31,13 +34,11 @@ def open_captions(**fields: str) -> AppTest:
     at = AppTest.from_file(str(APP), default_timeout=PATIENCE)
     for name, value in fields.items():
         at.query_params[name] = value
-    return at.switch_page("pages/captions.py").run()
+    return at.switch_page("pages/captioning.py").run()
 
 
-def fill(reference: str, beam: int) -> dict:
-    store = Store(cache_dir())
-    run_task(caption_request(store, reference, beam), lambda *_: None)
-    return known_captions(store, reference, beam)
+def fill(reference: str, beam: int) -> dict[str, ImageCaption]:
+    return dict(run(CAPTIONING, Store(cache_dir()), CaptioningRequest(reference, beam)).captions)
 
 
 def test_both_captioners_with_a_map_for_each_word():
@@ -50,10 +51,10 @@ def test_both_captioners_with_a_map_for_each_word():
     chosen = referenced_image(Store(cache_dir()), "scene:4")
     counts = [things_right(chosen, one.text) for one in said.values()]
     assert f"names {counts[0][0]} of {counts[0][1]} thing" in headline(at)
-    assert f", ViT-mini {counts[1][0]}<" in headline(at)
-    assert "stand-in models" in html(at) and "SIMULATED" in html(at) and "greedy" in html(at)
+    assert f", ViT-mini names {counts[1][0]}<" in headline(at)
+    assert "small proxy models" in html(at) and "SIMULATED" in html(at) and "greedy" in html(at)
     assert f"- {chosen.caption}" in page
-    for words, left_out in (("content", UNSAID | SMALL_WORDS), ("all", UNSAID)):
+    for words, left_out in (("content", NO_MAP | FUNCTION_WORDS), ("all", NO_MAP)):
         at.segmented_control[1].set_value(words).run()
         shown = [text for image in at.get("image") for text in image.captions if text]
         wanted = [word for one in said.values() for word in one.words if word not in left_out]
@@ -73,7 +74,7 @@ def test_the_switch_asks_for_a_beam_and_stays_in_the_address():
 def test_what_is_not_known_is_asked_for_at_once_and_can_be_cancelled():
     at = open_captions(image="scene:9")
     assert not at.exception and not at.error
-    assert "What do the two captioners say?" in html(at)
+    assert "How do the two captioners describe the image?" in html(at)
     assert len(at.get("image")) == 1  # the picture is there already
     button(at, "Cancel").click().run()
     assert "cancelled" in " ".join(i.value for i in at.info)
