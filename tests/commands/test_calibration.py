@@ -21,7 +21,7 @@ MOST = 8 / N_STUDIES + 1e-9
 @pytest.fixture(scope="module")
 def rates() -> dict[str, Rate]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(null_studies, "DRAWS", 199)
+        patch.setattr(null_studies, "N_PERMUTATIONS", 199)
         return {rate.name: rate for rate in calibrate(N_STUDIES, seed=11)}
 
 
@@ -42,7 +42,7 @@ def test_units_that_are_no_units_are_seen_to_fail(rates: dict[str, Rate]) -> Non
 
 
 def test_rates_are_the_same_again_and_intervals_are_wilsons(monkeypatch: pytest.MonkeyPatch) -> None:
-    def toss(rng: np.random.Generator) -> null_studies.Shares:
+    def toss(rng: np.random.Generator) -> null_studies.Rates:
         return {"coin": float(rng.random() < 0.3), "shares": float(rng.random())}
 
     monkeypatch.setattr(calibration, "STUDIES", (toss,))

@@ -78,7 +78,7 @@ def test_more_than_memory_is_refused_and_batches_are_alike(monkeypatch: pytest.M
     monkeypatch.setattr(kept, "AT_ONCE", 4 * len(Xs[0]))
     np.testing.assert_allclose(held_out_predictions(Xs, responses, columns, protocol).bands, whole.bands, atol=1e-3)
     monkeypatch.setattr(kept, "MOST", 100)
-    with pytest.raises(RequestError, match="8 voxels.*choose a region"):
+    with pytest.raises(RequestError, match="8 voxels.*Choose a region"):
         held_out_predictions(Xs, responses, columns, protocol)
 
 
@@ -122,7 +122,7 @@ def test_the_result_is_stored_and_swaps_with_the_models(store: Store, plain: str
     ("change", "sentence"),
     [
         ({"block_s": 2.0}, "10 s or longer"),
-        ({"n_permutations": 3}, "19 draws"),
+        ({"n_permutations": 3}, "19 permutations"),
         ({"region": "nowhere"}, "nowhere"),
     ],
 )

@@ -148,8 +148,11 @@ def _truth(fit: Mapping[str, np.ndarray], material: Material, state: str) -> dic
         truth.oracle_split[:, columns],
         truth.models,
     )
-    found = errors_against_truth(fit["r2"], here, material.request.models, {"silent": layer == 0, "planted": near})
-    return {f"{name}_{state}": _number(value) for name, value in found.items()}
+    errors = errors_against_truth(fit["r2"], here, material.request.models, layer == 0, near)
+    return {
+        f"silent_r2_{state}": _number(errors.null_r2),
+        f"difference_error_{state}": _number(errors.difference_error),
+    }
 
 
 def _less(a: float | None, b: float | None) -> float | None:

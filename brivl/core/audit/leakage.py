@@ -1,4 +1,4 @@
-"""What lies on both sides of a division into rows to fit and rows to score, and ought not to: passages, runs, items."""
+"""Groups of rows (passages, runs, items) that are divided between the training and the test set of a split."""
 
 from __future__ import annotations
 
@@ -15,86 +15,139 @@ from brivl.core.encoding.presets import Preset
 from brivl.core.records import Design
 
 Where = Literal["score", "choice"]
-TrainTestSplits = Iterable[tuple[np.ndarray, np.ndarray]]  # (train, test) rows of each division
+TrainTestSplits = Iterable[tuple[np.ndarray, np.ndarray]]  # (train, test) rows of each split
 
 
 @dataclass(frozen=True)
 class Leakage:
-    """Something that divisions cut through."""
+    """Groups of one kind that splits divide."""
 
-    what: str  # "passages" (groups of any kind), "runs"
-    n_split: int  # with rows on both sides of at least one division
-    n: int  # of all of them
+    kind: str  # "passages" (groups of any kind), "runs"
+    n_divided: int  # groups with rows in both the training and the test set of at least one split
+    n_groups: int
     where: Where  # "score": rows that are scored; "choice": folds that choose band weights and alpha
 
 
-def count_split_labels(sides: TrainTestSplits, labels: Sequence | np.ndarray) -> int:
-    """How many labels (n_rows,) have rows both in training and in the held-out part of at least one division."""
-    labels = np.asarray(labels)
-    found: set = set()
-    for train, test in sides:
-        found |= set(np.intersect1d(labels[train], labels[test]).tolist())
-    return len(found)
+def count_split_labels(splits: TrainTestSplits, labels: Sequence | np.ndarray) -> int:
+    """Count labels with rows in both the training and the test set of at least one split.
 
+    Parameters
+    ----------
+    splits : Iterable of tuple
+        Training and test rows of each split.
+    labels : (n_rows,) sequence
+        Label of each row.
 
-def count_shared_items(weights: scipy.sparse.csr_matrix, sides: TrainTestSplits) -> int:
-    """How many held-out samples show an item (frame, sentence) that a training sample of their division shows too.
-
-    weights (n_samples, n_items), as of `Stimulus`.
+    Returns
+    -------
+    int
+        Number of labels.
     """
-    shown = scipy.sparse.csr_matrix(weights != 0)
-    found = np.zeros(shown.shape[0], bool)
-    for train, test in sides:
-        seen = np.asarray(shown[train].sum(0)).ravel() > 0
-        found[test] |= np.asarray(shown[test] @ seen.astype(int)).ravel() > 0
-    return int(found.sum())
+    labels = np.asarray(labels)
+    divided: set = set()
+    for train, test in splits:
+        divided |= set(np.intersect1d(labels[train], labels[test]).tolist())
+    return len(divided)
+
+
+def count_shared_items(weights: scipy.sparse.csr_matrix, splits: TrainTestSplits) -> int:
+    """Count held-out samples that show an item (frame, sentence) which a training sample of their split shows too.
+
+    Parameters
+    ----------
+    weights : (n_samples, n_items) sparse matrix
+        Weight of each item in each sample, as of `Stimulus`.
+    splits : Iterable of tuple
+        Training and test rows of each split.
+
+    Returns
+    -------
+    int
+        Number of samples.
+    """
+    items = scipy.sparse.csr_matrix(weights != 0)
+    shared = np.zeros(items.shape[0], bool)
+    for train, test in splits:
+        in_training = np.asarray(items[train].sum(0)).ravel() > 0
+        shared[test] |= np.asarray(items[test] @ in_training.astype(int)).ravel() > 0
+    return int(shared.sum())
 
 
 def find_leaks(design: Design, preset: Preset) -> list[Leakage]:
-    """What the folds of a fit cut through, worst first; [] where nothing is shared.
+    """List the groups that the folds of a fit divide.
 
-    Passages (or whatever the design groups) where there are groups; runs where samples follow one another in time.
-    A test set is a run of its own, so that only the folds that choose weights and alpha can cut through runs then.
+    Groups are passages (or whatever the design groups), and runs where samples are a time series. A test set is a run
+    of its own, so that then only the folds that choose weights and alpha can divide runs.
+
+    Parameters
+    ----------
+    design : Design
+        Samples of the subject.
+    preset : Preset
+        Choice of folds.
+
+    Returns
+    -------
+    list of Leakage
+        Leakage into the score first; empty where no group is divided.
     """
-    rows = cv_splits(design, preset)
-    kinds = _labels(design)
-    scored = [] if design.n_test else [(part.train, part.test) for part in rows]
+    splits = cv_splits(design, preset)
+    scored = [] if design.n_test else [(split.train, split.test) for split in splits]
     chosen = [
-        (part.train[train], part.train[test])
-        for part in rows
-        for train, test in inner_folds(part.train, design, preset)
+        (split.train[train], split.train[test])
+        for split in splits
+        for train, test in inner_folds(split.train, design, preset)
     ]
-    found = []
-    for where, sides in (("score", scored), ("choice", chosen)):
-        for what, labels in kinds.items():
-            n_split = count_split_labels(sides, labels)
-            if n_split:
-                found.append(Leakage(what, n_split, len(np.unique(labels)), where))
-    return found
+    stages: tuple[tuple[Where, list], ...] = (("score", scored), ("choice", chosen))
+    leaks = []
+    for where, rows in stages:
+        for kind, labels in _labels(design).items():
+            n_divided = count_split_labels(rows, labels)
+            if n_divided:
+                leaks.append(Leakage(kind, n_divided, len(np.unique(labels)), where))
+    return leaks
 
 
 def leak_warning(design: Design, preset: Preset) -> str:
-    """A sentence or two on what the folds of a fit share, "" where they share nothing. The fit may go on."""
+    """Describe what the training and test sets of a fit share; the fit is possible all the same.
+
+    Parameters
+    ----------
+    design : Design
+        Samples of the subject.
+    preset : Preset
+        Choice of folds.
+
+    Returns
+    -------
+    str
+        One or two sentences, "" where no group is divided.
+    """
     leaks = find_leaks(design, preset)
-    scored = {leak.what for leak in leaks if leak.where == "score"}
-    return " ".join(_said(leak, preset) for leak in leaks if leak.where == "score" or leak.what not in scored)
+    scored = {leak.kind for leak in leaks if leak.where == "score"}
+    return " ".join(_describe(leak, preset) for leak in leaks if leak.where == "score" or leak.kind not in scored)
 
 
 def _labels(design: Design) -> dict[str, np.ndarray]:
-    """What rows (n_train,) have in common besides the stimulus."""
-    found = {} if design.groups is None else {"passages": np.asarray(design.groups)}
+    """Groups (n_train,) of rows that are similar for reasons other than the stimulus, by kind."""
+    labels = {} if design.groups is None else {"passages": np.asarray(design.groups)}
     if design.tr is not None:
-        found["runs"] = run_labels(design.run_onsets, design.n_train)
-    return found
+        labels["runs"] = run_labels(design.run_onsets, design.n_train)
+    return labels
 
 
-def _said(leak: Leakage, preset: Preset) -> str:
-    count = f"{leak.n_split} of {leak.n} {leak.what if leak.n > 1 else leak.what[:-1]}"
-    remedy = "The preset strict keeps them together." if preset.name != "strict" and leak.n > 1 else ""
+def _describe(leak: Leakage, preset: Preset) -> str:
+    count = f"{leak.n_divided} of {leak.n_groups} {leak.kind if leak.n_groups > 1 else leak.kind[:-1]}"
+    remedy = "The preset strict keeps them together." if preset.name != "strict" and leak.n_groups > 1 else ""
+    appear = "appear" if leak.n_divided > 1 else "appears"
     if leak.where == "choice":
-        said = f"{count} lie on both sides of the folds that choose weights and alpha, so that alpha can be too small."
-        return f"{said} {remedy}".strip()
+        return (
+            f"{count} {appear} in both the training and the test sets of the folds that choose weights and alpha, so "
+            f"that alpha can be too small. {remedy}"
+        ).strip()
     if not remedy:
-        remedy = "Give more runs, or groups.npy where rows belong together." if leak.n == 1 else ""
-    lie = "lie" if leak.n_split > 1 else "lies"
-    return f"Leakage: {count} {lie} on both sides of a fold, so that R² can be too large. {remedy}".strip()
+        remedy = "Give more runs, or groups.npy where rows belong together." if leak.n_groups == 1 else ""
+    return (
+        f"Leakage: {count} {appear} in both the training and the test set of a fold, so that R² can be too large. "
+        f"{remedy}"
+    ).strip()

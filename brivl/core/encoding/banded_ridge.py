@@ -188,10 +188,10 @@ class BandedRidge(BaseEstimator):
         check_is_fitted(self, "dual_coef_")
         _check_bands(Xs, None, [X.shape[1] for X in self.Xs_fit_])
 
-        def kernel(band: int) -> np.ndarray:
+        def _kernel(band: int) -> np.ndarray:
             return self.kernel_scales_[band] * (np.asarray(Xs[band], np.float32) @ self.Xs_fit_[band].T)
 
-        bands = band_predictions(kernel, self.dual_coef_, self.band_weights_)
+        bands = band_predictions(_kernel, self.dual_coef_, self.band_weights_)
         return bands if split else bands.sum(0)
 
     def score(self, Xs: Sequence[np.ndarray], Y: np.ndarray, split: bool = False) -> np.ndarray:
@@ -279,10 +279,10 @@ def band_predictions(kernel: Callable[[int], np.ndarray], dual: np.ndarray, weig
     kernels = list(map_in_order(kernel, range(n_bands), n_at_once(n_bytes)))
     predicted = np.empty((n_bands, len(kernels[0]), dual.shape[1]), np.result_type(dual, weights))
 
-    def predict_band(band: int) -> None:
+    def _predict_band(band: int) -> None:
         np.multiply(kernels[band] @ dual, weights[band], out=predicted[band])
 
-    list(map_in_order(predict_band, range(n_bands), n_at_once(n_bytes)))
+    list(map_in_order(_predict_band, range(n_bands), n_at_once(n_bytes)))
     return predicted
 
 
@@ -308,13 +308,13 @@ def refit(search: SurfaceSearch, Y: np.ndarray, best: np.ndarray, alphas: np.nda
         `dual`.
     """
 
-    def refit_batch(candidate: int, batch: np.ndarray) -> None:
+    def _refit_batch(candidate: int, batch: np.ndarray) -> None:
         dual[:, batch] = search.dual(candidate, Y[:, batch], alphas[batch])  # the same columns, since dual may be Y
 
     for candidate in search.decomposed(np.unique(best).tolist()):
         voxels = np.flatnonzero(best == candidate)
         batches = np.array_split(voxels, -(-len(voxels) // search.solver.n_voxels_batch))
-        list(map_in_order(partial(refit_batch, candidate), batches, search.n_threads))
+        list(map_in_order(partial(_refit_batch, candidate), batches, search.n_threads))
     return dual
 
 

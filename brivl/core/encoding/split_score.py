@@ -70,7 +70,7 @@ def r2_split(Y: np.ndarray, Y_pred_bands: np.ndarray) -> np.ndarray:
     """
     scores = np.full((len(Y_pred_bands), Y.shape[1]), np.nan)
 
-    def score(chunk: slice) -> None:
+    def _score(chunk: slice) -> None:
         y, usable = _usable_columns(Y[:, chunk])
         bands = Y_pred_bands[:, :, chunk].astype(np.float64)
         usable &= np.isfinite(bands).all((0, 1))
@@ -80,7 +80,7 @@ def r2_split(Y: np.ndarray, Y_pred_bands: np.ndarray) -> np.ndarray:
     with himalaya_backend("numpy"), warnings.catch_warnings():
         # The caller has chosen the origin of y; himalaya expects the mean over these rows.
         warnings.filterwarnings("ignore", message="y_true has to be zero-mean", category=UserWarning)
-        list(map_in_order(score, _chunks(Y), _n_at_once(len(Y_pred_bands), Y)))
+        list(map_in_order(_score, _chunks(Y), _n_at_once(len(Y_pred_bands), Y)))
     return scores
 
 
@@ -105,12 +105,12 @@ def r2_joint(Y: np.ndarray, Y_pred: np.ndarray) -> np.ndarray:
     """
     scores = np.full(Y.shape[1], np.nan)
 
-    def score(chunk: slice) -> None:
+    def _score(chunk: slice) -> None:
         y, usable = _usable_columns(Y[:, chunk])
         residual = np.square(y - Y_pred[:, chunk]).sum(0)
         scores[chunk][usable] = 1 - residual[usable] / np.square(y[:, usable]).sum(0)
 
-    list(map_in_order(score, _chunks(Y), _n_at_once(1, Y)))
+    list(map_in_order(_score, _chunks(Y), _n_at_once(1, Y)))
     return scores
 
 

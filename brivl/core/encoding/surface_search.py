@@ -332,7 +332,7 @@ class SurfaceSearch:
         factors = score_map.factors[:, usable].astype(np.float32)
         scores, alphas = np.empty((2, len(self.problem.candidates), Y.shape[1]), np.float32)
 
-        def map_batch(batch: slice) -> None:
+        def _map_batch(batch: slice) -> None:
             null = self._sums(Y[:, batch])[0]
             gains = (null - pivot_losses[:, batch]).astype(np.float32)
             mapped = factors.T @ gains - null.astype(np.float32)
@@ -341,7 +341,7 @@ class SurfaceSearch:
             best = scores[relevant][:, batch].max(0)
             scores[~relevant, batch] = np.minimum(scores[~relevant, batch], best - RELEVANT * null)
 
-        list(map_in_order(map_batch, self.batches(Y), self.n_threads))
+        list(map_in_order(_map_batch, self.batches(Y), self.n_threads))
         return scores, alphas
 
     def _usable(self, score_map: ScoreMap) -> np.ndarray:

@@ -1,8 +1,8 @@
-"""How often each test says something where there is nothing: simulated studies, rates with intervals, verdicts."""
+"""False-positive rates of all tests: simulated studies, rates with intervals, verdicts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,19 +10,22 @@ import numpy as np
 from scipy import stats
 
 from brivl.core.inference.null_studies import STUDIES
+from brivl.core.progress import FractionCallback, no_fraction
 from brivl.errors import RequestError
 
-LOW, HIGH = 0.03, 0.07  # the bar for the rate of false positives at alpha .05
+LOW, HIGH = 0.03, 0.07  # limits of the false-positive rate at alpha .05
 FDR = 0.05
+FEWEST_STUDIES = 20
 Kind = Literal["holds", "at most", "fdr", "fails", "shown"]
 
 
 @dataclass(frozen=True)
 class CalibratedTest:
-    """One test under one null: what is said of it, and what is expected of its rate.
+    """One test under one null hypothesis: its name, and the rate that is expected of it.
 
-    holds: between .03 and .07. at most: up to .07, may be less often by its nature (BH under a global null, outer
-    folds, identical models). fdr: at most .05. fails: a test that is shown because it does not hold. shown: no bar.
+    Kinds are "holds", between .03 and .07; "at most", up to .07, for tests that are conservative by construction (BH
+    under a global null hypothesis, outer folds, identical models); "fdr", at most .05; "fails", a test that is shown
+    because it is invalid; and "shown", without a limit.
     """
 
     title: str
@@ -31,55 +34,48 @@ class CalibratedTest:
 
 
 _SUBJECTS = "8 subjects, models do not differ"
-_SILENT = "1 subject, no signal, noise remembers (AR 0.5)"
+_NOISE = "1 subject, no signal, autocorrelated noise (AR 0.5)"
 _EQUAL = "1 subject, two models that predict equally well"
 _READER = "1 reader, 5 folds of passages, no signal"
+_SIGNAL = "1 subject, signal in 8 of 24 voxels"
+_BETTER = "1 subject, A better in 8 of 24 voxels"
 CALIBRATED_TESTS: Mapping[str, CalibratedTest] = {
-    "subjects t": CalibratedTest("paired t over subjects", _SUBJECTS, "holds"),
-    "subjects sign-flip": CalibratedTest("exact sign-flip over subjects", _SUBJECTS, "holds"),
-    "subjects bootstrap": CalibratedTest("bootstrap interval over subjects leaves out 0", _SUBJECTS, "holds"),
-    "subjects BH planted": CalibratedTest(
-        "BH over 12 regions: false discoveries", "8 subjects, difference in 5 regions", "fdr"
-    ),
-    "blocks joint": CalibratedTest("block permutation, joint R2, voxel", _SILENT, "holds"),
-    "blocks split": CalibratedTest("block permutation, split R2, voxel", _SILENT, "holds"),
-    "blocks region": CalibratedTest("block permutation, mean of a region", _SILENT, "holds"),
-    "blocks max-T": CalibratedTest("block permutation, max-T: any of 24 voxels", _SILENT, "holds"),
-    "blocks BH": CalibratedTest("block permutation, BH: any of 24 voxels", _SILENT, "at most"),
-    "blocks BH planted": CalibratedTest(
-        "block permutation, BH: false discoveries", "1 subject, signal in 8 of 24 voxels", "fdr"
-    ),
-    "flips": CalibratedTest("block sign-flip of A less B, voxel", _EQUAL, "holds"),
-    "flips region": CalibratedTest("block sign-flip of A less B, mean of a region", _EQUAL, "holds"),
-    "flips max-T": CalibratedTest("block sign-flip, max-T: any of 24 voxels", _EQUAL, "holds"),
-    "flips BH": CalibratedTest("block sign-flip, BH: any of 24 voxels", _EQUAL, "at most"),
-    "blocks bootstrap": CalibratedTest("bootstrap interval over blocks leaves out 0", _EQUAL, "holds"),
-    "flips BH planted": CalibratedTest(
-        "block sign-flip, BH: false discoveries", "1 subject, A better in 8 of 24 voxels", "fdr"
-    ),
-    "passages joint": CalibratedTest("permutation of passages, joint R2, voxel", _READER, "at most"),
-    "passages max-T": CalibratedTest("permutation of passages, max-T: any of 24 voxels", _READER, "at most"),
-    "passages flips": CalibratedTest(
-        "sign-flip of passages, A less B, voxel", "1 reader, models equally good", "at most"
-    ),
-    "identical": CalibratedTest("block sign-flip of A less B, voxel", "1 subject, identical models", "at most"),
-    "flips of fits to noise": CalibratedTest("block sign-flip of A less B, voxel, alone", _SILENT, "shown"),
-    "voxels t": CalibratedTest("paired t over voxels, as in many papers", _EQUAL, "fails"),
-    "samples correlation": CalibratedTest("correlation, samples as if independent", _SILENT, "fails"),
-    "samples difference": CalibratedTest("t of samples' differences, as if independent", _EQUAL, "fails"),
-    "sentences correlation": CalibratedTest("correlation, sentences as if independent", _READER, "fails"),
-    "blocks power": CalibratedTest(
-        "block permutation: planted voxels found", "1 subject, signal in 8 of 24 voxels", "shown"
-    ),
-    "flips power": CalibratedTest(
-        "block sign-flip: planted voxels found", "1 subject, A better in 8 of 24 voxels", "shown"
-    ),
+    name: CalibratedTest(title, null, kind)
+    for name, title, null, kind in (
+        ("subjects t", "paired t over subjects", _SUBJECTS, "holds"),
+        ("subjects sign-flip", "exact sign-flip over subjects", _SUBJECTS, "holds"),
+        ("subjects bootstrap", "bootstrap interval over subjects excludes 0", _SUBJECTS, "holds"),
+        ("subjects BH planted", "BH over 12 regions: false discoveries", "8 subjects, difference in 5 regions", "fdr"),
+        ("blocks joint", "block permutation, joint R2, voxel", _NOISE, "holds"),
+        ("blocks split", "block permutation, split R2, voxel", _NOISE, "holds"),
+        ("blocks region", "block permutation, mean of a region", _NOISE, "holds"),
+        ("blocks max-T", "block permutation, max-T: any of 24 voxels", _NOISE, "holds"),
+        ("blocks BH", "block permutation, BH: any of 24 voxels", _NOISE, "at most"),
+        ("blocks BH planted", "block permutation, BH: false discoveries", _SIGNAL, "fdr"),
+        ("flips", "block sign-flip of A − B, voxel", _EQUAL, "holds"),
+        ("flips region", "block sign-flip of A − B, mean of a region", _EQUAL, "holds"),
+        ("flips max-T", "block sign-flip, max-T: any of 24 voxels", _EQUAL, "holds"),
+        ("flips BH", "block sign-flip, BH: any of 24 voxels", _EQUAL, "at most"),
+        ("blocks bootstrap", "bootstrap interval over blocks excludes 0", _EQUAL, "holds"),
+        ("flips BH planted", "block sign-flip, BH: false discoveries", _BETTER, "fdr"),
+        ("passages joint", "permutation of passages, joint R2, voxel", _READER, "at most"),
+        ("passages max-T", "permutation of passages, max-T: any of 24 voxels", _READER, "at most"),
+        ("passages flips", "sign-flip of passages, A − B, voxel", "1 reader, models equally good", "at most"),
+        ("identical", "block sign-flip of A − B, voxel", "1 subject, identical models", "at most"),
+        ("flips of fits to noise", "block sign-flip of A − B, voxel, without the test of joint R2", _NOISE, "shown"),
+        ("voxels t", "paired t over voxels, as in many papers", _EQUAL, "fails"),
+        ("samples correlation", "correlation, samples as if independent", _NOISE, "fails"),
+        ("samples difference", "t of samples' differences, as if independent", _EQUAL, "fails"),
+        ("sentences correlation", "correlation, sentences as if independent", _READER, "fails"),
+        ("blocks power", "block permutation: power in voxels with signal", _SIGNAL, "shown"),
+        ("flips power", "block sign-flip: power in voxels with a difference", _BETTER, "shown"),
+    )
 }
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Share of rejections over studies, with a 95 % interval."""
+    """Rejection rate of one test over studies, with a 95 % interval."""
 
     name: str
     test: CalibratedTest
@@ -89,7 +85,13 @@ class Rate:
 
     @property
     def verdict(self) -> str:
-        """ "holds", "does not hold", or "" where there is no bar."""
+        """Verdict on the rate.
+
+        Returns
+        -------
+        str
+            "holds", "does not hold", or "" where there is no limit.
+        """
         if self.test.kind == "shown":
             return ""
         bounds = {"fdr": (0.0, FDR), "at most": (0.0, HIGH)}.get(self.test.kind, (LOW, HIGH))
@@ -97,32 +99,62 @@ class Rate:
 
     @property
     def as_expected(self) -> bool:
-        """Whether tests that are offered hold, and those that are shown as warnings do not."""
+        """Comparison of the verdict with the expected one.
+
+        Returns
+        -------
+        bool
+            True where a test that is offered holds, or one that is shown as a warning does not.
+        """
         return self.test.kind == "shown" or (self.verdict == "holds") == (self.test.kind != "fails")
 
 
-def calibrate(n_studies: int = 500, seed: int = 0, tell: Callable[[float], None] = lambda _share: None) -> list[Rate]:
-    """Rates of all tests, in the order of `ROWS`; the same seed gives the same rates.
+def calibrate(n_studies: int = 500, seed: int = 0, report: FractionCallback = no_fraction) -> list[Rate]:
+    """Measure the rejection rates of all tests.
 
-    Intervals: Wilson's for tests that a study passes or not, else from the scatter of studies, since voxels of one
-    study are alike. tell(share that is done) may raise. Raises RequestError for fewer than 20 studies.
+    Parameters
+    ----------
+    n_studies : int
+        Number of simulated studies of each kind.
+    seed : int
+        Seed; the same seed gives the same rates.
+    report : FractionCallback
+        Receives the fraction done.
+
+    Returns
+    -------
+    list of Rate
+        Rates in the order of `CALIBRATED_TESTS`.
+
+    Raises
+    ------
+    RequestError
+        For fewer than `FEWEST_STUDIES` studies.
+
+    Notes
+    -----
+    Intervals are Wilson's for tests that a study passes or not, else from the variance over studies, since voxels of
+    one study are similar.
     """
-    if n_studies < 20:
-        raise RequestError(f"Wanted 20 studies or more, so that a rate means something, and got {n_studies!r}.")
-    shares: dict[str, list[float]] = {}
+    if n_studies < FEWEST_STUDIES:
+        raise RequestError(
+            f"Expected {FEWEST_STUDIES} studies or more, from which a rate can be estimated, got {n_studies!r}. Choose "
+            "more studies."
+        )
+    rates: dict[str, list[float]] = {}
     for i in range(n_studies):
-        tell(i / n_studies)
-        for place, study in enumerate(STUDIES):
-            for name, share in study(np.random.default_rng([seed, place, i])).items():
-                shares.setdefault(name, []).append(share)
-    return [Rate(name, row, *_rate(np.array(shares[name]))) for name, row in CALIBRATED_TESTS.items()]
+        report(i / n_studies)
+        for kind, study in enumerate(STUDIES):
+            for name, rate in study(np.random.default_rng([seed, kind, i])).items():
+                rates.setdefault(name, []).append(rate)
+    return [Rate(name, test, *_mean_and_interval(np.array(rates[name]))) for name, test in CALIBRATED_TESTS.items()]
 
 
-def _rate(shares: np.ndarray) -> tuple[float, float, float]:
-    """Mean and 95 % interval of shares of studies (n_studies,)."""
-    mean, n = float(shares.mean()), len(shares)
-    if np.isin(shares, (0.0, 1.0)).all():
-        interval = stats.binomtest(int(shares.sum()), n).proportion_ci(method="wilson")
+def _mean_and_interval(rates: np.ndarray) -> tuple[float, float, float]:
+    """Mean and 95 % interval of the rates of studies (n_studies,)."""
+    mean, n = float(rates.mean()), len(rates)
+    if np.isin(rates, (0.0, 1.0)).all():
+        interval = stats.binomtest(int(rates.sum()), n).proportion_ci(method="wilson")
         return mean, float(interval.low), float(interval.high)
-    half = float(1.96 * shares.std(ddof=1) / np.sqrt(n))
+    half = float(1.96 * rates.std(ddof=1) / np.sqrt(n))
     return mean, max(0.0, mean - half), min(1.0, mean + half)

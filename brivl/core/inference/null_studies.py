@@ -1,7 +1,7 @@
-"""Simulated studies in which the truth is known: what share of the true nulls each test rejects at .05.
+"""Simulated studies with known truth: which fraction of true null hypotheses each test rejects at .05.
 
-All of them use the very functions that pages and the command line use. Shares are over the regions or voxels of a
-study, so that studies, not voxels, are what is counted.
+All of them call the functions that pages and the command line call. Rates are over the regions or voxels of a study, so
+that the unit of observation is the study, not the voxel.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from brivl.core.inference.block_permutation import permute_blocks, permute_blocks_of_means
@@ -19,107 +20,165 @@ from brivl.core.regions.region_stats import bh_q, compare_subjects, compare_voxe
 from brivl.core.simulation.hrf import ar1_noise, convolve_runs
 
 ALPHA = 0.05
-N_SUBJECTS, N_REGIONS, N_TRUE = 8, 12, 5  # N_TRUE regions have a true difference where one is planted
+N_SUBJECTS, N_REGIONS, N_TRUE = 8, 12, 5  # N_TRUE regions have a true difference where one is simulated
 TR, N_TRAIN, N_TEST, N_VOXELS, N_FEATURES = 2.0, 200, 240, 24, 6
-N_PLANTED = 8  # voxels with something to find where something is planted
-RHO, COMMON = 0.5, 0.5  # noise: correlation of neighbouring samples, share of variance that all voxels have in common
-DRAWS = 499
+N_PLANTED = 8  # voxels with an effect where one is simulated
+RHO, COMMON = 0.5, 0.5  # noise: correlation of neighbouring samples, fraction of variance that all voxels share
+N_PERMUTATIONS = 499
 ONSETS = np.zeros(1, int)
-Shares = dict[str, float]
+Rates = dict[str, float]  # rejection rate of each test
 
 
-def subjects(rng: np.random.Generator) -> Shares:
-    """Eight subjects, no difference between the models; and again with a difference in some regions."""
+def subjects(rng: np.random.Generator) -> Rates:
+    """Simulate eight subjects without a difference between the models, and with a difference in some regions.
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+        Source of random numbers.
+
+    Returns
+    -------
+    Rates
+        Rates of the tests over subjects.
+    """
     b = rng.normal(0.05, 0.03, (N_SUBJECTS, N_REGIONS))
     difference = rng.normal(0, 0.01, b.shape)
     names = [f"{i}" for i in range(N_REGIONS)]
     table = compare_subjects(b + difference, b, names, int(rng.integers(2**31))).table
-    planted = np.where(np.arange(N_REGIONS) < N_TRUE, 0.02, 0)
-    q = bh_q(stats.ttest_rel(b + difference + planted, b).pvalue)
+    effect = np.where(np.arange(N_REGIONS) < N_TRUE, 0.02, 0)
+    q = bh_q(stats.ttest_rel(b + difference + effect, b).pvalue)
     return {
-        "subjects t": _share(table["p"]),
-        "subjects sign-flip": _share(table["p_signflip"]),
+        "subjects t": _rejected(table["p"]),
+        "subjects sign-flip": _rejected(table["p_signflip"]),
         "subjects bootstrap": _excluded(table["boot_low"], table["boot_high"]),
         "subjects BH planted": _false_discoveries(q, N_TRUE),
     }
 
 
-def no_signal(rng: np.random.Generator) -> Shares:
-    """One subject whose responses are noise: both models are fitted to it, and predict other noise."""
+def no_signal(rng: np.random.Generator) -> Rates:
+    """Simulate one subject whose responses are noise, to which both models are fitted before they predict other noise.
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+        Source of random numbers.
+
+    Returns
+    -------
+    Rates
+        Rates of the tests against chance, and of the test of a difference between fits to noise.
+    """
     X, noise = _features(rng, N_TRAIN + N_TEST), _noise(rng, N_TRAIN + N_TEST)
     data = Predictions(noise[N_TRAIN:], _ridge(X[:, :N_TRAIN], noise[:N_TRAIN], X[:, N_TRAIN:]))
-    blocks, draws = _series(rng)
-    tests, mean = permute_blocks(data, blocks, draws), permute_blocks_of_means(data, _whole(), blocks, draws)
+    blocks, settings = _series(rng)
+    tests = permute_blocks(data, blocks, settings)
+    mean = permute_blocks_of_means(data, _one_region(), blocks, settings)
     return {
-        "blocks joint": _share(tests.p[0]),
-        "blocks split": _share(tests.p[1:]),
-        "blocks region": _share(mean.p),
-        "blocks max-T": _any(tests.p_max[0]),
-        "blocks BH": _any(tests.q[0]),
-        "samples correlation": _share(stats.pearsonr(data.measured, data.bands.sum(0), alternative="greater").pvalue),
-        "flips of fits to noise": _share(flip_blocks(data, blocks, draws).p),
+        "blocks joint": _rejected(tests.p[0]),
+        "blocks split": _rejected(tests.p[1:]),
+        "blocks region": _rejected(mean.p),
+        "blocks max-T": _any_rejected(tests.p_max[0]),
+        "blocks BH": _any_rejected(tests.q[0]),
+        "samples correlation": _rejected(
+            stats.pearsonr(data.measured, data.bands.sum(0), alternative="greater").pvalue
+        ),
+        "flips of fits to noise": _rejected(flip_blocks(data, blocks, settings).p),
     }
 
 
-def equal_models(rng: np.random.Generator) -> Shares:
-    """One subject, two models that differ and predict equally well: what each of them adds has the same law."""
+def equal_models(rng: np.random.Generator) -> Rates:
+    """Simulate one subject and two different models whose contributions have the same distribution.
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+        Source of random numbers.
+
+    Returns
+    -------
+    Rates
+        Rates of the tests of a difference.
+    """
     signals = 0.4 * _signals(rng, 2)
     y = signals.sum(0) + _noise(rng, N_TEST)
     data = Predictions(y, np.repeat(signals, N_VOXELS, axis=2))
-    blocks, draws = _series(rng)
-    tests, mean = flip_blocks(data, blocks, draws), flip_blocks_of_means(data, _whole(), blocks, draws)
+    blocks, settings = _series(rng)
+    tests = flip_blocks(data, blocks, settings)
+    mean = flip_blocks_of_means(data, _one_region(), blocks, settings)
     a, b = permute_blocks(data, blocks, PermutationSettings(19)).r2[1:]
     d = np.square(y - data.bands[1]) - np.square(y - data.bands[0])
-    same = flip_blocks(Predictions(y, data.bands[[0, 0]]), blocks, draws)
+    same = flip_blocks(Predictions(y, data.bands[[0, 0]]), blocks, settings)
     return {
-        "flips": _share(tests.p),
-        "flips region": _share(mean.p),
-        "flips max-T": _any(tests.p_max),
-        "flips BH": _any(tests.q),
+        "flips": _rejected(tests.p),
+        "flips region": _rejected(mean.p),
+        "flips max-T": _any_rejected(tests.p_max),
+        "flips BH": _any_rejected(tests.q),
         "blocks bootstrap": _excluded(tests.ci_low, tests.ci_high),
-        "identical": _share(same.p),
-        "samples difference": _share(stats.ttest_1samp(d, 0).pvalue),
-        "voxels t": _share(compare_voxels(a, b, _whole()).table["p"]),
+        "identical": _rejected(same.p),
+        "samples difference": _rejected(stats.ttest_1samp(d, 0).pvalue),
+        "voxels t": _rejected(compare_voxels(a, b, _one_region()).table["p"]),
     }
 
 
-def planted(rng: np.random.Generator) -> Shares:
-    """One subject, something to find in some voxels: a signal, or a better model; false ones among the discoveries."""
+def planted(rng: np.random.Generator) -> Rates:
+    """Simulate one subject with an effect in some voxels: a signal, or a better model.
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+        Source of random numbers.
+
+    Returns
+    -------
+    Rates
+        False discoveries among all discoveries, and power.
+    """
     has = np.arange(N_VOXELS) < N_PLANTED
     signals = _signals(rng, 2 * N_VOXELS).reshape(2, N_TEST, N_VOXELS)
     noise = _noise(rng, N_TEST)
-    blocks, draws = _series(rng)
-    found = permute_blocks(Predictions(noise + 0.5 * has * signals[0], 0.2 * signals), blocks, draws)
+    blocks, settings = _series(rng)
+    against_chance = permute_blocks(Predictions(noise + 0.5 * has * signals[0], 0.2 * signals), blocks, settings)
     gains = np.stack([np.where(has, 0.8, 0.4), np.where(has, 0.0, 0.4)])[:, None]
-    better = flip_blocks(Predictions(noise + (gains * signals).sum(0), gains * signals), blocks, draws)
+    better = flip_blocks(Predictions(noise + (gains * signals).sum(0), gains * signals), blocks, settings)
     return {
-        "blocks BH planted": _false_discoveries(found.q[0], N_PLANTED),
-        "blocks power": _share(found.p[0][has]),
+        "blocks BH planted": _false_discoveries(against_chance.q[0], N_PLANTED),
+        "blocks power": _rejected(against_chance.p[0][has]),
         "flips BH planted": _false_discoveries(better.q, N_PLANTED),
-        "flips power": _share(better.p[has]),
+        "flips power": _rejected(better.p[has]),
     }
 
 
-def passages(rng: np.random.Generator) -> Shares:
-    """One reader, 60 passages of four sentences, passages alike within; five folds of whole passages.
+def passages(rng: np.random.Generator) -> Rates:
+    """Simulate one reader of 60 passages of four similar sentences, with five folds of whole passages.
 
-    Once without signal, once with two models that predict equally well.
+    Responses are without signal in one data set, and driven equally by two models in another.
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+        Source of random numbers.
+
+    Returns
+    -------
+    Rates
+        Rates of the tests of passages, and of a test of single sentences.
     """
     groups = np.repeat(np.arange(60), 4)
     X = 1.5 * rng.standard_normal((2, 60, N_FEATURES))[:, groups] + rng.standard_normal((2, 240, N_FEATURES))
     noise = 1.5 * rng.standard_normal((60, N_VOXELS))[groups] + rng.standard_normal((240, N_VOXELS))
     weights = rng.standard_normal((2, N_FEATURES, N_VOXELS))
     weights *= 0.8 / np.linalg.norm(weights, axis=1, keepdims=True)
-    folds, draws = groups % 5, _draws(rng)
+    folds, settings = groups % 5, _settings(rng)
     blocks = blocks_of_groups(groups, folds)
-    silent, equal = (_cross_validated(X, y, folds) for y in (noise, noise + (X @ weights).sum(0)))
-    tests, difference = permute_blocks(silent, blocks, draws), flip_blocks(equal, blocks, draws)
-    single = stats.pearsonr(silent.measured, silent.bands.sum(0), alternative="greater").pvalue
+    null, equal = (_cross_validated(X, y, folds) for y in (noise, noise + (X @ weights).sum(0)))
+    tests, difference = permute_blocks(null, blocks, settings), flip_blocks(equal, blocks, settings)
+    single = stats.pearsonr(null.measured, null.bands.sum(0), alternative="greater").pvalue
     return {
-        "passages joint": _share(tests.p[0]),
-        "passages max-T": _any(tests.p_max[0]),
-        "passages flips": _share(difference.p),
-        "sentences correlation": _share(single),
+        "passages joint": _rejected(tests.p[0]),
+        "passages max-T": _any_rejected(tests.p_max[0]),
+        "passages flips": _rejected(difference.p),
+        "sentences correlation": _rejected(single),
     }
 
 
@@ -132,7 +191,7 @@ def _cross_validated(X: np.ndarray, y: np.ndarray, folds: np.ndarray) -> Predict
     return Predictions(measured, bands, folds)
 
 
-STUDIES: tuple[Callable[[np.random.Generator], Shares], ...] = (
+STUDIES: tuple[Callable[[np.random.Generator], Rates], ...] = (
     subjects,
     no_signal,
     equal_models,
@@ -142,7 +201,7 @@ STUDIES: tuple[Callable[[np.random.Generator], Shares], ...] = (
 
 
 def _features(rng: np.random.Generator, n: int) -> np.ndarray:
-    """(2, n, N_FEATURES) BOLD that activity without memory calls forth."""
+    """(2, n, N_FEATURES) BOLD responses to uncorrelated activity."""
     return _standard(np.stack([convolve_runs(rng.standard_normal((n, N_FEATURES)), TR, ONSETS) for _ in range(2)]))
 
 
@@ -156,7 +215,7 @@ def _standard(X: np.ndarray) -> np.ndarray:
 
 
 def _noise(rng: np.random.Generator, n: int) -> np.ndarray:
-    """(n, N_VOXELS) that remembers, part of it the same in all voxels."""
+    """(n, N_VOXELS) autocorrelated noise, partly the same in all voxels."""
     own, common = ar1_noise(rng, (n, N_VOXELS), RHO), ar1_noise(rng, (n, 1), RHO)
     return np.sqrt(1 - COMMON) * own + np.sqrt(COMMON) * common
 
@@ -169,31 +228,31 @@ def _ridge(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, alpha: float = 50.0
 
 
 def _series(rng: np.random.Generator) -> tuple[Blocks, PermutationSettings]:
-    return blocks_in_runs(ONSETS, N_TEST, TR), _draws(rng)
+    return blocks_in_runs(ONSETS, N_TEST, TR), _settings(rng)
 
 
-def _draws(rng: np.random.Generator) -> PermutationSettings:
-    return PermutationSettings(DRAWS, int(rng.integers(2**31)))
+def _settings(rng: np.random.Generator) -> PermutationSettings:
+    return PermutationSettings(N_PERMUTATIONS, int(rng.integers(2**31)))
 
 
-def _whole() -> dict[str, np.ndarray]:
+def _one_region() -> dict[str, np.ndarray]:
     return {"whole": np.ones(N_VOXELS, bool)}
 
 
-def _share(p: np.ndarray) -> float:
+def _rejected(p: ArrayLike) -> float:
     return float(np.mean(np.asarray(p) <= ALPHA))
 
 
-def _any(p: np.ndarray) -> float:
+def _any_rejected(p: np.ndarray) -> float:
     return float(np.min(p) <= ALPHA)
 
 
-def _excluded(low: np.ndarray, high: np.ndarray) -> float:
-    """Share of intervals that leave out the true difference, 0."""
+def _excluded(low: ArrayLike, high: ArrayLike) -> float:
+    """Fraction of intervals that exclude the true difference, 0."""
     return float(np.mean((np.asarray(low) > 0) | (np.asarray(high) < 0)))
 
 
-def _false_discoveries(q: np.ndarray, n_true: int) -> float:
-    """Share of false ones among the discoveries; the first n_true are true."""
-    found = np.asarray(q) <= ALPHA
-    return float(found[n_true:].sum() / max(found.sum(), 1))
+def _false_discoveries(q: ArrayLike, n_true: int) -> float:
+    """Fraction of false ones among the discoveries; the first n_true are true."""
+    discovered = np.asarray(q) <= ALPHA
+    return float(discovered[n_true:].sum() / max(discovered.sum(), 1))

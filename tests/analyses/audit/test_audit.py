@@ -298,4 +298,6 @@ def test_a_fit_that_leaks_says_so_before_it_starts(
     monkeypatch.setattr(fit_module, "fit", not_today)
     assert main([*line, "--preset", "paper"]) == 2
     err = capsys.readouterr().err
-    assert err.index("8 of 8 passages lie on both sides") < err.index("no fit today"), "said first, and no hard stop"
+    assert err.index("8 of 8 passages appear in both the training and the test set") < err.index("no fit today"), (
+        "said first, and no hard stop"
+    )

@@ -115,9 +115,9 @@ def test_run_progress_cancel(plain: str) -> None:
 
 def test_the_guard_warns_before_a_fit_and_the_fit_may_go_on() -> None:
     at = open_page("layers", data=SENTENCES, preset="paper")
-    assert not at.exception and "93 of 96 passages lie on both sides of a fold" in html(at)
+    assert not at.exception and "93 of 96 passages appear in both the training and the test set of a fold" in html(at)
     assert button(at, "Run layer")
-    assert "passages lie on both sides" not in html(open_page("layers", data=SENTENCES))
+    assert "passages appear in both" not in html(open_page("layers", data=SENTENCES))
     assert "4 of 12 runs" in html(open_page("layers", data=MOVIE, preset="paper"))
 
 

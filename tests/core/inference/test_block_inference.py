@@ -37,7 +37,7 @@ def test_blocks_of_runs_are_equal_within_a_run_and_leave_nothing_out() -> None:
         assert (blocks.labels[rows] == i).all()
 
 
-def test_passages_change_places_only_with_passages_of_their_length_and_fold() -> None:
+def test_passages_are_permuted_only_among_passages_of_their_length_and_fold() -> None:
     groups = np.repeat(["a", "b", "c", "d", "e"], [3, 3, 4, 3, 3])
     folds = np.repeat([0, 0, 0, 1, 1], [3, 3, 4, 3, 3])
     blocks = blocks_of_groups(groups, folds)
@@ -55,26 +55,26 @@ def test_blocks_shorter_than_the_response_are_refused(seconds: float) -> None:
 def test_too_few_blocks_are_refused() -> None:
     with pytest.raises(RequestError, match="got 2"):
         blocks_in_runs(np.zeros(1, int), 20, 2.0, 20.0)
-    with pytest.raises(RequestError, match="19 draws"):
+    with pytest.raises(RequestError, match="19 permutations"):
         PermutationSettings(5)
 
 
-def rearranged(blocks: Blocks, order: np.ndarray, y: np.ndarray) -> np.ndarray:
-    found = y.copy()
-    for place, block in enumerate(order):
-        found[blocks.rows[place]] = y[blocks.rows[block]]
-    return found
+def permuted(blocks: Blocks, permutation: np.ndarray, y: np.ndarray) -> np.ndarray:
+    result = y.copy()
+    for position, block in enumerate(permutation):
+        result[blocks.rows[position]] = y[blocks.rows[block]]
+    return result
 
 
-@pytest.mark.parametrize("parts", [False, True])
-def test_permutation_equals_brute_force(parts: bool) -> None:
-    """All rearrangements of responses, scored by himalaya's split R2 of each fold."""
+@pytest.mark.parametrize("in_folds", [False, True])
+def test_permutation_equals_brute_force(in_folds: bool) -> None:
+    """All permutations of blocks of responses, scored by himalaya's split R2 of each fold."""
     given = simulate(41)
-    folds = np.repeat([0, 1], [21, 20]) if parts else None
+    folds = np.repeat([0, 1], [21, 20]) if in_folds else None
     data = Predictions(given.measured, given.bands, folds)
     blocks = blocks_in_runs(np.array([0, 21]), 41, 2.0, 10.0)
-    found = permute_blocks(data, blocks, ALL)
-    assert found.exact and found.n_permutations == 24 * 24 and found.smallest_p == 1 / 576
+    tests = permute_blocks(data, blocks, ALL)
+    assert tests.exact and tests.n_permutations == 24 * 24 and tests.smallest_p == 1 / 576
 
     def scores(y: np.ndarray) -> np.ndarray:
         cuts = [slice(None)] if folds is None else [folds == 0, folds == 1]
@@ -83,27 +83,26 @@ def test_permutation_equals_brute_force(parts: bool) -> None:
         return np.concatenate([np.mean(joint, axis=0)[None], np.mean(split, axis=0)])
 
     halves = itertools.product(itertools.permutations(range(4)), itertools.permutations(range(4, 8)))
-    scale = data.measured
     if folds is not None:  # a fold's own sum of squares does not change, since blocks stay within it
         assert set(blocks.stratum.tolist()) == {0, 1}
-    null = np.array([scores(rearranged(blocks, np.array(a + b), scale)) for a, b in halves])
-    np.testing.assert_allclose(found.r2, scores(data.measured), atol=1e-6)
+    null = np.array([scores(permuted(blocks, np.array(a + b), data.measured)) for a, b in halves])
+    np.testing.assert_allclose(tests.r2, scores(data.measured), atol=1e-6)
     z = (null - null.mean(0)) / null.std(0)
-    seen = z[0] / np.sqrt(2) if parts else z[0]
-    np.testing.assert_allclose(found.p, (z >= seen - 1e-9).mean(0), atol=1e-9)
-    np.testing.assert_allclose(found.z, seen, rtol=1e-3, atol=1e-3)
+    observed = z[0] / np.sqrt(2) if in_folds else z[0]
+    np.testing.assert_allclose(tests.p, (z >= observed - 1e-9).mean(0), atol=1e-9)
+    np.testing.assert_allclose(tests.z, observed, rtol=1e-3, atol=1e-3)
     highest = z.max(2)
-    expected = (highest[:, :, None] >= seen[None] - 1e-9).mean(0)
-    np.testing.assert_allclose(found.p_max, expected, atol=2 / 576)
-    np.testing.assert_allclose(found.q[1], stats.false_discovery_control(found.p[1]))
+    expected = (highest[:, :, None] >= observed[None] - 1e-9).mean(0)
+    np.testing.assert_allclose(tests.p_max, expected, atol=2 / 576)
+    np.testing.assert_allclose(tests.q[1], stats.false_discovery_control(tests.p[1]))
 
 
 def test_permutation_agrees_with_scipy() -> None:
-    """Blocks as observations: scipy rearranges responses of the blocks."""
+    """Blocks as observations: scipy permutes the responses of the blocks."""
     data = simulate(70, seed=3)
     blocks = blocks_in_runs(np.zeros(1, int), 70, 2.0, 10.0)
     y, yhat = (part.reshape(14, 5, N_VOXELS) for part in (data.measured, data.bands.sum(0)))
-    found = permute_blocks(data, blocks, PermutationSettings(4000, seed=1))
+    tests = permute_blocks(data, blocks, PermutationSettings(4000, seed=1))
     order = np.arange(14)
     for voxel in range(3):
         reference = stats.permutation_test(
@@ -114,37 +113,37 @@ def test_permutation_agrees_with_scipy() -> None:
             alternative="greater",
             rng=np.random.default_rng(5),
         )
-        assert found.p[0, voxel] == pytest.approx(reference.pvalue, abs=0.035)
+        assert tests.p[0, voxel] == pytest.approx(reference.pvalue, abs=0.035)
 
 
-def test_batches_and_seeds_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_and_seeds_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     data, blocks = simulate(200, seed=1), blocks_in_runs(np.zeros(1, int), 200, 2.0)
     masks = {"all": np.ones(N_VOXELS, bool)}
-    tests = (
+    calls = (
         lambda: permute_blocks(data, blocks, PermutationSettings(200, 1)),
         lambda: flip_blocks(data, blocks, PermutationSettings(200, 1)),
         lambda: permute_blocks_of_means(data, masks, blocks),
         lambda: flip_blocks_of_means(data, masks, blocks),
     )
-    whole = [test() for test in tests]
+    at_once = [call() for call in calls]
     monkeypatch.setattr(contributions, "ROOM", 1)
-    for one, test in zip(whole, tests, strict=True):
-        single = test()
+    for one, call in zip(at_once, calls, strict=True):
+        batched = call()
         for name, values in vars(one).items():
-            np.testing.assert_allclose(getattr(single, name), values, rtol=1e-4, atol=1e-5, err_msg=name)
+            np.testing.assert_allclose(getattr(batched, name), values, rtol=1e-4, atol=1e-5, err_msg=name)
     other = permute_blocks(data, blocks, PermutationSettings(200, 2))
-    assert not np.array_equal(other.p, whole[0].p)
+    assert not np.array_equal(other.p, at_once[0].p)
 
 
-def test_planted_voxels_are_found_and_silent_bands_are_not() -> None:
+def test_voxels_with_signal_are_detected_and_bands_without_are_not() -> None:
     rng = np.random.default_rng(0)
     bands = 0.5 * rng.standard_normal((2, 400, N_VOXELS))
     bands[1, :, 3:] = 0
     y = bands[0] + rng.standard_normal((400, N_VOXELS))
     y[:, 5] = np.nan
-    found = permute_blocks(Predictions(y, bands), blocks_in_runs(np.zeros(1, int), 400, 2.0))
-    assert (found.p_max[0, :5] < 0.01).all() and np.isnan(found.p[:, 5]).all() and np.isnan(found.r2[:, 5]).all()
-    assert (found.p[2, 3:5] == 1).all() and (found.r2[2, 3:5] == 0).all(), "a band that predicts nothing"
+    tests = permute_blocks(Predictions(y, bands), blocks_in_runs(np.zeros(1, int), 400, 2.0))
+    assert (tests.p_max[0, :5] < 0.01).all() and np.isnan(tests.p[:, 5]).all() and np.isnan(tests.r2[:, 5]).all()
+    assert (tests.p[2, 3:5] == 1).all() and (tests.r2[2, 3:5] == 0).all(), "a band that predicts nothing"
     difference = flip_blocks(Predictions(y, bands), blocks_in_runs(np.zeros(1, int), 400, 2.0))
     assert (difference.p_max[:3] < 0.01).all() and np.isnan(difference.p[5]) and np.isnan(difference.ci_low[5])
 
@@ -154,18 +153,18 @@ def test_planted_voxels_are_found_and_silent_bands_are_not() -> None:
 
 def test_sign_flips_are_those_of_the_exact_test() -> None:
     data, blocks = simulate(55, seed=4), blocks_in_runs(np.zeros(1, int), 55, 2.0, 10.0)
-    found = flip_blocks(data, blocks, ALL)
+    tests = flip_blocks(data, blocks, ALL)
     a, b = data.bands
     d = (data.measured - b) ** 2 - (data.measured - a) ** 2
     sums = np.stack([d[blocks.labels == k].sum(0) for k in range(blocks.n_blocks)])
-    assert blocks.n_blocks == 11 and found.exact and found.smallest_p == 2 / 2**11
-    np.testing.assert_allclose(found.p, [sign_flip_p(sums[:, v]) for v in range(N_VOXELS)], atol=1e-9)
+    assert blocks.n_blocks == 11 and tests.exact and tests.smallest_p == 2 / 2**11
+    np.testing.assert_allclose(tests.p, [sign_flip_p(sums[:, v]) for v in range(N_VOXELS)], atol=1e-9)
     split = r2_split(data.measured, data.bands)
-    np.testing.assert_allclose(found.difference, split[0] - split[1], atol=1e-6)
+    np.testing.assert_allclose(tests.difference, split[0] - split[1], atol=1e-6)
     reference = stats.permutation_test(
         (sums[:, 0],), lambda x, axis: x.mean(axis), permutation_type="samples", n_resamples=5000, vectorized=True
     )
-    assert found.p[0] == pytest.approx(reference.pvalue)
+    assert tests.p[0] == pytest.approx(reference.pvalue)
 
 
 def test_drawn_signs_agree_with_all_signs() -> None:
@@ -201,7 +200,7 @@ def test_means_over_a_region_are_those_of_its_voxels() -> None:
 
 def test_interval_is_that_of_scipy_over_blocks() -> None:
     data, blocks = simulate(400, 1.0, seed=6), blocks_in_runs(np.zeros(1, int), 400, 2.0)
-    found = flip_blocks(data, blocks)
+    tests = flip_blocks(data, blocks)
     a, b = data.bands[:, :, 0]
     y = data.measured[:, 0]
     rows = np.stack(blocks.rows)
@@ -217,7 +216,7 @@ def test_interval_is_that_of_scipy_over_blocks() -> None:
         n_resamples=4000,
         rng=np.random.default_rng(0),
     ).confidence_interval
-    np.testing.assert_allclose([found.ci_low[0], found.ci_high[0]], reference, atol=0.02)
+    np.testing.assert_allclose([tests.ci_low[0], tests.ci_high[0]], reference, atol=0.02)
 
 
 def test_levels_become_the_plain_ones() -> None:
@@ -228,5 +227,5 @@ def test_levels_become_the_plain_ones() -> None:
 def test_shapes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(RequestError, match=r"\(10, 3\)"):
         Predictions(np.zeros((10, 3)), np.zeros((2, 9, 3)))
-    with pytest.raises(RequestError, match="two models and got 3"):
+    with pytest.raises(RequestError, match="two models, got 3"):
         flip_blocks(simulate(100, n_bands=3), blocks_in_runs(np.zeros(1, int), 100, 2.0))
