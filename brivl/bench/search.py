@@ -1,49 +1,61 @@
-"""How long a search takes in a large gallery, against comparing with every row, in one run."""
+"""Time of a search in a large gallery with the index, and with brute force, in one run."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from brivl.core.retrieval.ann import build_index, index_bytes
 from brivl.core.retrieval.nearest import nearest_neighbours, neighbour_recall
 from brivl.core.retrieval.synthetic_embeddings import caption_embeddings, clustered_embeddings, uniform_embeddings
+from brivl.store.digests import JSON
 
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 N_TUNING, N_QUERIES, K = 100, 100, 10
 DIM = 256
-HARD_SHARE = 10  # the uniform gallery is this much smaller: nothing but a full search finds its neighbours
+HARD_FACTOR = 10  # the uniform gallery is this much smaller, since only a full search finds its neighbours
 
 
-def search_bench(n: int, n_queries: int = N_QUERIES) -> dict[str, Any]:
-    """Search n made-up embeddings of 256 dimensions, one query after the other, both ways in turn.
+def search_bench(n: int, n_queries: int = N_QUERIES) -> dict[str, JSON]:
+    """Search synthetic embeddings of 256 dimensions, one query after another, both ways in turn.
 
-    Figures of "clustered" (see brivl.core.retrieval.synthetic_embeddings) and, on a tenth of the size, "uniform".
+    Parameters
+    ----------
+    n : int
+        Number of embeddings.
+    n_queries : int
+        Number of queries.
+
+    Returns
+    -------
+    dict[str, JSON]
+        Times, sizes and recall for "clustered" embeddings (brivl.core.retrieval.synthetic_embeddings) and, at a tenth
+        of the size, "uniform" ones.
     """
     gallery = clustered_embeddings(n, DIM, seed=0)
-    measured = _measured(gallery, caption_embeddings(gallery, N_TUNING, 1), caption_embeddings(gallery, n_queries, 2))
+    large = _measure(gallery, caption_embeddings(gallery, N_TUNING, 1), caption_embeddings(gallery, n_queries, 2))
     del gallery
-    hard = uniform_embeddings(max(2_000, n // HARD_SHARE), DIM, seed=0)
-    small = _measured(hard, uniform_embeddings(N_TUNING, DIM, 1), uniform_embeddings(n_queries, DIM, 2))
-    return {"bench": "retrieval", "dim": DIM, "clustered": measured, "uniform": small}
+    hard = uniform_embeddings(max(2_000, n // HARD_FACTOR), DIM, seed=0)
+    small = _measure(hard, uniform_embeddings(N_TUNING, DIM, 1), uniform_embeddings(n_queries, DIM, 2))
+    return {"bench": "retrieval", "dim": DIM, "clustered": large, "uniform": small}
 
 
-def _measured(gallery: np.ndarray, tuning: np.ndarray, queries: np.ndarray) -> dict[str, Any]:
+def _measure(gallery: np.ndarray, tuning: np.ndarray, queries: np.ndarray) -> dict[str, JSON]:
     cpu = time.process_time()
     build_s, index = _timed(lambda: build_index(gallery, tuning))
     build_cpu_s = time.process_time() - cpu
-    index.search(queries[0], gallery, K)  # the first touches memory that the others find warm
-    by_index, by_all, shares = [], [], []
+    index.search(queries[0], gallery, K)  # the first search loads memory into caches
+    index_seconds, full_seconds, recalls = [], [], []
     for query in queries:
-        seconds, found = _timed(lambda q=query: index.search(q, gallery, K))
-        by_index.append(seconds)
-        seconds, truth = _timed(lambda q=query: nearest_neighbours(q, gallery, K))
-        by_all.append(seconds)
-        shares.append(neighbour_recall(found.rows, truth.rows))
-    mid, mid_all = float(np.median(by_index)), float(np.median(by_all))
+        seconds, approximate = _timed(lambda q=query: index.search(q, gallery, K))
+        index_seconds.append(seconds)
+        seconds, exact = _timed(lambda q=query: nearest_neighbours(q, gallery, K))
+        full_seconds.append(seconds)
+        recalls.append(neighbour_recall(approximate.rows, exact.rows))
+    index_median, full_median = float(np.median(index_seconds)), float(np.median(full_seconds))
     return {
         "n": len(gallery),
         "n_queries": len(queries),
@@ -52,15 +64,15 @@ def _measured(gallery: np.ndarray, tuning: np.ndarray, queries: np.ndarray) -> d
         "index_mb": round(index_bytes(index).nbytes / 1e6),
         "cells": index.n_lists,
         "cells_looked_into": index.n_probe,
-        "median_ms": round(1e3 * mid, 2),
-        "p95_ms": round(1e3 * float(np.quantile(by_index, 0.95)), 2),
-        "brute_force_median_ms": round(1e3 * mid_all, 2),
-        "brute_force_over_index": round(mid_all / mid, 1),
-        "recall_at_10": round(float(np.mean(shares)), 4),
+        "median_ms": round(1e3 * index_median, 2),
+        "p95_ms": round(1e3 * float(np.quantile(index_seconds, 0.95)), 2),
+        "brute_force_median_ms": round(1e3 * full_median, 2),
+        "brute_force_over_index": round(full_median / index_median, 1),
+        "recall_at_10": round(float(np.mean(recalls)), 4),
     }
 
 
-def _timed(work: Callable[[], Made]) -> tuple[float, Made]:
+def _timed(work: Callable[[], Result]) -> tuple[float, Result]:
     started = time.perf_counter()
-    made = work()
-    return time.perf_counter() - started, made
+    result = work()
+    return time.perf_counter() - started, result

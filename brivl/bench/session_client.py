@@ -1,23 +1,28 @@
-"""A browser session without a browser: Streamlit's messages over a websocket, as far as a visitor's clicks need them.
+"""A browser session without a browser: the messages of Streamlit over a websocket that opening pages and clicks need.
 
-The one place outside of pages and brivl.app that knows Streamlit, and of it only the messages.
+Apart from pages, brivl.app and brivl.ui no other module knows Streamlit, and this one only its messages.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 from brivl.errors import RequestError
 
 HEADLINE = '<h1 class="bx-headline">'
-TOO_LONG = 3600.0  # s; a timer that never goes off
 
 
 class BrowserSession:
-    """One visitor, within `with`: opens pages, presses buttons, sees elements. Not for several threads at once."""
+    """One visitor, within `with`, who opens pages, presses buttons and sees elements. Not for several threads at once.
+
+    Parameters
+    ----------
+    address : str
+        Address of the server, http://HOST:PORT.
+    """
 
     def __init__(self, address: str) -> None:
         from websockets.sync.client import connect
@@ -32,62 +37,123 @@ class BrowserSession:
             close_timeout=5,
         )
         self.address = address
-        self.elements: dict[tuple[int, ...], Any] = {}  # place on the page -> Element
-        self.faults: list[str] = []  # exceptions and error boxes that were ever seen
+        self.elements: dict[tuple[int, ...], Any] = {}  # position on the page -> Element
+        self.errors: list[str] = []  # exceptions and error boxes of all pages
         self._page, self._query, self._script = "", "", ""
-        self._timers: dict[str, tuple[float, float]] = {}  # fragment -> interval, when it is due
-        self._whole, self._drawn = False, set()  # the run is of the whole page; places drawn in it
-        self.n_finished = 0  # runs of the whole page
+        self._timers: dict[str, tuple[float, float]] = {}  # fragment -> interval, time of its next run
+        self._full_run = False  # whether the current run is of the full page
+        self._drawn: set[tuple[int, ...]] = set()  # positions drawn in the current run
+        self.n_finished = 0  # runs of the full page
 
-    def __enter__(self) -> BrowserSession:
+    def __enter__(self) -> Self:
         self._socket = self._connecting.__enter__()
         return self
 
-    def __exit__(self, *problem: Any) -> None:
-        self._connecting.__exit__(*problem)
+    def __exit__(self, *error: Any) -> None:
+        self._connecting.__exit__(*error)
 
     def open(self, page: str, fields: Mapping[str, str], seconds: float = 120.0) -> float:
-        """Go to a page; seconds until its headline, or a fault, is there. RequestError where neither comes."""
+        """Go to a page.
+
+        Parameters
+        ----------
+        page : str
+            Name of the page.
+        fields : Mapping[str, str]
+            Parameters of the link.
+        seconds : float
+            Longest time to wait.
+
+        Returns
+        -------
+        float
+            Seconds until its headline, or an error, was shown.
+
+        Raises
+        ------
+        RequestError
+            Where neither is shown in time.
+        """
         started, before = time.monotonic(), self.n_finished
         self._page, self._query, self._script = page, urlencode(dict(fields)), ""
         self.elements.clear()
         self._timers.clear()
-        n_faults = len(self.faults)
+        n_errors = len(self.errors)
         self._run()
-        self.until(lambda: self.headline or len(self.faults) > n_faults, seconds, f"the headline of {page!r}")
+        self.until(lambda: self.headline or len(self.errors) > n_errors, seconds, f"the headline of {page!r}")
         painted = time.monotonic() - started
         self.until(lambda: self.n_finished > before, seconds, f"the end of {page!r}")
         return painted
 
     def press(self, label: str) -> None:
-        """Press the button whose label begins so. Raises RequestError where there is none."""
+        """Press a button.
+
+        Parameters
+        ----------
+        label : str
+            Beginning of its label.
+
+        Raises
+        ------
+        RequestError
+            Where there is none.
+        """
         button = next((b for b in self._all("button") if b.label.startswith(label)), None)
         if button is None:
-            raise RequestError(f"Wanted a button {label!r} and saw {[b.label for b in self._all('button')]}.")
+            labels = [b.label for b in self._all("button")]
+            raise RequestError(f"Expected a button {label!r}, got {labels}. Open a page that has it.")
         self._run(pressed=button.id)
 
-    def until(self, seen: Callable[[], object], seconds: float, what: str) -> None:
-        """Take messages until `seen` gives something. Raises RequestError after so many seconds."""
+    def until(self, condition: Callable[[], object], seconds: float, what: str) -> None:
+        """Process messages until a condition holds.
+
+        Parameters
+        ----------
+        condition : Callable[[], object]
+            Tested after each message.
+        seconds : float
+            Longest time to wait.
+        what : str
+            What is waited for, for the error.
+
+        Raises
+        ------
+        RequestError
+            Where the condition does not hold in time.
+        """
         deadline = time.monotonic() + seconds
-        while not seen():
+        while not condition():
             if time.monotonic() > deadline:
-                raise RequestError(f"Waited {seconds:.0f} s for {what}, which did not come; saw {self.headline!r}.")
+                raise RequestError(
+                    f"Expected {what} within {seconds:.0f} s, got only {self.headline!r}. See the log of the server."
+                )
             self._next(min(deadline, *(due for _, due in self._timers.values()), time.monotonic() + 5.0))
 
     @property
-    def headline(self) -> str:
-        """The page's headline as HTML; "" while there is none."""
+    def headline(self) -> str:  # numpydoc ignore=RT01
+        """Headline of the page as HTML, empty while there is none."""
         return next((h.body for h in self._all("html") if HEADLINE in h.body), "")
 
     def has(self, kind: str) -> bool:
-        """Whether the page shows an element of this kind, such as "plotly_chart" or "bidi_component"."""
+        """Test whether the page shows an element of a kind.
+
+        Parameters
+        ----------
+        kind : str
+            Such as "plotly_chart" or "bidi_component".
+
+        Returns
+        -------
+        bool
+            True if it does.
+        """
         return bool(self._all(kind))
 
     def _all(self, kind: str) -> list[Any]:
         return [getattr(e, kind) for e in self.elements.values() if e.WhichOneof("type") == kind]
 
     def _run(self, pressed: str = "", fragment: str = "") -> None:
-        """Ask the server to run the page, or a part of it that redraws itself."""
+        """Request a run of the page, or of a fragment that redraws itself."""
         from streamlit.proto.BackMsg_pb2 import BackMsg
 
         message = BackMsg()
@@ -102,7 +168,7 @@ class BrowserSession:
         self._socket.send(message.SerializeToString())
 
     def _next(self, deadline: float) -> None:
-        """Take one message, or wake a part of the page whose time has come."""
+        """Process one message, and run the fragments whose timers are due."""
         from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
         try:
@@ -117,44 +183,44 @@ class BrowserSession:
         if data is not None:
             message = ForwardMsg()
             message.ParseFromString(data)
-            self._take(message)
+            self._process(message)
 
-    def _take(self, message: Any) -> None:
+    def _process(self, message: Any) -> None:
         kind = message.WhichOneof("type")
         if kind == "new_session":
-            self._whole, self._drawn = not message.metadata.run.fragment_ids, set()
-            if self._whole:
+            self._full_run, self._drawn = not message.metadata.run.fragment_ids, set()
+            if self._full_run:
                 self._timers.clear()
-        elif kind == "navigation":  # new_session names the page that was asked for, this the one that is shown
+        elif kind == "navigation":  # new_session names the requested page, this message the one that is shown
             self._script = message.navigation.page_script_hash
         elif kind == "page_info_changed":
             self._query = message.page_info_changed.query_string
         elif kind == "auto_rerun":
-            wanted = message.auto_rerun
-            self._timers[wanted.fragment_id] = (wanted.interval, time.monotonic() + wanted.interval)
+            timer = message.auto_rerun
+            self._timers[timer.fragment_id] = (timer.interval, time.monotonic() + timer.interval)
         elif kind == "stop_auto_rerun":
             for fragment in message.stop_auto_rerun.fragment_ids:
                 self._timers.pop(fragment, None)
         elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
-            self._see(tuple(message.metadata.delta_path), message.delta.new_element)
+            self._draw(tuple(message.metadata.delta_path), message.delta.new_element)
         elif kind == "script_finished":
             self._finish(message.script_finished)
 
-    def _see(self, place: tuple[int, ...], element: Any) -> None:
-        self.elements[place] = element
-        self._drawn.add(place)
+    def _draw(self, position: tuple[int, ...], element: Any) -> None:
+        self.elements[position] = element
+        self._drawn.add(position)
         kind = element.WhichOneof("type")
         if kind == "exception":
-            self.faults.append(f"{element.exception.type}: {element.exception.message}")
+            self.errors.append(f"{element.exception.type}: {element.exception.message}")
         elif kind == "alert" and element.alert.format == element.alert.ERROR:
-            self.faults.append(element.alert.body)
+            self.errors.append(element.alert.body)
 
     def _finish(self, status: int) -> None:
-        """What a whole run has not drawn again is there no more."""
+        """Remove the elements that a full run has not drawn again."""
         from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
         if status == ForwardMsg.FINISHED_WITH_COMPILE_ERROR:
-            self.faults.append("the page could not be compiled")
-        if self._whole and status == ForwardMsg.FINISHED_SUCCESSFULLY:
-            self.elements = {place: e for place, e in self.elements.items() if place in self._drawn}
+            self.errors.append("the page could not be compiled")
+        if self._full_run and status == ForwardMsg.FINISHED_SUCCESSFULLY:
+            self.elements = {position: e for position, e in self.elements.items() if position in self._drawn}
             self.n_finished += 1

@@ -1,4 +1,4 @@
-"""How fast the viewer is in Chromium without a graphics card: hover, layers, click, panning, first paint, payload."""
+"""Speed of the flatmap viewer in Chromium without a graphics card: hover, layers, clicks, panning, first paint."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from brivl.bench.app_server import running_app
 from brivl.bench.views_data import DATASET, SUBJECT, fill_store
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
+from brivl.store.digests import JSON
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 BARS = {
     "hover_ms": 16,
@@ -26,7 +30,7 @@ BARS = {
 }
 SOFTWARE = ("--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader")
 SIZE = {"width": 1380, "height": 1010}  # px of the window, so that the map has about 800 x 600
-PATIENCE = 180  # s for a page
+PAGE_SECONDS = 180  # until a page must be drawn
 PAINTED = """() => [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")].some(
   (e) => e.shadowRoot?.querySelector(".viewer")?.brivl.firstPaint)"""
 ALL_LAYERS = """() => [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")].some(
@@ -36,29 +40,47 @@ N_VISITORS = 5
 CLICKED = (1234, 20_000, 41_000, 62_000, 79_000)
 
 
-def bench_views(n_voxels: int) -> dict[str, Any]:
-    """Median and worst of each measure beside its bar. RequestError where Chromium or Playwright is missing."""
+def bench_views(n_voxels: int) -> dict[str, JSON]:
+    """Measure the flatmap page.
+
+    Parameters
+    ----------
+    n_voxels : int
+        Voxels of the map.
+
+    Returns
+    -------
+    dict[str, JSON]
+        Median and worst of each measure, its bar, and whether that holds.
+
+    Raises
+    ------
+    RequestError
+        Where Chromium or Playwright is missing.
+    """
     if not 1_000 <= n_voxels <= 300_000:
-        raise RequestError(f"Wanted between 1,000 and 300,000 voxels and got {n_voxels}.")
+        raise RequestError(f"Expected between 1,000 and 300,000 voxels, got {n_voxels}. Choose another number.")
     chromium = os.environ.get("BRIVL_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        raise RequestError("Wanted the package playwright; `pip install playwright` brings it.") from None
+        raise RequestError("Expected the package playwright, found none. Run `pip install playwright`.") from None
     if chromium is None:
-        raise RequestError("Wanted Chromium; install it (apt-get install chromium) or name it in BRIVL_CHROMIUM.")
+        raise RequestError(
+            "Expected Chromium, found none. Install it (apt-get install chromium) or name it in BRIVL_CHROMIUM."
+        )
     with tempfile.TemporaryDirectory(prefix="brivl-bench-") as folder:
         fill_store(Store(Path(folder)), n_voxels)
         with server_on(Path(folder)) as address, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=list(SOFTWARE))
-            _open(browser, address).close()  # imports and the cached arrays of the server are nobody's first paint
+            _open(browser, address).close()  # so that imports and caches of the server are not measured
             measured = _first_paint(browser, address) | _measure(browser, address, n_voxels)
             browser.close()
     return {"bench": "views", "n_voxels": n_voxels} | measured | {"bars": BARS, "holds": _holds(measured)}
 
 
-def _first_paint(browser: Any, address: str) -> dict[str, Any]:
-    """Median over visitors, whose browser has never been here, and has; nothing listens in, which would cost too."""
+def _first_paint(browser: Browser, address: str) -> dict[str, JSON]:
+    """Median over visitors of the first and the second visit; without listeners, which would take time too."""
     visits: list[list[tuple[float, float]]] = [[], []]
     for _ in range(N_VISITORS):
         visitor = browser.new_context(viewport=SIZE)
@@ -66,7 +88,7 @@ def _first_paint(browser: Any, address: str) -> dict[str, Any]:
             page = _painted(visitor.new_page(), address)
             page.evaluate(SCRIPT.read_text(encoding="utf-8"))
             visit.append(tuple(page.evaluate("[bench.firstPaint, bench.content]")))
-            page.wait_for_function(ALL_LAYERS, timeout=PATIENCE * 1000)
+            page.wait_for_function(ALL_LAYERS, timeout=PAGE_SECONDS * 1000)
             page.goto("about:blank")
         visitor.close()
     first, again = ([statistics.median(part) for part in zip(*visit, strict=True)] for visit in visits)
@@ -78,16 +100,16 @@ def _first_paint(browser: Any, address: str) -> dict[str, Any]:
     }
 
 
-def _measure(browser: Any, address: str, n_voxels: int) -> dict[str, Any]:
+def _measure(browser: Browser, address: str, n_voxels: int) -> dict[str, JSON]:
     received: list[int] = []
     page = _open(browser, address, received)
-    page.wait_for_function(ALL_LAYERS, timeout=PATIENCE * 1000)
+    page.wait_for_function(ALL_LAYERS, timeout=PAGE_SECONDS * 1000)
     page.evaluate(SCRIPT.read_text(encoding="utf-8"))
     payload = sum(received) / 1e6
     hover = page.evaluate("bench.hover(150)")
     layers = page.evaluate("bench.layers(3)")
     fps = page.evaluate("bench.pan(4000)")
-    page.wait_for_timeout(3000)  # until the server has heard of the last layer
+    page.wait_for_timeout(3000)  # until the server has processed the last layer
     clicks = [page.evaluate(f"bench.card({voxel})") for voxel in CLICKED if voxel < n_voxels]
     cards, complete = (list(times) for times in zip(*clicks, strict=True))
     size = page.evaluate("bench.size")
@@ -111,29 +133,40 @@ def _typical(times: list[float]) -> float:
     return round(statistics.median(times), 1)
 
 
-def _holds(measured: dict[str, Any]) -> dict[str, bool]:
-    """Whether each bar holds; frames a second are to be many, the others few."""
+def _holds(measured: dict[str, JSON]) -> dict[str, bool]:
+    """Whether each bar holds; frames per second must be above it, all others below."""
     return {
         name: measured[name] >= bar if name.endswith("fps") else measured[name] <= bar for name, bar in BARS.items()
     }
 
 
-def _open(browser: Any, address: str, received: list[int] | None = None) -> Any:
-    """The flatmap page, painted, in a browser session of its own; sizes of what the server sends go to `received`."""
+def _open(browser: Browser, address: str, received: list[int] | None = None) -> Page:
+    """The drawn flatmap page in a new browser session; sizes of the server's messages are appended to `received`."""
     page = browser.new_page(viewport=SIZE)
     if received is not None:
         page.on("websocket", lambda ws: ws.on("framereceived", lambda frame: received.append(len(frame))))
     return _painted(page, address)
 
 
-def _painted(page: Any, address: str) -> Any:
-    page.goto(f"{address}/flatmap?data={DATASET}&subject={SUBJECT}", timeout=PATIENCE * 1000)
-    page.wait_for_function(PAINTED, timeout=PATIENCE * 1000)
+def _painted(page: Page, address: str) -> Page:
+    page.goto(f"{address}/flatmap?data={DATASET}&subject={SUBJECT}", timeout=PAGE_SECONDS * 1000)
+    page.wait_for_function(PAINTED, timeout=PAGE_SECONDS * 1000)
     return page
 
 
 @contextmanager
 def server_on(cache: Path) -> Iterator[str]:
-    """The address of an explorer of its own."""
+    """Run an explorer within the body.
+
+    Parameters
+    ----------
+    cache : Path
+        The cache folder.
+
+    Yields
+    ------
+    str
+        Its address.
+    """
     with running_app(cache) as app:
         yield app.address

@@ -1,4 +1,4 @@
-"""A cache as workers would have filled it, with made-up numbers for as many voxels as wanted, for the bench."""
+"""A cache as workers would have filled it, with random numbers for any number of voxels, for benchmarks and tests."""
 
 from __future__ import annotations
 
@@ -19,23 +19,49 @@ DATASET, SUBJECT = "phantom-movie:240/40", "S01"
 HEIGHT, WIDTH = 512, 980  # of pycortex S1's flatmap in the app
 N_LAYERS = 12
 N_REGIONS = 26
-SIDES = (0.26, 0.74)  # centres of the two hemispheres, share of the width
+SIDES = (0.26, 0.74)  # centres of the two hemispheres as fractions of the width
 
 
 def fill_store(store: Store, n_voxels: int, seed: int = 0) -> DatasetSummary:
-    """Facts, flatmap and twelve fits of one subject."""
-    known, rng = summarise_dataset(store, DATASET), np.random.default_rng(seed)
+    """Store facts, flatmap and twelve fits of one subject.
+
+    Parameters
+    ----------
+    store : Store
+        The cache.
+    n_voxels : int
+        Voxels of the subject.
+    seed : int
+        Random seed.
+
+    Returns
+    -------
+    DatasetSummary
+        The dataset of the subject.
+    """
+    dataset, rng = summarise_dataset(store, DATASET), np.random.default_rng(seed)
     geometry = ellipses(n_voxels)
     voxels = _voxels(n_voxels, rng)
     store.put(flatmap_key(voxels), to_arrays(geometry), {"space": voxels.space})
-    _put_facts(store, known, voxels, rng)
+    _put_facts(store, dataset, voxels, rng)
     for layer in range(1, N_LAYERS + 1):
-        _put_fit(store, known, FitRequest(DATASET, known.default_pair, layer, SUBJECT), n_voxels, rng)
-    return known
+        _put_fit(store, dataset, FitRequest(DATASET, dataset.default_pair, layer, SUBJECT), n_voxels, rng)
+    return dataset
 
 
 def ellipses(n_voxels: int) -> FlatmapGeometry:
-    """Two ellipses of about 278,000 pixels, each pixel a mixture of up to three of n_voxels voxels."""
+    """Draw two ellipses of about 278,000 pixels, each pixel a mixture of up to three voxels.
+
+    Parameters
+    ----------
+    n_voxels : int
+        Number of voxels.
+
+    Returns
+    -------
+    FlatmapGeometry
+        The flatmap.
+    """
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     mask = np.any([((x - c * WIDTH) / (0.22 * WIDTH)) ** 2 + ((y - 256) / 205) ** 2 < 1 for c in SIDES], axis=0)
     step = np.sqrt(mask.sum() / n_voxels)
@@ -43,8 +69,8 @@ def ellipses(n_voxels: int) -> FlatmapGeometry:
     _, voxel = np.unique(np.concatenate(cells), return_inverse=True)
     voxel = np.minimum(voxel.reshape(3, -1), n_voxels - 1)
     rows = np.tile(np.arange(voxel.shape[1]), 3)
-    share = np.repeat([0.5, 0.25, 0.25], voxel.shape[1])
-    weights = scipy.sparse.csr_matrix((share, (rows, voxel.ravel())), shape=(voxel.shape[1], n_voxels))
+    fractions = np.repeat([0.5, 0.25, 0.25], voxel.shape[1])
+    weights = scipy.sparse.csr_matrix((fractions, (rows, voxel.ravel())), shape=(voxel.shape[1], n_voxels))
     background = np.where(mask, 0.5 + 0.5 * np.sin(x / 13) * np.cos(y / 17), np.nan)
     outlines = {f"R{i:02d}": [_ring(i)] for i in range(N_REGIONS)}
     labels = {name: tuple(polygons[0].mean(0)) for name, polygons in outlines.items()}
@@ -57,7 +83,7 @@ def _cell(x: np.ndarray, y: np.ndarray, step: float) -> np.ndarray:
 
 
 def _ring(i: int) -> np.ndarray:
-    """An outline of 130 points, as many as the drawn ones have."""
+    """An outline of 130 points, as many as drawn outlines have."""
     angle = np.linspace(0, 2 * np.pi, 130, endpoint=False)
     centre = WIDTH * SIDES[i % 2] + 60 * np.cos(i), HEIGHT / 2 + 130 * np.sin(i)
     return np.stack([centre[0] + 28 * np.cos(angle), centre[1] + 22 * np.sin(angle)], axis=1)
@@ -70,7 +96,7 @@ def _voxels(n: int, rng: np.random.Generator) -> Voxels:
     return Voxels("made-up", ijk, (side,) * 3, np.diag([2.0, 2, 2, 1]), rois)
 
 
-def _put_facts(store: Store, known: DatasetSummary, voxels: Voxels, rng: np.random.Generator) -> None:
+def _put_facts(store: Store, dataset: DatasetSummary, voxels: Voxels, rng: np.random.Generator) -> None:
     n = voxels.n_voxels
     arrays = {
         "ijk": voxels.ijk,
@@ -88,12 +114,12 @@ def _put_facts(store: Store, known: DatasetSummary, voxels: Voxels, rng: np.rand
         "space": voxels.space,
         "flatmap": voxels.flatmap,
         "timing": timing,
-        "truth_models": list(known.default_pair),
+        "truth_models": list(dataset.default_pair),
     }
-    store.put(facts_key(known, SUBJECT), arrays, info)
+    store.put(facts_key(dataset, SUBJECT), arrays, info)
 
 
-def _put_fit(store: Store, known: DatasetSummary, request: FitRequest, n: int, rng: np.random.Generator) -> None:
+def _put_fit(store: Store, dataset: DatasetSummary, request: FitRequest, n: int, rng: np.random.Generator) -> None:
     split = rng.gamma(2.0, 0.03, (2, n)).astype(np.float32) - 0.02
     arrays = {
         "r2_joint": split.sum(0),
@@ -110,4 +136,4 @@ def _put_fit(store: Store, known: DatasetSummary, request: FitRequest, n: int, r
         "n_voxels": n,
         "n_voxels_selected": n,
     }
-    store.put(fit_key(store, request, known), arrays, info)
+    store.put(fit_key(store, request, dataset), arrays, info)

@@ -273,7 +273,7 @@ def sweep_progress(quiet: bool) -> ProgressCallback:
 
     rate, live, last_step = Rate(), sys.stderr.isatty(), ""
 
-    def report(done: float, total: float, message: str) -> None:
+    def _report(done: float, total: float, message: str) -> None:
         nonlocal last_step
         now = time.monotonic()
         rate.update(done, now)
@@ -284,4 +284,4 @@ def sweep_progress(quiet: bool) -> ProgressCallback:
         line = message + count + (f", about {format_duration(left)} left" if left else "")
         print(f"\r{line}\033[K" if live else line, end="" if live else "\n", file=sys.stderr, flush=True)
 
-    return report
+    return _report

@@ -1,4 +1,4 @@
-"""python -m brivl bench: how long things take here, measured in this run."""
+"""The verb `bench`: measure how long the main computations take on this machine."""
 
 from __future__ import annotations
 
@@ -10,38 +10,41 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from brivl.cli.options import add_options
 from brivl.config import n_cores
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 
 
 def add_verbs(verbs: argparse._SubParsersAction) -> None:
-    """Add `bench` to the command line."""
-    p = verbs.add_parser("bench", help="measure how long the main jobs take on this machine")
+    """Add `bench` to the command line.
+
+    Parameters
+    ----------
+    verbs : argparse._SubParsersAction
+        Subparsers of the program.
+    """
+    p = verbs.add_parser("bench", help="measure how long the main computations take on this machine")
     p.add_argument("what", choices=["first-answer", "sweep", "retrieval", "fit", "memory", "views", "sessions"])
-    p.add_argument("--dataset", default="phantom-movie", help="a phantom (default: %(default)s)")
-    n_means = "retrieval: embeddings (1e6); fit, memory: samples (900); views: voxels (8e4); sessions: visitors (20)"
-    p.add_argument("--n", type=int, help=n_means)
+    p.add_argument("--dataset", default="phantom-movie", help="a simulated dataset (default: %(default)s)")
+    n_help = "retrieval: embeddings (1e6); fit, memory: samples (900); views: voxels (8e4); sessions: visitors (20)"
+    p.add_argument("--n", type=int, help=n_help)
     p.add_argument("--rounds", type=int, default=3, help="sessions: how often they all come (default: %(default)s)")
     p.add_argument("--kind", choices=["movie", "sentences"], default="movie", help="fit: features with delays, or not")
     p.add_argument("--voxels", type=int, default=1000, help="fit, memory: voxels of a subject (%(default)s)")
     p.add_argument("--subjects", type=int, default=5, help="fit: subjects (default: %(default)s)")
     p.add_argument("--draws", type=int, default=20, help="fit: of himalaya's 20 draws; fewer are extrapolated")
-    p.add_argument("--regret", action="store_true", help="fit: instead, the loss given away against the full grid")
+    p.add_argument("--regret", action="store_true", help="fit: compare the loss of the search with the full grid")
     p.add_argument("--himalaya-subjects", type=int, help="fit: subjects that himalaya fits; fewer are extrapolated")
     p.add_argument("--width", type=int, default=768, help="memory: features of a band (default: %(default)s)")
-    p.add_argument("--batches", type=int, help="memory: stop after so many batches of voxels (default: fit all)")
-    p.add_argument("--voxel-sweep", help="memory: several numbers of voxels, as 10000,20000,40000")
+    p.add_argument("--batches", type=int, help="memory: batches of voxels to fit (default: all)")
+    p.add_argument("--voxel-sweep", help="memory: several numbers of voxels, such as 10000,20000,40000")
     p.add_argument("--plot", type=Path, help="memory, with --voxel-sweep: write seconds and GiB by voxels to this PNG")
-    p.add_argument("--json", action="store_true", help="print one JSON object")
-    p.set_defaults(run=run_bench)
+    add_options(p, "json")
+    p.set_defaults(run=_run)
 
 
-def run_bench(args: argparse.Namespace) -> None:
-    """From an empty cache: the first answer (simulation, features, one fit, flatmap) or all layers of one subject.
-
-    Or one search after the other in a large gallery of made-up embeddings.
-    """
+def _run(args: argparse.Namespace) -> None:
     if args.what == "retrieval":
         measured = _search(1_000_000 if args.n is None else args.n)
     elif args.what == "fit":
@@ -64,14 +67,12 @@ def run_bench(args: argparse.Namespace) -> None:
 
 
 def _views(n_voxels: int) -> dict[str, Any]:
-    """The flatmap page in Chromium."""
     from brivl.bench.views import bench_views
 
     return bench_views(n_voxels)
 
 
 def _sessions(n_sessions: int, rounds: int) -> dict[str, Any]:
-    """Visitors at once, all with one question that nobody has asked before."""
     from brivl.bench.sessions import SessionLoad, bench_sessions
 
     return bench_sessions(SessionLoad(n_sessions, rounds))
@@ -81,11 +82,12 @@ def _search(n: int) -> dict[str, Any]:
     from brivl.bench.search import search_bench
 
     if not 5_000 <= n <= 5_000_000:
-        raise RequestError(f"Wanted between 5,000 and 5,000,000 embeddings and got {n}.")
+        raise RequestError(f"Expected between 5,000 and 5,000,000 embeddings, got {n}. Choose another number.")
     return search_bench(n)
 
 
 def _measure(what: str, dataset_name: str, store: Store) -> dict[str, Any]:
+    """The first fit from an empty cache (simulation, features, fit, flatmap), or all layers of one subject."""
     from brivl.data.features import n_layers
     from brivl.data.flatmaps import flatmap_factory, make_flatmap
     from brivl.data.registry import open_dataset
@@ -96,7 +98,7 @@ def _measure(what: str, dataset_name: str, store: Store) -> dict[str, Any]:
     subject = dataset.subjects[0]
     pair = DEFAULT_PAIR["text" if "sentences" in dataset_name else "image"]
     layers = range(1, n_layers(dataset.stimulus(subject), pair[0]) + 1)
-    request = FitRequest(dataset_name, pair, layers[-1], subject)  # the first layers are shared, so quicker than others
+    request = FitRequest(dataset_name, pair, layers[-1], subject)  # the first layers are shared, so they are quicker
     if what == "sweep":
         seconds = _timed(lambda: [fit(store, FitRequest(dataset_name, pair, k, subject)) for k in layers])
         return {"bench": what, "dataset": dataset_name, "n_layers": len(layers), "all_layers_s": seconds}
@@ -118,7 +120,6 @@ def _measure(what: str, dataset_name: str, store: Store) -> dict[str, Any]:
 
 
 def _solvers(args: argparse.Namespace) -> dict[str, Any]:
-    """The default solver against himalaya on the same simulated subjects."""
     from brivl.bench.solver import Size, bench_fit, regret
 
     n = 900 if args.n is None else args.n
@@ -127,7 +128,6 @@ def _solvers(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _memory(args: argparse.Namespace) -> dict[str, Any]:
-    """Peak memory and seconds of a fit of responses that lie in a file, or of several with a line through them."""
     from brivl.bench.memory import Shape, bench_memory, sweep_voxels
 
     shape = Shape(args.voxels, 900 if args.n is None else args.n, args.width, args.batches)
@@ -136,9 +136,13 @@ def _memory(args: argparse.Namespace) -> dict[str, Any]:
     try:
         voxels = [int(number) for number in args.voxel_sweep.split(",")]
     except ValueError as error:
-        raise RequestError(f"Wanted numbers of voxels as 10000,20000,40000 and got {args.voxel_sweep!r}.") from error
+        raise RequestError(
+            f"Expected comma-separated numbers of voxels, got {args.voxel_sweep!r}. Write them as 10000,20000,40000."
+        ) from error
     if args.plot is not None and (args.plot.suffix != ".png" or not args.plot.resolve().parent.is_dir()):
-        raise RequestError(f"Wanted --plot as a .png file in a folder that exists and got {str(args.plot)!r}.")
+        raise RequestError(
+            f"Expected --plot as a .png file in an existing folder, got {str(args.plot)!r}. Choose another."
+        )
     measured = sweep_voxels(voxels, shape)
     if args.plot is not None:
         args.plot.write_bytes(_plot(measured))
@@ -146,7 +150,7 @@ def _memory(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _plot(measured: dict[str, Any]) -> bytes:
-    from brivl.bench.plot import voxel_cost_png
+    from brivl.bench.memory import voxel_cost_png
     from brivl.viz.style import FigureLabel
 
     fixed, slope = measured["cpu_s_fixed"], measured["cpu_s_per_1000_voxels"] / 1000

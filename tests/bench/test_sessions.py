@@ -1,4 +1,4 @@
-"""Several visitors at once, without a browser: one new question is computed once, and nobody sees a fault."""
+"""Several visitors at once, without a browser: one new request is computed once, and none sees an error."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ def question(folder: Path) -> dict[str, str]:
     return {"data": str(folder), "a": "signal", "b": "other", "layer": "2", "subject": "A"}
 
 
-def test_one_question_of_several_visitors_is_computed_once(tmp_path: Path) -> None:
+def test_one_request_of_several_visitors_is_computed_once(tmp_path: Path) -> None:
     folder = make_plain(tmp_path / "plain")
-    crowd = SessionLoad(N, 2, question(folder), ("home", "layers"), settings={"BRIVL_DATA": str(folder)}, calm=0.0)
-    seen = bench_sessions(crowd)
-    assert seen["faults"] == [] and seen["n_faults"] == seen["n_tracebacks"] == 0, seen
-    assert (seen["n_workers_started"], seen["n_fits"]) == (1, 1)
-    assert seen["n_pages_seen"] == 2 * N * 3, "everybody saw the first page and the other two, in both rounds"
-    assert len(seen["resident_mib_after"]) == 2 and min(seen["resident_mib_during"]) > 50
-    json.dumps(seen)
+    load = SessionLoad(N, 2, question(folder), ("home", "layers"), settings={"BRIVL_DATA": str(folder)}, calm=0.0)
+    measured = bench_sessions(load)
+    assert measured["faults"] == [] and measured["n_faults"] == measured["n_tracebacks"] == 0, measured
+    assert (measured["n_workers_started"], measured["n_fits"]) == (1, 1)
+    assert measured["n_pages_seen"] == 2 * N * 3, "everybody saw the first page and the other two, in both rounds"
+    assert len(measured["resident_mib_after"]) == 2 and min(measured["resident_mib_during"]) > 50
+    json.dumps(measured)
 
 
-def test_a_visitor_who_asks_for_nonsense_is_told_so_and_it_counts_as_a_fault(tmp_path: Path) -> None:
+def test_an_impossible_request_counts_as_an_error(tmp_path: Path) -> None:
     with running_app(tmp_path / "cache") as app, BrowserSession(app.address) as session:
         session.open("layers", {"data": "/no/such/folder"})  # the frame's headline is missing: a sentence stands there
-        assert any("/no/such/folder" in fault for fault in session.faults)
-        with pytest.raises(RequestError, match="saw"):
+        assert any("/no/such/folder" in error for error in session.errors)
+        with pytest.raises(RequestError, match="Expected a button 'Run layer', got"):
             session.press("Run layer")
 
 
 @pytest.mark.parametrize("words", [["--n", "0"], ["--n", "101"], ["--rounds", "0"]])
-def test_a_crowd_that_is_none(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_impossible_numbers_of_sessions(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "sessions", *words]) == 2
-    assert "Wanted 1 to 100 sessions" in capsys.readouterr().err
+    assert "Expected 1 to 100 sessions" in capsys.readouterr().err
