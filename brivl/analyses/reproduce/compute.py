@@ -14,7 +14,7 @@ from brivl.analyses.reproduce.means import Gathered, gather
 from brivl.analyses.reproduce.pages import pages
 from brivl.analyses.reproduce.paper_page import detail
 from brivl.analyses.reproduce.source import Source, Wanted, open_sources, why_not
-from brivl.core.claims.checks import PAPER_LAYERS, UNTESTABLE, Check, Means, Verdict, evaluate_check
+from brivl.core.claims.checks import PAPER_LAYERS, UNTESTABLE, Check, ScoreMeans, Verdict, evaluate_check
 from brivl.core.claims.movie_checks import MOVIE_CHECKS
 from brivl.core.claims.sentence_checks import SENTENCE_CHECKS
 from brivl.core.progress import ProgressCallback, no_progress
@@ -118,7 +118,7 @@ def _verdicts(
     return found
 
 
-def _shown(gathered: Gathered, figure: PaperFigure) -> Means:
+def _shown(gathered: Gathered, figure: PaperFigure) -> ScoreMeans:
     """Means of the subjects that a figure shows, so that a verdict does not depend on which others were asked for."""
     table = gathered.means.table
     return replace(gathered.means, table=table[table["subject"].isin(gathered.source.subjects_of(figure))])

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from brivl.analyses.reproduce.source import Source
-from brivl.core.claims.checks import BRAIN, Means
+from brivl.core.claims.checks import BRAIN, ScoreMeans
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import EncodingResult, Voxels
@@ -27,7 +27,7 @@ class Gathered:
     """Means of all fits that were asked for, and where each subject's voxels lie."""
 
     source: Source
-    means: Means
+    means: ScoreMeans
     facts: Mapping[str, SubjectFacts]
 
 
@@ -54,7 +54,7 @@ def gather(
             inside = {request.subject: masks(facts[request.subject].voxels)}
         rows += mean_rows(request, result, inside[request.subject], kept(source, result, facts[request.subject]))
     progress(len(requests), len(requests), "Fits ready")
-    return Gathered(source, Means(pd.DataFrame(rows, columns=list(MEAN_COLUMNS)), source.n_layers), facts)
+    return Gathered(source, ScoreMeans(pd.DataFrame(rows, columns=list(MEAN_COLUMNS)), source.n_layers), facts)
 
 
 def kept(source: Source, result: EncodingResult, facts: SubjectFacts) -> np.ndarray:

@@ -95,7 +95,7 @@ def _no_voxel(gathered: Gathered, layer: int) -> str:
 
 def atlas_values(gathered: Gathered, layer: int, value: str) -> dict[int, float]:
     """AAL number -> mean over subjects of joint R² or of the difference of split R². RequestError without any voxel."""
-    table = gathered.means.of("region", value)
+    table = gathered.means.by_layer_and_region("region", value)
     if layer not in table.index:
         raise RequestError(_no_voxel(gathered, layer))
     numbers = {r.name: r.labels[0] for r in aal_regions("region")}

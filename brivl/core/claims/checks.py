@@ -1,7 +1,8 @@
-"""What the paper says of its figures (Lu et al. 2022), each as a rule that decides: holds, does not, not testable.
+"""Claims of the paper about its figures (Lu et al. 2022) as rules with three outcomes: holds, fails, not testable.
 
-Rules were written down before any result was looked at. They see nothing but means of R² over voxels, so that planted
-numbers can test them. Layers are the paper's (1 to 12); for models with another number of them they are taken by depth.
+The rules were written before any result was known. Their only input is means of R² over voxels, so simulated numbers
+can test them. Layers are those of the paper (1 to 12); for models with another number of layers they are chosen by
+relative depth.
 """
 
 from __future__ import annotations
@@ -14,36 +15,80 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from brivl.core.numbers import number, signed
+from brivl.core.numbers import signed
 
 PAPER_LAYERS = 12
 HOLDS, FAILS, UNTESTABLE = "holds", "does not hold", "not testable"
 COLUMNS = ("layer", "subject", "level", "region", "joint", "a", "b")
 BRAIN = "brain"  # level of the mean over all voxels kept, with the region of the same name
-RHO = 0.7  # Spearman correlation with depth from which scores count as rising
+MIN_RHO = 0.7  # Spearman correlation with depth from which scores count as rising
 
 
 @dataclass(frozen=True)
-class Means:
-    """Mean R² over voxels, one row per layer, subject and region.
+class ScoreMeans:
+    """Mean R² over voxels, one row for each layer, subject and region.
 
-    Columns of `table`: layer (1-based, of the models), subject, level ("brain", "roi", "area", "merged", "region"),
-    region, joint, a (split R² of the multimodal model), b (of the unimodal one).
+    Attributes
+    ----------
+    table : DataFrame
+        Columns layer (of the models, counted from 1), subject, level ("brain", "roi", "area", "merged", "region"),
+        region, joint, a (split R² of the multimodal model) and b (of the unimodal model).
+    n_layers : int
+        Layers of the models; the table may have fewer.
     """
 
     table: pd.DataFrame
-    n_layers: int  # of the models; the table may have fewer
+    n_layers: int
 
-    def layer(self, paper_layer: int) -> int:
-        """The models' layer that stands for a layer of the paper."""
+    def model_layer(self, paper_layer: int) -> int:
+        """Find the layer of the models that corresponds to a layer of the paper.
+
+        Parameters
+        ----------
+        paper_layer : int
+            Layer of the paper, 1 to 12.
+
+        Returns
+        -------
+        int
+            Layer of the models.
+        """
         return at_depth(paper_layer, self.n_layers)
 
-    def layers_from(self, first: int, last: int = PAPER_LAYERS) -> list[int]:
-        """The models' layers that stand for first..last of the paper, each once."""
-        return sorted({self.layer(k) for k in range(first, last + 1)})
+    def model_layers(self, first: int, last: int = PAPER_LAYERS) -> list[int]:
+        """Find the layers of the models that correspond to a range of layers of the paper.
 
-    def of(self, level: str, column: str, regions: Sequence[str] | None = None) -> pd.DataFrame:
-        """(layer, region) mean over subjects of a column ("difference": a - b), layers down, regions across."""
+        Parameters
+        ----------
+        first : int
+            First layer of the paper.
+        last : int
+            Last layer of the paper.
+
+        Returns
+        -------
+        list of int
+            Layers of the models, each once.
+        """
+        return sorted({self.model_layer(k) for k in range(first, last + 1)})
+
+    def by_layer_and_region(self, level: str, column: str, regions: Sequence[str] | None = None) -> pd.DataFrame:
+        """Average a score over subjects, by layer and region.
+
+        Parameters
+        ----------
+        level : str
+            Level of the regions.
+        column : str
+            Column of the table, or "difference" for a - b.
+        regions : sequence of str, optional
+            Regions to keep; all without it.
+
+        Returns
+        -------
+        DataFrame
+            Means with layers as rows and regions as columns.
+        """
         rows = self.table[self.table["level"] == level]
         if regions is not None:
             rows = rows[rows["region"].isin(regions)]
@@ -51,15 +96,31 @@ class Means:
         return rows.assign(value=values).groupby(["layer", "region"])["value"].mean().unstack("region")
 
     def brain(self, column: str) -> pd.Series:
-        """Mean over subjects by layer of all voxels kept."""
-        table = self.of(BRAIN, column)
+        """Average a score of all voxels over subjects, by layer.
+
+        Parameters
+        ----------
+        column : str
+            Column of the table, or "difference" for a - b.
+
+        Returns
+        -------
+        Series
+            Means by layer.
+
+        Raises
+        ------
+        Untestable
+            If no layer was fitted.
+        """
+        table = self.by_layer_and_region(BRAIN, column)
         if table.empty:
             raise Untestable("no layer was fitted")
         return table[BRAIN].dropna()
 
 
 class Untestable(Exception):
-    """The data cannot decide a check; the message says why."""
+    """The data cannot decide a check; the message gives the reason."""
 
 
 Decision = tuple[bool, str]
@@ -67,18 +128,18 @@ Decision = tuple[bool, str]
 
 @dataclass(frozen=True)
 class Check:
-    """One statement of the paper."""
+    """One claim of the paper, and the rule that decides it."""
 
     id: str
     figures: tuple[str, ...]
     claim: str
     rule: str
-    decide: Callable[[Means], Decision]
+    decide: Callable[[ScoreMeans], Decision]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of one check; `evidence` are the numbers behind it, or why there are none."""
+    """The outcome of one check; `evidence` gives the numbers behind it, or the reason why there are none."""
 
     id: str
     figures: tuple[str, ...]
@@ -88,77 +149,198 @@ class Verdict:
     evidence: str
 
 
-def evaluate_check(check: Check, means: Means | None, reason: str = "") -> Verdict:
-    """Decide a check; without means it is not testable, for `reason`."""
+def evaluate_check(check: Check, means: ScoreMeans | None, reason: str = "") -> Verdict:
+    """Decide a check.
+
+    Parameters
+    ----------
+    check : Check
+        Claim and rule.
+    means : ScoreMeans or None
+        Scores; None if there are none.
+    reason : str
+        Reason why there are no scores.
+
+    Returns
+    -------
+    Verdict
+        Outcome with its evidence; not testable without scores.
+    """
     if means is None:
         outcome, evidence = UNTESTABLE, reason
     else:
         try:
             holds, evidence = check.decide(means)
             outcome = HOLDS if holds else FAILS
-        except Untestable as why:
-            outcome, evidence = UNTESTABLE, str(why)
+        except Untestable as error:
+            outcome, evidence = UNTESTABLE, str(error)
     return Verdict(check.id, check.figures, check.claim, check.rule, outcome, evidence)
 
 
 def at_depth(paper_layer: int, n_layers: int) -> int:
-    """Layer k of the paper's 12 in models of n layers: ceil(k n / 12), so that the last stands for the last."""
+    """Find the layer at the same relative depth as a layer of the paper.
+
+    Parameters
+    ----------
+    paper_layer : int
+        Layer k of the paper, 1 to 12.
+    n_layers : int
+        Layers n of the model.
+
+    Returns
+    -------
+    int
+        ceil(k n / 12), so that the last layer corresponds to the last.
+    """
     return max(1, math.ceil(paper_layer * n_layers / PAPER_LAYERS))
 
 
 def passes_at_every_layer(
-    found: Mapping[int, float], wanted: Sequence[int], passes: Callable[[float], bool]
+    values: Mapping[int, float], layers: Sequence[int], passes: Callable[[float], bool]
 ) -> Decision:
-    """Whether a number passes at all wanted layers: one that does not settles it, else all must be there.
+    """Decide whether a value passes at every one of some layers.
 
-    Raises Untestable where layers are missing and none of the others fails.
+    One value that does not pass decides the question; otherwise all values must be there.
+
+    Parameters
+    ----------
+    values : mapping of int to float
+        Value of each fitted layer.
+    layers : sequence of int
+        Layers that must pass.
+    passes : callable
+        Criterion for one value.
+
+    Returns
+    -------
+    (bool, str)
+        Whether all pass, and the values as text.
+
+    Raises
+    ------
+    Untestable
+        If layers are missing and none of the others fails.
     """
-    seen = {layer: found[layer] for layer in wanted if layer in found and np.isfinite(found[layer])}
-    failing = [layer for layer, value in seen.items() if not passes(value)]
-    missing = [layer for layer in wanted if layer not in seen]
+    fitted = {layer: values[layer] for layer in layers if layer in values and np.isfinite(values[layer])}
+    failing = [layer for layer, value in fitted.items() if not passes(value)]
+    missing = [layer for layer in layers if layer not in fitted]
     if missing and not failing:
         raise Untestable(f"layer{'s' if len(missing) > 1 else ''} {join_with_and(missing)} not fitted")
-    return not failing, by_layer(seen)
+    return not failing, format_by_layer(fitted)
 
 
 def rises_with_depth(series: pd.Series) -> tuple[bool, float]:
-    """Whether a series by layer rises: Spearman correlation with depth of at least 0.7, and last above first."""
+    """Decide whether scores rise with depth: Spearman correlation of at least 0.7, and the last above the first.
+
+    Parameters
+    ----------
+    series : Series
+        Score of each layer.
+
+    Returns
+    -------
+    rises : bool
+        Whether the scores rise.
+    rho : float
+        Spearman correlation with depth.
+    """
     values = series.to_numpy(float)
     rho = float(stats.spearmanr(series.index.to_numpy(float), values).statistic) if np.ptp(values) > 0 else 0.0
-    return rho >= RHO and bool(values[-1] > values[0]), rho
+    return rho >= MIN_RHO and bool(values[-1] > values[0]), rho
 
 
 def slope(series: pd.Series) -> float:
-    """Least-squares slope per layer."""
+    """Fit a line to scores by layer.
+
+    Parameters
+    ----------
+    series : Series
+        Score of each layer.
+
+    Returns
+    -------
+    float
+        Least-squares slope per layer.
+    """
     return float(np.polyfit(series.index.to_numpy(float), series.to_numpy(float), 1)[0])
 
 
 def require_layers(series: pd.Series, layers: Sequence[int]) -> pd.Series:
-    """The series at these layers. Raises Untestable where one is missing."""
+    """Select the scores of some layers.
+
+    Parameters
+    ----------
+    series : Series
+        Score of each fitted layer.
+    layers : sequence of int
+        Layers to select.
+
+    Returns
+    -------
+    Series
+        Scores of these layers.
+
+    Raises
+    ------
+    Untestable
+        If a layer is missing.
+    """
     missing = [layer for layer in layers if layer not in series.index or not np.isfinite(series[layer])]
     if missing:
         raise Untestable(f"layer{'s' if len(missing) > 1 else ''} {join_with_and(missing)} not fitted")
     return series.loc[list(layers)]
 
 
-def by_layer(values: Mapping[int, float], text: Callable[[float], str] = signed) -> str:
-    """Numbers by layer as text: "layer 4: +0.012, 5: -0.003"."""
-    parts = [f"{layer}: {text(float(value))}" for layer, value in values.items()]
-    return f"layer {', '.join(parts)}" if parts else ""
+def format_by_layer(values: Mapping[int, float], text: Callable[[float], str] = signed) -> str:
+    """Write values by layer as text, such as "layer 4: +0.012, 5: -0.003".
+
+    Parameters
+    ----------
+    values : mapping of int to float
+        Value of each layer.
+    text : callable
+        Text of one value.
+
+    Returns
+    -------
+    str
+        Text; "" without values.
+    """
+    entries = [f"{layer}: {text(float(value))}" for layer, value in values.items()]
+    return f"layer {', '.join(entries)}" if entries else ""
 
 
 def join_with_and(items: Sequence[object]) -> str:
-    """Items with commas and "and"."""
+    """Join items with commas and "and".
+
+    Parameters
+    ----------
+    items : sequence of object
+        One or more items.
+
+    Returns
+    -------
+    str
+        Text such as "1, 2 and 3".
+    """
     words = [str(item) for item in items]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def count_positive(values: pd.Series, noun: str) -> str:
-    """How many of a series of differences are above 0, with each number."""
+    """Write how many differences are above 0, followed by each of them.
+
+    Parameters
+    ----------
+    values : Series
+        Difference of each region.
+    noun : str
+        What the regions are called, in the plural.
+
+    Returns
+    -------
+    str
+        Text such as "2 of 3 areas (Insula +0.1, ...)".
+    """
     each = ", ".join(f"{name} {signed(float(v), 2)}" for name, v in values.items())
     return f"{int((values > 0).sum())} of {len(values)} {noun} ({each})"
-
-
-def plain(value: float) -> str:
-    """A number without a sign of its own."""
-    return number(value)

@@ -1,4 +1,4 @@
-"""The finding of a page as one sentence made from the data: direction, size, how many; or that there is none."""
+"""Headlines of figures, made from the data: direction, size and number of effects, or that there is none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from brivl.core.numbers import number, p_text, signed
 from brivl.core.regions.region_stats import RegionComparison
 
 ALPHA = 0.05
-RECOVERED = 0.7  # correlation with the planted difference from which it counts as recovered
+RECOVERED = 0.7  # correlation with the true difference of simulated data from which it counts as recovered
 NO_DIFFERENCE = "no difference that this data can show"
 
 
@@ -23,11 +23,30 @@ def layer_headline(
     noun: str = "ROIs",
     quantity: str = "R²",
 ) -> str:
-    """Which model explains more at a layer, in how many regions, by how much.
+    """Write which model explains more at a layer, in how many regions, and by how much.
 
-    With tests, a region counts when q < .05 and the better model's R² is above 0; without (one subject), regions are
-    counted by sign, and that is said.
-    `who` is "S01" or "8 subjects"; `noun` what the regions are, `quantity` what the scores are.
+    With tests, a region counts where q < .05 and the better model's R² is above 0. Without tests (one subject), regions
+    are counted by sign, and the headline says that they were not tested.
+
+    Parameters
+    ----------
+    layer : int
+        Layer of the models.
+    names : (str, str)
+        Names of models A and B.
+    comparison : RegionComparison
+        Comparison of the models in each region.
+    who : str
+        Subjects, such as "S01" or "8 subjects".
+    noun : str
+        What the regions are called, in the plural.
+    quantity : str
+        What the scores are.
+
+    Returns
+    -------
+    str
+        The headline.
     """
     table = comparison.table[np.isfinite(comparison.table["difference"])]
     if table.empty:
@@ -35,20 +54,20 @@ def layer_headline(
     if not np.isfinite(table["q"]).any():
         return f"Layer {layer}: {_counts(table, names, (noun, quantity))} ({who}, not tested)"
     pair, n_regions = f"{names[0]} and {names[1]}", len(table)
-    table = table[table[["mean_a", "mean_b"]].max(axis=1) > 0]  # worse than the mean explains nothing, however clear
+    table = table[table[["mean_a", "mean_b"]].max(axis=1) > 0]  # R² below 0 is worse than predicting the mean
     if table.empty:
         return f"Layer {layer}: {pair} predict none of {n_regions} {noun} ({who}; R² not above 0)"
     basis = f"{who}, over voxels" if comparison.unit == "voxel" else who
-    clear = table[table["q"] < ALPHA]
-    if clear.empty:
+    significant = table[table["q"] < ALPHA]
+    if significant.empty:
         q = p_text(float(table["q"].min()), "q")
         return f"Layer {layer}: {NO_DIFFERENCE} between {pair} in {n_regions} {noun} ({basis}; smallest {q})"
-    return f"Layer {layer}: {_counts(clear, names, (noun, quantity), n_regions)} ({basis}, q < .05)"
+    return f"Layer {layer}: {_counts(significant, names, (noun, quantity), n_regions)} ({basis}, q < .05)"
 
 
-def _counts(table: pd.DataFrame, names: tuple[str, str], of: tuple[str, str], total: int | None = None) -> str:
+def _counts(table: pd.DataFrame, names: tuple[str, str], nouns: tuple[str, str], total: int | None = None) -> str:
     """ "A explains more than B in 17 of 26 ROIs, by 0.021 R² on average; B in 3"."""
-    noun, quantity = of
+    noun, quantity = nouns
     difference, total = table["difference"].to_numpy(), len(table) if total is None else total
     ahead = np.array([(difference > 0).sum(), (difference < 0).sum()])
     if ahead[0] == ahead[1]:
@@ -63,9 +82,25 @@ def _counts(table: pd.DataFrame, names: tuple[str, str], of: tuple[str, str], to
 def layers_headline(
     layers: Sequence[int], joint: np.ndarray, names: tuple[str, str], comparison: RegionComparison, who: str
 ) -> str:
-    """Where the joint model is best, and from which layer on one model explains more.
+    """Write at which layer the joint model is best, and at which layers one model explains more than the other.
 
-    joint (n_layers,) mean joint R²; comparison has one row per layer in the same order.
+    Parameters
+    ----------
+    layers : sequence of int
+        Fitted layers.
+    joint : (n_layers,) array
+        Mean joint R².
+    names : (str, str)
+        Names of models A and B.
+    comparison : RegionComparison
+        Comparison of the models, one row for each layer.
+    who : str
+        Subjects, such as "S01" or "8 subjects".
+
+    Returns
+    -------
+    str
+        The headline.
     """
     joint = np.asarray(joint, float)
     if not np.isfinite(joint).any():
@@ -79,37 +114,66 @@ def _by_layer(layers: Sequence[int], names: tuple[str, str], comparison: RegionC
     table = comparison.table
     tested = bool(np.isfinite(table["q"]).any())
     counted = (table["q"] < ALPHA if tested else np.isfinite(table["difference"])).to_numpy()
-    parts = []
+    clauses = []
     for side, sign in ((0, 1), (1, -1)):
         ahead = [layer for layer, d, c in zip(layers, table["difference"], counted, strict=True) if c and sign * d > 0]
         if ahead:
-            parts.append(f"{names[side]} explains more than {names[1 - side]} {layer_span(ahead, layers)}")
-    if not parts:
+            clauses.append(f"{names[side]} explains more than {names[1 - side]} {layer_span(ahead, layers)}")
+    if not clauses:
         return f"{NO_DIFFERENCE} between {names[0]} and {names[1]} at any layer ({who})"
-    return f"{', '.join(parts)} ({who}, {'q < .05' if tested else 'not tested'})"
+    return f"{', '.join(clauses)} ({who}, {'q < .05' if tested else 'not tested'})"
 
 
-def layer_span(some: Sequence[int], layers: Sequence[int]) -> str:
-    """Some of the layers as words: "at every layer", "from layer 4 on", "at layers 4-8 and 10"."""
-    if list(some) == list(layers) and len(layers) > 1:
+def layer_span(subset: Sequence[int], layers: Sequence[int]) -> str:
+    """Describe some of the layers: "at every layer", "from layer 4 on", "at layers 4-8 and 10".
+
+    Parameters
+    ----------
+    subset : sequence of int
+        Layers to describe, in ascending order.
+    layers : sequence of int
+        All fitted layers.
+
+    Returns
+    -------
+    str
+        Description.
+    """
+    if list(subset) == list(layers) and len(layers) > 1:
         return "at every layer"
-    if len(some) > 1 and list(some) == list(layers)[-len(some) :]:
-        return f"from layer {some[0]} on"
+    if len(subset) > 1 and list(subset) == list(layers)[-len(subset) :]:
+        return f"from layer {subset[0]} on"
     runs: list[list[int]] = []
-    for layer in some:
+    for layer in subset:
         if runs and layer == runs[-1][-1] + 1:
             runs[-1].append(layer)
         else:
             runs.append([layer])
     words = [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
     text = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-    return f"at layer{'s' if len(some) > 1 else ''} {text}"
+    return f"at layer{'s' if len(subset) > 1 else ''} {text}"
 
 
 def voxel_headline(layer: int, names: tuple[str, str], a: np.ndarray, b: np.ndarray, who: str) -> str:
-    """Share of voxels better explained by the leading model, and the mean difference; a description, not a test.
+    """Write in how many voxels the leading model explains more, and by how much; a description without a test.
 
-    a, b (n_voxels,) split R², NaN where a voxel was not fitted.
+    Parameters
+    ----------
+    layer : int
+        Layer of the models.
+    names : (str, str)
+        Names of models A and B.
+    a : (n_voxels,) array
+        Split R² of model A; NaN where a voxel was not fitted.
+    b : (n_voxels,) array
+        Split R² of model B.
+    who : str
+        Subjects, such as "S01" or "8 subjects".
+
+    Returns
+    -------
+    str
+        The headline.
     """
     difference = np.asarray(a, float) - np.asarray(b, float)
     difference = difference[np.isfinite(difference)]
@@ -124,7 +188,22 @@ def voxel_headline(layer: int, names: tuple[str, str], a: np.ndarray, b: np.ndar
 
 
 def joint_headline(layer: int, joint: np.ndarray, who: str) -> str:
-    """How much both models together explain, and in how many voxels they explain anything. joint (n_voxels,)."""
+    """Write how much both models together explain, and in how many voxels their R² is above 0.
+
+    Parameters
+    ----------
+    layer : int
+        Layer of the models.
+    joint : (n_voxels,) array
+        Joint R²; NaN where a voxel was not fitted.
+    who : str
+        Subjects, such as "S01" or "8 subjects".
+
+    Returns
+    -------
+    str
+        The headline.
+    """
     joint = np.asarray(joint, float)
     joint = joint[np.isfinite(joint)]
     if not joint.size:
@@ -137,15 +216,31 @@ def joint_headline(layer: int, joint: np.ndarray, who: str) -> str:
 
 
 def variance_partition_headline(
-    layer: int, names: tuple[str, str], parts: Mapping[str, np.ndarray] | None, who: str
+    layer: int, names: tuple[str, str], components: Mapping[str, np.ndarray] | None, who: str
 ) -> str:
-    """How the joint R² divides into what only one model explains and what both can; parts as `VarianceParts.by_name`,
-    None where the models were not fitted alone."""
+    """Write the mean unique variance of each model and their mean shared variance.
+
+    Parameters
+    ----------
+    layer : int
+        Layer of the models.
+    names : (str, str)
+        Names of models A and B.
+    components : mapping of str to (n_voxels,) array, optional
+        Components as `VariancePartition.by_name` returns them; None where the models were not fitted alone.
+    who : str
+        Subjects, such as "S01" or "8 subjects".
+
+    Returns
+    -------
+    str
+        The headline.
+    """
     a, b = names
-    if parts is None or not np.isfinite(parts["shared"]).any():
+    if components is None or not np.isfinite(components["shared"]).any():
         return f"Layer {layer}: what only {a} or only {b} explains is not known until each is fitted alone ({who})"
-    means = {kind: number(float(np.nanmean(values, dtype=float)), 2) for kind, values in parts.items()}
-    joint = number(float(np.nanmean(sum(parts.values()), dtype=float)), 2)
+    means = {kind: number(float(np.nanmean(values, dtype=float)), 2) for kind, values in components.items()}
+    joint = number(float(np.nanmean(sum(components.values()), dtype=float)), 2)
     return (
         f"Layer {layer}: of a joint R² of {joint} on average, {means['unique_a']} is explained only by {a}, "
         f"{means['unique_b']} only by {b}, and {means['shared']} by either ({who})"
@@ -153,7 +248,20 @@ def variance_partition_headline(
 
 
 def component_caption(kind: str, names: tuple[str, str]) -> str:
-    """A part of R² in the words of a caption, with its equation."""
+    """Describe a component of the variance partition for a caption, with its equation.
+
+    Parameters
+    ----------
+    kind : {"unique_a", "unique_b", "shared"}
+        Component.
+    names : (str, str)
+        Names of models A and B.
+
+    Returns
+    -------
+    str
+        Description.
+    """
     a, b = names
     return {
         "unique_a": f"R² that only {a} explains: joint R² minus that of {b} alone",
@@ -163,12 +271,40 @@ def component_caption(kind: str, names: tuple[str, str]) -> str:
 
 
 def component_label(kind: str, names: tuple[str, str]) -> str:
-    """Of a colour bar."""
+    """Name a component of the variance partition on a colour bar.
+
+    Parameters
+    ----------
+    kind : {"unique_a", "unique_b", "shared"}
+        Component.
+    names : (str, str)
+        Names of models A and B.
+
+    Returns
+    -------
+    str
+        Label.
+    """
     return {"unique_a": f"R², {names[0]} only", "unique_b": f"R², {names[1]} only", "shared": "R², shared"}[kind]
 
 
 def largest_difference(names: tuple[str, str], comparison: RegionComparison, quantity: str = "R²") -> str:
-    """The region where the models differ most, with p and q beside it."""
+    """Write in which region the models differ most, with p and q.
+
+    Parameters
+    ----------
+    names : (str, str)
+        Names of models A and B.
+    comparison : RegionComparison
+        Comparison of the models in each region.
+    quantity : str
+        What the scores are.
+
+    Returns
+    -------
+    str
+        The sentence.
+    """
     table = comparison.table[np.isfinite(comparison.table["difference"])]
     if table.empty:
         return "No region has scores of both models"
@@ -179,16 +315,42 @@ def largest_difference(names: tuple[str, str], comparison: RegionComparison, qua
 
 
 def small_sample_note(comparison: RegionComparison) -> str:
-    """What this number of subjects can show: the smallest p of the exact sign-flip test; "" where that is below .05."""
-    reach = comparison.table["p_signflip_min"]
-    if not np.isfinite(reach).any() or reach.min() < ALPHA:
+    """Write the smallest p that an exact sign-flip test of so few subjects can reach.
+
+    Parameters
+    ----------
+    comparison : RegionComparison
+        Comparison of the models in each region.
+
+    Returns
+    -------
+    str
+        The note; "" where the test can reach p < .05.
+    """
+    smallest = comparison.table["p_signflip_min"]
+    if not np.isfinite(smallest).any() or smallest.min() < ALPHA:
         return ""
-    n = int(comparison.table.loc[reach.idxmin(), "n"])
-    return f"With {n} subjects an exact sign-flip test cannot go below p = {number(reach.min()).removeprefix('0')}."
+    n = int(comparison.table.loc[smallest.idxmin(), "n"])
+    return f"With {n} subjects an exact sign-flip test cannot go below p = {number(smallest.min()).removeprefix('0')}."
 
 
 def recovery_headline(r: float, n_voxels: int, who: str) -> str:
-    """Whether the planted difference between the models was found: r of estimate and truth across voxels."""
+    """Write whether a fit recovered the true difference between the models in simulated data.
+
+    Parameters
+    ----------
+    r : float
+        Correlation between estimated and true difference over voxels.
+    n_voxels : int
+        Voxels with an estimate.
+    who : str
+        Subjects, such as "S01" or "8 subjects".
+
+    Returns
+    -------
+    str
+        The headline.
+    """
     if not np.isfinite(r):
         return f"Planted difference cannot be compared: {n_voxels:,} voxels with an estimate ({who})"
     verdict = "recovered" if r >= RECOVERED else "not recovered"

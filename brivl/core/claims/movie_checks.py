@@ -1,4 +1,4 @@
-"""The paper's statements about Fig. 4, encoding of movies, as checks."""
+"""The paper's claims about Fig. 4, encoding of movies, as checks."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import pandas as pd
 from brivl.core.claims.checks import (
     Check,
     Decision,
-    Means,
+    ScoreMeans,
     Untestable,
-    by_layer,
+    format_by_layer,
     join_with_and,
     passes_at_every_layer,
-    plain,
     require_layers,
     rises_with_depth,
     slope,
 )
+from brivl.core.numbers import number
 
-# As drawn in pycortex and in shortclips; compared in lower case without "+" and a leading "h".
+# Names as in pycortex and shortclips, compared in lower case without "+" and a leading "h".
 EARLY = {"v1", "v2", "v3", "v4"}
 DEEP = {"ffa", "eba", "mt", "mtmst"}
 PSTS = {"psts"}
@@ -31,22 +31,33 @@ FLAT = 0.25
 
 
 def plain_name(roi: str) -> str:
-    """Name of an ROI as it is compared: "hMT+" is "mt"."""
+    """Simplify the name of an ROI for comparison, such as "hMT+" to "mt".
+
+    Parameters
+    ----------
+    roi : str
+        Name of an ROI.
+
+    Returns
+    -------
+    str
+        Lower-case name without "+" and a leading "h".
+    """
     name = roi.lower().replace("+", "").strip()
     return name[1:] if name[:2] in ("hv", "hm") else name
 
 
-def _rois(means: Means, column: str, wanted: set[str]) -> pd.DataFrame:
-    """(layer, ROI) means of those ROIs that the data have. Raises Untestable where they have none."""
-    table = means.of("roi", column)
-    found = [roi for roi in table.columns if plain_name(roi) in wanted]
-    if not found:
-        raise Untestable(f"no ROI called {' or '.join(sorted(wanted)).upper()} in these data")
-    return table[found]
+def _rois(means: ScoreMeans, column: str, names: set[str]) -> pd.DataFrame:
+    """Means of those ROIs that the data have, layers by ROIs. Raises Untestable where they have none."""
+    table = means.by_layer_and_region("roi", column)
+    rois = [roi for roi in table.columns if plain_name(roi) in names]
+    if not rois:
+        raise Untestable(f"no ROI called {' or '.join(sorted(names)).upper()} in these data")
+    return table[rois]
 
 
-def _rise_then_flat(means: Means) -> Decision:
-    joint, turn = means.brain("joint"), means.layer(8)
+def _rise_then_flat(means: ScoreMeans) -> Decision:
+    joint, turn = means.brain("joint"), means.model_layer(8)
     before, after = joint[joint.index <= turn], joint[joint.index >= turn]
     if len(before) < 3 or len(after) < 2 or turn not in joint.index:
         raise Untestable(
@@ -55,41 +66,41 @@ def _rise_then_flat(means: Means) -> Decision:
     rising, rho = rises_with_depth(before)
     early, late = slope(before), slope(after)
     text = f"rho {rho:.2f} and slope {early:+.2g} R² a layer up to layer {turn}, {late:+.2g} after; "
-    return rising and abs(late) <= FLAT * abs(early), text + by_layer(joint, plain)
+    return rising and abs(late) <= FLAT * abs(early), text + format_by_layer(joint, number)
 
 
-def _ahead_from_4(means: Means) -> Decision:
-    return passes_at_every_layer(means.brain("difference"), means.layers_from(4), lambda d: d > 0)
+def _ahead_from_4(means: ScoreMeans) -> Decision:
+    return passes_at_every_layer(means.brain("difference"), means.model_layers(4), lambda d: d > 0)
 
 
-def _best_at(means: Means, wanted: set[str], paper_layer: int) -> Decision:
+def _best_at(means: ScoreMeans, names: set[str], paper_layer: int) -> Decision:
     """Whether a layer has the highest joint R² among the three shown in more than half of these ROIs."""
-    table = _rois(means, "joint", wanted)
-    shown = [means.layer(k) for k in SHOWN]
+    table = _rois(means, "joint", names)
+    shown = [means.model_layer(k) for k in SHOWN]
     best = table.apply(lambda roi: require_layers(roi, shown).idxmax())
-    hits = best == means.layer(paper_layer)
-    each = "; ".join(f"{roi} {by_layer(table[roi].loc[shown], plain)}" for roi in table)
+    hits = best == means.model_layer(paper_layer)
+    each = "; ".join(f"{roi} {format_by_layer(table[roi].loc[shown], number)}" for roi in table)
     return bool(hits.mean() > 0.5), f"{int(hits.sum())} of {len(hits)} ROIs; {each}"
 
 
-def _ahead_in_high(means: Means) -> Decision:
+def _ahead_in_high(means: ScoreMeans) -> Decision:
     """Share of high-level ROIs with a > b, at each of the three layers."""
     share = (_rois(means, "difference", HIGH) > 0).mean(axis=1)
-    holds, text = passes_at_every_layer(share, [means.layer(k) for k in SHOWN], lambda s: s > 0.5)
+    holds, text = passes_at_every_layer(share, [means.model_layer(k) for k in SHOWN], lambda s: s > 0.5)
     return holds, f"share of ROIs ahead, {text.replace('+', '')}"
 
 
-def _ahead(means: Means, wanted: set[str], paper_layers: Sequence[int]) -> Decision:
-    difference = _rois(means, "difference", wanted)
+def _ahead(means: ScoreMeans, names: set[str], paper_layers: Sequence[int]) -> Decision:
+    difference = _rois(means, "difference", names)
     holds, text = passes_at_every_layer(
-        difference.mean(axis=1), [means.layer(k) for k in paper_layers], lambda d: d > 0
+        difference.mean(axis=1), [means.model_layer(k) for k in paper_layers], lambda d: d > 0
     )
     return holds, f"mean of {join_with_and(list(difference.columns))}, {text}"
 
 
-def _not_ahead_at_12(means: Means) -> Decision:
+def _not_ahead_at_12(means: ScoreMeans) -> Decision:
     difference = _rois(means, "difference", EARLY)
-    holds, text = passes_at_every_layer(difference.mean(axis=1), [means.layer(12)], lambda d: d <= 0)
+    holds, text = passes_at_every_layer(difference.mean(axis=1), [means.model_layer(12)], lambda d: d <= 0)
     return holds, f"mean of {join_with_and(list(difference.columns))}, {text}"
 
 

@@ -1,4 +1,4 @@
-"""The paper's statements about Figs. 5 and 6, encoding of sentences, as checks."""
+"""The paper's claims about Figs. 5 and 6, encoding of sentences, as checks."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from brivl.core.claims.checks import (
     BRAIN,
     Check,
     Decision,
-    Means,
+    ScoreMeans,
     Untestable,
-    by_layer,
     count_positive,
+    format_by_layer,
     join_with_and,
     passes_at_every_layer,
-    plain,
     require_layers,
     rises_with_depth,
 )
-from brivl.core.numbers import p_text
+from brivl.core.numbers import number, p_text
 from brivl.core.regions.areas import aal_regions
 from brivl.core.regions.region_stats import bh_q, compare_subjects
 
@@ -76,45 +75,45 @@ HIGHEST = 2 / 3  # quantile over regions above which a group of regions counts a
 FIRST, AMONG = 15, 7  # of the 11 regions named, 7 or more among the 15 smallest p; by chance 2 times in 100
 
 
-def _rises(means: Means) -> Decision:
+def _rises(means: ScoreMeans) -> Decision:
     joint = means.brain("joint")
     ends = [layer for layer in (1, means.n_layers) if layer not in joint.index]
     if ends or len(joint) < 4:
         raise Untestable(f"needs the first, the last and two more layers; fitted: {join_with_and(list(joint.index))}")
     rising, rho = rises_with_depth(joint)
-    return rising, f"rho {rho:.2f}; {by_layer(joint, plain)}"
+    return rising, f"rho {rho:.2f}; {format_by_layer(joint, number)}"
 
 
-def _equal_at_first(means: Means) -> Decision:
+def _equal_at_first(means: ScoreMeans) -> Decision:
     share = (means.brain("difference").abs() / means.brain("joint").abs()).replace(np.inf, np.nan)
-    holds, text = passes_at_every_layer(share, means.layers_from(1, 3), lambda s: s <= ALMOST)
+    holds, text = passes_at_every_layer(share, means.model_layers(1, 3), lambda s: s <= ALMOST)
     return holds, f"difference over joint R², {text.replace('+', '')}"
 
 
-def _median_gap(means: Means) -> pd.Series:
+def _median_gap(means: ScoreMeans) -> pd.Series:
     """Median over subjects of a minus that of b, by layer."""
     table = means.table[means.table["level"] == BRAIN]
     medians = table.groupby("layer")[["a", "b"]].median()
     return medians["a"] - medians["b"]
 
 
-def _median_ahead(means: Means) -> Decision:
-    others = [layer for layer in means.layers_from(4) if layer != means.layer(9)]
+def _median_ahead(means: ScoreMeans) -> Decision:
+    others = [layer for layer in means.model_layers(4) if layer != means.model_layer(9)]
     return passes_at_every_layer(_median_gap(means), others, lambda d: d > 0)
 
 
-def _median_behind_at_9(means: Means) -> Decision:
-    return passes_at_every_layer(_median_gap(means), [means.layer(9)], lambda d: d <= 0)
+def _median_behind_at_9(means: ScoreMeans) -> Decision:
+    return passes_at_every_layer(_median_gap(means), [means.model_layer(9)], lambda d: d <= 0)
 
 
-def _best_at(means: Means, column: str, paper_layer: int) -> Decision:
+def _best_at(means: ScoreMeans, column: str, paper_layer: int) -> Decision:
     values = require_layers(means.brain(column), range(1, means.n_layers + 1))
-    return int(values.idxmax()) == means.layer(paper_layer), by_layer(values, plain)
+    return int(values.idxmax()) == means.model_layer(paper_layer), format_by_layer(values, number)
 
 
-def _differences(means: Means, level: str, paper_layer: int) -> pd.Series:
+def _differences(means: ScoreMeans, level: str, paper_layer: int) -> pd.Series:
     """Mean over subjects of a - b by region at a layer. Raises Untestable."""
-    table, layer = means.of(level, "difference"), means.layer(paper_layer)
+    table, layer = means.by_layer_and_region(level, "difference"), means.model_layer(paper_layer)
     if table.empty:
         raise Untestable("voxels have no AAL labels")
     if layer not in table.index:
@@ -122,7 +121,7 @@ def _differences(means: Means, level: str, paper_layer: int) -> pd.Series:
     return table.loc[layer].dropna()
 
 
-def _almost_all_areas(means: Means, paper_layer: int) -> Decision:
+def _almost_all_areas(means: ScoreMeans, paper_layer: int) -> Decision:
     difference = _differences(means, "area", paper_layer)
     if len(difference) < len(aal_regions("area")):
         raise Untestable(f"only {len(difference)} of 8 areas have voxels")
@@ -133,31 +132,46 @@ def _sided(names: Sequence[str], sides: str) -> list[str]:
     return [f"{name}_{side}" for name in names for side in sides]
 
 
-def _left_highest(means: Means) -> Decision:
-    _differences(means, "region", 12)  # says what is missing
-    joint = means.of("region", "joint").loc[means.layer(12)].dropna()
-    bar, parts, holds = float(joint.quantile(HIGHEST)), [], True
+def _left_highest(means: ScoreMeans) -> Decision:
+    _differences(means, "region", 12)  # raises Untestable with what is missing
+    joint = means.by_layer_and_region("region", "joint").loc[means.model_layer(12)].dropna()
+    threshold, texts, holds = float(joint.quantile(HIGHEST)), [], True
     for group, names in LEFT_GROUPS.items():
         left, right = (float(joint.reindex(_sided(names, side)).mean()) for side in "LR")
         if not np.isfinite([left, right]).all():
             raise Untestable(f"no voxel in {group} regions of one side")
-        holds &= left > bar and left > right
-        parts.append(f"{group} left {plain(left)}, right {plain(right)}")
-    return holds, f"two thirds of {len(joint)} regions lie below {plain(bar)}; {'; '.join(parts)}"
+        holds &= left > threshold and left > right
+        texts.append(f"{group} left {number(left)}, right {number(right)}")
+    return holds, f"two thirds of {len(joint)} regions lie below {number(threshold)}; {'; '.join(texts)}"
 
 
-def _ahead_in(means: Means, names: Sequence[str], share: float) -> Decision:
+def _ahead_in(means: ScoreMeans, names: Sequence[str], share: float) -> Decision:
     difference = _differences(means, "region", 12)
-    found = difference[[name for name in names if name in difference.index]]
-    if found.empty:
+    chosen = difference[[name for name in names if name in difference.index]]
+    if chosen.empty:
         raise Untestable("none of these regions has voxels")
-    return bool((found > 0).mean() >= share), count_positive(found, "regions")
+    return bool((chosen > 0).mean() >= share), count_positive(chosen, "regions")
 
 
-def merged_tests(means: Means, layer: int) -> pd.DataFrame:
-    """Paired two-tailed t over subjects in the merged AAL regions: region, difference, p, q; ascending p.
+def merged_tests(means: ScoreMeans, layer: int) -> pd.DataFrame:
+    """Test the difference between the models in the bilateral AAL regions: paired two-tailed t test over subjects.
 
-    Raises Untestable where p is not defined anywhere.
+    Parameters
+    ----------
+    means : ScoreMeans
+        Scores of all subjects.
+    layer : int
+        Layer of the models.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `compare_subjects`, by ascending p; q is over the tested regions.
+
+    Raises
+    ------
+    Untestable
+        If no region can be tested.
     """
     rows = means.table[(means.table["level"] == "merged") & (means.table["layer"] == layer)]
     if rows.empty:
@@ -170,16 +184,16 @@ def merged_tests(means: Means, layer: int) -> pd.DataFrame:
     return table.assign(q=bh_q(table["p"].to_numpy()))
 
 
-def _most_significant(means: Means) -> Decision:
-    table = merged_tests(means, means.layer(12))
+def _most_significant(means: ScoreMeans) -> Decision:
+    table = merged_tests(means, means.model_layer(12))
     ahead = table[table["difference"] > 0]
-    clear, corrected = int((ahead["p"] < ALPHA).sum()), int((ahead["q"] < ALPHA).sum())
-    text = f"{clear} of {len(table)} regions at p < .05 uncorrected ({corrected} at Benjamini-Hochberg q < .05)"
-    return clear > len(table) / 2, text
+    significant, corrected = int((ahead["p"] < ALPHA).sum()), int((ahead["q"] < ALPHA).sum())
+    text = f"{significant} of {len(table)} regions at p < .05 uncorrected ({corrected} at Benjamini-Hochberg q < .05)"
+    return significant > len(table) / 2, text
 
 
-def _named_first(means: Means) -> Decision:
-    table = merged_tests(means, means.layer(12))
+def _named_first(means: ScoreMeans) -> Decision:
+    table = merged_tests(means, means.model_layer(12))
     if len(table) < len(aal_regions("merged")):
         raise Untestable(f"only {len(table)} of 45 regions can be tested")
     first = table.head(FIRST)
@@ -187,8 +201,8 @@ def _named_first(means: Means) -> Decision:
     return len(hits) >= AMONG, f"{len(hits)} of {len(SMALLEST_P)}; smallest p: {', '.join(first['region'])}"
 
 
-def _boxed(means: Means) -> Decision:
-    table = merged_tests(means, means.layer(12)).set_index("region")
+def _boxed(means: ScoreMeans) -> Decision:
+    table = merged_tests(means, means.model_layer(12)).set_index("region")
     if missing := [name for name in BOXED if name not in table.index]:
         raise Untestable(f"no test in {join_with_and(missing)}")
     rows = table.loc[list(BOXED)]

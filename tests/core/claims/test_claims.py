@@ -1,4 +1,4 @@
-"""Each statement of the paper on planted numbers: where it must hold, where it must not, where it cannot be tested."""
+"""Each claim of the paper on simulated numbers: where it must hold, where it must fail, where it cannot be tested."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brivl.core.claims.checks import COLUMNS, FAILS, HOLDS, UNTESTABLE, Means, Verdict, at_depth, evaluate_check
+from brivl.core.claims.checks import COLUMNS, FAILS, HOLDS, UNTESTABLE, ScoreMeans, Verdict, at_depth, evaluate_check
 from brivl.core.claims.movie_checks import MOVIE_CHECKS, plain_name
 from brivl.core.claims.sentence_checks import BOXED, LEFT_GROUPS, SENTENCE_CHECKS, SMALLEST_P, merged_tests
 from brivl.core.regions.areas import aal_regions
@@ -19,22 +19,22 @@ LAYERS = tuple(range(1, 13))
 Score = Callable[[int, str], tuple[float, float]]  # (layer, region) -> split R² of A and of B
 
 
-def planted(level: str, names: tuple[str, ...], score: Score, layers: tuple[int, ...] = LAYERS) -> Means:
-    """Means of eight subjects who differ by a constant, so that differences between models are as planted."""
+def planted(level: str, names: tuple[str, ...], score: Score, layers: tuple[int, ...] = LAYERS) -> ScoreMeans:
+    """Means of eight subjects who differ by a constant, so that differences between models are as given."""
     rows = []
     for i, subject in enumerate(SUBJECTS):
         for layer in layers:
             for name in names:
                 a, b = (value + 0.001 * i for value in score(layer, name))
                 rows.append((layer, subject, level, name, a + b, a, b))
-    return Means(pd.DataFrame(rows, columns=list(COLUMNS)), 12)
+    return ScoreMeans(pd.DataFrame(rows, columns=list(COLUMNS)), 12)
 
 
-def brain(a: Mapping[int, float], b: Mapping[int, float]) -> Means:
+def brain(a: Mapping[int, float], b: Mapping[int, float]) -> ScoreMeans:
     return planted("brain", ("brain",), lambda layer, _: (a[layer], b[layer]), tuple(a))
 
 
-def verdict(check: str, means: Means | None) -> Verdict:
+def verdict(check: str, means: ScoreMeans | None) -> Verdict:
     return evaluate_check(CHECKS[check], means, "no such data")
 
 
@@ -50,7 +50,7 @@ PAPER_B = {k: 0.05 + 0.002 * (k == 9) - 0.001 * (k > 9) for k in LAYERS}
     ("check", "means", "outcome"),
     [
         ("4b-rise", brain(SATURATING, LEVEL), HOLDS),
-        ("4b-rise", brain(RISING, LEVEL), FAILS),  # goes on rising
+        ("4b-rise", brain(RISING, LEVEL), FAILS),  # rises further
         ("4b-rise", brain(LEVEL, LEVEL), FAILS),
         ("4b-rise", brain({k: SATURATING[k] - 0.02 * max(k - 8, 0) for k in LAYERS}, LEVEL), FAILS),  # falls again
         ("4b-rise", brain({k: SATURATING[k] for k in (4, 8, 12)}, LEVEL), UNTESTABLE),
@@ -75,7 +75,7 @@ PAPER_B = {k: 0.05 + 0.002 * (k == 9) - 0.001 * (k > 9) for k in LAYERS}
         ("5a-brivl-best", brain(PAPER_A | {1: 0.09}, PAPER_B), FAILS),
     ],
 )
-def test_statements_about_layers(check: str, means: Means, outcome: str) -> None:
+def test_statements_about_layers(check: str, means: ScoreMeans, outcome: str) -> None:
     assert verdict(check, means).verdict == outcome
 
 
@@ -93,8 +93,8 @@ def paper_rois(layer: int, roi: str) -> tuple[float, float]:
     return 0.2 - 0.01 * abs(layer - best) + ahead, 0.2 - 0.01 * abs(layer - best)
 
 
-def turned(layer: int, roi: str) -> tuple[float, float]:
-    """Everything the other way round: layers changed places, and the other model is ahead in late regions."""
+def reversed_rois(layer: int, roi: str) -> tuple[float, float]:
+    """The reverse: layers are exchanged, and the other model is ahead in late regions."""
     a, b = paper_rois({4: 12, 8: 4, 12: 8}.get(layer, layer), roi)
     return (a, b) if is_early(roi) else (b, a)
 
@@ -105,7 +105,7 @@ MAP_CHECKS = ["4c-e-early", "4c-e-deep", "4c-e-high", "4c-e-psts", "4c-d-early",
 @pytest.mark.parametrize("check", MAP_CHECKS)
 def test_statements_about_maps(check: str) -> None:
     assert verdict(check, planted("roi", ROIS, paper_rois)).verdict == HOLDS
-    assert verdict(check, planted("roi", ROIS, turned)).verdict == FAILS
+    assert verdict(check, planted("roi", ROIS, reversed_rois)).verdict == FAILS
     assert verdict(check, planted("roi", ("AC",), paper_rois)).verdict == UNTESTABLE
     missing = verdict(check, planted("roi", ROIS, paper_rois, (6,)))
     assert missing.verdict == UNTESTABLE and "not fitted" in missing.evidence
@@ -148,7 +148,7 @@ def test_statements_about_groups_of_regions(check: str) -> None:
     assert verdict(check, planted("region", AAL, lambda *_: (0.2, 0.1), (4,))).verdict == UNTESTABLE
 
 
-def noisy(gain: Mapping[str, float], n_subjects: int = 8) -> Means:
+def noisy(gain: Mapping[str, float], n_subjects: int = 8) -> ScoreMeans:
     """Merged regions at layer 12 in which A is ahead by `gain` (default 0), plus the same small noise everywhere."""
     noise = np.random.default_rng(0).normal(0, 0.01, n_subjects)
     rows = [
@@ -156,7 +156,7 @@ def noisy(gain: Mapping[str, float], n_subjects: int = 8) -> Means:
         for name in MERGED
         for i in range(n_subjects)
     ]
-    return Means(pd.DataFrame(rows, columns=list(COLUMNS)), 12)
+    return ScoreMeans(pd.DataFrame(rows, columns=list(COLUMNS)), 12)
 
 
 def test_most_regions_are_significant() -> None:
@@ -180,15 +180,15 @@ def test_boxed_regions() -> None:
 
 
 def test_regions_come_in_the_order_of_p() -> None:
-    found = merged_tests(noisy({name: 0.01 * i for i, name in enumerate(MERGED)}), 12)
-    assert found["p"].is_monotonic_increasing and len(found) == 45
-    assert found["region"].iloc[0] == MERGED[-1]
+    table = merged_tests(noisy({name: 0.01 * i for i, name in enumerate(MERGED)}), 12)
+    assert table["p"].is_monotonic_increasing and len(table) == 45
+    assert table["region"].iloc[0] == MERGED[-1]
 
 
 def test_without_data_every_check_says_why() -> None:
     for check in CHECKS.values():
-        found = evaluate_check(check, None, "no such data")
-        assert found.verdict == UNTESTABLE and found.evidence == "no such data" and found.rule and found.claim
+        outcome = evaluate_check(check, None, "no such data")
+        assert outcome.verdict == UNTESTABLE and outcome.evidence == "no such data" and outcome.rule and outcome.claim
 
 
 def test_layers_are_taken_by_depth() -> None:

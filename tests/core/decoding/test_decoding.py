@@ -57,9 +57,9 @@ def test_grams_add_up_over_voxels() -> None:
     responses, design, _ = _movie_data(np.random.default_rng(1), 12, 1.0)
     (rows,) = cv_splits(design, STRICT)
     some, others = np.arange(5), np.arange(5, 12)
-    parts = [gram_matrix(responses, voxels, rows, FitProtocol(design, STRICT)) for voxels in (some, others)]
+    kernels = [gram_matrix(responses, voxels, rows, FitProtocol(design, STRICT)) for voxels in (some, others)]
     whole = gram_matrix(responses, np.arange(12), rows, FitProtocol(design, STRICT))
-    np.testing.assert_allclose(sum(parts), whole, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(sum(kernels), whole, rtol=1e-4, atol=1e-3)
 
 
 def test_planted_embeddings_are_recovered_and_noise_is_not() -> None:

@@ -130,8 +130,8 @@ def test_through_a_file_and_back(geometry: FlatmapGeometry, tmp_path: Path) -> N
     assert (back.labels, back.marks, back.space) == (geometry.labels, geometry.marks, geometry.space)
     assert list(back.outlines) == ["V1", "FFA"]
     for name, polygons in geometry.outlines.items():
-        for got, wanted in zip(back.outlines[name], polygons, strict=True):
-            np.testing.assert_array_equal(got, wanted)
+        for actual, expected in zip(back.outlines[name], polygons, strict=True):
+            np.testing.assert_array_equal(actual, expected)
 
 
 def test_empty_parts_survive_too(geometry: FlatmapGeometry) -> None:

@@ -1,4 +1,4 @@
-"""Unique and shared parts: planted truth, equations, the store, the command line."""
+"""Unique and shared variance: simulated truth, equations, the store, the command line."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def responses_of(signal: np.ndarray) -> Responses:
     return Responses(Y, None, Voxels("simulated", np.zeros((N_VOXELS, 3), int), (1, 1, 1), None))
 
 
-def parts_between(A: np.ndarray, B: np.ndarray, signal: np.ndarray) -> tuple[VariancePartition, np.ndarray]:
-    """Their parts, and joint R2."""
+def partition_between(A: np.ndarray, B: np.ndarray, signal: np.ndarray) -> tuple[VariancePartition, np.ndarray]:
+    """Their variance partition, and joint R2."""
     responses = responses_of(signal)
     joint, *alone = (encode(Xs, responses, DESIGN, PRESET).r2_joint for Xs in ([A, B], [A], [B]))
     return partition_variance(joint, np.stack(alone)), joint
@@ -56,20 +56,20 @@ def test_orthogonal_models_share_nothing() -> None:
     A, B = np.split(np.linalg.qr(np.hstack([band(0), band(1)]))[0] * np.sqrt(N), 2, axis=1)
     mix = np.random.default_rng(2).standard_normal((2, 5, N_VOXELS))
     mix /= np.linalg.norm(mix, axis=1, keepdims=True)
-    parts, joint = parts_between(A, B, np.sqrt(0.7) * A @ mix[0] + np.sqrt(0.3) * B @ mix[1])
+    partition, joint = partition_between(A, B, np.sqrt(0.7) * A @ mix[0] + np.sqrt(0.3) * B @ mix[1])
     best = 1 / (1 + NOISE**2)
-    assert np.abs(parts.shared).max() < 0.05
-    np.testing.assert_allclose(parts.unique_a, 0.7 * best, atol=0.08)
-    np.testing.assert_allclose(parts.unique_b, 0.3 * best, atol=0.08)
-    np.testing.assert_allclose(sum(parts.by_name().values()), joint, atol=1e-6)
+    assert np.abs(partition.shared).max() < 0.05
+    np.testing.assert_allclose(partition.unique_a, 0.7 * best, atol=0.08)
+    np.testing.assert_allclose(partition.unique_b, 0.3 * best, atol=0.08)
+    np.testing.assert_allclose(sum(partition.by_name().values()), joint, atol=1e-6)
 
 
 def test_identical_models_have_nothing_of_their_own() -> None:
     A = band(0)
-    parts, joint = parts_between(A, A.copy(), A @ band(3)[:5, :1].repeat(N_VOXELS, 1))
-    assert np.abs(parts.unique_a).max() < 1e-4 and np.abs(parts.unique_b).max() < 1e-4
+    partition, joint = partition_between(A, A.copy(), A @ band(3)[:5, :1].repeat(N_VOXELS, 1))
+    assert np.abs(partition.unique_a).max() < 1e-4 and np.abs(partition.unique_b).max() < 1e-4
     assert joint.min() > 0.7
-    np.testing.assert_allclose(parts.shared, joint, atol=1e-4)
+    np.testing.assert_allclose(partition.shared, joint, atol=1e-4)
     split = encode([A, A.copy()], responses_of(A @ band(3)[:5, :1].repeat(N_VOXELS, 1)), DESIGN, PRESET).r2_split
     np.testing.assert_allclose(split, np.stack([joint, joint]) / 2, atol=1e-4)
 
@@ -77,10 +77,10 @@ def test_identical_models_have_nothing_of_their_own() -> None:
 def test_a_model_within_the_other() -> None:
     """B is A and more: A has nothing of its own; what it explains is shared."""
     A, C = band(0), band(1)
-    parts, joint = parts_between(A, np.hstack([A, C]), A[:, :1] + C[:, :1] * np.ones((1, N_VOXELS)))
-    assert np.abs(parts.unique_a).max() < 0.02
-    np.testing.assert_allclose(parts.unique_b, 0.5 / (1 + NOISE**2), atol=0.08)
-    np.testing.assert_allclose(parts.shared, 0.5 / (1 + NOISE**2), atol=0.08)
+    partition, joint = partition_between(A, np.hstack([A, C]), A[:, :1] + C[:, :1] * np.ones((1, N_VOXELS)))
+    assert np.abs(partition.unique_a).max() < 0.02
+    np.testing.assert_allclose(partition.unique_b, 0.5 / (1 + NOISE**2), atol=0.08)
+    np.testing.assert_allclose(partition.shared, 0.5 / (1 + NOISE**2), atol=0.08)
 
 
 def test_a_model_alone_can_be_fitted_in_batches() -> None:
@@ -105,32 +105,32 @@ def request_(tmp_path: Path) -> FitRequest:
 def test_parts_are_stored_by_model_and_follow_the_order(request_: FitRequest, tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     assert stored_single_models(store, request_) is None
-    parts = variance_partition(store, request_)
+    partition = variance_partition(store, request_)
     alone = stored_single_models(store, request_)
     assert alone is not None and len(list(store.list(KIND))) == 2
     joint = stored_fit(store, request_).result.r2_joint
-    np.testing.assert_allclose(parts.unique_a, joint - alone[1])
+    np.testing.assert_allclose(partition.unique_a, joint - alone[1])
     np.testing.assert_array_equal(np.isnan(alone[0]), np.isnan(joint))
     swapped = variance_partition(store, replace(request_, models=request_.models[::-1]))
-    np.testing.assert_array_equal(swapped.unique_b, parts.unique_a)
-    np.testing.assert_allclose(swapped.shared, parts.shared, atol=1e-12)
+    np.testing.assert_array_equal(swapped.unique_b, partition.unique_a)
+    np.testing.assert_allclose(swapped.shared, partition.shared, atol=1e-12)
     assert len(list(store.list(KIND))) == 2, "the other model is no part of the key"
 
 
 def test_a_worker_computes_them_and_can_be_stopped(request_: FitRequest, tmp_path: Path) -> None:
-    store, told = Store(tmp_path / "store"), []
+    store, reported = Store(tmp_path / "store"), []
 
     def stop(done: float, total: float, what: str) -> None:
-        told.append(done / total)
+        reported.append(done / total)
         if "alone" in what:
             raise Cancelled("enough")
 
     with pytest.raises(Cancelled):
         run_task(variance_partition_job(store, [request_]), stop)
     assert stored_single_models(store, request_) is None and stored_fit(store, request_) is not None
-    told.clear()
-    assert run_task(variance_partition_job(store, [request_]), lambda d, t, w: told.append(d / t)) == {"n_fits": 1}
-    assert told == sorted(told) and told[-1] <= 1 and stored_single_models(store, request_) is not None
+    reported.clear()
+    assert run_task(variance_partition_job(store, [request_]), lambda d, t, w: reported.append(d / t)) == {"n_fits": 1}
+    assert reported == sorted(reported) and reported[-1] <= 1 and stored_single_models(store, request_) is not None
     np.testing.assert_array_equal(fit_single_models(store, request_), stored_single_models(store, request_))
 
 

@@ -1,4 +1,4 @@
-"""Numerics of transfer on planted arrays: maps, fits carried across, signs, components, subspaces."""
+"""Transfer on simulated arrays: maps, transferred fits, signs, components, subspaces."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ DRAWS = 20.0, PermutationSettings(200)
 MASKS = {
     "all": np.ones(N_VOXELS, bool),
     "same": np.arange(N_VOXELS) < 10,
-    "turned": (np.arange(N_VOXELS) // 10) == 1,
+    "flipped": (np.arange(N_VOXELS) // 10) == 1,
     "apart": (np.arange(N_VOXELS) // 10) == 2,
-    "silent": np.arange(N_VOXELS) >= 30,
+    "null": np.arange(N_VOXELS) >= 30,
 }
 
 
 def slow(rng: np.random.Generator, n: int) -> np.ndarray:
-    """Features (n_train + n_test, n) that go slowly, as stimuli do."""
+    """Features (n_train + n_test, n) that vary slowly, as stimuli do."""
     X = rng.standard_normal((N_TRAIN + N_TEST + 2, n))
     return X[2:] + X[1:-1] + X[:-2]
 
@@ -51,14 +51,14 @@ def two() -> tuple[dict[str, ModalityData], dict[str, np.ndarray]]:
     """Both modalities of one subject with the same weights, the reverse, weights of their own, and nothing."""
     rng = np.random.default_rng(3)
     W, own = rng.standard_normal((N_FEATURES, N_VOXELS)), rng.standard_normal((N_FEATURES, N_VOXELS))
-    own[:3], W[3:, 20:30] = 0, 0  # "apart": features of the stories that the film's weights leave alone
+    own[:3], W[3:, 20:30] = 0, 0  # "apart": features of the stories for which the movie's weights are 0
     features = {name: slow(rng, N_FEATURES) for name in ("stories", "movie")}
-    signs = np.where(MASKS["turned"], -1, 1)
+    signs = np.where(MASKS["flipped"], -1, 1)
     weights = {"movie": W, "stories": np.where(MASKS["apart"], own, W * signs)}
     voxels = Voxels("test", np.zeros((N_VOXELS, 3), int), (1, 1, 1), None)
     sessions = {}
     for name, X in features.items():
-        signal = np.where(MASKS["silent"], 0, X @ weights[name])
+        signal = np.where(MASKS["null"], 0, X @ weights[name])
         delayed = np.vstack([np.zeros((2, N_VOXELS)), signal[:-2]])
         noise = rng.standard_normal((1 + 2, len(X), N_VOXELS))
         Y_train, Y_test = (delayed + 2 * noise[0])[:N_TRAIN], (delayed + 2 * noise[1:])[:, N_TRAIN:]
@@ -68,7 +68,7 @@ def two() -> tuple[dict[str, ModalityData], dict[str, np.ndarray]]:
 
 
 @pytest.fixture(scope="module")
-def carried(two: tuple) -> dict:
+def predictions(two: tuple) -> dict:
     sessions, X = two
     return {
         "stories": fit_and_transfer(sessions["stories"], X["stories"], sessions["movie"], X["movie"]),
@@ -79,46 +79,46 @@ def carried(two: tuple) -> dict:
 def test_maps_are_those_of_scikit_learn(rng: np.random.Generator) -> None:
     X, M = rng.standard_normal((200, 7)) + 3, rng.standard_normal((7, 4))
     Z = X @ M + 0.5 * rng.standard_normal((200, 4)) - 1
-    found, wanted = fit_linear_map(X, Z), RidgeCV(np.logspace(-4, 4, 17)).fit(X, Z)
-    np.testing.assert_allclose(found(X), wanted.predict(X), atol=0.05)
-    assert 0.9 < found.r2 < 1
-    np.testing.assert_allclose(found(X.mean(0)[None]), Z.mean(0)[None], atol=1e-4)
+    fitted, expected = fit_linear_map(X, Z), RidgeCV(np.logspace(-4, 4, 17)).fit(X, Z)
+    np.testing.assert_allclose(fitted(X), expected.predict(X), atol=0.05)
+    assert 0.9 < fitted.r2 < 1
+    np.testing.assert_allclose(fitted(X.mean(0)[None]), Z.mean(0)[None], atol=1e-4)
 
 
-def test_few_or_odd_pairs_end_in_a_sentence(rng: np.random.Generator) -> None:
+def test_too_few_or_unequal_pairs_are_refused(rng: np.random.Generator) -> None:
     for X, Z in ((np.ones((5, 2)), np.ones((5, 2))), (np.ones((30, 2)), np.ones((29, 2)))):
         with pytest.raises(RequestError, match="pairs"):
             fit_linear_map(X, Z)
 
 
-def test_what_is_shared_carries_and_what_is_turned_is_turned_back(two: tuple, carried: dict) -> None:
+def test_shared_tuning_transfers_and_inverted_tuning_is_corrected(two: tuple, predictions: dict) -> None:
     sessions, _ = two
-    found = score_both_directions(sessions, carried, MASKS, ("same", "turned", "apart", "silent"), *DRAWS)
+    scores = score_both_directions(sessions, predictions, MASKS, ("same", "flipped", "apart", "null"), *DRAWS)
     at = {name: i for i, name in enumerate(MASKS)}
-    assert found.sign_flipped == ["turned"]
-    np.testing.assert_array_equal(found.sign, np.where(MASKS["turned"], -1, 1))
+    assert scores.sign_flipped == ["flipped"]
+    np.testing.assert_array_equal(scores.sign, np.where(MASKS["flipped"], -1, 1))
     for modality in sessions:
-        within, raw, across, q = (getattr(found, w)[modality] for w in ("within", "raw", "across", "q"))
-        for region in ("same", "turned"):
+        within, raw, across, q = (getattr(scores, w)[modality] for w in ("within", "raw", "across", "q"))
+        for region in ("same", "flipped"):
             assert across[at[region]] > 0.7 * within[at[region]] > 0.2 and q[at[region]] < 0.05
-        assert raw[at["turned"]] == pytest.approx(-across[at["turned"]])
-        assert abs(across[at["silent"]]) < 0.15 and q[at["silent"]] > 0.05
+        assert raw[at["flipped"]] == pytest.approx(-across[at["flipped"]])
+        assert abs(across[at["null"]]) < 0.15 and q[at["null"]] > 0.05
         assert within[at["apart"]] > 0.3 and across[at["apart"]] < 0.5 * within[at["apart"]]
-    both = multimodal_voxels(sessions, carried, found.sign, *DRAWS)
+    both = multimodal_voxels(sessions, predictions, scores.sign, *DRAWS)
     assert both[:20].mean() > 0.8 and both[30:].mean() < 0.2
 
 
-def test_signs_turn_only_where_both_ways_are_negative() -> None:
+def test_signs_flip_only_where_both_directions_are_negative() -> None:
     masks = {"a": np.array([True, False, False]), "b": np.array([False, True, False])}
-    sign, turned = region_signs([{"a": 0.01, "b": 0.01}, {"a": 0.01, "b": 0.4}], masks)
-    assert turned == ["a"]
+    sign, flipped = region_signs([{"a": 0.01, "b": 0.01}, {"a": 0.01, "b": 0.4}], masks)
+    assert flipped == ["a"]
     np.testing.assert_array_equal(sign, [-1, 1, 1])
 
 
-def test_no_sign_is_turned_outside_of_visual_cortex(two: tuple, carried: dict) -> None:
-    found = score_both_directions(two[0], carried, MASKS, (), *DRAWS)
-    assert found.sign_flipped == [] and (found.sign == 1).all()
-    assert found.across["movie"][2] < 0
+def test_no_sign_is_flipped_outside_visual_cortex(two: tuple, predictions: dict) -> None:
+    scores = score_both_directions(two[0], predictions, MASKS, (), *DRAWS)
+    assert scores.sign_flipped == [] and (scores.sign == 1).all()
+    assert scores.across["movie"][2] < 0
 
 
 def test_scores_are_correlations_and_p_uniform_without_a_signal(rng: np.random.Generator) -> None:
@@ -140,11 +140,13 @@ def test_components_are_singular_vectors_and_loadings_those_of_both(rng: np.rand
     axes, _ = np.linalg.qr(rng.standard_normal((8, 2)))
     loads = rng.standard_normal((2, 50)) * np.array([[3.0], [1.0]])
     W, V = axes @ loads, axes @ (loads + 0.1 * rng.standard_normal((2, 50)))
-    found = principal_components(W, V, 2)
-    assert subspace_correlation(np.vstack([axes, -axes]), np.vstack([found.axes, -found.axes])) == pytest.approx(1)
-    assert (found.agreement > 0.95).all() and found.explained.sum() == pytest.approx(1)
+    components = principal_components(W, V, 2)
+    assert subspace_correlation(
+        np.vstack([axes, -axes]), np.vstack([components.axes, -components.axes])
+    ) == pytest.approx(1)
+    assert (components.agreement > 0.95).all() and components.explained.sum() == pytest.approx(1)
     s = scipy.linalg.svdvals(W)
-    np.testing.assert_allclose(found.explained, s[:2] ** 2 / (s**2).sum())
+    np.testing.assert_allclose(components.explained, s[:2] ** 2 / (s**2).sum())
     with pytest.raises(RequestError, match="voxels"):
         principal_components(W[:, :1], V[:, :1], 2)
 
@@ -155,23 +157,23 @@ def test_what_goes_through_all_axes_is_the_prediction(rng: np.random.Generator) 
     np.testing.assert_allclose(root @ inverse, np.eye(5), atol=1e-8)
     np.testing.assert_allclose(root @ root, np.cov(X.T, bias=True), atol=1e-8)
     axes, _ = np.linalg.qr(rng.standard_normal((5, 5)))
-    parts = sum(project_through(Z, W, inverse @ axes[:, k], root @ axes[:, k]) for k in range(5))
-    np.testing.assert_allclose(parts, Z @ W, atol=1e-8)
+    total = sum(project_through(Z, W, inverse @ axes[:, k], root @ axes[:, k]) for k in range(5))
+    np.testing.assert_allclose(total, Z @ W, atol=1e-8)
     assert np.linalg.norm(normalise_columns(W), axis=0) == pytest.approx(np.ones(4))
 
 
 def test_subspace_correlation_is_the_cosine_of_scipy(rng: np.random.Generator) -> None:
     A, B = rng.standard_normal((60, 3)), rng.standard_normal((60, 2))
     centred = [x - x.mean(0) for x in (A, B)]
-    wanted = np.cos(scipy.linalg.subspace_angles(*centred)).sum() / 3
-    assert subspace_correlation(A, B) == pytest.approx(wanted)
+    expected = np.cos(scipy.linalg.subspace_angles(*centred)).sum() / 3
+    assert subspace_correlation(A, B) == pytest.approx(expected)
     assert subspace_correlation(A, A @ rng.standard_normal((3, 3))) == pytest.approx(1)
     assert subspace_correlation(A, np.zeros((60, 0))) == 0
     high, low = extreme_items(np.array([3.0, -1, 5, 0]), 2)
     assert high.tolist() == [2, 0] and low.tolist() == [1, 3]
 
 
-def test_a_session_needs_time_and_without_a_test_run_holds_a_run_out(rng: np.random.Generator) -> None:
+def test_a_modality_needs_a_tr_and_without_a_test_run_holds_a_run_out(rng: np.random.Generator) -> None:
     voxels = Voxels("test", np.zeros((2, 3), int), (1, 1, 1), None)
     Y = np.float32(rng.standard_normal((60, 2)))
     responses = Responses(Y, None, voxels)
