@@ -11,7 +11,7 @@ import pytest
 
 from brivl.core.encoding import presets
 from brivl.core.encoding.presets import PRESETS
-from brivl.data.phantoms import datasets
+from brivl.data.phantoms import base, datasets
 from brivl.encoding import fit as fitting
 from brivl.encoding.fit import FitRequest, FitResult, fit, fit_key, stored_fit
 from brivl.encoding.recovery import compare_with_truth
@@ -206,7 +206,7 @@ def test_the_key_changes_with_everything_behind_a_name(tmp_path: Path, monkeypat
     with_patch(datasets, "model_digest", lambda name, kind: f"other weights of {name}")
     with_patch(presets, "PRESETS", {"strict": dataclasses.replace(PRESETS["strict"], n_inner=4)})
     with_patch(fitting, "ENCODING_VERSION", fitting.ENCODING_VERSION + 1)
-    with_patch(datasets, "PHANTOM_VERSION", datasets.PHANTOM_VERSION + 1)
+    with_patch(base, "PHANTOM_VERSION", base.PHANTOM_VERSION + 1)
     tuning = dict(datasets.phantom_movie.TUNING)
     tuning["uni"] = dataclasses.replace(tuning["uni"], share=0.2)
     with_patch(datasets.phantom_movie, "TUNING", tuning)

@@ -71,7 +71,7 @@ def test_command_lines_give_the_files_of_the_page(tmp_path: Path, monkeypatch: p
     line = cli_lines(done_of(shown))
     words = line.split()
     assert words[:3] == ["python", "-m", "brivl"]
-    monkeypatch.setattr("brivl.data.phantoms.datasets._stored_subject", None)  # it must not simulate
+    monkeypatch.setattr("brivl.data.phantoms.base.LayerDataset._simulate", None)  # it must not simulate
     view_bytes = npz_bytes(shown.answers[8, "S03"], shown.facts["S03"].voxels)
     with np.load(io.BytesIO(view_bytes), allow_pickle=False) as ours:
         assert ours["r2_split"].shape == (2, shown.facts["S03"].voxels.n_voxels)

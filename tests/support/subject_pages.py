@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 
 from brivl.config import cache_dir
 from brivl.core.records import Voxels
-from brivl.data.phantoms import datasets
+from brivl.data.phantoms import base
 from brivl.data.phantoms.movie import BrainLayout
 from brivl.jobs.queue import JobQueue
 from brivl.store.artifacts import Store
@@ -75,8 +75,8 @@ def open_tabs(at: AppTest, methods: str) -> AppTest:
 
 def shrink_categories(patch: pytest.MonkeyPatch, n_each: int = 12) -> None:
     """Let phantom-categories have few voxels in a row, region after region, and no atlas."""
-    patch.setattr(datasets, "load_cortical_voxels", lambda: None)
-    patch.setattr(datasets, "brain_layout", lambda _cortex: _layout(n_each))
+    patch.setattr(base, "load_cortical_voxels", lambda: None)
+    patch.setattr(base, "brain_layout", lambda _cortex: _layout(n_each))
 
 
 def _layout(n_each: int) -> BrainLayout:

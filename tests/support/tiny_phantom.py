@@ -8,8 +8,7 @@ import pytest
 from brivl.core.records import Voxels
 from brivl.core.simulation.planting import Tuning
 from brivl.data import registry
-from brivl.data.phantoms import datasets as phantoms
-from brivl.data.phantoms import movie
+from brivl.data.phantoms import base, datasets, movie
 from brivl.data.phantoms.movie import BrainLayout, MoviePhantomConfig
 from brivl.data.phantoms.movie_stimulus import MovieConfig
 
@@ -31,9 +30,9 @@ def layout(n_each: int = 30) -> BrainLayout:
 def shrink(patch: pytest.MonkeyPatch) -> None:
     """Let the name of a movie phantom stand for this one: no atlas, one frame a TR, planting that no one tunes."""
     patch.setattr(movie, "TUNING", TUNING)
-    patch.setattr(phantoms, "load_cortical_voxels", lambda: None)
-    patch.setattr(phantoms, "brain_layout", lambda _cortex: layout())
-    full = phantoms.phantom_movie_config
+    patch.setattr(base, "load_cortical_voxels", lambda: None)
+    patch.setattr(base, "brain_layout", lambda _cortex: layout())
+    full = datasets.phantom_movie_config
 
     def small(size: str) -> MoviePhantomConfig:
         asked = full(size).movie

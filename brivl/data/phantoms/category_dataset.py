@@ -1,122 +1,108 @@
-"""phantom-categories as a dataset: built on first use and kept in the store."""
+"""phantom-categories as a dataset."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
 import numpy as np
 import scipy.sparse
 
-from brivl.core.progress import ProgressCallback, no_progress
-from brivl.core.records import Design, Responses, Stimulus, Truth
+from brivl.core.records import Design, Stimulus
 from brivl.data.dataset import check_subject
-from brivl.data.phantoms import categories
+from brivl.data.phantoms import base, categories
+from brivl.data.phantoms.base import SimulatedDataset, StoredResult, parse_size
 from brivl.data.phantoms.categories import CategoryImages, CategoryPhantomConfig
-from brivl.data.phantoms.datasets import CITATION, PHANTOM_VERSION, stored_layout
-from brivl.data.phantoms.movie import BrainLayout
-from brivl.data.phantoms.planting import LICENCE
 from brivl.errors import RequestError
-from brivl.store.artifacts import Store
-from brivl.store.digests import json_digest
+from brivl.store.digests import JSON, json_digest
 from brivl.store.keys import ArtifactKey
 
 
 @dataclass(frozen=True)
-class PhantomCategories:
-    """Four simulated subjects look at drawn pictures; voxels prefer a category."""
+class PhantomCategories(SimulatedDataset[CategoryPhantomConfig]):
+    """Four simulated subjects see drawn images; voxels prefer a category."""
 
-    store: Store
     config: CategoryPhantomConfig = field(default_factory=CategoryPhantomConfig)
-    progress: ProgressCallback = no_progress
     name: str = categories.NAME
-    title: str = "Phantom categories (simulated)"
-    simulated: bool = True
-    licence: str = LICENCE
-    citation: str = CITATION
+    title: str = "Simulated categories"
     subjects: tuple[str, ...] = categories.SUBJECTS
-    models: tuple[str, ...] = ()
-    stimulus_kind: str = "image"
 
     @cached_property
-    def _picture_digest(self) -> str:
-        return json_digest({"pictures": asdict(self.config), "version": PHANTOM_VERSION})
+    def _images_digest(self) -> str:
+        return json_digest({"pictures": asdict(self.config), "version": base.PHANTOM_VERSION})
 
     @cached_property
-    def category_images(self) -> CategoryImages:
-        """What was shown."""
-
-        def compute() -> tuple[Mapping[str, np.ndarray], Mapping]:
-            self.progress(0, 1, "Drawing the pictures")
-            drawn = categories.draw_images(self.config)
-            captions = np.array(drawn.captions, np.str_)
-            arrays = {"images": drawn.images, "area": drawn.area, "luminance": drawn.luminance, "captions": captions}
-            return arrays, {"simulated": True}
-
-        a = self.store.get_or_compute(
-            ArtifactKey("phantom-pictures", {"pictures": self._picture_digest}), compute
-        ).arrays
+    def category_images(self) -> CategoryImages:  # numpydoc ignore=RT01
+        """The images, and what they show."""
+        key = ArtifactKey("phantom-pictures", {"pictures": self._images_digest})
+        a = self.store.get_or_compute(key, self._draw).arrays
         return CategoryImages(a["images"], [str(text) for text in a["captions"]], a["area"], a["luminance"])
 
+    def _draw(self) -> StoredResult:
+        self.progress(0, 1, "Drawing the images")
+        drawn = categories.draw_images(self.config)
+        captions = np.array(drawn.captions, np.str_)
+        arrays = {"images": drawn.images, "area": drawn.area, "luminance": drawn.luminance, "captions": captions}
+        return arrays, {"simulated": True}
+
     @cached_property
-    def _layout(self) -> BrainLayout:
-        return stored_layout(self.store, self.progress)
-
-    def design(self, subject: str) -> Design:
-        return categories.design(self.config)
-
-    def stimulus(self, subject: str) -> Stimulus:
+    def _stimulus(self) -> Stimulus:
         images = self.category_images.images
-        return Stimulus(
-            "image", images, scipy.sparse.identity(len(images), np.float32, "csr"), digest=self._picture_digest
-        )
-
-    def responses(self, subject: str) -> Responses:
-        check_subject(self, subject)
-
-        def compute() -> tuple[Mapping[str, np.ndarray], Mapping]:
-            shown = self.category_images
-            self.progress(0, 1, f"Simulating {subject}")
-            made = categories.simulate(self.config, subject, self._layout, shown)
-            return {"Y_train": made.Y_train, "Y_test": made.Y_test}, {"simulated": True}
-
-        key = ArtifactKey("phantom-responses", {"dataset": self.digest(subject)})
-        a = self.store.get_or_compute(key, compute).arrays
-        return Responses(a["Y_train"], a["Y_test"], self._layout.voxels)
-
-    def truth(self, subject: str) -> Truth | None:
-        """None: no layers of models are planted; see `preferred`."""
-        return None
+        weights = scipy.sparse.identity(len(images), np.float32, "csr")
+        return Stimulus("image", images, weights, digest=self._images_digest)
 
     def preferred_categories(self, subject: str) -> np.ndarray:
-        """(n_voxels,) str: the planted category of each voxel, "" where none is."""
+        """Return the planted category of each voxel.
+
+        Parameters
+        ----------
+        subject : str
+            Subject.
+
+        Returns
+        -------
+        (n_voxels,) array of str
+            Category, "" where none is planted.
+        """
         check_subject(self, subject)
         return categories.preferred_categories(self._layout)
 
-    def digest(self, subject: str) -> str:
-        return json_digest(
-            {
-                "config": asdict(self.config),
-                "subject": subject,
-                "version": PHANTOM_VERSION,
-                "planted": categories.SELECTIVITY,
-                "kind": self.name.partition(":")[0],
-            }
-        )
+    def _design(self) -> Design:
+        return categories.design(self.config)
+
+    def _planted(self) -> dict[str, JSON]:
+        return {"planted": categories.SELECTIVITY, "kind": self.name.partition(":")[0]}
+
+    def _simulate(self, subject: str) -> StoredResult:
+        images = self.category_images
+        self.progress(0, 1, f"Simulating {subject}")
+        Y_train, Y_test = categories.simulate(self.config, subject, self._layout, images)
+        return {"Y_train": Y_train, "Y_test": Y_test}, {"simulated": True}
 
 
 def category_phantom_config(size: str) -> CategoryPhantomConfig:
-    """Settings from a size such as "900/100" (training and test pictures); "" for the default.
+    """Return the settings of phantom-categories for a size.
 
-    Raises RequestError for anything else.
+    Parameters
+    ----------
+    size : str
+        Numbers of training and test images, such as "900/100"; "" for the default.
+
+    Returns
+    -------
+    CategoryPhantomConfig
+        Settings.
+
+    Raises
+    ------
+    RequestError
+        If the size has another form or is out of range.
     """
     if not size:
         return CategoryPhantomConfig()
-    found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", size)
-    if found is None:
+    numbers = parse_size(size)
+    if numbers is None:
         raise RequestError(
-            f"Wanted a size such as {categories.NAME}:900/100 (training/test pictures) and got {size!r}."
+            f"Expected a size such as {categories.NAME}:900/100 (training/test images), got {size!r}. Correct the size."
         )
-    return CategoryPhantomConfig(n_train=int(found[1]), n_test=int(found[2]))
+    return CategoryPhantomConfig(n_train=numbers[0], n_test=numbers[1])

@@ -1,4 +1,4 @@
-"""The mark on simulated files of a published form, by which they are told from measurements wherever they are copied.
+"""The mark in simulated files of a published form; it tells them apart from measurements wherever they are copied.
 
 HDF5 files carry it as an attribute of the file, MATLAB files as the descriptive text that they begin with.
 """
@@ -9,23 +9,41 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from brivl.data.formats.hdf5 import open_hdf5
+from brivl.data.phantoms import planting
 from brivl.errors import DataError
 
 ATTRIBUTE = "simulated"
 TEXT = "Simulated by the BriVL explorer: noise and a planted signal, no brain in it"
 MAT_TEXT = b"MATLAB 5.0 MAT-file, SIMULATED by the BriVL explorer: noise and a planted signal, no brain"
 MAT_TEXT_BYTES = 116
-LICENCE = "Simulated by this project; BSD-3-Clause like the code."
+LICENCE = planting.LICENCE
 CITATION = "Simulated data of the BriVL explorer in the form of published files; not a measurement of any brain."
 
 
 def any_marked(paths: Iterable[Path]) -> bool:
-    """Whether one of the files says that it is simulated; files that cannot be read say nothing."""
+    """Tell whether one of the files carries the mark.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        HDF5 or MATLAB files; those that cannot be read count as not marked.
+
+    Returns
+    -------
+    bool
+        True where a file is simulated.
+    """
     return any(_is_marked(path) for path in paths)
 
 
 def mark_mat(path: Path) -> None:
-    """Put the mark into a MATLAB file that was just written."""
+    """Put the mark into a MATLAB file that was just written.
+
+    Parameters
+    ----------
+    path : Path
+        File of version 5 to 7.
+    """
     with path.open("r+b") as file:
         file.write(MAT_TEXT.ljust(MAT_TEXT_BYTES))
 

@@ -1,4 +1,4 @@
-"""phantom-movie: five simulated subjects watch a drawn movie; voxels on the cortex of pycortex's S1, truth known."""
+"""phantom-movie: five simulated subjects watch a drawn movie; voxels on the cortex of pycortex's S1."""
 
 from __future__ import annotations
 
@@ -12,25 +12,18 @@ from brivl.core.simulation.hrf import ar1_noise, convolve_runs
 from brivl.core.simulation.planting import NO_SIGNAL, Tuning, noise_sd, oracle_scores
 from brivl.data.anatomy.cortex import CorticalVoxels
 from brivl.data.phantoms.movie_stimulus import MovieConfig
-from brivl.data.phantoms.planting import (
-    LayerFeatures,
-    Planting,
-    SimulatedSubject,
-    layer_latents,
-    planted_components,
-    sample_tuning,
-)
+from brivl.data.phantoms.planting import LayerFeatures, Planting, SimulatedSubject, layer_latents, plant_signals
 
 NAME = "phantom-movie"
 SUBJECTS = ("S01", "S02", "S03", "S04", "S05")
 MODELS = ("brivl-mini", "vit-mini")
-MARGIN_MM = 3.0  # voxels this near to a drawn ROI take part, with a signal that fades with distance
+MARGIN_MM = 3.0  # voxels this near to a drawn ROI have its signal, which fades with distance
 AR1 = 0.4
 BASELINE = 100.0  # BOLD units; the signal is in percent of it
 
-# Planted by hand after the paper's account of its Fig. 4: early visual areas by middle layers and the unimodal model,
-# areas for faces, bodies and places by deep layers and more by the multimodal model, language and frontal areas most;
-# nothing in motor and auditory ones.
+# Chosen after Fig. 4 of Lu et al. (2022): early visual areas are driven by middle layers and the unimodal model; areas
+# for faces, bodies and scenes by deep layers and more by the multimodal model; language and frontal areas most by the
+# multimodal model; motor and auditory areas have no signal.
 TUNING: dict[str, Tuning] = {
     "V1": Tuning(5, 0.10, 0.60),
     "V2": Tuning(5, 0.15, 0.58),
@@ -53,35 +46,78 @@ TUNING: dict[str, Tuning] = {
 
 @dataclass(frozen=True)
 class MoviePhantomConfig:
-    """Everything that changes the simulated responses, besides the features."""
+    """Everything that changes the simulated responses, besides the features.
+
+    Attributes
+    ----------
+    movie : MovieConfig
+        Size of the movie.
+    planting : Planting
+        Settings of the simulated brain.
+    seed : int
+        Random seed.
+    null : bool
+        Whether no voxel has a signal.
+    """
 
     movie: MovieConfig = field(default_factory=MovieConfig)
     planting: Planting = field(default_factory=Planting)
     seed: int = 7
-    null: bool = False  # no signal anywhere
+    null: bool = False
 
 
 @dataclass(frozen=True)
 class BrainLayout:
-    """Which voxels take part, whose region each belongs to, and how far its signal has faded."""
+    """The voxels that are simulated.
+
+    Attributes
+    ----------
+    voxels : Voxels
+        Positions and ROIs.
+    region : (n_voxels,) array of str
+        Region whose signal each voxel has.
+    gain : (n_voxels,) array
+        Factor of the explainable variance: 1 inside a region, falling to 0.3 at MARGIN_MM.
+    """
 
     voxels: Voxels
-    region: np.ndarray  # (n_voxels,) str
-    gain: np.ndarray  # (n_voxels,) 1 inside a region, falling to 0.3 at RING_MM
+    region: np.ndarray
+    gain: np.ndarray
 
 
 def design(config: MovieConfig) -> Design:
-    """Equal runs, one repeated test run."""
+    """Return equal training runs and one repeated test run.
+
+    Parameters
+    ----------
+    config : MovieConfig
+        Size of the movie.
+
+    Returns
+    -------
+    Design
+        Runs and test set.
+    """
     onsets = np.arange(config.n_runs) * (config.n_train // config.n_runs)
     return Design(config.tr, config.n_train, config.n_test, onsets)
 
 
 def brain_layout(cortex: CorticalVoxels) -> BrainLayout:
-    """Voxels inside the drawn ROIs and up to RING_MM around them."""
-    names = list(cortex.rois)
+    """Choose the voxels inside the drawn ROIs and up to MARGIN_MM around them.
+
+    Parameters
+    ----------
+    cortex : CorticalVoxels
+        All voxels of the cortex.
+
+    Returns
+    -------
+    BrainLayout
+        Voxels, and the region of each.
+    """
     region = np.full(len(cortex.ijk), "", dtype="U8")
-    for name in names:
-        region[cortex.rois[name]] = name
+    for name, members in cortex.rois.items():
+        region[members] = name
     inside = region != ""
     distance, nearest = cKDTree(cortex.mm[inside]).query(cortex.mm, distance_upper_bound=MARGIN_MM)
     keep = np.flatnonzero(np.isfinite(distance))
@@ -96,35 +132,58 @@ def simulate(
     features: LayerFeatures,
     models: tuple[str, str] = MODELS,
 ) -> SimulatedSubject:
-    """Responses of one subject: planted parts through the double-gamma HRF, plus AR(1) noise, new in every repeat."""
-    movie, planting = config.movie, config.planting
+    """Simulate the responses of one subject.
+
+    Parameters
+    ----------
+    config : MoviePhantomConfig
+        Settings.
+    subject : str
+        One of SUBJECTS; part of the seed.
+    layout : BrainLayout
+        Voxels and their regions.
+    features : LayerFeatures
+        Features by model and layer.
+    models : (str, str)
+        Multimodal and unimodal model.
+
+    Returns
+    -------
+    SimulatedSubject
+        Planted signals through the double-gamma HRF plus AR(1) noise, which differs between repeats; and the truth.
+    """
+    movie = config.movie
     rng = np.random.default_rng([config.seed, SUBJECTS.index(subject)])
     plan = design(movie)
     onsets = np.r_[plan.run_onsets, plan.n_train]
-    tunings = {name: NO_SIGNAL if config.null else TUNING.get(name, NO_SIGNAL) for name in np.unique(layout.region)}
-    Z = layer_latents(features, models, {t.layer for t in tunings.values() if t.layer}, planting)
-    n_voxels, n_samples = layout.voxels.n_voxels, plan.n_train + plan.n_test
-    parts = np.zeros((2, n_samples, n_voxels), np.float32)
-    layer, share, ev = np.zeros(n_voxels, int), np.zeros((2, n_voxels)), np.zeros(n_voxels)
-    for name, tuning in sorted(tunings.items()):
-        here = np.flatnonzero(layout.region == name)
-        if not tuning.layer:
-            continue
-        a, ev[here] = sample_tuning(rng, tuning, len(here), layout.gain[here], planting)
-        layer[here], share[:, here] = tuning.layer, np.stack([a, 1 - a])
-        parts[:, :, here] = planted_components(
-            rng, Z, tuning, a, planting, lambda x: convolve_runs(x, movie.tr, onsets)
-        )
-    return _with_noise(
-        rng, movie, parts, ev, layout.voxels, Truth(layer, share, np.zeros(n_voxels), np.zeros((2, n_voxels)), models)
+    tunings = {
+        str(name): NO_SIGNAL if config.null else TUNING.get(str(name), NO_SIGNAL) for name in np.unique(layout.region)
+    }
+    latents = layer_latents(features, models, {t.layer for t in tunings.values() if t.layer}, config.planting)
+    planted = plant_signals(
+        rng,
+        tunings,
+        layout.region,
+        layout.gain,
+        latents,
+        config.planting,
+        plan.n_train + plan.n_test,
+        lambda activity: convolve_runs(activity, movie.tr, onsets),
+    )
+    Y_train, Y_test = _with_noise(rng, movie, planted.components.sum(0), planted.ev)
+    test_components = planted.components[:, movie.n_train :].astype(float)
+    oracle, ceiling = oracle_scores(test_components, Y_test.mean(0).astype(float))
+    return SimulatedSubject(
+        Responses(Y_train.astype(np.float32), Y_test.astype(np.float32), layout.voxels),
+        Truth(planted.layer, planted.variance_fraction, ceiling, oracle, models),
     )
 
 
 def _with_noise(
-    rng: np.random.Generator, movie: MovieConfig, parts: np.ndarray, ev: np.ndarray, voxels: Voxels, truth: Truth
-) -> SimulatedSubject:
-    """Add noise in percent of the baseline; work out what the noise-free parts score on the averaged test responses."""
-    signal, n_train, n_voxels = parts.sum(0), movie.n_train, voxels.n_voxels
+    rng: np.random.Generator, movie: MovieConfig, signal: np.ndarray, ev: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Add noise to the signal, both in percent of the baseline: training responses, and all repeats of the test run."""
+    n_train, n_voxels = movie.n_train, len(ev)
     sd = noise_sd(signal, ev).astype(np.float32)
     length = n_train // movie.n_runs
     noise = np.concatenate([ar1_noise(rng, (length, n_voxels), AR1) for _ in range(movie.n_runs)])
@@ -135,8 +194,4 @@ def _with_noise(
             for _ in range(movie.n_repeats)
         ]
     )
-    oracle, ceiling = oracle_scores(parts[:, n_train:].astype(float), Y_test.mean(0).astype(float))
-    return SimulatedSubject(
-        Responses(np.float32(Y_train), np.float32(Y_test), voxels),
-        Truth(truth.layer, truth.variance_fraction, ceiling, oracle, truth.models),
-    )
+    return Y_train, Y_test

@@ -1,8 +1,9 @@
-"""phantom-stories: the five subjects of phantom-movie hear stories and watch a film; what both share is known.
+"""phantom-stories: the five subjects of phantom-movie hear stories and watch a movie, and some tuning is shared.
 
-In multimodal regions a few dimensions of content drive both, with the same weights; in some of visual cortex with the
-sign turned round in the stories, as Tang et al. (2023) report of real visual cortex. Beside them every modality has
-signals of its own: differences of luminance between left and right, which no word tells, and how a sentence goes.
+In multimodal regions a few dimensions of content drive the responses to both, with the same weights; in some regions of
+visual cortex the sign of the weights is flipped in the stories, as Tang et al. (2023) report of measured visual cortex.
+Each modality also has signals of its own: differences of luminance between left and right, which the words do not
+describe, and the course of a sentence.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from brivl.scenes.content import CONTENT
 NAME = "phantom-stories"
 Modality = Literal["stories", "movie"]
 MODALITIES: tuple[Modality, ...] = ("stories", "movie")
+Dimension = tuple[frozenset[str], frozenset[str]]  # the content at the high and at the low end
 
-# Planted by hand. Region -> explainable variance of one response to the film, and to a story; 0: it does not respond.
+# Region -> explainable variance of one response to the movie, and to a story; 0: the region does not respond.
 SHARED_REGIONS: MappingProxyType[str, tuple[float, float]] = MappingProxyType(
     {
         "PPA": (0.60, 0.40),
@@ -42,7 +44,7 @@ SHARED_REGIONS: MappingProxyType[str, tuple[float, float]] = MappingProxyType(
         "EBA": (0.60, 0.35),
     }
 )
-SIGN_FLIPPED_REGIONS = frozenset({"OPA", "OFA", "EBA"})  # of the shared ones: tuned the other way round in stories
+SIGN_FLIPPED_REGIONS = frozenset({"OPA", "OFA", "EBA"})  # shared regions whose weights have the other sign in stories
 UNIMODAL_REGIONS: MappingProxyType[str, tuple[float, float]] = MappingProxyType(
     {
         "V1": (0.60, 0.0),
@@ -52,8 +54,8 @@ UNIMODAL_REGIONS: MappingProxyType[str, tuple[float, float]] = MappingProxyType(
         "FO": (0.0, 0.45),
     }
 )
-# What the two ends of a shared dimension are, as columns of CONTENT.
-DIMENSIONS: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
+# The two ends of each shared dimension, as columns of CONTENT.
+DIMENSIONS: tuple[Dimension, ...] = (
     (frozenset({"animal"}), frozenset({"vehicle"})),
     (frozenset({"face", "body"}), frozenset({"building", "plant"})),
     (
@@ -61,8 +63,8 @@ DIMENSIONS: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
         frozenset({"street", "kitchen", "city", "room"}),
     ),
 )
-# Where nothing is shared, stories follow colours, which are drawn whatever the things and places are.
-COLOUR_DIMENSIONS: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
+# Without shared tuning (null) stories follow colours, which are drawn independently of things and backgrounds.
+COLOUR_DIMENSIONS: tuple[Dimension, ...] = (
     (frozenset({"red", "orange", "pink"}), frozenset({"green", "blue", "purple"})),
     (frozenset({"white", "yellow", "pink"}), frozenset({"black", "brown", "purple"})),
     (frozenset({"red", "blue", "white"}), frozenset({"green", "orange", "black"})),
@@ -71,39 +73,89 @@ COLOUR_DIMENSIONS: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
 
 @dataclass(frozen=True)
 class StoryPhantomConfig:
-    """Everything that changes the responses. null: stories are driven by other dimensions than the film."""
+    """Everything that changes the responses.
+
+    Attributes
+    ----------
+    stories : StoryConfig
+        Size and timing of the stories.
+    movie : MovieConfig
+        Size of the movie.
+    share : float
+        Fraction of the variance of a multimodal voxel's signal that is shared; the rest is the modality's own.
+    coherence : float
+        Fraction of a voxel's squared readout weights that its region has in common.
+    ev_spread : float
+        SD of log(ev) between voxels of a region.
+    seed : int
+        Random seed.
+    null : bool
+        Whether stories are driven by other dimensions than the movie, so that nothing is shared.
+    """
 
     stories: StoryConfig = field(default_factory=StoryConfig)
     movie: MovieConfig = field(default_factory=MovieConfig)
-    share: float = 0.7  # of a multimodal voxel's signal that is shared; the rest is the modality's own
-    coherence: float = 0.6  # how alike voxels of a region are tuned
-    ev_spread: float = 0.35  # SD of log(ev) between voxels of a region
+    share: float = 0.7
+    coherence: float = 0.6
+    ev_spread: float = 0.35
     seed: int = 53
     null: bool = False
 
 
 @dataclass(frozen=True)
 class Latents:
-    """What may drive voxels in one modality, (n_samples, n) each, before the haemodynamic response."""
+    """What may drive voxels in one modality, before the haemodynamic response.
 
-    shared: np.ndarray  # the dimensions of content; in stories of a null those of colour
+    Attributes
+    ----------
+    shared : (n_samples, n_dimensions) array
+        Dimensions of content; in stories of a null those of colour.
+    own : (n_samples, n_own) array
+        Signals of this modality.
+    low : (n_samples, n_low) array
+        Signals of regions that respond to this modality only.
+    """
+
+    shared: np.ndarray
     own: np.ndarray
-    low: np.ndarray  # of regions of this modality alone
+    low: np.ndarray
 
 
 @dataclass(frozen=True)
 class CrossModalTruth:
-    """The truth: shared voxels, sign of their tuning in stories beside that in the film, and their weights."""
+    """What the responses to stories and movie have in common.
 
-    shared: np.ndarray  # (n_voxels,) bool
-    sign: np.ndarray  # (n_voxels,) 1, -1, or 0 where nothing is shared
-    weights: np.ndarray  # (n_dimensions, n_voxels) in the film
-    latents: dict[Modality, np.ndarray]  # (n_samples, n_dimensions)
+    Attributes
+    ----------
+    shared : (n_voxels,) array of bool
+        Voxels with a shared tuning.
+    sign : (n_voxels,) array of int
+        Sign of their weights in stories relative to the movie: 1 or -1; 0 where nothing is shared.
+    weights : (n_dimensions, n_voxels) array
+        Weights in the movie.
+    latents : dict of modality to (n_samples, n_dimensions) array
+        Shared dimensions.
+    """
+
+    shared: np.ndarray
+    sign: np.ndarray
+    weights: np.ndarray
+    latents: dict[Modality, np.ndarray]
 
 
 @dataclass(frozen=True)
 class BimodalResponses:
-    """Responses of one subject to both, by modality, and the truth about voxels."""
+    """Responses of one subject to both modalities, and the ground truth.
+
+    Attributes
+    ----------
+    Y_train : dict of modality to (n_train, n_voxels) array of float32
+        Training responses.
+    Y_test : dict of modality to (n_repeats, n_test, n_voxels) array of float32
+        Test responses.
+    shared, sign, weights : array
+        As in `CrossModalTruth`.
+    """
 
     Y_train: dict[Modality, np.ndarray]
     Y_test: dict[Modality, np.ndarray]
@@ -113,13 +165,37 @@ class BimodalResponses:
 
 
 def design(config: StoryConfig) -> Design:
-    """Equal stories, one repeated test story."""
+    """Return equally long training stories and one repeated test story.
+
+    Parameters
+    ----------
+    config : StoryConfig
+        Size of the stories.
+
+    Returns
+    -------
+    Design
+        Runs and test set.
+    """
     onsets = np.arange(config.n_runs) * (config.n_train // config.n_runs)
     return Design(config.tr, config.n_train, config.n_test, onsets)
 
 
-def project_content(content: np.ndarray, dimensions: tuple[tuple[frozenset[str], frozenset[str]], ...]) -> np.ndarray:
-    """Content (n, len(CONTENT)) along each dimension, one end less the other: (n, n_dimensions)."""
+def project_content(content: np.ndarray, dimensions: tuple[Dimension, ...]) -> np.ndarray:
+    """Project content on dimensions, each of which is the mean of its high end minus the mean of its low end.
+
+    Parameters
+    ----------
+    content : (n, len(CONTENT)) array
+        Counts of what scenes show or texts name.
+    dimensions : tuple of Dimension
+        Names of the columns at both ends.
+
+    Returns
+    -------
+    (n, n_dimensions) array
+        Projections.
+    """
     contrast = np.zeros((len(CONTENT), len(dimensions)))
     for column, (high, low) in enumerate(dimensions):
         contrast[[CONTENT.index(name) for name in high], column] = 1 / len(high)
@@ -128,16 +204,46 @@ def project_content(content: np.ndarray, dimensions: tuple[tuple[frozenset[str],
 
 
 def movie_latents(content: np.ndarray, frames: np.ndarray, per_tr: int) -> Latents:
-    """Content of each TR (n_samples, len(CONTENT)); luminance of patches, and how left and right differ in it."""
+    """Compute what may drive voxels in the movie.
+
+    Parameters
+    ----------
+    content : (n_samples, len(CONTENT)) array
+        Content of each TR.
+    frames : (n_samples * per_tr, size, size, 3) array of uint8
+        Frames.
+    per_tr : int
+        Frames in each TR.
+
+    Returns
+    -------
+    Latents
+        Its `low` is the luminance of patches, its `own` the difference of luminance between left and right.
+    """
     light = patch_luminance(np.asarray(frames)).reshape(len(content), per_tr, -1).mean(1)
     side = round(np.sqrt(light.shape[1]))
     grid = light.reshape(-1, side, side)
-    uneven = (grid - grid[:, :, ::-1])[:, :, : side // 2].reshape(len(content), -1)
-    return Latents(unit_variance(project_content(content, DIMENSIONS)), unit_variance(uneven), unit_variance(light))
+    asymmetry = (grid - grid[:, :, ::-1])[:, :, : side // 2].reshape(len(content), -1)
+    return Latents(unit_variance(project_content(content, DIMENSIONS)), unit_variance(asymmetry), unit_variance(light))
 
 
 def story_latents(content: np.ndarray, progress: np.ndarray, null: bool) -> Latents:
-    """Content of each TR, and (n_samples, n) what a sentence does apart from its content."""
+    """Compute what may drive voxels in the stories.
+
+    Parameters
+    ----------
+    content : (n_samples, len(CONTENT)) array
+        Content of the text in each TR.
+    progress : (n_samples, n) array
+        Course of the sentences apart from their content.
+    null : bool
+        Whether nothing is shared with the movie.
+
+    Returns
+    -------
+    Latents
+        Its `own` and `low` are the course of the sentences.
+    """
     dimensions = COLOUR_DIMENSIONS if null else DIMENSIONS
     own = unit_variance(progress)
     return Latents(unit_variance(project_content(content, dimensions)), own, own)
@@ -146,26 +252,44 @@ def story_latents(content: np.ndarray, progress: np.ndarray, null: bool) -> Late
 def simulate(
     config: StoryPhantomConfig, subject: str, layout: BrainLayout, latents: dict[Modality, Latents]
 ) -> BimodalResponses:
-    """Responses of one subject to both: activity through the double-gamma HRF, AR(1) noise, new in every repeat."""
+    """Simulate the responses of one subject to both modalities.
+
+    Parameters
+    ----------
+    config : StoryPhantomConfig
+        Settings.
+    subject : str
+        One of the subjects of phantom-movie; part of the seed.
+    layout : BrainLayout
+        Voxels and their regions.
+    latents : dict of modality to Latents
+        What may drive voxels.
+
+    Returns
+    -------
+    BimodalResponses
+        Activity through the double-gamma HRF plus AR(1) noise, which differs between repeats; and the truth.
+    """
     rng = np.random.default_rng([config.seed, SUBJECTS.index(subject), 2])
     n_voxels = layout.voxels.n_voxels
     signal = {m: np.zeros((len(latents[m].own), n_voxels), np.float32) for m in MODALITIES}
     ev = {m: np.zeros(n_voxels) for m in MODALITIES}
     shared, sign = np.zeros(n_voxels, bool), np.zeros(n_voxels, int)
     weights = np.zeros((len(DIMENSIONS), n_voxels))
+    order: tuple[Modality, ...] = ("movie", "stories")  # of the explainable variances of a region
     for name in sorted((set(SHARED_REGIONS) | set(UNIMODAL_REGIONS)) & set(layout.region.tolist())):
-        here = np.flatnonzero(layout.region == name)
-        W = readout_weights(rng, len(DIMENSIONS), len(here), config.coherence)
-        if name in SHARED_REGIONS:
-            weights[:, here], shared[here], sign[here] = W, True, -1 if name in SIGN_FLIPPED_REGIONS else 1
-        for modality, typical in zip(
-            ("movie", "stories"), SHARED_REGIONS.get(name) or UNIMODAL_REGIONS[name], strict=True
-        ):
-            turned = -W if modality == "stories" and name in SIGN_FLIPPED_REGIONS else W
-            activity = _activity(rng, config, latents[modality], turned, name in SHARED_REGIONS)
-            signal[modality][:, here] = _bold(config, modality, activity)
-            spread = np.exp(config.ev_spread * rng.standard_normal(len(here)))
-            ev[modality][here] = np.clip(typical * layout.gain[here] * spread, 0, 0.8)
+        members = np.flatnonzero(layout.region == name)
+        W = readout_weights(rng, len(DIMENSIONS), len(members), config.coherence)
+        is_shared, is_flipped = name in SHARED_REGIONS, name in SIGN_FLIPPED_REGIONS
+        if is_shared:
+            weights[:, members], shared[members], sign[members] = W, True, -1 if is_flipped else 1
+        typical_evs = SHARED_REGIONS.get(name) or UNIMODAL_REGIONS[name]
+        for modality, typical_ev in zip(order, typical_evs, strict=True):
+            signed = -W if modality == "stories" and is_flipped else W
+            activity = _activity(rng, config, latents[modality], signed, is_shared)
+            signal[modality][:, members] = _bold(config, modality, activity)
+            spread = np.exp(config.ev_spread * rng.standard_normal(len(members)))
+            ev[modality][members] = np.clip(typical_ev * layout.gain[members] * spread, 0, 0.8)
     if config.null:
         shared, sign, weights = np.zeros_like(shared), np.zeros_like(sign), np.zeros_like(weights)
     noisy = {m: _with_noise(rng, config, m, signal[m], ev[m]) for m in MODALITIES}
@@ -177,7 +301,7 @@ def simulate(
 def _activity(
     rng: np.random.Generator, config: StoryPhantomConfig, latents: Latents, W: np.ndarray, is_shared: bool
 ) -> np.ndarray:
-    """(n_samples, n_voxels) of unit variance."""
+    """Simulate activity (n_samples, n_voxels) of unit variance."""
     if not is_shared:
         low = readout_weights(rng, latents.low.shape[1], W.shape[1], config.coherence)
         return unit_variance(latents.low @ low)
@@ -186,28 +310,30 @@ def _activity(
 
 
 def _bold(config: StoryPhantomConfig, modality: Modality, activity: np.ndarray) -> np.ndarray:
-    onsets = np.r_[_onsets(config, modality), _sizes(config, modality)[0]]
+    onsets = np.r_[_onsets(config, modality), _stimulus_config(config, modality).n_train]
     return unit_variance(convolve_runs(activity, config.stories.tr, onsets))
 
 
-def _sizes(config: StoryPhantomConfig, modality: Modality) -> tuple[int, int, int]:
-    """Training TRs, test TRs, repeats."""
-    of = config.stories if modality == "stories" else config.movie
-    return of.n_train, of.n_test, of.n_repeats
+def _stimulus_config(config: StoryPhantomConfig, modality: Modality) -> StoryConfig | MovieConfig:
+    return config.stories if modality == "stories" else config.movie
 
 
 def _onsets(config: StoryPhantomConfig, modality: Modality) -> np.ndarray:
-    of = config.stories if modality == "stories" else config.movie
-    return np.arange(of.n_runs) * (of.n_train // of.n_runs)
+    size = _stimulus_config(config, modality)
+    return np.arange(size.n_runs) * (size.n_train // size.n_runs)
 
 
 def _with_noise(
     rng: np.random.Generator, config: StoryPhantomConfig, modality: Modality, signal: np.ndarray, ev: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    n_train, n_test, n_repeats = _sizes(config, modality)
-    signal = np.where(ev > 0, signal, 0).astype(np.float32)  # a region that does not respond is noise alone
+    size = _stimulus_config(config, modality)
+    signal = np.where(ev > 0, signal, 0).astype(np.float32)  # a region that does not respond has only noise
     sd = noise_sd(signal, ev).astype(np.float32)
-    runs = np.diff(np.r_[_onsets(config, modality), n_train])
+    runs = np.diff(np.r_[_onsets(config, modality), size.n_train])
     noise = np.concatenate([ar1_noise(rng, (int(n), len(ev)), AR1) for n in runs])
-    tests = [BASELINE + signal[n_train:] + sd * ar1_noise(rng, (n_test, len(ev)), AR1) for _ in range(n_repeats)]
-    return np.float32(BASELINE + signal[:n_train] + sd * noise), np.float32(np.stack(tests))
+    tests = [
+        BASELINE + signal[size.n_train :] + sd * ar1_noise(rng, (size.n_test, len(ev)), AR1)
+        for _ in range(size.n_repeats)
+    ]
+    train = BASELINE + signal[: size.n_train] + sd * noise
+    return train.astype(np.float32), np.stack(tests).astype(np.float32)

@@ -30,7 +30,7 @@ from brivl.commands.main import main
 from brivl.config import cache_dir
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.records import Voxels
-from brivl.data.phantoms import category_dataset
+from brivl.data.phantoms import base
 from brivl.data.phantoms.movie import BrainLayout
 from brivl.data.registry import open_dataset
 from brivl.data.subject_facts import load_facts
@@ -56,7 +56,7 @@ def layout() -> BrainLayout:
 @pytest.fixture(scope="module", autouse=True)
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(category_dataset, "stored_layout", lambda store, progress: layout())
+        patch.setattr(base, "stored_layout", lambda store, progress: layout())
         patch.setattr(training, "SECOND_STAGE", replace(training.SECOND_STAGE, n_epochs=2))
         yield
 

@@ -134,11 +134,11 @@ def test_movie_fit_recovers_the_truth() -> None:
     bands = [MOVIE_FEATURES(model, LAYER) for model in phantom_movie.MODELS]
     result = encode(bands, made.responses, design, everything)
     regions = {name: layout(25).region == name for name in TUNING}
-    found = compare_with_truth(result, made.truth, phantom_movie.MODELS, regions)
-    assert result.selected.all() and found.n_voxels == 75
-    assert found.difference_r >= 0.7 and found.region_rho == pytest.approx(1)
-    assert 0.6 <= found.ceiling_fraction <= 1
-    assert found.null_mean_r2 <= 0
+    recovery = compare_with_truth(result, made.truth, phantom_movie.MODELS, regions)
+    assert result.selected.all() and recovery.n_voxels == 75
+    assert recovery.difference_r >= 0.7 and recovery.region_rho == pytest.approx(1)
+    assert 0.6 <= recovery.ceiling_fraction <= 1
+    assert recovery.null_mean_r2 <= 0
     wrong = [MOVIE_FEATURES(model, 1) for model in phantom_movie.MODELS]
     elsewhere = encode(wrong, made.responses, design, everything)
     best = best_layer(np.stack([elsewhere.r2_joint, result.r2_joint]))
@@ -170,14 +170,14 @@ def test_sentences_of_a_passage_share_noise() -> None:
 
 def test_latents_are_white_and_as_many_as_there_are(rng: np.random.Generator) -> None:
     X = rng.standard_normal((80, 3)) @ rng.standard_normal((3, 9)) + 5
-    for asked, got in ((2, 2), (6, 3)):
-        Z = whitened_components(X, asked)
-        assert Z.shape == (80, got)
-        np.testing.assert_allclose(Z.T @ Z / 80, np.eye(got), atol=1e-10)
+    for n_requested, n_returned in ((2, 2), (6, 3)):
+        Z = whitened_components(X, n_requested)
+        assert Z.shape == (80, n_returned)
+        np.testing.assert_allclose(Z.T @ Z / 80, np.eye(n_returned), atol=1e-10)
         np.testing.assert_allclose(Z.mean(0), 0, atol=1e-10)
 
 
-def test_readouts_cohere_as_asked(rng: np.random.Generator) -> None:
+def test_readouts_have_the_requested_coherence(rng: np.random.Generator) -> None:
     for coherence in (0.0, 0.5, 1.0):
         weights = readout_weights(rng, 40, 300, coherence)
         np.testing.assert_allclose(np.linalg.norm(weights, axis=0), 1)
@@ -229,7 +229,7 @@ def test_sizes_that_make_no_movie(sizes: tuple[int, int]) -> None:
 
 
 def test_tuning_of_real_regions_is_complete() -> None:
-    """Every AAL region and every planted ROI has a tuning with sensible numbers; some are silent."""
+    """Every AAL region and every planted ROI has a tuning with sensible numbers; some have no signal."""
     names = aal_region_names()
     tunings = [sentences.tuning_of(i, names[i - 1]) for i in range(1, 117)]
     for t in tunings:
