@@ -121,15 +121,15 @@ def test_shared_voxels_have_the_planted_weights_in_both(rng: np.random.Generator
 
 def test_names_open_both_modalities(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    stories = open_dataset("phantom-stories:240/60,null", store)
-    movie = open_dataset(stories.paired_dataset, store)
-    assert stories.stimulus_kind == "text" and movie.stimulus_kind == "image" and movie.paired_dataset == stories.name
-    assert stories.config.null and movie.config == stories.config and "nothing shared" in stories.title
-    assert stories.digest("S01") != movie.digest("S01") != open_dataset("phantom-stories:movie", store).digest("S01")
+    spoken = open_dataset("phantom-stories:240/60,null", store)
+    movie = open_dataset(spoken.paired_dataset, store)
+    assert spoken.stimulus_kind == "text" and movie.stimulus_kind == "image" and movie.paired_dataset == spoken.name
+    assert spoken.config.null and movie.config == spoken.config and "nothing shared" in spoken.title
+    assert spoken.digest("S01") != movie.digest("S01") != open_dataset("phantom-stories:movie", store).digest("S01")
     assert open_dataset("phantom-stories:box", store).digest("S01") != open_dataset("phantom-stories", store).digest(
         "S01"
     )
-    assert stories.design("S01").n_train == movie.design("S01").n_train == 240 and stories.truth("S01") is None
+    assert spoken.design("S01").n_train == movie.design("S01").n_train == 240 and spoken.truth("S01") is None
     for name in ("phantom-stories:big", "phantom-stories:5/5", "phantom-stories:null,null"):
         with pytest.raises(RequestError, match="Expected"):
             open_dataset(name, store)
