@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -50,9 +51,9 @@ def _measure(gallery: np.ndarray, tuning: np.ndarray, queries: np.ndarray) -> di
     index.search(queries[0], gallery, K)  # the first search loads memory into caches
     index_seconds, full_seconds, recalls = [], [], []
     for query in queries:
-        seconds, approximate = _timed(lambda q=query: index.search(q, gallery, K))
+        seconds, approximate = _timed(partial(index.search, query, gallery, K))
         index_seconds.append(seconds)
-        seconds, exact = _timed(lambda q=query: nearest_neighbours(q, gallery, K))
+        seconds, exact = _timed(partial(nearest_neighbours, query, gallery, K))
         full_seconds.append(seconds)
         recalls.append(neighbour_recall(approximate.rows, exact.rows))
     index_median, full_median = float(np.median(index_seconds)), float(np.median(full_seconds))

@@ -26,11 +26,12 @@ class BrowserSession:
 
     def __init__(self, address: str) -> None:
         from websockets.sync.client import connect
+        from websockets.typing import Origin, Subprotocol
 
         self._connecting = connect(
             f"ws{address.removeprefix('http')}/_stcore/stream",
-            subprotocols=["streamlit"],
-            origin=address,
+            subprotocols=[Subprotocol("streamlit")],
+            origin=Origin(address),
             max_size=None,
             open_timeout=120,
             ping_timeout=None,

@@ -6,6 +6,7 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import numpy as np
 
@@ -94,7 +95,7 @@ def bench_fit(size: Size) -> dict[str, JSON]:
     default, himalaya, himalaya_r2 = [first], [], []
     for subject in range(size.himalaya_subjects or size.subjects):
         columns = slice(subject * size.voxels, (subject + 1) * size.voxels)
-        scores, seconds = _timed(lambda columns=columns: _fit_himalaya(data, size, columns))
+        scores, seconds = _timed(partial(_fit_himalaya, data, size, columns))
         himalaya_r2.append(scores)
         himalaya.append(seconds)
     _, again = _timed(lambda: _fit_default(data, size.n))
@@ -176,7 +177,7 @@ def _compare(
 def _fit_default(data: Simulated, n: int) -> np.ndarray:
     from brivl.core.encoding.banded_ridge import BandedRidge
 
-    ridge = BandedRidge(ALPHAS).fit([X[:n] for X in data.Xs], data.Y[:n])
+    ridge = BandedRidge(tuple(ALPHAS)).fit([X[:n] for X in data.Xs], data.Y[:n])
     return ridge.score([X[n:] for X in data.Xs], data.Y[n:], split=True).sum(0)
 
 

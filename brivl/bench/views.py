@@ -18,7 +18,7 @@ from brivl.store.artifacts import Store
 from brivl.store.digests import JSON
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, ViewportSize
 
 BARS = {
     "hover_ms": 16,
@@ -29,7 +29,7 @@ BARS = {
     "payload_mb": 10,
 }
 SOFTWARE = ("--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader")
-SIZE = {"width": 1380, "height": 1010}  # px of the window, so that the map has about 800 x 600
+SIZE: ViewportSize = {"width": 1380, "height": 1010}  # px of the window, so that the map has about 800 x 600
 PAGE_SECONDS = 180  # until a page must be drawn
 PAINTED = """() => [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")].some(
   (e) => e.shadowRoot?.querySelector(".viewer")?.brivl.firstPaint)"""

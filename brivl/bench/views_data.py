@@ -98,6 +98,7 @@ def _voxels(n: int, rng: np.random.Generator) -> Voxels:
 
 def _put_facts(store: Store, dataset: DatasetSummary, voxels: Voxels, rng: np.random.Generator) -> None:
     n = voxels.n_voxels
+    assert voxels.affine is not None  # `_voxels` makes one
     arrays = {
         "ijk": voxels.ijk,
         "affine": voxels.affine,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -137,7 +138,7 @@ def array_digest(*arrays: np.ndarray) -> str:
         check_dtype(array, f"array {i}")
         digest.update(f"{array.dtype.str}{array.shape};".encode("ascii"))
         for block in _blocks(array):
-            digest.update(block)
+            digest.update(block.data)
     return digest.hexdigest()
 
 
@@ -149,12 +150,12 @@ def _blocks(array: np.ndarray) -> Iterator[np.ndarray]:
         yield np.ascontiguousarray(rows[start : start + step]).reshape(-1).view(np.uint8)
 
 
-def file_digest(file: Path | BinaryIO) -> str:
+def file_digest(file: Path | io.BufferedIOBase) -> str:
     """Compute the digest of a file's bytes.
 
     Parameters
     ----------
-    file : Path | BinaryIO
+    file : Path | io.BufferedIOBase
         A path, or an open file, which is read from its current position to its end.
 
     Returns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import threading
@@ -9,7 +10,6 @@ import time
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import numpy as np
 
@@ -182,7 +182,7 @@ def quarantine(path: ArtifactPath, damage: DamagedArtifact) -> None:
     )
 
 
-def _check_bytes(file: BinaryIO, manifest: Manifest, rehash: bool) -> None:
+def _check_bytes(file: io.BufferedReader, manifest: Manifest, rehash: bool) -> None:
     """Compare an open data file with its manifest, by its digest only where this file state is new."""
     state = _file_state(file) + (manifest["sha256"],)
     size = os.fstat(file.fileno()).st_size
@@ -198,7 +198,7 @@ def _check_bytes(file: BinaryIO, manifest: Manifest, rehash: bool) -> None:
         _verified.add(state)
 
 
-def _file_state(file: BinaryIO) -> tuple[int, ...]:
+def _file_state(file: io.BufferedReader) -> tuple[int, ...]:
     """Numbers that change when a file is replaced or written to."""
     status = os.fstat(file.fileno())
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
