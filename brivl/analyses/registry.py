@@ -7,6 +7,7 @@ from typing import Any
 from brivl.analyses.captioning.analysis import CAPTIONING
 from brivl.analyses.decoding.analysis import DECODING
 from brivl.analyses.drive.analysis import DRIVE
+from brivl.analyses.generation.analysis import GENERATION
 from brivl.analyses.integration.analysis import INTEGRATION
 from brivl.analyses.voxel_captions.analysis import VOXEL_CAPTIONS
 from brivl.analysis import Analysis
@@ -18,6 +19,7 @@ ANALYSES: tuple[Analysis[Any, Any], ...] = (
     VOXEL_CAPTIONS,
     DRIVE,
     CAPTIONING,
+    GENERATION,
 )
 
 

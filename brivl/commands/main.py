@@ -63,8 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     from brivl.analyses.alignment import command as align
     from brivl.analyses.attention import command as attend
     from brivl.analyses.audit import command as audit
-    from brivl.analyses.captioning import command as caption
-    from brivl.analyses.generation import command as imagine
+    from brivl.analyses.captioning import command as captioning
+    from brivl.analyses.generation import command as generation
     from brivl.analyses.registry import ANALYSES
     from brivl.analyses.reproduce import command as reproduce
     from brivl.analyses.retrieval import command as retrieve
@@ -114,8 +114,8 @@ def _parser() -> argparse.ArgumentParser:
         recovery,
         calibrate,
         bench,
-        caption,
-        imagine,
+        captioning,
+        generation,
         attend,
         retrieve,
         bundle,

@@ -9,7 +9,6 @@ from pathlib import Path
 from brivl.analyses.alignment.result import aligned_task
 from brivl.analyses.attention.compute import attend_task
 from brivl.analyses.audit.compute import audit_task
-from brivl.analyses.generation.compute import imagine_task
 from brivl.analyses.registry import ANALYSES
 from brivl.analyses.retrieval.compute import recall_task, retrieve_task
 from brivl.analyses.transfer.result import transfer_task
@@ -99,7 +98,6 @@ TASKS: dict[str, Callable[[Mapping[str, JSON], ProgressCallback], dict[str, JSON
     "flatmap": _flatmap,
     "download": download_task,
     "attend": attend_task,
-    "imagine": imagine_task,
     "retrieve": retrieve_task,
     "gallery-recall": recall_task,
     "time-course": time_course_task,

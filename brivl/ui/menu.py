@@ -33,6 +33,7 @@ ENTERED = "entered through app.py"
 OLD_PAGES = {  # address in earlier versions -> page of today; links and saved views of then still open
     "captions": "captioning",
     "decode": "decoding",
+    "imagine": "generation",
     "voxel_words": "voxel_captions",
 }
 
@@ -54,7 +55,7 @@ def pages() -> dict[str, list]:
             st.Page("pages/retrieve.py", title="Retrieve"),
             st.Page("pages/attention.py", title="Attend"),
             st.Page("pages/captioning.py", title="Captioning"),
-            st.Page("pages/imagine.py", title="Imagine"),
+            st.Page("pages/generation.py", title="Generation"),
         ],
         "Brain and model": [
             st.Page("pages/integration.py", title="Integration"),

@@ -13,6 +13,7 @@ from brivl.analyses.decoding.analysis import DECODING
 from brivl.analyses.decoding.request import DecodingRequest
 from brivl.analyses.drive.analysis import DRIVE
 from brivl.analyses.drive.request import DriveRequest
+from brivl.analyses.generation.request import GenerationRequest
 from brivl.analyses.integration.analysis import INTEGRATION
 from brivl.analyses.integration.request import IntegrationRequest
 from brivl.analyses.voxel_captions.analysis import VOXEL_CAPTIONS
@@ -23,7 +24,7 @@ from brivl.data.registry import open_dataset
 from brivl.data.stimuli.contact_sheet import contact_sheet
 from brivl.data.subject_facts import load_facts
 from brivl.models.captioning.digests import CAPTIONERS
-from brivl.scenes.things import KINDS
+from brivl.scenes.things import COLOURS, KINDS
 from brivl.store.artifacts import Store
 
 REGIONS = ["V1", "FFA"]  # of a simulated folder in the form of shortclips
@@ -87,12 +88,30 @@ def _captioning_sample(rng: np.random.Generator) -> tuple[Any, list[tuple[dict, 
     return CaptioningRequest("scene:4"), results
 
 
+def _generation_sample(rng: np.random.Generator) -> tuple[Any, list[tuple[dict, dict]]]:
+    prompts = ("a red car", "a blue dog")
+    results = []
+    for prompt in prompts:
+        images = rng.integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+        arrays = {
+            "image": images[0],
+            "steps": np.array([0, 10]),
+            "similarities": np.array([0.1, 0.7]),
+            "previews": images[1:],
+            "kinds": rng.random(len(KINDS)),
+            "colours": rng.random(len(COLOURS)),
+        }
+        results.append((arrays, {"prompt": prompt, "similarity": 0.7, "seconds": 1.5}))
+    return GenerationRequest(prompts), results
+
+
 # Analysis -> request, and arrays and info of each part of its stored result.
 PREPARED: dict[str, Callable[[np.random.Generator], tuple[Any, list[tuple[dict, dict]]]]] = {
     "captioning": _captioning_sample,
     "decoding": _decoding_sample,
     "voxel_captions": _voxel_captions_sample,
     "drive": _drive_sample,
+    "generation": _generation_sample,
     "integration": lambda rng: (IntegrationRequest(SMALL, "S01", layer=8), [_integration(rng)]),
 }
 

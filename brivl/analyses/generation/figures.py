@@ -1,4 +1,4 @@
-"""How near pictures come to their texts while they are made: one line for each."""
+"""The similarity of images and prompts over optimisation steps: one line for each."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import plotly.graph_objects as go
 from brivl.viz.style import FigureLabel, ThemeName, apply_style, theme_of
 
 DASHES = ("solid", "dash", "dot", "dashdot")  # all lines mean the same, so they share a colour
-AXIS_X, AXIS_Y = "step", "cosine of picture and text"
+AXIS_X, AXIS_Y = "optimisation step", "cosine of image and prompt"
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A text and the cosine that its picture reached after each step: steps and similarities (n_looks,)."""
+    """A prompt and the cosine that its image reached: steps and similarities (n_previews,)."""
 
     name: str
     steps: np.ndarray
@@ -24,7 +24,22 @@ class Curve:
 
 
 def similarity_figure(curves: Sequence[Curve], label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
-    """Plotly figure; cosines lie in -1..1."""
+    """Draw one line for each image.
+
+    Parameters
+    ----------
+    curves : sequence of Curve
+        The lines; cosines lie between -1 and 1.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+    theme : str
+        "light" or "dark".
+
+    Returns
+    -------
+    Figure
+        The figure.
+    """
     figure = go.Figure()
     for i, curve in enumerate(curves):
         figure.add_trace(

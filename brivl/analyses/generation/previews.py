@@ -1,4 +1,4 @@
-"""Pictures of what a worker is making, for the page that watches; never an answer, so they lie outside the store."""
+"""Previews of images that a worker is generating, for the page that watches; they are no results of the store."""
 
 from __future__ import annotations
 
@@ -15,22 +15,45 @@ from brivl.store.digests import json_digest
 from brivl.store.writing import atomic_path
 
 FOLDER = "jobs"  # beside the logs, which no result shares
-N_KEPT = 20
+MAX_PREVIEWS = 20
 
 
 def write_preview(store: Store, request: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-    """Show these arrays to whoever watches the request. A full disk costs the preview, not the computation."""
+    """Write the preview of a request; a full disk costs the preview, not the computation.
+
+    Parameters
+    ----------
+    store : Store
+        In whose folder it is written.
+    request : mapping
+        Plain values that identify the preview.
+    arrays : mapping
+        Arrays by name.
+    """
     path = _path(store, request)
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as tmp_path, open(tmp_path, "wb") as file:
             np.savez(file, **arrays)
-        for old in sorted(path.parent.glob("preview-*.npz"), key=lambda p: p.stat().st_mtime)[:-N_KEPT]:
+        for old in sorted(path.parent.glob("preview-*.npz"), key=lambda p: p.stat().st_mtime)[:-MAX_PREVIEWS]:
             old.unlink()
 
 
 def read_preview(store: Store, request: Mapping[str, Any]) -> dict[str, np.ndarray] | None:
-    """The last preview of a request, None before the first."""
+    """Read the last preview of a request.
+
+    Parameters
+    ----------
+    store : Store
+        In whose folder it was written.
+    request : mapping
+        Plain values that identify the preview.
+
+    Returns
+    -------
+    dict or None
+        Arrays by name, None before the first preview.
+    """
     try:
         with np.load(_path(store, request), allow_pickle=False) as file:
             return dict(file)

@@ -1,4 +1,4 @@
-"""What a visitor types as a prompt: cleaned, cut, and held against the words that the scenes know."""
+"""Prompts as they are typed: cleaned, cut, and compared with the vocabulary of the scenes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from brivl.errors import RequestError
 from brivl.scenes.captions import SYNONYMS
 from brivl.scenes.things import COLOURS, KINDS
 
-MOST_CHARACTERS = 200
+MAX_CHARACTERS = 200
 MORE_NAMES = {"gray": "", "man": "person", "woman": "person", "plane": "airplane", "jet": "airplane"}
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt that can be answered, the kinds and colours that it names, and what must be said about it."""
+    """A prompt, the kinds and colours that it names, and notices about it."""
 
     text: str
     kinds: tuple[str, ...]
@@ -24,13 +24,29 @@ class Prompt:
 
 
 def read_prompt(typed: str) -> Prompt:
-    """A prompt as it was typed -> as it is answered. Raises RequestError where there is nothing to answer."""
+    """Clean a prompt.
+
+    Parameters
+    ----------
+    typed : str
+        What was typed.
+
+    Returns
+    -------
+    Prompt
+        The prompt with notices.
+
+    Raises
+    ------
+    RequestError
+        Where there is no word in it.
+    """
     text = " ".join("".join(c if c.isprintable() else " " for c in typed).split())
     if not re.search(r"\w", text):
-        raise RequestError("Wanted a few English words, such as 'a red car', and got none; type what shall be shown.")
+        raise RequestError("Expected a few English words, such as 'a red car', got none. Type a prompt.")
     notices = []
-    if len(text) > MOST_CHARACTERS:
-        cut = text[:MOST_CHARACTERS].rsplit(" ", 1)[0]
+    if len(text) > MAX_CHARACTERS:
+        cut = text[:MAX_CHARACTERS].rsplit(" ", 1)[0]
         notices.append(f"The prompt has {len(text):,} characters; the first {len(cut)} are used.")
         text = cut
     kinds, colours = named(text)
@@ -38,14 +54,25 @@ def read_prompt(typed: str) -> Prompt:
         notices.append(_not_english(text))
     elif not kinds:
         notices.append(
-            "The prompt names none of the 26 things that the mini models know (car, dog, house, tree, ...), so the "
-            "picture will hardly show it; the models know English only."
+            "The prompt names none of the 26 kinds of things that the models were trained on (car, dog, house, tree, "
+            "...); the image will hardly show it. The models know English only."
         )
     return Prompt(text, kinds, colours, tuple(notices))
 
 
 def named(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Kinds and colours that a text names, also by another word or in the plural, in the order of the vocabulary."""
+    """Find the kinds and colours that a text names, also by a synonym or in the plural.
+
+    Parameters
+    ----------
+    text : str
+        English words.
+
+    Returns
+    -------
+    tuple of tuple of str
+        Kinds and colours, in the order of the vocabulary.
+    """
     words = set(re.findall(r"[a-z]+", text.lower()))
     words |= {word.removesuffix("s") for word in words}
     for kind, others in SYNONYMS.items():
@@ -56,4 +83,4 @@ def named(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def _not_english(text: str) -> str:
     strange = "".join(dict.fromkeys(c for c in text if not c.isascii()))[:8]
-    return f"The models know English only, and {strange!r} is not of it; the picture may not follow the prompt."
+    return f"The models know English only; {strange!r} is not English, and the image may not follow the prompt."
