@@ -76,7 +76,7 @@ class SpillBuffer:
                     self.folder.mkdir(parents=True, exist_ok=True)
                 self._file = tempfile.TemporaryFile(dir=self.folder)
             start = self._file.seek(0, 2)
-            self._file.write(memoryview(array).cast("B"))
+            self._file.write(array.data.cast("B"))
             self._file.flush()
         except OSError as error:
             raise StoreError(
@@ -89,5 +89,5 @@ class SpillBuffer:
         assert self._file is not None
         with self._lock:
             self._file.seek(start)
-            self._file.readinto(memoryview(array.T if array.flags.f_contiguous else array).cast("B"))
+            self._file.readinto((array.T if array.flags.f_contiguous else array).data.cast("B"))
         return array

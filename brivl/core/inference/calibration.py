@@ -39,37 +39,37 @@ _EQUAL = "1 subject, two models that predict equally well"
 _READER = "1 reader, 5 folds of passages, no signal"
 _SIGNAL = "1 subject, signal in 8 of 24 voxels"
 _BETTER = "1 subject, A better in 8 of 24 voxels"
+_TESTS: tuple[tuple[str, str, str, Kind], ...] = (
+    ("subjects t", "paired t over subjects", _SUBJECTS, "holds"),
+    ("subjects sign-flip", "exact sign-flip over subjects", _SUBJECTS, "holds"),
+    ("subjects bootstrap", "bootstrap interval over subjects excludes 0", _SUBJECTS, "holds"),
+    ("subjects BH planted", "BH over 12 regions: false discoveries", "8 subjects, difference in 5 regions", "fdr"),
+    ("blocks joint", "block permutation, joint R2, voxel", _NOISE, "holds"),
+    ("blocks split", "block permutation, split R2, voxel", _NOISE, "holds"),
+    ("blocks region", "block permutation, mean of a region", _NOISE, "holds"),
+    ("blocks max-T", "block permutation, max-T: any of 24 voxels", _NOISE, "holds"),
+    ("blocks BH", "block permutation, BH: any of 24 voxels", _NOISE, "at most"),
+    ("blocks BH planted", "block permutation, BH: false discoveries", _SIGNAL, "fdr"),
+    ("flips", "block sign-flip of A − B, voxel", _EQUAL, "holds"),
+    ("flips region", "block sign-flip of A − B, mean of a region", _EQUAL, "holds"),
+    ("flips max-T", "block sign-flip, max-T: any of 24 voxels", _EQUAL, "holds"),
+    ("flips BH", "block sign-flip, BH: any of 24 voxels", _EQUAL, "at most"),
+    ("blocks bootstrap", "bootstrap interval over blocks excludes 0", _EQUAL, "holds"),
+    ("flips BH planted", "block sign-flip, BH: false discoveries", _BETTER, "fdr"),
+    ("passages joint", "permutation of passages, joint R2, voxel", _READER, "at most"),
+    ("passages max-T", "permutation of passages, max-T: any of 24 voxels", _READER, "at most"),
+    ("passages flips", "sign-flip of passages, A − B, voxel", "1 reader, models equally good", "at most"),
+    ("identical", "block sign-flip of A − B, voxel", "1 subject, identical models", "at most"),
+    ("flips of fits to noise", "block sign-flip of A − B, voxel, without the test of joint R2", _NOISE, "shown"),
+    ("voxels t", "paired t over voxels, as in many papers", _EQUAL, "fails"),
+    ("samples correlation", "correlation, samples as if independent", _NOISE, "fails"),
+    ("samples difference", "t of samples' differences, as if independent", _EQUAL, "fails"),
+    ("sentences correlation", "correlation, sentences as if independent", _READER, "fails"),
+    ("blocks power", "block permutation: power in voxels with signal", _SIGNAL, "shown"),
+    ("flips power", "block sign-flip: power in voxels with a difference", _BETTER, "shown"),
+)
 CALIBRATED_TESTS: Mapping[str, CalibratedTest] = {
-    name: CalibratedTest(title, null, kind)
-    for name, title, null, kind in (
-        ("subjects t", "paired t over subjects", _SUBJECTS, "holds"),
-        ("subjects sign-flip", "exact sign-flip over subjects", _SUBJECTS, "holds"),
-        ("subjects bootstrap", "bootstrap interval over subjects excludes 0", _SUBJECTS, "holds"),
-        ("subjects BH planted", "BH over 12 regions: false discoveries", "8 subjects, difference in 5 regions", "fdr"),
-        ("blocks joint", "block permutation, joint R2, voxel", _NOISE, "holds"),
-        ("blocks split", "block permutation, split R2, voxel", _NOISE, "holds"),
-        ("blocks region", "block permutation, mean of a region", _NOISE, "holds"),
-        ("blocks max-T", "block permutation, max-T: any of 24 voxels", _NOISE, "holds"),
-        ("blocks BH", "block permutation, BH: any of 24 voxels", _NOISE, "at most"),
-        ("blocks BH planted", "block permutation, BH: false discoveries", _SIGNAL, "fdr"),
-        ("flips", "block sign-flip of A − B, voxel", _EQUAL, "holds"),
-        ("flips region", "block sign-flip of A − B, mean of a region", _EQUAL, "holds"),
-        ("flips max-T", "block sign-flip, max-T: any of 24 voxels", _EQUAL, "holds"),
-        ("flips BH", "block sign-flip, BH: any of 24 voxels", _EQUAL, "at most"),
-        ("blocks bootstrap", "bootstrap interval over blocks excludes 0", _EQUAL, "holds"),
-        ("flips BH planted", "block sign-flip, BH: false discoveries", _BETTER, "fdr"),
-        ("passages joint", "permutation of passages, joint R2, voxel", _READER, "at most"),
-        ("passages max-T", "permutation of passages, max-T: any of 24 voxels", _READER, "at most"),
-        ("passages flips", "sign-flip of passages, A − B, voxel", "1 reader, models equally good", "at most"),
-        ("identical", "block sign-flip of A − B, voxel", "1 subject, identical models", "at most"),
-        ("flips of fits to noise", "block sign-flip of A − B, voxel, without the test of joint R2", _NOISE, "shown"),
-        ("voxels t", "paired t over voxels, as in many papers", _EQUAL, "fails"),
-        ("samples correlation", "correlation, samples as if independent", _NOISE, "fails"),
-        ("samples difference", "t of samples' differences, as if independent", _EQUAL, "fails"),
-        ("sentences correlation", "correlation, sentences as if independent", _READER, "fails"),
-        ("blocks power", "block permutation: power in voxels with signal", _SIGNAL, "shown"),
-        ("flips power", "block sign-flip: power in voxels with a difference", _BETTER, "shown"),
-    )
+    name: CalibratedTest(title, null, kind) for name, title, null, kind in _TESTS
 }
 
 

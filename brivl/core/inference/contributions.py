@@ -23,11 +23,11 @@ class Predictions:
 
     def __post_init__(self) -> None:
         n_samples = len(self.measured)
-        folds_fit = self.folds is None or np.shape(self.folds) == (n_samples,)
-        if self.bands.ndim != 3 or self.bands.shape[1:] != self.measured.shape or not folds_fit:
+        fold_shape = (n_samples,) if self.folds is None else np.shape(self.folds)
+        if self.bands.ndim != 3 or self.bands.shape[1:] != self.measured.shape or fold_shape != (n_samples,):
             raise RequestError(
                 f"Expected predictions (n_bands, n_samples, n_voxels) for responses {self.measured.shape!r}, got "
-                f"{self.bands.shape!r} and folds {np.shape(self.folds)!r}. Predict the same samples and voxels."
+                f"{self.bands.shape!r} and folds {fold_shape!r}. Predict the same samples and voxels."
             )
 
     @property
