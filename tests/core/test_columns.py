@@ -1,4 +1,4 @@
-"""Columns read from a file slice as the array itself does, and read no more than they must."""
+"""Arrays read from a file slice as arrays in memory do, and read no more than needed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from brivl.core import columns
 from brivl.core.columns import LazyArray
 
-WHOLE = np.random.default_rng(0).standard_normal((3, 4, 25)).astype(np.float32)
+ARRAY = np.random.default_rng(0).standard_normal((3, 4, 25)).astype(np.float32)
 
 
 @pytest.fixture
@@ -17,12 +17,12 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     return []
 
 
-def lazily(whole: np.ndarray, reads: list[tuple[int, int]]) -> LazyArray:
+def lazily(array: np.ndarray, reads: list[tuple[int, int]]) -> LazyArray:
     def read(start: int, stop: int) -> np.ndarray:
         reads.append((start, stop))
-        return whole[..., start:stop].copy()
+        return array[..., start:stop].copy()
 
-    return LazyArray(whole.shape, read)
+    return LazyArray(array.shape, read)
 
 
 @pytest.mark.parametrize(
@@ -48,25 +48,25 @@ def lazily(whole: np.ndarray, reads: list[tuple[int, int]]) -> LazyArray:
 )
 def test_slices_are_those_of_the_array(index, reads):
     index = tuple(np.array(i, int) if isinstance(i, list) else i for i in index) if isinstance(index, tuple) else index
-    found = lazily(WHOLE, reads)[index]
-    np.testing.assert_array_equal(found, WHOLE[index])
-    assert found.dtype == np.float32
+    values = lazily(ARRAY, reads)[index]
+    np.testing.assert_array_equal(values, ARRAY[index])
+    assert values.dtype == np.float32
 
 
-def test_it_has_the_face_of_an_array(reads):
-    Y = lazily(WHOLE, reads)
-    assert (Y.shape, Y.ndim, len(Y), Y.nbytes, Y.dtype) == ((3, 4, 25), 3, 3, WHOLE.nbytes, np.float32)
-    np.testing.assert_array_equal(np.asarray(Y), WHOLE)
+def test_it_has_the_attributes_of_an_array(reads):
+    Y = lazily(ARRAY, reads)
+    assert (Y.shape, Y.ndim, len(Y), Y.nbytes, Y.dtype) == ((3, 4, 25), 3, 3, ARRAY.nbytes, np.float32)
+    np.testing.assert_array_equal(np.asarray(Y), ARRAY)
     assert np.asarray(Y, np.float64).dtype == np.float64
-    for repeat, whole in zip(Y, WHOLE, strict=True):
-        np.testing.assert_array_equal(repeat, whole)
+    for repeat, expected in zip(Y, ARRAY, strict=True):
+        np.testing.assert_array_equal(repeat, expected)
 
 
-def test_few_columns_are_read_for_few(reads):
-    lazily(WHOLE, reads)[:, :, [4, 7, 21]]
+def test_only_neighbouring_columns_are_read(reads):
+    lazily(ARRAY, reads)[:, :, [4, 7, 21]]
     assert reads == [(4, 8), (21, 22)]
 
 
 def test_too_many_indices_are_refused(reads):
     with pytest.raises(IndexError, match="3 axes"):
-        lazily(WHOLE, reads)[0, 0, 0, 0]
+        lazily(ARRAY, reads)[0, 0, 0, 0]

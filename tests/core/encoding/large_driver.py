@@ -49,7 +49,7 @@ def request(folder: Path, models: tuple[str, str] = ("other", "signal")) -> FitR
 
 
 def in_child(work: Callable[[], object]) -> dict:
-    """What a forked child came to: its result as JSON, or the signal that ended it."""
+    """End of a forked child: its result as JSON, or the signal that ended it."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -59,12 +59,12 @@ def in_child(work: Callable[[], object]) -> dict:
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as pipe:
-        said = pipe.read()
+        printed = pipe.read()
     status = os.waitpid(child, 0)[1]
-    return {"signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0, "result": json.loads(said or "null")}
+    return {"signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0, "result": json.loads(printed or "null")}
 
 
-def fitted(store: Store, asked: FitRequest, progress: ProgressCallback = lambda *_: None) -> dict:
+def fitted(store: Store, fit_request: FitRequest, progress: ProgressCallback = lambda *_: None) -> dict:
     """Digest of all scores of a fit, and how many batches it fitted itself."""
     own: list[int] = []
     fit_batch = batches.BatchedRidge.fit
@@ -74,18 +74,23 @@ def fitted(store: Store, asked: FitRequest, progress: ProgressCallback = lambda 
         return fit_batch(self, Y, report)
 
     batches.BatchedRidge.fit = counted
-    answer = fit(store, asked, progress)
+    answer = fit(store, fit_request, progress)
     arrays = [answer.result.r2_joint, answer.result.r2_split, answer.result.band_weights]
     digest = hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
-    return {"digest": digest, "fitted": own, "parts": n_parts(store), "mean_r2": float(np.nanmean(arrays[0]))}
+    return {
+        "digest": digest,
+        "fitted": own,
+        "checkpoints": n_checkpoints(store),
+        "mean_r2": float(np.nanmean(arrays[0])),
+    }
 
 
-def n_parts(store: Store) -> int:
+def n_checkpoints(store: Store) -> int:
     return len(store.list(KIND))
 
 
 def dying(at: float) -> ProgressCallback:
-    """ProgressCallback that ends this process with SIGKILL when a share is done."""
+    """ProgressCallback that ends this process with SIGKILL when a fraction is done."""
 
     def report(done: float, total: float, message: str) -> None:
         if message.startswith("Layer ") and total > 1 and done >= at * total:
@@ -95,41 +100,48 @@ def dying(at: float) -> ProgressCallback:
 
 
 def resume(folder: Path) -> dict:
-    """Fit without a break; fit with several; and die when all is stored but the parts still lie there."""
+    """Fit without interruption; with several; and die when all is stored but the checkpoints are not yet deleted."""
     make_dataset(folder / "data", N_TRAIN, N_TEST, N_VOXELS)
     batches.BATCH_BYTES, loader.LARGE_BYTES = 4 * (N_TRAIN + N_TEST) * 1000, 0
-    asked = request(folder / "data")
-    whole = in_child(lambda: fitted(Store(folder / "whole"), asked))
+    fit_request = request(folder / "data")
+    uninterrupted = in_child(lambda: fitted(Store(folder / "uninterrupted"), fit_request))
     store, deaths = Store(folder / "broken"), []
-    shares = in_child(lambda: moments(Store(folder / "moments"), asked))["result"]
-    for name, share in zip(KILLED, shares, strict=True):
-        died = in_child(lambda share=share: fitted(store, asked, dying(share)))
-        deaths.append({"when": name, "signal": died["signal"], "parts": n_parts(store)})
-    resumed = in_child(lambda: fitted(store, asked))
+    fractions = in_child(lambda: moments(Store(folder / "moments"), fit_request))["result"]
+    for name, fraction in zip(KILLED, fractions, strict=True):
+        died = in_child(lambda fraction=fraction: fitted(store, fit_request, dying(fraction)))
+        deaths.append({"when": name, "signal": died["signal"], "checkpoints": n_checkpoints(store)})
+    resumed = in_child(lambda: fitted(store, fit_request))
     other = request(folder / "data", ("signal", "signal"))
     fitting.delete_completed_checkpoints = lambda _: os.kill(os.getpid(), signal.SIGKILL)
     late = in_child(lambda: fitted(store, other))
-    left = n_parts(store)
+    left = n_checkpoints(store)
     fitting.delete_completed_checkpoints = forget
     third = in_child(lambda: fitted(store, request(folder / "data", ("other", "other"))))
-    return {"whole": whole, "deaths": deaths, "resumed": resumed, "late": late, "left": left, "third": third}
+    return {
+        "uninterrupted": uninterrupted,
+        "deaths": deaths,
+        "resumed": resumed,
+        "late": late,
+        "left": left,
+        "third": third,
+    }
 
 
 forget = fitting.delete_completed_checkpoints
 
 
-def moments(store: Store, asked: FitRequest) -> list[float]:
-    """Shares of progress at which an uninterrupted fit is where KILLED says, by what it has stored by then."""
-    seen: list[tuple[float, int]] = []
+def moments(store: Store, fit_request: FitRequest) -> list[float]:
+    """Fractions of progress at which an uninterrupted fit is at the stages of KILLED, by its checkpoints."""
+    reported: list[tuple[float, int]] = []
 
-    def look(done: float, total: float, message: str) -> None:
+    def record(done: float, total: float, message: str) -> None:
         if message.startswith("Layer ") and total > 1:
-            seen.append((done / total, n_parts(store)))
+            reported.append((done / total, n_checkpoints(store)))
 
-    fit(store, asked, look)
-    # Parts: the selection, the map, then batch by batch. The middle of each stretch is in no doubt.
-    with_parts = [[share for share, parts in seen if parts == n] for n in (0, 1, 3, 4)]
-    return [shares[len(shares) // 2] for shares in with_parts]
+    fit(store, fit_request, record)
+    # Checkpoints are the selection, the map, then each batch. The middle of each stage is unambiguous.
+    stages = [[fraction for fraction, n_stored in reported if n_stored == n] for n in (0, 1, 3, 4)]
+    return [fractions[len(fractions) // 2] for fractions in stages]
 
 
 def memory(folder: Path, n_voxels: int) -> dict:

@@ -14,6 +14,7 @@ from brivl.core.encoding.banded_ridge import BandedRidge, Solver
 from brivl.core.encoding.batched_ridge import BatchedRidge
 from brivl.core.encoding.split_score import r2_joint, r2_split
 from brivl.core.encoding.surface_search import stratified_sample
+from brivl.core.progress import no_fraction
 from brivl.errors import Cancelled
 from brivl.threads import use_cores
 from tests.core.encoding.test_surface_search import ALPHAS, N, simulate
@@ -35,8 +36,8 @@ def fitted_in_batches(folder: Path, n_voxels: int) -> list[np.ndarray]:
     Xs, Y = simulate(n_voxels=n_voxels)
     ridge = BatchedRidge(BandedRidge(ALPHAS), [X[:N] for X in Xs], [X[N:] for X in Xs], n_voxels, folder)
     sample = stratified_sample(ridge.predictability_proxy(Y[:N]))
-    score_map = ridge.learn(Y[:N, sample], lambda _: None)
-    batches = [ridge.fit(Y[:N, start : start + 300], lambda _: None) for start in range(0, n_voxels, 300)]
+    score_map = ridge.learn(Y[:N, sample], no_fraction)
+    batches = [ridge.fit(Y[:N, start : start + 300], no_fraction) for start in range(0, n_voxels, 300)]
     ridge.close()
     choices = [array for batch in batches for array in (batch.weights, batch.alphas, batch.predicted)]
     return [score_map.pivots, score_map.factors, *choices]
@@ -67,12 +68,12 @@ def assert_same_on_any_number_of_cores(fit: Callable[[], list[np.ndarray]]) -> N
     """Also where torch would use several threads of its own."""
     before = torch.get_num_threads()
     with use_cores(1):
-        alone = fit()
+        on_one_core = fit()
     try:
         for cores in CORES:
             torch.set_num_threads(cores)
             with use_cores(cores):
-                for expected, array in zip(alone, fit(), strict=True):
+                for expected, array in zip(on_one_core, fit(), strict=True):
                     np.testing.assert_array_equal(array, expected)
     finally:
         torch.set_num_threads(before)

@@ -1,4 +1,4 @@
-"""Banded ridge against himalaya's own estimator, scikit-learn's kernel ridge, symmetry, and planted weights."""
+"""Banded ridge against himalaya's own estimator, scikit-learn's kernel ridge, symmetry, and simulated weights."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ ALPHAS = tuple(np.logspace(-2, 5, 8))
 
 
 def simulate(n_voxels: int = 30, seed: int = 0, n: int = 90) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-    """Two centred bands of unequal size and scale; voxel v gets share[v] of its signal from the first."""
+    """Two centred bands of unequal size and scale; voxel v has fraction[v] of its signal from the first."""
     rng = np.random.default_rng(seed)
     Xs = [rng.standard_normal((n, 12)), 30 * rng.standard_normal((n, 20))]
-    share = np.linspace(0, 1, n_voxels)
-    parts = [X @ rng.standard_normal((X.shape[1], n_voxels)) for X in Xs]
-    parts = [part / part.std(0) for part in parts]
-    Y = np.sqrt(share) * parts[0] + np.sqrt(1 - share) * parts[1] + 0.7 * rng.standard_normal((n, n_voxels))
-    return [(X - X.mean(0)).astype(np.float32) for X in Xs], (Y - Y.mean(0)).astype(np.float32), share
+    fraction = np.linspace(0, 1, n_voxels)
+    signals = [X @ rng.standard_normal((X.shape[1], n_voxels)) for X in Xs]
+    signals = [signal / signal.std(0) for signal in signals]
+    Y = np.sqrt(fraction) * signals[0] + np.sqrt(1 - fraction) * signals[1] + 0.7 * rng.standard_normal((n, n_voxels))
+    return [(X - X.mean(0)).astype(np.float32) for X in Xs], (Y - Y.mean(0)).astype(np.float32), fraction
 
 
 def himalaya_fit(Xs: list[np.ndarray], Y: np.ndarray, candidates: np.ndarray, alphas: tuple) -> MultipleKernelRidgeCV:
@@ -133,10 +133,10 @@ def test_the_scale_of_a_band_does_not_matter_once_kernels_are_normalised():
 
 
 def test_planted_shares_are_recovered():
-    Xs, Y, share = simulate(60, n=400)
+    Xs, Y, fraction = simulate(60, n=400)
     ridge = BandedRidge(ALPHAS).fit([X[:300] for X in Xs], Y[:300])
     first, second = ridge.score([X[300:] for X in Xs], Y[300:], split=True)
-    assert np.corrcoef(first - second, 2 * share - 1)[0, 1] > 0.95
+    assert np.corrcoef(first - second, 2 * fraction - 1)[0, 1] > 0.95
     assert ridge.band_weights_[0, -5:].min() > 0.8 and ridge.band_weights_[0, :5].max() < 0.2
 
 
@@ -150,15 +150,17 @@ def test_pure_noise_is_not_predicted():
 def test_a_band_of_zeros_gets_nothing():
     (X, _), Y, _ = simulate(10)
     ridge = BandedRidge(ALPHAS).fit([X, np.zeros((90, 3))], Y)
-    parts = ridge.score([X, np.zeros((90, 3))], Y, split=True)
-    assert parts[0].mean() > 0.1 and not parts[1].any()
+    split = ridge.score([X, np.zeros((90, 3))], Y, split=True)
+    assert split[0].mean() > 0.1 and not split[1].any()
 
 
 def test_progress_is_followed_to_the_end_and_can_stop_the_fit():
     Xs, Y, _ = simulate(20)
-    seen = []
-    BandedRidge(ALPHAS, solver=Solver("torch", 7, 3)).fit(Xs, Y, lambda done, total: seen.append((done, total)))
-    assert [done for done, _ in seen] == list(range(1, len(seen) + 1)) and {total for _, total in seen} == {len(seen)}
+    steps: list[tuple[int, int]] = []
+    BandedRidge(ALPHAS, solver=Solver("torch", 7, 3)).fit(Xs, Y, lambda done, total: steps.append((done, total)))
+    assert [done for done, _ in steps] == list(range(1, len(steps) + 1)) and {total for _, total in steps} == {
+        len(steps)
+    }
 
     def stop(done: int, total: int) -> None:
         if done == 5:

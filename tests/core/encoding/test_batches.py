@@ -139,8 +139,8 @@ def test_few_voxels_repeats_folds_and_subjects(simulate, design, preset, monkeyp
     subjects = [first, second_subject(first)]
     at_once = encode_many(Xs, subjects, design, preset)
     monkeypatch.setattr(batches, "LARGE_BYTES", 0)
-    seen: list[tuple[int, int]] = []
-    batched = encode_many(Xs, subjects, design, preset, lambda done, total: seen.append((done, total)))
+    reported: list[tuple[int, int]] = []
+    batched = encode_many(Xs, subjects, design, preset, lambda done, total: reported.append((done, total)))
     for one, other in zip(at_once, batched, strict=True):
         np.testing.assert_array_equal(one.selected, other.selected)
         np.testing.assert_allclose(one.r2_split, other.r2_split, atol=1e-5)
@@ -148,7 +148,9 @@ def test_few_voxels_repeats_folds_and_subjects(simulate, design, preset, monkeyp
         assert one.excluded == other.excluded
         if one.explainable_variance is not None:
             np.testing.assert_array_equal(one.explainable_variance, other.explainable_variance)
-    assert seen == sorted(seen) and seen[-1][0] == seen[-1][1] and len({done for done, _ in seen}) > 10
+    assert (
+        reported == sorted(reported) and reported[-1][0] == reported[-1][1] and len({done for done, _ in reported}) > 10
+    )
 
 
 def test_features_that_repeat_are_projected_in_batches_too(monkeypatch):
@@ -179,8 +181,8 @@ def test_finished_batches_are_not_fitted_again_and_change_nothing(data, monkeypa
             encode(*data, DESIGN, PRESET, stopping(stop_at), memory)
     fitted.clear()
     assert {"selection-0", "fold-0-map", "fold-0-voxels-0-1000"} <= memory.keys()
-    seen: list[int] = []
-    resumed = encode(*data, DESIGN, PRESET, lambda done, total: seen.append(done), memory)
+    reported: list[int] = []
+    resumed = encode(*data, DESIGN, PRESET, lambda done, total: reported.append(done), memory)
     assert sum(fitted) < N_VOXELS - 1000 and sum(fitted) > 0
     assert_same(uninterrupted, resumed, atol=0)
     fitted.clear()

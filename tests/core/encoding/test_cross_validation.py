@@ -1,10 +1,9 @@
-"""Folds against scikit-learn's, and that groups stay whole."""
+"""Folds written out, and groups that stay in one fold."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.model_selection import KFold, LeaveOneGroupOut
 
 from brivl.core.audit.leakage import count_split_labels
 from brivl.core.encoding.cross_validation import (
@@ -24,18 +23,34 @@ def assert_same(folds, expected):
         np.testing.assert_array_equal(test, test_expected)
 
 
-def test_the_authors_shuffle_is_scikit_learns():
-    assert_same(shuffled_folds(384), list(KFold(5, shuffle=True, random_state=1).split(np.zeros(384))))
+def folds_of(tests: list[np.ndarray], n: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    return [(np.setdiff1d(np.arange(n), test), np.sort(test)) for test in tests]
 
 
-def test_blocks_are_scikit_learns():
-    assert_same(contiguous_folds(23, 5), list(KFold(5).split(np.zeros(23))))
+# Stored results depend on these folds, so they are written out here without scikit-learn's splitters.
 
 
-def test_leaving_one_run_out_is_scikit_learns():
-    onsets = np.array([0, 5, 8, 20])
-    labels = run_labels(onsets, 24)
-    assert_same(leave_one_run_out(onsets, 24), list(LeaveOneGroupOut().split(np.zeros(24), groups=labels)))
+@pytest.mark.parametrize("n, n_splits, seed", [(384, 5, 1), (240, 5, 0), (97, 6, 3), (7, 7, 2)])
+def test_shuffled_folds_are_consecutive_parts_of_a_permutation(n: int, n_splits: int, seed: int) -> None:
+    permutation = np.random.RandomState(seed).permutation(n)
+    assert_same(shuffled_folds(n, n_splits, seed), folds_of(np.array_split(permutation, n_splits), n))
+
+
+@pytest.mark.parametrize("n, n_splits", [(23, 5), (384, 5), (6, 6), (100, 7)])
+def test_contiguous_folds_are_consecutive_rows(n: int, n_splits: int) -> None:
+    assert_same(contiguous_folds(n, n_splits), folds_of(np.array_split(np.arange(n), n_splits), n))
+
+
+def test_each_run_is_held_out_once() -> None:
+    bounds = [(0, 5), (5, 8), (8, 20), (20, 24)]
+    expected = folds_of([np.arange(start, stop) for start, stop in bounds], 24)
+    assert_same(leave_one_run_out(np.array([0, 5, 8, 20]), 24), expected)
+
+
+@pytest.mark.parametrize("folds", [contiguous_folds, shuffled_folds])
+def test_fewer_rows_than_folds_are_refused(folds) -> None:
+    with pytest.raises(RequestError, match="at least 5 rows"):
+        folds(4)
 
 
 def test_two_runs_at_a_time_take_all_runs_once():
@@ -52,7 +67,7 @@ def test_nothing_left_to_train_on_is_refused(onsets, n_runs_out):
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_groups_stay_whole_and_every_row_is_held_out_once(seed):
+def test_groups_stay_in_one_fold_and_every_row_is_held_out_once(seed):
     groups = np.repeat(np.arange(96), 4)
     folds = group_folds(groups, 5, seed)
     assert count_split_labels(folds, groups) == 0

@@ -1,4 +1,4 @@
-"""The whole way from features to scores on simulated subjects with known truth."""
+"""From features to scores on simulated subjects with known truth."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from brivl.core.records import Design, EncodingResult, Responses, Voxels
 from brivl.errors import Cancelled, DataError, RequestError
 
 N_TRAIN, N_TEST, N_REPEATS, N_VOXELS = 120, 40, 4, 24
-SHARE = np.linspace(0, 1, N_VOXELS)
+FRACTION = np.linspace(0, 1, N_VOXELS)
 FEW_ALPHAS = tuple(np.logspace(-1, 4, 6))
 QUICK = {
     "strict": replace(STRICT, n_ratios=7, n_inner=3, alphas=FEW_ALPHAS),
@@ -37,12 +37,12 @@ def unit_columns(rng: np.random.Generator, n_features: int) -> np.ndarray:
 
 
 def simulate_movie(noise: float = 0.6, seed: int = 0) -> tuple[list[np.ndarray], Responses]:
-    """Bands answer 4 s late; voxel v gets SHARE[v] of its signal from the first; runs have their own baselines."""
+    """Responses follow 4 s late; voxel v has FRACTION[v] of its signal from the first band; runs have own baselines."""
     rng = np.random.default_rng(seed)
     Xs = [rng.standard_normal((N_TRAIN + N_TEST, k)).astype(np.float32) for k in (6, 9)]
     onsets = np.r_[MOVIE.run_onsets, N_TRAIN]
-    parts = [delay(X, (2,), onsets) @ unit_columns(rng, X.shape[1]) for X in Xs]
-    signal = np.sqrt(SHARE) * parts[0] + np.sqrt(1 - SHARE) * parts[1]
+    signals = [delay(X, (2,), onsets) @ unit_columns(rng, X.shape[1]) for X in Xs]
+    signal = np.sqrt(FRACTION) * signals[0] + np.sqrt(1 - FRACTION) * signals[1]
     baseline = 50 * rng.standard_normal((N_TRAIN // 30, N_VOXELS)).repeat(30, 0)
     Y_train = 3 * (signal[:N_TRAIN] + noise * rng.standard_normal((N_TRAIN, N_VOXELS))) + baseline
     Y_test = 3 * (signal[N_TRAIN:] + noise * rng.standard_normal((N_REPEATS, N_TEST, N_VOXELS))) - 20
@@ -52,30 +52,34 @@ def simulate_movie(noise: float = 0.6, seed: int = 0) -> tuple[list[np.ndarray],
 def simulate_sentences(seed: int = 0) -> tuple[list[np.ndarray], Responses]:
     rng = np.random.default_rng(seed)
     Xs = [rng.standard_normal((N_TRAIN, k)) for k in (6, 9)]
-    parts = [X @ unit_columns(rng, X.shape[1]) for X in Xs]
-    Y = np.sqrt(SHARE) * parts[0] + np.sqrt(1 - SHARE) * parts[1] + 0.7 * rng.standard_normal((N_TRAIN, N_VOXELS))
+    signals = [X @ unit_columns(rng, X.shape[1]) for X in Xs]
+    Y = (
+        np.sqrt(FRACTION) * signals[0]
+        + np.sqrt(1 - FRACTION) * signals[1]
+        + 0.7 * rng.standard_normal((N_TRAIN, N_VOXELS))
+    )
     return Xs, Responses((4 * Y + 9).astype(np.float32), None, voxels(N_VOXELS))
 
 
-def assert_truth_found(result: EncodingResult) -> None:
+def assert_truth_recovered(result: EncodingResult) -> None:
     np.testing.assert_allclose(result.r2_split.sum(0), result.r2_joint, atol=1e-5)
     np.testing.assert_allclose(result.band_weights.sum(0), 1, atol=1e-5)
     difference = result.r2_split[0] - result.r2_split[1]
-    assert np.corrcoef(difference, 2 * SHARE - 1)[0, 1] > 0.9
+    assert np.corrcoef(difference, 2 * FRACTION - 1)[0, 1] > 0.9
     assert result.r2_joint.mean() > 0.3 and result.selected.all() and not result.excluded
 
 
 @pytest.mark.parametrize("preset", QUICK.values(), ids=QUICK)
-def test_planted_shares_of_a_movie_are_recovered(preset):
+def test_variance_fractions_of_a_movie_are_recovered(preset):
     result = encode(*simulate_movie(), MOVIE, preset)
-    assert_truth_found(result)
+    assert_truth_recovered(result)
     assert result.explainable_variance is not None and result.explainable_variance.min() > 0.1
 
 
 @pytest.mark.parametrize("preset", QUICK.values(), ids=QUICK)
-def test_planted_shares_of_sentences_are_recovered(preset):
+def test_variance_fractions_of_sentences_are_recovered(preset):
     result = encode(*simulate_sentences(), SENTENCES, preset)
-    assert_truth_found(result)
+    assert_truth_recovered(result)
     assert result.explainable_variance is None
 
 
@@ -83,7 +87,7 @@ def test_runs_without_a_test_set_are_held_out_in_turn():
     Xs, responses = simulate_movie()
     design = replace(MOVIE, n_test=0)
     result = encode([X[:N_TRAIN] for X in Xs], replace(responses, Y_test=None), design, QUICK["strict"])
-    assert_truth_found(result)
+    assert_truth_recovered(result)
 
 
 @pytest.mark.parametrize("preset", QUICK.values(), ids=QUICK)
@@ -110,7 +114,7 @@ def test_the_score_is_that_of_the_steps_written_out(preset):
 
 
 @pytest.mark.parametrize("design", [MOVIE, SENTENCES], ids=["movie", "sentences"])
-def test_nothing_is_found_where_nothing_is(design):
+def test_noise_has_no_score(design):
     rng = np.random.default_rng(1)
     Xs, responses = simulate_movie() if design is MOVIE else simulate_sentences()
     preset = replace(QUICK["strict"], ev_threshold=-np.inf)
@@ -148,17 +152,17 @@ def test_only_voxels_above_the_threshold_of_explainable_variance_are_fitted():
 
 
 def fitted_weights(monkeypatch: pytest.MonkeyPatch, arguments: tuple) -> tuple[list[np.ndarray], EncodingResult]:
-    """Dual weights of every fit that `encode` makes, beside its result."""
-    kept, fit = [], BandedRidge.fit
+    """Dual weights of every fit that `encode` makes, and its result."""
+    recorded, fit = [], BandedRidge.fit
 
-    def keep(self: BandedRidge, *args: object) -> BandedRidge:
+    def record(self: BandedRidge, *args: object) -> BandedRidge:
         fitted = fit(self, *args)
-        kept.append(np.concatenate([fitted.dual_coef_, fitted.band_weights_, fitted.alphas_[None]]))
+        recorded.append(np.concatenate([fitted.dual_coef_, fitted.band_weights_, fitted.alphas_[None]]))
         return fitted
 
     with monkeypatch.context() as patch:
-        patch.setattr(BandedRidge, "fit", keep)
-        return kept, encode(*arguments)
+        patch.setattr(BandedRidge, "fit", record)
+        return recorded, encode(*arguments)
 
 
 @pytest.mark.parametrize("preset", QUICK.values(), ids=QUICK)
@@ -214,9 +218,9 @@ def test_swapped_models_swap_and_the_same_model_twice_is_halved(simulate, design
 
 
 def test_progress_rises_to_its_end_and_can_cancel():
-    seen = []
-    encode(*simulate_sentences(), SENTENCES, QUICK["strict"], lambda done, total: seen.append(done / total))
-    assert seen == sorted(seen) and seen[-1] == 1.0
+    fractions: list[float] = []
+    encode(*simulate_sentences(), SENTENCES, QUICK["strict"], lambda done, total: fractions.append(done / total))
+    assert fractions == sorted(fractions) and fractions[-1] == 1.0
 
     def stop(done: int, total: int) -> None:
         if done > total / 2:
@@ -226,7 +230,7 @@ def test_progress_rises_to_its_end_and_can_cancel():
         encode(*simulate_sentences(), SENTENCES, QUICK["strict"], stop)
 
 
-def test_no_voxel_left_is_said_with_reasons():
+def test_an_empty_selection_is_refused_with_reasons():
     Xs, responses = simulate_movie()
     responses.Y_train[:, :4] = 1.0
     with pytest.raises(RequestError, match="none of 24.*no variance in a run': 4.*at most 2': 20"):

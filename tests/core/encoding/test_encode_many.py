@@ -1,4 +1,4 @@
-"""Several subjects at once get what each gets alone."""
+"""Several subjects at once have the scores of single fits."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def second_subject(responses: Responses) -> Responses:
 
 @pytest.mark.parametrize("preset", QUICK.values(), ids=QUICK)
 @pytest.mark.parametrize("simulate, design", [(simulate_movie, MOVIE), (simulate_sentences, SENTENCES)])
-def test_subjects_together_are_subjects_alone(simulate, design, preset):
+def test_subjects_together_are_single_subjects(simulate, design, preset):
     Xs, first = simulate()
     subjects = [first, second_subject(first)]
-    seen: list[float] = []
-    together = encode_many(Xs, subjects, design, preset, lambda done, total: seen.append(done / total))
+    fractions: list[float] = []
+    together = encode_many(Xs, subjects, design, preset, lambda done, total: fractions.append(done / total))
     for responses, result in zip(subjects, together, strict=True):
-        alone = encode(Xs, responses, design, preset)
-        np.testing.assert_array_equal(result.selected, alone.selected)
-        assert result.excluded == alone.excluded
-        np.testing.assert_allclose(result.r2_split, alone.r2_split, atol=1e-5)
-        np.testing.assert_allclose(result.band_weights, alone.band_weights, atol=1e-6)
+        single = encode(Xs, responses, design, preset)
+        np.testing.assert_array_equal(result.selected, single.selected)
+        assert result.excluded == single.excluded
+        np.testing.assert_allclose(result.r2_split, single.r2_split, atol=1e-5)
+        np.testing.assert_allclose(result.band_weights, single.band_weights, atol=1e-6)
     assert len(together[1].selected) == 20 and not together[1].selected[3]
-    assert seen == sorted(seen) and seen[-1] == 1.0
+    assert fractions == sorted(fractions) and fractions[-1] == 1.0
 
 
 def test_a_subject_of_another_length_is_refused():

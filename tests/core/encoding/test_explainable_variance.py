@@ -1,4 +1,4 @@
-"""Explainable variance against a plain transcription of its formula, and against planted signal shares."""
+"""Explainable variance against a plain transcription of its formula, and against simulated fractions of signal."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from brivl.core.encoding.explainable_variance import explainable_variance, noise
 from brivl.errors import RequestError
 
 
-def repeats_with(signal_share: np.ndarray, n_repeats: int, n_samples: int) -> np.ndarray:
+def repeats_with(signal_fraction: np.ndarray, n_repeats: int, n_samples: int) -> np.ndarray:
     rng = np.random.default_rng(0)
-    signal = rng.standard_normal((n_samples, len(signal_share))) * np.sqrt(signal_share)
-    return signal + rng.standard_normal((n_repeats, n_samples, len(signal_share))) * np.sqrt(1 - signal_share)
+    signal = rng.standard_normal((n_samples, len(signal_fraction))) * np.sqrt(signal_fraction)
+    return signal + rng.standard_normal((n_repeats, n_samples, len(signal_fraction))) * np.sqrt(1 - signal_fraction)
 
 
 @pytest.mark.parametrize("bias_correction", [True, False])
@@ -29,9 +29,9 @@ def test_it_is_the_formula_voxel_by_voxel(bias_correction, monkeypatch):
     np.testing.assert_allclose(explainable_variance(repeats, bias_correction), expected, rtol=1e-12)
 
 
-def test_planted_share_is_recovered_without_bias():
-    share = np.repeat([0.0, 0.2, 0.5, 0.8], 200)
-    ev = explainable_variance(repeats_with(share, 5, 200))
+def test_the_simulated_fraction_is_recovered_without_bias():
+    fraction = np.repeat([0.0, 0.2, 0.5, 0.8], 200)
+    ev = explainable_variance(repeats_with(fraction, 5, 200))
     np.testing.assert_allclose(ev.reshape(4, 200).mean(1), [0.0, 0.2, 0.5, 0.8], atol=0.01)
 
 
@@ -49,10 +49,10 @@ def test_too_few_repeats_are_refused(shape):
 
 
 def test_noise_ceiling_is_what_the_noise_free_signal_scores():
-    share, n_repeats = 0.3, 10
+    fraction, n_repeats = 0.3, 10
     rng = np.random.default_rng(3)
-    signal = rng.standard_normal((2000, 50)) * np.sqrt(share)
-    average = (signal + rng.standard_normal((n_repeats, 2000, 50)) * np.sqrt(1 - share)).mean(0)
+    signal = rng.standard_normal((2000, 50)) * np.sqrt(fraction)
+    average = (signal + rng.standard_normal((n_repeats, 2000, 50)) * np.sqrt(1 - fraction)).mean(0)
     r2 = 1 - np.var(average - signal, axis=0) / np.var(average, axis=0)
-    assert noise_ceiling(np.array([share]), n_repeats)[0] == pytest.approx(r2.mean(), abs=0.01)
+    assert noise_ceiling(np.array([fraction]), n_repeats)[0] == pytest.approx(r2.mean(), abs=0.01)
     np.testing.assert_allclose(noise_ceiling(np.array([-0.1, 0.0, 1.0]), 10), [0, 0, 1])

@@ -1,4 +1,4 @@
-"""Principal components of responses in batches, against a decomposition of the whole."""
+"""Principal components of responses in batches, against a decomposition of all voxels at once."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ def Y(rng: np.random.Generator) -> np.ndarray:
 
 
 @pytest.mark.parametrize("exact", [3000, 10])
-def test_components_are_those_of_the_whole(Y: np.ndarray, exact: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_components_are_those_of_all_voxels_at_once(Y: np.ndarray, exact: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "AT_ONCE", 17)
     monkeypatch.setattr(module, "EXACT", exact)
-    found = response_pca(lambda columns: Y[:, columns], 90, FIT, 6)
+    pca = response_pca(lambda columns: Y[:, columns], 90, FIT, 6)
     mean = Y[FIT].mean(0)
     _, s, Vt = np.linalg.svd(Y[FIT] - mean, full_matrices=False)
-    np.testing.assert_allclose(found.mean, mean, rtol=1e-5)
-    np.testing.assert_allclose(np.abs((found.axes * Vt[:6]).sum(1)), 1, atol=1e-5)
-    np.testing.assert_allclose(found.axes @ found.axes.T, np.eye(6), atol=1e-5)
-    np.testing.assert_allclose(found.scores, (Y - mean) @ found.axes.T, atol=1e-4)  # rows not fitted too
-    np.testing.assert_allclose(found.explained, (s**2 / (s**2).sum())[:6], rtol=1e-6)
-    np.testing.assert_allclose(found.responses(found.scores)[FIT], Y[FIT], atol=2)
+    np.testing.assert_allclose(pca.mean, mean, rtol=1e-5)
+    np.testing.assert_allclose(np.abs((pca.axes * Vt[:6]).sum(1)), 1, atol=1e-5)
+    np.testing.assert_allclose(pca.axes @ pca.axes.T, np.eye(6), atol=1e-5)
+    np.testing.assert_allclose(pca.scores, (Y - mean) @ pca.axes.T, atol=1e-4)  # rows not fitted too
+    np.testing.assert_allclose(pca.explained, (s**2 / (s**2).sum())[:6], rtol=1e-6)
+    np.testing.assert_allclose(pca.responses(pca.scores)[FIT], Y[FIT], atol=2)
 
 
 def test_no_more_components_than_there_are(Y: np.ndarray) -> None:
-    found = response_pca(lambda columns: Y[:, columns], 90, FIT, 500)
-    assert found.axes.shape == (36, 90)
-    np.testing.assert_allclose(found.responses(found.scores)[FIT], Y[FIT], atol=1e-3)
+    pca = response_pca(lambda columns: Y[:, columns], 90, FIT, 500)
+    assert pca.axes.shape == (36, 90)
+    np.testing.assert_allclose(pca.responses(pca.scores)[FIT], Y[FIT], atol=1e-3)
     flat = np.outer(np.arange(45.0), np.ones(90))  # of rank one
     assert response_pca(lambda columns: flat[:, columns], 90, FIT, 5).axes.shape == (1, 90)
 

@@ -1,4 +1,4 @@
-"""Split R2 against equation 9 written out, scikit-learn's R2 and planted parts."""
+"""Split R2 against equation 9 written out, scikit-learn's R2 and simulated components."""
 
 from __future__ import annotations
 

@@ -168,9 +168,11 @@ def test_folds_that_are_no_partition_are_searched_by_himalaya():
 
 def test_progress_of_the_mapped_search_is_reported_in_whole_steps_and_can_stop_it():
     Xs, Y = simulate(n_voxels=500)
-    seen: list[tuple[int, int]] = []
-    BandedRidge(ALPHAS).fit([X[:N] for X in Xs], Y[:N], lambda done, total: seen.append((done, total)))
-    assert [done for done, _ in seen] == list(range(1, len(seen) + 1)) and {total for _, total in seen} == {len(seen)}
+    reported: list[tuple[int, int]] = []
+    BandedRidge(ALPHAS).fit([X[:N] for X in Xs], Y[:N], lambda done, total: reported.append((done, total)))
+    assert [done for done, _ in reported] == list(range(1, len(reported) + 1)) and {total for _, total in reported} == {
+        len(reported)
+    }
 
     def stop(done: int, total: int) -> None:
         if done == int(0.9 * total):
