@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +12,8 @@ import numpy as np
 from brivl.data.formats.annex import annex_key
 from brivl.errors import DataError
 from brivl.store.artifacts import Store
+from brivl.store.digests import cached_file_digest
 from brivl.store.keys import ArtifactKey
-
-
-@lru_cache(maxsize=65536)
-def _sha256(path: str, size: int, mtime_ns: int) -> str:
-    """Digest of one file; size and time are arguments so that a changed file misses the memo."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest_files(root: Path, paths: Iterable[Path], extra: str = "") -> str:
@@ -31,8 +24,7 @@ def digest_files(root: Path, paths: Iterable[Path], extra: str = "") -> str:
     total = hashlib.sha256(extra.encode())
     for path in sorted(set(paths)):
         try:
-            stat = path.stat()
-            content = _sha256(str(path), stat.st_size, stat.st_mtime_ns)
+            content = cached_file_digest(path)
         except OSError as error:
             raise DataError(f"Wanted to read {str(path)!r}, but it cannot be read: {error.strerror}.") from error
         total.update(f"{path.relative_to(root).as_posix()}\0{content}\n".encode())
