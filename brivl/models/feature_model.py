@@ -1,4 +1,7 @@
-"""What a model is to the rest of the project: a card, and one stream that gives the activations of all its layers."""
+"""What a model is to the rest of the project: a card, and streams that give the activations of all layers.
+
+This module imports no torch, so that stored results can be looked up quickly.
+"""
 
 from __future__ import annotations
 
@@ -17,27 +20,33 @@ Kind = Literal["image", "text"]
 Pooling = Literal["cls", "mean"]
 POOLINGS: tuple[Pooling, ...] = ("cls", "mean")
 Control = Literal["unmasked-padding", "random-crop", "untrained"]  # see `brivl.models.encoders.controls`
-CONTROL_KIND: dict[Control, Kind] = {"unmasked-padding": "text", "random-crop": "image"}  # others: both kinds
-Layers = dict[str, np.ndarray]  # pooling -> (n_layers, n_items, width) float32
-Extract = Callable[[Sequence | np.ndarray, Callable[[float, float], None]], Layers]
+CONTROL_KIND: dict[Control, Kind] = {"unmasked-padding": "text", "random-crop": "image"}  # the third takes both kinds
+Layers = dict[Pooling, np.ndarray]  # pooling -> (n_layers, n_items, width) float32
+BatchProgress = Callable[[float, float], None]  # (items done, items in all)
+Extract = Callable[[Sequence | np.ndarray, BatchProgress], Layers]
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What may be said of a model without loading it."""
+    """A description of a model that needs no weights."""
 
     name: str
     title: str
-    kinds: tuple[Kind, ...]  # what it can look at
+    kinds: tuple[Kind, ...]  # stimuli that the model accepts
     n_layers: dict[Kind, int]
     multimodal: bool
-    is_proxy: bool  # a small proxy model that was trained here, in place of the published one
+    is_proxy: bool  # a small proxy model, trained here in place of the published one
     note: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields as they are printed in JSON, where `is_proxy` is called "stand_in"."""
-        values = asdict(self)
-        return {"stand_in" if name == "is_proxy" else name: value for name, value in values.items()}
+        """Return the fields as they are printed in JSON, where `is_proxy` is called "stand_in".
+
+        Returns
+        -------
+        dict
+            Field name -> value.
+        """
+        return {"stand_in" if name == "is_proxy" else name: value for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
@@ -46,14 +55,29 @@ class FeatureModel:
 
     name: str
     kind: Kind
-    digest: str  # of weights and of how they are used
+    digest: str  # of the weights and of how they are used
     extract: Extract
-    pipeline: Any = None  # `streams.ImagePipeline` or `TextPipeline`, from which control conditions are made
+    pipeline: object = None  # `streams.ImagePipeline` or `TextPipeline`, from which control conditions are made
 
 
-def control_digest(digest: str, variation: Control, seed: int = 0) -> str:
-    """Digest of a stream that is used in another way, from that of the stream itself."""
-    return hashlib.sha256(f"{digest} {variation} {seed} 1".encode()).hexdigest()[:32]
+def control_digest(digest: str, control: Control, seed: int = 0) -> str:
+    """Derive the digest of a control condition from the digest of its stream.
+
+    Parameters
+    ----------
+    digest
+        Digest of the stream.
+    control
+        Control condition.
+    seed
+        Random seed of crops or weights.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+    """
+    return hashlib.sha256(f"{digest} {control} {seed} 1".encode()).hexdigest()[:32]
 
 
 @cache
@@ -63,11 +87,27 @@ def _file_sha(path: Path, _mtime_ns: int, _size: int) -> str:
 
 
 def file_sha(path: Path) -> str:
-    """sha256 of a file, read once for each state of it. Raises DataError if it is missing."""
+    """Compute the sha256 of a file, once for each modification time and size.
+
+    Parameters
+    ----------
+    path
+        File to read.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Raises
+    ------
+    DataError
+        If the file is missing.
+    """
     try:
         state = path.stat()
     except OSError as error:
         raise DataError(
-            f"Wanted the weights file {path.name!r} and found none; check out the repository again."
+            f"Expected the weights file {path.name!r}, got no such file. Check out the repository again."
         ) from error
     return _file_sha(path, state.st_mtime_ns, state.st_size)

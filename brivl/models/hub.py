@@ -1,4 +1,4 @@
-"""Files of the Hugging Face hub: from what was downloaded before, else asked for once and with a time limit."""
+"""Files of the Hugging Face hub: from the local cache if they are there, else by one request with a time limit."""
 
 from __future__ import annotations
 
@@ -7,36 +7,67 @@ from typing import TypeVar
 
 from brivl.errors import RequestError
 
-HUB_SECONDS = 5.0  # to wait for the hub's first answer; without this, transformers tries for most of a minute
+HUB_SECONDS = 5.0  # limit for the hub's first answer; without it transformers retries for most of a minute
 Loaded = TypeVar("Loaded")
 
 
 def model_not_found(name: str, reason: str) -> RequestError:
-    """The error that says what a model may be called."""
+    """Make the error for a model name that cannot be resolved.
+
+    Parameters
+    ----------
+    name
+        The name that was requested.
+    reason
+        Why no model was found.
+
+    Returns
+    -------
+    RequestError
+        The error, which lists the forms that a name may have.
+    """
     return RequestError(
-        f"Wanted a model and found none called {name!r} ({reason}). Choose a shipped model (python -m brivl models "
+        f"Expected the name of a model, got {name!r} ({reason}). Choose a shipped model (python -m brivl models "
         "lists them), a timm name such as 'vit_base_patch16_384', a transformers name such as 'bert-base-uncased', or "
         "a folder that holds config.json and model.safetensors."
     )
 
 
 def from_hub(name: str, load: Callable[[bool], Loaded]) -> Loaded:
-    """load(local_files_only) from what was downloaded before, else from the hub if that answers within seconds."""
+    """Load files from the local cache, or else from the hub.
+
+    Parameters
+    ----------
+    name
+        Name of the model on the hub.
+    load
+        Function that loads the files; its argument says whether only the local cache may be used.
+
+    Returns
+    -------
+    Loaded
+        What `load` returns.
+
+    Raises
+    ------
+    RequestError
+        If the files are not in the cache and the hub does not know the model or does not answer in time.
+    """
     try:
         return load(True)
-    except Exception:  # timm and transformers raise many kinds where a file is absent
-        _ask_hub(name)
+    except Exception:  # timm and transformers raise many types of errors where a file is absent
+        _check_hub(name)
     return load(False)
 
 
-def _ask_hub(name: str) -> None:
-    """Raise RequestError unless the hub answers soon and knows the model."""
+def _check_hub(name: str) -> None:
+    """Raise RequestError unless the hub answers in time and knows the model."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
     try:
         HfApi().model_info(name, timeout=HUB_SECONDS)
     except (RepositoryNotFoundError, HFValidationError) as error:
-        raise model_not_found(name, "nothing of it is on this machine, and the hub does not know it") from error
+        raise model_not_found(name, "it is not in the local cache, and the hub does not know it") from error
     except Exception as error:  # whatever the connection, a proxy or the offline mode raise
-        raise model_not_found(name, "nothing of it is on this machine, and the hub cannot be reached") from error
+        raise model_not_found(name, "it is not in the local cache, and the hub cannot be reached") from error

@@ -1,4 +1,7 @@
-"""Models by name: the shipped ones, weights files, local folders, and whatever timm and transformers know."""
+"""Models by name: the shipped ones, weights files, local folders, and whatever timm and transformers know.
+
+This module imports no torch; models are imported when they are opened.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ SHIPPED = {
             {"image": 12, "text": 6},
             True,
             True,
-            "Stand-in for BriVL: same design, trained here on drawn scenes and their captions.",
+            "Small proxy of BriVL: same design, trained here on drawn scenes and their captions.",
         ),
         ModelCard(
             VIT_MINI,
@@ -41,7 +44,7 @@ SHIPPED = {
             {"image": 12},
             False,
             True,
-            "Stand-in for ViT: same size as BriVL-mini's visual stream, trained here to classify drawn scenes.",
+            "Small proxy of ViT: same size as BriVL-mini's visual stream, trained here to classify drawn scenes.",
         ),
         ModelCard(
             MINILM,
@@ -55,7 +58,7 @@ SHIPPED = {
     )
 }
 CONTROL_TITLES: dict[Control, str] = {
-    "unmasked-padding": "padding read as text",
+    "unmasked-padding": "padding not masked",
     "random-crop": "random crops",
     "untrained": "untrained",
 }
@@ -63,26 +66,61 @@ DEFAULT_PAIR: dict[Kind, tuple[str, str]] = {"image": (BRIVL_MINI, VIT_MINI), "t
 
 
 def shipped_for(kind: Kind) -> list[ModelCard]:
-    """Shipped models that can look at this kind of stimulus, multimodal first."""
+    """List the shipped models that accept a kind of stimulus, multimodal ones first.
+
+    Parameters
+    ----------
+    kind
+        Kind of stimulus.
+
+    Returns
+    -------
+    list of ModelCard
+        Their cards.
+    """
     return [card for card in SHIPPED.values() if kind in card.kinds]
 
 
 def parse_control(name: str) -> tuple[str, Control] | None:
-    """The model and the variation that "NAME@untrained" and the like ask for; None for a name that asks for none."""
+    """Split a name such as "NAME@untrained" into model and control condition.
+
+    Parameters
+    ----------
+    name
+        Name of a model.
+
+    Returns
+    -------
+    tuple or None
+        Name of the model, and control condition; None for a name without one.
+    """
     base, _, ending = name.rpartition("@")
-    found = next((variation for variation in get_args(Control) if variation == ending), None)
-    return (base, found) if base and found and not Path(name).exists() else None
+    control = next((control for control in get_args(Control) if control == ending), None)
+    return (base, control) if base and control and not Path(name).exists() else None
 
 
 def card_for(name: str) -> ModelCard:
-    """The card of a shipped model, or one read from the name or folder given.
+    """Describe a model by its name, without loading its weights.
 
-    Raises RequestError if nothing goes by this name.
+    Parameters
+    ----------
+    name
+        Shipped model, weights file, folder, timm name or transformers name; "@CONTROL" may follow.
+
+    Returns
+    -------
+    ModelCard
+        The card.
+
+    Raises
+    ------
+    RequestError
+        If there is no such model.
     """
     if name in SHIPPED:
         return SHIPPED[name]
-    if (asked := parse_control(name)) is not None:
-        return _varied_card(card_for(asked[0]), name, asked[1])
+    if (parsed := parse_control(name)) is not None:
+        return _control_card(card_for(parsed[0]), name, parsed[1])
     if name.endswith(WEIGHTS_FILE):
         from brivl.models.encoders.file_models import file_card
 
@@ -92,30 +130,48 @@ def card_for(name: str) -> ModelCard:
     return external_card(name)
 
 
-def _varied_card(card: ModelCard, name: str, variation: Control) -> ModelCard:
-    kinds = tuple(kind for kind in card.kinds if kind == CONTROL_KIND.get(variation, kind))
+def _control_card(card: ModelCard, name: str, control: Control) -> ModelCard:
+    kinds = tuple(kind for kind in card.kinds if kind == CONTROL_KIND.get(control, kind))
     return replace(
         card,
         name=name,
-        title=f"{card.title} ({CONTROL_TITLES[variation]})",
+        title=f"{card.title} ({CONTROL_TITLES[control]})",
         kinds=kinds,
         n_layers={kind: card.n_layers[kind] for kind in kinds},
-        note=f"{card.title}, {CONTROL_TITLES[variation]}: for comparison.",
+        note=f"{card.title}, {CONTROL_TITLES[control]}: for comparison.",
     )
 
 
 def open_model(name: str, kind: Kind) -> FeatureModel:
-    """Load one stream. Raises RequestError if the model cannot look at this kind, or is not known."""
+    """Load one stream of a model.
+
+    Parameters
+    ----------
+    name
+        Name, as for `card_for`.
+    kind
+        Kind of stimulus.
+
+    Returns
+    -------
+    FeatureModel
+        The stream.
+
+    Raises
+    ------
+    RequestError
+        If there is no such model, or it does not accept this kind of stimulus.
+    """
     card = card_for(name)
     if kind not in card.kinds:
         raise RequestError(
-            f"Wanted a model that takes {kind} stimuli, and {name!r} takes {' and '.join(card.kinds)} only. "
-            f"Choose one of {[c.name for c in shipped_for(kind)]}."
+            f"Expected a model that takes {kind} stimuli, got {name!r}, which takes {' and '.join(card.kinds)} "
+            f"only. Choose one of {[c.name for c in shipped_for(kind)]}."
         )
-    if (asked := parse_control(name)) is not None:
+    if (parsed := parse_control(name)) is not None:
         from brivl.models.encoders.controls import as_control
 
-        return as_control(open_model(asked[0], kind), asked[1])
+        return as_control(open_model(parsed[0], kind), parsed[1])
     if name not in SHIPPED and name.endswith(WEIGHTS_FILE):
         from brivl.models.encoders.file_models import open_file_model
 
@@ -128,11 +184,24 @@ def open_model(name: str, kind: Kind) -> FeatureModel:
 
 
 def model_digest(name: str, kind: Kind) -> str:
-    """Digest of a stream, what a cache key needs: from files where they are at hand, without loading the model."""
+    """Compute the digest of a stream for cache keys, from files where possible, without loading the model.
+
+    Parameters
+    ----------
+    name
+        Name, as for `card_for`.
+    kind
+        Kind of stimulus.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+    """
     if name in SHIPPED:
         return _shipped_digest(name, kind)
-    if (asked := parse_control(name)) is not None:
-        return control_digest(model_digest(asked[0], kind), asked[1])
+    if (parsed := parse_control(name)) is not None:
+        return control_digest(model_digest(parsed[0], kind), parsed[1])
     if name.endswith(WEIGHTS_FILE):
         from brivl.models.encoders.file_models import file_model_digest
 
@@ -150,8 +219,8 @@ def _shipped_digest(name: str, kind: Kind) -> str:
     files = [minilm_folder() / "model.safetensors"] if kind == "text" else [WEIGHTS / "vit-mini.safetensors"]
     if name == BRIVL_MINI:
         files.append(WEIGHTS / "brivl-mini.safetensors")
-    parts = {"name": name, "kind": kind, "files": [file_sha(f) for f in files], "features": 1}
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+    values = {"name": name, "kind": kind, "files": [file_sha(f) for f in files], "features": 1}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _open_shipped_image(name: str) -> FeatureModel:
@@ -161,8 +230,8 @@ def _open_shipped_image(name: str) -> FeatureModel:
     from brivl.models.shipped import load_brivl_mini, load_vit_mini
 
     model = load_brivl_mini().visual if name == BRIVL_MINI else load_vit_mini()
-    prepare = pixel_maker(MINI.visual.image_size, MINI.visual.mean, MINI.visual.std)
-    return image_stream(name, _shipped_digest(name, "image"), ImagePipeline(model, prepare))
+    preprocess = pixel_maker(MINI.visual.image_size, MINI.visual.mean, MINI.visual.std)
+    return image_stream(name, _shipped_digest(name, "image"), ImagePipeline(model, preprocess))
 
 
 def _open_shipped_text(name: str) -> FeatureModel:
@@ -172,5 +241,5 @@ def _open_shipped_text(name: str) -> FeatureModel:
     from brivl.models.shipped import load_brivl_mini
 
     model = load_brivl_mini().lingual if name == BRIVL_MINI else build_text_encoder(MINILM).eval()
-    parts = TextPipeline(model, build_tokenizer(MINILM), MINI.lingual.max_tokens)
-    return text_stream(name, _shipped_digest(name, "text"), parts)
+    pipeline = TextPipeline(model, build_tokenizer(MINILM), MINI.lingual.max_tokens)
+    return text_stream(name, _shipped_digest(name, "text"), pipeline)

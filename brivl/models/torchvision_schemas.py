@@ -17,7 +17,10 @@ _library: torch.library.Library | None = None  # kept alive: a collected Library
 
 
 def declare_torchvision_schemas() -> None:
-    """Declare the torchvision operators that are missing; does nothing where torchvision works, or on a second call."""
+    """Declare the torchvision operators that are missing.
+
+    Does nothing where torchvision works, or on a second call.
+    """
     global _library
     if _library is not None or _torchvision_imports():
         return
@@ -28,15 +31,17 @@ def declare_torchvision_schemas() -> None:
 
 
 def _torchvision_imports() -> bool:
-    """Whether importing works as it is. Tried, not guessed: beside its own torch, torchvision declares the operators
-    itself when it is imported, and must not find them there already.
+    """Whether torchvision can be imported as it is.
+
+    It is imported to find out: beside its own torch, torchvision declares the operators itself on import, and the
+    import fails where they have been declared before.
     """
     try:
-        import torchvision  # noqa: F401 (only whether it can be)
+        import torchvision  # noqa: F401 (only whether the import works)
     except RuntimeError as error:
         if "torchvision::" in str(error):
             return False
         raise
-    except ModuleNotFoundError:  # those who need it will say so
+    except ModuleNotFoundError:  # packages that need it raise an error of their own
         pass
     return True

@@ -1,58 +1,138 @@
-"""Weights on disk: safetensors only, half precision, only what was trained."""
+"""Weights on disk: safetensors only, so that nothing is ever unpickled."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from brivl.errors import DataError
+from brivl.store.writing import atomic_path
 
 
 def save_weights(path: Path, state: Mapping[str, torch.Tensor], info: Mapping[str, object]) -> None:
-    """Write tensors as float16 with `info` as JSON in the header; written aside and renamed, so never half a file."""
+    """Write a model's tensors in half precision.
+
+    Parameters
+    ----------
+    path
+        Safetensors file to write; it is replaced atomically.
+    state
+        Tensors by name; floating-point ones are stored as float16.
+    info
+        Values for the header, stored as JSON.
+    """
+    _write(path, {name: _halved(value) for name, value in state.items()}, info)
+
+
+def save_exact(path: Path, state: Mapping[str, torch.Tensor], info: Mapping[str, object] | None = None) -> None:
+    """Write tensors bit for bit and flush them to the disk, as checkpoints need it.
+
+    Parameters
+    ----------
+    path
+        Safetensors file to write; it is replaced atomically.
+    state
+        Tensors by name.
+    info
+        Values for the header, stored as JSON; no header where None.
+    """
+    _write(path, state, info)
+
+
+def _halved(value: torch.Tensor) -> torch.Tensor:
+    return value.half() if value.is_floating_point() else value
+
+
+def _write(path: Path, state: Mapping[str, torch.Tensor], info: Mapping[str, object] | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    tensors = {name: _stored(value.detach().cpu()) for name, value in state.items()}
-    save_file(tensors, aside, metadata={"info": json.dumps(dict(info), sort_keys=True)})
-    os.replace(aside, path)
-
-
-def _stored(value: torch.Tensor) -> torch.Tensor:
-    return (value.half() if value.is_floating_point() else value).contiguous()
+    tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+    metadata = None if info is None else {"info": json.dumps(dict(info), sort_keys=True)}
+    with atomic_path(path, flush=True) as tmp_path:
+        save_file(tensors, tmp_path, metadata=metadata)
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Tensors of a safetensors file as float32.
+    """Read the tensors of a safetensors file as float32.
 
-    Raises DataError if the file is missing, truncated or no safetensors file.
+    Parameters
+    ----------
+    path
+        Safetensors file.
+
+    Returns
+    -------
+    dict
+        Tensors by name.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, truncated or no safetensors file.
     """
     try:
-        with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (no mapping)
+        return {name: value.float() for name, value in _tensors(path).items()}
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from error
+
+
+def read_exact(path: Path) -> dict[str, torch.Tensor]:
+    """Read tensors as `save_exact` wrote them.
+
+    Parameters
+    ----------
+    path
+        Safetensors file.
+
+    Returns
+    -------
+    dict
+        Tensors by name.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, truncated or no safetensors file.
+    """
+    try:
+        return _tensors(path)
     except (OSError, SafetensorError) as error:
         raise DataError(
-            f"Wanted weights in {path.name!r} and could not read them ({error}); fetch the file again."
+            f"Expected a checkpoint in {str(path)!r}, got a file that cannot be read ({error}). Restore or remove it."
         ) from error
 
 
-def read_info(path: Path) -> dict:
-    """The JSON that save_weights put into the header; {} if there is none."""
+def read_info(path: Path) -> dict[str, Any]:
+    """Read the values that `save_weights` put into the header.
+
+    Parameters
+    ----------
+    path
+        Safetensors file.
+
+    Returns
+    -------
+    dict
+        The values; empty if there are none.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read or its header holds no JSON object.
+    """
     try:
         with safe_open(path, "pt") as file:
             info = json.loads((file.metadata() or {}).get("info", "{}"))
     except (OSError, SafetensorError, ValueError, RecursionError) as error:
-        raise DataError(
-            f"Wanted weights in {path.name!r} and could not read them ({error}); fetch the file again."
-        ) from error
+        raise _unreadable(path, error) from error
     if not isinstance(info, dict):
         raise DataError(
-            f"Wanted a note (a JSON object) in the header of {path.name!r} and got {info!r:.60}; fetch the file again."
+            f"Expected a JSON object in the header of {path.name!r}, got {info!r:.60}. Fetch the file again."
         )
     return info
 
@@ -60,9 +140,23 @@ def read_info(path: Path) -> dict:
 def load_into(
     module: torch.nn.Module, state: Mapping[str, torch.Tensor], *, source: str, missing_ok: frozenset[str]
 ) -> None:
-    """Put tensors into a module; every key must find its place, and only `missing_ok` may be absent.
+    """Load tensors into a module without dropping any of them.
 
-    Raises DataError naming the missing, unexpected or misshapen keys: nothing is dropped silently.
+    Parameters
+    ----------
+    module
+        Module to fill.
+    state
+        Tensors by name.
+    source
+        Name of the file, for error messages.
+    missing_ok
+        Names in the module that `state` may lack.
+
+    Raises
+    ------
+    DataError
+        If names are missing or unexpected, or shapes differ; the message lists them.
     """
     own = module.state_dict()
     unexpected = sorted(set(state) - set(own))
@@ -77,17 +171,12 @@ def load_into(
     module.load_state_dict(dict(state), strict=False)
 
 
-def save_exact(path: Path, state: Mapping[str, torch.Tensor]) -> None:
-    """Write tensors bit for bit and flush them to disk; for checkpoints, whose folder is what gets renamed."""
-    save_file({name: value.detach().cpu().contiguous() for name, value in state.items()}, path)
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def _tensors(path: Path) -> dict[str, torch.Tensor]:
+    with safe_open(path, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
 
 
-def read_exact(path: Path) -> dict[str, torch.Tensor]:
-    """Tensors as save_exact wrote them. Raises DataError if the file is missing, truncated or of another kind."""
-    try:
-        with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (OSError, SafetensorError) as error:
-        raise DataError(f"Wanted the checkpoint {str(path)!r} and could not read it ({error}).") from error
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"Expected weights in {path.name!r}, got a file that cannot be read ({error}). Fetch the file again."
+    )

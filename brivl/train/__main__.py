@@ -1,4 +1,4 @@
-"""python -m brivl.train: train the shipped models anew, pre-train BriVL at any size, or take over published weights."""
+"""python -m brivl.train: train the shipped models, pre-train BriVL at any size, or import published weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ VERBS = (  # modules with add_verbs(verbs), each of whose parsers sets run=funct
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run one verb and print its metrics as JSON; bad input ends with a sentence and exit code 2."""
+    """Run one verb and print its metrics as JSON; exit with code 2 and a message where the input is wrong.
+
+    Parameters
+    ----------
+    argv
+        Arguments; None for those of the process.
+    """
     set_threads()  # before the verbs import torch, which reads the settings then
     args = _parser().parse_args(argv)
     try:
@@ -28,11 +34,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"brivl.train: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("brivl.train: stopped; pre-training goes on from its last checkpoint with --resume.", file=sys.stderr)
+        print("brivl.train: stopped; --resume continues pre-training from its last checkpoint.", file=sys.stderr)
         sys.exit(130)
-    except OSError as error:  # of the disk, where no one nearer had a better sentence
+    except OSError as error:  # of the disk, where no function has described it better
         where = "" if error.filename is None else f" {str(error.filename)!r}"
-        print(f"brivl.train: Could not read or write{where} ({error.strerror or error}); check it.", file=sys.stderr)
+        reason = error.strerror or error
+        print(f"brivl.train: Cannot read or write{where} ({reason}). Check the path and the disk.", file=sys.stderr)
         sys.exit(2)
     if metrics is not None:
         print(json.dumps(metrics))

@@ -1,6 +1,8 @@
-"""Training of a text-aligned encoder (LLM-VEM, Ma et al. 2024) in two stages: the mapping alone on a frozen backbone,
-then with the backbone's last blocks. Seeded, stopped early on rows held out of the training rows, and resumable to the
-bit: the order of a pass depends on seed and pass alone, and a checkpoint holds all that changes.
+"""Training of a text-aligned encoder (LLM-VEM, Ma et al. 2024) in two stages.
+
+The first stage trains the mapping alone on a frozen backbone, the second one also the backbone's last blocks. Training
+is stopped early by rows held out of the training rows. It is seeded and can be resumed bit for bit: the order of an
+epoch depends on seed and epoch alone, and a checkpoint holds everything that changes.
 """
 
 from __future__ import annotations
@@ -21,16 +23,31 @@ from brivl.models.alignment.backbone_blocks import UpperBlocks
 from brivl.models.alignment.encoder import AlignedEncoder, AlignedSize, alignment_loss, regression_loss
 from brivl.train.checkpoint import Checkpoint, load_optimizer, optimizer_tensors, read_checkpoint, save_checkpoint
 
-BEST = "best/"  # before the names of the weights that were best so far
-Tell = Callable[[float], None]  # share that is done; may raise
+BEST = "best/"  # prefix of the weights of the best epoch in a checkpoint
+BATCH = 256  # rows of a prediction
+OnEpoch = Callable[[float], None]  # share of the epochs that is done; may raise to stop
 
 
 @dataclass(frozen=True)
 class AlignedData:
-    """Rows that are trained on, and those that say when to stop.
+    """Training rows, and which of them decide when to stop.
 
-    features (n, n_features) standardised, components (n, n_components), texts (n, n_text) unit vectors, same (n,) the
-    number of each description; float32 but the last. fit and held: rows. tokens (n, T, width): for the second stage.
+    Attributes
+    ----------
+    features : (n, n_features) float32 array
+        Standardised features of the frozen backbone.
+    components : (n, n_components) float32 array
+        Principal components of the responses.
+    texts : (n, n_text) float32 array
+        Embeddings of the descriptions, unit vectors.
+    description_ids : (n,) integer array
+        Number of each description.
+    fit_rows : integer array
+        Rows that are trained on.
+    held_out_rows : integer array
+        Rows that decide when to stop.
+    tokens : (n, T, width) float32 array, or None
+        Inputs of the backbone's last blocks, for the second stage.
     """
 
     features: np.ndarray
@@ -44,22 +61,22 @@ class AlignedData:
 
 @dataclass(frozen=True)
 class AlignedSettings:
-    """How one stage is trained. weight: lambda of the alignment loss."""
+    """How one stage is trained."""
 
-    weight: float
+    weight: float  # lambda of the alignment loss
     seed: int = 0
     learning_rate: float = 1e-3
     weight_decay: float = 0.5
     blocks_rate: float = 1.0  # learning rate of the backbone's blocks, relative to that of the mapping
     batch: int = 128
     n_epochs: int = 100
-    patience: int = 6  # passes without a lower loss on the held rows
+    patience: int = 6  # epochs without a lower loss on the held-out rows
     temperature: float = 0.07
-    save_every: int = 5  # passes
+    save_every: int = 5  # epochs
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.weight) and 0 <= self.weight <= 1000):
-            raise RequestError(f"Wanted a lambda from 0 to 1000 and got {self.weight!r}.")
+            raise RequestError(f"Expected a lambda from 0 to 1000, got {self.weight!r}. Choose one in this range.")
 
 
 FIRST_STAGE = AlignedSettings(0.0)
@@ -68,7 +85,7 @@ SECOND_STAGE = AlignedSettings(0.0, learning_rate=2e-4, blocks_rate=0.5, batch=6
 
 @dataclass(frozen=True)
 class TrainedStage:
-    """One stage after training: the model at its best pass, and by pass the losses (training, held regression)."""
+    """One stage after training: the model of its best epoch, and the losses (training, held-out) of each epoch."""
 
     model: AlignedEncoder
     best_epoch: int
@@ -76,17 +93,40 @@ class TrainedStage:
 
     @property
     def held_out_loss(self) -> float:
-        """Regression loss of the held rows at the best pass: 1 for predicting the mean."""
+        """Regression loss of the held-out rows at the best epoch.
+
+        Returns
+        -------
+        float
+            The loss, 1 for predicting the mean.
+        """
         return self.losses[self.best_epoch][1]
 
 
 def train_first_stage(
-    data: AlignedData, settings: AlignedSettings, out: Path | None = None, tell: Tell = lambda _share: None
+    data: AlignedData, settings: AlignedSettings, out: Path | None = None, on_epoch: OnEpoch = lambda _share: None
 ) -> TrainedStage:
-    """Train the mapping on features of the frozen backbone. out: folder of checkpoints, from which a run goes on."""
+    """Train the mapping on features of the frozen backbone.
+
+    Parameters
+    ----------
+    data
+        Training rows.
+    settings
+        How the stage is trained.
+    out
+        Folder of checkpoints, from which the training is resumed; None to keep none.
+    on_epoch
+        Called before each epoch.
+
+    Returns
+    -------
+    TrainedStage
+        The model of the best epoch.
+    """
     torch.manual_seed(settings.seed)
     size = AlignedSize(data.features.shape[1], data.components.shape[1], data.texts.shape[1])
-    return _Run(AlignedEncoder(size), replace(data, tokens=None), settings, out).train(tell)
+    return _Run(AlignedEncoder(size), replace(data, tokens=None), settings, out).train(on_epoch)
 
 
 def train_second_stage(
@@ -95,79 +135,135 @@ def train_second_stage(
     data: AlignedData,
     settings: AlignedSettings,
     out: Path | None = None,
-    tell: Tell = lambda _share: None,
+    on_epoch: OnEpoch = lambda _share: None,
 ) -> TrainedStage:
-    """Go on from the first stage with the blocks in `upper`, of which a copy is trained."""
+    """Continue from the first stage and train the backbone's last blocks as well.
+
+    Parameters
+    ----------
+    first
+        The first stage.
+    upper
+        The blocks, of which a copy is trained.
+    data
+        Training rows, with tokens.
+    settings
+        How the stage is trained.
+    out
+        Folder of checkpoints, from which the training is resumed; None to keep none.
+    on_epoch
+        Called before each epoch.
+
+    Returns
+    -------
+    TrainedStage
+        The model of the best epoch.
+
+    Raises
+    ------
+    RequestError
+        If the data have no tokens.
+    """
     if data.tokens is None:
-        raise RequestError("Wanted tokens of the backbone for the second stage and got none; give them with the data.")
+        raise RequestError("Expected tokens of the backbone for the second stage, got none. Give them with the data.")
     model = copy.deepcopy(first.model)
     model.upper = copy.deepcopy(upper)
-    return _Run(model, data, settings, out).train(tell)
+    return _Run(model, data, settings, out).train(on_epoch)
 
 
 def predict_components(model: AlignedEncoder, features: np.ndarray, tokens: np.ndarray | None = None) -> np.ndarray:
-    """Components (n, n_components) float32 of features (n, n_features) and, after the second stage, tokens."""
+    """Predict the components of the responses.
+
+    Parameters
+    ----------
+    model
+        The encoder.
+    features : (n, n_features) array
+        Standardised features.
+    tokens : (n, T, width) array
+        Tokens, for a model of the second stage.
+
+    Returns
+    -------
+    np.ndarray
+        (n, n_components) float32.
+    """
     return _outputs(model, features, tokens)[0]
 
 
 def embed_in_text_space(model: AlignedEncoder, features: np.ndarray, tokens: np.ndarray | None = None) -> np.ndarray:
-    """Image embeddings (n, n_text) float32 as unit vectors, of the same."""
+    """Embed images in the space of the text encoder.
+
+    Parameters
+    ----------
+    model
+        The encoder.
+    features : (n, n_features) array
+        Standardised features.
+    tokens : (n, T, width) array
+        Tokens, for a model of the second stage.
+
+    Returns
+    -------
+    np.ndarray
+        (n, n_text) float32 unit vectors.
+    """
     return _outputs(model, features, tokens)[1]
 
 
 @torch.no_grad()
 def _outputs(model: AlignedEncoder, features: np.ndarray, tokens: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     model.eval()
-    parts = []
-    for start in range(0, len(features), 256):
-        rows = slice(start, start + 256)
-        part = None if tokens is None else torch.from_numpy(np.array(tokens[rows]))
-        parts.append([out.numpy() for out in model(torch.from_numpy(np.array(features[rows])), part)])
-    components, vectors = zip(*parts, strict=True)
+    batches = []
+    for start in range(0, len(features), BATCH):
+        rows = slice(start, start + BATCH)
+        token_batch = None if tokens is None else torch.from_numpy(np.array(tokens[rows]))
+        batches.append([out.numpy() for out in model(torch.from_numpy(np.array(features[rows])), token_batch)])
+    components, vectors = zip(*batches, strict=True)
     return np.concatenate(components), np.concatenate(vectors)
 
 
 class _Run:
-    """One stage under way."""
+    """The training of one stage."""
 
     def __init__(self, model: AlignedEncoder, data: AlignedData, settings: AlignedSettings, out: Path | None) -> None:
         self.model, self.data, self.settings, self.out = model.eval(), data, settings, out
         self.x, self.y = torch.from_numpy(data.features), torch.from_numpy(data.components)
-        self.texts, self.same = torch.from_numpy(data.texts), torch.from_numpy(data.description_ids)
+        self.texts, self.description_ids = torch.from_numpy(data.texts), torch.from_numpy(data.description_ids)
         self.variance = float(self.y[data.fit_rows].var(0, unbiased=False).sum())
         blocks = [] if model.upper is None else list(model.upper.parameters())
-        known = {id(p) for p in blocks}
-        mapping = [p for p in model.parameters() if id(p) not in known]
+        block_ids = {id(p) for p in blocks}
+        mapping = [p for p in model.parameters() if id(p) not in block_ids]
         rate = settings.learning_rate
         self.optimizer = torch.optim.AdamW(
             [{"params": mapping, "lr": rate}, {"params": blocks, "lr": rate * settings.blocks_rate}],
             weight_decay=settings.weight_decay,
         )
         self.losses: list[tuple[float, float]] = []
-        self.best = 0
+        self.best_epoch = 0
         self.best_state: dict[str, torch.Tensor] = {}
 
-    def train(self, tell: Tell) -> TrainedStage:
-        """All passes that are still to be made."""
+    def train(self, on_epoch: OnEpoch) -> TrainedStage:
+        """Train for the epochs that are left."""
         self._resume()
         while not self._ended():
-            tell(len(self.losses) / self.settings.n_epochs)
-            loss = self._one_pass(len(self.losses))
-            self.losses.append((loss, self._held_loss()))
-            if not self.best_state or self.losses[-1][1] < self.losses[self.best][1]:
-                self.best = len(self.losses) - 1
+            on_epoch(len(self.losses) / self.settings.n_epochs)
+            loss = self._train_epoch(len(self.losses))
+            self.losses.append((loss, self._held_out_loss()))
+            if not self.best_state or self.losses[-1][1] < self.losses[self.best_epoch][1]:
+                self.best_epoch = len(self.losses) - 1
                 self.best_state = {name: value.clone() for name, value in self.model.state_dict().items()}
             if self.out is not None and (self._ended() or len(self.losses) % self.settings.save_every == 0):
                 self._save(self.out)
         self.model.load_state_dict(self.best_state)
-        return TrainedStage(self.model, self.best, self.losses)
+        return TrainedStage(self.model, self.best_epoch, self.losses)
 
     def _ended(self) -> bool:
         n = len(self.losses)
-        return n >= self.settings.n_epochs or (n > 0 and n - 1 - self.best >= self.settings.patience)
+        return n >= self.settings.n_epochs or (n > 0 and n - 1 - self.best_epoch >= self.settings.patience)
 
-    def _one_pass(self, number: int) -> float:
-        """Mean loss of a pass over the fitted rows, in an order of its own."""
+    def _train_epoch(self, number: int) -> float:
+        """Train for one epoch, in an order of its own; the mean loss."""
         order = np.random.default_rng([self.settings.seed, number]).permutation(self.data.fit_rows)
         total = 0.0
         for start in range(0, len(order), self.settings.batch):
@@ -184,46 +280,57 @@ class _Run:
         loss = regression_loss(predicted, self.y[rows], self.variance)
         if not self.settings.weight:
             return loss
-        aligned = alignment_loss(images, self.texts[rows], self.same[rows], self.settings.temperature)
+        aligned = alignment_loss(images, self.texts[rows], self.description_ids[rows], self.settings.temperature)
         return loss + self.settings.weight * aligned
 
     def _tokens(self, rows: torch.Tensor) -> torch.Tensor | None:
         return None if self.data.tokens is None else torch.from_numpy(self.data.tokens[rows.numpy()])
 
-    def _held_loss(self) -> float:
-        held = self.data.held_out_rows
-        tokens = None if self.data.tokens is None else self.data.tokens[held]
-        predicted = torch.from_numpy(predict_components(self.model, self.data.features[held], tokens))
-        return float(regression_loss(predicted, self.y[held], self.variance))
+    def _held_out_loss(self) -> float:
+        rows = self.data.held_out_rows
+        tokens = None if self.data.tokens is None else self.data.tokens[rows]
+        predicted = torch.from_numpy(predict_components(self.model, self.data.features[rows], tokens))
+        return float(regression_loss(predicted, self.y[rows], self.variance))
 
     @property
     def _names(self) -> dict[torch.Tensor, str]:
         return {p: name for name, p in self.model.named_parameters()}
 
     def _digest(self) -> str:
-        """Of settings and data: a checkpoint of another run is not gone on from."""
+        """Digest of settings and data; only a checkpoint of the same run is resumed."""
         total = hashlib.sha256(json.dumps(asdict(self.settings), sort_keys=True).encode())
-        for name in ("features", "components", "texts", "description_ids", "fit_rows", "held_out_rows", "tokens"):
-            part = getattr(self.data, name)
-            total.update(b"-" if part is None else np.ascontiguousarray(part).tobytes())
+        data = self.data
+        for array in (
+            data.features,
+            data.components,
+            data.texts,
+            data.description_ids,
+            data.fit_rows,
+            data.held_out_rows,
+            data.tokens,
+        ):
+            total.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
         return total.hexdigest()[:32]
 
     def _save(self, out: Path) -> None:
         weights = self.model.state_dict()
         model = dict(weights) | {f"{BEST}{name}": value for name, value in self.best_state.items()}
-        state = {"run": self._digest(), "losses": self.losses, "best": self.best}
+        state = {"run": self._digest(), "losses": self.losses, "best": self.best_epoch}
         save_checkpoint(out, Checkpoint(len(self.losses), model, optimizer_tensors(self.optimizer, self._names), state))
 
     def _resume(self) -> None:
-        """Go on from the newest checkpoint in `out`. Raises DataError where it is damaged or of another run."""
-        found = None if self.out is None else read_checkpoint(self.out)
-        if found is None:
+        """Continue from the newest checkpoint. Raises DataError where it is damaged or of another run."""
+        checkpoint = None if self.out is None else read_checkpoint(self.out)
+        if checkpoint is None:
             return
-        if found.state.get("run") != self._digest():
-            raise DataError(f"The checkpoint in {str(self.out)!r} is of other data or settings; name another folder.")
-        self._take(found.model, found.optimizer, found.state)
+        if checkpoint.state.get("run") != self._digest():
+            raise DataError(
+                f"Expected a checkpoint of this run in {str(self.out)!r}, got one of other data or settings. Name "
+                "another folder."
+            )
+        self._restore(checkpoint.model, checkpoint.optimizer, checkpoint.state)
 
-    def _take(
+    def _restore(
         self, model: Mapping[str, torch.Tensor], optimizer: Mapping[str, torch.Tensor], state: Mapping[str, Any]
     ) -> None:
         best = {name.removeprefix(BEST): value for name, value in model.items() if name.startswith(BEST)}
@@ -231,8 +338,9 @@ class _Run:
             self.model.load_state_dict({name: value for name, value in model.items() if not name.startswith(BEST)})
             load_optimizer(self.optimizer, self._names, optimizer)
             self.losses = [(float(a), float(b)) for a, b in state["losses"]]
-            self.best, self.best_state = int(state["best"]), best
+            self.best_epoch, self.best_state = int(state["best"]), best
         except (RuntimeError, KeyError, TypeError, ValueError) as error:
             raise DataError(
-                f"The checkpoint in {str(self.out)!r} does not fit this run ({error}); remove that folder."
+                f"Expected a checkpoint of this run in {str(self.out)!r}, got one that does not fit ({error}). Remove "
+                "that folder."
             ) from error

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -19,24 +18,56 @@ BLUR_SIGMA = (0.1, 2.0)  # as in MoCo v2
 
 
 def augment(image: np.ndarray, config: AugmentConfig, size: int, rng: np.random.Generator) -> np.ndarray:
-    """An image (H, W, 3) uint8 -> (size, size, 3) uint8; the same generator gives the same picture."""
-    picture = Image.fromarray(image)
-    picture = picture.resize((size, size), Image.Resampling.BICUBIC, box=crop_box(picture.size, config, rng))
+    """Augment an image; the result depends on the image and the random generator alone.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8 array
+        The image.
+    config
+        Kinds and strength of augmentation.
+    size
+        Side of the result in pixels.
+    rng
+        Random generator.
+
+    Returns
+    -------
+    np.ndarray
+        (size, size, 3) uint8.
+    """
+    result = Image.fromarray(image)
+    result = result.resize((size, size), Image.Resampling.BICUBIC, box=crop_box(result.size, config, rng))
     if rng.random() < config.flip:
-        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        result = result.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     if rng.random() < config.gray:
-        picture = picture.convert("L").convert("RGB")
+        result = result.convert("L").convert("RGB")
     if rng.random() < config.blur:
-        picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(*BLUR_SIGMA) * size / 224))
+        result = result.filter(ImageFilter.GaussianBlur(rng.uniform(*BLUR_SIGMA) * size / 224))
     with seeded(int(rng.integers(2**32))):
-        picture = _policy(config.policy, size)(picture)
-    return np.asarray(picture)
+        result = _policy(config.policy, size)(result)
+    return np.asarray(result)
 
 
 def crop_box(
     size: tuple[int, int], config: AugmentConfig, rng: np.random.Generator
 ) -> tuple[float, float, float, float]:
-    """Left, top, right, bottom of a crop whose share of the area is uniform in crop_scale, as far as it fits."""
+    """Draw the box of a crop whose share of the area is uniform in `crop_scale`, as far as it fits.
+
+    Parameters
+    ----------
+    size
+        Width and height of the image in pixels.
+    config
+        Range of the share of the area.
+    rng
+        Random generator.
+
+    Returns
+    -------
+    tuple of float
+        Left, top, right and bottom in pixels.
+    """
     width, height = size
     area = rng.uniform(*config.crop_scale) * width * height
     aspect = np.exp(rng.uniform(*np.log(ASPECT)))
@@ -47,9 +78,14 @@ def crop_box(
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Python's and numpy's global generators start at `seed` within, and go on as before after it.
+    """Seed the global generators of Python and numpy for a while, and restore them afterwards.
 
     timm draws from both; nothing else here does.
+
+    Parameters
+    ----------
+    seed
+        Random seed.
     """
     python, numpy_state = random.getstate(), np.random.get_state()
     random.seed(seed)
@@ -62,7 +98,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 @lru_cache(maxsize=8)
-def _policy(policy: str, size: int) -> Any:
+def _policy(policy: str, size: int) -> Callable[[Image.Image], Image.Image]:
     declare_torchvision_schemas()
     from timm.data.auto_augment import rand_augment_transform
 

@@ -176,7 +176,7 @@ def test_bad_input_ends_with_a_sentence(
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"models": "brivl-mini,no-such-model"}, "found none called 'no-such-model'"),
+        ({"models": "brivl-mini,no-such-model"}, "got 'no-such-model'"),
         ({"models": "brivl-mini,vit-mini", "layer": "13"}, "layers 1 to 12"),
         ({"models": "brivl-mini,minilm-l6"}, "takes text stimuli"),
         ({"models": "brivl-mini,vit-mini", "subject": "A"}, "no subject 'A'; choose one of S01"),

@@ -121,7 +121,7 @@ def test_silent_region_carries_no_signal(store: Store, answer: FitResult) -> Non
     [
         ({"layer": 13}, "layers 1 to 12 for image stimuli; layer 13"),
         ({"layer": 0}, "layer 0 was asked for"),
-        ({"models": ("brivl-mini", "no-such-model")}, "found none called 'no-such-model'"),
+        ({"models": ("brivl-mini", "no-such-model")}, "got 'no-such-model'"),
         ({"models": ("brivl-mini", "minilm-l6")}, "'minilm-l6' takes text stimuli"),
         ({"subject": "S99"}, "no subject 'S99'; choose one of S01"),
         ({"preset": "lenient"}, r"\['paper', 'strict'\], got 'lenient'"),

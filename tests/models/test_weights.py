@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from brivl.errors import DataError
+from brivl.models import shipped
 from brivl.models.brivl.text_encoder import MINILM_SHA256
 from brivl.models.encoders.minilm import minilm_folder
 from brivl.models.feature_model import file_sha
+from brivl.models.generation import vqgan_files
+from brivl.models.generation.vqgan_files import load_vqgan_mini
+from brivl.models.shipped import load_brivl_mini, load_vit_mini
 from brivl.models.weights import load_into, read_info, read_weights, save_weights
 
 
@@ -87,8 +93,24 @@ def test_damaged_files_are_told_in_a_sentence(read, damage: str, module: torch.n
         file.write_bytes(b"no weights, but a page of an error message" * 9 if damage == "text" else b"")
     with pytest.raises(DataError, match="some.safetensors") as caught:
         read(file)
-    assert "fetch the file again" in str(caught.value)
+    assert "Fetch the file again" in str(caught.value)
 
 
 def test_packaged_minilm_is_the_published_one() -> None:
     assert file_sha(minilm_folder() / "model.safetensors") == MINILM_SHA256
+
+
+@pytest.mark.parametrize(
+    ("load", "cached"),
+    [
+        (load_vit_mini, shipped._vit_mini),
+        (load_brivl_mini, shipped._brivl_mini),
+        (load_vqgan_mini, vqgan_files._vqgan_mini),
+    ],
+)
+def test_shared_models_can_be_differentiated_wherever_they_are_loaded(load: Callable, cached: Any) -> None:
+    """Inference mode of the first caller must not stay with a model that others share."""
+    cached.cache_clear()
+    with torch.inference_mode():
+        model = load()
+    assert not any(tensor.is_inference() for tensor in model.state_dict().values())

@@ -1,4 +1,4 @@
-"""A folder of tiny pictures with captions in the words of the tiny BERT, and settings to train on it."""
+"""A folder of tiny images with captions in the words of the tiny BERT, and settings to train on it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.tiny_models import WORDS, tiny_config
 
 
 def save_pairs(folder: Path, n: int, n_corrupt: int = 0) -> Path:
-    """n pictures of noise, each with a caption of its own; the last n_corrupt files are none."""
+    """n images of noise, each with a caption of its own; the last n_corrupt files are cut short."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     rows = []
@@ -28,16 +28,16 @@ def save_pairs(folder: Path, n: int, n_corrupt: int = 0) -> Path:
     return folder
 
 
-def save_config(path: Path, bert: Path, chance: bool) -> BrivlConfig:
-    """Settings of a very small dual stream; `chance`: with dropout and augmentation."""
+def save_config(path: Path, bert: Path, stochastic: bool) -> BrivlConfig:
+    """Settings of a very small dual stream; `stochastic`: with dropout and augmentation."""
     tiny = tiny_config(bert, queue_size=20)
     config = dataclasses.replace(
         tiny,
         visual=dataclasses.replace(tiny.visual, depth=1),
         batch_size=8,
-        dropout=chance,
+        dropout=stochastic,
         learning_rate=1e-3,
-        augment=AugmentConfig(blur=0.5, gray=0.5) if chance else None,
+        augment=AugmentConfig(blur=0.5, gray=0.5) if stochastic else None,
     )
     path.write_text(json.dumps(config.as_dict()))
     return config

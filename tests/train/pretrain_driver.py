@@ -3,8 +3,8 @@
     python -m tests.train.pretrain_driver < plan.json
 
 A plan is a list of stages, one after another; a stage is a list of runs side by side: {"argv": [...], "env": {...},
-"kill": [folder, step, delay] or null}. A run with "kill" gets SIGKILL `delay` seconds after its metrics reach the step.
-Prints the exit codes of every stage as JSON; a killed run has -9.
+"kill": [moment, step] or null}. A run with "kill" sends SIGKILL to itself at that moment (`MOMENTS`), so that where it
+ends does not depend on the speed of the machine. Prints the exit codes of every stage as JSON; a killed run has -9.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+MOMENTS = ("after metrics", "in checkpoint")  # of a step: its line is written; its checkpoint is half written
 
 
 def drive(stages: list[list[dict[str, Any]]]) -> tuple[list[list[int]], str]:
-    """Run a plan; exit codes by stage, and all that was said on stderr."""
+    """Run a plan; exit codes by stage, and everything that was printed on stderr."""
     env = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
         [sys.executable, "-m", "tests.train.pretrain_driver"],
@@ -37,10 +37,9 @@ def drive(stages: list[list[dict[str, Any]]]) -> tuple[list[list[int]], str]:
     return json.loads(done.stdout.splitlines()[-1]), done.stderr
 
 
-def run(argv: list[object], kill: tuple[Path, int, float] | None = None, **env: str) -> dict[str, Any]:
+def run(argv: list[object], kill: tuple[str, int] | None = None, **env: str) -> dict[str, Any]:
     """One run of a plan."""
-    limits = None if kill is None else [str(kill[0]), *kill[1:]]
-    return {"argv": [str(x) for x in argv], "env": env, "kill": limits}
+    return {"argv": [str(x) for x in argv], "env": env, "kill": kill}
 
 
 def ranks(argv: list[object], n: int) -> list[dict[str, Any]]:
@@ -63,6 +62,8 @@ def _start(one: dict[str, Any]) -> int:
 
     code = 1
     try:
+        if one["kill"]:
+            _kill_self_at(*one["kill"])
         main(one["argv"])
         code = 0
     except SystemExit as end:
@@ -76,15 +77,27 @@ def _start(one: dict[str, Any]) -> int:
     os._exit(code)
 
 
-def _kill(child: int, folder: Path, step: int, delay: float) -> None:
-    metrics = folder / "metrics.jsonl"
-    while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:  # until it ends by itself
-        lines = metrics.read_text().splitlines() if metrics.exists() else []
-        if len(lines) >= step:
-            break
-        time.sleep(0.005)
-    time.sleep(delay)
-    os.kill(child, signal.SIGKILL)
+def _kill_self_at(moment: str, step: int) -> None:
+    """Let this process kill itself at a moment of a step."""
+    from brivl.train import checkpoint
+    from brivl.train.brivl.log import MetricsLogger
+
+    report, save_exact = MetricsLogger.report, checkpoint.save_exact
+
+    def report_and_die(self: MetricsLogger, number: int, more: dict[str, float]) -> None:
+        report(self, number, more)
+        if number == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def save_half_and_die(path: Path, state: dict) -> None:
+        if path.name == "optimizer.safetensors" and f"step-{step:06d}" in path.parent.name:
+            os.kill(os.getpid(), signal.SIGKILL)  # the model is written
+        save_exact(path, state)
+
+    if moment == "after metrics":
+        MetricsLogger.report = report_and_die
+    else:
+        checkpoint.save_exact = save_half_and_die
 
 
 def _main() -> None:
@@ -98,11 +111,8 @@ def _main() -> None:
     _ = transformers.BertModel, transformers.AutoModel, transformers.AutoTokenizer, transformers.BertTokenizer
     codes = []
     for stage in json.load(sys.stdin):
-        children = [(_start(one), one) for one in stage]
-        for child, one in children:
-            if one["kill"]:
-                _kill(child, Path(one["kill"][0]), *one["kill"][1:])
-        codes.append([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child, _ in children])
+        children = [_start(one) for one in stage]
+        codes.append([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
     print(json.dumps(codes))
 
 

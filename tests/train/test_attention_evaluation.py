@@ -55,7 +55,7 @@ def test_the_model_points_far_above_chance_and_words_matter() -> None:
 
 
 def test_an_odd_number_of_scenes_is_refused() -> None:
-    with pytest.raises(RequestError, match="between 10 and 5,000 scenes and got 3"):
+    with pytest.raises(RequestError, match="between 10 and 5,000 scenes, got 3"):
         evaluate_attention(3)
 
 

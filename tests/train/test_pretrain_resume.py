@@ -1,4 +1,4 @@
-"""A run that was killed and resumed ends as one that was not; what is corrupt is skipped, up to a limit."""
+"""A run that was killed and resumed ends like one that was not; corrupt images are skipped, up to a limit."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ from tests.support.tiny_pairs import save_config, save_pairs
 from tests.train.pretrain_driver import drive, run
 
 N_STEPS = 12
+KILLED = {"killed": ("after metrics", 8), "torn": ("in checkpoint", 9)}  # with checkpoints of steps 3, 6, 9 and 12
 BAD = "104.png"
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of one recipe: whole; killed at some step and resumed. Another on pairs of which a tenth are corrupt."""
+    """Of one recipe: complete; killed at each of MOMENTS and resumed. Another on pairs a tenth of which is corrupt."""
     root = tmp_path_factory.mktemp("runs")
-    save_config(root / "config.json", save_bert(root / "bert"), chance=True)
+    save_config(root / "config.json", save_bert(root / "bert"), stochastic=True)
     save_pairs(root / "pairs", 105, n_corrupt=1)
     save_pairs(root / "rotten", 40, n_corrupt=4)
     common = [
@@ -53,19 +54,19 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--checkpoint-every",
         3,
     ]
-    chance = np.random.default_rng()  # another step each time: what is tested holds for all of them
-    kill = (root / "killed", int(chance.integers(4, N_STEPS - 2)), float(chance.uniform(0, 0.1)))
-    pairs = ["--pairs", root / "pairs"]
+    common += ["--pairs"]
+    pairs = root / "pairs"
     stages = [
-        [run([*common, *pairs, "--out", root / "whole"])],
-        [run([*common, *pairs, "--out", root / "killed"], kill=kill)],
-        [run([*common, *pairs, "--out", root / "killed", "--resume"]), run([*common, *pairs, "--out", root / "whole"])],
-        [run([*common, "--pairs", root / "rotten", "--out", root / "stopped"])],
-        [run([*common, *pairs, "--out", root / "whole", "--resume", "--grad-accum", 2])],
+        [run([*common, pairs, "--out", root / "complete"])],
+        [run([*common, pairs, "--out", root / name], kill=kill) for name, kill in KILLED.items()],
+        [run([*common, pairs, "--out", root / name, "--resume"]) for name in KILLED],
+        [run([*common, pairs, "--out", root / "complete"])],
+        [run([*common, root / "rotten", "--out", root / "stopped"])],
+        [run([*common, pairs, "--out", root / "complete", "--resume", "--grad-accum", 2])],
     ]
-    codes, said = drive(stages)
-    assert codes == [[0], [-9], [0, 2], [2], [2]], said
-    (root / "said").write_text(said)
+    codes, printed = drive(stages)
+    assert codes == [[0], [-9, -9], [0, 0], [2], [2], [2]], printed
+    (root / "stderr").write_text(printed)
     return root
 
 
@@ -73,52 +74,53 @@ def lines(file: Path) -> list[dict]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-def test_a_killed_run_ends_as_one_that_was_not(runs: Path) -> None:
+@pytest.mark.parametrize("killed", KILLED)
+def test_a_killed_run_ends_like_one_that_was_not(killed: str, runs: Path) -> None:
     for name in ("model", "optimizer"):
-        found, wanted = (read_exact(runs / x / "step-000012" / f"{name}.safetensors") for x in ("killed", "whole"))
-        assert found.keys() == wanted.keys() and len(wanted) > 40
-        assert all(torch.equal(found[key], wanted[key]) for key in wanted), "bit for bit"
-    states = [json.loads((runs / x / "step-000012" / "state.json").read_text()) for x in ("killed", "whole")]
+        resumed, expected = (read_exact(runs / x / "step-000012" / f"{name}.safetensors") for x in (killed, "complete"))
+        assert resumed.keys() == expected.keys() and len(expected) > 40
+        assert all(torch.equal(resumed[key], expected[key]) for key in expected), "bit for bit"
+    states = [json.loads((runs / x / "step-000012" / "state.json").read_text()) for x in (killed, "complete")]
     assert states[0] == states[1]
-    assert (runs / "killed" / "brivl-tiny.safetensors").read_bytes()[-2000:] == (
-        runs / "whole" / "brivl-tiny.safetensors"
-    ).read_bytes()[-2000:]
+    weights = [(runs / x / "brivl-tiny.safetensors").read_bytes()[-2000:] for x in (killed, "complete")]
+    assert weights[0] == weights[1]
 
 
-def test_metrics_have_every_step_once(runs: Path) -> None:
-    whole, killed = lines(runs / "whole" / "metrics.jsonl"), lines(runs / "killed" / "metrics.jsonl")
-    assert [line["step"] for line in whole] == [line["step"] for line in killed] == list(range(1, N_STEPS + 1))
-    assert [line["loss"] for line in whole] == [line["loss"] for line in killed]
+@pytest.mark.parametrize("name", KILLED)
+def test_metrics_have_every_step_once(name: str, runs: Path) -> None:
+    complete, killed = (lines(runs / x / "metrics.jsonl") for x in ("complete", name))
+    assert [line["step"] for line in complete] == [line["step"] for line in killed] == list(range(1, N_STEPS + 1))
+    assert [line["loss"] for line in complete] == [line["loss"] for line in killed]
     assert [line["step"] for line in killed if "t2i_r1" in line] == [5, 10, 12]
     assert {"images_per_s", "minutes_left", "i2t_r1", "skipped"} <= killed[-1].keys()
 
 
 def test_the_last_two_checkpoints_stay(runs: Path) -> None:
-    for name in ("whole", "killed"):
+    for name in ("complete", *KILLED):
         assert sorted(p.name for p in (runs / name).glob("*step*")) == ["step-000009", "step-000012"]
         assert (runs / name / "latest").read_text() == "step-000012\n"
 
 
 def test_the_model_is_a_file(runs: Path) -> None:
-    file = runs / "whole" / "brivl-tiny.safetensors"
-    model, trained = load_dual(file), read_exact(runs / "whole" / "step-000012" / "model.safetensors")
+    file = runs / "complete" / "brivl-tiny.safetensors"
+    model, trained = load_dual(file), read_exact(runs / "complete" / "step-000012" / "model.safetensors")
     for name, value in model.state_dict().items():
         torch.testing.assert_close(value, trained[f"model.{name}"], rtol=2**-10, atol=1e-6)
     assert dual_config(file).embed_dim == 8 and not model.training
 
 
 def test_a_corrupt_image_is_skipped_counted_and_named(runs: Path) -> None:
-    named = lines(runs / "whole" / "skipped-0.jsonl")
+    named = lines(runs / "complete" / "skipped-0.jsonl")
     assert named and all(row["image"].endswith(BAD) and "could not read" in row["why"] for row in named)
-    assert lines(runs / "whole" / "metrics.jsonl")[-1]["skipped"] == len(named)
+    assert lines(runs / "complete" / "metrics.jsonl")[-1]["skipped"] == len(named)
 
 
-def test_what_cannot_go_on_is_said(runs: Path) -> None:
-    said = (runs / "said").read_text()
-    assert "more than 1%" in said and "skipped-*.jsonl" in said, "a tenth of the images corrupt"
-    assert "holds a run at step 12: add --resume" in said
-    assert "recipe.n_parts differ from when it was started" in said
-    assert "Traceback" not in said
+def test_runs_that_cannot_continue_end_with_a_reason(runs: Path) -> None:
+    printed = (runs / "stderr").read_text()
+    assert "more than 1%" in printed and "skipped-*.jsonl" in printed, "a tenth of the images corrupt"
+    assert "holds a run at step 12. Add --resume" in printed
+    assert "recipe.n_parts differ from when it was started" in printed
+    assert "Traceback" not in printed
 
 
 @pytest.mark.parametrize(
@@ -133,15 +135,15 @@ def test_what_cannot_go_on_is_said(runs: Path) -> None:
     ],
 )
 def test_the_limit_is_one_in_a_hundred(n_pairs: int, n_read: int, n_skipped: int, too_many: bool) -> None:
-    limits = SkipBudget(n_pairs)
+    budget = SkipBudget(n_pairs)
     if not too_many:
-        limits.count(n_read, n_skipped)
+        budget.count(n_read, n_skipped)
         return
     with pytest.raises(DataError, match="more than 1%"):
-        limits.count(n_read, n_skipped)
+        budget.count(n_read, n_skipped)
 
 
-def test_the_next_pair_stands_in(tmp_path: Path) -> None:
+def test_a_corrupt_pair_is_replaced_by_the_next(tmp_path: Path) -> None:
     save_pairs(tmp_path / "pairs", 3, n_corrupt=1)
     pairs = tuple(ImageText(ImageLocation(tmp_path / "pairs" / f"{i:03d}.png"), str(i)) for i in range(3))
     source = FilePairSource(pairs, 16)
@@ -171,10 +173,10 @@ def test_augmentation_is_by_its_seed_alone(rng: np.random.Generator) -> None:
     random.seed(5)
     with seeded(9):
         random.random()
-    assert random.random() == expected, "the world's chance goes on as it was"
+    assert random.random() == expected, "the global generators continue as they were"
 
 
-def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     assert read_checkpoint(tmp_path) is None
     for step in (1, 2, 3):
         save_checkpoint(tmp_path, Checkpoint(step, {"a": torch.full((2,), step / 3)}, {}, {"x": [step]}))
@@ -185,5 +187,5 @@ def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="damaged"):
         read_checkpoint(tmp_path)
     (tmp_path / "latest").write_text("../elsewhere\n")
-    with pytest.raises(DataError, match="should name a checkpoint"):
+    with pytest.raises(DataError, match="Expected the name of a checkpoint"):
         read_checkpoint(tmp_path)

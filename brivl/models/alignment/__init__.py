@@ -1,0 +1,1 @@
+"""Encoders that are trained to predict responses and to match descriptions of the images (LLM-VEM)."""

@@ -1,6 +1,6 @@
-"""A visual encoding model whose image embedding is drawn towards descriptions of the images.
+"""A visual encoding model whose image embedding is trained to match descriptions of the images.
 
-After LLM-VEM (Ma et al. 2024): a backbone's features -> image embedding -> principal components of the responses. The
+After LLM-VEM (Ma et al. 2024): features of a backbone -> image embedding -> principal components of the responses. The
 embedding has as many dimensions as the text encoder's, and is itself what is compared with a description.
 """
 
@@ -19,7 +19,7 @@ MIN_PAIRS = 2
 
 @dataclass(frozen=True)
 class AlignedSize:
-    """Numbers of features, of principal components, and of dimensions of the text and so of the image embedding."""
+    """Numbers of features, of principal components, and of dimensions of the text (and so of the image) embedding."""
 
     n_features: int
     n_components: int
@@ -27,9 +27,15 @@ class AlignedSize:
 
 
 class AlignedEncoder(nn.Module):
-    """features (B, n_features) -> components (B, n_components), and image embeddings as unit vectors (B, n_text).
+    """Predicts principal components of the responses by way of an image embedding.
 
-    With `upper` the last features come from blocks of the backbone, run on tokens, and can be trained.
+    Parameters
+    ----------
+    size
+        Numbers of features, components and dimensions.
+    upper
+        Blocks of the backbone from which the last features come, so that they can be trained; None for a frozen
+        backbone.
     """
 
     def __init__(self, size: AlignedSize, upper: UpperBlocks | None = None) -> None:
@@ -39,6 +45,22 @@ class AlignedEncoder(nn.Module):
         self.upper = upper
 
     def forward(self, features: torch.Tensor, tokens: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Predict components and embed images.
+
+        Parameters
+        ----------
+        features : (B, n_features) tensor
+            Standardised features of the backbone.
+        tokens : (B, T, width) tensor
+            Inputs of `upper`, whose outputs replace the last features; None to use `features` as they are.
+
+        Returns
+        -------
+        components : (B, n_components) tensor
+            Predicted components.
+        embedding : (B, n_text) tensor
+            Image embeddings, unit vectors.
+        """
         if self.upper is not None and tokens is not None:
             tuned = self.upper(tokens)
             features = torch.cat([features[:, : features.shape[1] - tuned.shape[1]], tuned], dim=1)
@@ -47,19 +69,50 @@ class AlignedEncoder(nn.Module):
 
 
 def regression_loss(predicted: torch.Tensor, components: torch.Tensor, variance: float) -> torch.Tensor:
-    """Squared distance between components (B, n_components), over their total variance: 1 for predicting the mean."""
+    """Compute the squared error of predicted components relative to their variance.
+
+    Parameters
+    ----------
+    predicted : (B, n_components) tensor
+        Predicted components.
+    components : (B, n_components) tensor
+        Measured components.
+    variance
+        Total variance of the components.
+
+    Returns
+    -------
+    torch.Tensor
+        A scalar, 1 for predicting the mean.
+    """
     return (predicted - components).square().sum(1).mean() / variance
 
 
-def alignment_loss(images: torch.Tensor, texts: torch.Tensor, same: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Symmetric InfoNCE of unit vectors (B, D): each image finds its text among those of the batch, and the reverse.
+def alignment_loss(
+    images: torch.Tensor, texts: torch.Tensor, description_ids: torch.Tensor, temperature: float
+) -> torch.Tensor:
+    """Compute the symmetric InfoNCE of images and texts, with the batch as negatives.
 
-    same (B,): number of each description; another image with an equal description is no negative.
+    Parameters
+    ----------
+    images : (B, D) tensor
+        Unit vectors.
+    texts : (B, D) tensor
+        Unit vectors of their descriptions, row by row.
+    description_ids : (B,) tensor
+        Number of each description; an image with an equal description is no negative.
+    temperature
+        Divisor of the cosines.
+
+    Returns
+    -------
+    torch.Tensor
+        Mean of both directions; 0 for fewer than two pairs.
     """
     if len(images) < MIN_PAIRS:
         return images.sum() * 0
     logits = images @ texts.T / temperature
     rows = torch.arange(len(images))
-    equal = (same[:, None] == same[None]) & (rows[:, None] != rows[None])
+    equal = (description_ids[:, None] == description_ids[None]) & (rows[:, None] != rows[None])
     logits = logits.masked_fill(equal, -torch.inf)
     return (cross_entropy(logits, rows) + cross_entropy(logits.T, rows)) / 2

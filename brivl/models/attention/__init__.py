@@ -1,0 +1,1 @@
+"""Explanations of what the two streams of BriVL attend to."""

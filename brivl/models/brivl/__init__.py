@@ -1,0 +1,1 @@
+"""BriVL: two streams trained by cross-modal contrastive learning (Lu et al. 2022)."""

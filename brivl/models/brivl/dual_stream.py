@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 from torch.nn.functional import normalize
@@ -10,14 +12,22 @@ from brivl.models.brivl.configs import BrivlConfig
 from brivl.models.brivl.image_encoder import build_image_encoder
 from brivl.models.brivl.text_encoder import build_text_encoder, token_mean
 
+if TYPE_CHECKING:
+    from transformers import BertModel
+
 
 class DualStream(nn.Module):
-    """Visual and lingual encoder, each with one fully connected layer into the shared space of embed_dim dimensions.
+    """A visual and a lingual encoder, each with one fully connected layer into a shared space.
 
-    The lingual encoder is the pre-trained one that the config names, unless one is given.
+    Parameters
+    ----------
+    config
+        Sizes of both streams and of the shared space, which has `embed_dim` = D dimensions.
+    lingual
+        The lingual encoder; None for the pre-trained one that the config names.
     """
 
-    def __init__(self, config: BrivlConfig, lingual: nn.Module | None = None) -> None:
+    def __init__(self, config: BrivlConfig, lingual: BertModel | None = None) -> None:
         super().__init__()
         self.config = config
         self.visual = build_image_encoder(config.visual)
@@ -26,26 +36,50 @@ class DualStream(nn.Module):
         self.lingual_fc = nn.Linear(config.lingual.width, config.embed_dim)
 
     def encode_image(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Pixels (B, 3, H, W), normalised -> unit vectors (B, D): [CLS] -> FC -> L2 (eq. 1)."""
+        """Embed images: [CLS], fully connected layer, L2 norm (eq. 1).
+
+        Parameters
+        ----------
+        pixels : (B, 3, H, W) tensor
+            Normalised pixels.
+
+        Returns
+        -------
+        torch.Tensor
+            (B, D) unit vectors.
+        """
         return normalize(self.visual_fc(self.visual.forward_features(pixels)[:, 0]), dim=-1)
 
     def encode_text(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Word pieces (B, T) and their mask -> unit vectors (B, D): token mean -> FC -> L2 (eq. 2)."""
+        """Embed texts: mean over tokens, fully connected layer, L2 norm (eq. 2).
+
+        Parameters
+        ----------
+        input_ids : (B, T) tensor
+            Word pieces.
+        attention_mask : (B, T) tensor
+            1 at word pieces, 0 at padding.
+
+        Returns
+        -------
+        torch.Tensor
+            (B, D) unit vectors.
+        """
         hidden = self.lingual(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         return normalize(self.lingual_fc(token_mean(hidden, attention_mask)), dim=-1)
 
     def freeze_shared_layers(self) -> None:
-        """Keep the first layers of both streams as pre-trained, shared with the unimodal models (paper, Methods)."""
+        """Freeze the first layers of both streams, which are shared with the unimodal models (paper, Methods)."""
         n = self.config.n_shared_layers
-        parts = [
+        shared = [
             self.visual.patch_embed,
-            *self.visual.blocks[:n],
+            *list(self.visual.blocks)[:n],
             self.lingual.embeddings,
-            *self.lingual.encoder.layer[:n],
+            *list(self.lingual.encoder.layer)[:n],
+            self.visual.cls_token,
+            self.visual.pos_embed,
+            getattr(self.lingual, "pooler", None),  # never used: the embedding is the mean over tokens
         ]
-        for part in parts:
-            part.requires_grad_(False)
-        self.visual.cls_token.requires_grad_(False)
-        self.visual.pos_embed.requires_grad_(False)
-        if getattr(self.lingual, "pooler", None) is not None:
-            self.lingual.pooler.requires_grad_(False)  # never used: the embedding is the token mean
+        for part in shared:
+            if part is not None:
+                part.requires_grad_(False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import torch
 from torch import nn
@@ -9,13 +11,30 @@ from torch import nn
 from brivl.models.brivl.configs import VisualConfig
 from brivl.models.torchvision_schemas import declare_torchvision_schemas
 
+if TYPE_CHECKING:
+    from timm.models.vision_transformer import VisionTransformer
+
 
 class ConvStem(nn.Module):
-    """Patch embedding by a few strided convolutions instead of one (Xiao et al. 2021, Early Convolutions).
+    """Patch embedding by a few strided convolutions instead of one.
 
-    A small transformer learns from few pictures this way, where bare patches would need hours on two cores. Every
-    stage halves the side, so 2 ** len(widths) is the patch size. Takes the arguments that timm gives to a patch
-    embedding.
+    A small transformer learns from few images this way, where bare patches would need hours on two cores. Takes the
+    arguments that timm gives to a patch embedding.
+
+    Parameters
+    ----------
+    widths
+        Channels after each stage; every stage halves the side, so the patch size is 2 ** len(widths).
+    img_size
+        Side of the image in pixels.
+    in_chans
+        Channels of the image.
+    embed_dim
+        Width of a token.
+
+    Notes
+    -----
+    Xiao et al. 2021, Early Convolutions Help Transformers See Better.
     """
 
     def __init__(self, widths: tuple[int, ...], img_size: int, in_chans: int, embed_dim: int) -> None:
@@ -28,19 +47,42 @@ class ConvStem(nn.Module):
         self.num_patches = self.grid_size[0] * self.grid_size[1]
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.proj(pixels).flatten(2).transpose(1, 2)  # (B, n_patches, embed_dim)
+        """Embed patches.
+
+        Parameters
+        ----------
+        pixels : (B, in_chans, H, W) tensor
+            Normalised pixels.
+
+        Returns
+        -------
+        torch.Tensor
+            (B, n_patches, embed_dim) tokens.
+        """
+        return self.proj(pixels).flatten(2).transpose(1, 2)
 
 
 def _stage(n_in: int, n_out: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(n_in, n_out, 3, 2, 1, bias=False), nn.BatchNorm2d(n_out), nn.GELU())
 
 
-def build_image_encoder(config: VisualConfig) -> nn.Module:
-    """A randomly initialised timm VisionTransformer without head; forward_features gives (B, 1 + n_patches, width)."""
+def build_image_encoder(config: VisualConfig) -> VisionTransformer:
+    """Build a randomly initialised timm VisionTransformer without a classification head.
+
+    Parameters
+    ----------
+    config
+        Sizes of the encoder.
+
+    Returns
+    -------
+    VisionTransformer
+        The encoder; its `forward_features` gives (B, 1 + n_patches, width) tokens, [CLS] first.
+    """
     declare_torchvision_schemas()
     from timm.models.vision_transformer import VisionTransformer
 
-    stem: dict = {}
+    stem: dict[str, Any] = {}
     if config.stem_widths:
         stem = {
             "embed_layer": lambda img_size, in_chans, embed_dim, **_: ConvStem(
@@ -59,12 +101,28 @@ def build_image_encoder(config: VisualConfig) -> nn.Module:
 
 
 def to_pixels(images: np.ndarray, size: int, mean: tuple[float, ...], std: tuple[float, ...]) -> torch.Tensor:
-    """Images (B, H, W, 3) uint8 -> normalised float32 (B, 3, size, size).
+    """Scale images to a square and normalise them.
 
-    Deterministic: the whole image is scaled (area-averaged where it shrinks) to a square. The authors' code takes a
-    random crop at extraction, which makes features irreproducible; this project does not.
+    The whole image is scaled (area-averaged where it shrinks), so the result is deterministic. The authors' code takes
+    a random crop when features are extracted, which makes features irreproducible.
+
+    Parameters
+    ----------
+    images : (B, H, W, 3) uint8 array
+        Images of one size.
+    size
+        Side of the result in pixels.
+    mean
+        Mean of each channel, on the scale 0..1.
+    std
+        Standard deviation of each channel, on the same scale.
+
+    Returns
+    -------
+    torch.Tensor
+        (B, 3, size, size) float32.
     """
-    own = np.array(images, order="C")  # a copy: what the store maps into memory is read-only, which torch warns of
+    own = np.array(images, order="C")  # a copy: memory-mapped images are read-only, and torch warns of those
     x = torch.from_numpy(own).permute(0, 3, 1, 2).float() / 255  # (B, 3, H, W)
     if x.shape[-2:] != (size, size):
         x = torch.nn.functional.interpolate(x, (size, size), mode="bilinear", antialias=True, align_corners=False)

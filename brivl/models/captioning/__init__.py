@@ -1,0 +1,1 @@
+"""Captions of images: decoders trained here, and vision-language models of transformers."""

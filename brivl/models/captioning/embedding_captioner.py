@@ -1,8 +1,8 @@
-"""A sentence from one point of BriVL-mini's image-text space, by a decoder that learned from texts alone (CapDec).
+"""Sentences from embeddings in BriVL-mini's image-text space, by a decoder that was trained on texts alone.
 
-Nukrai et al. 2022: pictures and texts of such a space differ by little but an offset, so that a decoder trained on
-noisy embeddings of texts reads embeddings of pictures too. Here the offset goes first: every point is taken less the
-mean of its own modality, and has length 1.
+After CapDec (Nukrai et al. 2022): images and texts of such a space differ by little more than an offset, so a decoder
+that is trained on noisy embeddings of texts also decodes embeddings of images. Here the offset is removed first: from
+every embedding the mean of its own modality is subtracted, and the result is scaled to length 1.
 """
 
 from __future__ import annotations
@@ -29,21 +29,40 @@ BATCH = 500
 
 @dataclass(frozen=True)
 class EmbeddingCaptioner:
-    """A decoder whose memory is one token, the point itself, and its words."""
+    """A decoder whose memory is one token, the embedding itself, and its vocabulary."""
 
     decoder: CaptionDecoder
     vocabulary: WordVocabulary
 
     @property
     def width(self) -> int:
-        """Dimensions of the space."""
+        """Dimensions D of the space.
+
+        Returns
+        -------
+        int
+            D.
+        """
         return self.decoder.config.patch_width
 
 
 def load_embedding_captioner(path: Path = EMBEDDING_CAPTIONER) -> EmbeddingCaptioner:
-    """The shipped one, or that of a file, in evaluation mode; loaded once for each state of its file.
+    """Load a captioner of embeddings, once for each state of its file.
 
-    Raises DataError for a file that is missing, broken, or a captioner of pictures.
+    Parameters
+    ----------
+    path
+        Weights file; by default the shipped one.
+
+    Returns
+    -------
+    EmbeddingCaptioner
+        The captioner, in evaluation mode.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or broken, or holds a captioner of images.
     """
     return _loaded(path, file_sha(path))
 
@@ -52,26 +71,63 @@ def load_embedding_captioner(path: Path = EMBEDDING_CAPTIONER) -> EmbeddingCapti
 def _loaded(path: Path, _sha: str) -> EmbeddingCaptioner:
     decoder, vocabulary = read_decoder(path)
     if decoder.config.n_patches != 1:
-        raise DataError(f"Wanted a captioner of single points and {path.name!r} reads {decoder.config.n_patches}.")
+        raise DataError(
+            f"Expected a captioner of single embeddings, got {path.name!r}, which reads {decoder.config.n_patches}. "
+            "Give a file of `python -m brivl.train embedding-captioner`."
+        )
     return EmbeddingCaptioner(decoder, vocabulary)
 
 
 def decode_embeddings(captioner: EmbeddingCaptioner, points: np.ndarray, beam: int = 1) -> list[str]:
-    """A sentence for each point (n, D), less the mean of its modality; its length does not count.
+    """Decode embeddings to sentences.
 
-    Raises DataError for points of another space, RequestError for a beam outside 1..16.
+    Parameters
+    ----------
+    captioner
+        The captioner.
+    points : (n, D) array
+        Embeddings, less the mean of their modality; their length does not matter.
+    beam
+        Width of the beam search; 1 is greedy.
+
+    Returns
+    -------
+    list of str
+        n sentences.
+
+    Raises
+    ------
+    DataError
+        If the embeddings are of another space or not finite.
+    RequestError
+        If the beam is outside 1..16.
     """
     check_beam(beam)
     if points.ndim != 2 or points.shape[1] != captioner.width or not np.isfinite(points).all():
-        raise DataError(f"Wanted finite points (n, {captioner.width}) and got {points.dtype} {points.shape}.")
-    said: list[str] = []
+        raise DataError(
+            f"Expected finite embeddings (n, {captioner.width}), got {points.dtype} {points.shape}. Use those of the "
+            "model that the captioner was trained on."
+        )
+    sentences: list[str] = []
     for start in range(0, len(points), BATCH):
         memory = normalize(torch.from_numpy(np.asarray(points[start : start + BATCH], np.float32)), dim=1)[:, None]
-        said += [captioner.vocabulary.decode(found.ids) for found in beam_search(captioner.decoder, memory, beam)]
-    return said
+        hypotheses = beam_search(captioner.decoder, memory, beam)
+        sentences += [captioner.vocabulary.decode(hypothesis.ids) for hypothesis in hypotheses]
+    return sentences
 
 
 def centre_and_normalise(vectors: np.ndarray | Sequence) -> np.ndarray:
-    """(n, D) less their mean, each brought to length 1."""
-    less = np.asarray(vectors, np.float32) - np.mean(vectors, axis=0, dtype=np.float32)
-    return less / np.maximum(np.linalg.norm(less, axis=1, keepdims=True), 1e-12)
+    """Subtract the mean over rows and scale each row to length 1.
+
+    Parameters
+    ----------
+    vectors : (n, D) array
+        Embeddings of one modality.
+
+    Returns
+    -------
+    np.ndarray
+        (n, D) float32.
+    """
+    centred = np.asarray(vectors, np.float32) - np.mean(vectors, axis=0, dtype=np.float32)
+    return centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)

@@ -14,19 +14,41 @@ TOKEN = re.compile(r"[a-z0-9']+|[,.]")
 
 
 def split_into_words(text: str) -> list[str]:
-    """Lower-case words of a sentence; commas and full stops are words of their own."""
+    """Split a sentence into lower-case words.
+
+    Parameters
+    ----------
+    text
+        The sentence.
+
+    Returns
+    -------
+    list of str
+        Its words; commas and full stops are words of their own.
+    """
     return TOKEN.findall(text.lower())
 
 
 @dataclass(frozen=True)
 class WordVocabulary:
-    """Words in a fixed order, the special ones first; an id is a place in it."""
+    """Words in a fixed order, special ones first; an id is a position in it."""
 
     words: tuple[str, ...]
 
     @classmethod
     def from_texts(cls, texts: Iterable[str]) -> WordVocabulary:
-        """Every word that occurs in the texts, in alphabetical order."""
+        """Collect the words of texts in alphabetical order.
+
+        Parameters
+        ----------
+        texts
+            Sentences.
+
+        Returns
+        -------
+        WordVocabulary
+            The vocabulary.
+        """
         return cls((*SPECIAL, *sorted({word for text in texts for word in split_into_words(text)})))
 
     @cached_property
@@ -34,11 +56,33 @@ class WordVocabulary:
         return {word: i for i, word in enumerate(self.words)}
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a sentence between START and END; words that are not in the vocabulary become UNKNOWN."""
+        """Convert a sentence to ids.
+
+        Parameters
+        ----------
+        text
+            The sentence.
+
+        Returns
+        -------
+        list of int
+            Its ids between START and END; words outside the vocabulary become UNKNOWN.
+        """
         return [START, *(self._ids.get(word, UNKNOWN) for word in split_into_words(text)), END]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The sentence, with a capital letter; special words are left out."""
+        """Convert ids to a sentence.
+
+        Parameters
+        ----------
+        ids
+            Ids of words; special ones are left out.
+
+        Returns
+        -------
+        str
+            The sentence, with a capital letter.
+        """
         sentence = ""
         for word in (self.words[i] for i in ids if i >= len(SPECIAL)):
             sentence += word if word in PUNCTUATION or not sentence else f" {word}"

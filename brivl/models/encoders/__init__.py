@@ -1,0 +1,1 @@
+"""Encoders whose layers are compared with brain responses, one file per family."""

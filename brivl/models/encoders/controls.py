@@ -1,63 +1,116 @@
-"""Features extracted in another way than they should be, to measure what that does; and twins without training."""
+"""Control conditions of a model: features extracted with a known fault, and encoders without training."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
-from typing import get_args
+from collections.abc import Callable
+from typing import TypeVar, cast, get_args
 
 import numpy as np
 import torch
 from torch import nn
 
 from brivl.errors import RequestError
+from brivl.models.encoders.activations import ImageEncoder
 from brivl.models.encoders.streams import ImagePipeline, TextPipeline, image_stream, text_stream
 from brivl.models.feature_model import CONTROL_KIND, Control, FeatureModel, control_digest
 
-CROP_SCALE = (0.2, 1.0)  # of the area; RandomResizedCrop(384, scale=(0.2, 1)) of the authors' code
+CROP_SCALE = (0.2, 1.0)  # share of the area; RandomResizedCrop(384, scale=(0.2, 1)) of the authors' code
 CROP_RATIO = (3 / 4, 4 / 3)  # width over height, torchvision's default
 N_TRIES = 10  # torchvision's
 INIT_SD = 0.02  # of BERT and ViT
-INIT_SCALE = 0.1  # of BEiT's layer scales (Touvron et al. 2021), which would silence its blocks at INIT_SD
-LAYER_SCALES = ("lambda", "gamma")  # how transformers and timm begin their names
+INIT_SCALE = 0.1  # of BEiT's layer scales (Touvron et al. 2021), whose blocks would add almost nothing at INIT_SD
+LAYER_SCALES = ("lambda", "gamma")  # how the names of layer scales begin in transformers and timm
+Encoder = TypeVar("Encoder", bound=nn.Module)
 
 
-def as_control(model: FeatureModel, variation: Control, seed: int = 0) -> FeatureModel:
-    """The same stream, with another digest, that
+def as_control(model: FeatureModel, control: Control, seed: int = 0) -> FeatureModel:
+    """Turn a stream into one of its control conditions.
 
-    unmasked-padding: pads every text to the longest length and lets attention and token mean see the padding;
-    random-crop: sees one random crop of each image (20 to 100 % of its area), scaled to full size, always the same one
-    of the same image and seed;
-    untrained: has random weights instead of trained ones (`untrained`).
-    Raises RequestError for a variation that this kind of stream cannot have.
+    Parameters
+    ----------
+    model
+        The stream.
+    control
+        "unmasked-padding": every text is padded to the largest length, and attention and the mean over tokens include
+        the padding. "random-crop": one random crop of each image (20 to 100 % of its area), scaled to full size, is
+        used; it depends on the image and the seed alone. "untrained": the weights are random (`untrained`).
+    seed
+        Random seed of crops or weights.
+
+    Returns
+    -------
+    FeatureModel
+        A stream of the same form with a digest of its own.
+
+    Raises
+    ------
+    RequestError
+        If this kind of stream has no such control condition.
     """
-    if variation not in get_args(Control) or CONTROL_KIND.get(variation, model.kind) != model.kind:
-        raise RequestError(f"Wanted features of {model.kind} stimuli with {variation!r}, which they cannot have.")
-    name, digest = f"{model.name}@{variation}", control_digest(model.digest, variation, seed)
-    if isinstance(model.pipeline, TextPipeline):
-        masked = variation != "unmasked-padding"
-        return text_stream(name, digest, _with_weights(model.pipeline, variation, seed), masked)
-    if isinstance(model.pipeline, ImagePipeline):
-        return image_stream(name, digest, _cropping(_with_weights(model.pipeline, variation, seed), variation, seed))
-    raise RequestError(f"Wanted {variation!r} of the model {model.name!r}, whose parts are not known here.")
+    if control not in get_args(Control) or CONTROL_KIND.get(control, model.kind) != model.kind:
+        raise RequestError(
+            f"Expected a control condition for {model.kind} stimuli, got {control!r}. Choose one of "
+            f"{[c for c in get_args(Control) if CONTROL_KIND.get(c, model.kind) == model.kind]}."
+        )
+    name, digest, pipeline = f"{model.name}@{control}", control_digest(model.digest, control, seed), model.pipeline
+    if isinstance(pipeline, TextPipeline):
+        encoder = untrained(pipeline.encoder, seed) if control == "untrained" else pipeline.encoder
+        changed = TextPipeline(encoder, pipeline.tokenizer, pipeline.max_tokens)
+        return text_stream(name, digest, changed, masked=control != "unmasked-padding")
+    if isinstance(pipeline, ImagePipeline):
+        # every image encoder is a module, which the protocol ImageEncoder does not say
+        module = cast(nn.Module, pipeline.encoder)
+        image_encoder = cast(ImageEncoder, untrained(module, seed)) if control == "untrained" else pipeline.encoder
+        preprocess = _cropping(pipeline.preprocess, seed) if control == "random-crop" else pipeline.preprocess
+        return image_stream(name, digest, ImagePipeline(image_encoder, preprocess))
+    raise RequestError(f"Expected a model that has control conditions, got {model.name!r}. Choose another model.")
 
 
-def untrained(encoder: nn.Module, seed: int = 0) -> nn.Module:
-    """A twin with the weights that it could have had before training, in evaluation mode; the encoder stays as it is.
+def untrained(encoder: Encoder, seed: int = 0) -> Encoder:
+    """Copy an encoder and give the copy weights as they are before training.
 
-    Linear and embedding weights, and parameters of no layer ([CLS], positions), are normal with deviation 0.02 (BERT,
-    ViT), biases 0, layer scales 0.1 (BEiT); norms and convolutions as PyTorch starts them.
+    Linear and embedding weights, and parameters outside of layers ([CLS], positions), are normal with standard
+    deviation 0.02 (BERT, ViT), biases 0 and layer scales 0.1 (BEiT); norms and convolutions get PyTorch's defaults.
+
+    Parameters
+    ----------
+    encoder
+        The trained encoder, which is left as it is.
+    seed
+        Random seed of the weights.
+
+    Returns
+    -------
+    Encoder
+        The untrained copy, in evaluation mode.
     """
-    twin = copy.deepcopy(encoder)
+    control = copy.deepcopy(encoder)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
-        for module in twin.modules():
-            _start_again(module)
-    return twin.eval()
+        for module in control.modules():
+            _initialise(module)
+    return control.eval()
 
 
 def crop_box(rng: np.random.Generator, height: int, width: int) -> tuple[int, int, int, int]:
-    """Top, left, height and width of a random crop, drawn as torchvision's RandomResizedCrop does."""
+    """Draw the box of a random crop as torchvision's RandomResizedCrop does.
+
+    Parameters
+    ----------
+    rng
+        Random generator.
+    height
+        Height of the image in pixels.
+    width
+        Width of the image in pixels.
+
+    Returns
+    -------
+    tuple of int
+        Top, left, height and width in pixels.
+    """
     for _ in range(N_TRIES):
         area = height * width * rng.uniform(*CROP_SCALE)
         ratio = np.exp(rng.uniform(*np.log(CROP_RATIO)))
@@ -69,36 +122,38 @@ def crop_box(rng: np.random.Generator, height: int, width: int) -> tuple[int, in
 
 
 def random_crop(image: np.ndarray, seed: int) -> np.ndarray:
-    """One random crop of an image (H, W, 3) uint8; drawn from its content, so that batches change nothing."""
+    """Crop an image at random; the crop depends on content and seed alone, so batches do not matter.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8 array
+        The image.
+    seed
+        Random seed.
+
+    Returns
+    -------
+    np.ndarray
+        (h, w, 3) uint8, a view of the image.
+    """
     content = hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=8).digest()
     rng = np.random.default_rng([seed, int.from_bytes(content, "big")])
-    top, left, height, width = crop_box(rng, *image.shape[:2])
+    top, left, height, width = crop_box(rng, image.shape[0], image.shape[1])
     return image[top : top + height, left : left + width]
 
 
-def _cropping(parts: ImagePipeline, variation: Control, seed: int) -> ImagePipeline:
-    if variation != "random-crop":
-        return parts
-    prepare = parts.preprocess
-    return ImagePipeline(
-        parts.encoder, lambda images: torch.cat([prepare(random_crop(image, seed)[None]) for image in images])
-    )
+def _cropping(preprocess: Callable[[np.ndarray], torch.Tensor], seed: int) -> Callable[[np.ndarray], torch.Tensor]:
+    return lambda images: torch.cat([preprocess(random_crop(image, seed)[None]) for image in images])
 
 
-def _with_weights(parts: ImagePipeline | TextPipeline, variation: Control, seed: int) -> ImagePipeline | TextPipeline:
-    if variation != "untrained":
-        return parts
-    return type(parts)(**{**vars(parts), "encoder": untrained(parts.encoder, seed)})
-
-
-def _start_again(module: nn.Module) -> None:
-    """Random weights for the parameters that belong to this module itself."""
+def _initialise(module: nn.Module) -> None:
+    """Draw random weights for the parameters that belong to this module itself."""
     if isinstance(module, nn.Linear | nn.Embedding):
         module.weight.normal_(0, INIT_SD)
-        if getattr(module, "bias", None) is not None:
+        if isinstance(module, nn.Linear) and module.bias is not None:
             module.bias.zero_()
-    elif hasattr(module, "reset_parameters"):
-        module.reset_parameters()
+    elif callable(reset := getattr(module, "reset_parameters", None)):
+        reset()
     else:
         for name, parameter in module.named_parameters(recurse=False):
             parameter.fill_(INIT_SCALE) if name.startswith(LAYER_SCALES) else parameter.normal_(0, INIT_SD)

@@ -1,4 +1,4 @@
-"""A dual stream in a safetensors file as a model by its path: for any question that names a shipped model."""
+"""A dual stream in a safetensors file as a model by its path, wherever the name of a shipped model can stand."""
 
 from __future__ import annotations
 
@@ -20,29 +20,60 @@ MINILM_LAYERS = 6
 
 
 def file_card(name: str) -> ModelCard:
-    """What the file's header says. Raises RequestError where there is no such file, DataError for another kind."""
+    """Describe the model in a file from the file's header.
+
+    Parameters
+    ----------
+    name
+        Path of the file.
+
+    Returns
+    -------
+    ModelCard
+        The card.
+
+    Raises
+    ------
+    RequestError
+        If there is no such file.
+    DataError
+        If it is another kind of file.
+    """
     path = _path(name)
     config, info = dual_config(path), read_info(path)
     n_layers: dict[Kind, int] = {
         "image": config.visual.depth,
         "text": info.get("bert", {}).get("num_hidden_layers", MINILM_LAYERS),
     }
-    note, stand_in = _origin(info)
-    return ModelCard(name, f"{config.name} ({path.name})", ("image", "text"), n_layers, True, stand_in, note)
+    note, is_proxy = _origin(info)
+    return ModelCard(name, f"{config.name} ({path.name})", ("image", "text"), n_layers, True, is_proxy, note)
 
 
 def _origin(info: dict[str, Any]) -> tuple[str, bool]:
-    """Where a model comes from, in a sentence, and whether that makes it a stand-in."""
+    """Where a model comes from, in a sentence, and whether that makes it a small proxy model."""
     if "imported" in info:
         return f"Imported from {info['imported']}, as published.", False
     pairs = info.get("recipe", {}).get("pairs", "scenes")
     if pairs == "scenes":
-        return "Stand-in: trained here on drawn scenes and their captions.", True
+        return "Small proxy model, trained here on drawn scenes and their captions.", True
     return f"Trained here on {pairs}.", False
 
 
 def open_file_model(name: str, kind: Kind) -> FeatureModel:
-    """One stream of the model in the file."""
+    """Load one stream of the model in a file.
+
+    Parameters
+    ----------
+    name
+        Path of the file.
+    kind
+        Kind of stimulus.
+
+    Returns
+    -------
+    FeatureModel
+        The stream.
+    """
     model = load_dual(_path(name))
     visual, lingual = model.config.visual, model.config.lingual
     digest = file_model_digest(name, kind)
@@ -54,20 +85,33 @@ def open_file_model(name: str, kind: Kind) -> FeatureModel:
 
 
 def file_model_digest(name: str, kind: Kind) -> str:
-    """Digest of a stream from the file, and from those that it may share layers with. Loads nothing."""
+    """Compute the digest of a stream from its file and those it may share layers with, without loading the model.
+
+    Parameters
+    ----------
+    name
+        Path of the file.
+    kind
+        Kind of stimulus.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+    """
     path = _path(name)
     files = [path]
     if "shared" in read_info(path) or dual_config(path).lingual.pretrained == MINILM:
         files += [WEIGHTS / "vit-mini.safetensors", minilm_folder() / "model.safetensors"]
-    parts = {"kind": kind, "files": [file_sha(file) for file in files], "features": 1}
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+    values = {"kind": kind, "files": [file_sha(file) for file in files], "features": 1}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _path(name: str) -> Path:
     path = Path(name).expanduser()
     if not path.is_file():
         raise RequestError(
-            f"Wanted a model in the file {name!r}, and there is none; check the path, or name a shipped model "
+            f"Expected a model in the file {name!r}, which does not exist. Check the path, or name a shipped model "
             "(python -m brivl models lists them)."
         )
     return path

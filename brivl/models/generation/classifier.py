@@ -1,4 +1,4 @@
-"""The judge: a small convolutional classifier of scenes, used only to judge what others made.
+"""The scene classifier: a small convolutional network that is used only to check generated images.
 
 It shares no weights, no architecture and no training scenes with brivl-mini, vit-mini or vqgan-mini.
 """
@@ -22,7 +22,7 @@ from brivl.models.weights import load_into, read_weights
 
 @dataclass(frozen=True)
 class SceneProbabilities:
-    """What the judge sees in n images: probabilities that each kind, and each colour, is there."""
+    """Probabilities that each kind of thing, and each colour, is present in n images."""
 
     kinds: np.ndarray  # (n, n_kinds) in 0..1, in the order of things.KINDS
     colours: np.ndarray  # (n, n_colours) in 0..1, in the order of things.COLOURS
@@ -39,7 +39,19 @@ class _Residual(nn.Module):
 
 
 class SceneClassifier(nn.Module):
-    """Which kinds and colours are in a picture, and which cover each cell of 8 x 8 pixels."""
+    """Classifies which kinds and colours are in an image, and which cover each cell of 8 x 8 pixels.
+
+    Parameters
+    ----------
+    n_kinds
+        Number of kinds of things.
+    n_colours
+        Number of colours.
+    widths
+        Channels of each stage; every stage halves the side.
+    n_blocks
+        Residual blocks of a stage.
+    """
 
     def __init__(self, n_kinds: int, n_colours: int, widths: Sequence[int] = (32, 64, 128), n_blocks: int = 2) -> None:
         super().__init__()
@@ -53,27 +65,66 @@ class SceneClassifier(nn.Module):
         self.whole = nn.Linear(2 * widths[-1], n_kinds + n_colours)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Images (B, 3, H, W) in -1..1 -> logits (B, n_kinds + n_colours), and (B, kinds + colours + 2, H/8, W/8)."""
+        """Compute logits for images and for their cells.
+
+        Parameters
+        ----------
+        x : (B, 3, H, W) tensor
+            Images in -1..1.
+
+        Returns
+        -------
+        image_logits : (B, n_kinds + n_colours) tensor
+            Logits of presence in the image.
+        cell_logits : (B, n_kinds + n_colours + 2, H / 8, W / 8) tensor
+            Logits of classes of a cell; class 0 of kinds and of colours is the background.
+        """
         h = self.body(x)
         pooled = torch.cat([h.mean((2, 3)), h.amax((2, 3))], 1)
         return self.whole(pooled), self.cells(h)
 
 
 @torch.inference_mode()
-def classify_images(judge: SceneClassifier, images: np.ndarray) -> SceneProbabilities:
-    """What the judge sees in images (n, H, W, 3) uint8."""
-    logits = torch.cat([judge(part)[0] for part in images_to_tensor(images).split(100)])
-    kinds, colours = logits.sigmoid().split([judge.n_kinds, judge.n_colours], dim=1)
+def classify_images(classifier: SceneClassifier, images: np.ndarray) -> SceneProbabilities:
+    """Estimate which kinds and colours are present in images.
+
+    Parameters
+    ----------
+    classifier
+        The classifier, in evaluation mode.
+    images : (n, H, W, 3) uint8 array
+        Images.
+
+    Returns
+    -------
+    SceneProbabilities
+        Probabilities of kinds and colours.
+    """
+    logits = torch.cat([classifier(batch)[0] for batch in images_to_tensor(images).split(100)])
+    kinds, colours = logits.sigmoid().split([classifier.n_kinds, classifier.n_colours], dim=1)
     return SceneProbabilities(kinds.numpy(), colours.numpy())
 
 
 def load_scene_classifier(n_kinds: int, n_colours: int) -> SceneClassifier:
-    """The shipped judge, frozen and in evaluation mode; loaded once for each state of its file."""
-    return _judge(file_sha(CLASSIFIER_FILE), n_kinds, n_colours)
+    """Load the shipped classifier, once for each state of its file.
+
+    Parameters
+    ----------
+    n_kinds
+        Number of kinds of things.
+    n_colours
+        Number of colours.
+
+    Returns
+    -------
+    SceneClassifier
+        The classifier, frozen and in evaluation mode.
+    """
+    return _loaded(file_sha(CLASSIFIER_FILE), n_kinds, n_colours)
 
 
 @lru_cache(maxsize=1)
-def _judge(_sha: str, n_kinds: int, n_colours: int) -> SceneClassifier:
+def _loaded(_sha: str, n_kinds: int, n_colours: int) -> SceneClassifier:
     model = SceneClassifier(n_kinds, n_colours)
     counters = frozenset(name for name in model.state_dict() if name.endswith("num_batches_tracked"))
     load_into(model, read_weights(CLASSIFIER_FILE), source=CLASSIFIER_FILE.name, missing_ok=counters)

@@ -1,6 +1,6 @@
-"""Files of the shipped generator, of the prior over its codes and of the scene classifier, and their digests.
+"""Files of the shipped generator, of the prior over its codes and of the scene classifier, and their digest.
 
-This module imports no torch, so that stored answers are looked up without it.
+This module imports no torch, so that stored results can be looked up quickly.
 """
 
 from __future__ import annotations
@@ -14,5 +14,16 @@ CLASSIFIER_FILE = WEIGHTS / "judge.safetensors"
 
 
 def generator_digest() -> str:
-    """Digest of the shipped generator, prior and judge. Raises DataError where a file is missing."""
+    """Compute the digest of the shipped generator, prior and scene classifier.
+
+    Returns
+    -------
+    str
+        Three digests of 32 hexadecimal digits.
+
+    Raises
+    ------
+    DataError
+        If a file is missing.
+    """
     return "-".join(file_sha(path)[:32] for path in (VQGAN_FILE, PRIOR_FILE, CLASSIFIER_FILE))

@@ -1,4 +1,4 @@
-"""Read the checkpoints of taming-transformers: a config yaml and a Lightning checkpoint of tensors."""
+"""Checkpoints of taming-transformers: a yaml configuration and a Lightning checkpoint of tensors."""
 
 from __future__ import annotations
 
@@ -14,59 +14,91 @@ import yaml
 from brivl.errors import DataError
 from brivl.models.generation.vqgan import Vqgan, VqganConfig
 
-LEFT_OUT = "loss."  # discriminator and LPIPS: training needs them, generation does not
-LARGEST = 65_536  # of any size in a config: a wrong file must not ask for all the memory there is
+LEFT_OUT = "loss."  # discriminator and LPIPS, which training needs and generation does not
+MAX_SIZE = 65_536  # of any size in a configuration: a wrong file must not allocate all memory
 SIZES = ("resolution", "in_channels", "out_ch", "z_channels", "ch", "num_res_blocks")
 
 
 @dataclass(frozen=True)
 class TamingReport:
-    """What became of a checkpoint's keys; nothing else was in it."""
+    """What became of the keys of a checkpoint."""
 
     n_loaded: int
-    left_out: tuple[str, ...]  # keys of loss.*, knowingly not used
+    left_out: tuple[str, ...]  # keys of loss.*, which are not used
 
 
 def load_taming(config_file: Path, checkpoint_file: Path) -> tuple[Vqgan, TamingReport]:
-    """A VQGAN as taming-transformers saves it, frozen and in evaluation mode, and what became of its keys.
+    """Load a VQGAN that taming-transformers saved.
 
-    Raises DataError where a file is missing, is no such file or does not fit the other, naming missing and
-    unexpected keys.
+    Parameters
+    ----------
+    config_file
+        Yaml configuration.
+    checkpoint_file
+        Lightning checkpoint.
+
+    Returns
+    -------
+    model : Vqgan
+        The model, frozen and in evaluation mode.
+    report : TamingReport
+        What became of the keys.
+
+    Raises
+    ------
+    DataError
+        If a file is missing, is of another kind or does not fit the other; the message lists the keys.
     """
     config = read_taming_config(config_file)
     state = _read_state(checkpoint_file)
     left_out = tuple(sorted(key for key in state if key.startswith(LEFT_OUT)))
-    wanted = {key: value for key, value in state.items() if not key.startswith(LEFT_OUT)}
-    with torch.device("meta"):  # its own first weights would be thrown away
+    used = {key: value for key, value in state.items() if not key.startswith(LEFT_OUT)}
+    with torch.device("meta"):  # initial weights would be discarded
         model = Vqgan(config)
-    _check_keys(model, wanted, checkpoint_file.name)
-    model.load_state_dict({key: value.float() for key, value in wanted.items()}, assign=True)
-    return model.eval().requires_grad_(False), TamingReport(len(wanted), left_out)
+    _check_keys(model, used, checkpoint_file.name)
+    model.load_state_dict({key: value.float() for key, value in used.items()}, assign=True)
+    return model.eval().requires_grad_(False), TamingReport(len(used), left_out)
 
 
 def read_taming_config(path: Path) -> VqganConfig:
-    """The sizes in a taming config: model.params.{embed_dim, n_embed, ddconfig}. Raises DataError."""
+    """Read the sizes in a configuration of taming: model.params.{embed_dim, n_embed, ddconfig}.
+
+    Parameters
+    ----------
+    path
+        Yaml configuration.
+
+    Returns
+    -------
+    VqganConfig
+        The sizes.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read or describes another model.
+    """
     try:
-        read = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise DataError(
-            f"Wanted a taming config in {path.name!r} and could not read it ({_short(error)}); fetch it again."
+            f"Expected a taming configuration in {path.name!r}, which cannot be read ({_short(error)}). Fetch it again."
         ) from error
-    model = _part({"config": read}, "config", path).get("model")
-    model = _part({"model": model}, "model", path)
+    model = _section({"config": content}, "config", path).get("model")
+    model = _section({"model": model}, "model", path)
     target = str(model.get("target", "")).rsplit(".", 1)[-1]
     if target not in ("", "VQModel"):
         raise DataError(
-            f"Wanted a config of a VQModel and {path.name!r} is one of {target!r}; give the config of a VQGAN with a "
+            f"Expected the configuration of a VQModel, got {path.name!r} of {target!r}. Give that of a VQGAN with a "
             "plain codebook, such as vqgan_imagenet_f16_16384."
         )
-    params = _part(model, "params", path)
-    sizes = _part(params, "ddconfig", path)
+    params = _section(model, "params", path)
+    sizes = _section(params, "ddconfig", path)
     width = _size(sizes, "ch", path)
     if any(width * m % 32 for m in _sizes(sizes, "ch_mult", path)):
         raise DataError(
-            f"Wanted widths that 32 groups divide, as in every VQGAN of taming, and {path.name!r} has ch={width} "
-            f"times {sizes['ch_mult']}; give the config that belongs to the checkpoint."
+            f"Expected widths that 32 groups divide, as in every VQGAN of taming, got ch={width} times "
+            f"{sizes['ch_mult']} in {path.name!r}. Give the configuration that belongs to the checkpoint."
         )
     return VqganConfig(
         **{name: _size(sizes, name, path) for name in SIZES},
@@ -79,21 +111,21 @@ def read_taming_config(path: Path) -> VqganConfig:
     )
 
 
-def _part(fields: Mapping[str, Any], name: str, path: Path) -> Mapping[str, Any]:
+def _section(fields: Mapping[str, Any], name: str, path: Path) -> Mapping[str, Any]:
     if not isinstance(fields.get(name), Mapping):
         raise DataError(
-            f"Wanted fields under {name!r} in the taming config {path.name!r} and found {fields.get(name)!r:.80}; "
-            "it should read model: params: {embed_dim, n_embed, ddconfig: {...}}."
+            f"Expected fields under {name!r} in the taming configuration {path.name!r}, got {fields.get(name)!r:.80}. "
+            "It should read model: params: {embed_dim, n_embed, ddconfig: {...}}."
         )
     return fields[name]
 
 
 def _size(fields: Mapping[str, Any], name: str, path: Path) -> int:
     value = fields.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_SIZE:
         raise DataError(
-            f"Wanted a whole number from 1 to {LARGEST:,} for {name!r} in the taming config {path.name!r} and found "
-            f"{value!r:.80}; correct it."
+            f"Expected an integer from 1 to {MAX_SIZE:,} for {name!r} in the taming configuration {path.name!r}, got "
+            f"{value!r:.80}. Correct it."
         )
     return value
 
@@ -102,25 +134,24 @@ def _sizes(fields: Mapping[str, Any], name: str, path: Path) -> tuple[int, ...]:
     values = fields.get(name)
     if not isinstance(values, list) or len(values) > 12:
         raise DataError(
-            f"Wanted a list of whole numbers for {name!r} in the taming config {path.name!r} and found "
-            f"{values!r:.80}; correct it."
+            f"Expected a list of integers for {name!r} in the taming configuration {path.name!r}, got {values!r:.80}. "
+            "Correct it."
         )
     return tuple(_size({name: value}, name, path) for value in values)
 
 
 def _read_state(path: Path) -> dict[str, torch.Tensor]:
     try:
-        read = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
         raise DataError(
-            f"Wanted a checkpoint of tensors in {path.name!r} and could not read it as such ({_short(error)}). Where "
-            "it also holds Python objects, save its 'state_dict' alone with torch.save and give that."
+            f"Expected a checkpoint of tensors in {path.name!r}, which cannot be read as one ({_short(error)}). If it "
+            "also holds Python objects, save its 'state_dict' alone with torch.save and give that."
         ) from error
-    state = read.get("state_dict", read) if isinstance(read, Mapping) else None
+    state = content.get("state_dict", content) if isinstance(content, Mapping) else None
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise DataError(
-            f"Wanted a checkpoint with tensors under 'state_dict' and {path.name!r} holds something else; give the "
-            ".ckpt file of a VQGAN."
+            f"Expected tensors under 'state_dict' in {path.name!r}, got something else. Give the .ckpt file of a VQGAN."
         )
     return {str(key): value for key, value in state.items()}
 
@@ -135,12 +166,12 @@ def _check_keys(model: Vqgan, state: Mapping[str, torch.Tensor], source: str) ->
     ]
     if missing or unexpected or misshapen:
         raise DataError(
-            f"The checkpoint {source!r} does not fit its config: missing {missing[:3]} ({len(missing)} in all), "
+            f"The checkpoint {source!r} does not fit its configuration: missing {missing[:3]} ({len(missing)} in all), "
             f"unexpected {unexpected[:3]} ({len(unexpected)}), of another shape {misshapen[:3]} ({len(misshapen)}). "
-            "Give the config that belongs to it."
+            "Give the configuration that belongs to it."
         )
 
 
 def _short(error: Exception) -> str:
-    """The first line of what a library said, without its advice to trust the file."""
+    """The first line of a library's message, without its advice to trust the file."""
     return (str(error).splitlines() or [type(error).__name__])[0][:120]

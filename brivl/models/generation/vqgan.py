@@ -1,12 +1,12 @@
 """VQGAN (Esser et al. 2021, Taming Transformers): an encoder, a codebook and a decoder; the generator of inversion.
 
-Modules carry the names of taming-transformers' checkpoints, which brivl.models.generation.taming_checkpoint loads.
+Modules have the names of taming-transformers' checkpoints, which `taming_checkpoint` loads.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -32,14 +32,27 @@ class VqganConfig:
     embed_dim: int = 256
     n_embed: int = 16384
     beta: float = 0.25  # weight of the commitment loss
-    norm_groups: int = 32  # fixed in taming; few channels in many groups lose their colour, so the mini has 1
+    norm_groups: int = 32  # fixed in taming; few channels in many groups lose their colour, so vqgan-mini has 1
 
     @property
     def side(self) -> int:
-        """Side of the grid of codes."""
+        """Side of the grid of codes.
+
+        Returns
+        -------
+        int
+            Number of codes.
+        """
         return self.resolution // 2 ** (len(self.ch_mult) - 1)
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
+        """Return the sizes as a dictionary, as files store them.
+
+        Returns
+        -------
+        dict
+            Field name -> value.
+        """
         return asdict(self)
 
 
@@ -57,15 +70,25 @@ VQGAN_MINI = VqganConfig(
 
 
 class Quantised(NamedTuple):
-    """Codes in place of latents: z (B, D, h, w) with a straight-through gradient, their numbers, and the loss."""
+    """Codes in place of latents, their numbers, and the loss of the codebook."""
 
-    z: torch.Tensor
+    z: torch.Tensor  # (B, D, h, w) with a straight-through gradient
     indices: torch.Tensor  # (B, h, w) int
     loss: torch.Tensor  # scalar: ||z_q - sg(z)||^2 + beta ||z - sg(z_q)||^2
 
 
 class VectorQuantizer(nn.Module):
-    """The nearest of n_embed codes for each latent vector (van den Oord et al. 2017)."""
+    """Replaces each latent vector by the nearest code (van den Oord et al. 2017).
+
+    Parameters
+    ----------
+    n_embed
+        Number of codes.
+    embed_dim
+        Dimensions D of a code.
+    beta
+        Weight of the commitment loss.
+    """
 
     def __init__(self, n_embed: int, embed_dim: int, beta: float) -> None:
         super().__init__()
@@ -74,26 +97,65 @@ class VectorQuantizer(nn.Module):
         nn.init.uniform_(self.embedding.weight, -1 / n_embed, 1 / n_embed)
 
     def forward(self, z: torch.Tensor) -> Quantised:
-        """Latents (B, D, h, w) -> codes; the gradient of the codes is handed on to the latents unchanged."""
+        """Quantise latents; the gradient of the codes is passed on to the latents unchanged.
+
+        Parameters
+        ----------
+        z : (B, D, h, w) tensor
+            Latents.
+
+        Returns
+        -------
+        Quantised
+            Codes, their numbers, and the loss.
+        """
         indices = self.nearest(z)
         codes = self.codes(indices)
         loss = mse_loss(codes, z.detach()) + self.beta * mse_loss(z, codes.detach())
         return Quantised(z + (codes - z).detach(), indices, loss)
 
     def nearest(self, z: torch.Tensor) -> torch.Tensor:
-        """Numbers of the codes with the least Euclidean distance: (B, D, h, w) -> (B, h, w)."""
+        """Find the codes with the least Euclidean distance.
+
+        Parameters
+        ----------
+        z : (B, D, h, w) tensor
+            Latents.
+
+        Returns
+        -------
+        torch.Tensor
+            (B, h, w) numbers of the codes.
+        """
         flat = z.detach().permute(0, 2, 3, 1)  # (B, h, w, D)
         codes = self.embedding.weight.detach()
         # |z - e|^2 without |z|^2, which is the same for all codes
         return (codes.square().sum(1) - 2 * flat @ codes.T).argmin(-1)
 
     def codes(self, indices: torch.Tensor) -> torch.Tensor:
-        """Vectors of the codes: (B, h, w) -> (B, D, h, w)."""
+        """Look up codes.
+
+        Parameters
+        ----------
+        indices : (B, h, w) tensor
+            Numbers of codes.
+
+        Returns
+        -------
+        torch.Tensor
+            (B, D, h, w) vectors of the codes.
+        """
         return self.embedding(indices).permute(0, 3, 1, 2)
 
 
 class Encoder(nn.Module):
-    """Images (B, in_channels, R, R) -> (B, z_channels, side, side), twice the channels where double_z."""
+    """Encodes images to feature maps.
+
+    Parameters
+    ----------
+    config
+        Sizes.
+    """
 
     def __init__(self, config: VqganConfig) -> None:
         super().__init__()
@@ -111,6 +173,18 @@ class Encoder(nn.Module):
         self.conv_out = nn.Conv2d(widths[-1], config.z_channels * (2 if config.double_z else 1), 3, padding=1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Encode images.
+
+        Parameters
+        ----------
+        images : (B, in_channels, R, R) tensor
+            Images in -1..1.
+
+        Returns
+        -------
+        torch.Tensor
+            (B, z_channels, side, side), twice the channels if `double_z`.
+        """
         h = self.conv_in(images)
         for level in self.down:
             h = level(h)
@@ -118,7 +192,13 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """(B, z_channels, side, side) -> images (B, out_ch, R, R), about -1..1."""
+    """Decodes feature maps to images.
+
+    Parameters
+    ----------
+    config
+        Sizes.
+    """
 
     def __init__(self, config: VqganConfig) -> None:
         super().__init__()
@@ -137,6 +217,18 @@ class Decoder(nn.Module):
         self.conv_out = nn.Conv2d(widths[0], config.out_ch, 3, padding=1)
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
+        """Decode feature maps.
+
+        Parameters
+        ----------
+        z : (B, z_channels, side, side) tensor
+            Feature maps.
+
+        Returns
+        -------
+        torch.Tensor
+            (B, out_ch, R, R) images, about -1..1.
+        """
         h = self.mid(self.conv_in(z))
         for level in reversed(self.up):
             h = level(h)
@@ -144,7 +236,13 @@ class Decoder(nn.Module):
 
 
 class Vqgan(nn.Module):
-    """Encoder, codebook and decoder, with the 1 x 1 convolutions between them."""
+    """Encoder, codebook and decoder, with the 1 x 1 convolutions between them.
+
+    Parameters
+    ----------
+    config
+        Sizes.
+    """
 
     def __init__(self, config: VqganConfig) -> None:
         super().__init__()
@@ -156,14 +254,62 @@ class Vqgan(nn.Module):
         self.post_quant_conv = nn.Conv2d(config.embed_dim, config.z_channels, 1)
 
     def latents(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (B, 3, R, R) in -1..1 -> latents before the codebook (B, embed_dim, side, side)."""
+        """Encode images to latents before the codebook.
+
+        Parameters
+        ----------
+        images : (B, 3, R, R) tensor
+            Images in -1..1.
+
+        Returns
+        -------
+        torch.Tensor
+            (B, embed_dim, side, side) latents.
+        """
         return self.quant_conv(self.encoder(images))
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
-        """Codes (B, embed_dim, side, side) -> images (B, 3, R, R), about -1..1, not clipped."""
+        """Decode codes to images.
+
+        Parameters
+        ----------
+        z : (B, embed_dim, side, side) tensor
+            Codes.
+
+        Returns
+        -------
+        torch.Tensor
+            (B, 3, R, R) images, about -1..1, not clipped.
+        """
         return self.decoder(self.post_quant_conv(z))
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, Quantised]:
-        """Images in -1..1 -> their reconstruction and what the codebook made of them."""
+        """Reconstruct images.
+
+        Parameters
+        ----------
+        images : (B, 3, R, R) tensor
+            Images in -1..1.
+
+        Returns
+        -------
+        reconstruction : (B, 3, R, R) tensor
+            Images, about -1..1.
+        quantised : Quantised
+            Their codes, and the loss of the codebook.
+        """
         quantised = self.quantize(self.latents(images))
         return self.decode(quantised.z), quantised
+
+    def channels_last(self) -> Vqgan:
+        """Store the weights with channels last, which is faster on a CPU.
+
+        Returns
+        -------
+        Vqgan
+            This model.
+        """
+        for parameter in self.parameters():
+            if parameter.ndim == 4:
+                parameter.data = parameter.data.to(memory_format=torch.channels_last)
+        return self

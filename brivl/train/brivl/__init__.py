@@ -1,0 +1,1 @@
+"""Training of BriVL and of its visual encoder."""

@@ -1,8 +1,9 @@
-"""What pre-training starts from: published or shipped unimodal encoders, or nothing."""
+"""What pre-training starts from: published or shipped unimodal encoders, or random weights."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -12,23 +13,41 @@ from brivl.models.brivl.checkpoint import VIT_MINI
 from brivl.models.brivl.configs import BrivlConfig
 from brivl.models.brivl.dual_stream import DualStream
 from brivl.models.brivl.text_encoder import build_text_encoder, import_transformers, resolve
-from brivl.models.encoders.external import timm_weights
+from brivl.models.encoders.timm_transformers import timm_weights
 from brivl.models.hub import from_hub
 from brivl.models.torchvision_schemas import declare_torchvision_schemas
 from brivl.models.weights import load_into, read_weights
 
+if TYPE_CHECKING:
+    from transformers import BertModel
+
 
 def initialise_dual_stream(config: BrivlConfig, vit: str) -> DualStream:
-    """A dual stream to train: the lingual encoder pre-trained, the visual one from `vit`, projections random.
+    """Initialise a dual stream for training: pre-trained encoders and random projections.
 
-    vit: "vit-mini", a safetensors file of a timm ViT, a timm name, or "none" for random weights, all of which are then
-    trained; otherwise the first layers of both stay as they are (paper, Methods). Raises RequestError where weights
-    cannot be had.
+    Parameters
+    ----------
+    config
+        Settings of the model, which name the lingual encoder.
+    vit
+        The visual encoder: "vit-mini", a safetensors file of a timm ViT, a timm name, or "none" for random weights.
+        With "none" all layers are trained; else the first layers of both streams are frozen (paper, Methods).
+
+    Returns
+    -------
+    DualStream
+        The model.
+
+    Raises
+    ------
+    RequestError
+        If weights are missing.
     """
     model = DualStream(config, _text_encoder(config.lingual.pretrained))
     if vit == "none":
-        if getattr(model.lingual, "pooler", None) is not None:
-            model.lingual.pooler.requires_grad_(False)  # never used, so it would have no gradient
+        pooler = getattr(model.lingual, "pooler", None)
+        if pooler is not None:
+            pooler.requires_grad_(False)  # never used, so it would have no gradient
         return model
     state, source = _vit_state(vit)
     load_into(model.visual, state, source=source, missing_ok=frozenset())
@@ -36,7 +55,7 @@ def initialise_dual_stream(config: BrivlConfig, vit: str) -> DualStream:
     return model
 
 
-def _text_encoder(pretrained: str) -> torch.nn.Module:
+def _text_encoder(pretrained: str) -> BertModel:
     try:
         if Path(resolve(pretrained)).is_dir():
             return build_text_encoder(pretrained)
@@ -49,12 +68,13 @@ def _text_encoder(pretrained: str) -> torch.nn.Module:
         )
     except (OSError, ValueError, RequestError) as error:
         raise RequestError(
-            f"Wanted the text encoder {pretrained!r} and could not load it; give a folder with its config.json, "
+            f"Expected the text encoder {pretrained!r}, which could not be loaded. Give a folder with its config.json, "
             "model.safetensors and vocabulary (--bert), or connect to the hub."
         ) from error
 
 
 def _vit_state(vit: str) -> tuple[dict[str, torch.Tensor], str]:
+    """Tensors of the visual encoder and the name of their file."""
     declare_torchvision_schemas()
     import timm
 
@@ -62,12 +82,12 @@ def _vit_state(vit: str) -> tuple[dict[str, torch.Tensor], str]:
     if not path.is_file():
         if path.suffix == ".safetensors" or not timm.is_model(vit):
             raise RequestError(
-                f"Wanted a visual encoder to start from and found none at {vit!r}; give vit-mini, a .safetensors file "
-                "of a timm ViT, a timm name such as 'vit_base_patch16_384', or none."
+                f"Expected a visual encoder to start from, got {vit!r}, which does not exist. Give vit-mini, a "
+                ".safetensors file of a timm ViT, a timm name such as 'vit_base_patch16_384', or none."
             )
         path = timm_weights(vit)
     state = read_weights(path)
     head = sorted(name for name in state if name.startswith("head."))
     if head:
-        print(f"Left out of {path.name}: {', '.join(head)} (the classifier, which has no place here)")
+        print(f"Left out of {path.name}: {', '.join(head)} (the classifier, which is not used here)")
     return {name: value for name, value in state.items() if name not in head}, path.name

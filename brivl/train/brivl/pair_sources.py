@@ -1,6 +1,6 @@
-"""Where pre-training takes its pairs from: drawn scenes, or image files; by number, so that order is the sampler's.
+"""Pairs of pre-training by number: drawn scenes, or image files; their order is the sampler's.
 
-`read(i, rng)` is a function of i and of the generator alone, wherever and whenever it is called.
+`read(i, rng)` depends on i and the random generator alone, wherever and whenever it is called.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from brivl.scenes.scene import render, sample_scene
 from brivl.train.scene_pairs import HELD_OUT_SEED
 
 OVERSIZE = 2  # files are decoded at up to this many times the encoder's side, so that crops stay sharp
+MAX_TRIES = 100  # images that are read in place of one that cannot be
 
 
 class PairSource(Protocol):
@@ -26,15 +27,29 @@ class PairSource(Protocol):
     def __len__(self) -> int: ...
 
     def read(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, str]:
-        """Image (H, W, 3) uint8 and caption. Raises DataError where the image is corrupt."""
+        """Read a pair: image (H, W, 3) uint8 and caption; raise DataError where the image is corrupt.
+
+        Parameters
+        ----------
+        index
+            Number of the pair.
+        rng
+            Random generator.
+        """
 
     def name(self, index: int) -> str:
-        """What to call this pair in a message."""
+        """Name a pair in a message.
+
+        Parameters
+        ----------
+        index
+            Number of the pair.
+        """
 
 
 @dataclass(frozen=True)
 class ScenePairSource:
-    """Scenes drawn when they are asked for; each time in other words, or in the canonical ones."""
+    """Scenes that are drawn when they are read, with another caption each time or with the canonical one."""
 
     n_scenes: int
     seed: int
@@ -45,11 +60,39 @@ class ScenePairSource:
         return self.n_scenes
 
     def read(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, str]:
+        """Draw a scene.
+
+        Parameters
+        ----------
+        index
+            Number of the scene.
+        rng
+            Random generator of the caption.
+
+        Returns
+        -------
+        image : (H, W, 3) uint8 array
+            The image.
+        caption : str
+            Its caption.
+        """
         scene = sample_scene(np.random.default_rng([self.seed, index]))
         text = caption(scene, rng) if self.paraphrased else caption(scene)
         return render(scene, self.image_size).image, text
 
     def name(self, index: int) -> str:
+        """Name a scene in a message.
+
+        Parameters
+        ----------
+        index
+            Number of the scene.
+
+        Returns
+        -------
+        str
+            Seed and number.
+        """
         return f"scene {self.seed}/{index}"
 
 
@@ -64,18 +107,77 @@ class FilePairSource:
         return len(self.pairs)
 
     def read(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, str]:
+        """Read a pair from its file.
+
+        Parameters
+        ----------
+        index
+            Number of the pair.
+        rng
+            Not used; a pair has one caption.
+
+        Returns
+        -------
+        image : (H, W, 3) uint8 array
+            The image.
+        caption : str
+            Its caption.
+
+        Raises
+        ------
+        DataError
+            If the image is corrupt.
+        """
         pair = self.pairs[index]
         image = read_image(read_bytes(pair.location), str(pair.location), OVERSIZE * self.image_size)
         return image, pair.caption
 
     def name(self, index: int) -> str:
+        """Name a pair in a message.
+
+        Parameters
+        ----------
+        index
+            Number of the pair.
+
+        Returns
+        -------
+        str
+            Where the image is stored.
+        """
         return str(self.pairs[index].location)
 
 
 def split_scenes(n_scenes: int, n_held_out: int, seed: int, image_size: int) -> tuple[PairSource, PairSource]:
-    """Scenes to train on, and others with canonical captions to test on."""
+    """Make scenes to train on, and held-out scenes with canonical captions.
+
+    Parameters
+    ----------
+    n_scenes
+        Number of scenes to train on.
+    n_held_out
+        Number of held-out scenes.
+    seed
+        Random seed of the run.
+    image_size
+        Side of the images in pixels.
+
+    Returns
+    -------
+    train : PairSource
+        Scenes to train on.
+    held_out : PairSource
+        Held-out scenes.
+
+    Raises
+    ------
+    RequestError
+        If the seed is that of held-out scenes.
+    """
     if seed >= HELD_OUT_SEED:
-        raise RequestError(f"Wanted a seed below {HELD_OUT_SEED:,}, which held-out scenes have, and got {seed}.")
+        raise RequestError(
+            f"Expected a seed below {HELD_OUT_SEED:,}, which held-out scenes have, got {seed}. Choose a smaller one."
+        )
     return (
         ScenePairSource(n_scenes, seed, image_size),
         ScenePairSource(n_held_out, HELD_OUT_SEED, image_size, paraphrased=False),
@@ -85,22 +187,47 @@ def split_scenes(n_scenes: int, n_held_out: int, seed: int, image_size: int) -> 
 def split_files(
     pairs: tuple[ImageText, ...], n_held_out: int, seed: int, image_size: int
 ) -> tuple[PairSource, PairSource]:
-    """Pairs to train on, and one pair each of n_held_out images, none of whose captions is trained on."""
+    """Split pairs into those to train on, and one pair of each held-out image, whose other captions are left out.
+
+    Parameters
+    ----------
+    pairs
+        All pairs.
+    n_held_out
+        Number of held-out images.
+    seed
+        Random seed of the run.
+    image_size
+        Side of the encoder's input in pixels.
+
+    Returns
+    -------
+    train : PairSource
+        Pairs to train on.
+    held_out : PairSource
+        Held-out pairs.
+
+    Raises
+    ------
+    RequestError
+        If there are too few images.
+    """
     images = list(unique_images(pairs))
     if n_held_out >= len(images):
         raise RequestError(
-            f"Wanted to hold out {n_held_out} images and there are {len(images)}; hold out fewer with --held-out."
+            f"Expected more than {n_held_out} images, so that as many can be held out, got {len(images)}. Hold out "
+            "fewer with --held-out."
         )
     chosen = np.random.default_rng([seed, 3]).choice(len(images), n_held_out, replace=False)
     held_out = {images[i] for i in chosen}
     first = {pair.location: pair for pair in reversed(pairs) if pair.location in held_out}
     train = tuple(pair for pair in pairs if pair.location not in held_out)
-    return FilePairSource(train, image_size), FilePairSource(tuple(first[place] for place in first), image_size)
+    return FilePairSource(train, image_size), FilePairSource(tuple(first.values()), image_size)
 
 
 @dataclass(frozen=True)
 class PairRead:
-    """One pair, and the numbers and complaints of those that it stands in for."""
+    """One pair, and number and error of each pair that was skipped before it."""
 
     image: np.ndarray  # (H, W, 3) uint8
     caption: str
@@ -108,16 +235,37 @@ class PairRead:
 
 
 def read_or_next(source: PairSource, index: int, seed: tuple[int, ...]) -> PairRead:
-    """A pair, or the next one that can be read.
+    """Read a pair, or the next one that can be read.
 
-    Who stands in does not depend on what is read beside it, so ranks and resumed runs agree. Raises DataError after
-    100 in a row.
+    The replacement does not depend on other reads, so ranks and resumed runs agree.
+
+    Parameters
+    ----------
+    source
+        Pairs.
+    index
+        Number of the pair.
+    seed
+        Random seed.
+
+    Returns
+    -------
+    PairRead
+        The pair.
+
+    Raises
+    ------
+    DataError
+        If 100 pairs in a row cannot be read.
     """
     skipped: list[tuple[int, str]] = []
-    for step in range(100):
+    for step in range(MAX_TRIES):
         i = (index + step) % len(source)
         try:
             return PairRead(*source.read(i, np.random.default_rng([*seed, i])), tuple(skipped))
         except DataError as error:
             skipped.append((i, str(error)))
-    raise DataError(f"100 images in a row cannot be read, the last one because: {skipped[-1][1]}")
+    raise DataError(
+        f"Expected an image that can be read, got {MAX_TRIES} images in a row that cannot; the last error is: "
+        f"{skipped[-1][1]} Fetch the images again."
+    )

@@ -1,4 +1,4 @@
-"""Which things of a scene a sentence names, with the right colour."""
+"""Which things of a scene a sentence mentions, with the right colour."""
 
 from __future__ import annotations
 
@@ -20,27 +20,51 @@ COLOUR_LAST = re.compile(rf"\b(person) in ({_COLOUR})\b")
 
 @dataclass(frozen=True)
 class ThingScores:
-    """Shares (0..1) over scenes and over their things."""
+    """Shares (0..1) of scenes and of their things."""
 
-    exact_match: float  # scenes whose (object, colour) pairs are said, all of them and no other, in any order
-    thing_match: float  # things said with the right colour
-    object_match: float  # things said, whatever the colour
+    exact_match: float  # scenes whose (object, colour) pairs are mentioned, all of them and no other, in any order
+    thing_match: float  # things mentioned with the right colour
+    object_match: float  # things mentioned with any colour
 
 
 def mentioned_things(sentence: str) -> Counter[tuple[str, str]]:
-    """(kind, colour) pairs that a sentence names; other words for a kind count as the kind."""
+    """Find the things that a sentence mentions with a colour.
+
+    Parameters
+    ----------
+    sentence
+        A caption of a scene.
+
+    Returns
+    -------
+    Counter
+        (kind, colour) pairs; synonyms of a kind count as the kind.
+    """
     text = sentence.lower()
     pairs = [(NOUNS[noun], colour) for colour, noun in COLOUR_FIRST.findall(text)]
     return Counter(pairs + [(noun, colour) for noun, colour in COLOUR_LAST.findall(text)])
 
 
 def score_things(scenes: Sequence[Scene], sentences: Sequence[str]) -> ThingScores:
-    """How often sentences name their scene's things with the right colours."""
+    """Measure how often sentences mention the things of their scenes with the right colours.
+
+    Parameters
+    ----------
+    scenes
+        Scenes.
+    sentences
+        A sentence about each scene.
+
+    Returns
+    -------
+    ThingScores
+        Shares of scenes and things.
+    """
     exact, things, objects, total = 0, 0, 0, 0
     for scene, sentence in zip(scenes, sentences, strict=True):
-        wanted, said = Counter((t.kind, t.colour) for t in scene.things), mentioned_things(sentence)
-        exact += wanted == said
-        things += (wanted & said).total()
-        objects += (Counter(k for k, _ in wanted.elements()) & Counter(k for k, _ in said.elements())).total()
-        total += wanted.total()
+        present, mentioned = Counter((t.kind, t.colour) for t in scene.things), mentioned_things(sentence)
+        exact += present == mentioned
+        things += (present & mentioned).total()
+        objects += (Counter(k for k, _ in present.elements()) & Counter(k for k, _ in mentioned.elements())).total()
+        total += present.total()
     return ThingScores(round(exact / len(scenes), 4), round(things / total, 4), round(objects / total, 4))

@@ -1,7 +1,7 @@
-"""The captioner of points: a decoder that learns captions of scenes from their own noisy embeddings (CapDec).
+"""Training of the captioner of embeddings: a decoder learns captions from their own noisy embeddings (CapDec).
 
-No picture is drawn for training: captions alone, embedded once by BriVL-mini's text stream. What it says of pictures
-is measured on held-out ones.
+No images are used in training: only captions, embedded once by BriVL-mini's text stream. Captions of images are
+evaluated on held-out scenes.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from brivl.train.scene_pairs import HELD_OUT_SEED, scene_pairs
 
 @dataclass(frozen=True)
 class EmbeddingCaptionerRecipe:
-    """How the captioner of points is trained; all values but the idea of noise are this project's choice."""
+    """How the captioner of embeddings is trained; the noise is CapDec's, all values are this project's choice."""
 
     n_captions: int = 1_500
     n_steps: int = 500
     batch_size: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
-    most_noise: float = 1.0  # length of the noise added to a point of length 1, even between 0 and this
+    most_noise: float = 1.0  # largest length of the noise that is added to an embedding of length 1; uniform from 0
     seed: int = 41
     n_held_out: int = 120
     width: int = 128
@@ -46,23 +46,66 @@ class EmbeddingCaptionerRecipe:
 
 
 def scene_captions(n: int, seed: int) -> list[str]:
-    """Captions of scenes of one thing, each from its own generator, in many wordings.
+    """Write captions of scenes of one thing, in many wordings.
 
-    One: what a voxel likes is one kind of thing as a rule, and a sentence about two would name another by chance.
+    Scenes have one thing, because a voxel usually prefers one kind of thing, and a sentence about two would mention
+    another by chance.
+
+    Parameters
+    ----------
+    n
+        Number of captions.
+    seed
+        Random seed; caption i depends on the seed and i alone.
+
+    Returns
+    -------
+    list of str
+        The captions.
     """
     rngs = (np.random.default_rng([seed, i]) for i in range(n))
     return [caption(sample_scene(rng, 1), rng) for rng in rngs]
 
 
-def add_noise(points: torch.Tensor, most: float, generator: torch.Generator) -> torch.Tensor:
-    """Unit vectors (n, D) plus Gaussian noise of expected length even between 0 and `most`, brought to length 1."""
-    length = most * torch.rand(len(points), 1, generator=generator)
+def add_noise(points: torch.Tensor, max_length: float, generator: torch.Generator) -> torch.Tensor:
+    """Add Gaussian noise to unit vectors and scale the result to length 1.
+
+    Parameters
+    ----------
+    points : (n, D) tensor
+        Unit vectors.
+    max_length
+        Expected lengths of the noise are uniform between 0 and this.
+    generator
+        Random generator.
+
+    Returns
+    -------
+    torch.Tensor
+        (n, D) unit vectors.
+    """
+    length = max_length * torch.rand(len(points), 1, generator=generator)
     noise = torch.randn(points.shape, generator=generator) / points.shape[1] ** 0.5
     return normalize(points + length * noise, dim=1)
 
 
 def train_embedding_captioner(out: Path, log: Path, recipe: EmbeddingCaptionerRecipe) -> dict[str, float]:
-    """Train the decoder and write it to `out`; returns held-out shares of things said rightly of pictures."""
+    """Train the decoder and write its weights.
+
+    Parameters
+    ----------
+    out
+        Weights file to write.
+    log
+        File for lines of metrics.
+    recipe
+        How it is trained.
+
+    Returns
+    -------
+    dict
+        Shares of things of held-out images that are mentioned rightly.
+    """
     embedder = open_embedder(BRIVL_MINI)
     texts = scene_captions(recipe.n_captions, recipe.seed)
     points = torch.from_numpy(centre_and_normalise(embedder.encode_texts(texts)))
@@ -73,21 +116,36 @@ def train_embedding_captioner(out: Path, log: Path, recipe: EmbeddingCaptionerRe
     generator = torch.Generator().manual_seed(recipe.seed)
     optimizer = torch.optim.AdamW(decoder.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
 
-    def loss_of(rows: np.ndarray) -> torch.Tensor:
+    def _loss_of(rows: np.ndarray) -> torch.Tensor:
         memory = add_noise(points[rows], recipe.most_noise, generator)[:, None]
         return caption_loss(decoder, memory, padded([ids[i] for i in rows]))
 
-    info = {"model": out.stem, "recipe": asdict(recipe), "space": embedder_digest(BRIVL_MINI)}
-    train(optimizer, caption_batches(ids, recipe.batch_size, recipe.seed), loss_of, recipe.n_steps, log)
-    save_captioner(out, decoder, vocabulary, info)  # before what may go wrong
+    info: dict[str, object] = {"model": out.stem, "recipe": asdict(recipe), "space": embedder_digest(BRIVL_MINI)}
+    train(optimizer, caption_batches(ids, recipe.batch_size, recipe.seed), _loss_of, recipe.n_steps, log)
+    save_captioner(out, decoder, vocabulary, info)  # before the evaluation, which may fail
     metrics = evaluate_on_images(EmbeddingCaptioner(decoder.eval(), vocabulary), embedder, recipe.n_held_out)
     save_captioner(out, decoder, vocabulary, info | {"metrics": metrics})
     return metrics
 
 
 def evaluate_on_images(captioner: EmbeddingCaptioner, embedder: Embedder, n: int) -> dict[str, float]:
-    """Shares of held-out scenes' things that sentences decoded from their pictures' embeddings say (`score_things`)."""
+    """Measure which things of held-out scenes the captions of their images mention.
+
+    Parameters
+    ----------
+    captioner
+        The captioner.
+    embedder
+        BriVL-mini.
+    n
+        Number of scenes.
+
+    Returns
+    -------
+    dict
+        Shares of `score_things`.
+    """
     size = MINI.visual.image_size, MINI.visual.patch_size
     held_out = scene_pairs(n, HELD_OUT_SEED, *size, n_paraphrases=0, n_things=1)
-    said = decode_embeddings(captioner, centre_and_normalise(embedder.encode_images(held_out.images)))
-    return asdict(score_things(held_out.scenes, said))
+    captions = decode_embeddings(captioner, centre_and_normalise(embedder.encode_images(held_out.images)))
+    return asdict(score_things(held_out.scenes, captions))

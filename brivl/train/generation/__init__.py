@@ -1,0 +1,1 @@
+"""Training of the generator, its prior, and the scene classifier."""

@@ -1,7 +1,8 @@
-"""vqgan-mini: the generator of text to image, trained from nothing on drawn scenes.
+"""Training of vqgan-mini, the generator of text to image, from random weights on drawn scenes.
 
-Perceptual-free: where Esser et al. 2021 use LPIPS, whose weights come from photographs, this sums absolute, squared
-and gradient differences, things weighing more than background; the PatchGAN joins late with a small weight.
+There is no perceptual loss: where Esser et al. 2021 use LPIPS, whose weights come from photographs, this loss sums
+absolute, squared and gradient differences, with more weight on things than on background; the PatchGAN joins
+late with a small weight.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from torch.nn.functional import relu
 from brivl.errors import DataError
 from brivl.models.generation.vqgan import VQGAN_MINI, Vqgan, VqganConfig
 from brivl.models.generation.vqgan_blocks import NLayerDiscriminator
-from brivl.models.generation.vqgan_files import images_to_tensor, read_state, save_state
-from brivl.models.weights import load_into, read_weights, save_weights
-from brivl.train.loop import cosine
+from brivl.models.generation.vqgan_files import images_to_tensor
+from brivl.models.weights import load_into, read_exact, read_info, read_weights, save_exact, save_weights
+from brivl.train.loop import cosine, log_line
 from brivl.train.scene_pairs import HELD_OUT_SEED, ScenePairs, scene_pairs
 
-PATCH = 8  # pixels a side of the patches whose labels say where things are
+PATCH = 8  # side in pixels of the patches whose labels say where things are
 
 
 @dataclass(frozen=True)
@@ -37,40 +38,59 @@ class VqganRecipe:
     learning_rate: float = 2e-3
     seed: int = 5
     n_held_out: int = 100
-    n_free: int = 300  # steps before the codebook, which then starts from latents of scenes
-    free_noise: float = 0.2  # on latents before there is a codebook, in units of their spread: codes will be as rough
-    adversary_from: float = 0.9  # share of the steps after which the PatchGAN has its say
+    n_free: int = 300  # steps without a codebook, which is then initialised by latents of scenes
+    free_noise: float = 0.2  # on latents without a codebook, in units of their SD, in place of the quantisation error
+    adversary_from: float = 0.9  # share of the steps after which the PatchGAN is trained and used
     adversary_weight: float = 0.03
     adversary_width: int = 16
     thing_weight: float = 5.0  # of pixels in patches that a thing covers, against 1 for background
-    revive_every: int = 50  # steps between looks for codes that nothing uses
+    revive_every: int = 50  # steps between searches for unused codes
 
 
 class VqganTraining:
-    """State of a training run: model, adversary, their optimisers, the step reached."""
+    """State of a training run: model, adversary, their optimisers, and the number of steps done.
+
+    Parameters
+    ----------
+    recipe
+        How the model is trained.
+    config
+        Sizes of the model.
+    """
 
     def __init__(self, recipe: VqganRecipe, config: VqganConfig) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.step = recipe, 0
         self.model = Vqgan(config)
         initialise_near_linear(self.model)
-        self.model = self.model.to(memory_format=torch.channels_last)
+        self.model.channels_last()
         self.adversary = NLayerDiscriminator(config.out_ch, recipe.adversary_width, n_layers=2)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.99))
         self.adversary_optimizer = torch.optim.Adam(self.adversary.parameters(), lr=3e-4, betas=(0.5, 0.9))
         self.used = torch.zeros(config.n_embed)
 
     def take_step(self, data: ScenePairs) -> dict[str, float]:
-        """One step on a batch that depends on seed and step only, so that a resumed run sees the same ones."""
+        """Train on a batch that depends on seed and step only, so that a resumed run gets the same batches.
+
+        Parameters
+        ----------
+        data
+            Training scenes.
+
+        Returns
+        -------
+        dict
+            Losses by name, and the share of codes in use where it was measured.
+        """
         recipe = self.recipe
         rng = np.random.default_rng([recipe.seed, self.step])
         rows = rng.choice(len(data.images), recipe.batch_size, replace=False)
         images = images_to_tensor(data.images[rows]).contiguous(memory_format=torch.channels_last)
         if self.step == recipe.n_free:
-            self._start_codes(data, rng)
+            self._initialise_codes(data, rng)
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.learning_rate * cosine(self.step, recipe.n_steps, recipe.n_steps // 30 + 1)
-        losses = self._generator_step(images, _weights(data.patch_kinds[rows], recipe.thing_weight, images))
+        losses = self._generator_step(images, _pixel_weights(data.patch_kinds[rows], recipe.thing_weight, images))
         if self._has_adversary:
             losses["adversary"] = self._adversary_step(images)
         self.step += 1
@@ -92,10 +112,10 @@ class VqganTraining:
             quantised = self.model.quantize(z)
             z, losses["codes"] = quantised.z, quantised.loss
             self.used += torch.bincount(quantised.indices.flatten(), minlength=len(self.used))
-        self.made = self.model.decode(z)
-        losses["picture"] = reconstruction_loss(self.made, images, weights)
+        self.reconstruction = self.model.decode(z)
+        losses["picture"] = reconstruction_loss(self.reconstruction, images, weights)
         if self._has_adversary:
-            losses["fooling"] = -self.recipe.adversary_weight * self.adversary(self.made).mean()
+            losses["fooling"] = -self.recipe.adversary_weight * self.adversary(self.reconstruction).mean()
         self.optimizer.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -103,19 +123,20 @@ class VqganTraining:
         return {name: value.item() for name, value in losses.items()}
 
     def _adversary_step(self, images: torch.Tensor) -> float:
-        """Hinge loss of real against made pictures."""
-        loss = (relu(1 - self.adversary(images)) + relu(1 + self.adversary(self.made.detach()))).mean() / 2
+        """One step of the adversary by the hinge loss of images against reconstructions."""
+        reconstruction = self.reconstruction.detach()
+        loss = (relu(1 - self.adversary(images)) + relu(1 + self.adversary(reconstruction))).mean() / 2
         self.adversary_optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.adversary_optimizer.step()
         return loss.item()
 
     @torch.no_grad()
-    def _start_codes(self, data: ScenePairs, rng: np.random.Generator) -> None:
-        """Centres of clusters of latents of scenes become the first codes (k-means, a few rounds)."""
+    def _initialise_codes(self, data: ScenePairs, rng: np.random.Generator) -> None:
+        """Initialise the codes by cluster centres of latents of scenes (a few rounds of k-means)."""
         rows = rng.choice(len(data.images), min(len(data.images), 256), replace=False)
-        parts = images_to_tensor(data.images[rows]).split(32)
-        latents = torch.cat([self.model.latents(part) for part in parts])
+        batches = images_to_tensor(data.images[rows]).split(32)
+        latents = torch.cat([self.model.latents(batch) for batch in batches])
         self._replace_codes(latents, torch.arange(len(self.used)), rng)
         codes = self.model.quantize.embedding.weight
         vectors = latents.permute(0, 2, 3, 1).flatten(0, 2)
@@ -127,7 +148,7 @@ class VqganTraining:
 
     @torch.no_grad()
     def _revive(self, images: torch.Tensor, rng: np.random.Generator) -> float:
-        """Codes that were not used since the last look become latents of this batch; the share that was used."""
+        """Replace codes that were not used since the last search by latents of this batch; the share that was used."""
         idle = torch.nonzero(self.used == 0).flatten()
         if len(idle) and self.step < 0.7 * self.recipe.n_steps:
             self._replace_codes(self.model.latents(images), idle, rng)
@@ -144,7 +165,13 @@ class VqganTraining:
                 moments[codes] = 0
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Everything that a resumed run needs, flat."""
+        """Collect everything that a resumed run needs.
+
+        Returns
+        -------
+        dict
+            Tensors by name.
+        """
         flat = {"used": self.used}
         for name, part in (("model", self.model), ("adversary", self.adversary)):
             flat |= {f"{name}.{key}": value for key, value in part.state_dict().items()}
@@ -154,7 +181,15 @@ class VqganTraining:
         return flat
 
     def restore(self, flat: Mapping[str, torch.Tensor], step: int) -> None:
-        """Go on from what `state` gave."""
+        """Continue from what `state` returned.
+
+        Parameters
+        ----------
+        flat
+            Tensors by name.
+        step
+            Number of steps done.
+        """
         self.step, self.used = step, flat["used"].clone()
         self.model.load_state_dict(_under(flat, "model."))
         self.adversary.load_state_dict(_under(flat, "adversary."))
@@ -167,39 +202,66 @@ class VqganTraining:
 
 
 def initialise_near_linear(model: Vqgan) -> None:
-    """Orthogonal convolutions, and residual branches that start at nothing: an almost linear autoencoder.
+    """Initialise convolutions orthogonally and residual branches by zero, for an almost linear autoencoder.
 
-    It passes colours on from the first step, where PyTorch's own start weakens them by a third at every change of side.
+    It reproduces colours from the first step, whereas PyTorch's default weakens them by a third at every change of
+    side.
+
+    Parameters
+    ----------
+    model
+        The model.
+
+    Notes
+    -----
+    Xiao et al. 2018 (delta-orthogonal initialisation) for 3 x 3 convolutions.
     """
     for name, part in model.named_modules():
         if isinstance(part, torch.nn.Conv2d):
-            torch.nn.init.zeros_(part.bias)
+            if part.bias is not None:
+                torch.nn.init.zeros_(part.bias)
             if name.endswith(("conv2", "proj_out")):
                 torch.nn.init.zeros_(part.weight)
             elif part.kernel_size == (1, 1) or part.stride == (2, 2) or part.in_channels <= 3:
                 torch.nn.init.orthogonal_(part.weight)
-            else:  # in the middle of the kernel only (Xiao et al. 2018)
+            else:  # in the middle of the kernel only
                 torch.nn.init.zeros_(part.weight)
                 torch.nn.init.orthogonal_(part.weight[:, :, 1, 1])
 
 
-def reconstruction_loss(made: torch.Tensor, real: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Weighted mean of |d| + 4 d^2, and a tenth of that of the differences of neighbours in d = made - real.
+def reconstruction_loss(reconstruction: torch.Tensor, images: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Compute the weighted loss of reconstructions.
 
-    Both (B, 3, H, W). Squares come first: small things of strong colour are otherwise what is learned last.
+    With d = reconstruction - images: the weighted mean of |d| + 4 d^2, plus a tenth of the weighted mean of the
+    absolute differences of neighbours in d. Squares dominate, because small things of strong colour would otherwise be
+    learned last.
+
+    Parameters
+    ----------
+    reconstruction : (B, 3, H, W) tensor
+        Reconstructions.
+    images : (B, 3, H, W) tensor
+        Images.
+    weights : (B, 1, H, W) tensor
+        Weights of pixels.
+
+    Returns
+    -------
+    torch.Tensor
+        A scalar.
     """
-    d = made - real
+    d = reconstruction - images
     flat = (weights * (d.abs() + 4 * d.square())).mean() / weights.mean()
     across, down = (d[..., 1:] - d[..., :-1]) * weights[..., 1:], (d[..., 1:, :] - d[..., :-1, :]) * weights[..., 1:, :]
     return flat + 0.1 * (across.abs().mean() + down.abs().mean()) / weights.mean()
 
 
-def _weights(patch_kinds: np.ndarray, thing_weight: float, images: torch.Tensor) -> torch.Tensor:
+def _pixel_weights(patch_kinds: np.ndarray, thing_weight: float, images: torch.Tensor) -> torch.Tensor:
     """(B, 1, H, W): thing_weight where a thing covers the patch, else 1."""
     side = images.shape[-1] // PATCH
     covered = torch.from_numpy(patch_kinds > 0).float().view(-1, 1, side, side)
-    wide = torch.nn.functional.interpolate(covered, scale_factor=float(PATCH), mode="nearest")
-    return 1 + (thing_weight - 1) * wide
+    by_pixel = torch.nn.functional.interpolate(covered, scale_factor=float(PATCH), mode="nearest")
+    return 1 + (thing_weight - 1) * by_pixel
 
 
 def _under(flat: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
@@ -208,13 +270,26 @@ def _under(flat: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Ten
 
 @torch.inference_mode()
 def held_out_error(model: Vqgan, data: ScenePairs) -> dict[str, float]:
-    """Mean absolute error of reconstructions in grey levels (0..255), over all pixels and over patches with things."""
+    """Measure the mean absolute error of reconstructions.
+
+    Parameters
+    ----------
+    model
+        The model.
+    data
+        Held-out scenes.
+
+    Returns
+    -------
+    dict
+        "error" over all pixels, and "error_things" over patches with things, in grey levels (0..255).
+    """
     model.eval()
     images = images_to_tensor(data.images)
-    made = torch.cat([model(part)[0] for part in images.split(50)]).clamp(-1, 1)
+    reconstruction = torch.cat([model(batch)[0] for batch in images.split(50)]).clamp(-1, 1)
     model.train()
-    error = (made - images).abs().mean(1, keepdim=True) * 127.5
-    things = _weights(data.patch_kinds, 2.0, images) - 1
+    error = (reconstruction - images).abs().mean(1, keepdim=True) * 127.5
+    things = _pixel_weights(data.patch_kinds, 2.0, images) - 1
     return {
         "error": round(float(error.mean()), 2),
         "error_things": round(float((error * things).sum() / things.sum().clamp(min=1)), 2),
@@ -230,26 +305,52 @@ def train_vqgan_mini(
     start: Path | None = None,
     every: int = 100,
 ) -> dict[str, float]:
-    """Train, report held-out error, write float16 weights to `out`; returns the metrics.
+    """Train vqgan-mini and write its weights.
 
-    `start` holds an encoder and a decoder to go on from; the codebook always starts anew. Every `every` steps the whole
-    state goes to a file beside the log, and a run with the same recipe goes on from it. Raises DataError where that
-    file belongs to another recipe.
+    The state is saved beside the log, and a run with the same recipe continues from it.
+
+    Parameters
+    ----------
+    out
+        Weights file to write, in half precision.
+    log
+        File for lines of metrics.
+    recipe
+        How it is trained.
+    config
+        Sizes of the model.
+    start
+        Weights file whose encoder and decoder to start from; the codebook is always initialised anew.
+    every
+        Number of steps between lines of metrics, which is also when the state is saved.
+
+    Returns
+    -------
+    dict
+        Held-out error.
+
+    Raises
+    ------
+    DataError
+        If the saved state belongs to another recipe.
     """
     run = VqganTraining(recipe, config)
     kept = log.with_suffix(".state.safetensors")
     if kept.exists():
-        flat, info = read_state(kept)
+        flat, info = read_exact(kept), read_info(kept)
         if info.get("recipe") != asdict(recipe) or info.get("config") != json.loads(json.dumps(config.as_dict())):
-            raise DataError(f"Wanted to go on from {kept.name!r}, but it belongs to another recipe; move it away.")
+            raise DataError(
+                f"Expected the state of this run in {kept.name!r}, got that of another recipe. Move the file away."
+            )
         run.restore(flat, info["step"])
     elif start is not None:
-        parts = {key: value for key, value in read_weights(start).items() if not key.startswith("quantize.")}
-        load_into(run.model, parts, source=start.name, missing_ok=frozenset({"quantize.embedding.weight"}))
+        state = {key: value for key, value in read_weights(start).items() if not key.startswith("quantize.")}
+        load_into(run.model, state, source=start.name, missing_ok=frozenset({"quantize.embedding.weight"}))
     size = config.resolution
     data = scene_pairs(recipe.n_scenes, recipe.seed, size, PATCH, n_paraphrases=0)
     held_out = scene_pairs(recipe.n_held_out, HELD_OUT_SEED, size, PATCH, n_paraphrases=0)
-    started, first, metrics = time.monotonic(), run.step, {}
+    started, first = time.monotonic(), run.step
+    metrics: dict[str, float] = {}
     while run.step < recipe.n_steps:
         losses = run.take_step(data)
         if run.step % every == 0 or run.step == recipe.n_steps:
@@ -257,17 +358,9 @@ def train_vqgan_mini(
             left = seconds / (run.step - first) * (recipe.n_steps - run.step) / 60
             metrics = held_out_error(run.model, held_out)
             line = {"step": run.step, "seconds": round(seconds, 1), "minutes_left": round(left, 1)}
-            _note(log, line | {name: round(value, 4) for name, value in losses.items()} | metrics)
+            log_line(log, line | {name: round(value, 4) for name, value in losses.items()} | metrics)
             info = {"recipe": asdict(recipe), "config": config.as_dict(), "step": run.step}
-            save_state(kept, run.state(), info)
+            save_exact(kept, run.state(), info)
             save_weights(out, run.model.state_dict(), {"model": "vqgan-mini", "metrics": metrics, **info})
-    kept.unlink(missing_ok=True)  # a finished run starts anew
+    kept.unlink(missing_ok=True)  # the next run starts from the beginning
     return metrics or held_out_error(run.model, held_out)
-
-
-def _note(log: Path, line: Mapping[str, object]) -> None:
-    """One line of the log, also on the screen."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a") as file:
-        file.write(json.dumps(line) + "\n")
-    print(json.dumps(line), flush=True)

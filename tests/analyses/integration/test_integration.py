@@ -168,7 +168,7 @@ def test_additional_encoders_are_up_to_three_and_each_once(capsys):
         (["brivl-mini"], "each encoder once"),
         ([ADDITIONAL, ADDITIONAL], "each encoder once"),
         (["a", "b", "c", "d"], "up to 3 additional encoders"),
-        (["no-such-model"], "found none called"),
+        (["no-such-model"], "got 'no-such-model'"),
     ):
         assert main(["integration", *COMMON, "--more", *more]) == 2
         assert message in capsys.readouterr().err

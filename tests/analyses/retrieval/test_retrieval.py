@@ -208,7 +208,7 @@ def test_a_clip_of_transformers(store: Store, folder: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ["vit-mini", "minilm-l6"])
 def test_one_stream_is_not_enough(name: str, store: Store, folder: str) -> None:
-    with pytest.raises(RequestError, match="pictures and sentences into one space"):
+    with pytest.raises(RequestError, match="images and sentences in one space"):
         retrieve(store, Query(folder, name, text="red"))
 
 

@@ -94,7 +94,7 @@ def test_two_models_side_by_side() -> None:
     fill(Query(text="red"))
     at = open_retrieve(text="red", other="minilm-l6")
     assert not at.exception and n_pictures(at) == 10
-    assert any("pictures and sentences into one space" in e.value for e in at.error)
+    assert any("images and sentences in one space" in e.value for e in at.error)
 
 
 def test_a_folder_with_what_cannot_be_read(tmp_path: Path) -> None:

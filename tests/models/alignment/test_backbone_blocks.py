@@ -85,5 +85,5 @@ def test_what_cannot_be_split(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backbone_blocks, "MAX_TOKEN_BYTES", 1000)
     with pytest.raises(RequestError, match="--blocks 0"):
         split_backbone("vit-mini", lambda rows: IMAGES[rows], len(IMAGES), (12,), 2)
-    with pytest.raises(RequestError, match="nothing was shown"):
+    with pytest.raises(RequestError, match="at least one image, got none"):
         split_backbone("vit-mini", lambda rows: IMAGES[rows], 0, (12,), 2)

@@ -45,5 +45,5 @@ def test_absent_settings_have_their_defaults() -> None:
     ],
 )
 def test_unknown_settings_are_named(values: dict) -> None:
-    with pytest.raises(DataError, match="Wanted the settings of a dual stream"):
+    with pytest.raises(DataError, match="Expected the settings of a dual stream"):
         config_from_dict(values)

@@ -76,11 +76,11 @@ def test_length_and_company_of_a_point_do_not_count(small: EmbeddingCaptioner, r
 
 def test_points_that_cannot_be_read_are_refused(small: EmbeddingCaptioner) -> None:
     for points in (np.zeros((2, 11)), np.zeros(12), np.full((1, 12), np.nan)):
-        with pytest.raises(DataError, match=r"finite points \(n, 12\)"):
+        with pytest.raises(DataError, match=r"finite embeddings \(n, 12\)"):
             decode_embeddings(small, points)
     with pytest.raises(RequestError, match="beam between 1"):
         decode_embeddings(small, np.ones((1, 12)), beam=0)
-    with pytest.raises(DataError, match="captioner of single points"):
+    with pytest.raises(DataError, match="captioner of single embeddings"):
         load_embedding_captioner(captioner_file(CAPTIONERS[0]))
 
 

@@ -105,12 +105,12 @@ def test_weights_of_a_twin_are_those_of_a_start() -> None:
 
 
 def test_what_a_stream_cannot_have_is_refused() -> None:
-    with pytest.raises(RequestError, match="text stimuli with 'random-crop'"):
+    with pytest.raises(RequestError, match="for text stimuli, got 'random-crop'"):
         as_control(open_model(MINILM, "text"), "random-crop")
-    with pytest.raises(RequestError, match="image stimuli with 'blurred'"):
+    with pytest.raises(RequestError, match="for image stimuli, got 'blurred'"):
         as_control(open_model(VIT_MINI, "image"), "blurred")
     assert card_for(f"{BRIVL_MINI}@random-crop").kinds == ("image",)
     with pytest.raises(RequestError, match="takes image only"):
         open_model(f"{BRIVL_MINI}@random-crop", "text")
-    with pytest.raises(RequestError, match="none called 'no-such-model'"):
+    with pytest.raises(RequestError, match="name of a model, got 'no-such-model'"):
         card_for("no-such-model@untrained")

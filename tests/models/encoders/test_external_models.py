@@ -128,7 +128,7 @@ def test_digest_changes_with_the_weights_alone(
 @pytest.mark.parametrize("name", ["no-such-model", "nobody/no-such-model", "no such/model/at all", "resnet18"])
 def test_unknown_names_get_a_sentence_at_once(name: str) -> None:
     started = time.process_time()
-    with pytest.raises(RequestError, match="Wanted a model and found none called") as caught:
+    with pytest.raises(RequestError, match="Expected the name of a model, got") as caught:
         card_for(name)
     assert name in str(caught.value) and "python -m brivl models" in str(caught.value)
     assert time.process_time() - started < 20  # imports included
@@ -162,7 +162,7 @@ def test_a_known_name_whose_weights_are_out_of_reach() -> None:
     [
         (None, "no readable config.json"),
         ("{ not json", "no readable config.json"),
-        ('{"model_type": "t5"}', "no text encoder"),
+        ('{"model_type": "t5"}', "'t5' is neither a text encoder"),
         ('{"model_type": "unheard-of"}', "transformers cannot read"),
         ('{"architecture": "unheard_of"}', "timm cannot build it"),
         ('{"model_type": "bert", "auto_map": {"AutoConfig": "evil.Config"}}', None),
@@ -194,7 +194,7 @@ def test_weights_that_fill_the_model_in_part_are_refused(folders: dict[str, Path
     kept = {name: value for name, value in state.items() if "layer.2." not in name}
     assert len(kept) < len(state)
     save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(RequestError, match="do not fill the model"):
+    with pytest.raises(RequestError, match="Expected weights for all of"):
         open_model(str(folder), "text")
 
 
@@ -203,7 +203,7 @@ def test_words_must_be_there(folders: dict[str, Path], tmp_path: Path) -> None:
     folder = shutil.copytree(folders["bert"], tmp_path / "bert")
     for name in ("vocab.txt", "tokenizer.json", "tokenizer_config.json"):
         (folder / name).unlink(missing_ok=True)
-    with pytest.raises(RequestError, match="Wanted the words of"):
+    with pytest.raises(RequestError, match="Expected a vocabulary of"):
         open_model(str(folder), "text")
 
 

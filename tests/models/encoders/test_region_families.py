@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from brivl.errors import RequestError
-from brivl.models.encoders import visiolinguistic
-from brivl.models.encoders.visiolinguistic import GRID, NOTE, grid_boxes, grid_regions
+from brivl.models.encoders import region_grid
+from brivl.models.encoders.region_grid import GRID, NOTE, grid_boxes, grid_regions
 from brivl.models.registry import card_for, model_digest, open_model
 from tests.support.tiny_models import WIDTH, save_beit, save_lxmert, save_visual_bert
 
@@ -153,17 +153,23 @@ def test_the_digest_of_pictures_alone_knows_their_regions(
         return [model_digest(str(folders[form]), kind) for form, kind in asked]
 
     before = digests()
-    monkeypatch.setattr(visiolinguistic, "VERSION", visiolinguistic.VERSION + 1)
+    monkeypatch.setattr(region_grid, "VERSION", region_grid.VERSION + 1)
     assert [a == b for a, b in zip(before, digests(), strict=True)] == [False, False, True, True]
 
 
 @pytest.mark.parametrize(
-    ("form", "change"), [("visual_bert", {"bypass_transformer": True}), ("lxmert", {"visual_pos_dim": 6})]
+    ("form", "change", "message"),
+    [
+        ("visual_bert", {"bypass_transformer": True}, "regions bypass the transformer"),
+        ("lxmert", {"visual_pos_dim": 6}, "regions have no boxes"),
+    ],
 )
-def test_designs_that_cannot_be_fed_are_refused(form: str, change: dict, folders: dict[str, Path], tmp_path: Path):
+def test_designs_that_cannot_be_used_are_refused(
+    form: str, change: dict, message: str, folders: dict[str, Path], tmp_path: Path
+) -> None:
     config = json.loads((folders[form] / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | change))
-    with pytest.raises(RequestError, match="no text encoder, and no image transformer"):
+    with pytest.raises(RequestError, match=message):
         card_for(str(tmp_path))
 
 
