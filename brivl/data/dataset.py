@@ -1,48 +1,139 @@
-"""What every dataset answers, whether it is a phantom, a published set or the user's own folder."""
+"""The interface that every dataset fulfils: simulated sets, published sets and the user's own folders."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from brivl.core.records import Design, Responses, Stimulus, Truth
+from brivl.core.records import Design, Responses, Stimulus, StimulusKind, Truth
 from brivl.errors import RequestError
 
 
 class Dataset(Protocol):
     """A set of subjects, each with a design, a stimulus and responses that share their rows.
 
-    `digest(subject)` changes when the content of any file that the subject's answers depend on changes.
-    `models` names feature spaces that come with the data; empty where models are run on the stimulus.
+    All attributes are read-only, so that frozen dataclasses fulfil the interface with fields or with properties.
     """
 
-    name: str
-    title: str
-    simulated: bool
-    licence: str
-    citation: str
-    subjects: tuple[str, ...]
-    models: tuple[str, ...]
+    @property
+    def name(self) -> str:
+        """Name without the folders before it."""
 
-    def design(self, subject: str) -> Design: ...
+    @property
+    def title(self) -> str:
+        """Title for menus and figures."""
 
-    def stimulus(self, subject: str) -> Stimulus: ...
+    @property
+    def simulated(self) -> bool:
+        """Whether the responses are simulated."""
 
-    def responses(self, subject: str) -> Responses: ...
+    @property
+    def licence(self) -> str:
+        """Licence, or where its terms are found."""
 
-    def truth(self, subject: str) -> Truth | None: ...
+    @property
+    def citation(self) -> str:
+        """What to cite."""
 
-    def digest(self, subject: str) -> str: ...
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Names of the subjects."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the feature spaces that come with the data; empty where models are run on the stimulus."""
+
+    @property
+    def stimulus_kind(self) -> StimulusKind:
+        """Kind of the stimuli, known without building them."""
+
+    def design(self, subject: str) -> Design:
+        """Return the design of a subject.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        Design
+            Order of the samples and which of them are held out.
+        """
+
+    def stimulus(self, subject: str) -> Stimulus:
+        """Return the stimulus of a subject.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        Stimulus
+            Items and their weight in every sample.
+        """
+
+    def responses(self, subject: str) -> Responses:
+        """Return the responses of a subject.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        Responses
+            Responses of all voxels.
+        """
+
+    def truth(self, subject: str) -> Truth | None:
+        """Return what was simulated in a subject.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        Truth or None
+            Simulated ground truth; None for measured data.
+        """
+
+    def digest(self, subject: str) -> str:
+        """Return the digest of the data of a subject.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        str
+            Digest that changes with the content of any file that results of the subject depend on.
+        """
 
 
 def check_subject(dataset: Dataset, subject: str) -> None:
-    """Raise RequestError where the dataset has no such subject."""
+    """Check that a dataset has a subject.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The dataset.
+    subject : str
+        Name of the subject.
+
+    Raises
+    ------
+    RequestError
+        The dataset has no such subject.
+    """
     if subject not in dataset.subjects:
         raise RequestError(
-            f"Dataset {dataset.name!r} has no subject {subject!r}; choose one of {', '.join(dataset.subjects)}."
+            f"Expected a subject of the dataset {dataset.name!r}, got {subject!r}. "
+            f"Choose one of {', '.join(dataset.subjects)}."
         )
-
-
-def stimulus_kind(dataset: Dataset, subject: str) -> str:
-    """Kind of a dataset's stimuli; without building them where that is possible."""
-    dataset = getattr(dataset, "base", dataset)  # a null control shows what its base shows
-    return getattr(dataset, "stimulus_kind", None) or dataset.stimulus(subject).kind

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from brivl.data.dataset import Dataset, stimulus_kind
+from brivl.data.dataset import Dataset
 from brivl.data.plain.loader import PlainDataset
 from brivl.data.registry import open_dataset
 from brivl.errors import RequestError
@@ -72,7 +72,7 @@ def summarise_dataset(store: Store, name: str) -> DatasetSummary:
     d = open_dataset(name, store)
     if not d.subjects:
         raise RequestError(f"Wanted a dataset with subjects and {name!r} has none; add responses of at least one.")
-    kind = stimulus_kind(d, d.subjects[0])
+    kind = d.stimulus_kind
     offers = _own(d) if kind == "features" else {card.name: _offer(card, kind) for card in shipped_for(kind)}
     if not offers:
         raise RequestError(f"Wanted a dataset with features and {name!r} has none; add at least one file to features/.")

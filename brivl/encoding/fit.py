@@ -14,7 +14,7 @@ import numpy as np
 from brivl.core.encoding.presets import PRESETS, preset_settings
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import EncodingResult
-from brivl.data.dataset import Dataset, check_subject, stimulus_kind
+from brivl.data.dataset import Dataset, check_subject
 from brivl.data.features import check_layer, layer_features, resolve_pooling
 from brivl.data.registry import open_dataset
 from brivl.data.subject_facts import load_facts
@@ -136,7 +136,7 @@ def fit_key(store: Store, request: FitRequest, dataset: Dataset | None = None) -
     settings = preset_settings(request.preset)
     dataset = dataset or open_dataset(request.dataset, store)
     check_subject(dataset, request.subject)
-    kind = stimulus_kind(dataset, request.subject)
+    kind = dataset.stimulus_kind
     pooling = resolve_pooling(kind, request.pooling)
     models = canonical_order(request.models)
     names: list[JSON]

@@ -8,7 +8,7 @@ import numpy as np
 
 from brivl.core.encoding.presets import preset_settings
 from brivl.core.records import Design
-from brivl.data.dataset import Dataset, check_subject, stimulus_kind
+from brivl.data.dataset import Dataset, check_subject
 from brivl.data.features import check_layer
 from brivl.data.registry import open_dataset
 from brivl.data.stimuli.descriptions import CAPTIONER, descriptions_digest
@@ -54,7 +54,7 @@ def aligned_key(store: Store, asked: AlignedAsked, dataset: Dataset | None = Non
     _check_numbers(asked)
     dataset = dataset or open_dataset(asked.dataset, store)
     check_subject(dataset, asked.subject)
-    if stimulus_kind(dataset, asked.subject) != "image":
+    if dataset.stimulus_kind != "image":
         raise RequestError("Wanted pictures, and this dataset brings none; choose phantom-categories, for example.")
     check_design(getattr(dataset, "dataset", dataset).design(asked.subject))  # pages bring what they know of one
     layers = layers_of(asked)

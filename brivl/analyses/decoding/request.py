@@ -8,7 +8,7 @@ import numpy as np
 
 from brivl.analysis import option
 from brivl.core.encoding.presets import preset_settings
-from brivl.data.dataset import Dataset, check_subject, stimulus_kind
+from brivl.data.dataset import Dataset, check_subject
 from brivl.errors import RequestError
 from brivl.models.captioning.digests import CAPTIONERS, captioner_digest
 from brivl.models.encoders.embedding_digest import embedder_digest
@@ -72,7 +72,7 @@ def decoding_key(store: Store, request: DecodingRequest, dataset: Dataset) -> Ar
             f"Expected a window of more than 0 and up to {MAX_WINDOW_S:g} s, got {request.window_s!r}. Choose another."
         )
     check_subject(dataset, request.subject)
-    if stimulus_kind(dataset, request.subject) == "features":
+    if dataset.stimulus_kind == "features":
         raise RequestError(
             "Expected images or sentences to decode, got a dataset with only features of them. Choose another dataset."
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from brivl.analyses.voxel_captions.request import VoxelCaptionsRequest, voxel_captions_key
 from brivl.analysis import option
-from brivl.data.dataset import Dataset, stimulus_kind
+from brivl.data.dataset import Dataset
 from brivl.errors import RequestError
 from brivl.models.generation.digests import generator_digest
 from brivl.models.registry import BRIVL_MINI
@@ -73,7 +73,7 @@ def drive_key(store: Store, request: DriveRequest, dataset: Dataset) -> Artifact
     if not 0 <= request.seed <= MAX_SEED:
         raise RequestError(f"Expected a seed from 0 to {MAX_SEED:,}, got {request.seed!r}. The default is 0.")
     captions = voxel_captions_key(store, captions_request(request), dataset)
-    if stimulus_kind(dataset, request.subject) != "image":
+    if dataset.stimulus_kind != "image":
         raise RequestError(
             "Expected a dataset of images or movies, got one of sentences. Images are generated from responses to "
             "images."

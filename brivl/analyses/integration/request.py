@@ -8,7 +8,7 @@ from pathlib import Path
 from brivl.analysis import option
 from brivl.core.encoding.presets import preset_settings
 from brivl.core.inference.blocks import PermutationSettings, check_block_length
-from brivl.data.dataset import Dataset, check_subject, stimulus_kind
+from brivl.data.dataset import Dataset, check_subject
 from brivl.data.features import check_layer
 from brivl.errors import RequestError
 from brivl.models.captioning.digests import CAPTIONERS, captioner_digest
@@ -177,7 +177,7 @@ def input_kind(dataset: Dataset, subject: str) -> Kind:
     RequestError
         Where the dataset has only features of its stimuli.
     """
-    kind = stimulus_kind(dataset, subject)
+    kind = dataset.stimulus_kind
     if kind == "features":
         raise RequestError(
             "Expected images or sentences as stimuli, got a dataset with only features of them. Choose another dataset."

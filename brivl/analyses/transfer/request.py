@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from brivl.analyses.transfer.features import Streams, streams_of
 from brivl.core.progress import ProgressCallback, no_progress
-from brivl.data.dataset import Dataset, check_subject, stimulus_kind
+from brivl.data.dataset import Dataset, check_subject
 from brivl.data.registry import open_dataset
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
@@ -63,7 +63,7 @@ def open_pair(store: Store, asked: TransferAsked, progress: ProgressCallback = n
     found = {}
     for dataset in (first, open_dataset(name, store, progress)):
         check_subject(dataset, asked.subject)
-        found[stimulus_kind(dataset, asked.subject)] = dataset
+        found[dataset.stimulus_kind] = dataset
     if set(found) != {"text", "image"}:
         raise RequestError(
             f"Wanted one dataset of texts and one of pictures, and {asked.dataset!r} and {name!r} are not; choose "

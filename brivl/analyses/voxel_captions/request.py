@@ -8,7 +8,7 @@ from brivl.analyses.voxel_captions.corpus import corpus_digest
 from brivl.analyses.voxel_captions.sentences import decoder_digest
 from brivl.analysis import option
 from brivl.core.encoding.presets import preset_settings
-from brivl.data.dataset import Dataset, check_subject, stimulus_kind
+from brivl.data.dataset import Dataset, check_subject
 from brivl.errors import RequestError
 from brivl.models.encoders.embedding_digest import embedder_digest
 from brivl.store.artifacts import Store
@@ -63,7 +63,7 @@ def voxel_captions_key(store: Store, request: VoxelCaptionsRequest, dataset: Dat
     """
     settings = preset_settings(request.preset)
     check_subject(dataset, request.subject)
-    if stimulus_kind(dataset, request.subject) == "features":
+    if dataset.stimulus_kind == "features":
         raise RequestError(
             "Expected images or sentences, got a dataset with only features of the stimuli. Choose another dataset."
         )

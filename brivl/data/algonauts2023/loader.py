@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse
 
 from brivl.core.columns import LARGE_BYTES, LazyArray
-from brivl.core.records import Design, FlatmapGeometry, Responses, Stimulus, Truth, Voxels
+from brivl.core.records import Design, FlatmapGeometry, Responses, Stimulus, StimulusKind, Truth, Voxels
 from brivl.data.algonauts2023.files import (
     N_FSAVERAGE,
     ResponseVertices,
@@ -56,7 +56,7 @@ class AlgonautsDataset:
     licence: str = LICENCE
     citation: str = CITATION
     models: tuple[str, ...] = ()
-    stimulus_kind: str = "image"
+    stimulus_kind: StimulusKind = "image"
 
     @property
     def name(self) -> str:

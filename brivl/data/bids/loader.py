@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse
 
-from brivl.core.records import Design, Responses, Stimulus, Truth, Voxels
+from brivl.core.records import Design, Responses, Stimulus, StimulusKind, Truth, Voxels
 from brivl.data.bids.bold import (
     Grid,
     Mask,

@@ -25,7 +25,7 @@ import numpy as np
 import scipy.sparse
 
 from brivl.core.columns import LARGE_BYTES
-from brivl.core.records import Design, Responses, Stimulus, Truth
+from brivl.core.records import Design, Responses, Stimulus, StimulusKind, Truth
 from brivl.data.dataset import check_subject
 from brivl.data.formats.content_digest import digest_files
 from brivl.data.formats.json import read_json_object
@@ -111,7 +111,7 @@ class PlainDataset:
         return self.folder.name
 
     @property
-    def stimulus_kind(self) -> str:
+    def stimulus_kind(self) -> StimulusKind:
         """ "features": the folder brings them in place of stimuli."""
         return "features"
 
