@@ -14,9 +14,9 @@ import pytest
 
 from brivl.commands.main import _parser
 from brivl.config import PROJECT
-from brivl.data.folder_registry import open_folder
 from brivl.data.phantoms.movie import SUBJECTS as MOVIE_SUBJECTS
 from brivl.data.phantoms.sentences import SUBJECTS as SENTENCE_SUBJECTS
+from brivl.data.registry import open_folder
 from brivl.models.registry import SHIPPED
 
 DOCS = [

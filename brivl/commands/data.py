@@ -6,11 +6,13 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brivl.cli.options import add_options
+from brivl.data.registry import fixtures
 from brivl.store.artifacts import Store
 from brivl.store.sizes import format_size
 
@@ -36,18 +38,34 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
 
 
 def _add_fixture(actions: argparse._SubParsersAction) -> None:
+    forms = fixtures()
+    n_samples = {name: f"{form.n_samples:,} {form.samples}" for name, form in forms.items()}
     p = actions.add_parser(
         "make-fixture", help="write a SIMULATED folder, of any size, in the format of a published dataset"
     )
-    p.add_argument("form", metavar="FORM", help="shortclips, pereira2018 or algonauts2023")
+    p.add_argument("form", metavar="FORM", help=f"one of {', '.join(forms)}")
     p.add_argument("--out", required=True, type=Path, help="a folder that does not exist yet")
-    p.add_argument("--subjects", type=int, metavar="N", help="number of subjects; default: 5, 8, or 2")
-    p.add_argument("--voxels", type=int, metavar="N", help="of each subject; default: 20,000, 50,000, or 2,000")
     p.add_argument(
-        "--samples", type=int, metavar="N", help="training TRs (default 3,600), sentences (384), images (300)"
+        "--subjects",
+        type=int,
+        metavar="N",
+        help=f"number of subjects; default: {_by_form({name: form.n_subjects for name, form in forms.items()})}",
+    )
+    p.add_argument(
+        "--voxels",
+        type=int,
+        metavar="N",
+        help=f"voxels of each subject; default: {_by_form({name: f'{f.n_voxels:,}' for name, f in forms.items()})}",
+    )
+    p.add_argument(
+        "--samples", type=int, metavar="N", help=f"number of training samples; default: {_by_form(n_samples)}"
     )
     add_options(p, "json")
     p.set_defaults(run=_run_fixture)
+
+
+def _by_form(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{value} ({name})" for name, value in values.items())
 
 
 def _run(args: argparse.Namespace) -> None:

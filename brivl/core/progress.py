@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 # A callback of any of these types may raise, which cancels the computation.
 ProgressCallback = Callable[[float, float, str], None]  # (done, total, what is being done)
 StepCallback = Callable[[int, int], None]  # (done, total) of one fit
@@ -76,6 +74,8 @@ class ProgressPhases:
 
     def __init__(self, progress: StepCallback | None, weights: Sequence[float]) -> None:
         self._progress, self._done = progress, 0
+        import numpy as np  # here, since the command line imports this module for its help texts
+
         self._edges = np.r_[0.0, np.cumsum(weights)] / max(float(np.sum(weights)), 1e-300)
 
     def phase(self, index: int) -> FractionCallback:

@@ -134,6 +134,6 @@ def check_subject(dataset: Dataset, subject: str) -> None:
     """
     if subject not in dataset.subjects:
         raise RequestError(
-            f"Expected a subject of the dataset {dataset.name!r}, got {subject!r}. "
-            f"Choose one of {', '.join(dataset.subjects)}."
+            f"Expected a subject of the dataset, got {subject!r}. Choose one of the subjects of {dataset.name!r}: "
+            f"{', '.join(dataset.subjects)}."
         )

@@ -1,76 +1,99 @@
-"""Simulated folders in the forms of the published datasets, whole or not at all."""
+"""Simulated folders in the forms of published datasets; a folder appears when it is complete."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from brivl.core.progress import ProgressCallback, no_progress
-from brivl.data.algonauts2023.fixture import AlgonautsSize, write_simulated_algonauts
-from brivl.data.pereira2018.fixture import PereiraSize, write_simulated_pereira
+from brivl.data.dataset_format import FixtureSize
 from brivl.data.phantoms.mark import TEXT
-from brivl.data.shortclips.fixture import ShortclipsSize, write_simulated_shortclips
+from brivl.data.registry import fixtures
 from brivl.errors import RequestError, StoreError
 from brivl.store.sizes import format_size
 
 NOTE_NAME = "SIMULATED.txt"
-DISK_MARGIN = 1.1  # of the bytes that are expected
-Size = ShortclipsSize | PereiraSize | AlgonautsSize
-
-WRITERS: Mapping[type, Callable[[Path, Size, ProgressCallback], None]] = {
-    ShortclipsSize: write_simulated_shortclips,
-    PereiraSize: write_simulated_pereira,
-    AlgonautsSize: write_simulated_algonauts,
-}
+DISK_MARGIN = 1.1  # free bytes that are required, relative to the expected size
 
 
-def fixture_size(form: str, n_subjects: int | None, n_voxels: int | None, n_samples: int | None) -> Size:
-    """The size asked for, None standing for the default. `n_samples` are training TRs, sentences, or pictures.
+def fixture_size(form: str, n_subjects: int | None, n_voxels: int | None, n_samples: int | None) -> FixtureSize:
+    """Choose the size of a simulated folder.
 
-    Raises RequestError for a form that there is not, or a size that cannot be.
+    Parameters
+    ----------
+    form : str
+        Name of a form, see `brivl.data.registry.fixtures`.
+    n_subjects, n_voxels, n_samples : int or None
+        Numbers of subjects, of voxels of each subject and of training samples; None for the default of the form.
+
+    Returns
+    -------
+    FixtureSize
+        The size, which `write_fixture` takes.
+
+    Raises
+    ------
+    RequestError
+        There is no such form, or the form does not have this size.
     """
-    forms = {
-        "shortclips": (ShortclipsSize, "n_train"),
-        "pereira2018": (PereiraSize, "n_sentences"),
-        "algonauts2023": (AlgonautsSize, "n_pictures"),
-    }
+    forms = fixtures()
     if form not in forms:
-        raise RequestError(f"Wanted a form out of {sorted(forms)} and got {form!r}.")
-    kind, samples = forms[form]
-    given = {"n_subjects": n_subjects, "n_voxels": n_voxels, samples: n_samples}
-    size = kind(**{name: value for name, value in given.items() if value is not None})
-    if isinstance(size, ShortclipsSize):
-        _ = size.movie  # which says what is wrong with the number of TRs
-    return size
+        raise RequestError(f"Expected a form, one of {sorted(forms)}, got {form!r}. Choose one of them.")
+    fixture = forms[form]
+    return fixture.size(
+        fixture.n_subjects if n_subjects is None else n_subjects,
+        fixture.n_voxels if n_voxels is None else n_voxels,
+        fixture.n_samples if n_samples is None else n_samples,
+    )
 
 
-def write_fixture(out: Path, size: Size, progress: ProgressCallback = no_progress) -> int:
-    """Write a folder; its bytes. It appears under its name once it is whole.
+def write_fixture(out: Path, size: FixtureSize, progress: ProgressCallback = no_progress) -> int:
+    """Write a simulated folder.
 
-    Raises RequestError where `out` exists or cannot be made, StoreError where the disk is too small.
+    Parameters
+    ----------
+    out : Path
+        A folder that does not exist, in one that does.
+    size : FixtureSize
+        Form and size of the folder.
+    progress : callable
+        Receives the number of subjects that are written, the total and a message.
+
+    Returns
+    -------
+    int
+        Bytes written.
+
+    Raises
+    ------
+    RequestError
+        `out` exists, or the folder above it does not.
+    StoreError
+        The disk is too small or cannot be written to.
     """
     out = out.absolute()
     if out.exists() or not out.parent.is_dir():
-        raise RequestError(f"Wanted --out as a new folder in one that exists, and got {str(out)!r}.")
+        raise RequestError(
+            f"Expected a new folder in a folder that exists, got {str(out)!r}. Name another folder with --out."
+        )
     free = shutil.disk_usage(out.parent).free
     if free < DISK_MARGIN * size.n_bytes:
         raise StoreError(
-            f"About {format_size(size.n_bytes)} are wanted for {str(out)!r} and {format_size(free)} are free; take "
-            "fewer subjects or voxels, or another disk."
+            f"Expected about {format_size(size.n_bytes)} of free disk space for {str(out)!r}, got {format_size(free)}. "
+            "Choose fewer subjects or voxels, or another disk."
         )
-    aside = out.with_name(f".{out.name}.{os.getpid()}.part")
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
-        aside.mkdir()
-        WRITERS[type(size)](aside, size, progress)
-        (aside / NOTE_NAME).write_text(f"{TEXT}. Made by `python -m brivl data make-fixture`; {size!r}.\n")
-        os.replace(aside, out)
+        temporary.mkdir()
+        size.write(temporary, progress)
+        (temporary / NOTE_NAME).write_text(f"{TEXT}. Made by `python -m brivl data make-fixture`; {size!r}.\n")
+        os.replace(temporary, out)
     except OSError as error:
         raise StoreError(
-            f"Could not write {str(out)!r} ({error.strerror or error}); see that the disk has room and "
-            "that the folder may be written to."
+            f"Expected to write {str(out)!r}, got an error ({error.strerror or error}). Check free disk space and the "
+            "rights of the folder."
         ) from error
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
     return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())

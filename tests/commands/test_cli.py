@@ -145,13 +145,13 @@ def test_retrieval(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
 
 
 BAD = {
-    "unknown dataset": ({"dataset": "no-such-data"}, "found none called 'no-such-data'"),
-    "folder of nothing": ({"dataset": "EMPTY"}, "BIDS folder"),
+    "unknown dataset": ({"dataset": "no-such-data"}, "Expected the name of a dataset, got 'no-such-data'"),
+    "folder of nothing": ({"dataset": "EMPTY"}, "BIDS (sub-"),
     "unknown model": ({"models": "signal,none"}, "['none'] were asked for"),
     "one model": ({"models": "signal"}, "two model names as A,B"),
     "three models": ({"models": "a,b,c"}, "two model names as A,B"),
     "layer too high": ({"layer": "3"}, "layers 1 to 2; layer 3 was asked for"),
-    "unknown subject": ({"subject": "B"}, "no subject 'B'"),
+    "unknown subject": ({"subject": "B"}, "Expected a subject of the dataset, got 'B'"),
     "unknown preset": ({"preset": "lenient"}, "got 'lenient'"),
     "out without folder": ({"out": "EMPTY/gone/scores.npz"}, "--out as a .npz file"),
     "out of another kind": ({"out": "EMPTY/scores.csv"}, "--out as a .npz file"),
@@ -179,7 +179,7 @@ def test_bad_input_ends_with_a_sentence(
         ({"models": "brivl-mini,no-such-model"}, "got 'no-such-model'"),
         ({"models": "brivl-mini,vit-mini", "layer": "13"}, "layers 1 to 12"),
         ({"models": "brivl-mini,minilm-l6"}, "takes text stimuli"),
-        ({"models": "brivl-mini,vit-mini", "subject": "A"}, "no subject 'A'; choose one of S01"),
+        ({"models": "brivl-mini,vit-mini", "subject": "A"}, "Expected a subject of the dataset, got 'A'"),
     ],
 )
 def test_bad_requests_to_a_phantom(changes: dict, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -246,7 +246,7 @@ def test_as_a_program() -> None:
 def test_as_a_program_that_refuses() -> None:
     ran = run_python(*fit_words("no-such-data"))
     assert ran.returncode == 2 and ran.stdout == "" and "Traceback" not in ran.stderr
-    assert ran.stderr.startswith("brivl: Wanted a dataset") and ran.stderr.count("\n") == 1
+    assert ran.stderr.startswith("brivl: Expected the name of a dataset, got ") and ran.stderr.count("\n") == 1
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:

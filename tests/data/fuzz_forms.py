@@ -60,7 +60,7 @@ def make_plain_form(folder: Path) -> Path:
 
 
 def read_plain(folder: Path) -> None:
-    from brivl.data.folder_registry import open_folder
+    from brivl.data.registry import open_folder
 
     data = open_folder(folder)
     for subject in data.subjects:
@@ -182,7 +182,7 @@ def make_challenge(folder: Path) -> Path:
 
 
 def read_challenge(folder: Path) -> None:
-    from brivl.data.folder_registry import open_folder
+    from brivl.data.registry import open_folder
 
     read_dataset(open_folder(folder), "subj01")
 

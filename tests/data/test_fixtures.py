@@ -119,7 +119,7 @@ def test_nothing_half_written_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         write_fixture(tmp_path / "clips", SMALL, stop)
     assert not list(tmp_path.iterdir())
     huge = ShortclipsSize(n_subjects=99, n_voxels=500_000, n_train=9_600)
-    with pytest.raises(StoreError, match="are free"):
+    with pytest.raises(StoreError, match="free disk space"):
         write_fixture(tmp_path / "clips", huge)
 
 

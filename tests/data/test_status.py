@@ -17,7 +17,7 @@ from brivl.config import cache_dir
 from brivl.data import download
 from brivl.data.download import commands_to_copy, download_request, download_task, get_command
 from brivl.data.formats.file_state import file_state, has_checksum
-from brivl.data.published import expected_files
+from brivl.data.registry import published_datasets
 from brivl.data.status import DataReport, data_reports
 from brivl.errors import DataError, RequestError
 from brivl.store.artifacts import Store
@@ -60,7 +60,7 @@ def hdf5(n: int) -> bytes:
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fake source with all files of shortclips, and programs called datalad and git-annex that know it."""
     root, programs = tmp_path / "source", tmp_path / "programs"
-    for i, name in enumerate(expected_files("shortclips", tmp_path)):
+    for i, name in enumerate(published_datasets()["shortclips"].expected_files(tmp_path)):
         content = hdf5(200 + i)
         key = f"MD5E-s{len(content)}--{hashlib.md5(content).hexdigest()}.hdf"
         (root / "contents" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,9 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def request(source: Path, folder: Path) -> dict:
-    return download_request("shortclips", folder, expected_files("shortclips", folder)) | {"source": str(source)}
+    return download_request("shortclips", folder, published_datasets()["shortclips"].expected_files(folder)) | {
+        "source": str(source)
+    }
 
 
 def quiet(_done: float, _total: float, _message: str) -> None: ...
@@ -91,10 +93,10 @@ def report_of(name: str) -> DataReport:
 
 def test_a_download_ends_whole_and_goes_on_where_it_ended(source: Path, tmp_path: Path) -> None:
     folder, seen = tmp_path / "data" / "shortclips", []
-    names = expected_files("shortclips", folder)
+    names = published_datasets()["shortclips"].expected_files(folder)
     (source / "lost").write_text(names[3])
     (source / "slow").write_text(names[1])
-    with pytest.raises(DataError, match="no such content.*what is here is kept"):
+    with pytest.raises(DataError, match="no such content.*files that are complete are kept"):
         download_task(request(source, folder), quiet)
     assert [file_state(folder, name).state for name in names[:5]] == ["present"] * 3 + ["not fetched"] * 2
     (source / "lost").write_text("")
@@ -155,7 +157,7 @@ def test_what_cannot_be_downloaded_is_refused(tmp_path: Path, monkeypatch: pytes
 def test_foreign_folders_and_files_are_left_alone(source: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").touch()
-    with pytest.raises(DataError, match="holds other files"):
+    with pytest.raises(DataError, match="with other files"):
         download_task(request(source, tmp_path / "mine"), quiet)
     with pytest.raises(RequestError, match="secret"):
         download_task(request(source, tmp_path / "y") | {"files": ["../secret"]}, quiet)

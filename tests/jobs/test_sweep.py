@@ -130,7 +130,7 @@ def test_unreadable_data_fail_their_own_fits(folder: Path, tmp_path: Path) -> No
     (folder / "responses" / "Z.npy").write_bytes(b"no array")
     end = run_sweep(store, requests, LocalWorkers(1))
     assert end.computed == 1 and list(end.failed) == [requests[1]] and is_stored(store, requests[0])
-    with pytest.raises(RequestError, match="no subject"):
+    with pytest.raises(RequestError, match="Expected a subject of the dataset"):
         run_sweep(store, [FitRequest(str(folder), ("signal", "other"), 1, "B")], LocalWorkers(1))
 
 

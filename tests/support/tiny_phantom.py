@@ -7,7 +7,6 @@ import pytest
 
 from brivl.core.records import Voxels
 from brivl.core.simulation.planting import Tuning
-from brivl.data import registry
 from brivl.data.phantoms import base, datasets, movie
 from brivl.data.phantoms.movie import BrainLayout, MoviePhantomConfig
 from brivl.data.phantoms.movie_stimulus import MovieConfig
@@ -38,4 +37,4 @@ def shrink(patch: pytest.MonkeyPatch) -> None:
         asked = full(size).movie
         return MoviePhantomConfig(MovieConfig(n_train=asked.n_train, n_test=asked.n_test, frames_per_tr=1))
 
-    patch.setattr(registry, "phantom_movie_config", small)
+    patch.setattr(datasets, "phantom_movie_config", small)

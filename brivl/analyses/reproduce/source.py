@@ -9,8 +9,9 @@ from brivl.analyses.reproduce.catalog import Family, PaperFigure
 from brivl.core.claims.checks import at_depth
 from brivl.core.encoding.presets import PRESETS
 from brivl.data.dataset import check_subject
-from brivl.data.pereira2018.files import experiments_in, is_pereira
+from brivl.data.pereira2018.files import experiments_in
 from brivl.data.pereira2018.loader import PereiraDataset
+from brivl.data.registry import format_of
 from brivl.data.summary import DatasetSummary, summarise_dataset
 from brivl.encoding.fit import FitRequest
 from brivl.errors import DataError, RequestError
@@ -112,19 +113,13 @@ def _parts(name: str) -> list[str]:
     if not folder.is_dir():
         return [name]
     try:
-        if _holds_data(folder):
+        if format_of(folder) is not None:
             found = [e for e in experiments_in(folder) if e in ("2", "3")]
             return [f"{name}:{experiment}" for experiment in found] or [name]
-        inner = [path for path in sorted(folder.iterdir()) if path.is_dir() and _holds_data(path)]
+        inner = [path for path in sorted(folder.iterdir()) if path.is_dir() and format_of(path) is not None]
     except OSError as error:
         raise DataError(f"Wanted to look into {name!r} and could not ({error.strerror}); check its rights.") from error
     return [part for path in inner for part in _parts(str(path))] or [name]
-
-
-def _holds_data(folder: Path) -> bool:
-    """Whether a folder has the form of a dataset, broken or not."""
-    named = ("responses", "features", "features.npz")
-    return any((folder / part).exists() for part in named) or any(folder.glob("sub-*")) or is_pereira(folder)
 
 
 def _source(known: DatasetSummary, wanted: Wanted) -> Source:

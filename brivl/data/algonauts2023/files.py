@@ -19,6 +19,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from brivl.data.dataset_format import Published
 from brivl.data.formats.npy import array_shape, read_numbers
 from brivl.errors import DataError
 
@@ -43,11 +44,6 @@ def subjects_in(folder: Path) -> tuple[str, ...]:
     """Subjects of whom training responses are here. OSError where the folder cannot be looked into."""
     names = (path.name for path in folder.iterdir() if SUBJECT.fullmatch(path.name))
     return tuple(sorted(name for name in names if any(path.exists() for path in response_files(folder / name))))
-
-
-def has_algonauts2023_form(folder: Path) -> bool:
-    """Whether a folder is of this form. OSError where it cannot be looked into."""
-    return bool(subjects_in(folder))
 
 
 def response_files(subject: Path) -> tuple[Path, Path]:
@@ -163,3 +159,29 @@ def _mask(path: Path) -> np.ndarray:
     if not path.exists():
         raise DataError(f"Wanted the mask {str(path)!r} and found none; unpack roi_masks of this subject again.")
     return read_numbers(path)
+
+
+def _expected_files(folder: Path) -> list[str]:
+    subjects = [folder / f"subj{i:02d}" for i in range(1, 9)]
+    paths = [path for subject in subjects for path in (*response_files(subject), *mask_files(subject))]
+    return [path.relative_to(folder).as_posix() for path in paths]
+
+
+def _recognises(folder: Path) -> bool:
+    return bool(subjects_in(folder)) or any(folder.glob("subj[0-9][0-9].zip"))
+
+
+PUBLISHED = Published(
+    title="Algonauts 2023 (Natural Scenes Dataset)",
+    licence="Terms of the Natural Scenes Dataset, to which access is asked for: naturalscenesdataset.org",
+    citation=(
+        "Gifford, A. T., Lahner, B., Saba-Sadiya, S., Vilas, M. G., Lascelles, A., Oliva, A., Kay, K., Roig, G., & "
+        "Cichy, R. M. (2023). The Algonauts Project 2023 Challenge: How the human brain makes sense of natural "
+        "scenes. arXiv:2301.03198; Allen, E. J., et al. (2022). A massive 7T fMRI dataset to bridge cognitive "
+        "neuroscience and artificial intelligence. Nature Neuroscience, 25, 116-126. "
+        "doi:10.1038/s41593-021-00962-x"
+    ),
+    page="http://algonauts.csail.mit.edu/challenge.html",
+    expected_files=_expected_files,
+    recognises=_recognises,
+)

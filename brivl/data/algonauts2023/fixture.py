@@ -49,6 +49,18 @@ class AlgonautsSize:
         """About what the files take on disk."""
         return self.n_subjects * (self.n_pictures * (4 * self.n_voxels + 4000) + 2 * 8 * N_FSAVERAGE)
 
+    def write(self, folder: Path, progress: ProgressCallback) -> None:
+        """Write a folder of this size.
+
+        Parameters
+        ----------
+        folder : Path
+            An empty folder.
+        progress : callable
+            Receives the number of subjects that are written, the total and a message.
+        """
+        write_simulated_algonauts(folder, self, progress)
+
 
 def write_simulated_algonauts(folder: Path, size: AlgonautsSize, progress: ProgressCallback) -> None:
     """All subjects below `folder`; progress(done, total, message)."""

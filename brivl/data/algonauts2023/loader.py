@@ -19,6 +19,7 @@ from brivl.core.columns import LARGE_BYTES, LazyArray
 from brivl.core.records import Design, FlatmapGeometry, Responses, Stimulus, StimulusKind, Truth, Voxels
 from brivl.data.algonauts2023.files import (
     N_FSAVERAGE,
+    PUBLISHED,
     ResponseVertices,
     mask_files,
     read_vertices,
@@ -37,13 +38,6 @@ from brivl.errors import DataError
 
 LOADER_VERSION = "algonauts2023 1"  # part of the digest; count up when answers change
 SIMULATED_NOTE = "SIMULATED.txt"  # in the folder of simulated subjects
-LICENCE = "Terms of the Natural Scenes Dataset, to which access is asked for: naturalscenesdataset.org"
-CITATION = (
-    "Gifford, A. T., Lahner, B., Saba-Sadiya, S., Vilas, M. G., Lascelles, A., Oliva, A., Kay, K., Roig, G., & Cichy, "
-    "R. M. (2023). The Algonauts Project 2023 Challenge: How the human brain makes sense of natural scenes. "
-    "arXiv:2301.03198; Allen, E. J., et al. (2022). A massive 7T fMRI dataset to bridge cognitive neuroscience and "
-    "artificial intelligence. Nature Neuroscience, 25, 116-126. doi:10.1038/s41593-021-00962-x"
-)
 
 
 @dataclass(frozen=True)
@@ -53,8 +47,8 @@ class AlgonautsDataset:
     folder: Path
     subjects: tuple[str, ...]
     simulated: bool = False
-    licence: str = LICENCE
-    citation: str = CITATION
+    licence: str = PUBLISHED.licence
+    citation: str = PUBLISHED.citation
     models: tuple[str, ...] = ()
     stimulus_kind: StimulusKind = "image"
 

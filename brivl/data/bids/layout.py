@@ -108,11 +108,6 @@ def _nearest(paths: list[Path]) -> Path | None:
     return paths[-1]
 
 
-def has_bids_form(folder: Path) -> bool:
-    """Whether a folder holds subjects as BIDS does. OSError where it cannot be looked into."""
-    return any(path.is_dir() for path in folder.glob("sub-*"))
-
-
 def tasks_with_events(runs: Mapping[str, tuple[Run, ...]]) -> list[str]:
     """Names of the tasks of which something is said to have been shown."""
     return sorted({run.task for each in runs.values() for run in each if run.events is not None})

@@ -1,4 +1,4 @@
-"""The user's own data in BIDS form: sub-*/[ses-*/]func/*_bold.nii.gz with *_events.tsv beside them."""
+"""The user's own data in BIDS form: sub-*/[ses-*/]func/*_bold.nii.gz, with *_events.tsv beside them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -21,7 +22,7 @@ from brivl.data.bids.bold import (
     read_grid,
     read_run,
 )
-from brivl.data.bids.events import Events, event_weights, read_events, read_table, stimulus_column
+from brivl.data.bids.events import event_weights, read_events, read_table, stimulus_column
 from brivl.data.bids.layout import Run, find_runs, tasks_with_events
 from brivl.data.dataset import check_subject
 from brivl.data.formats.content_digest import digest_files
@@ -31,15 +32,32 @@ from brivl.errors import DataError
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 DESCRIPTION = "dataset_description.json"
-LOADER_VERSION = "bids 1: linear drift of each run removed"  # part of the digest; count up when answers change
+LOADER_VERSION = "bids 1: linear drift of each run removed"  # part of the digest, to be changed when results change
 
 
 @dataclass(frozen=True)
 class BidsDataset:
-    """One task of a BIDS folder; fulfils `brivl.data.dataset.Dataset`.
+    """One task of a BIDS folder.
 
-    Rows are the volumes of all runs in order of session and run; there is no test set (scores come from leaving runs
-    out). Events are turned into weights of distinct texts or images, by their share of each TR.
+    Rows are the volumes of all runs in the order of session and run. There is no test set: scores come from leaving
+    runs out. Events become weights of distinct texts or images, by the part of each TR that they cover.
+
+    Attributes
+    ----------
+    folder : Path
+        Top of the BIDS folder.
+    task : str
+        Name of the task.
+    name, title, licence, citation : str
+        Facts from dataset_description.json.
+    simulated : bool
+        Whether dataset_description.json says so.
+    runs : dict of str to tuple of Run
+        Runs of each subject.
+    models : tuple of str
+        Empty, since models are run on the stimuli.
+    paired_dataset : str
+        Name of the dataset of the folder's other task, where the folder has two; else "".
     """
 
     folder: Path
@@ -51,34 +69,89 @@ class BidsDataset:
     simulated: bool
     runs: dict[str, tuple[Run, ...]]
     models: tuple[str, ...] = ()
-    paired_dataset: str = ""  # what the folder's other task is called, where it has two
+    paired_dataset: str = ""
 
     @property
     def subjects(self) -> tuple[str, ...]:
+        """Names of the subjects with runs of the task."""
         return tuple(self.runs)
 
+    @property
+    def stimulus_kind(self) -> StimulusKind:
+        """Kind of the stimuli, from the events of the first subject."""
+        subject = self.subjects[0]
+        column, _ = _read_tables(self._runs(subject), f"{self.folder.name}/{subject}")
+        return _kind(column)
+
     def design(self, subject: str) -> Design:
-        """TR in s and first row of each run. DataError where runs differ in grid or TR."""
-        runs, grids = self._runs(subject), self._grids(subject)
-        lengths = [grid.n_volumes for grid in grids]
-        return Design(_common_tr(runs), sum(lengths), 0, np.cumsum([0, *lengths[:-1]]))
+        """Return the TR and the first row of each run.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        Design
+            Order of the samples, all of them training samples.
+
+        Raises
+        ------
+        DataError
+            Runs differ in grid or TR.
+        """
+        design, _ = self._timing(subject)
+        return design
 
     def stimulus(self, subject: str) -> Stimulus:
-        """Distinct texts, or paths of images, sorted, and their weights (n_samples, n_items)."""
-        runs, design = self._runs(subject), self.design(subject)
-        column, events = _read_all_events(runs, f"{self.folder.name}/{subject}")
+        """Return the distinct texts or images, sorted, and their weights in every sample.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        Stimulus
+            Texts, or paths of images.
+
+        Raises
+        ------
+        DataError
+            Events are missing or do not fit the runs, or an image is not found.
+        """
+        runs, (design, tr) = self._runs(subject), self._timing(subject)
+        column, tables = _read_tables(runs, f"{self.folder.name}/{subject}")
+        events = [read_events(path, table, column) for path, table in tables]
         names = sorted({item for run in events for item in run.item})
         lengths = np.diff([*design.run_onsets, design.n_train])
         blocks = [
-            event_weights(one, names, int(n), design.tr, run.label)
-            for one, n, run in zip(events, lengths, runs, strict=True)
+            event_weights(one, names, int(n), tr, run.label) for one, n, run in zip(events, lengths, runs, strict=True)
         ]
-        image = column == "stim_file"
-        items = [str(self._image_path(name)) for name in names] if image else names
-        return Stimulus("image" if image else "text", items, scipy.sparse.vstack(blocks, format="csr"))
+        kind = _kind(column)
+        items = [str(self._image_path(name)) for name in names] if kind == "image" else names
+        return Stimulus(kind, items, scipy.sparse.vstack(blocks, format="csr"))
 
     def responses(self, subject: str) -> Responses:
-        """BOLD within the mask, (n_samples, n_voxels) float32, the linear drift of each run removed, not z-scored."""
+        """Return BOLD within the mask, without the linear trend of each run, not z-scored.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        Responses
+            (n_samples, n_voxels) float32, without test responses.
+
+        Raises
+        ------
+        DataError
+            Images are missing or damaged, or no voxel is left by the mask.
+        """
         runs, grid, mask = self._runs(subject), self._grids(subject)[0], self.mask(subject)
         Y = np.concatenate([detrend_run(read_run(run.bold, mask.inside)) for run in runs])
         space = runs[0].entities.get("space", "native")
@@ -86,16 +159,56 @@ class BidsDataset:
         return Responses(Y, None, voxels)
 
     def mask(self, subject: str) -> Mask:
-        """Voxels that are kept and where that choice comes from: mask files in func/, else computed from BOLD."""
+        """Choose the voxels of a subject, from mask files in func/ or else from BOLD.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        Mask
+            Voxels that are kept, and the source of the mask.
+
+        Raises
+        ------
+        DataError
+            A mask lies on another grid, or no voxel is left.
+        """
         runs, grid = self._runs(subject), self._grids(subject)[0]
         files = sorted({run.mask for run in runs if run.mask is not None})
         return mask_from_files(files, grid) if files else computed_mask([run.bold for run in runs])
 
     def truth(self, subject: str) -> Truth | None:
+        """Return None, since the data are measured.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        None
+            No ground truth.
+        """
         check_subject(self, subject)
         return None
 
     def digest(self, subject: str) -> str:
+        """Return a digest of the runs, the description and the images that are shown.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        str
+            Digest of names and contents of files.
+        """
         files = {path for run in self._runs(subject) for path in run.files}
         files |= {path for path in [self.folder / DESCRIPTION] if path.is_file()}
         stimulus = self.stimulus(subject)
@@ -107,6 +220,12 @@ class BidsDataset:
         check_subject(self, subject)
         return self.runs[subject]
 
+    def _timing(self, subject: str) -> tuple[Design, float]:
+        """The design and its TR in s."""
+        runs, grids = self._runs(subject), self._grids(subject)
+        lengths, tr = [grid.n_volumes for grid in grids], _common_tr(runs)
+        return Design(tr, sum(lengths), 0, np.cumsum([0, *lengths[:-1]])), tr
+
     def _grids(self, subject: str) -> list[Grid]:
         paths = [run.bold for run in self._runs(subject)]
         grids = [read_grid(path) for path in paths]
@@ -116,25 +235,43 @@ class BidsDataset:
     def _image_path(self, name: str) -> Path:
         """File of a stim_file value: below stimuli/ as BIDS says, else below the folder; never outside of it.
 
-        Links are followed, since datalad keeps content elsewhere; the name itself may not lead out.
+        Links are followed, since datalad keeps contents elsewhere; the name itself must not lead out of the folder.
         """
-        places = (self.folder / "stimuli", self.folder)
-        paths = [Path(os.path.normpath(base / name)) for base in places]
+        bases = (self.folder / "stimuli", self.folder)
+        paths = [Path(os.path.normpath(base / name)) for base in bases]
         inside = [path for path in paths if path.is_relative_to(self.folder) and os.path.isfile(path)]
-        found = [path for path in inside if path.suffix.lower() in IMAGE_ENDINGS]
-        if not found:
+        images = [path for path in inside if path.suffix.lower() in IMAGE_ENDINGS]
+        if not images:
             raise DataError(
-                f"stim_file should name an image ({', '.join(IMAGE_ENDINGS)}) below {str(places[0])!r} or "
-                f"{str(places[1])!r}, but {name!r} is none; add the image or use a column of text."
+                f"Expected stim_file to name an image ({', '.join(IMAGE_ENDINGS)}) below {str(bases[0])!r} or "
+                f"{str(bases[1])!r}, got {name!r}. Add the image, or use a column of text."
             )
-        return found[0]
+        return images[0]
+
+
+def _kind(column: str) -> StimulusKind:
+    return "image" if column == "stim_file" else "text"
 
 
 def open_bids(folder: Path | str, task: str | None = None) -> BidsDataset:
-    """A BIDS folder as a dataset of one task.
+    """Open one task of a BIDS folder.
 
-    Without `task`, the only task that has events is taken. DataError where the folder has no runs, or several tasks
-    and none is chosen; the message lists them.
+    Parameters
+    ----------
+    folder : Path or str
+        Top of the BIDS folder.
+    task : str, optional
+        Name of the task; by default the only task that has events.
+
+    Returns
+    -------
+    BidsDataset
+        The dataset.
+
+    Raises
+    ------
+    DataError
+        The folder has no runs, or several tasks of which none is chosen; the message lists them.
     """
     folder = Path(os.path.abspath(folder))
     runs = find_runs(folder)
@@ -142,47 +279,49 @@ def open_bids(folder: Path | str, task: str | None = None) -> BidsDataset:
     others = [other for other in tasks_with_events(runs) if other != task]
     kept = {subject: tuple(run for run in each if run.task == task) for subject, each in runs.items()}
     path = folder / DESCRIPTION
-    about = read_json_object(path) if path.is_file() else {}
+    description = read_json_object(path) if path.is_file() else {}
     return BidsDataset(
         folder=folder,
         task=task,
         name=folder.name,
-        title=str(about.get("Name") or folder.name),
-        licence=str(about.get("License") or "not stated"),
-        citation=_citation(about),
-        simulated=about.get("Simulated") is True,
+        title=str(description.get("Name") or folder.name),
+        licence=str(description.get("License") or "not stated"),
+        citation=_citation(description),
+        simulated=description.get("Simulated") is True,
         runs={subject: each for subject, each in kept.items() if each},
         paired_dataset=f"{folder}:{others[0]}" if len(others) == 1 else "",
     )
 
 
 def _choose_task(folder: Path, runs: dict[str, tuple[Run, ...]], task: str | None) -> str:
-    every = [run for each in runs.values() for run in each]
-    tasks = sorted({run.task for run in every})
+    tasks = sorted({run.task for each in runs.values() for run in each})
     with_events = tasks_with_events(runs)
     if not tasks:
-        raise DataError(f"{str(folder)!r} should hold runs as sub-*/func/*_bold.nii.gz (BIDS), but none was found.")
+        raise DataError(
+            f"Expected runs as sub-*/func/*_bold.nii.gz (BIDS) in {str(folder)!r}, got none. Check the folder."
+        )
     if task is None and len(with_events) == 1:
         return with_events[0]
     if task is None and not with_events:
         raise DataError(
-            f"The runs in {str(folder)!r} should have *_events.tsv files beside them that say what was shown, but none "
-            f"has (tasks found: {tasks!r}); copy them from the raw BIDS folder."
+            f"Expected *_events.tsv files beside the runs in {str(folder)!r}, which list the stimuli, got none (tasks: "
+            f"{tasks!r}). Copy them from the raw BIDS folder."
         )
-    if task not in tasks:
-        wanted = "one task should be chosen" if task is None else f"there is no task {task!r}"
+    if task is None or task not in tasks:
+        given = "several tasks" if task is None else f"no task {task!r}"
         raise DataError(
-            f"In {str(folder)!r} {wanted}; choose one of {(with_events or tasks)!r}, as in {str(folder)!r}:TASK."
+            f"Expected one task of {str(folder)!r}, got {given}. Choose one of {(with_events or tasks)!r}, as in "
+            f"{str(folder)!r}:TASK."
         )
     return task
 
 
-def _citation(about: dict) -> str:
-    links = about.get("ReferencesAndLinks")
-    parts = [str(about.get("HowToAcknowledge") or "")]
-    parts += [str(link) for link in links] if isinstance(links, list) else []
-    parts += [f"doi:{about['DatasetDOI']}"] if about.get("DatasetDOI") else []
-    return "; ".join(part for part in parts if part) or "not stated"
+def _citation(description: dict[str, Any]) -> str:
+    links = description.get("ReferencesAndLinks")
+    citations = [str(description.get("HowToAcknowledge") or "")]
+    citations += [str(link) for link in links] if isinstance(links, list) else []
+    citations += [f"doi:{description['DatasetDOI']}"] if description.get("DatasetDOI") else []
+    return "; ".join(citation for citation in citations if citation) or "not stated"
 
 
 def _common_tr(runs: Sequence[Run]) -> float:
@@ -191,25 +330,28 @@ def _common_tr(runs: Sequence[Run]) -> float:
     for run, tr in zip(runs, times, strict=True):
         if abs(tr - times[0]) > 1e-3:
             raise DataError(
-                f"All runs of a subject should have one repetition time, but {run.label} has {tr:g} s where "
-                f"{runs[0].label} has {times[0]:g} s; use runs of one TR."
+                f"Expected one repetition time in all runs of a subject, got {tr:g} s in {run.label} and "
+                f"{times[0]:g} s in {runs[0].label}. Use runs of one TR."
             )
     return times[0]
 
 
 def _run_tr(run: Run) -> float:
     for sidecar in reversed(run.sidecars):
-        about = read_json_object(sidecar)
-        if "RepetitionTime" in about:
-            return plausible_tr(about["RepetitionTime"], f"RepetitionTime in {str(sidecar)!r}")
+        content = read_json_object(sidecar)
+        if "RepetitionTime" in content:
+            return plausible_tr(content["RepetitionTime"], f"RepetitionTime in {str(sidecar)!r}")
     return header_tr(run.bold, open_bold(run.bold))
 
 
-def _read_all_events(runs: Sequence[Run], source: str) -> tuple[str, list[Events]]:
-    """The column that says what was shown, the same in all runs, and the events of each run."""
+def _read_tables(runs: Sequence[Run], source: str) -> tuple[str, list[tuple[Path, dict[str, list[str]]]]]:
+    """The column with the stimuli, the same in all runs, and the events file of each run with its table."""
+    paths = []
     for run in runs:
         if run.events is None:
-            raise DataError(f"Run {run.label} should have {run.label}_events.tsv beside it, but no events file fits.")
-    tables = [read_table(run.events) for run in runs]
-    column = stimulus_column(tables, source)
-    return column, [read_events(run.events, table, column) for run, table in zip(runs, tables, strict=True)]
+            raise DataError(
+                f"Expected {run.label}_events.tsv beside the run {run.label}, got no events file that fits. Add it."
+            )
+        paths.append(run.events)
+    tables = [read_table(path) for path in paths]
+    return stimulus_column(tables, source), list(zip(paths, tables, strict=True))

@@ -10,11 +10,13 @@ regions used.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from brivl.data.dataset_format import Published
 from brivl.errors import RequestError
 
 SUBJECT = re.compile(r"[PM][0-9]{2}")
@@ -129,3 +131,44 @@ def _subject_path(folder: Path, stem: str) -> Path | None:
     paths = [parent / f"{prefix}_{stem}.mat" for prefix in PREFIXES for parent in (folder, folder / folder.name)]
     existing = [path for path in paths if path.exists()]
     return next(iter(existing or [path for path in paths if path.is_symlink()]), None)
+
+
+def _expected_files(folder: Path) -> list[str]:
+    """Files of the two experiments with sentences; those that are there under another name go by that name."""
+    paths: list[Path] = []
+    for number in ("2", "3"):
+        here, experiment = find_files(folder, number) if folder.is_dir() else {}, EXPERIMENTS[number]
+        paths += [
+            here.get(subject, folder / subject / f"examples_{experiment.stem}.mat") for subject in experiment.subjects
+        ]
+    return [path.relative_to(folder).as_posix() for path in paths]
+
+
+def _recognises(folder: Path) -> bool:
+    return is_pereira(folder) or any(folder.glob("[PM][0-9][0-9].tar*"))
+
+
+def _unpack_commands(folder: Path, files: Sequence[str]) -> list[str]:
+    """Shell lines that unpack the archives of the subjects of `files`, with a note on those to be downloaded first."""
+    subjects = list(dict.fromkeys(name.split("/")[0] for name in files))
+    archives = {subject: paths[0].name for subject in subjects if (paths := sorted(folder.glob(f"{subject}.tar*")))}
+    missing = [f"{subject}.tar" for subject in subjects if subject not in archives]
+    lines = [f"# Download {', '.join(missing)} from {_PAGE} into this folder:"] if missing else []
+    lines += [shlex.join(["mkdir", "-p", str(folder)]), shlex.join(["cd", str(folder)])]
+    return lines + [shlex.join(["tar", "-xf", archives.get(subject, f"{subject}.tar")]) for subject in subjects]
+
+
+_PAGE = "https://web.mit.edu/evlab//sites/default/files/documents/index2.html"
+PUBLISHED = Published(
+    title="Pereira et al. 2018",
+    licence="No licence is stated; terms of the authors' page apply: web.mit.edu/evlab/sites/default/files/documents",
+    citation=(
+        "Pereira, F., Lou, B., Pritchett, B., Ritter, S., Gershman, S. J., Kanwisher, N., Botvinick, M., & "
+        "Fedorenko, E. (2018). Toward a universal decoder of linguistic meaning from brain activation. Nature "
+        "Communications, 9, 963. doi:10.1038/s41467-018-03068-4"
+    ),
+    page=_PAGE,
+    expected_files=_expected_files,
+    recognises=_recognises,
+    unpack_commands=_unpack_commands,
+)

@@ -69,6 +69,18 @@ class PereiraSize:
         """Approximate size of the files on disk."""
         return self.n_subjects * self.n_voxels * (4 * self.n_sentences + 300)
 
+    def write(self, folder: Path, progress: ProgressCallback) -> None:
+        """Write a folder of this size.
+
+        Parameters
+        ----------
+        folder : Path
+            An empty folder.
+        progress : callable
+            Receives the number of subjects that are written, the total and a message.
+        """
+        write_simulated_pereira(folder, self, progress)
+
 
 def write_simulated_pereira(folder: Path, size: PereiraSize, progress: ProgressCallback) -> None:
     """Write a file of experiment 2 for each subject.

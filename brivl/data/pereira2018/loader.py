@@ -20,7 +20,7 @@ from brivl.data.formats.annex import check_fetched
 from brivl.data.formats.content_digest import digest_files
 from brivl.data.formats.mat import read_mat, texts, whole_numbers
 from brivl.data.formats.mat_scan import scan_mat
-from brivl.data.pereira2018.files import EXPERIMENTS, find_files
+from brivl.data.pereira2018.files import EXPERIMENTS, PUBLISHED, find_files
 from brivl.data.pereira2018.meta import read_voxel_grid
 from brivl.data.phantoms.mark import CITATION as SIMULATED_CITATION
 from brivl.data.phantoms.mark import LICENCE as SIMULATED_LICENCE
@@ -31,12 +31,6 @@ LOADER_VERSION = "pereira2018 1: 90 cerebral AAL regions"  # part of the digest;
 RESPONSES = ("examples_passagesentences", "examples")  # estimates of single sentences in generation B and in A
 SENTENCES, PASSAGES, CONCEPTS = "keySentences", "labelsPassageForEachSentence", "keyConcept"
 SPACE = "grid of the published files (they carry no affine), AAL as labelled there"
-LICENCE = "No licence is stated; terms of the authors' page apply: web.mit.edu/evlab/sites/default/files/documents"
-CITATION = (
-    "Pereira, F., Lou, B., Pritchett, B., Ritter, S., Gershman, S. J., Kanwisher, N., Botvinick, M., & Fedorenko, E. "
-    "(2018). Toward a universal decoder of linguistic meaning from brain activation. Nature Communications, 9, 963. "
-    "doi:10.1038/s41467-018-03068-4"
-)
 
 
 @dataclass(frozen=True)
@@ -74,8 +68,8 @@ class PereiraDataset:
     files: dict[str, Path]
     stimulus_kind: StimulusKind = "text"
     simulated: bool = False
-    licence: str = LICENCE
-    citation: str = CITATION
+    licence: str = PUBLISHED.licence
+    citation: str = PUBLISHED.citation
     models: tuple[str, ...] = ()
 
     @property

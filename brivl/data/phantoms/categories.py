@@ -14,12 +14,13 @@ from brivl.config import n_cores
 from brivl.core.records import Design
 from brivl.core.simulation.planting import noise_sd, unit_variance
 from brivl.data.phantoms.movie import BrainLayout
+from brivl.data.phantoms.names import PHANTOM_CATEGORIES
 from brivl.errors import RequestError
 from brivl.scenes.captions import caption
 from brivl.scenes.scene import Scene, render, sample_scene
 from brivl.scenes.things import CATEGORY
 
-NAME = "phantom-categories"
+NAME = PHANTOM_CATEGORIES
 SUBJECTS = ("C01", "C02", "C03", "C04")
 CATEGORIES = ("face", "body", "building", "tool", "vehicle", "animal", "object", "word")
 LOW_LEVEL = "luminance"

@@ -12,9 +12,10 @@ from brivl.core.simulation.hrf import ar1_noise, convolve_runs
 from brivl.core.simulation.planting import NO_SIGNAL, Tuning, noise_sd, oracle_scores
 from brivl.data.anatomy.cortex import CorticalVoxels
 from brivl.data.phantoms.movie_stimulus import MovieConfig
+from brivl.data.phantoms.names import PHANTOM_MOVIE
 from brivl.data.phantoms.planting import LayerFeatures, Planting, SimulatedSubject, layer_latents, plant_signals
 
-NAME = "phantom-movie"
+NAME = PHANTOM_MOVIE
 SUBJECTS = ("S01", "S02", "S03", "S04", "S05")
 MODELS = ("brivl-mini", "vit-mini")
 MARGIN_MM = 3.0  # voxels this near to a drawn ROI have its signal, which fades with distance

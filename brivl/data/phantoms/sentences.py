@@ -11,9 +11,10 @@ from brivl.core.records import Design, Responses, Stimulus, Truth, Voxels
 from brivl.core.regions.areas import area_of
 from brivl.core.simulation.planting import NO_SIGNAL, Tuning, noise_sd, oracle_scores
 from brivl.data.pereira2018.passages import Passages
+from brivl.data.phantoms.names import PHANTOM_SENTENCES
 from brivl.data.phantoms.planting import LayerFeatures, Planting, SimulatedSubject, layer_latents, plant_signals
 
-NAME = "phantom-sentences"
+NAME = PHANTOM_SENTENCES
 SUBJECTS = ("P01", "M02", "M04", "M07", "M08", "M09", "M14", "M15")
 MODELS = ("brivl-mini", "minilm-l6")
 RIGHT_GAIN = 0.75  # of the explainable variance of the right hemisphere; 1 in the left

@@ -20,10 +20,11 @@ from brivl.core.simulation.planting import noise_sd, readout_weights, unit_varia
 from brivl.data.phantoms.categories import patch_luminance
 from brivl.data.phantoms.movie import AR1, BASELINE, SUBJECTS, BrainLayout
 from brivl.data.phantoms.movie_stimulus import MovieConfig
+from brivl.data.phantoms.names import PHANTOM_STORIES
 from brivl.data.phantoms.story_stimulus import StoryConfig
 from brivl.scenes.content import CONTENT
 
-NAME = "phantom-stories"
+NAME = PHANTOM_STORIES
 Modality = Literal["stories", "movie"]
 MODALITIES: tuple[Modality, ...] = ("stories", "movie")
 Dimension = tuple[frozenset[str], frozenset[str]]  # the content at the high and at the low end

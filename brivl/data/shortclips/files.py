@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from brivl.core.columns import LARGE_BYTES, READ_COLUMNS, LazyArray
+from brivl.data.dataset_format import Published
 from brivl.data.formats.annex import check_fetched, is_pointer
 from brivl.data.formats.hdf5 import Hdf5File, open_hdf5
 from brivl.data.shortclips.frames import FrameFile, read_frame_header
@@ -337,3 +338,29 @@ def read_features(path: Path, layout: ResponseLayout) -> np.ndarray:
     if not np.isfinite(X).all():
         raise DataError(f"Expected finite features in {str(path)!r}, got NaN or infinite values. Get the file again.")
     return X
+
+
+def _expected_files(folder: Path) -> list[str]:
+    subjects = [f"S{i:02d}" for i in range(1, 6)]
+    own = [f"{part}/{subject}_{part}.hdf" for part in ("responses", "mappers") for subject in subjects]
+    return [*own, *(f"stimuli/train_{i:02d}.hdf" for i in range(12)), "stimuli/test.hdf"]
+
+
+def _recognises(folder: Path) -> bool:
+    return any((folder / "responses").glob("S[0-9][0-9]_responses.hdf*"))
+
+
+PUBLISHED = Published(
+    title="shortclips (Huth et al. 2012)",
+    licence="Terms of the dataset's own page: doi:10.12751/g-node.vy1zjd",
+    citation=(
+        "Huth, A. G., Nishimoto, S., Vu, A. T., Dupré la Tour, T., & Gallant, J. L. (2022). Gallant Lab Natural "
+        "Short Clips 3T fMRI Data. doi:10.12751/g-node.vy1zjd; Huth, A. G., Nishimoto, S., Vu, A. T., & Gallant, "
+        "J. L. (2012). Neuron, 76(6), 1210-1224. doi:10.1016/j.neuron.2012.10.014"
+    ),
+    page="https://gin.g-node.org/gallantlab/shortclips",
+    expected_files=_expected_files,
+    recognises=_recognises,
+    source="https://gin.g-node.org/gallantlab/shortclips",
+    siblings=("wasabi", "origin"),
+)

@@ -76,6 +76,18 @@ class ShortclipsSize:
         rows = self.n_train + N_REPEATS * self.movie.n_test
         return self.n_subjects * (rows * self.n_voxels * 4 + 12 * N_VERTICES)
 
+    def write(self, folder: Path, progress: ProgressCallback) -> None:
+        """Write a folder of this size.
+
+        Parameters
+        ----------
+        folder : Path
+            An empty folder.
+        progress : callable
+            Receives the number of subjects that are written, the total and a message.
+        """
+        write_simulated_shortclips(folder, self, progress)
+
 
 def write_simulated_shortclips(folder: Path, size: ShortclipsSize, progress: ProgressCallback) -> None:
     """Write stimuli, responses and mappers.

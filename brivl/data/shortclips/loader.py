@@ -18,6 +18,7 @@ from brivl.data.phantoms.mark import CITATION as SIMULATED_CITATION
 from brivl.data.phantoms.mark import LICENCE as SIMULATED_LICENCE
 from brivl.data.phantoms.mark import any_marked
 from brivl.data.shortclips.files import (
+    PUBLISHED,
     ResponseLayout,
     ShortclipsFiles,
     find_files,
@@ -34,12 +35,6 @@ from brivl.store.artifacts import Store
 
 TR = 2.0  # seconds
 LOADER_VERSION = "shortclips 1"  # part of the digest; count up when what is read changes
-CITATION = (
-    "Huth, A. G., Nishimoto, S., Vu, A. T., Dupré la Tour, T., & Gallant, J. L. (2022). Gallant Lab Natural Short "
-    "Clips 3T fMRI Data. doi:10.12751/g-node.vy1zjd; Huth, A. G., Nishimoto, S., Vu, A. T., & Gallant, J. L. (2012). "
-    "Neuron, 76(6), 1210-1224. doi:10.1016/j.neuron.2012.10.014"
-)
-LICENCE = "Terms of the dataset's own page: doi:10.12751/g-node.vy1zjd"
 
 
 @dataclass(frozen=True)
@@ -62,9 +57,9 @@ class ShortclipsDataset:
     subjects: tuple[str, ...]
     content: ContentDigest
     simulated: bool = False
-    title: str = "shortclips (Huth et al. 2012)"
-    licence: str = LICENCE
-    citation: str = CITATION
+    title: str = PUBLISHED.title
+    licence: str = PUBLISHED.licence
+    citation: str = PUBLISHED.citation
 
     @property
     def name(self) -> str:  # numpydoc ignore=RT01

@@ -220,7 +220,7 @@ def test_every_choice_changes_the_key(store: Store, asked: AlignedAsked) -> None
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--dataset", NAME, "--subject", "C99"], "no subject 'C99'"),
+        (["--dataset", NAME, "--subject", "C99"], "Expected a subject of the dataset, got 'C99'"),
         (["--dataset", NAME, "--subject", "C01", "--backbone", "minilm-l6"], "takes text"),
         (["--dataset", NAME, "--subject", "C01", "--text", "vit-mini"], "reads texts"),
         (["--dataset", NAME, "--subject", "C01", "--layers", "13"], "layers 1 to 12"),

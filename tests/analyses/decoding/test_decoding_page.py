@@ -113,7 +113,7 @@ def test_pages_read_a_result_once_and_not_after_it_has_gone(store: Store, studio
 def test_bad_questions_end_in_sentences(store: Store, tmp_path: Path, capsys):
     make_plain(tmp_path / "own")
     for words, said in (
-        (["--dataset", NAME, "--subject", "S99"], "no subject 'S99'"),
+        (["--dataset", NAME, "--subject", "S99"], "Expected a subject of the dataset, got 'S99'"),
         (["--dataset", NAME, "--subject", "S01", "--model", "vit-mini"], "one space"),
         (["--dataset", NAME, "--subject", "S01", "--window", "-1"], "window"),
         (["--dataset", NAME, "--subject", "S01", "--preset", "lax"], "preset"),

@@ -214,11 +214,11 @@ def test_both_datasets_at_once_and_experiment_3(own_cache: Path, tmp_path: Path)
         (["fig4c", "--data", MOVIE, "--layers", "8"], "needs layer 4"),
         (["fig4b", "--data", MOVIE, "--layers", "13"], "layers 1 to 12"),
         (["fig4b", "--data", MOVIE, "--layers", "a"], "Wanted layers"),
-        (["fig4b", "--data", MOVIE, "--subjects", "P01"], "no subject 'P01'"),
+        (["fig4b", "--data", MOVIE, "--subjects", "P01"], "Expected a subject of the dataset, got 'P01'"),
         (["fig4b", "--data", MOVIE, "--models", "brivl-mini"], "two model names"),
         (["fig4b", "--data", MOVIE, "--models", "brivl-mini,minilm-l6"], "image"),
         (["fig4b", "--data", MOVIE, "--preset", "lax"], "preset"),
-        (["fig4b", "--data", "nothing-here"], "found none"),
+        (["fig4b", "--data", "nothing-here"], "got 'nothing-here'"),
     ],
 )
 def test_what_cannot_be_made_is_said(

@@ -116,7 +116,8 @@ def test_the_page_asks_for_the_other_modality_where_there_is_no_twin(
     at = open_subject("transfer", "phantom-movie:120/20", "S01", other="/etc")
     assert not at.exception and "BRIVL_DATA" in at.error[0].value
     at = open_subject("transfer", "phantom-movie:120/20", "S01", other=f"{folder}:listen")
-    assert not at.exception and "no subject 'S01'" in html(at) + " ".join(e.value for e in [*at.error, *at.info])
+    shown = html(at) + " ".join(e.value for e in [*at.error, *at.info])
+    assert not at.exception and "Expected a subject of the dataset, got 'S01'" in shown
 
 
 def test_pairs_of_files_are_those_that_were_drawn(tmp_path: Path) -> None:
@@ -142,5 +143,5 @@ def test_pairs_of_files_are_those_that_were_drawn(tmp_path: Path) -> None:
 
 
 def test_other_voxels_end_in_a_sentence(asked: TransferAsked, folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="no subject"):
+    with pytest.raises(RequestError, match="Expected a subject of the dataset"):
         transfer(Store(tmp_path), replace(asked, other="phantom-movie:120/20"))

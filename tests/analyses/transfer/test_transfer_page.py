@@ -92,7 +92,7 @@ def test_the_verb_prints_and_writes_the_same_numbers(store: Store, tmp_path: Pat
 def test_bad_questions_end_in_sentences(store: Store, capsys) -> None:  # noqa: ANN001
     asked = ["--cache", str(store.root), "transfer", "--subject"]
     for words, said in (
-        (["S99", "--dataset", NAME], "no subject 'S99'"),
+        (["S99", "--dataset", NAME], "Expected a subject of the dataset, got 'S99'"),
         (["S01", "--dataset", NAME, "--model", "vit-mini"], "takes text stimuli"),
         (["S01", "--dataset", NAME, "--depth", "2"], "relative depth"),
         (["S01", "--dataset", NAME, "--n-pairs", "3"], "pairs"),

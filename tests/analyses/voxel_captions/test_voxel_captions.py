@@ -171,7 +171,7 @@ def test_bad_questions_end_in_sentences(store: Store, capsys):
     with pytest.raises(RequestError, match="900/100"):
         open_dataset("phantom-categories:many", store)
     assert main(["--cache", str(store.root), "voxel-captions", "--dataset", NAME, "--subject", "X"]) == 2
-    assert "no subject 'X'" in capsys.readouterr().err
+    assert "Expected a subject of the dataset, got 'X'" in capsys.readouterr().err
 
 
 def open_words(**fields: str) -> AppTest:

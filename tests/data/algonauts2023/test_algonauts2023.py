@@ -135,7 +135,7 @@ def test_a_folder_without_responses_is_none_of_it(tmp_path: Path) -> None:
     (tmp_path / "subj01").mkdir()
     with pytest.raises(DataError, match="lh_training_fmri"):
         open_algonauts(tmp_path)
-    with pytest.raises(RequestError, match="no subject"):
+    with pytest.raises(RequestError, match="Expected a subject of the dataset, got 'subj09'"):
         write_subject(tmp_path / "whole")
         open_algonauts(tmp_path / "whole").responses("subj09")
 

@@ -15,11 +15,10 @@ from brivl.core.encoding.voxel_selection import CONSTANT, NOT_FINITE
 from brivl.data.anatomy.slice_montage import slice_montage
 from brivl.data.features import features_key
 from brivl.data.flatmaps import make_flatmap
-from brivl.data.folder_registry import open_folder
 from brivl.data.formats.mat import field, read_mat, texts
 from brivl.data.pereira2018.loader import open_pereira
 from brivl.data.regions import available_parcellations, region_masks
-from brivl.data.registry import list_datasets, open_dataset
+from brivl.data.registry import list_datasets, open_dataset, open_folder
 from brivl.data.subject_facts import load_facts
 from brivl.data.summary import summarise_dataset
 from brivl.encoding.fit import FitRequest, fit

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brivl.data.folder_registry import open_folder
 from brivl.data.formats.npy import read_numbers
 from brivl.data.null_controls import shuffle_events
 from brivl.data.plain.loader import open_plain
+from brivl.data.registry import open_folder
 from brivl.errors import DataError, RequestError
 
 
@@ -188,11 +188,13 @@ def test_folders_that_are_neither_form(tmp_path):
     with pytest.raises(DataError, match="no folder"):
         open_folder(tmp_path / "gone")
     (tmp_path / "note.txt").write_text("x")
-    with pytest.raises(DataError, match=r"BIDS folder .* plain folder .*\['note.txt'\]"):
+    with pytest.raises(DataError, match=r"BIDS .* plain arrays .*\['note.txt'\]"):
         open_folder(tmp_path)
     (tmp_path / "features").mkdir()
-    with pytest.raises(DataError, match="features/MODEL.npy"):
+    with pytest.raises(DataError, match=r"responses/\*\.npy.*\['features', 'note.txt'\]"):
         open_folder(tmp_path)
+    with pytest.raises(DataError, match="features/MODEL.npy"):
+        open_plain(tmp_path)
 
 
 def test_digest_follows_every_file_and_shuffling_takes_features_along(tmp_path):
