@@ -147,7 +147,7 @@ def test_retrieval(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
 BAD = {
     "unknown dataset": ({"dataset": "no-such-data"}, "Expected the name of a dataset, got 'no-such-data'"),
     "folder of nothing": ({"dataset": "EMPTY"}, "BIDS (sub-"),
-    "unknown model": ({"models": "signal,none"}, "['none'] were asked for"),
+    "unknown model": ({"models": "signal,none"}, "got ['none']"),
     "one model": ({"models": "signal"}, "two model names as A,B"),
     "three models": ({"models": "a,b,c"}, "two model names as A,B"),
     "layer too high": ({"layer": "3"}, "layers 1 to 2; layer 3 was asked for"),
