@@ -53,6 +53,26 @@ def thread_settings(environment: Mapping[str, str], n_processes: int = 1) -> dic
     return settings
 
 
+def library_defaults(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which libraries choose their threads themselves, but for what the user has set.
+
+    Parameters
+    ----------
+    environment : Mapping[str, str]
+        Environment of a process that this project has started.
+
+    Returns
+    -------
+    dict[str, str]
+        A copy without the project's settings of threads.
+    """
+    own = _set_by_user(environment)
+    kept = {name: value for name, value in environment.items() if name not in (*VARIABLES, SET_HERE) or name in own}
+    if SET_HERE in environment and kept.get(WAITING) == "PASSIVE":
+        del kept[WAITING]
+    return kept
+
+
 def set_threads() -> None:
     """Apply the settings to this process; call it before numpy and torch are imported, which read them then.
 
@@ -87,7 +107,13 @@ def cores_to_use() -> int:
 
 
 def threads_of_user() -> int | None:
-    """Return the number of threads that the user has set by OMP_NUM_THREADS, None if not set."""
+    """Return the number of threads that the user has set.
+
+    Returns
+    -------
+    int or None
+        OMP_NUM_THREADS, None where it is not set or set by this project.
+    """
     own = _set_by_user(os.environ).get(OPENMP)
     return None if own is None else int(own.split(",")[0])
 

@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 from brivl import config, threads
-from brivl.threads import OPENMP, SET_HERE, VARIABLES, WAITING, cores_to_use, thread_settings, use_cores
+from brivl.threads import (
+    OPENMP,
+    SET_HERE,
+    VARIABLES,
+    WAITING,
+    cores_to_use,
+    library_defaults,
+    thread_settings,
+    use_cores,
+)
 
 ROOT = Path(__file__).parents[1]
 REPORT = """
@@ -79,6 +88,13 @@ def test_what_the_parent_set_is_not_taken_for_the_users(monkeypatch: pytest.Monk
     assert cores_to_use() == 8
     monkeypatch.setattr(os, "environ", inherited | {OPENMP: "3"})  # set since then
     assert cores_to_use() == 3 and thread_settings(os.environ)[OPENMP] == "3"
+
+
+def test_a_rival_can_run_with_the_defaults_of_its_libraries() -> None:
+    shell = {"HOME": "/", "OPENBLAS_NUM_THREADS": "3"}
+    assert library_defaults(shell | thread_settings(shell)) == shell == library_defaults(shell)
+    shell = {OPENMP: "2", WAITING: "ACTIVE"}
+    assert library_defaults(shell | thread_settings(shell)) == shell
 
 
 def test_processes_side_by_side_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,108 +1,98 @@
-"""The solver and himalaya on the same simulated subjects: times, and the difference in held-out R2."""
+"""The solver against himalaya on simulated subjects: seconds of both, and the difference in held-out R2.
+
+Each fit runs in a process of its own, since libraries read the number of their threads when they are loaded: the solver
+with the project's settings, himalaya with the defaults of its libraries and with one thread.
+"""
 
 from __future__ import annotations
 
-import resource
-import time
-from collections.abc import Callable
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from pathlib import Path
 
 import numpy as np
 
-from brivl.errors import RequestError
+from brivl.bench.load import busy_loops, share_left
+from brivl.bench.simulated_fit import ALPHAS, N_DRAWS, Size, kernels_of, save, simulate
+from brivl.config import PROJECT
+from brivl.errors import BrivlError, RequestError
 from brivl.store.digests import JSON
+from brivl.threads import library_defaults, thread_settings
 
-N_TEST = 270
-DELAYS = (0, 2, 3, 4)
-ALPHAS = np.logspace(-2, 5, 20)
-N_DRAWS = 20  # of band weights, as the authors of the paper drew
+BAR = 2.0  # the most that a fit beside busy loops may take, in units of its idle time over the share that is left
 
 
 @dataclass(frozen=True)
-class Size:
-    """A sweep over subjects who share stimuli, at one layer.
+class Protocol:
+    """How often each fit is repeated, and beside how many busy loops the solver is measured again (None: not)."""
 
-    Attributes
-    ----------
-    kind : str
-        "movie": 768 features at four delays; "sentences": 768 features.
-    n : int
-        Training samples.
-    voxels : int
-        Voxels of each subject.
-    subjects : int
-        Number of subjects.
-    draws : int
-        Draws that himalaya runs; its time is extrapolated to N_DRAWS.
-    himalaya_subjects : int | None
-        Subjects that himalaya fits, None for all; its time is extrapolated to all.
-    decay : float
-        The standard deviation of the k-th latent dimension is k^-decay.
-    """
-
-    kind: str
-    n: int
-    voxels: int
-    subjects: int
-    draws: int = N_DRAWS
-    himalaya_subjects: int | None = None
-    decay: float = 0.5
+    repeats: int = 1
+    busy: int | None = None
 
 
 @dataclass(frozen=True)
-class Simulated:
-    """Two bands and responses, training rows first.
+class Run:
+    """One process: wall and processor seconds of each of its fits, and what others left of the cores beforehand."""
 
-    Attributes
-    ----------
-    Xs : list[np.ndarray]
-        Bands, (n + N_TEST, n_features).
-    Y : np.ndarray
-        (n + N_TEST, n_voxels of all subjects); training rows have mean 0 and variance 1.
-    """
-
-    Xs: list[np.ndarray]
-    Y: np.ndarray
+    seconds: np.ndarray  # (n_fits, 2)
+    peak_rss_gib: float
+    share_left: float
 
 
-def bench_fit(size: Size) -> dict[str, JSON]:
-    """Fit all subjects with the default solver, with himalaya subject by subject, and with the default solver again.
+def bench_fit(size: Size, protocol: Protocol = Protocol()) -> dict[str, JSON]:  # noqa: B008 (frozen)
+    """Fit simulated subjects with the solver and with himalaya, in turns.
 
     Parameters
     ----------
     size : Size
-        Size of the sweep.
+        What is fitted; with himalaya_subjects=0 himalaya is left out.
+    protocol : Protocol
+        Repeats, and busy loops.
 
     Returns
     -------
     dict[str, JSON]
-        Wall and processor seconds from features to split R2, and the R2 of both. Processor seconds depend less on
-        other work of the machine.
+        Medians over repeats of the seconds from features to split R2: wall seconds, and processor seconds, which
+        other work on the machine disturbs less.
 
     Raises
     ------
     RequestError
-        For impossible sizes.
+        If sizes are below 1.
+    BrivlError
+        If a process fails.
     """
-    if size.kind not in ("movie", "sentences") or min(size.n, size.voxels, size.subjects, size.draws) < 1:
-        raise RequestError(
-            f"Expected kind 'movie' or 'sentences' and sizes of at least 1, got {size!r}. Choose other numbers."
-        )
-    data = _simulate(size)
-    _fit_default(Simulated([X[:60] for X in data.Xs], data.Y[:60, :2]), 30)  # so that imports are not measured
-    default_r2, first = _timed(lambda: _fit_default(data, size.n))
-    default, himalaya, himalaya_r2 = [first], [], []
-    for subject in range(size.himalaya_subjects or size.subjects):
-        columns = slice(subject * size.voxels, (subject + 1) * size.voxels)
-        scores, seconds = _timed(partial(_fit_himalaya, data, size, columns))
-        himalaya_r2.append(scores)
-        himalaya.append(seconds)
-    _, again = _timed(lambda: _fit_default(data, size.n))
-    default.append(again)
-    return asdict(size) | _compare(
-        size, np.array(default).mean(0), np.array(himalaya), (default_r2, np.concatenate(himalaya_r2))
-    )
+    _check(size, protocol)
+    own, defaults, one = thread_settings(os.environ), library_defaults(os.environ), {"OMP_NUM_THREADS": "1"}
+    environments = {
+        "solver": {**os.environ, **own},
+        "himalaya": defaults,
+        "himalaya_one_thread": {**defaults, **thread_settings(defaults | one)},
+    }
+    runs: dict[str, list[Run]] = {name: [] for name in (*environments, "busy")}
+    with tempfile.TemporaryDirectory(prefix="brivl-bench-") as name:
+        folder = Path(name)
+        save(simulate(size), size, folder)
+        for _ in range(protocol.repeats):
+            if size.himalaya_subjects != 0:
+                for rival in ("himalaya", "himalaya_one_thread"):
+                    runs["solver"].append(_run(folder, "solver", environments["solver"]))
+                    runs[rival].append(_run(folder, "himalaya", environments[rival]))
+            runs["solver"].append(_run(folder, "solver", environments["solver"]))
+            if protocol.busy is not None:
+                with busy_loops(protocol.busy):
+                    runs["busy"].append(_run(folder, "solver", environments["solver"]))
+        solver_r2 = np.load(folder / "solver.npy")
+        himalaya_r2 = np.load(folder / "himalaya.npy") if runs["himalaya"] else None
+    measured = {"bench": "fit"} | asdict(size) | asdict(protocol) | _solver(runs["solver"], solver_r2)
+    if himalaya_r2 is not None:
+        measured |= _himalaya(size, runs) | _scores(size, solver_r2, himalaya_r2)
+    return measured | (_busy(runs["solver"], runs["busy"]) if runs["busy"] else {})
 
 
 def regret(size: Size) -> dict[str, JSON]:
@@ -125,9 +115,9 @@ def regret(size: Size) -> dict[str, JSON]:
     from brivl.core.encoding.surface_search import SurfaceSearch
     from brivl.core.progress import ProgressSteps
 
-    data, n = _simulate(size), size.n
+    data, n = simulate(size), size.n
     Y, candidates = data.Y[:n], ratio_grid(2)
-    problem = Problem(_kernels(data, n)[:, :n], contiguous_folds(n), np.ones(5), candidates, ALPHAS)
+    problem = Problem(kernels_of(data, n)[:, :n], contiguous_folds(n), np.ones(5), candidates, ALPHAS)
     with himalaya_backend("torch") as backend:
         search = SurfaceSearch(problem, Solver(), backend)
         mapped, alphas = search.search(Y, ProgressSteps(None, 2 * search.n_combinations))
@@ -146,88 +136,82 @@ def regret(size: Size) -> dict[str, JSON]:
     } | asdict(size)
 
 
-def _compare(
-    size: Size, default: np.ndarray, himalaya: np.ndarray, r2: tuple[np.ndarray, np.ndarray]
-) -> dict[str, JSON]:
-    """Ratios of (wall, processor) seconds; those of himalaya are scaled up, and labelled so, where it ran less."""
-    scale = size.subjects / len(himalaya) * N_DRAWS / size.draws
-    total = himalaya.sum(0) * scale
-    default_r2, himalaya_r2 = r2[0][: len(r2[1])], r2[1]
+def _check(size: Size, protocol: Protocol) -> None:
+    if size.kind not in ("movie", "sentences"):
+        raise RequestError(f"Expected kind 'movie' or 'sentences', got {size.kind!r}.")
+    smallest = min(size.n, size.voxels, size.subjects, size.draws, protocol.repeats, protocol.busy or 1)
+    if smallest < 1 or protocol.busy == 0:
+        raise RequestError(f"Expected sizes, repeats and busy loops of at least 1, got {size!r} and {protocol!r}.")
+
+
+def _run(folder: Path, solver: str, environment: Mapping[str, str]) -> Run:
+    """Fit in a process with this environment."""
+    share = share_left()
+    command = [sys.executable, "-m", "brivl.bench.simulated_fit", str(folder), solver]
+    ran = subprocess.run(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, check=False)
+    if ran.returncode:
+        raise BrivlError(f"The process that fits ended with code {ran.returncode}; it may have lacked memory.")
+    line = json.loads(ran.stdout)
+    return Run(np.array(line["seconds"]), line["peak_rss_gib"], share)
+
+
+def _median(runs: Sequence[Run]) -> np.ndarray:
+    """Wall and processor seconds of all fits of a process, the median over processes."""
+    return np.median([run.seconds.sum(0) for run in runs], axis=0)
+
+
+def _solver(runs: Sequence[Run], r2: np.ndarray) -> dict[str, JSON]:
+    wall, cpu = _median(runs)
     return {
-        "bench": "fit",
-        "solver_wall_s": round(float(default[0]), 2),
-        "solver_cpu_s": round(float(default[1]), 2),
-        "himalaya_wall_s": round(float(total[0]), 2),
-        "himalaya_cpu_s": round(float(total[1]), 2),
-        "himalaya_is": "measured in full"
-        if scale == 1
-        else f"EXTRAPOLATED: ran {size.draws} of {N_DRAWS} draws for {len(himalaya)} of {size.subjects} subjects, "
-        f"multiplied by {scale:.3g}",
-        "ratio_wall": round(float(total[0] / default[0]), 1),
-        "ratio_cpu": round(float(total[1] / default[1]), 1),
-        "solver_r2": round(float(default_r2.mean()), 5),
-        "himalaya_r2": round(float(himalaya_r2.mean()), 5),
-        "r2_difference": round(float((default_r2 - himalaya_r2).mean()), 5),
-        "r2_difference_se": round(float((default_r2 - himalaya_r2).std() / np.sqrt(len(himalaya_r2))), 5),
-        "r2_compared_with": f"{size.draws} draws",
-        "peak_rss_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+        "solver_wall_s": round(float(wall), 2),
+        "solver_cpu_s": round(float(cpu), 2),
+        "solver_walls_s": [round(float(run.seconds[:, 0].sum()), 2) for run in runs],
+        "share_left": round(float(np.median([run.share_left for run in runs])), 2),
+        "solver_r2": round(float(r2.mean()), 5),
+        "peak_rss_gib": max(run.peak_rss_gib for run in runs),
     }
 
 
-def _fit_default(data: Simulated, n: int) -> np.ndarray:
-    from brivl.core.encoding.banded_ridge import BandedRidge
-
-    ridge = BandedRidge(tuple(ALPHAS)).fit([X[:n] for X in data.Xs], data.Y[:n])
-    return ridge.score([X[n:] for X in data.Xs], data.Y[n:], split=True).sum(0)
-
-
-def _fit_himalaya(data: Simulated, size: Size, columns: slice) -> np.ndarray:
-    from brivl.core.encoding.random_search import fit_as_authors
-    from brivl.core.encoding.split_score import r2_split
-
-    n = size.n
-    kernels = _kernels(data, n)
-    dual, weights = fit_as_authors(np.ascontiguousarray(kernels[:, :n]), data.Y[:n, columns], ALPHAS, size.draws, 0)
-    bands = np.stack([K[n:] @ (dual * w) for K, w in zip(kernels, weights, strict=True)])
-    return r2_split(data.Y[n:, columns], bands).sum(0)
-
-
-def _kernels(data: Simulated, n: int) -> np.ndarray:
-    """Kernels of all rows with the training rows, mean diagonal 1 on these: (2, n + N_TEST, n)."""
-    scales = [n / np.square(X[:n], dtype=np.float64).sum() for X in data.Xs]
-    return np.stack([np.float32(scale) * (X @ X[:n].T) for X, scale in zip(data.Xs, scales, strict=True)])
+def _himalaya(size: Size, runs: Mapping[str, Sequence[Run]]) -> dict[str, JSON]:
+    """Seconds and ratios; himalaya's seconds are scaled up, and called so, where it ran less."""
+    solver, n_subjects = _median(runs["solver"]), len(runs["himalaya"][0].seconds)
+    scale = size.subjects / n_subjects * N_DRAWS / size.draws
+    full = "measured in full"
+    part = f"EXTRAPOLATED: ran {size.draws} of {N_DRAWS} draws for {n_subjects} of {size.subjects} subjects, "
+    found: dict[str, JSON] = {"himalaya_is": full if scale == 1 else f"{part}multiplied by {scale:.3g}"}
+    for name, suffix in (("himalaya", ""), ("himalaya_one_thread", "_one_thread")):
+        wall, cpu = _median(runs[name]) * scale
+        found |= {
+            f"{name}_wall_s": round(float(wall), 2),
+            f"{name}_cpu_s": round(float(cpu), 2),
+            f"ratio_wall{suffix}": round(float(wall / solver[0]), 1),
+            f"ratio_cpu{suffix}": round(float(cpu / solver[1]), 1),
+        }
+    return found
 
 
-def _simulate(size: Size) -> Simulated:
-    """Bands that share half of their latent dimensions; voxels with any fraction of either, weak and strong."""
-    from brivl.core.encoding.delays import delay
-
-    rng = np.random.default_rng(0)
-    rows, width, n_voxels = size.n + N_TEST, 768, size.voxels * size.subjects
-    shared = rng.standard_normal((rows, width // 2), np.float32)
-    Xs = [_band(rng, shared, size.decay) for _ in range(2)]
-    if size.kind == "movie":
-        Xs = [delay(X, DELAYS, np.array([0, size.n])) for X in Xs]
-    Xs = [X - X[: size.n].mean(0) for X in Xs]
-    fraction, strength = rng.uniform(size=n_voxels), 0.4 * np.abs(rng.standard_normal(n_voxels))
-    Y = rng.standard_normal((rows, n_voxels), np.float32)
-    for X, part in zip(Xs, (fraction, 1 - fraction), strict=True):
-        signal = X @ rng.standard_normal((X.shape[1], n_voxels), np.float32)
-        Y += (strength * np.sqrt(part) / signal.std(0)).astype(np.float32) * signal
-    Y -= Y[: size.n].mean(0)
-    Y /= Y[: size.n].std(0)
-    return Simulated(Xs, Y)
+def _scores(size: Size, solver: np.ndarray, himalaya: np.ndarray) -> dict[str, JSON]:
+    """The difference in held-out R2 of the voxels that both fitted."""
+    difference = solver[: len(himalaya)] - himalaya
+    return {
+        "himalaya_r2": round(float(himalaya.mean()), 5),
+        "r2_difference": round(float(difference.mean()), 5),
+        "r2_difference_se": round(float(difference.std() / np.sqrt(len(difference))), 5),
+        "r2_compared_with": f"{size.draws} draws",
+    }
 
 
-def _band(rng: np.random.Generator, shared: np.ndarray, decay: float) -> np.ndarray:
-    """Features (n_rows, width) mixed from latents with decreasing standard deviations, some of them shared."""
-    width = 2 * shared.shape[1]
-    latents = np.hstack([shared, rng.standard_normal(shared.shape, np.float32)])
-    latents *= (rng.permutation(width) + 1.0).astype(np.float32) ** -decay
-    return latents @ rng.standard_normal((width, width), np.float32)
-
-
-def _timed(work: Callable[[], np.ndarray]) -> tuple[np.ndarray, tuple[float, float]]:
-    wall, cpu = time.monotonic(), time.process_time()
-    scores = work()
-    return scores, (time.monotonic() - wall, time.process_time() - cpu)
+def _busy(idle: Sequence[Run], busy: Sequence[Run]) -> dict[str, JSON]:
+    """The solver beside busy loops, and whether it takes no longer than the share of the processor explains, twice."""
+    (idle_wall, _), (wall, cpu) = _median(idle), _median(busy)
+    before, left = (float(np.median([run.share_left for run in runs])) for runs in (idle, busy))
+    share = min(1.0, left / before)
+    return {
+        "busy_wall_s": round(float(wall), 2),
+        "busy_cpu_s": round(float(cpu), 2),
+        "busy_walls_s": [round(float(run.seconds[:, 0].sum()), 2) for run in busy],
+        "busy_share_left": round(left, 2),
+        "busy_wall_by_share": round(float(wall * share / idle_wall), 2),
+        "busy_bar": BAR,
+        "busy_within_bar": bool(wall * share <= BAR * idle_wall),
+    }

@@ -35,7 +35,13 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
     p.add_argument("--subjects", type=int, default=5, help="fit: subjects (default: %(default)s)")
     p.add_argument("--draws", type=int, default=20, help="fit: of himalaya's 20 draws; fewer are extrapolated")
     p.add_argument("--regret", action="store_true", help="fit: compare the loss of the search with the full grid")
-    p.add_argument("--himalaya-subjects", type=int, help="fit: subjects that himalaya fits; fewer are extrapolated")
+    p.add_argument(
+        "--himalaya-subjects", type=int, help="fit: subjects that himalaya fits; fewer are extrapolated, 0: none"
+    )
+    p.add_argument("--repeats", type=int, default=1, help="fit: how often each is repeated (default: %(default)s)")
+    p.add_argument(
+        "--busy", type=int, nargs="?", const=2, metavar="LOOPS", help="fit: again beside busy loops (2 if no number)"
+    )
     p.add_argument("--width", type=int, default=768, help="memory: features of a band (default: %(default)s)")
     p.add_argument("--batches", type=int, help="memory: batches of voxels to fit (default: all)")
     p.add_argument("--voxel-sweep", help="memory: several numbers of voxels, such as 10000,20000,40000")
@@ -120,11 +126,12 @@ def _measure(what: str, dataset_name: str, store: Store) -> dict[str, Any]:
 
 
 def _solvers(args: argparse.Namespace) -> dict[str, Any]:
-    from brivl.bench.solver import Size, bench_fit, regret
+    from brivl.bench.simulated_fit import Size
+    from brivl.bench.solver import Protocol, bench_fit, regret
 
     n = 900 if args.n is None else args.n
     size = Size(args.kind, n, args.voxels, args.subjects, args.draws, args.himalaya_subjects)
-    return regret(size) if args.regret else bench_fit(size)
+    return regret(size) if args.regret else bench_fit(size, Protocol(args.repeats, args.busy))
 
 
 def _memory(args: argparse.Namespace) -> dict[str, Any]:

@@ -1,0 +1,121 @@
+"""bench fit: which processes run with which settings, busy loops that end, and what is reported."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brivl.bench import solver
+from brivl.bench.load import busy_loops, share_left
+from brivl.bench.simulated_fit import Size
+from brivl.bench.solver import Protocol, Run, bench_fit
+from brivl.commands.main import main
+from brivl.config import PROJECT
+from brivl.errors import RequestError
+from brivl.threads import OPENMP, VARIABLES, WAITING
+
+SMALL = Size("sentences", 60, 30, 2, draws=2, himalaya_subjects=1)
+PATIENCE = 60
+
+
+def runs(pid: int) -> bool:
+    """Whether a process computes; one that has ended and was not reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+
+
+@needs_proc
+def test_busy_loops_end_with_their_block_however_it_ends() -> None:
+    with busy_loops(2) as pids:
+        assert len(set(pids)) == 2 and all(map(runs, pids))
+    assert not any(map(runs, pids))
+    with pytest.raises(ZeroDivisionError), busy_loops(1) as pids:
+        raise ZeroDivisionError
+    assert not any(map(runs, pids))
+
+
+@needs_proc
+def test_busy_loops_end_with_a_benchmark_that_is_killed() -> None:
+    code = (
+        "from brivl.bench.load import busy_loops\n"
+        "with busy_loops(2) as pids:\n"
+        "    print(*pids, flush=True)\n"
+        "    import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, stdout=subprocess.PIPE, timeout=PATIENCE)
+    deadline = time.monotonic() + PATIENCE
+    pids = [int(pid) for pid in ran.stdout.split()]
+    assert len(pids) == 2
+    while any(map(runs, pids)):
+        assert time.monotonic() < deadline, "busy loops outlived the benchmark"
+        time.sleep(0.02)
+
+
+def test_the_share_that_is_left_is_a_share() -> None:
+    assert 0 < share_left(0.05) <= 1.01
+
+
+def test_every_fit_runs_with_its_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*VARIABLES, WAITING):
+        monkeypatch.delenv(name, raising=False)
+    ran: list[tuple[str, Mapping[str, str]]] = []
+
+    def run(folder: Path, name: str, environment: Mapping[str, str]) -> Run:
+        ran.append((name, environment))
+        seconds = {"solver": [[2.0, 3.0]], "himalaya": [[40.0, 60.0]]}[name]
+        np.save(folder / f"{name}.npy", np.full(SMALL.voxels, {"solver": 0.5, "himalaya": 0.25}[name]))
+        return Run(np.array(seconds), 1.0, 0.8)
+
+    monkeypatch.setattr(solver, "_run", run)
+    measured = bench_fit(replace(SMALL, draws=20), Protocol(busy=1))
+    assert [name for name, _ in ran] == ["solver", "himalaya", "solver", "himalaya", "solver", "solver"]
+    assert all(environment[OPENMP] == "1" and environment[WAITING] == "PASSIVE" for _, environment in (ran[0], ran[3]))
+    assert OPENMP not in ran[1][1] and WAITING not in ran[1][1]
+    assert measured["himalaya_wall_s"] == 80 == measured["himalaya_one_thread_wall_s"]  # one of two subjects ran
+    assert (measured["ratio_wall"], measured["ratio_cpu_one_thread"], measured["r2_difference"]) == (40, 40, 0.25)
+    assert measured["himalaya_is"].startswith("EXTRAPOLATED: ran 20 of 20 draws for 1 of 2 subjects")
+    assert (measured["busy_wall_by_share"], measured["busy_within_bar"]) == (1, True)
+
+
+@pytest.mark.parametrize(("wall", "left", "within"), [(7.9, 0.4, True), (8.1, 0.4, False), (3.9, 0.8, True)])
+def test_the_bar_grows_as_the_share_falls(wall: float, left: float, within: bool) -> None:
+    idle, busy = Run(np.array([[2.0, 3.0]]), 1.0, 0.8), Run(np.array([[wall, 3.0]]), 1.0, left)
+    assert solver._busy([idle], [busy])["busy_within_bar"] is within
+
+
+@pytest.mark.parametrize(
+    ("size", "protocol"),
+    [
+        (replace(SMALL, kind="opera"), Protocol()),
+        (replace(SMALL, voxels=0), Protocol()),
+        (SMALL, Protocol(repeats=0)),
+        (SMALL, Protocol(busy=0)),
+    ],
+)
+def test_sizes_that_make_no_sense(size: Size, protocol: Protocol) -> None:
+    with pytest.raises(RequestError, match="Expected"):
+        bench_fit(size, protocol)
+
+
+def test_the_command_line_prints_what_real_processes_measured(capsys: pytest.CaptureFixture) -> None:
+    words = ["--kind", "sentences", "--n", "60", "--voxels", "30", "--subjects", "2", "--draws", "2"]
+    assert main(["bench", "fit", *words, "--himalaya-subjects", "1", "--busy", "1", "--json"]) == 0
+    measured = json.loads(capsys.readouterr().out)
+    assert len(measured["solver_walls_s"]) == 3 and len(measured["busy_walls_s"]) == 1
+    assert min(measured[name] for name in ("himalaya_wall_s", "himalaya_one_thread_wall_s", "busy_wall_s")) > 0
+    assert 0 < measured["busy_share_left"] <= 1.01 and measured["cores"] >= 1
+    assert "EXTRAPOLATED" in measured["himalaya_is"] and "OMP_NUM_THREADS" in os.environ
