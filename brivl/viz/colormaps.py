@@ -1,7 +1,7 @@
 """Colour maps: sequential for one R², diverging for a difference, two-dimensional for a pair of split R².
 
-The two-dimensional map has a hue in each of two corners: A alone is blue, B alone vermilion, both high is nearly white,
-both low is nearly black; between the corners it is bilinear in CIELAB.
+The two-dimensional map is blue where only A is high, vermilion where only B is high, nearly white where both are high
+and nearly black where both are low; between these corners it is bilinear in CIELAB.
 """
 
 from __future__ import annotations
@@ -27,7 +27,18 @@ _WHITE = _TO_XYZ.sum(axis=1)
 
 
 def lab(rgb: np.ndarray) -> np.ndarray:
-    """CIELAB (D65) of sRGB in 0..1; arrays (..., 3)."""
+    """Convert sRGB to CIELAB (illuminant D65).
+
+    Parameters
+    ----------
+    rgb : (..., 3) array
+        Colours, 0 to 1.
+
+    Returns
+    -------
+    (..., 3) array
+        L*, a* and b*.
+    """
     rgb = np.asarray(rgb, float)
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     ratio = linear @ _TO_XYZ.T / _WHITE
@@ -36,7 +47,18 @@ def lab(rgb: np.ndarray) -> np.ndarray:
 
 
 def srgb(colours: np.ndarray) -> np.ndarray:
-    """sRGB in 0..1 of CIELAB (D65), clipped to the gamut; arrays (..., 3)."""
+    """Convert CIELAB (illuminant D65) to sRGB.
+
+    Parameters
+    ----------
+    colours : (..., 3) array
+        L*, a* and b*.
+
+    Returns
+    -------
+    (..., 3) array
+        Colours, 0 to 1, clipped to the gamut.
+    """
     colours = np.asarray(colours, float)
     fy = (colours[..., 0] + 16) / 116
     f = np.stack([fy + colours[..., 1] / 500, fy, fy - colours[..., 2] / 200], axis=-1)
@@ -46,24 +68,53 @@ def srgb(colours: np.ndarray) -> np.ndarray:
 
 
 def check_limits(limits: tuple[float, float]) -> tuple[float, float]:
-    """Limits as floats; RequestError unless finite and increasing."""
+    """Check that colour limits are finite and increasing.
+
+    Parameters
+    ----------
+    limits : (float, float)
+        Lower and upper limit.
+
+    Returns
+    -------
+    (float, float)
+        The limits.
+
+    Raises
+    ------
+    RequestError
+        If the limits are not finite and increasing.
+    """
     low, high = (float(value) for value in limits)
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
         raise RequestError(
-            f"Colour limits must be two finite numbers, the first smaller; got {limits!r}. Set both limits."
+            f"Expected two finite colour limits, the first smaller than the second, got {low:g} and {high:g}. Set both "
+            "limits."
         )
     return low, high
 
 
 @lru_cache(maxsize=1)
 def sequential() -> np.ndarray:
-    """Inferno, (256, 3) in 0..1; zero belongs at its dark end."""
+    """Return the sequential colour map, inferno; its dark end stands for zero.
+
+    Returns
+    -------
+    (256, 3) array
+        Colours, 0 to 1.
+    """
     return colormaps["inferno"](np.arange(N))[:, :3]
 
 
 @lru_cache(maxsize=1)
 def diverging() -> np.ndarray:
-    """Vermilion (B) over near-white to blue (A), (256, 3) in 0..1, straight in CIELAB between the five stops."""
+    """Return the diverging colour map from vermilion (B) over near-white to blue (A), linear in CIELAB between stops.
+
+    Returns
+    -------
+    (256, 3) array
+        Colours, 0 to 1.
+    """
     stops = lab(np.array([to_rgb(c) for c in (DEEP_B, B, MIDDLE, A, DEEP_A)]))
     at = np.array([0, 0.3, 0.5, 0.7, 1.0])
     return srgb(np.stack([np.interp(np.linspace(0, 1, N), at, stops[:, i]) for i in range(3)], axis=1))
@@ -71,7 +122,13 @@ def diverging() -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def colour_square() -> np.ndarray:
-    """The two-dimensional map, (256, 256, 3) in 0..1: row = B from low to high, column = A from low to high."""
+    """Return the two-dimensional colour map.
+
+    Returns
+    -------
+    (256, 256, 3) array
+        Colours, 0 to 1; rows are B from low to high, columns are A from low to high.
+    """
     low, a, b, both = (lab(np.array(to_rgb(c))) for c in (BOTH_LOW, A, B, BOTH_HIGH))
     u, v = np.meshgrid(np.linspace(0, 1, N), np.linspace(0, 1, N))
     weights = np.stack([(1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v], axis=-1)
@@ -79,7 +136,18 @@ def colour_square() -> np.ndarray:
 
 
 def layer_colours(n_layers: int) -> np.ndarray:
-    """One colour per layer from viridis, early dark to late bright, (n_layers, 3) in 0..1."""
+    """Choose a colour for each layer from viridis, from dark for early to bright for late layers.
+
+    Parameters
+    ----------
+    n_layers : int
+        Number of layers.
+
+    Returns
+    -------
+    (n_layers, 3) array
+        Colours, 0 to 1.
+    """
     return colormaps[LAYERS](np.linspace(0.05, 0.97, max(n_layers, 1)))[:, :3]
 
 
@@ -94,7 +162,22 @@ def _with_alpha(rgb: np.ndarray, shown: np.ndarray) -> np.ndarray:
 
 
 def colour_sequential(values: np.ndarray, limits: tuple[float, float], negative: float) -> np.ndarray:
-    """RGBA (..., 4) of values: inferno between the limits, grey of lightness `negative` below 0, clear where NaN."""
+    """Colour values with the sequential map; negative values are grey and NaN is transparent.
+
+    Parameters
+    ----------
+    values : array
+        Values of any shape.
+    limits : (float, float)
+        Limits of the colours.
+    negative : float
+        Lightness of the grey of negative values, 0 to 1.
+
+    Returns
+    -------
+    (..., 4) array
+        RGBA, 0 to 1.
+    """
     values = np.asarray(values, float)
     rgb = sequential()[_position(values, limits)]
     rgb[values < 0] = negative
@@ -102,19 +185,58 @@ def colour_sequential(values: np.ndarray, limits: tuple[float, float], negative:
 
 
 def colour_diverging(values: np.ndarray, limit: float) -> np.ndarray:
-    """RGBA (..., 4) of values between -limit (B) and +limit (A), clear where NaN."""
+    """Colour values with the diverging map; NaN is transparent.
+
+    Parameters
+    ----------
+    values : array
+        Values of any shape.
+    limit : float
+        Colours run from -limit (B) to +limit (A).
+
+    Returns
+    -------
+    (..., 4) array
+        RGBA, 0 to 1.
+    """
     values = np.asarray(values, float)
     return _with_alpha(diverging()[_position(values, (-limit, limit))], np.isfinite(values))
 
 
 def colour_2d(a: np.ndarray, b: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
-    """RGBA (..., 4) of a pair of values, both between the same limits, clear where either is NaN."""
+    """Colour pairs of values with the two-dimensional map; a pair with NaN is transparent.
+
+    Parameters
+    ----------
+    a : array
+        Values of A.
+    b : array
+        Values of B, of the same shape.
+    limits : (float, float)
+        Limits of both.
+
+    Returns
+    -------
+    (..., 4) array
+        RGBA, 0 to 1.
+    """
     a, b = np.asarray(a, float), np.asarray(b, float)
     return _with_alpha(colour_square()[_position(b, limits), _position(a, limits)], np.isfinite(a) & np.isfinite(b))
 
 
-def plotly_scale(colours: np.ndarray) -> list[list]:
-    """Plotly colour scale of an (n, 3) array in 0..1."""
+def plotly_scale(colours: np.ndarray) -> list[list[float | str]]:
+    """Convert colours to a colour scale of Plotly.
+
+    Parameters
+    ----------
+    colours : (n, 3) array
+        Colours, 0 to 1.
+
+    Returns
+    -------
+    list of [float, str]
+        Position from 0 to 1, and colour.
+    """
     steps = np.linspace(0, 1, len(colours))
     return [
         [float(x), f"rgb({r},{g},{b})"] for x, (r, g, b) in zip(steps, np.rint(colours * 255).astype(int), strict=True)

@@ -1,4 +1,4 @@
-"""Matplotlib pages for print and talk: headline on top, figure, caption and "simulated" in the footer."""
+"""Matplotlib pages for print and slides: headline on top, figure, caption and the word "simulated" in the footer."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from brivl.viz.style import CHIP_FILL, CHIP_LINE, CHIP_TEXT, LIGHT, PLOT_FONTS, SIMULATED, FigureLabel
 
 Format = Literal["png", "pdf", "svg"]
 POINTS = 72  # per inch
-_LOCK = threading.Lock()  # rcParams are shared by all threads of the server
+_LOCK = threading.Lock()  # all threads of the server share matplotlib's rcParams
 
 
 @dataclass(frozen=True)
 class Page:
-    """Size of an exported figure in inches and of its type in points."""
+    """Size of an exported figure and of its type."""
 
-    width: float
-    height: float
-    base: float
-    headline: float
-    headed: bool = True  # False where the headline stands elsewhere, as the title of a slide
+    width: float  # inches
+    height: float  # inches
+    base: float  # type size in points
+    headline: float  # type size in points
+    has_headline: bool = True  # False where the headline is outside the figure, such as the title of a slide
 
 
 SLIDE = Page(13.333, 7.5, 18, 26)
@@ -41,14 +42,33 @@ PAPER = Page(7.1, 4.6, 8, 10)
 
 @lru_cache(maxsize=1)
 def font_family() -> list[str]:
-    """First installed font of the house, DejaVu for signs it lacks; by name, so that texts keep it when drawn later."""
+    """Choose the fonts of exported figures.
+
+    Fonts are given by name and not as a generic family, so that texts drawn later get the same font.
+
+    Returns
+    -------
+    list of str
+        The first installed font of PLOT_FONTS, and DejaVu Sans for signs that it lacks.
+    """
     installed = set(font_manager.get_font_names())
     return [*[name for name in PLOT_FONTS if name in installed][:1], "DejaVu Sans"]
 
 
 @contextmanager
 def print_style(page: Page) -> Iterator[None]:
-    """Matplotlib settings of the exported figures; text stays text in PDF and SVG."""
+    """Use the Matplotlib settings of exported figures; text stays text in PDF and SVG.
+
+    Parameters
+    ----------
+    page : Page
+        Size of the page and of its type.
+
+    Yields
+    ------
+    None
+        The settings hold inside the context.
+    """
     settings = {
         "font.family": font_family(),
         "font.size": page.base,
@@ -80,11 +100,24 @@ def _wrap(text: str, width: float, size: float) -> str:
 
 
 def new_page(label: FigureLabel, page: Page) -> Figure:
-    """Figure with headline, footer and a constrained layout for what lies between; call inside `print_style`."""
+    """Create a figure with headline and footer, and a constrained layout between them; call it inside `print_style`.
+
+    Parameters
+    ----------
+    label : FigureLabel
+        Headline, caption and detail.
+    page : Page
+        Size of the page.
+
+    Returns
+    -------
+    Figure
+        Matplotlib figure.
+    """
     figure = Figure(figsize=(page.width, page.height), facecolor="white")
     FigureCanvasAgg(figure)
     pad = page.base / POINTS
-    top = _headline(figure, label, page) if page.headed else pad
+    top = _headline(figure, label, page) if page.has_headline else pad
     bottom = _footer(figure, label, page)
     body = (pad / page.width, bottom / page.height, 1 - 2 * pad / page.width, 1 - (top + bottom) / page.height)
     figure.set_layout_engine("constrained", rect=body)
@@ -92,7 +125,7 @@ def new_page(label: FigureLabel, page: Page) -> Figure:
 
 
 def _headline(figure: Figure, label: FigureLabel, page: Page) -> float:
-    """Write the headline; returns the height it takes, in inches."""
+    """Write the headline and return its height in inches."""
     pad = page.base / POINTS
     head = _wrap(label.headline, page.width - 2 * pad, page.headline * 1.06)
     figure.text(pad / page.width, 1 - pad / page.height, head, size=page.headline, weight="bold", va="top", ha="left")
@@ -100,7 +133,7 @@ def _headline(figure: Figure, label: FigureLabel, page: Page) -> float:
 
 
 def _footer(figure: Figure, label: FigureLabel, page: Page) -> float:
-    """Write caption, detail and the word "simulated"; returns the height they take, in inches."""
+    """Write caption, detail and the word "simulated", and return their height in inches."""
     pad = page.base / POINTS
     chip = (len(SIMULATED) + 3) * 0.6 * pad if label.simulated else 0
     words = " ".join(part for part in (label.caption, f"[{label.detail}]" if label.detail else "") if part)
@@ -125,8 +158,20 @@ def _footer(figure: Figure, label: FigureLabel, page: Page) -> float:
 
 
 def legend_line(figure: Figure, axes: Axes, page: Page) -> None:
-    """Legend of `axes` in one line at the left, between headline and axes."""
-    left, bottom, width, height = figure.get_layout_engine().get()["rect"]
+    """Draw the legend of axes in one line at the left, between headline and axes.
+
+    Parameters
+    ----------
+    figure : Figure
+        Figure from `new_page`.
+    axes : Axes
+        Axes with labelled artists.
+    page : Page
+        Size of the page.
+    """
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine)  # set by `new_page`
+    left, bottom, width, height = engine.get()["rect"]
     top = bottom + height
     legend = figure.legend(
         *axes.get_legend_handles_labels(),
@@ -140,12 +185,23 @@ def legend_line(figure: Figure, axes: Axes, page: Page) -> None:
         handlelength=1.6,
     )
     legend.set_in_layout(False)
-    figure.get_layout_engine().set(rect=(left, bottom, width, height - 1.7 * page.base / POINTS / page.height))
+    engine.set(rect=(left, bottom, width, height - 1.7 * page.base / POINTS / page.height))
 
 
 def freeze_layout(figure: Figure) -> Figure:
-    """The laid-out figure with its axes at round places, since the layout's solver leaves the last digit to chance."""
-    figure.set_layout_engine("none")  # without this each file would lay it out again
+    """Round the positions of the axes of a laid-out figure, because the last digits of the layout's solver vary.
+
+    Parameters
+    ----------
+    figure : Figure
+        Drawn figure, which is changed in place.
+
+    Returns
+    -------
+    Figure
+        The same figure.
+    """
+    figure.set_layout_engine("none")  # otherwise saving would repeat the layout
     for axes in figure.axes:
         if axes.get_axes_locator() is None:
             axes.set_position([round(float(value), 6) for value in axes.get_position(original=True).bounds])
@@ -153,7 +209,22 @@ def freeze_layout(figure: Figure) -> Figure:
 
 
 def figure_bytes(figure: Figure, kind: Format, dpi: int = 300) -> bytes:
-    """File content of a figure; without a date, so equal figures give equal files."""
+    """Save a figure as the content of a file without a date, so that equal figures give equal files.
+
+    Parameters
+    ----------
+    figure : Figure
+        Matplotlib figure.
+    kind : {"png", "pdf", "svg"}
+        Format of the file.
+    dpi : int
+        Resolution in dots per inch.
+
+    Returns
+    -------
+    bytes
+        Content of the file.
+    """
     buffer = io.BytesIO()
     metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}[kind]
     with _LOCK, matplotlib.rc_context({"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "brivl"}):

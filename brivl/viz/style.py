@@ -1,6 +1,6 @@
-"""One look for every figure: colours with one meaning each, type, the word "simulated".
+"""Style of all figures: colours with one meaning each, fonts, and the mark of simulated data.
 
-A (multimodal) is blue, B (unimodal) vermilion, the joint model dark grey, planted truth green and dashed.
+A (multimodal) is blue, B (unimodal) vermilion, the joint model dark grey, ground truth of simulations green and dashed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PLOT_CONFIG: dict[str, object] = {  # for st.plotly_chart(config=...)
     "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "sendDataToCloud"],
 }
 
-# A click selects a point; the other marks must not fade, since a choice is shown in other ways.
+# A click selects a point; the other markers must not fade, because the selection is shown in other ways.
 KEEP_OPACITY: dict[str, object] = {"marker": {"opacity": 1}}
 
 ThemeName = Literal["light", "dark"]
@@ -37,7 +37,7 @@ PLOT_FONTS = ("Source Sans 3", "Helvetica", "Arial", "Liberation Sans", "DejaVu 
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours that depend on the page's brightness; text keeps a contrast of 4.5 : 1 on `background`."""
+    """Colours of the light or dark page; texts have a contrast of at least 4.5 : 1 on `background`."""
 
     background: str
     text: str
@@ -72,22 +72,44 @@ CHIP_TEXT, CHIP_FILL, CHIP_LINE = "#7A3E00", "#FFF1D6", "#D9962B"
 
 @dataclass(frozen=True)
 class FigureLabel:
-    """What stands around a figure: the finding, what is plotted, what it rests on, whether data are simulated."""
+    """Texts around a figure."""
 
-    headline: str
-    caption: str = ""
+    headline: str  # the finding
+    caption: str = ""  # what is plotted
     simulated: bool = False
     detail: str = ""  # dataset, preset, subject, space
 
 
 def theme_of(name: ThemeName) -> Theme:
-    """Colours of the light or the dark page."""
+    """Look up the colours of a theme.
+
+    Parameters
+    ----------
+    name : {"light", "dark"}
+        Name of the theme.
+
+    Returns
+    -------
+    Theme
+        Its colours.
+    """
     return THEMES[name]
 
 
 @lru_cache(maxsize=4)
 def template(name: ThemeName) -> go.layout.Template:
-    """Plotly template of the light or the dark page."""
+    """Build the Plotly template of a theme.
+
+    Parameters
+    ----------
+    name : {"light", "dark"}
+        Name of the theme.
+
+    Returns
+    -------
+    Template
+        Fonts, colours, axes and legend.
+    """
     theme = theme_of(name)
     axis = dict(
         gridcolor=theme.grid,
@@ -120,7 +142,24 @@ def template(name: ThemeName) -> go.layout.Template:
 
 
 def apply_style(figure: go.Figure, label: FigureLabel, theme: ThemeName, above: float = 8) -> go.Figure:
-    """Give a figure the template, the label (as layout.meta) and, where it is due, the word "simulated". Returns it."""
+    """Apply the template and the label to a figure, with the word "simulated" for simulated data.
+
+    Parameters
+    ----------
+    figure : Figure
+        Plotly figure, which is changed in place.
+    label : FigureLabel
+        Texts around the figure; they are stored as layout.meta.
+    theme : {"light", "dark"}
+        Theme of the page.
+    above : float
+        Distance of the word "simulated" from the plot, in px.
+
+    Returns
+    -------
+    Figure
+        The same figure.
+    """
     figure.update_layout(
         template=template(theme),
         meta=dict(headline=label.headline, caption=label.caption, detail=label.detail, simulated=label.simulated),
@@ -148,11 +187,35 @@ def apply_style(figure: go.Figure, label: FigureLabel, theme: ThemeName, above: 
 
 
 def escape_html(name: str) -> str:
-    """A name that came with data, so that Plotly, which reads tags and entities, shows it as it is written."""
+    """Escape a name that came with data, because Plotly interprets tags and entities.
+
+    Parameters
+    ----------
+    name : str
+        Name.
+
+    Returns
+    -------
+    str
+        Text that Plotly shows as the name.
+    """
     return escape(name, quote=False)
 
 
 def rgba(colour: str, alpha: float) -> str:
-    """CSS colour of "#RRGGBB" with an opacity."""
+    """Add an opacity to a colour.
+
+    Parameters
+    ----------
+    colour : str
+        Colour as "#RRGGBB".
+    alpha : float
+        Opacity, 0 to 1.
+
+    Returns
+    -------
+    str
+        CSS colour.
+    """
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{alpha:g})"

@@ -38,13 +38,13 @@ def _ground(_geometry: FlatmapGeometry, _rois: Mapping[str, np.ndarray], state: 
 
 def browser_ground(voxels: Voxels, geometry: FlatmapGeometry, regions: RegionMasks) -> Packed:
     """The flatmap of these voxels as the browser takes it."""
-    state = f"{cache_dir()} {flatmap_key(voxels).digest} {list(regions.chosen)}"
+    state = f"{cache_dir()} {flatmap_key(voxels).digest} {list(regions.selectable)}"
     return _browser_ground(voxels, geometry, regions, state)
 
 
 @st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
 def _browser_ground(_voxels: Voxels, _geometry: FlatmapGeometry, _regions: RegionMasks, state: str) -> Packed:
-    return flatmap_base_payload(_geometry, ground(_voxels, _geometry, _regions.named), _voxels, _regions)
+    return flatmap_base_payload(_geometry, ground(_voxels, _geometry, _regions.hover), _voxels, _regions)
 
 
 def browser_solid(voxels: Voxels) -> Packed | None:

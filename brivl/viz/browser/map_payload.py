@@ -1,4 +1,7 @@
-"""What the viewer in the browser needs: the ground of a subject's map once, and the scores of all layers once."""
+"""Data for the viewer in the browser: the flatmap or surface of a subject once, and the scores of all layers once.
+
+Names of arrays and of fields of the header are those that the JavaScript in brivl/analyses/flatmap/webgl reads.
+"""
 
 from __future__ import annotations
 
@@ -14,72 +17,113 @@ from brivl.viz import colormaps
 from brivl.viz.browser.packing import Packed, pack
 from brivl.viz.flatmap.figure import FlatmapBase
 
-UNIT = 50  # parts of a mm; as in viewer/solid.js
+COORDINATE_UNIT = 50  # coordinates of vertices in parts of a mm, as in webgl/solid.js
+OUTLINE_UNIT = 8  # coordinates of outlines in parts of a pixel, as in webgl/ground.js
+NO_PIXEL = 65535  # position of a voxel without a pixel
+MAX_WEIGHT = 32767  # weights are integers up to this
+MAX_SCORE = 60_000.0  # half precision ends at 65,504
 
 
-def surface_payload(solid: SurfaceMesh, voxels: Voxels, names: Mapping[int, str]) -> Packed:
-    """Vertices, faces, shading, what each vertex shows, and AAL regions by number. DataError for huge meshes."""
-    weights = solid.vertex_to_voxel
+@dataclass(frozen=True)
+class RegionMasks:
+    """Groups of voxels that the viewer shows."""
+
+    hover: Mapping[str, np.ndarray]  # name -> (n_voxels,) bool, named under the pointer
+    selectable: Mapping[str, np.ndarray]  # name -> (n_voxels,) bool
+
+
+def surface_payload(mesh: SurfaceMesh, voxels: Voxels, names: Mapping[int, str]) -> Packed:
+    """Pack a surface mesh: vertices, faces, shading, voxels of each vertex, and AAL regions by number.
+
+    Parameters
+    ----------
+    mesh : SurfaceMesh
+        Surface of the subject.
+    voxels : Voxels
+        Voxels that the vertices show.
+    names : mapping of int to str
+        Names of AAL regions.
+
+    Returns
+    -------
+    Packed
+        Bytes for the browser.
+
+    Raises
+    ------
+    DataError
+        If the mesh has more vertices, or a vertex more voxels, than the format can hold.
+    """
+    weights = mesh.vertex_to_voxel
     counts = np.diff(weights.indptr)
-    if len(solid.shade) > 65535 or counts.max(initial=0) > 255:
-        raise DataError(f"Wanted a mesh of at most 65,535 vertices, got {len(solid.shade)}; take a coarser one.")
-    scale = STRONGEST / max(float(np.abs(weights.data).max(initial=0)), 1e-9)
+    if len(mesh.shade) > 65535 or counts.max(initial=0) > 255:
+        raise DataError(
+            f"Expected a mesh of at most 65,535 vertices with at most 255 voxels each, got {len(mesh.shade):,} with up "
+            f"to {counts.max(initial=0):,} voxels. Build a coarser mesh."
+        )
+    scale = MAX_WEIGHT / max(float(np.abs(weights.data).max(initial=0)), 1e-9)
     aal = np.zeros(voxels.n_voxels, np.uint8) if voxels.aal is None else np.asarray(voxels.aal).astype(np.uint8)
     arrays = {
-        "faces": solid.faces.astype(np.uint16),
+        "faces": mesh.faces.astype(np.uint16),
         "counts": counts.astype(np.uint8),
         "indices": weights.indices.astype(np.uint32),
         "weights": np.rint(weights.data * scale).astype(np.int16),
-        "shade": np.rint(255 * np.clip(solid.shade, 0, 1)).astype(np.uint8),
-        "region": solid.region.astype(np.uint8),
+        "shade": np.rint(255 * np.clip(mesh.shade, 0, 1)).astype(np.uint8),
+        "region": mesh.region.astype(np.uint8),
         "aal": aal,
-    } | {f"form_{name}": np.rint(form * UNIT).astype(np.int16) for name, form in solid.forms.items()}
+    } | {f"form_{name}": np.rint(form * COORDINATE_UNIT).astype(np.int16) for name, form in mesh.forms.items()}
     meta = {
         "kind": "solid",
         "n_voxels": voxels.n_voxels,
-        "n_cortex": solid.n_cortex,
-        "forms": list(solid.forms),
+        "n_cortex": mesh.n_cortex,
+        "forms": list(mesh.forms),
         "region_names": {str(number): name for number, name in names.items()},
     }
     return pack(meta, arrays)
 
 
-OUTLINE_UNIT = 8  # parts of a pixel; as in viewer/ground.js
-NO_PLACE = 65535  # of a voxel without a pixel
-STRONGEST = 32767  # largest weight
-MOST = 60_000.0  # half precision ends at 65,504
+def flatmap_base_payload(geometry: FlatmapGeometry, base: FlatmapBase, voxels: Voxels, regions: RegionMasks) -> Packed:
+    """Pack a flatmap: voxels of each pixel, curvature, outlines, regions, positions of voxels and names, colour maps.
 
+    Parameters
+    ----------
+    geometry : FlatmapGeometry
+        Flatmap of the subject.
+    base : FlatmapBase
+        Positions of voxels and names.
+    voxels : Voxels
+        Voxels of the subject.
+    regions : RegionMasks
+        Regions that the viewer names and selects.
 
-@dataclass(frozen=True)
-class RegionMasks:
-    """Groups of voxels by name -> (n_voxels,) bool: those said under the pointer, and those that can be chosen."""
+    Returns
+    -------
+    Packed
+        Bytes for the browser.
 
-    named: Mapping[str, np.ndarray]
-    chosen: Mapping[str, np.ndarray]
-
-
-def flatmap_base_payload(
-    geometry: FlatmapGeometry, ground: FlatmapBase, voxels: Voxels, regions: RegionMasks
-) -> Packed:
-    """Which voxels each pixel shows, curvature, outlines, regions, places and colour maps. DataError for huge maps."""
+    Raises
+    ------
+    DataError
+        If the flatmap is larger, or a pixel shows more voxels, than the format can hold.
+    """
     weights = geometry.pixel_to_voxel
     counts = np.diff(weights.indptr)
     if counts.max(initial=0) > 255 or max(geometry.mask.shape) * OUTLINE_UNIT > 32767:
         raise DataError(
-            f"Wanted a map of at most 4,095 pixels a side and 255 voxels a pixel, got {geometry.mask.shape!r}; draw it "
-            "smaller."
+            f"Expected a flatmap of at most 4,095 pixels a side with at most 255 voxels in a pixel, got "
+            f"{geometry.mask.shape!r} pixels with up to {counts.max(initial=0):,} voxels. Build a smaller flatmap."
         )
-    masks = {**regions.named, **regions.chosen}
-    scale = STRONGEST / max(float(np.abs(weights.data).max(initial=0)), 1e-9)
+    masks = {**regions.hover, **regions.selectable}
+    scale = MAX_WEIGHT / max(float(np.abs(weights.data).max(initial=0)), 1e-9)
     points, offsets, names = _outlines(geometry)
     arrays = {
         "mask": np.packbits(geometry.mask),
         "counts": counts.astype(np.uint8),
         "indices": weights.indices.astype(np.uint32),
         "weights": np.rint(weights.data * scale).astype(np.int16),
-        "centres": _centres(ground.centres),
+        "centres": _centres(base.centres),
         "ijk": np.asarray(voxels.ijk).astype(np.int16),
-        "regions": _bits(masks, voxels.n_voxels),
+        "regions": _bits(masks),
         "outline_points": points,
         "outline_offsets": offsets,
         "sequential": _bytes(colormaps.sequential()),
@@ -96,10 +140,10 @@ def flatmap_base_payload(
         "n_voxels": voxels.n_voxels,
         "space": geometry.space,
         "affine": None if voxels.affine is None else np.asarray(voxels.affine, float).tolist(),
-        "regions": [{"name": n, "named": n in regions.named, "filter": n in regions.chosen} for n in masks],
+        "regions": [{"name": n, "named": n in regions.hover, "filter": n in regions.selectable} for n in masks],
         "region_bytes": -(-voxels.n_voxels // 8),
         "outline_names": names,
-        "places": [{"name": p.name, "x": p.x, "y": p.y, "radius": p.radius} for p in ground.places],
+        "places": [{"name": p.name, "x": p.x, "y": p.y, "radius": p.radius} for p in base.labels],
         "marks": {name: [float(x), float(y)] for name, (x, y) in geometry.marks.items()},
     }
     return pack(meta, arrays)
@@ -108,10 +152,25 @@ def flatmap_base_payload(
 def scores_payload(
     by_layer: Mapping[int, np.ndarray], names: tuple[str, str], explainable_variance: np.ndarray | None = None
 ) -> Packed:
-    """Split R² (2, n_voxels) of each layer and, if known, explainable variance (n_voxels,), in half precision."""
+    """Pack the split R² of all layers in half precision.
+
+    Parameters
+    ----------
+    by_layer : mapping of int to (2, n_voxels) array
+        Split R² of both models at each layer.
+    names : (str, str)
+        Names of the models.
+    explainable_variance : (n_voxels,) array, optional
+        Explainable variance.
+
+    Returns
+    -------
+    Packed
+        Bytes for the browser.
+    """
     layers = sorted(by_layer)
     stacked = np.stack([by_layer[layer] for layer in layers]).astype(np.float32)  # (n_layers, 2, n_voxels)
-    halves = np.clip(stacked, -MOST, MOST).astype(np.float16)
+    halves = np.clip(stacked, -MAX_SCORE, MAX_SCORE).astype(np.float16)
     arrays = {"a": halves[:, 0], "b": halves[:, 1]}
     if explainable_variance is not None:
         arrays["ev"] = np.asarray(explainable_variance).astype(np.float16)
@@ -127,10 +186,21 @@ def scores_payload(
 
 
 def single_model_payload(by_layer: Mapping[int, np.ndarray]) -> Packed:
-    """R² of each model alone (2, n_voxels) of each layer that has it, in half precision."""
+    """Pack the R² of each model alone in half precision.
+
+    Parameters
+    ----------
+    by_layer : mapping of int to (2, n_voxels) array
+        R² of each model alone at the layers where both were fitted.
+
+    Returns
+    -------
+    Packed
+        Bytes for the browser.
+    """
     layers = sorted(by_layer)
     stacked = np.stack([by_layer[layer] for layer in layers]).astype(np.float32)
-    halves = np.clip(stacked, -MOST, MOST).astype(np.float16)
+    halves = np.clip(stacked, -MAX_SCORE, MAX_SCORE).astype(np.float16)
     meta = {"kind": "alone", "layers": layers, "n_voxels": stacked.shape[2]}
     return pack(meta, {"a": halves[:, 0], "b": halves[:, 1]})
 
@@ -146,11 +216,11 @@ def _background(background: np.ndarray) -> np.ndarray:
 
 
 def _centres(centres: np.ndarray) -> np.ndarray:
-    return np.where(np.isfinite(centres), centres, NO_PLACE).astype(np.uint16)
+    return np.where(np.isfinite(centres), centres, NO_PIXEL).astype(np.uint16)
 
 
-def _bits(masks: Mapping[str, np.ndarray], n_voxels: int) -> np.ndarray:
-    """(n_masks, n_bytes): one bit a voxel, each mask from a byte of its own."""
+def _bits(masks: Mapping[str, np.ndarray]) -> np.ndarray:
+    """(n_masks, n_bytes): one bit for each voxel; each mask starts with a new byte."""
     return np.stack([np.packbits(np.asarray(m, bool)) for m in masks.values()] or [np.zeros(0, np.uint8)])
 
 

@@ -1,9 +1,10 @@
-"""Flatmap for the page: curvature, coloured voxels, ROI outlines and names, L and R, hover, scale. Plotly."""
+"""Flatmap for the page with Plotly: curvature, coloured voxels, ROI outlines and names, hemispheres, hover, scale."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -17,20 +18,46 @@ from brivl.viz.flatmap.painting import (
     outline_path,
     overlay_on_curvature,
     paint_value,
-    roi_names,
+    roi_labels,
 )
 from brivl.viz.flatmap.scale import MAP_DOMAIN, add_scale, marker_ring, png_uri
 from brivl.viz.style import PLOT_CONFIG, R2, FigureLabel, ThemeName, apply_style, escape_html, theme_of
 
+NAME_SIZE = 13  # px
+NAME_WIDTH = 0.6  # width of a character over the type size
+CONFIG = dict(PLOT_CONFIG, scrollZoom=True)
+
 
 @dataclass(frozen=True)
 class Quantity:
-    """What is painted. step: the upper limit is a multiple of it, at least one; digits: of the read-out."""
+    """A quantity that is shown on a flatmap."""
 
     title: str
-    step: float = 0.1
-    digits: int = 3
+    step: float = 0.1  # the upper limit of the colours is a multiple of this
+    digits: int = 3  # of the value under the pointer
     unit: str = ""
+
+
+@dataclass(frozen=True)
+class MapView:
+    """Options of a flatmap figure."""
+
+    theme: ThemeName = "light"
+    names: bool = True
+    highlight: str | None = None  # ROI drawn with a heavy outline
+    picked: int | None = None  # voxel marked on the map and in the scale
+    width: int = 1000  # px of the figure on the page; decides which names fit
+    height: int = 600
+
+
+@dataclass(frozen=True)
+class FlatmapBase:
+    """Parts of a flatmap that do not depend on layer or model; built once by `flatmap_base`."""
+
+    centres: np.ndarray  # (n_voxels, 2) pixels
+    rois: np.ndarray  # (n_voxels,) names of the ROIs as text
+    outline: np.ndarray  # (n, 2) pixels, NaN between polygons
+    labels: tuple[LabelPosition, ...]
 
 
 def voxel_map(
@@ -41,7 +68,28 @@ def voxel_map(
     label: FigureLabel,
     theme: ThemeName = "light",
 ) -> go.Figure:
-    """Flatmap of values (n_voxels,), NaN where there is none; below zero grey, as everywhere."""
+    """Draw a flatmap of one quantity; negative values are grey.
+
+    Parameters
+    ----------
+    geometry : FlatmapGeometry
+        Flatmap of the subject.
+    values : (n_voxels,) array
+        Values; NaN where there is none.
+    rois : mapping of str to (n_voxels,) bool array
+        ROIs that are named under the pointer.
+    quantity : Quantity
+        What the values are.
+    label : FigureLabel
+        Headline and caption.
+    theme : {"light", "dark"}
+        Theme of the page.
+
+    Returns
+    -------
+    Figure
+        Plotly figure.
+    """
     scores = MapScores(values, values, values, ("", ""), rois)
     finite = values[np.isfinite(values)]
     steps = np.ceil(np.quantile(finite, 0.99) / quantity.step) if finite.size else 1
@@ -57,38 +105,25 @@ def voxel_map(
     return figure
 
 
-NAME_SIZE = 13  # px
-NAME_WIDTH = 0.6  # width of a character, in type sizes
-CONFIG = dict(PLOT_CONFIG, scrollZoom=True)
-
-
-@dataclass(frozen=True)
-class MapView:
-    """How the flatmap is shown."""
-
-    theme: ThemeName = "light"
-    names: bool = True
-    highlight: str | None = None  # ROI drawn with a heavy outline
-    picked: int | None = None  # voxel marked on the map and in the scale
-    width: int = 1000  # px of the figure on the page; decides which names fit
-    height: int = 600
-
-
-@dataclass(frozen=True)
-class FlatmapBase:
-    """What does not change with layer or model; made once by `map_ground`, it makes later figures quick."""
-
-    centres: np.ndarray  # (n_voxels, 2) pixels
-    rois: np.ndarray  # (n_voxels,) names
-    outline: np.ndarray  # (n, 2) pixels, NaN between polygons
-    places: tuple[LabelPosition, ...]
-
-
 def flatmap_base(geometry: FlatmapGeometry, rois: Mapping[str, np.ndarray]) -> FlatmapBase:
-    """Voxel centres, ROI names by voxel, outlines and places of names."""
+    """Compute the parts of a flatmap that do not depend on layer or model.
+
+    Parameters
+    ----------
+    geometry : FlatmapGeometry
+        Flatmap of the subject.
+    rois : mapping of str to (n_voxels,) bool array
+        ROIs that are named under the pointer.
+
+    Returns
+    -------
+    FlatmapBase
+        Voxel centres, ROI names, outlines and positions of names.
+    """
     polygons = [polygon for group in geometry.outlines.values() for polygon in group]
     centres = voxel_centres(geometry)
-    return FlatmapBase(centres, roi_names(rois, len(centres)), outline_path(polygons), tuple(label_positions(geometry)))
+    labels = tuple(label_positions(geometry))
+    return FlatmapBase(centres, roi_labels(rois, len(centres)), outline_path(polygons), labels)
 
 
 def flatmap_figure(
@@ -97,28 +132,46 @@ def flatmap_figure(
     scores: MapScores,
     label: FigureLabel,
     view: MapView | None = None,
-    ground: FlatmapBase | None = None,
+    base: FlatmapBase | None = None,
 ) -> go.Figure:
-    """Plotly figure; hover shows voxel, ROIs and the three R²; customdata = (voxel, joint, A, B), text = ROIs.
+    """Draw a coloured flatmap; the pointer shows voxel, ROIs and the three R².
 
-    Pass a kept `ground` to spare its making. `picked_voxel` reads the voxel out of a selected point.
+    Parameters
+    ----------
+    geometry : FlatmapGeometry
+        Flatmap of the subject.
+    painting : Painting
+        Coloured flatmap with its scale.
+    scores : MapScores
+        Scores that the pointer shows.
+    label : FigureLabel
+        Headline and caption.
+    view : MapView, optional
+        Options of the figure.
+    base : FlatmapBase, optional
+        Result of `flatmap_base`, if it exists already.
+
+    Returns
+    -------
+    Figure
+        Plotly figure. Points of the trace "voxels" have customdata (voxel, joint, A, B), which `picked_voxel` reads.
     """
-    view, ground = view or MapView(), ground or flatmap_base(geometry, scores.rois)
+    view, base = view or MapView(), base or flatmap_base(geometry, scores.rois)
     figure = go.Figure()
     figure.add_layout_image(_image(overlay_on_curvature(geometry, painting.rgba, view.theme), "data"))
-    figure.add_traces(_outlines(geometry, ground, view))
-    figure.add_trace(_hover(ground, scores))
+    figure.add_traces(_outlines(geometry, base, view))
+    figure.add_trace(_hover(base, scores))
     if view.names:
-        figure.add_trace(_names(geometry, ground, view))
+        figure.add_trace(_names(geometry, base, view))
     _add_marks(figure, geometry, view)
     if view.picked is not None:
-        figure.add_trace(marker_ring(*ground.centres[view.picked], 18))
+        figure.add_trace(marker_ring(*base.centres[view.picked], 18))
     add_scale(figure, painting, theme_of(view.theme), view.picked)
     _frame(figure, geometry, view)
     return apply_style(figure, label, view.theme)
 
 
-def _image(rgba: np.ndarray, name: str) -> dict:
+def _image(rgba: np.ndarray, name: str) -> dict[str, Any]:
     height, width = rgba.shape[:2]
     return dict(
         source=png_uri(rgba),
@@ -136,11 +189,11 @@ def _image(rgba: np.ndarray, name: str) -> dict:
     )
 
 
-def _outlines(geometry: FlatmapGeometry, ground: FlatmapBase, view: MapView) -> list[go.Scatter]:
-    """White lines over dark ones, so that they are seen on any colour."""
+def _outlines(geometry: FlatmapGeometry, base: FlatmapBase, view: MapView) -> list[go.Scatter]:
+    """White lines over dark ones, which are visible on any colour."""
     traces = [
-        _line(ground.outline, "rgba(0,0,0,0.65)", 3.2, "outline halo"),
-        _line(ground.outline, "#FFFFFF", 1.3, "outlines"),
+        _line(base.outline, "rgba(0,0,0,0.65)", 3.2, "outline halo"),
+        _line(base.outline, "#FFFFFF", 1.3, "outlines"),
     ]
     if view.highlight in geometry.outlines:
         chosen = outline_path(geometry.outlines[view.highlight])
@@ -160,18 +213,18 @@ def _line(path: np.ndarray, colour: str, width: float, name: str) -> go.Scatter:
     )
 
 
-def _hover(ground: FlatmapBase, scores: MapScores) -> go.Scattergl:
-    """Clear marks at the voxels' centres: they carry hover and click, the picture carries the colours."""
-    shown = np.flatnonzero(np.isfinite(ground.centres).all(axis=1) & np.isfinite(scores.joint))
+def _hover(base: FlatmapBase, scores: MapScores) -> go.Scattergl:
+    """Transparent markers at the centres of voxels for pointer and click; the colours are in the image below."""
+    shown = np.flatnonzero(np.isfinite(base.centres).all(axis=1) & np.isfinite(scores.joint))
     a, b = scores.names
     return go.Scattergl(
-        x=ground.centres[shown, 0].astype(np.float32),
-        y=ground.centres[shown, 1].astype(np.float32),
+        x=base.centres[shown, 0].astype(np.float32),
+        y=base.centres[shown, 1].astype(np.float32),
         mode="markers",
         marker=dict(size=9, opacity=0),
         name="voxels",
         showlegend=False,
-        text=[escape_html(names) for names in ground.rois[shown]],
+        text=[escape_html(names) for names in base.rois[shown]],
         customdata=_numbers(shown, scores),
         hovertemplate=(
             f"<b>%{{text}}</b>, voxel %{{customdata[0]}}<br>joint {R2}: %{{customdata[1]:.3g}}<br>"
@@ -181,29 +234,40 @@ def _hover(ground: FlatmapBase, scores: MapScores) -> go.Scattergl:
 
 
 def _numbers(shown: np.ndarray, scores: MapScores) -> np.ndarray:
-    """(n_shown, 4) of voxel, joint, A, B; as objects, since typed arrays come back from a click as {"0": ...}."""
+    """(n_shown, 4) voxel, joint, A, B; as objects, because a click returns typed arrays as {"0": ...}."""
     data = np.empty((len(shown), 4), object)
     data[:, 0] = shown
     data[:, 1:] = np.round(np.stack([scores.joint[shown], scores.a[shown], scores.b[shown]], axis=1).astype(float), 5)
     return data
 
 
-def picked_voxel(point: Mapping) -> int | None:
-    """Voxel of a point that st.plotly_chart reports as selected; None for points that are no voxel."""
+def picked_voxel(point: Mapping[str, Any]) -> int | None:
+    """Read the voxel of a point that st.plotly_chart reports as selected.
+
+    Parameters
+    ----------
+    point : mapping
+        Point with customdata.
+
+    Returns
+    -------
+    int or None
+        Voxel; None for points of other traces.
+    """
     data = point.get("customdata")
     return int(data[0]) if data is not None and len(data) == 4 else None
 
 
-def _names(geometry: FlatmapGeometry, ground: FlatmapBase, view: MapView) -> go.Scatter:
+def _names(geometry: FlatmapGeometry, base: FlatmapBase, view: MapView) -> go.Scatter:
     height, width = geometry.mask.shape
     inner = (view.width - 30) * (MAP_DOMAIN[1] - MAP_DOMAIN[0])
-    scale = max(width / inner, height / (view.height - 60))  # picture pixels per screen pixel
-    places = labels_that_fit(ground.places, NAME_WIDTH * NAME_SIZE * scale)
+    scale = max(width / inner, height / (view.height - 60))  # image pixels per screen pixel
+    labels = labels_that_fit(base.labels, NAME_WIDTH * NAME_SIZE * scale)
     halo = ", ".join(["0 0 3px #000"] * 3)
     return go.Scatter(
-        x=[place.x for place in places],
-        y=[place.y for place in places],
-        text=[escape_html(place.name) for place in places],
+        x=[label.x for label in labels],
+        y=[label.y for label in labels],
+        text=[escape_html(label.name) for label in labels],
         mode="text",
         textfont=dict(color="#FFFFFF", size=NAME_SIZE, weight=600, shadow=halo),
         selected=dict(textfont=dict(color="#FFFFFF")),
@@ -229,7 +293,7 @@ def _add_marks(figure: go.Figure, geometry: FlatmapGeometry, view: MapView) -> N
 
 
 def _frame(figure: go.Figure, geometry: FlatmapGeometry, view: MapView) -> None:
-    """Equal aspect, row 0 on top, no axes; drag moves, wheel zooms (scrollZoom is set by the page)."""
+    """Equal aspect, row 0 on top, no axes; dragging pans, the wheel zooms (the page sets scrollZoom)."""
     height, width = geometry.mask.shape
     hidden = dict(visible=False, showgrid=False, zeroline=False)
     figure.update_layout(
@@ -243,7 +307,7 @@ def _frame(figure: go.Figure, geometry: FlatmapGeometry, view: MapView) -> None:
     )
 
 
-def _space(geometry: FlatmapGeometry, view: MapView) -> dict:
+def _space(geometry: FlatmapGeometry, view: MapView) -> dict[str, Any]:
     return dict(
         text=geometry.space,
         name="space",

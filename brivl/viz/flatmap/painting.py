@@ -1,4 +1,4 @@
-"""Voxel values to a coloured image with its scale, for the page (`figure`) and for print (`print_figure`)."""
+"""Colour voxel values on a flatmap, with their scale, for the page (`figure`) and for print (`print_figure`)."""
 
 from __future__ import annotations
 
@@ -14,36 +14,20 @@ from brivl.errors import RequestError
 from brivl.viz import colormaps
 from brivl.viz.style import R2, ThemeName, theme_of
 
-LEAST = 6  # corners of a polygon; smaller ones are specks
-
-
-def add_outline(geometry: FlatmapGeometry, name: str, inside: np.ndarray) -> FlatmapGeometry:
-    """The map with the outline of the voxels inside (n_voxels,) bool added, unless one of this name is drawn.
-
-    A pixel belongs to its leading voxel, as under the pointer. A group without a pixel changes nothing.
-    """
-    if name in geometry.outlines:
-        return geometry
-    leading = leading_voxels(geometry)
-    shown = (leading >= 0) & np.asarray(inside, bool)[np.maximum(leading, 0)]
-    framed = np.pad(shown, 1).astype(float)
-    polygons = [line - 1 for line in contour_generator(z=framed).lines(0.5) if len(line) >= LEAST]
-    return replace(geometry, outlines={**geometry.outlines, name: polygons}) if polygons else geometry
-
-
-FIT = 3.0  # radii of the free circle that a name may be wide
+MIN_CORNERS = 6  # of an outline; smaller ones are specks
+LABEL_WIDTH = 3.0  # largest width of a name, in radii of the free circle around its position
 
 
 @dataclass(frozen=True)
 class MapScores:
-    """Values of one subject's voxels, all (n_voxels,), NaN where there is none, and what the page says about them."""
+    """Scores of one subject's voxels, NaN where there is none, and what the page shows with them."""
 
-    joint: np.ndarray
-    a: np.ndarray  # split R² of the first model
-    b: np.ndarray
+    joint: np.ndarray  # (n_voxels,)
+    a: np.ndarray  # (n_voxels,) split R² of the first model
+    b: np.ndarray  # (n_voxels,) split R² of the second model
     names: tuple[str, str]
     rois: Mapping[str, np.ndarray] = field(default_factory=dict)  # name -> (n_voxels,) bool
-    opacity: np.ndarray | None = None  # 0..1, from explainable variance or noise ceiling
+    opacity: np.ndarray | None = None  # (n_voxels,) 0..1, from explainable variance or noise ceiling
 
 
 @dataclass(frozen=True)
@@ -53,13 +37,13 @@ class ColourBar:
     colours: np.ndarray
     limits: tuple[float, float]
     title: str
-    ends: tuple[str, str] = ("", "")  # who is at the low and at the high end
+    ends: tuple[str, str] = ("", "")  # labels of the low and of the high end
     levels: tuple[str, ...] = ()  # names of the colours, if these are classes
 
 
 @dataclass(frozen=True)
 class ColourSquare:
-    """Scale of a pair of values: the first model to the right, the second upwards, both between the same limits."""
+    """Scale of a pair of values between the same limits: the first model on the x axis, the second on the y axis."""
 
     limits: tuple[float, float]
     names: tuple[str, str]
@@ -67,17 +51,60 @@ class ColourSquare:
 
 @dataclass(frozen=True)
 class Painting:
-    """A picture (height, width, 4) in 0..1 and its scale; `values` (k, n_voxels) are the numbers behind the colours."""
+    """Coloured flatmap with its scale."""
 
-    rgba: np.ndarray
+    rgba: np.ndarray  # (height, width, 4) in 0..1
     scale: ColourBar | ColourSquare
-    values: np.ndarray
+    values: np.ndarray  # (k, n_voxels) numbers behind the colours
+
+
+def add_outline(geometry: FlatmapGeometry, name: str, inside: np.ndarray) -> FlatmapGeometry:
+    """Add the outline of a group of voxels to a flatmap, unless it has an outline of this name.
+
+    Parameters
+    ----------
+    geometry : FlatmapGeometry
+        Flatmap of the subject.
+    name : str
+        Name of the group.
+    inside : (n_voxels,) bool array
+        Voxels of the group. A pixel belongs to its leading voxel, as for the pointer.
+
+    Returns
+    -------
+    FlatmapGeometry
+        Flatmap with the outline; unchanged if the group has no pixel.
+    """
+    if name in geometry.outlines:
+        return geometry
+    leading = leading_voxels(geometry)
+    shown = (leading >= 0) & np.asarray(inside, bool)[np.maximum(leading, 0)]
+    framed = np.pad(shown, 1).astype(float)
+    polygons = [line - 1 for line in contour_generator(z=framed).lines(0.5) if len(line) >= MIN_CORNERS]
+    return replace(geometry, outlines={**geometry.outlines, name: polygons}) if polygons else geometry
 
 
 def paint_joint(
     geometry: FlatmapGeometry, scores: MapScores, limits: tuple[float, float], theme: ThemeName = "light"
 ) -> Painting:
-    """Joint R², inferno between the limits; negative values are grey."""
+    """Colour the joint R² with the sequential colour map; negative values are grey.
+
+    Parameters
+    ----------
+    geometry : FlatmapGeometry
+        Flatmap of the subject.
+    scores : MapScores
+        Scores of the voxels.
+    limits : (float, float)
+        Limits of the colours.
+    theme : {"light", "dark"}
+        Theme of the page.
+
+    Returns
+    -------
+    Painting
+        Coloured flatmap.
+    """
     return paint_value(geometry, scores, scores.joint, (limits, f"joint {R2}"), theme)
 
 
@@ -88,17 +115,50 @@ def paint_value(
     scale: tuple[tuple[float, float], str],
     theme: ThemeName = "light",
 ) -> Painting:
-    """Any R²-like value (n_voxels,), inferno; `scale` is (limits, title)."""
+    """Colour one value of each voxel with the sequential colour map; negative values are grey.
+
+    Parameters
+    ----------
+    geometry : FlatmapGeometry
+        Flatmap of the subject.
+    scores : MapScores
+        Scores, whose opacity fades the colours.
+    values : (n_voxels,) array
+        Values to colour.
+    scale : ((float, float), str)
+        Limits of the colours and title of the scale.
+    theme : {"light", "dark"}
+        Theme of the page.
+
+    Returns
+    -------
+    Painting
+        Coloured flatmap.
+    """
     limits, title = colormaps.check_limits(scale[0]), scale[1]
     pixels = to_pixels(geometry, values)
     rgba = colormaps.colour_sequential(pixels, limits, theme_of(theme).negative)
-    return Painting(
-        _faded(geometry, scores, rgba), ColourBar(colormaps.sequential(), limits, title), np.atleast_2d(values)
-    )
+    bar = ColourBar(colormaps.sequential(), limits, title)
+    return Painting(_faded(geometry, scores, rgba), bar, np.atleast_2d(values))
 
 
 def paint_difference(geometry: FlatmapGeometry, scores: MapScores, limit: float) -> Painting:
-    """Split R² of A minus that of B, blue where A is higher, vermilion where B is, between -limit and +limit."""
+    """Colour the split R² of A minus that of B: blue where A is higher, vermilion where B is higher.
+
+    Parameters
+    ----------
+    geometry : FlatmapGeometry
+        Flatmap of the subject.
+    scores : MapScores
+        Scores of the voxels.
+    limit : float
+        Colours run from -limit to +limit.
+
+    Returns
+    -------
+    Painting
+        Coloured flatmap.
+    """
     limits = colormaps.check_limits((-limit, limit))
     difference = np.asarray(scores.a, float) - np.asarray(scores.b, float)
     rgba = colormaps.colour_diverging(to_pixels(geometry, difference), limit)
@@ -108,7 +168,22 @@ def paint_difference(geometry: FlatmapGeometry, scores: MapScores, limit: float)
 
 
 def paint_pair(geometry: FlatmapGeometry, scores: MapScores, limits: tuple[float, float]) -> Painting:
-    """Both split R² in the two-dimensional map, both between the same limits."""
+    """Colour the split R² of both models with the two-dimensional colour map.
+
+    Parameters
+    ----------
+    geometry : FlatmapGeometry
+        Flatmap of the subject.
+    scores : MapScores
+        Scores of the voxels.
+    limits : (float, float)
+        Limits of the colours, the same for both models.
+
+    Returns
+    -------
+    Painting
+        Coloured flatmap.
+    """
     limits = colormaps.check_limits(limits)
     pair = np.stack([scores.a, scores.b]).astype(float)
     rgba = colormaps.colour_2d(*to_pixels(geometry, pair), limits)
@@ -118,14 +193,37 @@ def paint_pair(geometry: FlatmapGeometry, scores: MapScores, limits: tuple[float
 def paint_levels(
     geometry: FlatmapGeometry, scores: MapScores, values: np.ndarray, levels: Sequence[str], title: str
 ) -> Painting:
-    """Classes such as the best layer: values (n_voxels,) are 1-based indices into `levels`; 0 and NaN stay clear.
+    """Colour classes of voxels, such as the best layer.
 
     Classes are not averaged: a pixel takes the class of its leading voxel.
+
+    Parameters
+    ----------
+    geometry : FlatmapGeometry
+        Flatmap of the subject.
+    scores : MapScores
+        Scores, whose opacity fades the colours.
+    values : (n_voxels,) array
+        Class of each voxel, counted from 1; voxels with 0 or NaN stay transparent.
+    levels : sequence of str
+        Names of the classes.
+    title : str
+        Title of the scale.
+
+    Returns
+    -------
+    Painting
+        Coloured flatmap.
+
+    Raises
+    ------
+    RequestError
+        If a class has no name.
     """
     codes = np.nan_to_num(np.asarray(values, float), nan=0).astype(int)
     if codes.size and (codes.min() < 0 or codes.max() > len(levels)):
         raise RequestError(
-            f"Classes must lie in 0..{len(levels)}; got {codes.min()!r}..{codes.max()!r}. Give every class a name."
+            f"Expected classes from 0 to {len(levels)}, got {codes.min()} to {codes.max()}. Give every class a name."
         )
     leading = leading_voxels(geometry)
     pixels = np.where(leading >= 0, codes[np.maximum(leading, 0)], 0)
@@ -136,7 +234,7 @@ def paint_levels(
 
 
 def _faded(geometry: FlatmapGeometry, scores: MapScores, rgba: np.ndarray) -> np.ndarray:
-    """Multiply opacity into the picture; voxels without a value for it stay as they are."""
+    """Multiply the opacity of the scores into an image; voxels without an opacity stay as they are."""
     if scores.opacity is None:
         return rgba
     opacity = np.clip(np.nan_to_num(to_pixels(geometry, scores.opacity), nan=1.0), 0, 1)
@@ -144,19 +242,47 @@ def _faded(geometry: FlatmapGeometry, scores: MapScores, rgba: np.ndarray) -> np
 
 
 def overlay_on_curvature(geometry: FlatmapGeometry, rgba: np.ndarray, theme: ThemeName) -> np.ndarray:
-    """Picture laid over the curvature in quiet greys, (height, width, 4); clear outside the cortex."""
+    """Lay a coloured flatmap over the curvature of the cortex in grey.
+
+    Parameters
+    ----------
+    geometry : FlatmapGeometry
+        Flatmap with the curvature as background.
+    rgba : (height, width, 4) array
+        Coloured flatmap, 0 to 1.
+    theme : {"light", "dark"}
+        Theme of the page, which decides the greys.
+
+    Returns
+    -------
+    (height, width, 4) array
+        Image, transparent outside the cortex.
+    """
     if geometry.background is None:
         return rgba
     low, high = theme_of(theme).curvature
     grey = (low + (high - low) * np.nan_to_num(geometry.background))[..., None]
-    ground = np.isfinite(geometry.background)[..., None].astype(float)
-    alpha = rgba[..., 3:] + ground * (1 - rgba[..., 3:])
-    mixed = rgba[..., :3] * rgba[..., 3:] + grey * ground * (1 - rgba[..., 3:])
+    in_cortex = np.isfinite(geometry.background)[..., None].astype(float)
+    alpha = rgba[..., 3:] + in_cortex * (1 - rgba[..., 3:])
+    mixed = rgba[..., :3] * rgba[..., 3:] + grey * in_cortex * (1 - rgba[..., 3:])
     return np.concatenate([np.divide(mixed, alpha, out=np.zeros_like(mixed), where=alpha > 0), alpha], axis=-1)
 
 
-def roi_names(rois: Mapping[str, np.ndarray], n_voxels: int) -> np.ndarray:
-    """Names of the ROIs of each voxel, "V1, V2" or "no ROI"; (n_voxels,) of str."""
+def roi_labels(rois: Mapping[str, np.ndarray], n_voxels: int) -> np.ndarray:
+    """List the ROIs of each voxel as text.
+
+    Parameters
+    ----------
+    rois : mapping of str to (n_voxels,) bool array
+        Voxels of each ROI.
+    n_voxels : int
+        Number of voxels.
+
+    Returns
+    -------
+    (n_voxels,) str array
+        Text such as "V1, V2" or "no ROI".
+    """
     lists: list[list[str]] = [[] for _ in range(n_voxels)]
     for name, mask in rois.items():
         for voxel in np.flatnonzero(mask):
@@ -164,17 +290,40 @@ def roi_names(rois: Mapping[str, np.ndarray], n_voxels: int) -> np.ndarray:
     return np.array([", ".join(names) or "no ROI" for names in lists], np.str_)
 
 
-def close_polygon(polygon: np.ndarray) -> np.ndarray:
-    """Polygon (n, 2) with its first point repeated at the end, followed by NaN as pen-up."""
+def outline_path(polygons: Sequence[np.ndarray]) -> np.ndarray:
+    """Join polygons to one line for plotting.
+
+    Parameters
+    ----------
+    polygons : sequence of (n_points, 2) arrays
+        Polygons.
+
+    Returns
+    -------
+    (n, 2) array
+        Points of all polygons; each is closed and followed by NaN, which interrupts the line.
+    """
+    return np.vstack([_closed(polygon) for polygon in polygons]) if len(polygons) else np.empty((0, 2))
+
+
+def _closed(polygon: np.ndarray) -> np.ndarray:
     polygon = np.asarray(polygon, float)
     return np.vstack([polygon, polygon[:1], [[np.nan, np.nan]]])
 
 
-def outline_path(polygons: Sequence[np.ndarray]) -> np.ndarray:
-    """All polygons as one line with NaN between them, (n, 2)."""
-    return np.vstack([close_polygon(polygon) for polygon in polygons]) if len(polygons) else np.empty((0, 2))
+def labels_that_fit(labels: Iterable[LabelPosition], character_width: float) -> list[LabelPosition]:
+    """Select the names that fit into their outlines.
 
+    Parameters
+    ----------
+    labels : iterable of LabelPosition
+        Positions of names.
+    character_width : float
+        Width of a character in pixels.
 
-def labels_that_fit(places: Iterable[LabelPosition], character: float) -> list[LabelPosition]:
-    """Those of the names that fit their outline when a character is `character` pixels wide."""
-    return [place for place in places if character * len(place.name) <= FIT * place.radius]
+    Returns
+    -------
+    list of LabelPosition
+        Names that are narrow enough.
+    """
+    return [label for label in labels if character_width * len(label.name) <= LABEL_WIDTH * label.radius]

@@ -1,4 +1,4 @@
-"""Flatmap for print and talk: the content of `brivl.viz.flatmap.figure` on a matplotlib page."""
+"""Flatmap for print and slides: the content of `brivl.viz.flatmap.figure` on a matplotlib page."""
 
 from __future__ import annotations
 
@@ -23,14 +23,33 @@ from brivl.viz.flatmap.painting import (
 )
 from brivl.viz.style import LIGHT, R2, FigureLabel
 
-NAME_SHARE = 0.62  # type size of ROI names against the page's
-SCALE_SHARE = 0.16  # of the width
+NAME_SIZE = 0.62  # type size of ROI names over that of the page
+SCALE_SHARE = 0.16  # fraction of the width
 
 
 def flatmap_page(
     geometry: FlatmapGeometry, painting: Painting, label: FigureLabel, page: Page = SLIDE, highlight: str | None = None
 ) -> Figure:
-    """Matplotlib page: map on the left, scale on the right, space named below."""
+    """Draw a page with the flatmap on the left, its scale on the right and its space below.
+
+    Parameters
+    ----------
+    geometry : FlatmapGeometry
+        Flatmap of the subject.
+    painting : Painting
+        Coloured flatmap with its scale.
+    label : FigureLabel
+        Headline and caption.
+    page : Page
+        Size of the page.
+    highlight : str, optional
+        ROI that is drawn with a heavy outline.
+
+    Returns
+    -------
+    Figure
+        Matplotlib figure.
+    """
     with print_style(page):
         figure = new_page(label, page)
         brain, side = figure.subplots(1, 2, width_ratios=(1 - SCALE_SHARE, SCALE_SHARE))
@@ -45,7 +64,21 @@ def flatmap_page(
 
 
 def draw_map(axes: Axes, geometry: FlatmapGeometry, painting: Painting, highlight: str | None, page: Page) -> None:
-    """Map with outlines, names that fit, L and R, and the space named below it."""
+    """Draw a flatmap with outlines, the names that fit, hemispheres, and its space below.
+
+    Parameters
+    ----------
+    axes : Axes
+        Axes to draw on.
+    geometry : FlatmapGeometry
+        Flatmap of the subject.
+    painting : Painting
+        Coloured flatmap.
+    highlight : str or None
+        ROI that is drawn with a heavy outline.
+    page : Page
+        Size of the page.
+    """
     axes.imshow(
         np.clip(overlay_on_curvature(geometry, painting.rgba, "light"), 0, 1), interpolation="none", aspect="equal"
     )
@@ -54,13 +87,13 @@ def draw_map(axes: Axes, geometry: FlatmapGeometry, painting: Painting, highligh
         path, wide = outline_path(polygons), thin * (2.6 if name == highlight else 1)
         axes.plot(*path.T, color="white", linewidth=wide, path_effects=_halo(wide + page.base / 9))
     height, width = geometry.mask.shape
-    scale = width / (page.width * (1 - SCALE_SHARE) * POINTS)  # picture pixels per point, at least
-    size = page.base * NAME_SHARE
-    for place in labels_that_fit(label_positions(geometry), 0.6 * size * scale):
+    scale = width / (page.width * (1 - SCALE_SHARE) * POINTS)  # image pixels per point, at least
+    size = page.base * NAME_SIZE
+    for text in labels_that_fit(label_positions(geometry), 0.6 * size * scale):
         axes.text(
-            place.x,
-            place.y,
-            place.name,
+            text.x,
+            text.y,
+            text.name,
             color="white",
             size=size,
             weight="bold",
@@ -89,7 +122,17 @@ def _halo(width: float) -> list[patheffects.AbstractPathEffect]:
 
 
 def draw_bar(side: Axes, bar: ColourBar, page: Page) -> None:
-    """Scale of one value, within axes that are switched off."""
+    """Draw the scale of one value.
+
+    Parameters
+    ----------
+    side : Axes
+        Axes without frame and ticks that hold the scale.
+    bar : ColourBar
+        Colours, limits and labels.
+    page : Page
+        Size of the page.
+    """
     axes = side.inset_axes((0.0, 0.12, 0.16, 0.72))
     low, high = bar.limits
     axes.imshow(
@@ -105,22 +148,27 @@ def draw_bar(side: Axes, bar: ColourBar, page: Page) -> None:
     axes.set(xticks=[], yticks=ticks, yticklabels=bar.levels or [number(tick) for tick in ticks], ylabel=bar.title)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    for y, text, where in ((-0.03, bar.ends[0], "top"), (1.03, bar.ends[1], "bottom")):
-        axes.text(0, y, text, transform=axes.transAxes, va=where, size=page.base * 0.85, color=LIGHT.muted)
+    for y, end, where in ((-0.03, bar.ends[0], "top"), (1.03, bar.ends[1], "bottom")):
+        axes.text(0, y, end, transform=axes.transAxes, va=where, size=page.base * 0.85, color=LIGHT.muted)
 
 
 def draw_square(side: Axes, scale: ColourSquare, page: Page) -> None:
-    """Scale of a pair of values, within axes that are switched off."""
+    """Draw the scale of a pair of values.
+
+    Parameters
+    ----------
+    side : Axes
+        Axes without frame and ticks that hold the scale.
+    scale : ColourSquare
+        Limits and names of the models.
+    page : Page
+        Size of the page.
+    """
     axes = side.inset_axes((0.1, 0.25, 0.8, 0.5))
     low, high = scale.limits
     axes.imshow(colour_square(), origin="lower", extent=(low, high, low, high), aspect="equal")
-    ticks = {
-        "xticks": [low, high],
-        "yticks": [low, high],
-        "xticklabels": [number(low), number(high)],
-        "yticklabels": [number(low), number(high)],
-    }
-    axes.set(**ticks)
+    labels = [number(low), number(high)]
+    axes.set(xticks=[low, high], yticks=[low, high], xticklabels=labels, yticklabels=labels)
     axes.set_xlabel(f"split {R2}\n{scale.names[0]}", color=LIGHT.a_text, size=page.base * 0.85)
     axes.set_ylabel(f"split {R2}\n{scale.names[1]}", color=LIGHT.b_text, size=page.base * 0.85)
     for spine in axes.spines.values():

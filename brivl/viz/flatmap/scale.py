@@ -1,4 +1,4 @@
-"""Scale of a flatmap on the page: a colour bar for one value, a square for a pair, with the picked voxel in it."""
+"""Scale of a flatmap on the page: a colour bar for one value, or a square for a pair that marks the picked voxel."""
 
 from __future__ import annotations
 
@@ -20,14 +20,40 @@ PICKED = "picked voxel"
 
 
 def png_uri(rgba: np.ndarray) -> str:
-    """PNG of an RGBA picture (height, width, 4) in 0..1 as a data URI."""
+    """Encode an image as PNG in a data URI.
+
+    Parameters
+    ----------
+    rgba : (height, width, 4) array
+        Image, 0 to 1.
+
+    Returns
+    -------
+    str
+        Data URI.
+    """
     buffer = io.BytesIO()
     imsave(buffer, np.rint(np.clip(rgba, 0, 1) * 255).astype(np.uint8), format="png", metadata={"Software": None})
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 def marker_ring(x: float, y: float, size: int) -> go.Scatter:
-    """White ring with a black one around it, seen on every colour."""
+    """Draw a white ring with a black one around it, which is visible on every colour.
+
+    Parameters
+    ----------
+    x : float
+        Position on the x axis.
+    y : float
+        Position on the y axis.
+    size : int
+        Diameter in px.
+
+    Returns
+    -------
+    Scatter
+        Plotly trace named "picked voxel".
+    """
     return go.Scatter(
         x=[x, x],
         y=[y, y],
@@ -47,7 +73,19 @@ def marker_ring(x: float, y: float, size: int) -> go.Scatter:
 
 
 def add_scale(figure: go.Figure, painting: Painting, theme: Theme, picked: int | None) -> None:
-    """Colour bar or colour square at the right; the square marks the picked voxel."""
+    """Add the colour bar or colour square to the right of a flatmap.
+
+    Parameters
+    ----------
+    figure : Figure
+        Plotly figure of the flatmap.
+    painting : Painting
+        Coloured flatmap with its scale.
+    theme : Theme
+        Colours of the page.
+    picked : int or None
+        Voxel that the square marks.
+    """
     if isinstance(painting.scale, ColourSquare):
         _add_square(figure, painting.scale, theme, painting.values[:, picked] if picked is not None else None)
     else:
@@ -55,17 +93,17 @@ def add_scale(figure: go.Figure, painting: Painting, theme: Theme, picked: int |
 
 
 def _ticks(bar: ColourBar) -> tuple[np.ndarray, list[str]]:
-    """Places and texts of the ticks: a name per class, or five numbers with both limits among them."""
+    """Positions and texts of the ticks: the name of each class, or five numbers from limit to limit."""
     if bar.levels:
         return np.arange(1, len(bar.levels) + 1), list(bar.levels)
     ticks = np.linspace(*bar.limits, 5)
     texts = [number(tick) for tick in ticks]
-    for end, who in ((0, bar.ends[0]), (-1, bar.ends[1])):
-        texts[end] += f"<br><i>{who}</i>" if who else ""
+    for end, label in ((0, bar.ends[0]), (-1, bar.ends[1])):
+        texts[end] += f"<br><i>{label}</i>" if label else ""
     return ticks, texts
 
 
-def _steps(bar: ColourBar) -> list[list]:
+def _steps(bar: ColourBar) -> list[list[float | str]]:
     """Plotly colour scale; classes get hard borders."""
     smooth = plotly_scale(bar.colours)
     if not bar.levels:
@@ -108,18 +146,18 @@ def _add_bar(figure: go.Figure, bar: ColourBar) -> None:
 
 
 def _upright(bar: ColourBar) -> str:
-    """Title over the bar in short lines, with room for the upper tick of two lines."""
+    """Title above the bar in short lines, with space for the two lines of the uppermost tick."""
     lines = bar.title.replace(" − ", "\n− ").split("\n")
     return "<br>".join([*lines, " ", *([" "] if bar.ends[1] else [])])
 
 
 def _add_square(figure: go.Figure, scale: ColourSquare, theme: Theme, at: np.ndarray | None) -> None:
-    """Legend of the pair, both axes named; row 0 of the colour square is low B, so it is drawn upside down."""
+    """Colour square with both axes; its row 0 is low B, so the image is flipped vertically."""
     low, high = scale.limits
     rgba = np.concatenate([colour_square()[::-1], np.ones((*colour_square().shape[:2], 1))], axis=-1)
-    place = dict(x=low, y=high, sizex=high - low, sizey=high - low, xanchor="left", yanchor="top")
+    position = dict(x=low, y=high, sizex=high - low, sizey=high - low, xanchor="left", yanchor="top")
     figure.add_layout_image(
-        source=png_uri(rgba), name="scale", xref="x2", yref="y2", sizing="stretch", layer="below", **place
+        source=png_uri(rgba), name="scale", xref="x2", yref="y2", sizing="stretch", layer="below", **position
     )
     axis = dict(
         range=[low, high],

@@ -16,7 +16,7 @@ from brivl.data.flatmaps import flatmap_key
 from brivl.data.surfaces import has_surface, make_surface, stored_surface
 from brivl.errors import DataError
 from brivl.store.artifacts import Store
-from brivl.viz.browser.map_payload import UNIT, surface_payload
+from brivl.viz.browser.map_payload import COORDINATE_UNIT, surface_payload
 from brivl.viz.browser.packing import unpack
 
 
@@ -105,6 +105,7 @@ def test_payload(surface: SurfaceMesh, voxels: Voxels) -> None:
     packed = surface_payload(surface, voxels, {1: "Precentral"})
     meta, arrays = unpack(packed.data)
     assert meta["kind"] == "solid" and meta["region_names"] == {"1": "Precentral"} and len(packed.data) < 1.5e6
-    np.testing.assert_allclose(arrays["form_pial"].reshape(-1, 3) / UNIT, surface.forms["pial"], atol=0.51 / UNIT)
+    pial = arrays["form_pial"].reshape(-1, 3) / COORDINATE_UNIT
+    np.testing.assert_allclose(pial, surface.forms["pial"], atol=0.51 / COORDINATE_UNIT)
     np.testing.assert_array_equal(arrays["faces"].reshape(-1, 3), surface.faces)
     np.testing.assert_array_equal(arrays["aal"], voxels.aal)

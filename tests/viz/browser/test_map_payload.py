@@ -9,7 +9,7 @@ from brivl.core.flatmap.geometry import format_polygon, inside_polygon, parse_po
 from brivl.core.records import Voxels
 from brivl.errors import DataError, RequestError
 from brivl.viz import colormaps
-from brivl.viz.browser.map_payload import NO_PLACE, OUTLINE_UNIT, RegionMasks, flatmap_base_payload, scores_payload
+from brivl.viz.browser.map_payload import NO_PIXEL, OUTLINE_UNIT, RegionMasks, flatmap_base_payload, scores_payload
 from brivl.viz.browser.packing import pack, unpack
 from brivl.viz.flatmap.figure import flatmap_base
 from tests.support.figure_samples import flatmap
@@ -40,7 +40,7 @@ def test_the_id_follows_the_content() -> None:
 def test_what_cannot_be_packed_or_unpacked_is_said() -> None:
     with pytest.raises(DataError, match="int64"):
         pack({}, {"x": np.arange(3)})
-    with pytest.raises(DataError, match="Wanted packed arrays"):
+    with pytest.raises(DataError, match="Expected packed arrays"):
         unpack(b"PK\x03\x04")
 
 
@@ -81,7 +81,7 @@ def test_voxels_without_a_pixel_have_no_place() -> None:
     ground.centres[5] = np.nan
     _, arrays = unpack(flatmap_base_payload(geometry, ground, line_of_voxels(n), RegionMasks({}, {})).data)
     places = arrays["centres"].reshape(n, 2)
-    assert places[5].tolist() == [NO_PLACE, NO_PLACE]
+    assert places[5].tolist() == [NO_PIXEL, NO_PIXEL]
     np.testing.assert_array_equal(np.delete(places, 5, 0), np.delete(voxel_centres(geometry), 5, 0))
 
 

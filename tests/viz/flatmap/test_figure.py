@@ -210,9 +210,9 @@ def test_geometry_without_background(geometry: FlatmapGeometry, scores: paint.Ma
     np.testing.assert_allclose(image_of(figure, "data"), painting.rgba, atol=0.5 / 255 + 1e-6)
 
 
-def test_a_kept_ground_gives_the_same_figure(geometry: FlatmapGeometry, scores: paint.MapScores) -> None:
+def test_a_stored_base_gives_the_same_figure(geometry: FlatmapGeometry, scores: paint.MapScores) -> None:
     painting = paint.paint_joint(geometry, scores, (0, 0.2))
-    kept = flatmap_figure(geometry, painting, scores, LABEL, ground=flatmap_base(geometry, scores.rois))
+    kept = flatmap_figure(geometry, painting, scores, LABEL, base=flatmap_base(geometry, scores.rois))
     assert kept == flatmap_figure(geometry, painting, scores, LABEL)
 
 
