@@ -35,7 +35,7 @@ class SessionLoad:
         Sessions at once.
     rounds : int
         How often they all come.
-    question : Mapping[str, str]
+    link : Mapping[str, str]
         Parameters of the links.
     pages : Sequence[str]
         Pages that are visited once the fit is stored.
@@ -49,7 +49,7 @@ class SessionLoad:
 
     n_sessions: int = 20
     rounds: int = 3
-    question: Mapping[str, str] = field(
+    link: Mapping[str, str] = field(
         default_factory=lambda: {"data": "phantom-movie:120/24", "subject": "S01", "layer": "8"}
     )
     pages: Sequence[str] = PAGES
@@ -141,7 +141,7 @@ def bench_sessions(load: SessionLoad) -> dict[str, JSON]:
     with tempfile.TemporaryDirectory(prefix="brivl-bench-") as folder:
         with running_app(Path(folder), load.settings) as app:
             with BrowserSession(app.address) as first:  # the first visit of all, which waits for imports
-                first.open("layers", load.question, load.patience)
+                first.open("layers", load.link, load.patience)
             usage.before = usage.measure(app)
             for _ in range(load.rounds):
                 usage.during.append(_round(app, load, visits, usage))
@@ -185,13 +185,13 @@ def _visit(address: str, load: SessionLoad, together: threading.Barrier) -> Visi
 
 
 def _visit_pages(session: BrowserSession, load: SessionLoad, together: threading.Barrier, times: VisitTimes) -> None:
-    times.first.append(session.open("layers", load.question, load.patience))
+    times.first.append(session.open("layers", load.link, load.patience))
     together.wait(load.patience)
     if "No result yet" in session.headline:
         session.press("Run layer")
     session.until(_shows_figure(session), load.patience, "the result")
     for page in load.pages:
-        times.cached.append(session.open(page, load.question, load.patience))
+        times.cached.append(session.open(page, load.link, load.patience))
         if page != "home":
             session.until(_shows_figure(session), load.patience, f"the figure of {page!r}")
 
@@ -206,7 +206,7 @@ def _summary(load: SessionLoad, visits: VisitTimes, usage: ServerUsage) -> dict[
         "bench": "sessions",
         "n_sessions": load.n_sessions,
         "rounds": load.rounds,
-        "question": dict(load.question),
+        "question": dict(load.link),
         "n_pages_seen": len(visits.first) + len(visits.cached),
         "n_faults": len(visits.errors),
         "faults": sorted(set(visits.errors))[:5],

@@ -66,12 +66,12 @@ def mean_explainable_variance(results: Sequence[EncodingResult]) -> np.ndarray |
     return np.mean(known, axis=0) if len(known) == len(results) else None
 
 
-def results_by_layer(answers: Mapping[tuple[int, str], FitResult]) -> dict[int, list[EncodingResult]]:
+def results_by_layer(fits: Mapping[tuple[int, str], FitResult]) -> dict[int, list[EncodingResult]]:
     """Group fits by layer.
 
     Parameters
     ----------
-    answers : Mapping[tuple[int, str], FitResult]
+    fits : Mapping[tuple[int, str], FitResult]
         (layer, subject) -> fit.
 
     Returns
@@ -80,17 +80,17 @@ def results_by_layer(answers: Mapping[tuple[int, str], FitResult]) -> dict[int, 
         Layer -> results by subject, both in sorted order.
     """
     by_layer: dict[int, list[EncodingResult]] = {}
-    for (layer, _), answer in sorted(answers.items()):
-        by_layer.setdefault(layer, []).append(answer.result)
+    for (layer, _), fit in sorted(fits.items()):
+        by_layer.setdefault(layer, []).append(fit.result)
     return by_layer
 
 
-def best_layers(answers: Mapping[tuple[int, str], FitResult]) -> tuple[np.ndarray, list[int]]:
+def best_layers(fits: Mapping[tuple[int, str], FitResult]) -> tuple[np.ndarray, list[int]]:
     """Find the layer with the highest mean joint R2 of each voxel.
 
     Parameters
     ----------
-    answers : Mapping[tuple[int, str], FitResult]
+    fits : Mapping[tuple[int, str], FitResult]
         (layer, subject) -> fit.
 
     Returns
@@ -100,7 +100,7 @@ def best_layers(answers: Mapping[tuple[int, str], FitResult]) -> tuple[np.ndarra
     layers : list[int]
         The layers, sorted.
     """
-    by_layer = results_by_layer(answers)
+    by_layer = results_by_layer(fits)
     joint = np.stack([mean_scores(results)[0] for results in by_layer.values()])
     positive = np.where(np.isfinite(joint) & (joint > 0), joint, 0)
     return np.where(positive.max(0) > 0, positive.argmax(0) + 1, 0), list(by_layer)
@@ -111,13 +111,13 @@ def _all_voxels(_subject: str) -> None:
 
 
 def layer_means(
-    answers: Mapping[tuple[int, str], FitResult], inside_of: Callable[[str], np.ndarray | None] = _all_voxels
+    fits: Mapping[tuple[int, str], FitResult], inside_of: Callable[[str], np.ndarray | None] = _all_voxels
 ) -> pd.DataFrame:
     """Average scores over the fitted voxels of a region, by layer and subject.
 
     Parameters
     ----------
-    answers : Mapping[tuple[int, str], FitResult]
+    fits : Mapping[tuple[int, str], FitResult]
         (layer, subject) -> fit.
     inside_of : Callable[[str], np.ndarray | None]
         Gives the region of a subject, (n_voxels,) bool, or None for all voxels.
@@ -128,8 +128,8 @@ def layer_means(
         COLUMNS, one row per layer and subject; without rows for subjects that have no fitted voxel in the region.
     """
     rows = []
-    for (layer, subject), answer in sorted(answers.items()):
-        result, inside = answer.result, inside_of(subject)
+    for (layer, subject), fit in sorted(fits.items()):
+        result, inside = fit.result, inside_of(subject)
         inside = result.selected if inside is None else result.selected & inside
         if not inside.any():
             continue

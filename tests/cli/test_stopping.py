@@ -30,15 +30,15 @@ with exit_on_sigint():
 
 
 @pytest.mark.parametrize(
-    ("work", "code", "said"), [(DEAF, 130, STOPPED_MESSAGE), (HEARING, 7, "")], ids=["deaf", "hearing"]
+    ("work", "code", "message"), [(DEAF, 130, STOPPED_MESSAGE), (HEARING, 7, "")], ids=["deaf", "hearing"]
 )
-def test_an_interrupt_ends_the_process(work: str, code: int, said: str) -> None:
+def test_an_interrupt_ends_the_process(work: str, code: int, message: str) -> None:
     command = [sys.executable, "-c", CODE.format(work=work)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout and process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-    assert process.returncode == code and errors.strip() == said
+    assert process.returncode == code and errors.strip() == message
 
 
 def test_the_watch_ends_with_its_block_and_other_threads_need_none() -> None:

@@ -72,9 +72,9 @@ def test_rates_are_the_same_again_and_intervals_are_wilsons(monkeypatch: pytest.
     ],
 )
 def test_verdicts(kind: calibration.Kind, rate: float, verdict: str) -> None:
-    found = Rate("x", CalibratedTest("x", "y", kind), rate, 0, 1)
-    assert found.verdict == verdict
-    assert found.as_expected == (kind in ("shown", "fails") or verdict == "holds")
+    rated = Rate("x", CalibratedTest("x", "y", kind), rate, 0, 1)
+    assert rated.verdict == verdict
+    assert rated.as_expected == (kind in ("shown", "fails") or verdict == "holds")
 
 
 def test_too_few_studies_are_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -132,7 +132,7 @@ def test_datasets(plain: Path, capsys: pytest.CaptureFixture[str], monkeypatch: 
 
 
 def test_retrieval(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The shape only: how good the model is stands in its card, and is not a matter of this test."""
+    """The fields only; the accuracy of the model is stated in its card."""
     whole, small = registry.open_gallery, {"scenes": 40, "clips": 6}
     monkeypatch.setattr(registry, "open_gallery", lambda name: replace(whole(name), n=small[name]))
     measured = printed(capsys, "eval", "retrieval", "--n", "20")

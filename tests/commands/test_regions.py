@@ -1,4 +1,4 @@
-"""python -m brivl regions: the numbers of the page, in order, and sentences for what cannot be asked."""
+"""The verb `regions`: the numbers of the page, in order, and a sentence for impossible requests."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ WORDS = ["regions", "--dataset", MOVIE, "--models", ",".join(PAIRS[MOVIE]), "--l
 def test_table_holds_the_means_of_the_stored_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stored()
     assert main([*WORDS, "--subject", "S01,S02", "--order", "effect", "--out", str(tmp_path / "t.csv"), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    rows = found["regions"]
-    assert found["simulated"] and {row["region"] for row in rows} == set(ROIS)
+    printed = json.loads(capsys.readouterr().out)
+    rows = printed["regions"]
+    assert printed["simulated"] and {row["region"] for row in rows} == set(ROIS)
     assert [row["difference"] for row in rows] == sorted((row["difference"] for row in rows), reverse=True)
     assert all(row["prevalence_n"] == 2 and row["prevalence_by"] == "sign of the difference" for row in rows)
     with (tmp_path / "t.csv").open() as file:
@@ -33,8 +33,8 @@ def test_table_holds_the_means_of_the_stored_scores(tmp_path: Path, capsys: pyte
 def test_words_name_what_is_simulated(capsys: pytest.CaptureFixture[str]) -> None:
     stored(subjects=("S01",))
     assert main([*WORDS, "--subject", "S01", "--scale", "ceiling"]) == 0
-    said = capsys.readouterr().out
-    assert said.startswith("SIMULATED DATA.") and "noise ceiling" in said and "FFA" in said
+    text = capsys.readouterr().out
+    assert text.startswith("SIMULATED DATA.") and "noise ceiling" in text and "FFA" in text
 
 
 @pytest.mark.parametrize(
@@ -52,5 +52,5 @@ def test_bad_requests_end_in_a_sentence(more: list[str], sentence: str, capsys: 
     stored(subjects=("S01",))
     words = WORDS if "--subject" in more else [*WORDS, "--subject", "S01"]
     assert main([*words, *more]) == 2
-    said = capsys.readouterr().err
-    assert sentence in said and "Traceback" not in said
+    text = capsys.readouterr().err
+    assert sentence in text and "Traceback" not in text

@@ -62,10 +62,10 @@ def test_planted_truth_is_recovered(few_voxels):
     every = np.arange(len(at))
     chosen = replace(results[0], r2_joint=joint[at, every], r2_split=split[at, :, every].T)
     regions = {name: few.region == name for name in np.unique(few.region)}
-    found = compare_with_truth(chosen, subject.truth, movie.MODELS, regions)
-    assert found.difference_r >= 0.7
-    assert found.region_rho >= 0.8
-    assert found.ceiling_fraction >= 0.6
+    recovery = compare_with_truth(chosen, subject.truth, movie.MODELS, regions)
+    assert recovery.difference_r >= 0.7
+    assert recovery.region_rho >= 0.8
+    assert recovery.ceiling_fraction >= 0.6
     best = np.r_[0, LAYERS][best_layer(joint)]
     assert layer_recovery(best, subject.truth.layer) >= 0.7
 

@@ -1,4 +1,4 @@
-"""Sweeps on this machine: every fit once, what is stored is found, a fit or a process that fails loses no other."""
+"""Sweeps on this machine: every fit once, stored fits are used, a fit or a process that fails loses no other."""
 
 from __future__ import annotations
 

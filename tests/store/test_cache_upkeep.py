@@ -120,21 +120,21 @@ def test_no_result_that_is_mapped_goes_and_its_values_stay(store: Store, monkeyp
 
 def test_no_result_goes_that_another_process_maps(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(store, [HOUR])
-    (hear, say), (wait, go) = os.pipe(), os.pipe()
+    (from_child, to_parent), (wait, go) = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
         npz.MAPPED_FROM = 0
         kept = store.get(key(0))
-        os.write(say, b"mapped")
+        os.write(to_parent, b"mapped")
         os.read(wait, 1)
         os._exit(0 if kept is not None and (kept.arrays["x"] == 0).all() else 1)
-    assert os.read(hear, 10) == b"mapped"
+    assert os.read(from_child, 10) == b"mapped"
     os.utime(artifact_path(store.root, key(0)).manifest, (0, 0))
     assert prune(store.root, 0).n_in_use == 1 and there(store, 0)
     os.write(go, b".")
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert len(prune(store.root, 0).removed) == 1
-    for end in (say, hear, wait, go):
+    for end in (from_child, to_parent, wait, go):
         os.close(end)
 
 

@@ -1,4 +1,4 @@
-"""What a manifest tells of a result; and a disk that is full while one is written."""
+"""The content of manifests; and a disk that is full while one is written."""
 
 from __future__ import annotations
 
