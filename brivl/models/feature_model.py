@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from brivl.errors import DataError
+from brivl.store.digests import cached_file_digest
 
 Kind = Literal["image", "text"]
 Pooling = Literal["cls", "mean"]
@@ -80,12 +80,6 @@ def control_digest(digest: str, control: Control, seed: int = 0) -> str:
     return hashlib.sha256(f"{digest} {control} {seed} 1".encode()).hexdigest()[:32]
 
 
-@cache
-def _file_sha(path: Path, _mtime_ns: int, _size: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def file_sha(path: Path) -> str:
     """Compute the sha256 of a file, once for each modification time and size.
 
@@ -105,9 +99,8 @@ def file_sha(path: Path) -> str:
         If the file is missing.
     """
     try:
-        state = path.stat()
+        return cached_file_digest(path)
     except OSError as error:
         raise DataError(
             f"Expected the weights file {path.name!r}, got no such file. Check out the repository again."
         ) from error
-    return _file_sha(path, state.st_mtime_ns, state.st_size)

@@ -162,7 +162,7 @@ def test_each_ingredient_of_the_key_alone_is_a_miss(store: Store, request_a: Fit
 
 
 def test_a_models_folder_may_lie_elsewhere(tmp_path: Path, own_cache: Path) -> None:
-    """Neither the answer's key nor the order of its halves depends on where; an `a` in the path sorts before brivl-mini."""
+    """Neither the key nor the order of scores depends on where; an `a` in the path sorts before brivl-mini."""
     store, keys = Store(own_cache), []
     for parent in ("a", "z"):
         folder = save_timm(tmp_path / parent / "vit_own")
