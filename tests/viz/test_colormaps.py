@@ -1,4 +1,4 @@
-"""Colour maps: corners, ends, order, what NaN and negative values look like."""
+"""Colour maps: corners, ends, order, colours of NaN and of negative values."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_lightness_grows_along_each_edge_of_the_square() -> None:
         assert (np.diff(edge) > -0.05).all()
 
 
-def test_sequential_starts_dark_and_greys_what_is_negative() -> None:
+def test_sequential_starts_dark_and_negative_values_are_grey() -> None:
     rgba = colormaps.colour_sequential(np.array([-0.1, 0.0, 0.1, 0.2, 0.9, np.nan]), (0, 0.2), LIGHT.negative)
     np.testing.assert_array_equal(rgba[0, :3], LIGHT.negative)
     assert rgba[1, :3].max() < 0.05
@@ -69,7 +69,7 @@ def test_diverging_is_symmetric_with_blue_for_a() -> None:
 
 
 @pytest.mark.parametrize("limits", [(0.2, 0.2), (1.0, 0.0), (0.0, np.nan), (-np.inf, 1.0)])
-def test_limits_that_are_none(limits: tuple[float, float]) -> None:
+def test_invalid_limits_are_refused(limits: tuple[float, float]) -> None:
     with pytest.raises(RequestError, match="first smaller"):
         colormaps.colour_sequential(np.zeros(3), limits, 0.5)
 

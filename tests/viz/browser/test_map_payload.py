@@ -1,4 +1,4 @@
-"""What the browser is sent, taken apart again, against the arrays that it was made of."""
+"""Data for the browser, unpacked again, against the arrays from which it was packed."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ def test_the_id_follows_the_content() -> None:
     assert one.id == same.id != other.id
 
 
-def test_what_cannot_be_packed_or_unpacked_is_said() -> None:
+def test_what_cannot_be_packed_or_unpacked_is_refused() -> None:
     with pytest.raises(DataError, match="int64"):
         pack({}, {"x": np.arange(3)})
     with pytest.raises(DataError, match="Expected packed arrays"):
         unpack(b"PK\x03\x04")
 
 
-# The ground of a map
+# The base of a flatmap
 
 
-def test_ground_holds_the_geometry(rng: np.random.Generator) -> None:
+def test_the_base_holds_the_geometry(rng: np.random.Generator) -> None:
     geometry = flatmap()
     n = geometry.pixel_to_voxel.shape[1]
     v1, half = np.arange(n) % 3 == 0, np.arange(n) < n // 2
@@ -74,15 +74,15 @@ def test_ground_holds_the_geometry(rng: np.random.Generator) -> None:
     np.testing.assert_array_equal(grey > 0, np.isfinite(geometry.background))
 
 
-def test_voxels_without_a_pixel_have_no_place() -> None:
+def test_voxels_without_a_pixel_have_no_position() -> None:
     geometry = flatmap()
     n = geometry.pixel_to_voxel.shape[1]
-    ground = flatmap_base(geometry, {})
-    ground.centres[5] = np.nan
-    _, arrays = unpack(flatmap_base_payload(geometry, ground, line_of_voxels(n), RegionMasks({}, {})).data)
-    places = arrays["centres"].reshape(n, 2)
-    assert places[5].tolist() == [NO_PIXEL, NO_PIXEL]
-    np.testing.assert_array_equal(np.delete(places, 5, 0), np.delete(voxel_centres(geometry), 5, 0))
+    base = flatmap_base(geometry, {})
+    base.centres[5] = np.nan
+    _, arrays = unpack(flatmap_base_payload(geometry, base, line_of_voxels(n), RegionMasks({}, {})).data)
+    positions = arrays["centres"].reshape(n, 2)
+    assert positions[5].tolist() == [NO_PIXEL, NO_PIXEL]
+    np.testing.assert_array_equal(np.delete(positions, 5, 0), np.delete(voxel_centres(geometry), 5, 0))
 
 
 # Scores
@@ -91,7 +91,7 @@ def test_voxels_without_a_pixel_have_no_place() -> None:
 def test_scores_come_back_to_three_digits(rng: np.random.Generator) -> None:
     split = {4: rng.normal(0, 0.2, (2, 500)), 2: rng.normal(0, 0.2, (2, 500))}
     split[4][:, 3] = np.nan
-    split[2][0, 7] = -1e9  # a voxel that nothing predicts
+    split[2][0, 7] = -1e9  # a voxel that is not predicted at all
     meta, arrays = unpack(scores_payload(split, ("A", "B"), np.full(500, 0.25)).data)
     assert meta["layers"] == [2, 4] and meta["names"] == ["A", "B"]
     a = arrays["a"].reshape(2, 500)
@@ -117,7 +117,7 @@ def test_polygon_against_a_mask_of_pixels() -> None:
     np.testing.assert_array_equal(triangle, (points + 0.25).sum(1) < 20)
 
 
-def test_points_that_are_nowhere_are_outside() -> None:
+def test_points_without_a_position_are_outside() -> None:
     square = np.array([[0, 0], [9, 0], [9, 9], [0, 9]])
     assert inside_polygon(square, np.array([[np.nan, np.nan], [4, 4]])).tolist() == [False, True]
 

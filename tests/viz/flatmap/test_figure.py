@@ -33,7 +33,7 @@ def scores(geometry: FlatmapGeometry) -> paint.MapScores:
 
 
 def at_voxels(geometry: FlatmapGeometry, colours: np.ndarray) -> np.ndarray:
-    """What the picture should be: every pixel has the colour of its one voxel, clear outside."""
+    """The expected image: every pixel has the colour of its one voxel; transparent outside."""
     return np.vstack([colours, np.zeros(4)])[leading_voxels(geometry)]
 
 
@@ -76,7 +76,7 @@ def test_classes_are_not_averaged() -> None:
     np.testing.assert_allclose(painting.rgba[first][:3], layer_colours(12)[11])
     assert painting.rgba[leading_voxels(geometry) == 7][:, 3].max() == 0
     assert painting.scale.levels[-1] == "12"
-    with pytest.raises(RequestError, match=r"0\.\.3"):
+    with pytest.raises(RequestError, match="from 0 to 3, got 0 to 12"):
         paint.paint_levels(geometry, scores, values, ["1", "2", "3"], "best layer")
 
 
@@ -108,7 +108,7 @@ def test_curvature_shows_where_there_is_no_data(geometry: FlatmapGeometry, score
     np.testing.assert_allclose(paint.overlay_on_curvature(geometry, half, "light")[leading == 4][0, :3], expected)
 
 
-def test_the_page_s_picture_is_the_painting(geometry: FlatmapGeometry, scores: paint.MapScores) -> None:
+def test_the_image_of_the_page_is_the_painting(geometry: FlatmapGeometry, scores: paint.MapScores) -> None:
     painting = paint.paint_pair(geometry, scores, (0, 0.1))
     figure = flatmap_figure(geometry, painting, scores, LABEL)
     expected = paint.overlay_on_curvature(geometry, painting.rgba, "light")
@@ -191,11 +191,11 @@ def test_the_square_names_both_axes_and_marks_the_picked_voxel(
     np.testing.assert_allclose(legend[-1, -1, :3], colour_2d(np.array(1.0), np.array(0.0), (0, 1))[:3], atol=1 / 255)
 
 
-def test_page_for_print_has_the_same_picture_and_words(geometry: FlatmapGeometry, scores: paint.MapScores) -> None:
+def test_page_for_print_has_the_same_image_and_words(geometry: FlatmapGeometry, scores: paint.MapScores) -> None:
     painting = paint.paint_pair(geometry, scores, (0, 0.1))
     figure = flatmap_page(geometry, painting, LABEL, PAPER, highlight="V1")
-    picture = figure.axes[0].images[0].get_array()
-    np.testing.assert_allclose(picture, paint.overlay_on_curvature(geometry, painting.rgba, "light"), atol=1e-9)
+    image = figure.axes[0].images[0].get_array()
+    np.testing.assert_allclose(image, paint.overlay_on_curvature(geometry, painting.rgba, "light"), atol=1e-9)
     text = "\n".join(t.get_text() for t in figure.findobj(lambda artist: hasattr(artist, "get_text")))
     for word in (LABEL.headline, SIMULATED, geometry.space, *NAMES, "L", "R", "V1"):
         assert word in text
@@ -212,8 +212,8 @@ def test_geometry_without_background(geometry: FlatmapGeometry, scores: paint.Ma
 
 def test_a_stored_base_gives_the_same_figure(geometry: FlatmapGeometry, scores: paint.MapScores) -> None:
     painting = paint.paint_joint(geometry, scores, (0, 0.2))
-    kept = flatmap_figure(geometry, painting, scores, LABEL, base=flatmap_base(geometry, scores.rois))
-    assert kept == flatmap_figure(geometry, painting, scores, LABEL)
+    with_base = flatmap_figure(geometry, painting, scores, LABEL, base=flatmap_base(geometry, scores.rois))
+    assert with_base == flatmap_figure(geometry, painting, scores, LABEL)
 
 
 @pytest.mark.parametrize(

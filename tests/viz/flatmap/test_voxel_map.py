@@ -1,4 +1,4 @@
-"""A map of one number for each voxel: what the read-out says, and how far the colours go."""
+"""A flatmap of one value for each voxel: the text under the pointer, and the limits of the colours."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def test_colours_go_up_to_the_next_step(largest: float, step: float, limit: floa
     figure = voxel_map(GEOMETRY, values, SCORES.rois, Quantity("r", step), LABEL)
     scores = MapScores(values, values, values, ("", ""), SCORES.rois)
     painting = paint_value(GEOMETRY, scores, values, ((0.0, limit), "r"), "light")
-    wanted = flatmap_figure(GEOMETRY, painting, scores, LABEL, MapView(width=760, height=430))
-    np.testing.assert_array_equal(image_of(figure, "data"), image_of(wanted, "data"))
+    expected = flatmap_figure(GEOMETRY, painting, scores, LABEL, MapView(width=760, height=430))
+    np.testing.assert_array_equal(image_of(figure, "data"), image_of(expected, "data"))
 
 
-def test_the_read_out_is_the_voxels_own_value() -> None:
+def test_the_pointer_shows_the_value_of_its_voxel() -> None:
     values = np.arange(N_VOXELS, dtype=float)
     quantity = Quantity("predicted response (SD)", step=0.5, digits=2, unit="SD")
     voxels = trace(voxel_map(GEOMETRY, values, SCORES.rois, quantity, LABEL), "voxels")
     assert "predicted response %{customdata[1]:.2f} SD<extra>" in voxels.hovertemplate
-    said = np.asarray(voxels.customdata, float)
-    np.testing.assert_array_equal(said[:, 1], values[said[:, 0].astype(int)])
+    data = np.asarray(voxels.customdata, float)
+    np.testing.assert_array_equal(data[:, 1], values[data[:, 0].astype(int)])
 
 
 def test_a_map_without_values_is_drawn() -> None:
