@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 
-from brivl.scenes.pen import GOLD, INK, RGB, WHITE, Pen, Pose, Tones, mix
-from brivl.scenes.people import eye
+from brivl.scenes.pen import GOLD, INK, RGB, WHITE, Drawing, Pen, Pose, Tones, mix
+from brivl.scenes.people import draw_eye
 
 
 def _angles(pose: Pose, reach: float) -> tuple[float, float, float, float]:
@@ -32,8 +33,8 @@ def _jumped(pen: Pen, pose: Pose) -> Pen:
     return pen.moved(0, -0.1 * pose.hop(), turn=-12) if pose.action == "jumping" else pen
 
 
-def draw_dog(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """A dog from the side: long snout, hanging ear, collar; runs, jumps or barks."""
+def _draw_dog(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw a dog from the side: long snout, hanging ear, collar; runs, jumps or barks."""
     pen = _jumped(pen, pose)
     angles = _angles(pose, 36)
     for hip, angle in (((0.2, 0.1), angles[0]), ((-0.3, 0.1), angles[1])):
@@ -58,7 +59,7 @@ def draw_dog(pen: Pen, tones: Tones, pose: Pose) -> None:
     head.limb((0.06, 0.03), (0.22, 0.05), (0.17, 0.12), tones.main)
     head.oval((0.26, 0.02), (0.045, 0.038), INK if sum(tones.main) > 150 else (150, 120, 130))
     head.blob(((-0.11, -0.13), (-0.02, -0.12), (0.0, 0.02), (-0.06, 0.17), (-0.14, 0.12), (-0.15, -0.02)), tones.dark)
-    eye(head, 0.075, -0.05, 0.04)
+    draw_eye(head, 0.075, -0.05, 0.04)
     if pose.action == "barking":
         _sound(pen.unowned().moved(0.6, -0.32), bark)
 
@@ -69,8 +70,8 @@ def _sound(pen: Pen, strength: float) -> None:
         ray.limb((0.02, 0), (0.06 + 0.07 * strength, 0), (0.035, 0.03), WHITE)
 
 
-def draw_cat(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """A cat: round head from the front with pointed ears and whiskers, tail up; walks, jumps or sleeps."""
+def _draw_cat(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw a cat: round head from the front with pointed ears and whiskers, tail up; walks, jumps or sleeps."""
     if pose.action == "sleeping":
         _sleeping_cat(pen, tones, pose)
         return
@@ -108,7 +109,7 @@ def _cat_head(pen: Pen, tones: Tones, asleep: bool) -> None:
                 tones.contour,
             )
         else:
-            eye(pen, side * 0.1, -0.02, 0.058)
+            draw_eye(pen, side * 0.1, -0.02, 0.058)
     pen.poly(((-0.035, 0.05), (0.035, 0.05), (0.0, 0.09)), (232, 110, 130))
     pen.ribbon(((-0.05, 0.12), (-0.02, 0.13), (0.0, 0.1), (0.02, 0.13), (0.05, 0.12)), (0.018, 0.018), tones.contour)
 
@@ -123,8 +124,8 @@ def _sleeping_cat(pen: Pen, tones: Tones, pose: Pose) -> None:
         pen.unowned().write("z", (0.36 + 0.1 * k, -0.14 - 0.14 * k + 0.03 * pose.swing(0.2 * k)), 0.2 + 0.05 * k, WHITE)
 
 
-def draw_horse(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """A horse from the side: long legs and neck, mane and tail; runs or jumps."""
+def _draw_horse(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw a horse from the side: long legs and neck, mane and tail; runs or jumps."""
     pen = _jumped(pen, pose)
     angles = _angles(pose, 38)
     hair, hoof = mix(tones.dark, INK, 0.55), INK if sum(tones.main) > 150 else (120, 116, 124)
@@ -160,11 +161,11 @@ def draw_horse(pen: Pen, tones: Tones, pose: Pose) -> None:
     head.limb((0, 0), (0.2, 0.0), (0.18, 0.115), tones.main)
     head.oval((0.22, 0.0), (0.045, 0.055), tones.light)
     head.dot(0.24, -0.015, 0.014, INK)
-    eye(head, 0.04, -0.03, 0.035)
+    draw_eye(head, 0.04, -0.03, 0.035)
 
 
-def draw_elephant(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """An elephant from the side: big ear, trunk, tusk; walks or lifts its trunk to spray water."""
+def _draw_elephant(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw an elephant from the side: big ear, trunk, tusk; walks or lifts its trunk to spray water."""
     angles = _angles(pose, 24)
     spraying = pose.action == "spraying"
     for hip, angle in (((0.12, 0.12), angles[0]), ((-0.26, 0.12), angles[1])):
@@ -197,7 +198,7 @@ def draw_elephant(pen: Pen, tones: Tones, pose: Pose) -> None:
     pen.dot(0.31, -0.17, 0.2, tones.main)
     pen.blob(((0.22, -0.3), (0.08, -0.38), (-0.06, -0.26), (-0.04, -0.02), (0.1, 0.1), (0.2, 0.0)), tones.dark)
     pen.blob(((0.19, -0.27), (0.08, -0.33), (-0.02, -0.24), (0.0, -0.04), (0.1, 0.05), (0.17, -0.02)), tones.light)
-    eye(pen, 0.37, -0.2, 0.04)
+    draw_eye(pen, 0.37, -0.2, 0.04)
     if spraying:
         for k in range(5):
             far = (pose.phase + k / 5) % 1
@@ -205,8 +206,8 @@ def draw_elephant(pen: Pen, tones: Tones, pose: Pose) -> None:
             pen.unowned().dot(0.5 - 0.3 * far, arc, 0.028, (120, 190, 235))
 
 
-def draw_bird(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """A bird: beak, tail and wing; flies with beating wings, sings, or sits."""
+def _draw_bird(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw a bird: beak, tail and wing; flies with beating wings, sings, or sits."""
     flying = pose.action == "flying"
     beak: RGB = (245, 166, 35) if tones.main != (243, 132, 29) else (250, 214, 80)
     if flying:
@@ -226,7 +227,7 @@ def draw_bird(pen: Pen, tones: Tones, pose: Pose) -> None:
     gape = 0.5 + 0.5 * pose.swing() if pose.action == "singing" else 0.0
     pen.poly(((0.4, -0.19), (0.56, -0.13 - 0.06 * gape), (0.41, -0.12)), beak)
     pen.poly(((0.4, -0.13), (0.53, -0.11 + 0.06 * gape), (0.4, -0.07)), mix(beak, INK, 0.25))
-    eye(pen, 0.31, -0.18, 0.048)
+    draw_eye(pen, 0.31, -0.18, 0.048)
     if flying:
         pen.moved(-0.06, -0.03).poly(_wing(pose, 1.0), mix(tones.main, tones.light, 0.5))
     else:
@@ -248,8 +249,8 @@ def _notes(pen: Pen, pose: Pose) -> None:
         pen.limb((x + 0.034, y), (x + 0.034, y - 0.14), (0.02, 0.02), INK)
 
 
-def draw_fish(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """A fish: oval body, tail and fins, stripes; swims with a beating tail, or jumps."""
+def _draw_fish(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw a fish: oval body, tail and fins, stripes; swims with a beating tail, or jumps."""
     if pose.action == "jumping":
         pen = pen.moved(0, -0.1 * pose.hop(), turn=-35)
     beat = 0.1 * pose.swing() if pose.action != "still" else 0.0
@@ -284,10 +285,22 @@ def draw_fish(pen: Pen, tones: Tones, pose: Pose) -> None:
     pen.ribbon(((0.2, -0.19), (0.15, 0.0), (0.2, 0.19)), (0.025, 0.025), tones.dark)
     flap = pen.moved(0.1, 0.05, turn=20 * pose.swing())
     flap.blob(((0.02, -0.03), (-0.12, 0.0), (-0.14, 0.12), (-0.02, 0.08)), tones.dark)
-    eye(pen, 0.32, -0.06, 0.06)
+    draw_eye(pen, 0.32, -0.06, 0.06)
     pen.ribbon(((0.49, 0.05), (0.43, 0.07), (0.4, 0.05)), (0.02, 0.02), tones.contour)
     if pose.action == "swimming":
         for k in range(3):
             rise = (pose.phase + k / 3) % 1
             x = 0.54 + 0.03 * math.sin(9 * rise)
             pen.unowned().dot(x, -0.05 - 0.3 * rise, 0.02 + 0.014 * rise, (226, 244, 252))
+
+
+ANIMALS: MappingProxyType[str, Drawing] = MappingProxyType(
+    {
+        "dog": _draw_dog,
+        "cat": _draw_cat,
+        "horse": _draw_horse,
+        "elephant": _draw_elephant,
+        "bird": _draw_bird,
+        "fish": _draw_fish,
+    }
+)

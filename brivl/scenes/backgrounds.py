@@ -1,4 +1,4 @@
-"""The backgrounds: ten places, each drawn in a few views that differ in detail."""
+"""The backgrounds of scenes: ten kinds, each drawn in a few views that differ in detail."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from brivl.scenes.pen import RGB, WHITE, Pen, mix
 
-N_VIEWS = 4
+N_VIEWS = 4  # of each background
 Sky = tuple[RGB, RGB]
 
 
@@ -238,7 +238,7 @@ def _sea(size: int, rng: np.random.Generator) -> Image.Image:
 
 
 def _ray(pen: Pen, x: float) -> None:
-    """A ray of light from the surface that fades with depth."""
+    """Draw a ray of light from the surface that fades with depth."""
     for k in range(24):
         top, bottom = k / 32, (k + 1.02) / 32
         water = mix((134, 214, 230), (58, 142, 190), (top + bottom) / 1.6)
@@ -294,7 +294,7 @@ _PAINTERS: MappingProxyType[str, Callable[[int, np.random.Generator], Image.Imag
 BACKGROUNDS: tuple[str, ...] = tuple(_PAINTERS)
 INDOORS: frozenset[str] = frozenset({"kitchen", "room"})
 
-# How a caption says where the scene is.
+# The words by which a caption names the background.
 BACKGROUND_PHRASE = MappingProxyType(
     {
         "meadow": "in a meadow",
@@ -311,21 +311,36 @@ BACKGROUND_PHRASE = MappingProxyType(
 )
 
 
-def _paint(place: str, view: int, size: int) -> Image.Image:
-    seed = 1000 * BACKGROUNDS.index(place) + view
-    return _PAINTERS[place](size, np.random.default_rng(seed))
+def _paint(background: str, view: int, size: int) -> Image.Image:
+    seed = 1000 * BACKGROUNDS.index(background) + view
+    return _PAINTERS[background](size, np.random.default_rng(seed))
 
 
 @lru_cache(maxsize=len(BACKGROUNDS) * N_VIEWS)
-def _small(place: str, view: int, size: int) -> Image.Image:
-    return _paint(place, view, size)
+def _small(background: str, view: int, size: int) -> Image.Image:
+    return _paint(background, view, size)
 
 
 @lru_cache(maxsize=3)
-def _big(place: str, view: int, size: int) -> Image.Image:
-    return _paint(place, view, size)
+def _large(background: str, view: int, size: int) -> Image.Image:
+    return _paint(background, view, size)
 
 
-def background_image(place: str, view: int, size: int) -> Image.Image:
-    """The RGBA background of a place, (size, size), alpha 0 everywhere (no thing owns a pixel); do not draw on it."""
-    return (_small if size <= 600 else _big)(place, view % N_VIEWS, size)
+def background_image(background: str, view: int, size: int) -> Image.Image:
+    """Draw a background, or return it from the cache: copy it before drawing on it.
+
+    Parameters
+    ----------
+    background : str
+        One of BACKGROUNDS.
+    view : int
+        Number of the view; numbers from N_VIEWS on start again at 0.
+    size : int
+        Pixels of a side.
+
+    Returns
+    -------
+    Image
+        RGBA image (size, size); alpha is 0 everywhere, as no thing owns a pixel.
+    """
+    return (_small if size <= 600 else _large)(background, view % N_VIEWS, size)

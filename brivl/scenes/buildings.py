@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 
 from brivl.scenes.pen import (
     GLASS,
@@ -15,6 +16,7 @@ from brivl.scenes.pen import (
     WHITE,
     WOOD,
     WOOD_DARK,
+    Drawing,
     Pen,
     Pose,
     Tones,
@@ -34,8 +36,8 @@ def _window(pen: Pen, x: float, y: float, size: tuple[float, float], glass: RGB)
     pen.limb((x - w / 2, y), (x + w / 2, y), (0.014, 0.014), WHITE)
 
 
-def draw_house(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """A house: walls in the main colour, pitched roof, door, two windows; smoke rises when it is smoking."""
+def _draw_house(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw a house: walls in the main colour, pitched roof, door, two windows; smoke rises when it is smoking."""
     if pose.action == "smoking":
         for k in range(4):
             rise = (pose.phase + k / 4) % 1
@@ -75,8 +77,8 @@ def _tower(pen: Pen, tones: Tones, x: float, top: float, width: float) -> None:
     pen.limb((x - 0.01, top + 0.15), (x - 0.01, top + 0.22), (0.06, 0.06), INK if sum(tones.main) > 150 else LIT)
 
 
-def draw_castle(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """A castle: two outer towers, a keep with battlements, a gate, flags that wave in the wind."""
+def _draw_castle(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw a castle: two outer towers, a keep with battlements, a gate, flags that wave in the wind."""
     _flag(pen.moved(0.0, -0.34), pose, tones)
     _tower(pen, tones, 0.0, -0.24, 0.3)
     pen.box((-0.4, 0.08, 0.4, 0.5), tones.main)
@@ -110,8 +112,8 @@ def _flag(pen: Pen, pose: Pose, tones: Tones) -> None:
     )
 
 
-def draw_church(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """A church: a nave, a tall steeple with a cross, pointed windows; the bell swings when it is ringing."""
+def _draw_church(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw a church: a nave, a tall steeple with a cross, pointed windows; the bell swings when it is ringing."""
     pen.limb((-0.2, -0.58), (-0.2, -0.46), (0.026, 0.026), GOLD)
     pen.limb((-0.245, -0.545), (-0.155, -0.545), (0.024, 0.024), GOLD)
     pen.box((-0.06, 0.0, 0.4, 0.55), tones.main)
@@ -138,8 +140,8 @@ def draw_church(pen: Pen, tones: Tones, pose: Pose) -> None:
         pen.limb((x, 0.18), (x, 0.34), (0.02, 0.02), GLASS)
 
 
-def draw_tree(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """A tree: trunk and a round crown of leaves in the main colour; sways in the wind."""
+def _draw_tree(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw a tree: trunk and a round crown of leaves in the main colour; sways in the wind."""
     lean = 7 * pose.swing() if pose.action == "swaying" else 0.0
     pen.poly(((-0.08, 0.56), (-0.05, 0.05), (0.05, 0.05), (0.08, 0.56), (0.0, 0.53)), WOOD)
     pen.poly(((0.02, 0.54), (0.02, 0.05), (0.05, 0.05), (0.08, 0.56)), WOOD_DARK)
@@ -162,8 +164,8 @@ def draw_tree(pen: Pen, tones: Tones, pose: Pose) -> None:
         crown.ribbon(((x - 0.06, y + 0.03), (x, y - 0.03), (x + 0.07, y)), (0.02, 0.035), tones.light)
 
 
-def draw_flower(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """A flower: eight petals in the main colour round a golden heart, stalk and two leaves; sways or opens."""
+def _draw_flower(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw a flower: eight petals in the main colour round a golden heart, stalk and two leaves; sways or opens."""
     lean = 9 * pose.swing() if pose.action == "swaying" else 0.0
     head = pen.moved(0, 0.5, turn=lean).moved(0, -0.5)
     bend = 0.006 * lean
@@ -180,3 +182,14 @@ def draw_flower(pen: Pen, tones: Tones, pose: Pose) -> None:
     heart = GOLD if tones.main not in ((250, 204, 38), (243, 132, 29)) else (126, 80, 44)
     centre.dot(0, 0, 0.12, mix(heart, INK, 0.2))
     centre.dot(-0.01, -0.012, 0.1, heart)
+
+
+BUILDINGS_AND_PLANTS: MappingProxyType[str, Drawing] = MappingProxyType(
+    {
+        "house": _draw_house,
+        "castle": _draw_castle,
+        "church": _draw_church,
+        "tree": _draw_tree,
+        "flower": _draw_flower,
+    }
+)

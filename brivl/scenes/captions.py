@@ -1,4 +1,4 @@
-"""Sentences that say what a scene shows: one canonical sentence, and many paraphrases."""
+"""Captions of scenes: one canonical sentence, and many paraphrases."""
 
 from __future__ import annotations
 
@@ -38,24 +38,32 @@ SYNONYMS = MappingProxyType(
     }
 )
 
-# How the verb of a paraphrase may describe a thing that does not move.
+# Verbs by which a paraphrase may describe a thing that does not move.
 STANDING = ("standing", "waiting", "resting")
 
 
 @dataclass(frozen=True)
 class _Wording:
-    """What a sentence says and how: details kept, and the source of chance (None for the canonical sentence)."""
+    """The choices of a sentence.
+
+    Attributes
+    ----------
+    rng : Generator or None
+        Random numbers of a paraphrase; None for the canonical sentence.
+    sizes, background, actions : bool
+        Which details the sentence names.
+    """
 
     rng: np.random.Generator | None
     sizes: bool
-    place: bool
+    background: bool
     actions: bool
 
     def chance(self, share: float) -> bool:
         return self.rng is not None and bool(self.rng.random() < share)
 
     def word(self, word: str) -> str:
-        """The word itself, or in a paraphrase now and then another one for the same."""
+        """Return the word itself, or in a paraphrase sometimes a synonym."""
         others = SYNONYMS.get(word, ())
         if self.rng is None or not others or self.rng.random() < 0.6:
             return word
@@ -63,15 +71,36 @@ class _Wording:
 
 
 def with_article(words: str) -> str:
-    """The words with "a" or "an" before them."""
+    """Put "a" or "an" before words.
+
+    Parameters
+    ----------
+    words : str
+        Words.
+
+    Returns
+    -------
+    str
+        Words with their article.
+    """
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 
 def relation(scene: Scene, first: int, second: int) -> str:
-    """Where thing `first` is as seen from thing `second`.
+    """Return the position of one thing relative to another.
 
-    "in front of" or "behind" where their boxes overlap by a tenth or more; else "to the left of", "to the right of",
-    "above" or "below" along the longer of the two distances between their centres.
+    Parameters
+    ----------
+    scene : Scene
+        Scene.
+    first, second : int
+        Numbers of the two things.
+
+    Returns
+    -------
+    str
+        "in front of" or "behind" where their boxes overlap by a tenth or more; else "to the left of", "to the right
+        of", "above" or "below", along the longer of the two distances between their centres.
     """
     a, b = scene.things[first], scene.things[second]
     if overlap(a, b) >= 0.1:
@@ -82,38 +111,38 @@ def relation(scene: Scene, first: int, second: int) -> str:
     return "above" if dy < 0 else "below"
 
 
-def noun_phrase(thing: Thing, wording: _Wording) -> str:
-    """The thing with its article, size (if wanted), colour, and what it wears or carries."""
+def _noun_phrase(thing: Thing, wording: _Wording) -> str:
+    """Name a thing with its article, size (if the sentence names sizes), colour, and word."""
     size = [wording.word(thing.size)] if wording.sizes else []
     noun = wording.word(thing.kind)
     if thing.kind == "person":
         return f"{with_article(' '.join([*size, noun]))} in {thing.colour}"
-    carried = f" with the word {thing.word}" if thing.word else ""
+    inscription = f" with the word {thing.word}" if thing.word else ""
     if thing.kind == "scissors":
         return f"{with_article(' '.join([*size, 'pair']))} of {thing.colour} scissors"
-    return with_article(" ".join([*size, thing.colour, noun])) + carried
+    return with_article(" ".join([*size, thing.colour, noun])) + inscription
 
 
 def _doing(thing: Thing, wording: _Wording) -> str:
-    """ "running", or for a still thing nothing (in paraphrases sometimes "standing")."""
+    """Return a verb such as "running"; for a still thing "", or sometimes in a paraphrase "standing"."""
     if thing.action == "still":
         return STANDING[int(wording.rng.integers(3))] if wording.rng is not None and wording.chance(0.2) else ""
     return thing.action if wording.actions else ""
 
 
 def _described(thing: Thing, wording: _Wording) -> str:
-    """Noun phrase with the action as an attribute: "a red dog that is running"."""
+    """Return a noun phrase with the action as an attribute: "a red dog that is running"."""
     doing = thing.action if thing.action != "still" and wording.actions else ""
     if not doing:
-        return noun_phrase(thing, wording)
+        return _noun_phrase(thing, wording)
     link = " " if wording.chance(0.5) else " that is "
-    return noun_phrase(thing, wording) + link + doing
+    return _noun_phrase(thing, wording) + link + doing
 
 
 def _clause(thing: Thing, wording: _Wording, tail: str) -> str:
-    """A clause about one thing and what follows its verb, such as its relation to another thing."""
+    """Return a clause about one thing; `tail` follows its verb, such as its relation to another thing."""
     doing = _doing(thing, wording)
-    phrase = noun_phrase(thing, wording)
+    phrase = _noun_phrase(thing, wording)
     if not doing and not tail:
         return f"there is {phrase}"
     if doing and not tail and wording.chance(0.3):
@@ -122,11 +151,11 @@ def _clause(thing: Thing, wording: _Wording, tail: str) -> str:
 
 
 def _paired(scene: Scene, wording: _Wording) -> str:
-    """Clause about the two nearest things of a scene and how they stand to each other."""
+    """Return a clause about the two nearest things of a scene and their relation."""
     last = len(scene.things) - 1
     first, second = (last - 1, last) if wording.chance(0.5) else (last, last - 1)
-    where = relation(scene, first, second)
-    return _clause(scene.things[first], wording, f"{where} {_described(scene.things[second], wording)}")
+    position = relation(scene, first, second)
+    return _clause(scene.things[first], wording, f"{position} {_described(scene.things[second], wording)}")
 
 
 def _wording(scene: Scene, rng: np.random.Generator | None) -> _Wording:
@@ -138,7 +167,7 @@ def _wording(scene: Scene, rng: np.random.Generator | None) -> _Wording:
 
 
 def _listed(scene: Scene, wording: _Wording) -> str:
-    """Paraphrase that lists the things without saying how they stand to each other."""
+    """Return a paraphrase that lists the things without their relation."""
     phrases = [_described(thing, wording) for thing in scene.things]
     start = ("a picture of ", "a scene with ", "", "there is ")[int(wording.rng.integers(4))] if wording.rng else ""
     if len(phrases) == 1:
@@ -147,26 +176,36 @@ def _listed(scene: Scene, wording: _Wording) -> str:
 
 
 def caption(scene: Scene, rng: np.random.Generator | None = None) -> str:
-    """An English sentence about the scene.
+    """Describe a scene in an English sentence.
 
-    Without rng it is the full canonical sentence: every thing with its colour, its size where sizes differ (or where
-    it is alone), its action, how the two nearest things stand to each other, and the place. With rng it is a
-    paraphrase: other words, another frame, some details left out.
+    Parameters
+    ----------
+    scene : Scene
+        Scene.
+    rng : Generator, optional
+        Random numbers for a paraphrase: synonyms, another order, some details left out. Default: the canonical
+        sentence, with the colour of every thing, its size where sizes differ (or where it is alone), its action, the
+        relation of the two nearest things, and the background.
+
+    Returns
+    -------
+    str
+        Sentence with a full stop.
     """
     wording = _wording(scene, rng)
-    place = wording.word(BACKGROUND_PHRASE[scene.background]) if wording.place else ""
+    background = wording.word(BACKGROUND_PHRASE[scene.background]) if wording.background else ""
     if wording.chance(0.25):
-        return finish_sentence(_listed(scene, wording), place, front=False)
+        return _finish_sentence(_listed(scene, wording), background, front=False)
+    if len(scene.things) == 1:
+        body, background = _clause(scene.things[0], wording, background), ""
     else:
-        body = _clause(scene.things[0], wording, place) if len(scene.things) == 1 else _paired(scene, wording)
-        if len(scene.things) == 1:
-            place = ""
+        body = _paired(scene, wording)
         if len(scene.things) == 3:
             body += f", and {_clause(scene.things[0], wording, '')}"
-    return finish_sentence(body, place, front=len(scene.things) > 1 and not wording.chance(0.5))
+    return _finish_sentence(body, background, front=len(scene.things) > 1 and not wording.chance(0.5))
 
 
-def finish_sentence(body: str, place: str, *, front: bool) -> str:
-    """The sentence with its place before or after the body, a capital letter and a full stop."""
-    sentence = body if not place else f"{place}, {body}" if front else f"{body} {place}"
+def _finish_sentence(body: str, background: str, *, front: bool) -> str:
+    """Put the background before or after the body, and add a capital letter and a full stop."""
+    sentence = body if not background else f"{background}, {body}" if front else f"{body} {background}"
     return sentence[0].upper() + sentence[1:] + "."

@@ -1,4 +1,4 @@
-"""Short moving scenes: things move along straight lines, turn at the frame's edge, and go through their motion."""
+"""Short animated scenes: things move along straight lines, reverse at the edge of the frame, and cycle their motion."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 
 from brivl.errors import RequestError
 from brivl.scenes.captions import caption
-from brivl.scenes.scene import Scene, Thing, sample_scene
+from brivl.scenes.scene import Facing, Scene, Thing, sample_scene
 from brivl.scenes.things import habitat
 
-# Actions that carry a thing along, with its usual speed in frame widths per second.
+# Actions in which a thing travels, with its typical speed in frame widths per second.
 SPEED: dict[str, float] = {
     "walking": 0.08,
     "running": 0.18,
@@ -23,7 +23,8 @@ SPEED: dict[str, float] = {
     "bouncing": 0.08,
     "floating": 0.06,
 }
-# Motion cycles per second of each action; the others go through 0.8.
+# Motion cycles per second of each action; DEFAULT_RATE for the others.
+DEFAULT_RATE = 0.8
 RATE: dict[str, float] = {
     "running": 1.6,
     "walking": 1.0,
@@ -42,7 +43,17 @@ RATE: dict[str, float] = {
 
 @dataclass(frozen=True)
 class Clip:
-    """A scene at its start, each thing's velocity in frame widths per second (x right, y down), seconds it lasts."""
+    """A scene in motion.
+
+    Attributes
+    ----------
+    start : Scene
+        Scene at the start.
+    velocities : tuple of (vx, vy)
+        Velocity of each thing in frame widths per second, x right, y down.
+    duration : float
+        Seconds.
+    """
 
     start: Scene
     velocities: tuple[tuple[float, float], ...]
@@ -59,12 +70,27 @@ def _velocity(rng: np.random.Generator, thing: Thing) -> tuple[float, float]:
 
 
 def sample_clip(rng: np.random.Generator, duration: float) -> Clip:
-    """Draw a clip at random, `duration` seconds long; at least one of its things travels through the frame.
+    """Sample a clip at random, in which at least one thing travels through the frame.
 
-    Raises RequestError if the duration is not positive.
+    Parameters
+    ----------
+    rng : Generator
+        Random numbers.
+    duration : float
+        Seconds.
+
+    Returns
+    -------
+    Clip
+        Clip.
+
+    Raises
+    ------
+    RequestError
+        If the duration is not positive.
     """
     if not duration > 0:
-        raise RequestError(f"A clip lasts more than 0 seconds, but duration={duration!r} came; give seconds, say 10.")
+        raise RequestError(f"Expected a duration above 0 s, got duration={duration!r}. Give seconds, for example 10.")
     while True:
         scene = sample_scene(rng)
         movers = [k for k, thing in enumerate(scene.things) if thing.action in SPEED]
@@ -72,8 +98,8 @@ def sample_clip(rng: np.random.Generator, duration: float) -> Clip:
             return Clip(scene, tuple(_velocity(rng, thing) for thing in scene.things), float(duration))
 
 
-def _between(start: float, travelled: float, half: float) -> tuple[float, bool]:
-    """Position after a way between two walls that turn it back, and whether it now runs the other way."""
+def _reflected(start: float, travelled: float, half: float) -> tuple[float, bool]:
+    """Return the position of a thing that is reflected at the edges, and whether it now moves in reverse."""
     low, high = half, 1.0 - half
     if high <= low:
         return start, False
@@ -83,28 +109,43 @@ def _between(start: float, travelled: float, half: float) -> tuple[float, bool]:
 
 
 def _moved(thing: Thing, velocity: tuple[float, float], t: float) -> Thing:
-    phase = (thing.phase + RATE.get(thing.action, 0.8) * t) % 1.0
+    phase = (thing.phase + RATE.get(thing.action, DEFAULT_RATE) * t) % 1.0
     if velocity == (0.0, 0.0):
         return replace(thing, phase=phase)
     w, h = thing.extent
-    x, turned = _between(thing.x, velocity[0] * t, w / 2)
-    y = _between(thing.y, velocity[1] * t, h / 2)[0] if velocity[1] else thing.y
-    facing = {"left": "right", "right": "left"}[thing.facing] if turned else thing.facing
+    x, reversed_x = _reflected(thing.x, velocity[0] * t, w / 2)
+    y = _reflected(thing.y, velocity[1] * t, h / 2)[0] if velocity[1] else thing.y
+    facing: Facing = ("right" if thing.facing == "left" else "left") if reversed_x else thing.facing
     return replace(thing, x=x, y=y, phase=phase, facing=facing)
 
 
 def scene_at(clip: Clip, t: float) -> Scene:
-    """The scene t seconds after the clip's start; things stay in the frame and face the way they go.
+    """Return the scene at a time of the clip; things stay in the frame and face the way they move.
 
-    Raises RequestError if t is not within the clip.
+    Parameters
+    ----------
+    clip : Clip
+        Clip.
+    t : float
+        Seconds from its start.
+
+    Returns
+    -------
+    Scene
+        Scene.
+
+    Raises
+    ------
+    RequestError
+        If the time is not within the clip.
     """
     if not 0 <= t <= clip.duration:
-        raise RequestError(f"The clip lasts {clip.duration} s, but its scene at t={t!r} s was wanted; stay within it.")
+        raise RequestError(f"Expected a time from 0 to {clip.duration} s, got t={t!r}. Stay within the clip.")
     things = tuple(_moved(thing, v, t) for thing, v in zip(clip.start.things, clip.velocities, strict=True))
     return replace(clip.start, things=things)
 
 
-def _way(thing: Thing, later: Thing) -> str:
+def _direction(thing: Thing, later: Thing) -> str:
     dx, dy = later.x - thing.x, later.y - thing.y
     if max(abs(dx), abs(dy)) < 0.03:
         return ""
@@ -114,10 +155,21 @@ def _way(thing: Thing, later: Thing) -> str:
 
 
 def clip_caption(clip: Clip) -> str:
-    """The canonical caption of the clip's first frame, and where its fastest thing goes."""
+    """Describe the first frame of a clip and the direction in which its fastest thing moves.
+
+    Parameters
+    ----------
+    clip : Clip
+        Clip.
+
+    Returns
+    -------
+    str
+        One or two sentences.
+    """
     speeds = [np.hypot(*v) for v in clip.velocities]
     k = int(np.argmax(speeds))
     last = scene_at(clip, clip.duration)
-    way = _way(clip.start.things[k], last.things[k])
+    direction = _direction(clip.start.things[k], last.things[k])
     sentence = caption(clip.start)
-    return f"{sentence} The {clip.start.things[k].kind} moves {way}." if way else sentence
+    return f"{sentence} The {clip.start.things[k].kind} moves {direction}." if direction else sentence

@@ -1,4 +1,4 @@
-"""What a scene shows, and what a text of the scenes' vocabulary names, as the same counts."""
+"""Content vectors: counts of what a scene shows, and the same counts of what a text names."""
 
 from __future__ import annotations
 
@@ -14,12 +14,25 @@ from brivl.scenes.scene import Scene
 from brivl.scenes.things import CATEGORY, COLOURS
 
 CATEGORIES: tuple[str, ...] = tuple(dict.fromkeys(CATEGORY.values()))
-CONTENT: tuple[str, ...] = (*CATEGORIES, *BACKGROUNDS, *COLOURS)  # columns
-_PHRASES = MappingProxyType({place: (phrase, *SYNONYMS.get(phrase, ())) for place, phrase in BACKGROUND_PHRASE.items()})
+CONTENT: tuple[str, ...] = (*CATEGORIES, *BACKGROUNDS, *COLOURS)  # columns of a content vector
+_PHRASES = MappingProxyType(
+    {background: (phrase, *SYNONYMS.get(phrase, ())) for background, phrase in BACKGROUND_PHRASE.items()}
+)
 
 
 def content_of_scene(scene: Scene) -> np.ndarray:
-    """(len(CONTENT),) how many things of each category and colour, and 1 for the place."""
+    """Count what a scene shows.
+
+    Parameters
+    ----------
+    scene : Scene
+        Scene.
+
+    Returns
+    -------
+    (len(CONTENT),) array
+        Number of things of each category and of each colour, and 1 for the background.
+    """
     counts = np.zeros(len(CONTENT))
     for thing in scene.things:
         counts[CONTENT.index(CATEGORY[thing.kind])] += 1
@@ -29,14 +42,25 @@ def content_of_scene(scene: Scene) -> np.ndarray:
 
 
 def content_of_text(text: str) -> np.ndarray:
-    """(len(CONTENT),) the same counts of what the text names; a kind or colour that is named twice counts once."""
+    """Count what a text names.
+
+    Parameters
+    ----------
+    text : str
+        Text in the vocabulary of the captions.
+
+    Returns
+    -------
+    (len(CONTENT),) array
+        The same counts as of a scene; a kind or colour that is named twice counts once.
+    """
     words = set(re.findall(r"[a-z]+", text.lower()))
     counts = np.zeros(len(CONTENT))
     for kind in {kind_of(word) for word in words} - {""}:
         counts[CONTENT.index(CATEGORY[kind])] += 1
     for colour in words & set(COLOURS):
         counts[CONTENT.index(colour)] += 1
-    for place, phrases in _PHRASES.items():
+    for background, phrases in _PHRASES.items():
         if any(phrase in text.lower() for phrase in phrases):
-            counts[CONTENT.index(place)] = 1
+            counts[CONTENT.index(background)] = 1
     return counts

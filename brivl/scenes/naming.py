@@ -1,4 +1,4 @@
-"""Which thing of a scene a phrase names."""
+"""The thing of a scene that a phrase names, and the vocabulary of captions."""
 
 from __future__ import annotations
 
@@ -15,31 +15,74 @@ _GRAMMAR = (
     "a an the of to in on at and is are that there this with without it its near next left right above below behind "
     "front picture scene photo showing pair word standing waiting resting"
 )
-_SAID = (*KINDS, *COLOURS, *SIZES, *WORDS, *SYNONYMS, *BACKGROUND_PHRASE.values(), _GRAMMAR)
-_SAID_TOO = [word for words in (*SYNONYMS.values(), *ACTIONS.values()) for word in words]
-VOCABULARY = frozenset(re.findall(r"[a-z]+", " ".join((*_SAID, *_SAID_TOO)).lower()))
+_CAPTION_WORDS = (*KINDS, *COLOURS, *SIZES, *WORDS, *SYNONYMS, *BACKGROUND_PHRASE.values(), _GRAMMAR)
+_OTHER_WORDS = [word for words in (*SYNONYMS.values(), *ACTIONS.values()) for word in words]
+VOCABULARY = frozenset(re.findall(r"[a-z]+", " ".join((*_CAPTION_WORDS, *_OTHER_WORDS)).lower()))
 
 
 def kind_of(word: str) -> str:
-    """The kind of things that a word names, "" for none."""
+    """Return the kind of things that a word names.
+
+    Parameters
+    ----------
+    word : str
+        Word.
+
+    Returns
+    -------
+    str
+        Kind, "" for none.
+    """
     return _KIND_OF.get(word.lower(), "")
 
 
 def is_kind(word: str) -> bool:
-    """Whether a word is a name of things, not of their colour."""
+    """Tell whether a word names a kind of things.
+
+    Parameters
+    ----------
+    word : str
+        Word.
+
+    Returns
+    -------
+    bool
+        False for colours and all other words.
+    """
     return bool(kind_of(word))
 
 
 def vocabulary_share(text: str) -> float:
-    """Share of a text's words that captions of scenes are made of, in the singular or plural; 1 for no word."""
+    """Return the fraction of a text's words that occur in captions of scenes.
+
+    Parameters
+    ----------
+    text : str
+        Text.
+
+    Returns
+    -------
+    float
+        Fraction of the words, in singular or plural; 1 for a text without words.
+    """
     words = re.findall(r"[^\W\d_]+", text.lower())
     return sum(w in VOCABULARY or w.removesuffix("s") in VOCABULARY for w in words) / len(words) if words else 1.0
 
 
 def named_thing(scene: Scene, phrase: str) -> int | None:
-    """Index of the one thing that fits every kind and colour word of the phrase; None for none, or more than one.
+    """Find the thing that a phrase names.
 
-    "car" and "a red automobile" name the red car; "red" does if nothing else in the scene is red.
+    Parameters
+    ----------
+    scene : Scene
+        Scene.
+    phrase : str
+        "car" and "a red automobile" name the red car; "red" does if nothing else in the scene is red.
+
+    Returns
+    -------
+    int or None
+        Number of the one thing that fits every kind and colour in the phrase; None for none or more than one.
     """
     words = re.findall(r"[a-z]+", phrase.lower())
     kinds = {_KIND_OF[w] for w in words if w in _KIND_OF}

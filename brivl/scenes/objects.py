@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 
-from brivl.scenes.pen import INK, RGB, STEEL, STEEL_DARK, WHITE, WOOD, WOOD_DARK, Pen, Pose, Tones, luminance, mix
+from brivl.scenes.pen import (
+    INK,
+    RGB,
+    STEEL,
+    STEEL_DARK,
+    WHITE,
+    WOOD,
+    WOOD_DARK,
+    Drawing,
+    Pen,
+    Pose,
+    Tones,
+    luminance,
+    mix,
+)
 
 HOT: RGB = (246, 246, 248)
 
 
-def draw_hammer(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """A hammer: head and grip in the main colour; swings about its grip when hitting."""
+def _draw_hammer(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw a hammer: head and grip in the main colour; swings about its grip when hitting."""
     turn = -22 + 34 * pose.swing() if pose.action == "hitting" else 24
     pen = pen.moved(0, 0.06, turn=turn, scale=0.94)
     pen.limb((0.0, -0.26), (0.0, 0.44), (0.1, 0.12), WOOD)
@@ -30,8 +45,8 @@ def draw_hammer(pen: Pen, tones: Tones, pose: Pose) -> None:
             sparks.moved(turn=angle).limb((0.01, 0), (0.1, 0), (0.03, 0.02), WHITE)
 
 
-def draw_scissors(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """Scissors: broad blades and handles in the main colour; open and shut when cutting."""
+def _draw_scissors(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw scissors: broad blades and handles in the main colour; open and shut when cutting."""
     gape = 16 + 14 * pose.swing() if pose.action == "cutting" else 20
     for side in (-1, 1):
         half = pen.moved(0, 0.02, turn=side * gape)
@@ -55,8 +70,8 @@ def _ring(pen: Pen, radii: tuple[float, float], width: float, colour: RGB) -> No
         pen.poly(outer[part] + inner[part][::-1], colour)
 
 
-def draw_key(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """A key with a round bow and a toothed bit in the main colour; turns when turning."""
+def _draw_key(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw a key with a round bow and a toothed bit in the main colour; turns when turning."""
     pen = pen.moved(turn=36 * pose.swing() if pose.action == "turning" else -12)
     _ring(pen.moved(-0.32, 0), (0.17, 0.17), 0.11, tones.main)
     pen.limb((-0.14, 0.0), (0.5, 0.0), (0.11, 0.1), tones.main)
@@ -68,8 +83,8 @@ def draw_key(pen: Pen, tones: Tones, pose: Pose) -> None:
     pen.box((-0.16, -0.08, -0.1, 0.08), tones.dark, 0.02)
 
 
-def draw_chair(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """A chair seen from an angle, its back, seat and legs in the main colour; rocks on its feet when rocking."""
+def _draw_chair(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw a chair seen from an angle, its back, seat and legs in the main colour; rocks on its feet when rocking."""
     rocking = pose.action == "rocking"
     if rocking:
         pen = pen.moved(0, 0.5, turn=13 * pose.swing()).moved(0, -0.5)
@@ -89,8 +104,8 @@ def draw_chair(pen: Pen, tones: Tones, pose: Pose) -> None:
     pen.poly(((0.27, 0.1), (0.33, 0.0), (0.33, 0.07), (0.27, 0.17)), tones.dark)
 
 
-def draw_cup(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """A cup with a handle and a band; gives off steam when steaming, tilts when falling."""
+def _draw_cup(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw a cup with a handle and a band; gives off steam when steaming, tilts when falling."""
     if pose.action == "falling":
         pen = pen.moved(turn=45 + 40 * pose.swing())
     if pose.action == "steaming":
@@ -119,8 +134,8 @@ def draw_cup(pen: Pen, tones: Tones, pose: Pose) -> None:
     pen.oval((-0.02, -0.16), (0.3, 0.06), (104, 66, 44))
 
 
-def draw_ball(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """A ball with curved bands and a star; bounces (squashed at the floor) or rolls."""
+def _draw_ball(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw a ball with curved bands and a star; bounces (squashed at the floor) or rolls."""
     if pose.action == "bouncing":
         pen = pen.moved(0, 0.06 - 0.14 * pose.hop())
         for x in (-0.24, 0.0, 0.24):
@@ -136,8 +151,8 @@ def draw_ball(pen: Pen, tones: Tones, pose: Pose) -> None:
     pen.oval((-0.16, -0.22), (0.09, 0.055), tones.light, turn=-35)
 
 
-def draw_umbrella(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """An open umbrella with scalloped edge and hooked handle; turns or floats in the wind."""
+def _draw_umbrella(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw an open umbrella with scalloped edge and hooked handle; turns or floats in the wind."""
     turn = {"floating": 16 * pose.swing(), "spinning": 0.0}.get(pose.action, 8.0)
     pen = pen.moved(0, 0.02 * pose.swing() if pose.action == "floating" else 0, turn=turn)
     pen.limb((0.0, -0.48), (0.0, 0.36), (0.035, 0.035), WOOD_DARK)
@@ -188,8 +203,8 @@ def draw_umbrella(pen: Pen, tones: Tones, pose: Pose) -> None:
             pen.unowned().ribbon(((side * 0.3, 0.14), (side * 0.42, 0.17), (side * 0.52, 0.11)), (0.03, 0.02), WHITE)
 
 
-def draw_sign(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """A board on a post carrying a printed word; lamps round its edge blink when flashing."""
+def _draw_sign(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw a board on a post carrying a printed word; lamps round its edge blink when flashing."""
     pen.limb((0.0, 0.0), (0.0, 0.48), (0.07, 0.08), STEEL_DARK)
     pen.limb((-0.015, 0.0), (-0.015, 0.48), (0.02, 0.025), STEEL)
     pen.box((-0.55, -0.43, 0.55, 0.17), tones.dark, 0.07)
@@ -203,3 +218,17 @@ def draw_sign(pen: Pen, tones: Tones, pose: Pose) -> None:
             for y in (-0.45, 0.14):
                 on = (k + round(4 * pose.phase)) % 2 == 0
                 pen.dot(-0.49 + 0.14 * k, y, 0.04, (255, 240, 150) if on else (130, 96, 60))
+
+
+OBJECTS: MappingProxyType[str, Drawing] = MappingProxyType(
+    {
+        "hammer": _draw_hammer,
+        "scissors": _draw_scissors,
+        "key": _draw_key,
+        "chair": _draw_chair,
+        "cup": _draw_cup,
+        "ball": _draw_ball,
+        "umbrella": _draw_umbrella,
+        "sign": _draw_sign,
+    }
+)

@@ -1,8 +1,9 @@
-"""A pen that draws flat, antialiasable shapes in a thing's own unit coordinates."""
+"""A pen that draws flat shapes in the unit coordinates of a thing."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -29,18 +30,43 @@ LEAF_DARK: RGB = (56, 122, 66)
 
 
 def mix(one: RGB, other: RGB, share: float) -> RGB:
-    """Colour that is `share` (0..1) of the way from `one` to `other`."""
-    return tuple(round(a + (b - a) * share) for a, b in zip(one, other, strict=True))  # type: ignore[return-value]
+    """Interpolate between two colours.
+
+    Parameters
+    ----------
+    one, other : RGB
+        Colours.
+    share : float
+        0 for `one`, 1 for `other`.
+
+    Returns
+    -------
+    RGB
+        Colour.
+    """
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
+    return red, green, blue
 
 
 def luminance(colour: RGB) -> float:
-    """Perceived brightness of a colour, 0 (black) to 255 (white)."""
+    """Compute the luminance (Rec. 601) of a colour.
+
+    Parameters
+    ----------
+    colour : RGB
+        Colour.
+
+    Returns
+    -------
+    float
+        0 (black) to 255 (white).
+    """
     return 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
 
 
 @dataclass(frozen=True)
 class Tones:
-    """The shades in which one thing is painted: main area, shade, highlight, contour, and a trim that contrasts."""
+    """The shades of one thing: main area, shadow, highlight, contour, and a contrasting trim."""
 
     main: RGB
     dark: RGB
@@ -51,7 +77,18 @@ class Tones:
 
 @lru_cache(maxsize=64)
 def tones_of(main: RGB) -> Tones:
-    """Shades derived from a thing's main colour."""
+    """Derive the shades of a thing from its main colour.
+
+    Parameters
+    ----------
+    main : RGB
+        Colour.
+
+    Returns
+    -------
+    Tones
+        Shades.
+    """
     bright = luminance(main)
     if bright < 60:
         return Tones(main, (14, 14, 18), mix(main, WHITE, 0.28), (112, 114, 126), WHITE)
@@ -63,18 +100,45 @@ def tones_of(main: RGB) -> Tones:
 
 @dataclass(frozen=True)
 class Pose:
-    """What a thing is doing: its action, the phase of the motion (0..1), and the word that it carries, if any."""
+    """What a thing is doing.
+
+    Attributes
+    ----------
+    action : str
+        Action, "still" for none.
+    phase : float
+        Phase of its motion, 0 to 1.
+    word : str
+        Word on a sign.
+    """
 
     action: str
     phase: float
     word: str = ""
 
     def swing(self, offset: float = 0.0) -> float:
-        """sin(2 pi (phase + offset)), in -1..1."""
+        """Return the deflection of a periodic motion.
+
+        Parameters
+        ----------
+        offset : float
+            Added to the phase.
+
+        Returns
+        -------
+        float
+            sin(2 pi (phase + offset)).
+        """
         return math.sin(2 * math.pi * (self.phase + offset))
 
     def hop(self) -> float:
-        """|sin(pi phase)|, in 0..1: the height within one jump, never quite on the ground."""
+        """Return the height within one jump.
+
+        Returns
+        -------
+        float
+            0.35 + 0.65 |sin(pi phase)|, so that the thing never quite touches the ground.
+        """
         return 0.35 + 0.65 * abs(math.sin(math.pi * self.phase))
 
 
@@ -95,7 +159,7 @@ def _complex(points: Points) -> np.ndarray:
 
 @lru_cache(maxsize=2048)
 def _spline(points: Points, n_between: int, closed: bool) -> np.ndarray:
-    """Catmull-Rom curve through the points, n_between samples for each span."""
+    """Compute a Catmull-Rom curve through the points, n_between samples for each span."""
     z = _complex(points)
     if closed:
         before, after, later, start = np.roll(z, 1), np.roll(z, -1), np.roll(z, -2), z
@@ -115,10 +179,23 @@ def _font(pixels: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 class Pen:
-    """Draws shapes given in unit coordinates (x right, y down, 1 = the thing's height) onto an RGBA canvas.
+    """A pen for shapes in unit coordinates (x right, y down, 1 = the height of the thing) on an RGBA canvas.
 
-    The alpha channel of the canvas does not hold opacity but the number of the thing that owns the pixel, so that
-    image and masks come from one drawing.
+    The alpha channel of the canvas does not hold opacity but the number of the thing that owns the pixel, so that image
+    and masks come from one drawing.
+
+    Parameters
+    ----------
+    draw : ImageDraw
+        Canvas.
+    unit : float
+        Pixels of one unit.
+    origin : complex
+        Pixel of the origin, x + iy.
+    flip : bool
+        Whether to mirror left and right.
+    owner : int
+        Number of the thing that owns what is drawn; 0 for none.
     """
 
     def __init__(self, draw: ImageDraw.ImageDraw, unit: float, origin: complex, *, flip: bool = False, owner: int = 0):
@@ -127,7 +204,22 @@ class Pen:
         self._shift: complex = 0j
 
     def moved(self, dx: float = 0.0, dy: float = 0.0, turn: float = 0.0, scale: float = 1.0) -> Pen:
-        """The same pen in a frame that is shifted, then turned (degrees, clockwise) and scaled about that point."""
+        """Return the pen in a frame that is shifted, then rotated and scaled about its new origin.
+
+        Parameters
+        ----------
+        dx, dy : float
+            Shift, in units.
+        turn : float
+            Rotation in degrees, clockwise.
+        scale : float
+            Factor.
+
+        Returns
+        -------
+        Pen
+            New pen.
+        """
         pen = Pen(self.draw, self.unit, self.origin, flip=self.flip, owner=self.owner)
         angle = math.radians(turn)
         pen._turn = self._turn * complex(math.cos(angle), math.sin(angle)) * scale
@@ -135,13 +227,30 @@ class Pen:
         return pen
 
     def unowned(self) -> Pen:
-        """The same pen drawing marks that belong to no thing (speed lines, puffs)."""
+        """Return the pen for marks that belong to no mask, such as smoke.
+
+        Returns
+        -------
+        Pen
+            New pen.
+        """
         pen = self.moved()
         pen.owner = 0
         return pen
 
     def pixels(self, length: float) -> float:
-        """Length in canvas pixels of a length in the pen's units."""
+        """Convert a length to pixels of the canvas.
+
+        Parameters
+        ----------
+        length : float
+            Length in units.
+
+        Returns
+        -------
+        float
+            Pixels.
+        """
         return abs(length) * self.unit * abs(self._turn)
 
     def _fill(self, z: np.ndarray, colour: RGB) -> None:
@@ -156,15 +265,43 @@ class Pen:
         return 16 if r < 8 else 28 if r < 40 else 56 if r < 160 else 120
 
     def poly(self, points: Points, colour: RGB) -> None:
-        """Filled polygon."""
+        """Fill a polygon.
+
+        Parameters
+        ----------
+        points : tuple of (x, y)
+            Corners, in units.
+        colour : RGB
+            Colour.
+        """
         self._fill(_complex(points), colour)
 
     def blob(self, points: Points, colour: RGB) -> None:
-        """Filled smooth closed curve through the points."""
+        """Fill a smooth closed curve.
+
+        Parameters
+        ----------
+        points : tuple of (x, y)
+            Points of the curve, in units.
+        colour : RGB
+            Colour.
+        """
         self._fill(_spline(points, 6 if self.unit < 250 else 16, True), colour)
 
     def oval(self, centre: tuple[float, float], radii: tuple[float, float], colour: RGB, turn: float = 0.0) -> None:
-        """Filled ellipse, turned by `turn` degrees clockwise."""
+        """Fill an ellipse.
+
+        Parameters
+        ----------
+        centre : (x, y)
+            Centre, in units.
+        radii : (rx, ry)
+            Half axes, in units.
+        colour : RGB
+            Colour.
+        turn : float
+            Rotation in degrees, clockwise.
+        """
         z = _circle(self._fineness(max(radii)))
         z = z.real * radii[0] + 1j * (z.imag * radii[1])
         if turn:
@@ -172,11 +309,31 @@ class Pen:
         self._fill(z + complex(*centre), colour)
 
     def dot(self, x: float, y: float, radius: float, colour: RGB) -> None:
-        """Filled circle."""
+        """Fill a circle.
+
+        Parameters
+        ----------
+        x, y : float
+            Centre, in units.
+        radius : float
+            Radius, in units.
+        colour : RGB
+            Colour.
+        """
         self._fill(_circle(self._fineness(radius)) * radius + complex(x, y), colour)
 
     def box(self, corners: tuple[float, float, float, float], colour: RGB, radius: float = 0.0) -> None:
-        """Filled rectangle (left, top, right, bottom), with corners rounded by `radius`."""
+        """Fill a rectangle.
+
+        Parameters
+        ----------
+        corners : (left, top, right, bottom)
+            Edges, in units.
+        colour : RGB
+            Colour.
+        radius : float
+            Radius of the rounded corners, in units; 0 for sharp corners.
+        """
         x0, y0, x1, y1 = corners
         if not radius:
             self._fill(np.array([complex(x0, y0), complex(x1, y0), complex(x1, y1), complex(x0, y1)]), colour)
@@ -194,7 +351,17 @@ class Pen:
     def limb(
         self, start: tuple[float, float], end: tuple[float, float], widths: tuple[float, float], colour: RGB
     ) -> None:
-        """Straight stroke with round ends, tapering from the first width to the second."""
+        """Draw a straight tapering stroke with round ends.
+
+        Parameters
+        ----------
+        start, end : (x, y)
+            Ends, in units.
+        widths : (float, float)
+            Widths at both ends, in units.
+        colour : RGB
+            Colour.
+        """
         a, b = complex(*start), complex(*end)
         along = (b - a) / (abs(b - a) or 1.0)
         half = _half_circle(7 if self.pixels(max(widths)) < 16 else 20)
@@ -203,7 +370,17 @@ class Pen:
         )
 
     def ribbon(self, points: Points, widths: tuple[float, float], colour: RGB) -> None:
-        """Smooth curved stroke through the points, tapering from the first width to the second."""
+        """Draw a smooth curved tapering stroke.
+
+        Parameters
+        ----------
+        points : tuple of (x, y)
+            Points of the curve, in units.
+        widths : (float, float)
+            Widths at both ends, in units.
+        colour : RGB
+            Colour.
+        """
         line = _spline(points, 5 if self.unit < 250 else 14, False)
         normal = np.gradient(line) * 1j
         normal /= np.abs(normal) + 1e-12
@@ -214,10 +391,25 @@ class Pen:
                 self.dot(end.real, end.imag, radius, colour)
 
     def write(self, text: str, centre: tuple[float, float], height: float, colour: RGB) -> None:
-        """Upright text centred on a point, never mirrored; `height` is the size of the letters in units."""
+        """Write upright text, which is never mirrored.
+
+        Parameters
+        ----------
+        text : str
+            Text.
+        centre : (x, y)
+            Centre, in units.
+        height : float
+            Size of the letters, in units.
+        colour : RGB
+            Colour.
+        """
         w = self._turn * complex(*centre) + self._shift
         if self.flip:
             w = -w.conjugate()
         w = w * self.unit + self.origin
         font = _font(max(4, round(self.pixels(height))))
         self.draw.text((w.real, w.imag), text, fill=(*colour, self.owner), font=font, anchor="mm")
+
+
+Drawing = Callable[[Pen, Tones, Pose], None]  # draws a thing in its shades and pose

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from brivl.scenes.pen import HAIR, INK, RGB, SKIN, SKIN_DARK, WHITE, Pen, Pose, Tones, mix
+from types import MappingProxyType
+
+from brivl.scenes.pen import HAIR, INK, RGB, SKIN, SKIN_DARK, WHITE, Drawing, Pen, Pose, Tones, mix
 
 
-def eye(pen: Pen, x: float, y: float, radius: float, look: float = 0.25) -> None:
-    """A round eye that looks a little to the side."""
+def draw_eye(pen: Pen, x: float, y: float, radius: float, gaze: float = 0.25) -> None:
+    """Draw a round eye that looks a little to the side.
+
+    Parameters
+    ----------
+    pen : Pen
+        Pen.
+    x, y : float
+        Centre, in units of the pen.
+    radius : float
+        Half of its width.
+    gaze : float
+        Shift of the pupil to the right, in radii.
+    """
     pen.oval((x, y), (radius, radius * 1.12), WHITE)
-    pen.dot(x + look * radius, y + 0.1 * radius, radius * 0.62, INK)
-    pen.dot(x + (look + 0.2) * radius, y - 0.2 * radius, radius * 0.2, WHITE)
+    pen.dot(x + gaze * radius, y + 0.1 * radius, radius * 0.62, INK)
+    pen.dot(x + (gaze + 0.2) * radius, y - 0.2 * radius, radius * 0.2, WHITE)
 
 
 def _mouth(pen: Pen, pose: Pose, lip: RGB) -> None:
@@ -25,8 +39,8 @@ def _mouth(pen: Pen, pose: Pose, lip: RGB) -> None:
         pen.limb((-0.1, 0.26), (0.14, 0.26), (0.04, 0.04), lip)
 
 
-def draw_face(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """A face seen from the front, its skin in the main colour, with dark hair."""
+def _draw_face(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw a face seen from the front, its skin in the main colour, with dark hair."""
     hair = HAIR if tones.main != (122, 74, 40) else INK
     pen.oval((0, -0.12), (0.44, 0.4), hair)
     for x in (-0.41, 0.41):
@@ -56,7 +70,7 @@ def draw_face(pen: Pen, tones: Tones, pose: Pose) -> None:
                 INK if tones.trim != WHITE or sum(tones.main) > 150 else WHITE,
             )
         else:
-            eye(pen, x, 0.0, 0.078)
+            draw_eye(pen, x, 0.0, 0.078)
         pen.ribbon(((x - 0.09, -0.12), (x, -0.155), (x + 0.09, -0.12)), (0.032, 0.032), hair)
     pen.ribbon(((0.03, 0.03), (0.075, 0.12), (0.01, 0.14)), (0.03, 0.03), tones.dark)
     _mouth(pen, pose, mix(tones.contour, (190, 60, 60), 0.4))
@@ -95,8 +109,8 @@ def _head(pen: Pen) -> None:
     pen.ribbon(((0.0, -0.365), (0.045, -0.35), (0.09, -0.365)), (0.022, 0.022), (170, 70, 66))
 
 
-def draw_person(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """A whole person dressed in the main colour; walks, jumps or waves."""
+def _draw_person(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw a whole person dressed in the main colour; walks, jumps or waves."""
     s = pose.swing()
     if pose.action == "jumping":
         pen = pen.moved(0, -0.12 * pose.hop())
@@ -116,8 +130,8 @@ def draw_person(pen: Pen, tones: Tones, pose: Pose) -> None:
     _arm(pen, (mix(tones.main, tones.contour, 0.6), tones.main), 0.14, front, -12 if pose.action != "waving" else -18)
 
 
-def draw_hand(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """An open hand (or a pointing one) in the main colour, with a cuff."""
+def _draw_hand(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw an open hand (or a pointing one) in the main colour, with a cuff."""
     if pose.action == "waving":
         pen = pen.moved(0, 0.3, turn=20 * pose.swing()).moved(0, -0.3)
     pointing = pose.action == "pointing"
@@ -142,3 +156,12 @@ def draw_hand(pen: Pen, tones: Tones, pose: Pose) -> None:
     pen.ribbon(((-0.12, 0.12), (0.02, 0.2), (0.05, 0.32)), (0.03, 0.02), tones.dark)
     pen.box((-0.2, 0.34, 0.2, 0.5), WHITE if tones.trim == WHITE else tones.trim, 0.04)
     pen.box((-0.2, 0.44, 0.2, 0.5), mix(tones.trim, INK, 0.2), 0.03)
+
+
+PEOPLE: MappingProxyType[str, Drawing] = MappingProxyType(
+    {
+        "face": _draw_face,
+        "person": _draw_person,
+        "hand": _draw_hand,
+    }
+)

@@ -1,4 +1,4 @@
-"""Scenes: what is in them, how they are sampled, and how they become pixels with a mask per thing."""
+"""Scenes: their content, how they are sampled, and how they are drawn with a mask for each thing."""
 
 from __future__ import annotations
 
@@ -10,31 +10,51 @@ from PIL import Image, ImageDraw
 
 from brivl.errors import RequestError
 from brivl.scenes.backgrounds import BACKGROUNDS, INDOORS, N_VIEWS, background_image
-from brivl.scenes.pen import Pen, Pose, mix, tones_of
+from brivl.scenes.pen import RGB, Pen, Pose, mix, tones_of
 from brivl.scenes.things import ACTIONS, CATEGORY, COLOURS, DRAWINGS, EXTENT, KINDS, WORDS, habitat
 
-# Height of a thing of unit box as a share of the frame.
+Size = Literal["small", "large"]
+Facing = Literal["left", "right"]
+# Height of a thing with a box of height 1, as a fraction of the frame.
 SIZES: dict[str, float] = {"small": 0.28, "large": 0.45}
 
 
 @dataclass(frozen=True)
 class Thing:
-    """One thing: centre (x, y) in 0..1 of the frame, phase in 0..1 of its motion; `scale` varies its size a little."""
+    """One thing of a scene.
+
+    Attributes
+    ----------
+    kind, colour, action : str
+        Words of the vocabulary (`brivl.scenes.things`).
+    size : str
+        "small" or "large".
+    x, y : float
+        Centre, 0 to 1 of the frame.
+    phase : float
+        Phase of its motion, 0 to 1.
+    facing : str
+        "left" or "right".
+    scale : float
+        Factor of its size, near 1.
+    word : str
+        Word on a sign.
+    """
 
     kind: str
     colour: str
-    size: Literal["small", "large"]
+    size: Size
     x: float
     y: float
     action: str = "still"
     phase: float = 0.0
-    facing: Literal["left", "right"] = "right"
+    facing: Facing = "right"
     scale: float = 1.0
     word: str = ""
 
     @property
-    def extent(self) -> tuple[float, float]:
-        """Width and height of the thing's box as a share of the frame."""
+    def extent(self) -> tuple[float, float]:  # numpydoc ignore=RT01
+        """Width and height of the thing's box as fractions of the frame."""
         unit = SIZES[self.size] * self.scale
         w, h = EXTENT[self.kind]
         return w * unit, h * unit
@@ -42,7 +62,17 @@ class Thing:
 
 @dataclass(frozen=True)
 class Scene:
-    """A place and the things in it, drawn back to front; `view` picks one of the place's backgrounds."""
+    """A background and the things before it.
+
+    Attributes
+    ----------
+    background : str
+        One of `brivl.scenes.backgrounds.BACKGROUNDS`.
+    things : tuple of Thing
+        Things, drawn in this order.
+    view : int
+        View of the background.
+    """
 
     background: str
     things: tuple[Thing, ...]
@@ -51,14 +81,33 @@ class Scene:
 
 @dataclass(frozen=True)
 class Rendered:
-    """image (size, size, 3) uint8; masks (n_things, size, size) bool, the visible pixels of each thing."""
+    """A drawn scene.
+
+    Attributes
+    ----------
+    image : (size, size, 3) array of uint8
+        Image.
+    masks : (n_things, size, size) array of bool
+        Visible pixels of each thing; masks do not overlap.
+    """
 
     image: np.ndarray
     masks: np.ndarray
 
 
 def overlap(one: Thing, other: Thing) -> float:
-    """Area shared by the two things' boxes, as a share of the smaller box (0..1)."""
+    """Compute the overlap of the boxes of two things.
+
+    Parameters
+    ----------
+    one, other : Thing
+        Things.
+
+    Returns
+    -------
+    float
+        Shared area as a fraction of the smaller box, 0 to 1.
+    """
     (w1, h1), (w2, h2) = one.extent, other.extent
     across = min(one.x + w1 / 2, other.x + w2 / 2) - max(one.x - w1 / 2, other.x - w2 / 2)
     down = min(one.y + h1 / 2, other.y + h2 / 2) - max(one.y - h1 / 2, other.y - h2 / 2)
@@ -69,31 +118,31 @@ def _pick(rng: np.random.Generator, options: tuple[str, ...]) -> str:
     return options[int(rng.integers(len(options)))]
 
 
-def _fits(kind: str, place: str) -> float:
-    """How readily a kind is taken in a place (0..1): rare, never impossible, where it would be odd."""
-    if place in INDOORS and (CATEGORY[kind] in ("building", "vehicle") or kind in ("tree", "horse", "elephant")):
+def _fits(kind: str, background: str) -> float:
+    """Return the probability of keeping a kind before a background; unusual kinds are rare but not impossible."""
+    if background in INDOORS and (CATEGORY[kind] in ("building", "vehicle") or kind in ("tree", "horse", "elephant")):
         return 0.15
-    if kind in ("fish", "boat") and place not in ("sea", "beach"):
+    if kind in ("fish", "boat") and background not in ("sea", "beach"):
         return 0.4
     return 1.0
 
 
-def _kind_for(rng: np.random.Generator, place: str, taken: list[str]) -> str:
+def _kind_for(rng: np.random.Generator, background: str, taken: list[str]) -> str:
     while True:
         kind = _pick(rng, KINDS)
-        if kind not in taken and rng.random() < _fits(kind, place):
+        if kind not in taken and rng.random() < _fits(kind, background):
             return kind
 
 
-def _positioned(rng: np.random.Generator, kind: str, size: Literal["small", "large"]) -> Thing:
-    """A thing of the kind with everything else drawn at random, wholly inside the frame."""
+def _sample_thing(rng: np.random.Generator, kind: str, size: Size) -> Thing:
+    """Sample a thing of this kind and size, wholly inside the frame."""
     acts = ACTIONS[kind]
     action = "still" if rng.random() < 0.3 else _pick(rng, acts[1:] or acts)
     scale = float(rng.uniform(0.9, 1.1))
     w, h = (SIZES[size] * scale * e / 2 for e in EXTENT[kind])
     x = float(rng.uniform(w + 0.01, 0.99 - w))
-    where = habitat(kind, action)
-    low, high = {"air": (h + 0.03, 0.46), "free": (h + 0.03, 0.95 - h), "ground": (0.8 - h, 0.96 - h)}[where]
+    limits = {"air": (h + 0.03, 0.46), "free": (h + 0.03, 0.95 - h), "ground": (0.8 - h, 0.96 - h)}
+    low, high = limits[habitat(kind, action)]
     y = float(rng.uniform(min(low, high), max(low, high)))
     return Thing(
         kind,
@@ -110,28 +159,44 @@ def _positioned(rng: np.random.Generator, kind: str, size: Literal["small", "lar
 
 
 def _depth(thing: Thing) -> float:
-    """Things whose foot is lower in the frame are nearer; those in the air are behind."""
+    """Return the lower edge of a thing: the lower it is in the frame, the nearer the thing."""
     return thing.y + thing.extent[1] / 2
 
 
 def sample_scene(rng: np.random.Generator, n_things: int | None = None) -> Scene:
-    """Draw a scene at random: a place and 1 to 3 things of different kinds that hide little of one another.
+    """Sample a scene at random: a background and things of different kinds that hide little of one another.
 
-    Raises RequestError if n_things is not 1, 2 or 3.
+    Parameters
+    ----------
+    rng : Generator
+        Random numbers.
+    n_things : int, optional
+        1, 2 or 3; default: random.
+
+    Returns
+    -------
+    Scene
+        Scene.
+
+    Raises
+    ------
+    RequestError
+        If the number of things is not 1, 2 or 3.
     """
     if n_things not in (None, 1, 2, 3):
-        raise RequestError(f"A scene holds 1, 2 or 3 things, but n_things={n_things!r} was asked for; give 1, 2 or 3.")
+        raise RequestError(f"Expected 1, 2 or 3 things in a scene, got n_things={n_things!r}. Give 1, 2 or 3.")
     count = n_things or int(rng.integers(1, 4))
-    place = _pick(rng, BACKGROUNDS)
+    background = _pick(rng, BACKGROUNDS)
     kinds: list[str] = []
     for _ in range(count):
-        kinds.append(_kind_for(rng, place, kinds))
-    things = _laid_out(rng, kinds)
-    return Scene(place, tuple(sorted(things, key=_depth)), int(rng.integers(N_VIEWS)))
+        kinds.append(_kind_for(rng, background, kinds))
+    things = _sample_things(rng, kinds)
+    return Scene(background, tuple(sorted(things, key=_depth)), int(rng.integers(N_VIEWS)))
 
 
-def _laid_out(rng: np.random.Generator, kinds: list[str]) -> list[Thing]:
-    sizes: list[Literal["small", "large"]] = ["small" if rng.random() < 0.45 else "large" for _ in kinds]
+def _sample_things(rng: np.random.Generator, kinds: list[str]) -> list[Thing]:
+    """Sample things until their boxes overlap little; sizes become small if they do not fit."""
+    sizes: list[Size] = ["small" if rng.random() < 0.45 else "large" for _ in kinds]
     allowed = 0.25 if rng.random() < 0.35 else 0.02
     for attempt in range(200):
         if attempt % 20 == 19:
@@ -140,7 +205,7 @@ def _laid_out(rng: np.random.Generator, kinds: list[str]) -> list[Thing]:
         things: list[Thing] = []
         for kind, size in zip(kinds, sizes, strict=True):
             for _ in range(6):
-                thing = _positioned(rng, kind, size)
+                thing = _sample_thing(rng, kind, size)
                 if all(overlap(thing, other) <= allowed for other in things):
                     things.append(thing)
                     break
@@ -148,39 +213,51 @@ def _laid_out(rng: np.random.Generator, kinds: list[str]) -> list[Thing]:
                 break
         if len(things) == len(kinds):
             return things
-    raise AssertionError("three small things always find room")
+    raise AssertionError("three small things always fit")
 
 
 def _check(scene: Scene, size: int) -> None:
     if not 16 <= size <= 2048:
-        raise RequestError(f"The image size must be between 16 and 2048 pixels, but size={size!r} came; 64 is usual.")
+        raise RequestError(f"Expected an image of 16 to 2048 pixels, got size={size!r}. Use for example 64.")
     if scene.background not in BACKGROUNDS:
-        raise RequestError(f"Unknown place {scene.background!r}; choose one of {', '.join(BACKGROUNDS)}.")
+        raise RequestError(
+            f"Expected a background out of {', '.join(BACKGROUNDS)}, got {scene.background!r}. Choose one of them."
+        )
     for thing in scene.things:
         if thing.kind not in KINDS or thing.colour not in COLOURS or thing.size not in SIZES:
-            raise RequestError(f"No such thing: {thing.size!r} {thing.colour!r} {thing.kind!r}; see KINDS and COLOURS.")
+            raise RequestError(
+                "Expected a thing of the vocabulary in brivl.scenes.things, got "
+                f"{thing.size!r} {thing.colour!r} {thing.kind!r}. Choose other words."
+            )
         if thing.action not in ACTIONS[thing.kind]:
-            known = ", ".join(ACTIONS[thing.kind])
-            raise RequestError(f"A {thing.kind} cannot be {thing.action!r}; choose one of {known}.")
+            actions = ", ".join(ACTIONS[thing.kind])
+            raise RequestError(
+                f"Expected an action of a {thing.kind} out of {actions}, got {thing.action!r}. Choose one of them."
+            )
 
 
-def _factor(size: int) -> int:
+def _supersampling(size: int) -> int:
     return 4 if size <= 128 else 3 if size <= 512 else 2
 
 
 def _shadow(draw: ImageDraw.ImageDraw, canvas: Image.Image, thing: Thing) -> None:
-    """A soft patch on the ground below a thing that stands on it, in a darker shade of that ground."""
+    """Draw a patch below a thing that stands on the ground, in a darker shade of that ground."""
     if habitat(thing.kind, thing.action) != "ground":
         return
     side = canvas.width
     foot = thing.y + thing.extent[1] / 2 - 0.01
     columns = [thing.x + share * thing.extent[0] for share in (-0.4, -0.2, 0.0, 0.2, 0.4)]
-    samples = [
-        canvas.getpixel((min(max(int(x * side), 0), side - 1), min(int(foot * side), side - 1)))[:3] for x in columns
-    ]
-    ground = sorted(samples, key=sum)[2]  # the middle one, so that a mark on the road does not tint the shadow
+    samples = [_rgb(canvas, min(max(int(x * side), 0), side - 1), min(int(foot * side), side - 1)) for x in columns]
+    ground = sorted(samples, key=sum)[2]  # the median, so that a mark on the road does not tint the shadow
     pen = Pen(draw, float(side), 0j)
     pen.oval((thing.x, foot), (thing.extent[0] * 0.46, 0.022), mix(ground, (30, 30, 60), 0.22))
+
+
+def _rgb(canvas: Image.Image, x: int, y: int) -> RGB:
+    pixel = canvas.getpixel((x, y))
+    assert isinstance(pixel, tuple)  # the canvas is RGBA
+    red, green, blue = pixel[:3]
+    return red, green, blue
 
 
 def _draw_thing(draw: ImageDraw.ImageDraw, side: int, owner: int, thing: Thing) -> None:
@@ -190,7 +267,7 @@ def _draw_thing(draw: ImageDraw.ImageDraw, side: int, owner: int, thing: Thing) 
 
 
 def _contours(pixels: np.ndarray, things: tuple[Thing, ...]) -> None:
-    """Darken a thin rim inside each thing's outline, in place, so that it stands out from any background."""
+    """Darken a thin rim inside the outline of each thing, which sets it off from any background; edits `pixels`."""
     owner = np.ascontiguousarray(pixels[..., 3])
     step = max(1, round(owner.shape[0] / 150))
     across, down = owner[:, step:] != owner[:, :-step], owner[step:] != owner[:-step]
@@ -202,18 +279,32 @@ def _contours(pixels: np.ndarray, things: tuple[Thing, ...]) -> None:
     rim &= owner > 0
     at = np.flatnonzero(rim)
     palette = np.array([(0, 0, 0, 0), *((*tones_of(COLOURS[t.colour]).contour, k) for k, t in enumerate(things, 1))])
-    whole = pixels.reshape(-1, 4).view(np.uint32)[:, 0]  # four channels at once
-    whole[at] = palette.astype(np.uint8).view(np.uint32)[:, 0][owner.ravel()[at]]
+    packed = pixels.reshape(-1, 4).view(np.uint32)[:, 0]  # all four channels at once
+    packed[at] = palette.astype(np.uint8).view(np.uint32)[:, 0][owner.ravel()[at]]
 
 
 def render(scene: Scene, size: int = 64) -> Rendered:
-    """Draw a scene, antialiased by supersampling and the same every time.
+    """Draw a scene, antialiased by supersampling; equal scenes give equal pixels.
 
-    Returns image (size, size, 3) uint8 and masks (n_things, size, size) bool, which never overlap.
-    Raises RequestError for unknown words or a size outside 16..2048.
+    Parameters
+    ----------
+    scene : Scene
+        Scene.
+    size : int
+        Pixels of a side, 16 to 2048.
+
+    Returns
+    -------
+    Rendered
+        Image and masks.
+
+    Raises
+    ------
+    RequestError
+        If a word is not in the vocabulary, or the size is out of range.
     """
     _check(scene, size)
-    factor = _factor(size)
+    factor = _supersampling(size)
     canvas = background_image(scene.background, scene.view, size * factor).copy()
     draw = ImageDraw.Draw(canvas)
     for thing in scene.things:

@@ -1,25 +1,15 @@
-"""The vocabulary of things: kinds, colours, actions, sizes of their boxes, and the drawing of each kind."""
+"""The vocabulary of things: kinds, colours, actions, sizes of their boxes, and the function that draws each kind."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import MappingProxyType
 
-from brivl.scenes.animals import draw_bird, draw_cat, draw_dog, draw_elephant, draw_fish, draw_horse
-from brivl.scenes.buildings import draw_castle, draw_church, draw_flower, draw_house, draw_tree
-from brivl.scenes.objects import (
-    draw_ball,
-    draw_chair,
-    draw_cup,
-    draw_hammer,
-    draw_key,
-    draw_scissors,
-    draw_sign,
-    draw_umbrella,
-)
-from brivl.scenes.pen import Pen, Pose, Tones
-from brivl.scenes.people import draw_face, draw_hand, draw_person
-from brivl.scenes.vehicles import draw_airplane, draw_boat, draw_bus, draw_car
+from brivl.scenes.animals import ANIMALS
+from brivl.scenes.buildings import BUILDINGS_AND_PLANTS
+from brivl.scenes.objects import OBJECTS
+from brivl.scenes.pen import Drawing
+from brivl.scenes.people import PEOPLE
+from brivl.scenes.vehicles import VEHICLES
 
 CATEGORY = MappingProxyType(
     {
@@ -99,7 +89,7 @@ ACTIONS = MappingProxyType(
     }
 )
 
-# Words printed on signs: short, so that they can still be read at 64 pixels.
+# Words on signs; short, so that they are legible in images of 64 pixels.
 WORDS: tuple[str, ...] = ("stop", "open", "home", "love", "food", "sale", "exit", "taxi")
 
 # Width and height of each drawing's box, in units of the thing's size.
@@ -134,43 +124,29 @@ EXTENT = MappingProxyType(
     }
 )
 
-DRAWINGS: MappingProxyType[str, Callable[[Pen, Tones, Pose], None]] = MappingProxyType(
-    {
-        "face": draw_face,
-        "person": draw_person,
-        "hand": draw_hand,
-        "dog": draw_dog,
-        "cat": draw_cat,
-        "horse": draw_horse,
-        "elephant": draw_elephant,
-        "bird": draw_bird,
-        "fish": draw_fish,
-        "car": draw_car,
-        "bus": draw_bus,
-        "boat": draw_boat,
-        "airplane": draw_airplane,
-        "hammer": draw_hammer,
-        "scissors": draw_scissors,
-        "key": draw_key,
-        "house": draw_house,
-        "castle": draw_castle,
-        "church": draw_church,
-        "tree": draw_tree,
-        "flower": draw_flower,
-        "chair": draw_chair,
-        "cup": draw_cup,
-        "ball": draw_ball,
-        "umbrella": draw_umbrella,
-        "sign": draw_sign,
-    }
+DRAWINGS: MappingProxyType[str, Drawing] = MappingProxyType(
+    {**PEOPLE, **ANIMALS, **VEHICLES, **OBJECTS, **BUILDINGS_AND_PLANTS}
 )
 
-# Kinds that may hang anywhere in the frame; the others stand on the ground unless their action lifts them.
+# Kinds that may be anywhere in the frame; the others stand on the ground unless they fly.
 FREE: frozenset[str] = frozenset({"face", "hand", "hammer", "scissors", "key", "umbrella", "ball", "cup", "fish"})
 
 
 def habitat(kind: str, action: str) -> str:
-    """Where such a thing is found: "air", "free" (anywhere) or "ground"."""
+    """Return the part of the frame in which a thing may be.
+
+    Parameters
+    ----------
+    kind : str
+        Kind of the thing.
+    action : str
+        What it does.
+
+    Returns
+    -------
+    str
+        "air", "free" (anywhere) or "ground".
+    """
     if action == "flying":
         return "air"
     if kind == "ball" and action == "rolling":

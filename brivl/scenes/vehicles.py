@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from brivl.scenes.pen import GLASS, GLASS_DARK, GOLD, INK, STEEL, WHITE, WOOD, Pen, Pose, Tones, mix
+from types import MappingProxyType
+
+from brivl.scenes.pen import GLASS, GLASS_DARK, GOLD, INK, STEEL, WHITE, WOOD, Drawing, Pen, Pose, Tones, mix
 
 
-def speed_lines(pen: Pen, pose: Pose, x: float, heights: tuple[float, ...]) -> None:
-    """Pale lines behind a fast thing, flickering with the phase; they belong to no thing's mask."""
+def _speed_lines(pen: Pen, pose: Pose, x: float, heights: tuple[float, ...]) -> None:
+    """Draw pale lines behind a fast thing, which flicker with the phase and belong to no mask."""
     marks = pen.unowned()
     for k, y in enumerate(heights):
         length = 0.09 + 0.05 * pose.swing(k / 3)
@@ -24,12 +26,12 @@ def _wheel(pen: Pen, x: float, y: float, radius: float, pose: Pose) -> None:
     pen.dot(x, y, radius * 0.16, (70, 72, 82))
 
 
-def draw_car(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """A car from the side; when driving its wheels turn, it rocks, and leaves lines behind it."""
+def _draw_car(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw a car from the side; when driving its wheels turn, it rocks, and leaves lines behind it."""
     moving = pose.action == "driving"
     body = pen.moved(0, 0.012 * pose.swing(0.25) if moving else 0)
     if moving:
-        speed_lines(pen, pose, -0.66, (-0.05, 0.06, 0.17))
+        _speed_lines(pen, pose, -0.66, (-0.05, 0.06, 0.17))
     body.blob(((-0.4, -0.02), (-0.3, -0.24), (-0.12, -0.3), (0.1, -0.29), (0.24, -0.16), (0.34, -0.02)), tones.main)
     body.poly(((-0.29, -0.04), (-0.235, -0.19), (-0.05, -0.235), (-0.05, -0.04)), GLASS)
     body.poly(((0.0, -0.04), (0.0, -0.235), (0.1, -0.225), (0.24, -0.04)), GLASS)
@@ -58,12 +60,12 @@ def draw_car(pen: Pen, tones: Tones, pose: Pose) -> None:
         _wheel(pen, x, 0.17, 0.135, pose)
 
 
-def draw_bus(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """A long bus with a row of windows and a door; drives like the car."""
+def _draw_bus(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw a long bus with a row of windows and a door; drives like the car."""
     moving = pose.action == "driving"
     body = pen.moved(0, 0.012 * pose.swing(0.25) if moving else 0)
     if moving:
-        speed_lines(pen, pose, -0.68, (-0.15, 0.0, 0.15))
+        _speed_lines(pen, pose, -0.68, (-0.15, 0.0, 0.15))
     body.box((-0.63, -0.37, 0.63, 0.27), tones.main, 0.08)
     body.box((-0.63, 0.17, 0.63, 0.27), tones.dark, 0.04)
     body.limb((-0.54, -0.325), (0.5, -0.325), (0.03, 0.03), tones.light)
@@ -80,8 +82,8 @@ def draw_bus(pen: Pen, tones: Tones, pose: Pose) -> None:
         _wheel(pen, x, 0.26, 0.13, pose)
 
 
-def draw_boat(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """A sailing boat: sails and hull in the main colour; rocks on the waves when sailing."""
+def _draw_boat(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw a sailing boat: sails and hull in the main colour; rocks on the waves when sailing."""
     sailing = pose.action == "sailing"
     tilted = pen.moved(0, 0.02 * pose.swing() if sailing else 0, turn=7 * pose.swing() if sailing else 0)
     tilted.limb((-0.02, -0.46), (-0.02, 0.2), (0.035, 0.045), WOOD)
@@ -115,12 +117,12 @@ def draw_boat(pen: Pen, tones: Tones, pose: Pose) -> None:
         sea.ribbon(((x - 0.14, 0.45), (x, 0.41), (x + 0.14, 0.45)), (0.045, 0.045), (150, 205, 232))
 
 
-def draw_airplane(pen: Pen, tones: Tones, pose: Pose) -> None:
-    """An airplane from the side, nose to the right; in flight it tips and leaves a trail."""
+def _draw_airplane(pen: Pen, tones: Tones, pose: Pose) -> None:
+    """Draw an airplane from the side, nose to the right; in flight it tips and leaves a trail."""
     flying = pose.action == "flying"
     if flying:
         pen = pen.moved(0, 0.02 * pose.swing(), turn=-8 + 3 * pose.swing(0.2))
-        speed_lines(pen, pose, -0.66, (-0.06, 0.03, 0.1))
+        _speed_lines(pen, pose, -0.66, (-0.06, 0.03, 0.1))
     pen.poly(((-0.02, -0.08), (-0.2, -0.3), (-0.1, -0.3), (0.18, -0.08)), tones.dark)
     pen.poly(((-0.4, -0.04), (-0.62, -0.32), (-0.48, -0.32), (-0.24, -0.08)), tones.dark)
     pen.blob(
@@ -148,3 +150,13 @@ def draw_airplane(pen: Pen, tones: Tones, pose: Pose) -> None:
         for x in (0.34, -0.02):
             pen.limb((x, 0.1), (x, 0.24), (0.025, 0.025), STEEL)
             pen.dot(x, 0.29, 0.05, INK)
+
+
+VEHICLES: MappingProxyType[str, Drawing] = MappingProxyType(
+    {
+        "car": _draw_car,
+        "bus": _draw_bus,
+        "boat": _draw_boat,
+        "airplane": _draw_airplane,
+    }
+)

