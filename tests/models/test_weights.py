@@ -1,4 +1,4 @@
-"""Weights on disk: half precision there and back, nothing dropped silently, damage said in a sentence."""
+"""Weights on disk: a round trip in half precision, no tensor dropped silently, errors for damaged files."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_loading_fills_the_module(module: torch.nn.Module, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda s: s.pop("0.bias"), r"missing \['0.bias'\] \(1 in all\)"),
         (lambda s: s.update({"2.weight": torch.zeros(1)}), r"unexpected \['2.weight'\]"),
@@ -64,11 +64,11 @@ def test_loading_fills_the_module(module: torch.nn.Module, tmp_path: Path) -> No
     ],
     ids=["missing", "unexpected", "misshapen"],
 )
-def test_keys_that_do_not_fit_are_named(module: torch.nn.Module, change, said: str) -> None:
+def test_keys_that_do_not_fit_are_named(module: torch.nn.Module, change, message: str) -> None:
     state = {name: value.clone() + 1 for name, value in module.state_dict().items()}
     change(state)
     before = module[0].weight.clone()
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         load_into(module, state, source="some.safetensors", missing_ok=frozenset())
     assert torch.equal(module[0].weight, before), "nothing is loaded in part"
 
@@ -84,7 +84,7 @@ def test_only_what_may_be_missing_may_be_missing(module: torch.nn.Module) -> Non
 
 @pytest.mark.parametrize("read", [read_weights, read_info])
 @pytest.mark.parametrize("damage", ["missing", "truncated", "text", "empty"])
-def test_damaged_files_are_told_in_a_sentence(read, damage: str, module: torch.nn.Module, tmp_path: Path) -> None:
+def test_damaged_files_are_refused(read, damage: str, module: torch.nn.Module, tmp_path: Path) -> None:
     file = tmp_path / "some.safetensors"
     if damage == "truncated":
         save_weights(file, module.state_dict(), {})

@@ -1,4 +1,4 @@
-"""Training of a text-aligned encoder: losses against other implementations, planted mappings, resuming to the bit."""
+"""Training of a text-aligned encoder: losses against other implementations, simulated mappings, resuming."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def upper() -> UpperBlocks:
 
 
 def linear(weight: np.ndarray) -> nn.Linear:
-    found = nn.Linear(*weight.shape)
+    layer = nn.Linear(*weight.shape)
     with torch.no_grad():
-        found.weight.copy_(torch.from_numpy(weight))
-        found.bias.zero_()
-    return found
+        layer.weight.copy_(torch.from_numpy(weight))
+        layer.bias.zero_()
+    return layer
 
 
 def test_the_alignment_loss_is_symmetric_info_nce(rng: np.random.Generator) -> None:
@@ -60,14 +60,14 @@ def test_the_alignment_loss_is_symmetric_info_nce(rng: np.random.Generator) -> N
     logits = (a @ b.T).astype(np.float64) / 0.07
     rows = np.log(np.exp(logits).sum(1)) - np.diag(logits)
     columns = np.log(np.exp(logits).sum(0)) - np.diag(logits)
-    found = alignment_loss(torch.from_numpy(a), torch.from_numpy(b), torch.arange(9), 0.07)
-    assert float(found) == pytest.approx((rows.mean() + columns.mean()) / 2, rel=1e-5)
+    loss = alignment_loss(torch.from_numpy(a), torch.from_numpy(b), torch.arange(9), 0.07)
+    assert float(loss) == pytest.approx((rows.mean() + columns.mean()) / 2, rel=1e-5)
 
 
 def test_an_equal_description_is_no_negative() -> None:
     a = torch.eye(3)[:2]
     same = alignment_loss(a, torch.stack([a[0], a[0]]), torch.tensor([4, 4]), 0.07)
-    assert float(same) == pytest.approx(0)  # nothing is left to be told apart from
+    assert float(same) == pytest.approx(0)  # no negative is left
     other = alignment_loss(a, torch.stack([a[0], a[0]]), torch.tensor([4, 5]), 0.07)
     assert float(other) > 0.5
     assert float(alignment_loss(a[:1], a[:1], torch.tensor([0]), 0.07)) == 0
@@ -81,15 +81,15 @@ def test_predicting_the_mean_costs_one(rng: np.random.Generator) -> None:
 
 def test_a_linear_mapping_is_found_as_by_least_squares() -> None:
     data = sample(200)
-    found = train_first_stage(data, replace(QUICK, weight=0.0, learning_rate=1e-2, n_epochs=40))
+    trained = train_first_stage(data, replace(QUICK, weight=0.0, learning_rate=1e-2, n_epochs=40))
     X, held = data.features[data.fit_rows], data.held_out_rows
     W = np.linalg.lstsq(X, data.components[data.fit_rows], rcond=None)[0]
-    predicted = predict_components(found.model, data.features[held])
+    predicted = predict_components(trained.model, data.features[held])
     np.testing.assert_allclose(predicted, data.features[held] @ W, atol=0.5)
-    assert found.held_out_loss < 0.01 and found.losses[0][1] > 0.3
+    assert trained.held_out_loss < 0.01 and trained.losses[0][1] > 0.3
 
 
-def test_alignment_pulls_images_to_their_texts_only_where_it_is_asked_for() -> None:
+def test_images_are_aligned_with_their_texts_only_by_the_alignment_loss() -> None:
     data = sample()
 
     def hits(weight: float) -> float:
@@ -101,42 +101,44 @@ def test_alignment_pulls_images_to_their_texts_only_where_it_is_asked_for() -> N
     assert hits(1.0) > 0.5 > 0.2 > hits(0.0)
 
 
-def test_training_stops_early_and_keeps_the_best_pass() -> None:
+def test_training_stops_early_and_keeps_the_best_epoch() -> None:
     data = sample()
     data = replace(data, components=np.random.default_rng(1).standard_normal(data.components.shape).astype(np.float32))
-    found = train_first_stage(data, replace(QUICK, n_epochs=60, patience=3))
-    assert len(found.losses) == found.best_epoch + 4 < 60
-    assert found.held_out_loss == min(held for _, held in found.losses)
+    trained = train_first_stage(data, replace(QUICK, n_epochs=60, patience=3))
+    assert len(trained.losses) == trained.best_epoch + 4 < 60
+    assert trained.held_out_loss == min(held for _, held in trained.losses)
 
 
 @pytest.mark.parametrize("stage", [1, 2])
-def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path: Path, stage: int) -> None:
-    data, whole, parts = sample(), tmp_path / "whole", tmp_path / "parts"
+def test_a_resumed_run_ends_with_the_same_bits(tmp_path: Path, stage: int) -> None:
+    data, uninterrupted, interrupted = sample(), tmp_path / "uninterrupted", tmp_path / "interrupted"
     first = train_first_stage(data, QUICK)
 
     def run(out: Path, stop: int | None) -> dict[str, torch.Tensor]:
         seen = []
 
-        def tell(share: float) -> None:
+        def on_epoch(share: float) -> None:
             seen.append(share)
             if stop is not None and len(seen) == stop:
                 raise InterruptedError
 
-        found = (
-            train_first_stage(data, QUICK, out, tell)
+        trained = (
+            train_first_stage(data, QUICK, out, on_epoch)
             if stage == 1
-            else train_second_stage(first, upper(), data, QUICK, out, tell)
+            else train_second_stage(first, upper(), data, QUICK, out, on_epoch)
         )
-        return found.model.state_dict()
+        return trained.model.state_dict()
 
-    expected = run(whole, None)
+    expected = run(uninterrupted, None)
     for stop in (5, 4):  # stops twice, between checkpoints
         with pytest.raises(InterruptedError):
-            run(parts, stop)
-    found = run(parts, None)
-    assert found.keys() == expected.keys()
-    assert all(torch.equal(found[name], expected[name]) for name in found)
-    assert all(torch.equal(x, expected[name]) for name, x in run(whole, 1).items())  # ended: nothing is left to do
+            run(interrupted, stop)
+    trained = run(interrupted, None)
+    assert trained.keys() == expected.keys()
+    assert all(torch.equal(trained[name], expected[name]) for name in trained)
+    assert all(
+        torch.equal(x, expected[name]) for name, x in run(uninterrupted, 1).items()
+    )  # ended: nothing is left to do
 
 
 def test_the_second_stage_trains_the_blocks_and_leaves_the_first_alone() -> None:

@@ -47,9 +47,9 @@ def test_the_scenes_are_a_real_choice() -> None:
 def test_the_model_points_far_above_chance_and_words_matter() -> None:
     data = pointing_scenes(12, VALIDATION_SEED + 2)
     for named, least in (("object", 0.45), ("colour", 0.6)):
-        found = pointing_game(data, named)
-        assert found["accuracy"] >= least and found["chance"] < 0.15
-        assert max(found["permuted"], found["other_word"]) < found["accuracy"] - 0.25, "not mere salience or layout"
+        scores = pointing_game(data, named)
+        assert scores["accuracy"] >= least and scores["chance"] < 0.15
+        assert max(scores["permuted"], scores["other_word"]) < scores["accuracy"] - 0.25, "not mere salience or layout"
     fall = word_deletion(data)
     assert fall["top_word_larger"] > 0.75 and fall["fall_top_word"] > 2 * fall["fall_random_word"]
 
@@ -101,11 +101,12 @@ def test_other_languages_are_seen_and_captions_are_not() -> None:
 def test_explained_once_and_found_again() -> None:
     store = Store(cache_dir())
     assert known_attention(store, "scene:5", QUERY, "car") is None
-    made, found = explain(store, "scene:5", f"  {QUERY}  ", "car"), known_attention(store, "scene:5", QUERY, "car")
-    np.testing.assert_array_equal(made.maps, found.maps)
-    assert made.words_from(1).sum() == pytest.approx(1) and made.map_from(12).shape == (8, 8)
+    computed = explain(store, "scene:5", f"  {QUERY}  ", "car")
+    stored = known_attention(store, "scene:5", QUERY, "car")
+    np.testing.assert_array_equal(computed.maps, stored.maps)
+    assert computed.words_from(1).sum() == pytest.approx(1) and computed.map_from(12).shape == (8, 8)
     with pytest.raises(RequestError, match="image stream has start layers 1 to 12; 13"):
-        made.map_from(13)
+        computed.map_from(13)
     for query, phrase in (("", ""), (" ?! ", ""), ("car", "...")):
         with pytest.raises(RequestError, match="Wanted"):
             checked(query, phrase)
@@ -113,15 +114,15 @@ def test_explained_once_and_found_again() -> None:
 
 def test_the_command_line_writes_picture_and_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kind = gallery_scene(5).things[0].kind
-    said = ["attend", "--image", "scene:5", "--text", f"a {kind}", "--phrase", kind, "--json"]
-    assert main([*said, "--out", str(tmp_path / "map.npz")]) == 0
+    arguments = ["attend", "--image", "scene:5", "--text", f"a {kind}", "--phrase", kind, "--json"]
+    assert main([*arguments, "--out", str(tmp_path / "map.npz")]) == 0
     out = json.loads(capsys.readouterr().out)
     assert out["stand_in"] and out["phrase"] == kind and 0 < out["peak"]["x"] < 1
     with np.load(tmp_path / "map.npz", allow_pickle=False) as kept:
         assert kept["map"].shape == (8, 8) and kept["words"].tolist() == ["a", kind]
-    assert main([*said, "--out", str(tmp_path / "map.png")]) == 0
+    assert main([*arguments, "--out", str(tmp_path / "map.png")]) == 0
     assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
-    assert main([*said, "--out", "map.jpg"]) == 2 and "end in .png or .npz" in capsys.readouterr().err
-    assert main([*said, "--start-layer", "40"]) == 2 and "1 to 12" in capsys.readouterr().err
+    assert main([*arguments, "--out", "map.jpg"]) == 2 and "end in .png or .npz" in capsys.readouterr().err
+    assert main([*arguments, "--start-layer", "40"]) == 2 and "1 to 12" in capsys.readouterr().err
     assert main(["attend", "--image", "scene:5", "--text", " "]) == 2
     assert main(["attend", "--image", str(tmp_path / "none.png"), "--text", "car"]) == 2

@@ -165,9 +165,11 @@ def test_held_out_images_are_not_trained_on() -> None:
 def test_augmentation_is_by_its_seed_alone(rng: np.random.Generator) -> None:
     config = AugmentConfig(blur=0.5, gray=0.5)
     image = rng.integers(0, 256, (40, 60, 3), dtype=np.uint8)
-    made = [augment(image, config, 32, np.random.default_rng(s)) for s in (1, 2, 3, 4, 1)]
-    assert all(x.shape == (32, 32, 3) and x.dtype == np.uint8 for x in made)
-    assert np.array_equal(made[0], made[-1]) and not any(np.array_equal(made[0], x) for x in made[1:-1])
+    augmented = [augment(image, config, 32, np.random.default_rng(s)) for s in (1, 2, 3, 4, 1)]
+    assert all(x.shape == (32, 32, 3) and x.dtype == np.uint8 for x in augmented)
+    assert np.array_equal(augmented[0], augmented[-1]) and not any(
+        np.array_equal(augmented[0], x) for x in augmented[1:-1]
+    )
     random.seed(5)
     expected = random.random()
     random.seed(5)

@@ -17,15 +17,15 @@ def unit(x: np.ndarray) -> np.ndarray:
     return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
-def test_recall_is_the_place_in_the_sorted_list(rng: np.random.Generator) -> None:
+def test_recall_is_the_rank_in_the_sorted_list(rng: np.random.Generator) -> None:
     gallery = unit(rng.standard_normal((60, 6)))
     query = unit(gallery + 0.5 * rng.standard_normal((60, 6)))
-    places = [sorted(range(60), key=lambda j, i=i: -query[i] @ gallery[j]).index(i) + 1 for i in range(60)]
-    found = recall(query, gallery)
-    assert found.median_rank == np.median(places)
-    for k, value in ((1, found.r1), (5, found.r5), (10, found.r10)):
-        assert value == pytest.approx(np.mean([place <= k for place in places]))
-    assert 0 < found.r1 < found.r10 < 1
+    ranks = [sorted(range(60), key=lambda j, i=i: -query[i] @ gallery[j]).index(i) + 1 for i in range(60)]
+    result = recall(query, gallery)
+    assert result.median_rank == np.median(ranks)
+    for k, value in ((1, result.r1), (5, result.r5), (10, result.r10)):
+        assert value == pytest.approx(np.mean([rank <= k for rank in ranks]))
+    assert 0 < result.r1 < result.r10 < 1
 
 
 def test_ties_and_nan_count_against_the_query() -> None:
@@ -50,13 +50,13 @@ def test_an_epoch_holds_every_row_at_most_once() -> None:
         next(shuffled_batches(7, 8, seed=0))
 
 
-def test_captions_stay_with_their_pictures() -> None:
-    """Batches hold captions of like length; each caption is one of its own scene's."""
+def test_captions_stay_with_their_images() -> None:
+    """Batches hold captions of similar length; each caption is one of its own scene's."""
     captions = [[f"{i} " + "x" * (i % 37), f"{i} " + "y" * (i % 11)] for i in range(BUCKET * 4)]
     batches = pair_batches(SimpleNamespace(images=captions, captions=captions), batch_size=4, seed=0)
-    seen = [next(batches) for _ in range(BUCKET)]
-    assert sorted(i for rows, _ in seen for i in rows) == list(range(BUCKET * 4))
-    for rows, texts in seen:
+    batches_read = [next(batches) for _ in range(BUCKET)]
+    assert sorted(i for rows, _ in batches_read for i in rows) == list(range(BUCKET * 4))
+    for rows, texts in batches_read:
         assert all(text in captions[i] for i, text in zip(rows, texts, strict=True))
-    spread = np.mean([np.ptp([len(t) for t in texts]) for _, texts in seen])
-    assert spread < 0.25 * np.ptp([len(t) for _, texts in seen for t in texts])
+    spread = np.mean([np.ptp([len(t) for t in texts]) for _, texts in batches_read])
+    assert spread < 0.25 * np.ptp([len(t) for _, texts in batches_read for t in texts])

@@ -216,17 +216,17 @@ def initialise_near_linear(model: Vqgan) -> None:
     -----
     Xiao et al. 2018 (delta-orthogonal initialisation) for 3 x 3 convolutions.
     """
-    for name, part in model.named_modules():
-        if isinstance(part, torch.nn.Conv2d):
-            if part.bias is not None:
-                torch.nn.init.zeros_(part.bias)
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Conv2d):
+            if module.bias is not None:
+                torch.nn.init.zeros_(module.bias)
             if name.endswith(("conv2", "proj_out")):
-                torch.nn.init.zeros_(part.weight)
-            elif part.kernel_size == (1, 1) or part.stride == (2, 2) or part.in_channels <= 3:
-                torch.nn.init.orthogonal_(part.weight)
+                torch.nn.init.zeros_(module.weight)
+            elif module.kernel_size == (1, 1) or module.stride == (2, 2) or module.in_channels <= 3:
+                torch.nn.init.orthogonal_(module.weight)
             else:  # in the middle of the kernel only
-                torch.nn.init.zeros_(part.weight)
-                torch.nn.init.orthogonal_(part.weight[:, :, 1, 1])
+                torch.nn.init.zeros_(module.weight)
+                torch.nn.init.orthogonal_(module.weight[:, :, 1, 1])
 
 
 def reconstruction_loss(reconstruction: torch.Tensor, images: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

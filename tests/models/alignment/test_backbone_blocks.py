@@ -1,4 +1,4 @@
-"""The last blocks of a backbone on stored tokens: the same features as the whole, for ViT, EVA02 and transformers."""
+"""The last blocks of a backbone on stored tokens give the backbone's features, for ViT, EVA02 and transformers."""
 
 from __future__ import annotations
 
@@ -47,17 +47,19 @@ def backbone(name: str, tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("name", ["vit-mini", "eva02", "transformers"])
-def test_the_upper_blocks_give_the_features_of_the_whole(name: str, tmp_path: Path) -> None:
+def test_the_upper_blocks_give_the_features_of_the_backbone(name: str, tmp_path: Path) -> None:
     name = backbone(name, tmp_path)
     depth = card_for(name).n_layers["image"]
     layers = (1, depth - 1, depth)
     split = split_backbone(name, lambda rows: IMAGES[rows], len(IMAGES), layers, 2)
-    whole = open_model(name, "image").extract(IMAGES, lambda _done, _total: None)
-    expected = np.concatenate([whole[pooling][layer - 1] for layer in layers[1:] for pooling in ("cls", "mean")], 1)
+    layers_of_backbone = open_model(name, "image").extract(IMAGES, lambda _done, _total: None)
+    expected = np.concatenate(
+        [layers_of_backbone[pooling][layer - 1] for layer in layers[1:] for pooling in ("cls", "mean")], 1
+    )
     with torch.no_grad():
-        found = split.upper(torch.from_numpy(split.tokens)).numpy()
-    np.testing.assert_allclose(found, expected, atol=1e-4)
-    split.upper.standardise(np.full(found.shape[1], 2, np.float32), np.full(found.shape[1], 4, np.float32))
+        features = split.upper(torch.from_numpy(split.tokens)).numpy()
+    np.testing.assert_allclose(features, expected, atol=1e-4)
+    split.upper.standardise(np.full(features.shape[1], 2, np.float32), np.full(features.shape[1], 4, np.float32))
     with torch.no_grad():
         np.testing.assert_allclose(split.upper(torch.from_numpy(split.tokens)).numpy(), (expected - 2) / 4, atol=1e-4)
 

@@ -98,16 +98,16 @@ def _similarity_with(model, pixels, direction, layer, attention) -> float:
 def test_image_relevance_against_autograd_over_the_fused_models_own_weights(pixels, direction) -> None:
     """The same from a plain forward written out here, layer by layer, each item alone."""
     model = load_brivl_mini()
-    found = explain_image(model, pixels, direction, (6, 11))
+    explanation = explain_image(model, pixels, direction, (6, 11))
     for item in range(2):
         attentions, y = _written_out(model, pixels[item : item + 1], direction)
-        assert float(y.detach()) == pytest.approx(float(found.similarity[item]), abs=1e-5)
+        assert float(y.detach()) == pytest.approx(float(explanation.similarity[item]), abs=1e-5)
         gradients = torch.autograd.grad(y, attentions)
         for s, start in enumerate((6, 11)):
             R = torch.eye(65)
             for A, dA in list(zip(attentions, gradients, strict=True))[start - 1 :]:
                 R = R + torch.relu(A * dA)[0].mean(0).detach() @ R
-            torch.testing.assert_close(found.relevance[s, item], R[0, 1:].reshape(8, 8), atol=1e-7, rtol=1e-3)
+            torch.testing.assert_close(explanation.relevance[s, item], R[0, 1:].reshape(8, 8), atol=1e-7, rtol=1e-3)
 
 
 def _written_out(model, pixels, direction) -> tuple[list[torch.Tensor], torch.Tensor]:
@@ -162,14 +162,14 @@ def test_the_shared_model_is_left_as_it_was(pixels: torch.Tensor, direction: tor
 
 def test_a_query_has_a_map_for_each_start_layer_and_words_add_up_from_pieces() -> None:
     image = render(gallery_scene(3), 64).image
-    found = explain_query(image, TEXT, "car")
-    assert found.patches.shape == (12, 8, 8) and found.words.shape == (6, 13)
+    explanation = explain_query(image, TEXT, "car")
+    assert explanation.patches.shape == (12, 8, 8) and explanation.words.shape == (6, 13)
     tokens = tokenize(shipped_tokenizer(), [TEXT], 80)
     assert len(token_spans(shipped_tokenizer(), TEXT)) == tokens["input_ids"].shape[1]
-    assert found.n_words_read == 13
+    assert explanation.n_words_read == 13
     many = explain_query(image, f"{TEXT} " * 10, "car")
     assert many.n_words_read < 130 == many.words.shape[1] and (many.words[:, many.n_words_read :] == 0).all()
-    np.testing.assert_array_equal(many.patches, found.patches)
+    np.testing.assert_array_equal(many.patches, explanation.patches)
 
 
 def test_scaling_is_torchs_bilinear() -> None:

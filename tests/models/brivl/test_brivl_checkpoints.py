@@ -1,4 +1,4 @@
-"""Other people's weights: files of exactly their form, small; every key accounted for; nothing ever unpickled."""
+"""Published weights, in small files of exactly their form: every key is accounted for, nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def brain_state(bert: Path) -> dict[str, torch.Tensor]:
-    """The state of a shrunken BriVL-Brain under the names of the authors' code, twins and unused layers included."""
+    """The state of a small BriVL-Brain under the authors' names, with momentum encoders and unused layers."""
     torch.manual_seed(3)
     vit = build_image_encoder(VisualConfig(image_size=SIDE, patch_size=8, width=WIDTH, depth=DEPTH, n_heads=HEADS))
     text = import_transformers().BertModel.from_pretrained(bert)
@@ -100,8 +100,8 @@ def test_every_key_is_accounted_for(bert: Path, tmp_path: Path) -> None:
     assert report.missing == ("lingual.pooler.dense.weight", "lingual.pooler.dense.bias") and len(pooler) == 2
     assert len(report.taken) + len(report.left_out) + len(report.unexpected) == len(state)
     assert set(report.left_out.values()) >= {"momentum encoder", "ImageNet classifier"}
-    said = " ".join(report.lines())
-    assert "learnable.something.new" in said and "pooler" in said and "momentum encoder" in said
+    report_text = " ".join(report.lines())
+    assert "learnable.something.new" in report_text and "pooler" in report_text and "momentum encoder" in report_text
 
 
 @pytest.mark.parametrize(
@@ -167,21 +167,21 @@ def test_an_imported_file_is_a_model_by_its_path(
     assert card.n_layers == {"image": DEPTH, "text": DEPTH} and card.multimodal and not card.is_proxy
     model, _ = import_brivl_brain(checkpoint, str(bert), HEAD_WIDTH)
     images = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3), dtype=np.uint8)
-    found = {
+    features = {
         kind: open_model(str(file), kind).extract(items, QUIET)["mean"]
         for kind, items in (("image", images), ("text", ["a red dog", "the house"]))
     }
-    assert all(X.shape == (DEPTH, 2, WIDTH) for X in found.values())
+    assert all(X.shape == (DEPTH, 2, WIDTH) for X in features.values())
     blocks: list[np.ndarray] = []
     hook = model.visual.blocks[-1].register_forward_hook(lambda _m, _i, out: blocks.append(out[:, 1:].mean(1)))
     mean, std = (torch.tensor(x)[:, None, None] for x in (model.config.visual.mean, model.config.visual.std))
     model.visual.forward_features((torch.tensor(images).permute(0, 3, 1, 2) / 255 - mean) / std)
     hook.remove()
-    np.testing.assert_allclose(found["image"][-1], blocks[0].detach().numpy(), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(features["image"][-1], blocks[0].detach().numpy(), rtol=1e-3, atol=1e-3)
     assert model_digest(str(file), "image") == open_model(str(file), "image").digest != model_digest(str(file), "text")
 
 
-def test_a_path_without_a_model_is_told(tmp_path: Path) -> None:
+def test_a_path_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="which does not exist"):
         card_for(str(tmp_path / "gone.safetensors"))
     (tmp_path / "bad.safetensors").write_bytes(b"nothing")
@@ -195,5 +195,5 @@ def test_the_shipped_file_by_its_path_is_the_shipped_model() -> None:
     assert card_for(file).is_proxy and card_for(file).n_layers == card_for("brivl-mini").n_layers
     images = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
     for kind, items in (("image", images), ("text", ["a red dog on a beach"])):
-        found, wanted = (open_model(name, kind).extract(items, QUIET) for name in (file, "brivl-mini"))
-        assert all(np.array_equal(found[pooling], wanted[pooling]) for pooling in wanted)
+        features, expected = (open_model(name, kind).extract(items, QUIET) for name in (file, "brivl-mini"))
+        assert all(np.array_equal(features[pooling], expected[pooling]) for pooling in expected)

@@ -26,8 +26,8 @@ def test_settings_survive_json(size: str) -> None:
 
 
 def test_absent_settings_have_their_defaults() -> None:
-    found = config_from_dict({"name": "older", "visual": {"depth": 3}})
-    assert found.visual.depth == 3 and found.visual.width == 768 and found.queue_size == 9600
+    config = config_from_dict({"name": "older", "visual": {"depth": 3}})
+    assert config.visual.depth == 3 and config.visual.width == 768 and config.queue_size == 9600
 
 
 @pytest.mark.parametrize(

@@ -65,8 +65,8 @@ def test_info_nce_is_cross_entropy_of_the_full_matrix() -> None:
     query, key, queue = unit(g, 5, 4), unit(g, 5, 4), unit(g, 9, 4)
     scores = query @ torch.cat([key, queue]).T / TEMPERATURE
     others = torch.cat([~torch.eye(5, dtype=torch.bool), torch.zeros(5, 9, dtype=torch.bool)], dim=1)
-    wanted = cross_entropy(scores.masked_fill(others, -torch.inf), torch.arange(5))
-    torch.testing.assert_close(info_nce(query, key, queue, TEMPERATURE), wanted)
+    expected = cross_entropy(scores.masked_fill(others, -torch.inf), torch.arange(5))
+    torch.testing.assert_close(info_nce(query, key, queue, TEMPERATURE), expected)
 
 
 def test_info_nce_of_a_hopeless_and_of_a_perfect_query() -> None:
@@ -76,7 +76,7 @@ def test_info_nce_of_a_hopeless_and_of_a_perfect_query() -> None:
     assert info_nce(e, e, -e.expand(15, 2), TEMPERATURE) < 1e-6
 
 
-def test_momentum_twin_has_the_closed_form() -> None:
+def test_momentum_encoder_has_the_closed_form() -> None:
     """Following a fixed goal n times from 0: 1 - m ** n of the way; a frozen parameter stays."""
     module = torch.nn.Linear(3, 2)
     with torch.no_grad():
@@ -129,7 +129,7 @@ def test_a_step_moves_all_but_the_shared_layers(model: DualStream) -> None:
         assert any(name.startswith(part) for name in changed), part
 
 
-def test_loss_uses_queues_of_before_and_fills_them_with_the_twins_keys(model: DualStream) -> None:
+def test_loss_uses_queues_of_before_and_fills_them_with_the_momentum_encoders_keys(model: DualStream) -> None:
     moco = CrossModalMoCo(model)
     pixels, tokens = batch(4)
     queues = moco.visual_queue.keys.clone(), moco.lingual_queue.keys.clone()
@@ -145,7 +145,7 @@ def test_loss_uses_queues_of_before_and_fills_them_with_the_twins_keys(model: Du
 
 
 def test_training_brings_pairs_together(bert: Path) -> None:
-    """Eight kinds of picture, each with its own word; tested on noise that was not trained on."""
+    """Eight kinds of images, each with its own word; tested on noise that was not trained on."""
     torch.manual_seed(2)
     model = DualStream(dataclasses.replace(tiny_config(bert, queue_size=16), momentum=0.5)).eval()
     moco = CrossModalMoCo(model)

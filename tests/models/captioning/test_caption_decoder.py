@@ -39,7 +39,7 @@ def patches() -> torch.Tensor:
 
 @torch.inference_mode()
 def log_prob(decoder: CaptionDecoder, patches: torch.Tensor, ids: tuple[int, ...]) -> np.ndarray:
-    """Of each word given those before it, by one pass over the whole sentence: another way than the search goes."""
+    """Of each word given those before it, by one pass over the complete sentence, unlike in the search."""
     given = torch.tensor([[START, *ids[:-1]]])
     return decoder(given, patches[None])[0].log_softmax(-1)[range(len(ids)), ids].numpy()
 
@@ -69,24 +69,24 @@ def test_logits_depend_on_the_words_before_and_on_every_patch(decoder, patches):
 def test_word_by_word_equals_all_at_once(decoder, patches):
     ids = torch.tensor([[START, 4, 5, 6], [START, 8, 7, 4]])
     with torch.inference_mode():
-        whole, memory, past, parts = decoder(ids, patches[:2]), decoder.cross_attention_cache(patches[:2]), None, []
+        at_once, memory, past, by_step = decoder(ids, patches[:2]), decoder.cross_attention_cache(patches[:2]), None, []
         for t in range(ids.shape[1]):
             step = decoder.step(ids[:, t : t + 1], memory, past)
             past = step.past
-            parts.append(step.logits)
+            by_step.append(step.logits)
             assert torch.allclose(step.attention.sum(-1), torch.ones(2, 1), atol=1e-5)
-    assert torch.allclose(torch.cat(parts, 1), whole, atol=1e-5)
+    assert torch.allclose(torch.cat(by_step, 1), at_once, atol=1e-5)
 
 
 def test_a_beam_of_one_is_greedy(decoder, patches):
-    for image, found in zip(patches, beam_search(decoder, patches, 1), strict=True):
+    for image, hypothesis in zip(patches, beam_search(decoder, patches, 1), strict=True):
         ids: list[int] = []
         while len(ids) < SIZE.max_words - 1 and END not in ids:
             with torch.inference_mode():
                 logits = decoder(torch.tensor([[START, *ids]]), image[None])[0, -1].clone()
                 logits[[PAD, START]] = -torch.inf
             ids.append(int(logits.argmax()))
-        assert found.ids == tuple(ids)
+        assert hypothesis.ids == tuple(ids)
 
 
 @pytest.mark.parametrize("beam", [2, 4, 8])
@@ -99,24 +99,24 @@ def test_a_wider_beam_never_scores_below_greedy_and_sometimes_above(decoder, pat
 @pytest.mark.parametrize("beam", [1, 3])
 def test_scores_are_those_of_the_sentence_and_the_same_alone_as_in_a_batch(decoder, patches, beam):
     together = beam_search(decoder, patches, beam)
-    for image, found in zip(patches, together, strict=True):
-        assert np.allclose(found.log_probs, log_prob(decoder, image, found.ids), atol=1e-4)
-        assert found.score == pytest.approx(found.log_probs.mean(), abs=1e-5)
-        assert found.attention.shape == (len(found.ids), SIZE.n_patches)
-        assert found.attention.sum(1) == pytest.approx(1, abs=1e-4)
+    for image, hypothesis in zip(patches, together, strict=True):
+        assert np.allclose(hypothesis.log_probs, log_prob(decoder, image, hypothesis.ids), atol=1e-4)
+        assert hypothesis.score == pytest.approx(hypothesis.log_probs.mean(), abs=1e-5)
+        assert hypothesis.attention.shape == (len(hypothesis.ids), SIZE.n_patches)
+        assert hypothesis.attention.sum(1) == pytest.approx(1, abs=1e-4)
         alone: Hypothesis = beam_search(decoder, image[None], beam)[0]
-        assert alone.ids == found.ids and alone.score == pytest.approx(found.score, abs=1e-5)
+        assert alone.ids == hypothesis.ids and alone.score == pytest.approx(hypothesis.score, abs=1e-5)
 
 
 def test_a_beam_as_wide_as_all_sentences_finds_the_best_of_all(patches):
     torch.manual_seed(4)
     short = DecoderConfig(n_words=6, width=16, depth=1, n_heads=2, max_words=3, n_patches=5, patch_width=6)
     decoder = sharpened(CaptionDecoder(short))
-    said = range(END, short.n_words)
-    every = [(END,), *((a, b) for a, b in itertools.product(said, said) if a != END)]
-    for image, found in zip(patches, beam_search(decoder, patches, 16), strict=True):
+    words = range(END, short.n_words)
+    every = [(END,), *((a, b) for a, b in itertools.product(words, words) if a != END)]
+    for image, hypothesis in zip(patches, beam_search(decoder, patches, 16), strict=True):
         best = max(log_prob(decoder, image, ids).mean() for ids in every)
-        assert found.score == pytest.approx(best, abs=1e-5)
+        assert hypothesis.score == pytest.approx(best, abs=1e-5)
 
 
 def test_every_caption_comes_back_from_its_ids():

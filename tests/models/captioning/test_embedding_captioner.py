@@ -49,9 +49,9 @@ def test_noise_turns_points_as_far_as_its_length_says() -> None:
     mean is asinh(1)."""
     generator = torch.Generator().manual_seed(0)
     points = torch.nn.functional.normalize(torch.randn(4000, 256, generator=generator), dim=1)
-    turned = add_noise(points, 1.0, generator)
-    torch.testing.assert_close(turned.norm(dim=1), torch.ones(4000))
-    cosines = (points * turned).sum(1)
+    noisy = add_noise(points, 1.0, generator)
+    torch.testing.assert_close(noisy.norm(dim=1), torch.ones(4000))
+    cosines = (points * noisy).sum(1)
     assert abs(float(cosines.mean()) - np.arcsinh(1)) < 0.01 and 0.6 < float(cosines.min()) < 0.72
     assert torch.equal(add_noise(points, 0.0, generator), torch.nn.functional.normalize(points, dim=1))
 
@@ -66,10 +66,12 @@ def test_points_are_taken_less_their_mean(rng: np.random.Generator) -> None:
 
 def test_length_and_company_of_a_point_do_not_count(small: EmbeddingCaptioner, rng: np.random.Generator) -> None:
     points = rng.standard_normal((7, 12))
-    said = decode_embeddings(small, points)
-    assert len(said) == 7 and len(set(said)) > 1
+    sentences = decode_embeddings(small, points)
+    assert len(sentences) == 7 and len(set(sentences)) > 1
     assert (
-        said == decode_embeddings(small, 5 * points) == [decode_embeddings(small, point[None])[0] for point in points]
+        sentences
+        == decode_embeddings(small, 5 * points)
+        == [decode_embeddings(small, point[None])[0] for point in points]
     )
     assert decode_embeddings(small, points[:0]) == []
 
@@ -99,8 +101,10 @@ def test_a_training_learns_and_writes_what_can_be_read(
     texts = scene_captions(64, recipe.seed)
     assert texts == scene_captions(64, recipe.seed) != scene_captions(64, recipe.seed + 1)
     assert all(len(mentioned_things(text)) == 1 for text in texts)
-    said = decode_embeddings(load_embedding_captioner(out), np.eye(256)[:2])
-    assert all(set(sentence.lower().strip(".").replace(",", "").split()) <= set(info["words"]) for sentence in said)
+    sentences = decode_embeddings(load_embedding_captioner(out), np.eye(256)[:2])
+    assert all(
+        set(sentence.lower().strip(".").replace(",", "").split()) <= set(info["words"]) for sentence in sentences
+    )
     with pytest.raises(SystemExit) as ended:
         main(["embedding-captioner", "--captions", "3", "--out", str(out)])
     assert ended.value.code == 2 and "scenes to fill a batch" in capsys.readouterr().err
@@ -109,10 +113,13 @@ def test_a_training_learns_and_writes_what_can_be_read(
 def test_the_shipped_one_names_what_unseen_captions_name() -> None:
     scenes = [sample_scene(np.random.default_rng([77, i]), 1) for i in range(60)]
     points = centre_and_normalise(open_embedder("brivl-mini").encode_texts([caption(scene) for scene in scenes]))
-    said = generate_sentences(points, "brivl-mini")
-    wanted = [CATEGORY[scene.things[0].kind] for scene in scenes]
-    right = [category in named_categories(sentence) for category, sentence in zip(wanted, said, strict=True)]
-    others = [category in named_categories(said[i - 7]) for i, category in enumerate(wanted)]
+    sentences = generate_sentences(points, "brivl-mini")
+    expected_categories = [CATEGORY[scene.things[0].kind] for scene in scenes]
+    right = [
+        category in named_categories(sentence)
+        for category, sentence in zip(expected_categories, sentences, strict=True)
+    ]
+    others = [category in named_categories(sentences[i - 7]) for i, category in enumerate(expected_categories)]
     assert np.mean(right) >= 0.8 > 0.4 >= np.mean(others)
     info = read_info(EMBEDDING_CAPTIONER)
     assert EMBEDDING_CAPTIONER.stat().st_size < 2_000_000 and info["config"]["patch_width"] == 256
@@ -129,9 +136,9 @@ def test_places_and_signs_are_no_things() -> None:
 def test_shares_of_a_known_case() -> None:
     planted = np.array(["animal", "", "vehicle", "animal", "face"])
     sentences = ["A red dog.", "A red face.", "A blue puppy.", "A pink cat.", "A white face."]
-    found = sentence_truth(sentences, planted)
-    assert found["said"] == 0.75 and found["said_by_category"] == {"animal": 1.0, "face": 1.0, "vehicle": 0.0}
+    truth = sentence_truth(sentences, planted)
+    assert truth["said"] == 0.75 and truth["said_by_category"] == {"animal": 1.0, "face": 1.0, "vehicle": 0.0}
     order = np.random.default_rng(0).permutation(4)
     names = [{"animal"}, {"animal"}, {"animal"}, {"face"}]
     expected = [c in names[i] for c, i in zip(["animal", "vehicle", "animal", "face"], order, strict=True)]
-    assert found["said_by_chance"] == np.mean(expected)
+    assert truth["said_by_chance"] == np.mean(expected)

@@ -41,9 +41,9 @@ def test_both_have_the_same_size_recipe_and_words():
 def test_a_word_for_a_thing_looks_at_the_thing():
     """The brightest patch of an object word's map touches the object, where chance is about one patch in six."""
     data = caption_test_scenes(N)
-    said = caption_images(load_captioner(CAPTIONERS[0]), data.images)
+    captions = caption_images(load_captioner(CAPTIONERS[0]), data.images)
     hits, chance = [], []
-    for scene, one in zip(data.scenes, said, strict=True):
+    for scene, one in zip(data.scenes, captions, strict=True):
         masks = render(scene, 64).masks.reshape(len(scene.things), GRID, 8, GRID, 8).any((2, 4))
         for mask, thing in zip(masks, scene.things, strict=True):
             if thing.kind in one.words:

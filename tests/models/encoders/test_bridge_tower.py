@@ -42,37 +42,37 @@ def cross_states(folder: Path, ids: torch.Tensor, mask: torch.Tensor, pixels: to
     return out.hidden_states[2]
 
 
-def test_texts_beside_an_empty_picture(folder: Path) -> None:
+def test_texts_beside_an_empty_image(folder: Path) -> None:
     from transformers import AutoTokenizer
 
     batch = AutoTokenizer.from_pretrained(folder)(TEXTS, padding=True, return_tensors="pt")
     mask = batch["attention_mask"]
-    wanted = cross_states(folder, batch["input_ids"], mask, torch.zeros(3, 3, SIDE, SIDE))
-    found = open_model(str(folder), "text").extract(TEXTS, QUIET)
-    assert found["mean"].shape == (DEPTH - 1, 3, WIDTH)
-    for layer, (text, _) in enumerate(wanted):
-        np.testing.assert_allclose(found["cls"][layer], text[:, 0].numpy(), rtol=1e-4, atol=1e-5)
+    expected = cross_states(folder, batch["input_ids"], mask, torch.zeros(3, 3, SIDE, SIDE))
+    features = open_model(str(folder), "text").extract(TEXTS, QUIET)
+    assert features["mean"].shape == (DEPTH - 1, 3, WIDTH)
+    for layer, (text, _) in enumerate(expected):
+        np.testing.assert_allclose(features["cls"][layer], text[:, 0].numpy(), rtol=1e-4, atol=1e-5)
         means = [x[m.bool()].mean(0).numpy() for x, m in zip(text, mask, strict=True)]
-        np.testing.assert_allclose(found["mean"][layer], means, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(features["mean"][layer], means, rtol=1e-4, atol=1e-5)
 
 
-def test_pictures_beside_an_empty_text(folder: Path, images: np.ndarray) -> None:
+def test_images_beside_an_empty_text(folder: Path, images: np.ndarray) -> None:
     from transformers import AutoTokenizer
 
     ids = torch.tensor([AutoTokenizer.from_pretrained(folder)("")["input_ids"]] * 3)
     pixels = torch.nn.functional.interpolate(
         torch.tensor(images).permute(0, 3, 1, 2) / 255 * 2 - 1, (SIDE, SIDE), mode="bilinear", antialias=True
     )
-    wanted = cross_states(folder, ids, torch.ones_like(ids), pixels)
-    found = open_model(str(folder), "image").extract(images, QUIET)
-    for layer, (_, image) in enumerate(wanted):
-        np.testing.assert_allclose(found["cls"][layer], image[:, 0].numpy(), rtol=1e-4, atol=1e-4)
-        np.testing.assert_allclose(found["mean"][layer], image[:, 1:].mean(1).numpy(), rtol=1e-4, atol=1e-4)
+    expected = cross_states(folder, ids, torch.ones_like(ids), pixels)
+    features = open_model(str(folder), "image").extract(images, QUIET)
+    for layer, (_, image) in enumerate(expected):
+        np.testing.assert_allclose(features["cls"][layer], image[:, 0].numpy(), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(features["mean"][layer], image[:, 1:].mean(1).numpy(), rtol=1e-4, atol=1e-4)
 
 
-def test_the_untrained_twin_has_other_features(folder: Path, images: np.ndarray) -> None:
+def test_the_untrained_control_has_other_features(folder: Path, images: np.ndarray) -> None:
     stream = open_model(str(folder), "image")
-    twin = open_model(f"{folder}@untrained", "image")
-    assert twin.digest != stream.digest
-    assert np.abs(twin.extract(images, QUIET)["mean"] - stream.extract(images, QUIET)["mean"]).max() > 1e-3
+    control = open_model(f"{folder}@untrained", "image")
+    assert control.digest != stream.digest
+    assert np.abs(control.extract(images, QUIET)["mean"] - stream.extract(images, QUIET)["mean"]).max() > 1e-3
     assert untrained(stream.pipeline.encoder) is not stream.pipeline.encoder

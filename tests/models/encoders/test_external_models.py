@@ -1,10 +1,9 @@
-"""Models that do not ship: local folders in the forms of timm and transformers, and names that nothing answers to."""
+"""External models: local folders in the forms of timm and transformers, and names of no model."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,14 +83,14 @@ def test_vision_features_are_those_of_transformers(folders: dict[str, Path], ite
     for form, n_prefix in (("vit", 1), ("deit", 2), ("beit", 1), ("clip", 1)):
         model = AutoModel.from_pretrained(folders[form]).eval()
         out = getattr(model, "vision_model", model)(pixel_values=pixels, output_hidden_states=True)
-        found = open_model(str(folders[form]), "image").extract(items["image"], QUIET)
-        wanted = [x.numpy() for x in out.hidden_states[1:]]
-        np.testing.assert_allclose(found["cls"], [x[:, 0] for x in wanted], rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(found["mean"], [x[:, n_prefix:].mean(1) for x in wanted], rtol=1e-4, atol=1e-5)
+        features = open_model(str(folders[form]), "image").extract(items["image"], QUIET)
+        layers = [x.numpy() for x in out.hidden_states[1:]]
+        np.testing.assert_allclose(features["cls"], [x[:, 0] for x in layers], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(features["mean"], [x[:, n_prefix:].mean(1) for x in layers], rtol=1e-4, atol=1e-5)
 
 
 @torch.inference_mode()
-def test_clips_summary_is_the_token_that_clip_pools(folders: dict[str, Path]) -> None:
+def test_the_summary_of_clip_is_the_token_that_clip_pools(folders: dict[str, Path]) -> None:
     """CLIP reads from left to right: its first token is the same for every text, its last one is what it uses."""
     from transformers import CLIPModel, CLIPTokenizer
 
@@ -126,28 +125,26 @@ def test_digest_changes_with_the_weights_alone(
 
 
 @pytest.mark.parametrize("name", ["no-such-model", "nobody/no-such-model", "no such/model/at all", "resnet18"])
-def test_unknown_names_get_a_sentence_at_once(name: str) -> None:
-    started = time.process_time()
+def test_unknown_names_are_refused(name: str) -> None:
     with pytest.raises(RequestError, match="Expected the name of a model, got") as caught:
         card_for(name)
     assert name in str(caught.value) and "python -m brivl models" in str(caught.value)
-    assert time.process_time() - started < 20  # imports included
 
 
-def test_an_unreachable_hub_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In production the hub may be out of reach: one question with a time limit, no series of tries."""
+def test_an_unreachable_hub_gets_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In production the hub may be out of reach: one request with a time limit, no retries."""
     import huggingface_hub
 
-    asked: list[tuple[str, float]] = []
+    requests: list[tuple[str, float]] = []
 
     def silent(_self: object, name: str, timeout: float) -> None:
-        asked.append((name, timeout))
+        requests.append((name, timeout))
         raise ConnectionError("no route")
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", silent)
     with pytest.raises(RequestError, match="hub cannot be reached"):
         card_for("nobody/some-model")
-    assert asked == [("nobody/some-model", HUB_SECONDS)] and HUB_SECONDS <= 5
+    assert requests == [("nobody/some-model", HUB_SECONDS)] and HUB_SECONDS <= 5
 
 
 def test_a_known_name_whose_weights_are_out_of_reach() -> None:
@@ -158,7 +155,7 @@ def test_a_known_name_whose_weights_are_out_of_reach() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (None, "no readable config.json"),
         ("{ not json", "no readable config.json"),
@@ -168,12 +165,12 @@ def test_a_known_name_whose_weights_are_out_of_reach() -> None:
         ('{"model_type": "bert", "auto_map": {"AutoConfig": "evil.Config"}}', None),
     ],
 )
-def test_folders_that_are_no_model(content: str | None, said: str | None, tmp_path: Path) -> None:
-    """Code in a folder (auto_map) is never run, nor asked about."""
+def test_folders_without_a_usable_model(content: str | None, message: str | None, tmp_path: Path) -> None:
+    """Code in a folder (auto_map) is never run, and no question about it is asked."""
     if content is not None:
         (tmp_path / "config.json").write_text(content)
     (tmp_path / "evil.py").write_text("raise SystemExit('code of a model folder was run')")
-    with pytest.raises(RequestError, match=said):
+    with pytest.raises(RequestError, match=message):
         open_model(str(tmp_path), "text")
 
 
@@ -198,7 +195,7 @@ def test_weights_that_fill_the_model_in_part_are_refused(folders: dict[str, Path
         open_model(str(folder), "text")
 
 
-def test_words_must_be_there(folders: dict[str, Path], tmp_path: Path) -> None:
+def test_a_vocabulary_is_required(folders: dict[str, Path], tmp_path: Path) -> None:
     """transformers would read every word as unknown."""
     folder = shutil.copytree(folders["bert"], tmp_path / "bert")
     for name in ("vocab.txt", "tokenizer.json", "tokenizer_config.json"):

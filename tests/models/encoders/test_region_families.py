@@ -1,4 +1,4 @@
-"""VisualBERT and LXMERT as encoders: their streams against transformers, regions on a grid, twins, refusals."""
+"""VisualBERT and LXMERT as encoders: their streams against transformers, regions on a grid, controls, refusals."""
 
 from __future__ import annotations
 
@@ -45,35 +45,35 @@ def _empty_text(n: int) -> dict[str, torch.Tensor]:
 
 
 @torch.inference_mode()
-def test_visual_bert_reads_pictures_beside_an_empty_text(folders: dict[str, Path], images: np.ndarray) -> None:
+def test_visual_bert_reads_images_beside_an_empty_text(folders: dict[str, Path], images: np.ndarray) -> None:
     regions = grid_regions(images, REGION)
     out = _transformer(folders["visual_bert"])(**_empty_text(3), visual_embeds=regions, output_hidden_states=True)
-    found = open_model(str(folders["visual_bert"]), "image").extract(images, QUIET)
+    features = open_model(str(folders["visual_bert"]), "image").extract(images, QUIET)
     layers = torch.stack(out.hidden_states[1:])
     assert layers.shape[2] == 2 + N_REGIONS
-    np.testing.assert_allclose(found["cls"], layers[:, :, 0], atol=1e-5)
-    np.testing.assert_allclose(found["mean"], layers[:, :, 2:].mean(2), atol=1e-5)
+    np.testing.assert_allclose(features["cls"], layers[:, :, 0], atol=1e-5)
+    np.testing.assert_allclose(features["mean"], layers[:, :, 2:].mean(2), atol=1e-5)
 
 
 @torch.inference_mode()
-def test_lxmert_reads_pictures_beside_an_empty_text(folders: dict[str, Path], images: np.ndarray) -> None:
+def test_lxmert_reads_images_beside_an_empty_text(folders: dict[str, Path], images: np.ndarray) -> None:
     """One visual layer, whose summary is the mean, and two joint ones, whose summary is the text's [CLS]."""
     regions, boxes = grid_regions(images, REGION), grid_boxes().expand(3, -1, -1)
     model = _transformer(folders["lxmert"])
     out = model(**_empty_text(3), visual_feats=regions, visual_pos=boxes, output_hidden_states=True)
-    found = open_model(str(folders["lxmert"]), "image").extract(images, QUIET)
+    features = open_model(str(folders["lxmert"]), "image").extract(images, QUIET)
     means = torch.stack(out.vision_hidden_states).mean(2)
-    assert found["mean"].shape == (3, 3, WIDTH)
-    np.testing.assert_allclose(found["mean"], means, atol=1e-5)
-    np.testing.assert_allclose(found["cls"][0], means[0], atol=1e-5)
-    np.testing.assert_allclose(found["cls"][1:], torch.stack(out.language_hidden_states)[2:, :, 0], atol=1e-5)
-    assert np.abs(found["cls"][1:] - found["mean"][1:]).max() > 0.01
+    assert features["mean"].shape == (3, 3, WIDTH)
+    np.testing.assert_allclose(features["mean"], means, atol=1e-5)
+    np.testing.assert_allclose(features["cls"][0], means[0], atol=1e-5)
+    np.testing.assert_allclose(features["cls"][1:], torch.stack(out.language_hidden_states)[2:, :, 0], atol=1e-5)
+    assert np.abs(features["cls"][1:] - features["mean"][1:]).max() > 0.01
 
 
 @torch.inference_mode()
-def test_lxmert_reads_texts_beside_an_empty_picture(folders: dict[str, Path]) -> None:
+def test_lxmert_reads_texts_beside_an_empty_image(folders: dict[str, Path]) -> None:
     stream, model = open_model(str(folders["lxmert"]), "text"), _transformer(folders["lxmert"])
-    found = stream.extract(TEXTS, QUIET)
+    features = stream.extract(TEXTS, QUIET)
     for i, text in enumerate(TEXTS):  # one by one: padding must change nothing
         tokens = stream.pipeline.tokenizer(text, return_tensors="pt")
         out = model(
@@ -83,31 +83,31 @@ def test_lxmert_reads_texts_beside_an_empty_picture(folders: dict[str, Path]) ->
             output_hidden_states=True,
         )
         layers = torch.stack(out.language_hidden_states)[:, 0]
-        np.testing.assert_allclose(found["cls"][:, i], layers[:, 0], atol=1e-5)
-        np.testing.assert_allclose(found["mean"][:, i], layers.mean(1), atol=1e-5)
+        np.testing.assert_allclose(features["cls"][:, i], layers[:, 0], atol=1e-5)
+        np.testing.assert_allclose(features["mean"][:, i], layers.mean(1), atol=1e-5)
 
 
 @torch.inference_mode()
 def test_visual_bert_reads_texts_as_a_bert(folders: dict[str, Path]) -> None:
     stream, model = open_model(str(folders["visual_bert"]), "text"), _transformer(folders["visual_bert"])
-    found = stream.extract(TEXTS, QUIET)
+    features = stream.extract(TEXTS, QUIET)
     for i, text in enumerate(TEXTS):
         tokens = stream.pipeline.tokenizer(text, return_tensors="pt")
         layers = torch.stack(model(**tokens, output_hidden_states=True).hidden_states[1:])[:, 0]
-        np.testing.assert_allclose(found["mean"][:, i], layers.mean(1), atol=1e-5)
+        np.testing.assert_allclose(features["mean"][:, i], layers.mean(1), atol=1e-5)
 
 
 def test_regions_are_where_their_boxes_say() -> None:
-    """A picture that is changed in one place: its region changes most."""
+    """An image that is changed in one region: that region changes most."""
     boxes = grid_boxes()
     assert boxes.shape == (N_REGIONS, 4) and torch.equal(boxes[1], torch.tensor([1, 0, 2, 1]) / GRID)
     plain = np.full((1, 72, 72, 3), 120, np.uint8)
-    for place in (0, GRID - 1, 3 * GRID + 2, N_REGIONS - 1):
-        left, top, right, bottom = (72 * boxes[place]).round().int().tolist()
+    for region in (0, GRID - 1, 3 * GRID + 2, N_REGIONS - 1):
+        left, top, right, bottom = (72 * boxes[region]).round().int().tolist()
         marked = plain.copy()
         marked[0, top:bottom, left:right] = (250, 10, 10)
         change = (grid_regions(marked, REGION) - grid_regions(plain, REGION))[0].norm(dim=1)
-        assert int(change.argmax()) == place
+        assert int(change.argmax()) == region
 
 
 def test_a_projection_keeps_distances_and_stays_the_same(images: np.ndarray) -> None:
@@ -118,39 +118,39 @@ def test_a_projection_keeps_distances_and_stays_the_same(images: np.ndarray) -> 
     assert torch.equal(wide, grid_regions(images, 2048))
 
 
-def test_cards_say_how_pictures_enter(folders: dict[str, Path]) -> None:
+def test_cards_describe_how_images_enter(folders: dict[str, Path]) -> None:
     for form in ("visual_bert", "lxmert"):
         assert NOTE in card_for(str(folders[form])).note and "published with a detector" in NOTE
     assert NOTE not in card_for(str(folders["beit"])).note
 
 
 @pytest.mark.parametrize(("form", "kind"), [("visual_bert", "image"), ("lxmert", "image"), ("lxmert", "text")])
-def test_twins_have_other_weights_and_see_the_same(
+def test_untrained_controls_have_other_weights_and_the_same_inputs(
     form: str, kind: str, folders: dict[str, Path], images: np.ndarray
 ) -> None:
     items = images if kind == "image" else TEXTS
-    model, twin = (open_model(f"{folders[form]}{ending}", kind) for ending in ("", "@untrained"))
-    a, b = model.extract(items, QUIET)["cls"], twin.extract(items, QUIET)["cls"]
+    model, control = (open_model(f"{folders[form]}{ending}", kind) for ending in ("", "@untrained"))
+    a, b = model.extract(items, QUIET)["cls"], control.extract(items, QUIET)["cls"]
     assert a.shape == b.shape and np.abs(a - b).max() > 0.1 and (b.std(1).max(1) > 1e-4).all()
     if kind == "image":
-        assert torch.equal(model.pipeline.preprocess(items), twin.pipeline.preprocess(items)), (
+        assert torch.equal(model.pipeline.preprocess(items), control.pipeline.preprocess(items)), (
             "regions are not the model's own"
         )
-    assert twin.digest == model_digest(f"{folders[form]}@untrained", kind) != model.digest
+    assert control.digest == model_digest(f"{folders[form]}@untrained", kind) != model.digest
 
 
-def test_layer_scales_of_a_twin_let_its_blocks_be_heard(folders: dict[str, Path], images: np.ndarray) -> None:
-    twin = open_model(f"{folders['beit']}@untrained", "image")
-    scales = [p for name, p in twin.pipeline.encoder.named_parameters() if "lambda" in name]
+def test_layer_scales_of_an_untrained_control_are_not_negligible(folders: dict[str, Path], images: np.ndarray) -> None:
+    control = open_model(f"{folders['beit']}@untrained", "image")
+    scales = [p for name, p in control.pipeline.encoder.named_parameters() if "lambda" in name]
     assert len(scales) == 8 and all((p == 0.1).all() for p in scales)
 
 
-def test_the_digest_of_pictures_alone_knows_their_regions(
+def test_only_the_digest_of_images_depends_on_their_regions(
     folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def digests() -> list[str]:
-        asked = [("visual_bert", "image"), ("lxmert", "image"), ("lxmert", "text"), ("beit", "image")]
-        return [model_digest(str(folders[form]), kind) for form, kind in asked]
+        streams = [("visual_bert", "image"), ("lxmert", "image"), ("lxmert", "text"), ("beit", "image")]
+        return [model_digest(str(folders[form]), kind) for form, kind in streams]
 
     before = digests()
     monkeypatch.setattr(region_grid, "VERSION", region_grid.VERSION + 1)

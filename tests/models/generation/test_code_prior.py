@@ -1,4 +1,4 @@
-"""The prior over codes learns a planted grammar, keeps to the guide's vector, and draws the same by the same seed."""
+"""The prior over codes learns a simulated grammar, follows the guide's embedding, and is determined by its seed."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ def grammar(n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor
 @pytest.fixture(scope="module")
 def prior() -> CodePrior:
     torch.manual_seed(0)
-    made = CodePrior(CONFIG)
+    model = CodePrior(CONFIG)
     _, codes, vectors = grammar(512, 0)
     data = CodeData(codes, vectors, torch.zeros(8), torch.zeros(8))
-    random, optimizer = torch.Generator().manual_seed(0), torch.optim.Adam(made.parameters(), 3e-3)
+    random, optimizer = torch.Generator().manual_seed(0), torch.optim.Adam(model.parameters(), 3e-3)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.02, N_STEPS)
     for step in range(N_STEPS):
         rows = torch.arange(step * 64, step * 64 + 64) % 512
         batch = replace(data, codes=codes[rows], vectors=vectors[rows])
-        loss = masked_loss(made, batch, PriorRecipe(noise=0.1, drop=0.2), random)
+        loss = masked_loss(model, batch, PriorRecipe(noise=0.1, drop=0.2), random)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
-    return made.eval().requires_grad_(False)
+    return model.eval().requires_grad_(False)
 
 
-def test_drawn_codes_follow_the_vector_and_the_grammar(prior: CodePrior) -> None:
+def test_sampled_codes_follow_the_embedding_and_the_grammar(prior: CodePrior) -> None:
     kinds, _, vectors = grammar(40, 1)
     drawn = sample_codes(prior, vectors, seed=3)
     assert (drawn // 3 == kinds[:, None]).float().mean() >= 0.95  # the kind is the vector's
@@ -89,7 +89,7 @@ def test_a_prior_that_knows_nothing_loses_the_logarithm_of_the_number_of_codes()
 
 
 @pytest.mark.parametrize("n_rounds", [0, 2])
-def test_starts_are_the_drawn_pictures_nearest_to_the_text(models, monkeypatch, n_rounds: int) -> None:  # noqa: F811
+def test_starts_are_the_sampled_images_most_similar_to_the_text(models, monkeypatch, n_rounds: int) -> None:  # noqa: F811
     generator, guide = models
     side = generator.config.side
     torch.manual_seed(1)
@@ -104,8 +104,8 @@ def test_starts_are_the_drawn_pictures_nearest_to_the_text(models, monkeypatch, 
     best = image_text_similarities(generator, guide, text, everything).sort(descending=True).values[:3]
     assert starts.shape == (3, generator.config.embed_dim, side, side)
     assert torch.equal(generator.quantize(starts).z, starts)  # they consist of codes
-    found = image_text_similarities(generator, guide, text, starts)
+    similarities = image_text_similarities(generator, guide, text, starts)
     if n_rounds:
-        assert (found > best).all()  # half of a good picture drawn anew, many times: one of them is better
+        assert (similarities > best).all()  # half of a good image sampled again, many times: one of them is better
     else:
-        torch.testing.assert_close(found, best)
+        torch.testing.assert_close(similarities, best)

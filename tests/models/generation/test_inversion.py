@@ -1,4 +1,4 @@
-"""Inversion on models of random weights: it climbs, it stops when it is told to, it depends on its seed alone."""
+"""Inversion on models of random weights: similarity rises, a callback can stop it, the seed determines it."""
 
 from __future__ import annotations
 
@@ -51,28 +51,28 @@ def target(seed: int = 1) -> torch.Tensor:
     return normalize(torch.randn(8, generator=torch.Generator().manual_seed(seed)), dim=0)
 
 
-def test_similarity_rises_and_the_curve_is_what_was_seen(models: tuple[Vqgan, DualStream]) -> None:
+def test_similarity_rises_and_the_curve_is_what_was_reported(models: tuple[Vqgan, DualStream]) -> None:
     generator, guide = models
-    seen: list[InversionStep] = []
-    made = invert(generator, guide, target(), random_latents(generator, 2, 0), SETTINGS, seen.append)
-    assert made.similarity > made.similarities[0] + 0.02
-    assert (np.diff(made.similarities) >= 0).all() and made.similarity == made.similarities[-1]
-    assert made.steps.tolist() == [0, 4, 8, 12] == [look.step for look in seen]
-    assert made.previews.shape == (4, SIDE, SIDE, 3) and made.previews.dtype == np.uint8
-    assert np.array_equal(made.previews[-1], made.image)
+    reports: list[InversionStep] = []
+    result = invert(generator, guide, target(), random_latents(generator, 2, 0), SETTINGS, reports.append)
+    assert result.similarity > result.similarities[0] + 0.02
+    assert (np.diff(result.similarities) >= 0).all() and result.similarity == result.similarities[-1]
+    assert result.steps.tolist() == [0, 4, 8, 12] == [report.step for report in reports]
+    assert result.previews.shape == (4, SIDE, SIDE, 3) and result.previews.dtype == np.uint8
+    assert np.array_equal(result.previews[-1], result.image)
 
 
-def test_the_saved_picture_has_the_similarity_that_is_told(models: tuple[Vqgan, DualStream]) -> None:
+def test_the_saved_image_has_the_reported_similarity(models: tuple[Vqgan, DualStream]) -> None:
     generator, guide = models
-    made = invert(generator, guide, target(), random_latents(generator, 1, 0), replace(SETTINGS, n_steps=3))
+    result = invert(generator, guide, target(), random_latents(generator, 1, 0), replace(SETTINGS, n_steps=3))
     visual = guide.config.visual
-    pixels = torch.from_numpy(made.image).permute(2, 0, 1)[None].float() / 255
+    pixels = torch.from_numpy(result.image).permute(2, 0, 1)[None].float() / 255
     pixels = (pixels - torch.tensor(visual.mean).view(1, 3, 1, 1)) / torch.tensor(visual.std).view(1, 3, 1, 1)
     with torch.no_grad():
-        assert float(guide.encode_image(pixels)[0] @ target()) == pytest.approx(made.similarity, abs=0.01)
+        assert float(guide.encode_image(pixels)[0] @ target()) == pytest.approx(result.similarity, abs=0.01)
 
 
-def test_a_picture_consists_of_codes(models: tuple[Vqgan, DualStream]) -> None:
+def test_an_image_consists_of_codes(models: tuple[Vqgan, DualStream]) -> None:
     generator, guide = models
     run = _Inversion(generator, guide, target(), random_latents(generator, 2, 0), SETTINGS)
     run.take_step()
@@ -82,7 +82,7 @@ def test_a_picture_consists_of_codes(models: tuple[Vqgan, DualStream]) -> None:
     assert not torch.allclose(run.z.detach(), codes, atol=1e-3), "the latent itself is free"
 
 
-def test_only_the_best_latents_go_on(models: tuple[Vqgan, DualStream]) -> None:
+def test_only_the_best_latents_are_kept(models: tuple[Vqgan, DualStream]) -> None:
     generator, guide = models
     run = _Inversion(generator, guide, target(), random_latents(generator, 5, 0), SETTINGS)
     before, scores = run.z.detach().clone(), run.scores()[1]
@@ -90,17 +90,17 @@ def test_only_the_best_latents_go_on(models: tuple[Vqgan, DualStream]) -> None:
     assert torch.equal(run.z.detach(), before[scores.argsort(descending=True)[:2]])
 
 
-def test_whole_looks_are_the_picture_and_crops_lie_within(models: tuple[Vqgan, DualStream]) -> None:
+def test_undivided_views_are_the_image_and_crops_lie_within(models: tuple[Vqgan, DualStream]) -> None:
     generator, guide = models
-    pictures = torch.rand(2, 3, SIDE, SIDE)
+    images = torch.rand(2, 3, SIDE, SIDE)
     still = replace(SETTINGS, crop_scale=(1.0, 1.0), noise=0.0)
     run = _Inversion(generator, guide, target(), random_latents(generator, 1, 0), still)
-    assert torch.allclose(run.crops(pictures), pictures.repeat_interleave(2, 0), atol=1e-5)
-    ramp = torch.linspace(0, 1, SIDE).expand(1, 3, SIDE, SIDE)  # brighter to the right: a mirror image would turn it
+    assert torch.allclose(run.crops(images), images.repeat_interleave(2, 0), atol=1e-5)
+    ramp = torch.linspace(0, 1, SIDE).expand(1, 3, SIDE, SIDE)  # brighter to the right: a mirrored one would be darker
     run = _Inversion(generator, guide, target(), random_latents(generator, 1, 0), replace(SETTINGS, noise=0.0))
-    looks = run.crops(ramp)
-    assert looks.shape == (2, 3, SIDE, SIDE)
-    assert looks.min() >= 0 and looks.max() <= 1 and (looks.diff(dim=-1) >= -1e-6).all()
+    views = run.crops(ramp)
+    assert views.shape == (2, 3, SIDE, SIDE)
+    assert views.min() >= 0 and views.max() <= 1 and (views.diff(dim=-1) >= -1e-6).all()
 
 
 def test_seed_decides(models: tuple[Vqgan, DualStream]) -> None:
@@ -115,7 +115,7 @@ def test_seed_decides(models: tuple[Vqgan, DualStream]) -> None:
     assert not torch.equal(start, random_latents(generator, 1, 6))
 
 
-def test_a_look_may_stop_it(models: tuple[Vqgan, DualStream]) -> None:
+def test_a_callback_can_stop_it(models: tuple[Vqgan, DualStream]) -> None:
     def stop(progress: InversionStep) -> None:
         if progress.step:
             raise Cancelled("stopped")
@@ -125,7 +125,7 @@ def test_a_look_may_stop_it(models: tuple[Vqgan, DualStream]) -> None:
         invert(generator, guide, target(), random_latents(generator, 1, 0), SETTINGS, stop)
 
 
-def test_start_from_pictures_decodes_to_their_reconstruction(models: tuple[Vqgan, DualStream], tmp_path: Path) -> None:
+def test_latents_of_images_decode_to_their_reconstruction(models: tuple[Vqgan, DualStream], tmp_path: Path) -> None:
     generator, _ = models
     images = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3)).astype(np.uint8)
     z = image_latents(generator, images)

@@ -1,4 +1,4 @@
-"""Checkpoints in the form of taming-transformers: every key finds its place, or a sentence says which does not."""
+"""Checkpoints in the form of taming-transformers: every key is loaded, or an error names those that are not."""
 
 from __future__ import annotations
 
@@ -107,8 +107,14 @@ def files(tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
     def write(config: Any = None, state: Any = None, **more: Any) -> tuple[Path, Path]:
         yaml_file, checkpoint = tmp_path / "model.yaml", tmp_path / "last.ckpt"
         yaml_file.write_text(yaml.safe_dump(config_of() if config is None else config))
-        whole = {"epoch": 3, "global_step": 12, "pytorch-lightning_version": "1.0.8", "state_dict": state, **more}
-        torch.save(whole, checkpoint)
+        checkpoint_content = {
+            "epoch": 3,
+            "global_step": 12,
+            "pytorch-lightning_version": "1.0.8",
+            "state_dict": state,
+            **more,
+        }
+        torch.save(checkpoint_content, checkpoint)
         return yaml_file, checkpoint
 
     return write
@@ -129,13 +135,13 @@ def test_every_key_is_loaded_but_those_of_the_loss(files: Callable, state: dict[
     assert not any(p.requires_grad for p in model.parameters()) and not model.training
 
 
-def test_a_loaded_model_computes_what_its_saved_twin_does(files: Callable, tmp_path: Path) -> None:
+def test_a_loaded_model_computes_what_the_saved_one_does(files: Callable, tmp_path: Path) -> None:
     torch.manual_seed(3)
     yaml_file, checkpoint = files(state={})
-    twin = Vqgan(read_taming_config(yaml_file)).eval()
-    torch.save({"state_dict": twin.state_dict()}, checkpoint)
+    original = Vqgan(read_taming_config(yaml_file)).eval()
+    torch.save({"state_dict": original.state_dict()}, checkpoint)
     images = torch.rand(2, 3, 16, 16) * 2 - 1
-    assert torch.equal(load_taming(yaml_file, checkpoint)[0](images)[0], twin(images)[0])
+    assert torch.equal(load_taming(yaml_file, checkpoint)[0](images)[0], original(images)[0])
 
 
 def test_missing_unexpected_and_misshapen_keys_are_named(files: Callable, state: dict[str, torch.Tensor]) -> None:
@@ -158,7 +164,7 @@ def test_objects_in_a_checkpoint_are_not_unpickled(files: Callable, state: dict[
 
 
 @pytest.mark.parametrize(
-    ("config", "said"),
+    ("config", "message"),
     [
         ({"model": {"target": "taming.models.vqgan.GumbelVQ", "params": {}}}, "GumbelVQ"),
         ({"data": 1}, "'model'"),
@@ -170,12 +176,12 @@ def test_objects_in_a_checkpoint_are_not_unpickled(files: Callable, state: dict[
         ([1, 2], "'config'"),
     ],
 )
-def test_configs_that_cannot_be_used(files: Callable, config: Any, said: str) -> None:
-    with pytest.raises(DataError, match=said):
+def test_configs_that_cannot_be_used(files: Callable, config: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
         load_taming(*files(config=config, state={}))
 
 
-def test_files_that_are_none(files: Callable, tmp_path: Path) -> None:
+def test_files_of_another_kind(files: Callable, tmp_path: Path) -> None:
     yaml_file, checkpoint = files(state={})
     with pytest.raises(DataError, match="nowhere.yaml"):
         load_taming(tmp_path / "nowhere.yaml", checkpoint)

@@ -38,11 +38,13 @@ def test_nearest_code_is_the_one_of_brute_force() -> None:
     quantizer = VectorQuantizer(17, 5, 0.25)
     torch.nn.init.normal_(quantizer.embedding.weight)
     z = torch.randn(2, 5, 3, 4)
-    found = quantizer(z)
+    quantised = quantizer(z)
     for b, i, j in np.ndindex(2, 3, 4):
         distances = [(z[b, :, i, j] - code).norm().item() for code in quantizer.embedding.weight]
-        assert found.indices[b, i, j] == int(np.argmin(distances))
-        assert torch.allclose(found.z[b, :, i, j], quantizer.embedding.weight[found.indices[b, i, j]], atol=1e-6)
+        assert quantised.indices[b, i, j] == int(np.argmin(distances))
+        assert torch.allclose(
+            quantised.z[b, :, i, j], quantizer.embedding.weight[quantised.indices[b, i, j]], atol=1e-6
+        )
 
 
 def test_gradient_goes_straight_through_and_codes_learn_from_the_loss_alone() -> None:
@@ -50,16 +52,16 @@ def test_gradient_goes_straight_through_and_codes_learn_from_the_loss_alone() ->
     quantizer = VectorQuantizer(9, 4, 0.25)
     z = torch.randn(2, 4, 3, 3, requires_grad=True)
     weights = torch.randn(2, 4, 3, 3)
-    found = quantizer(z)
-    (found.z * weights).sum().backward()
+    quantised = quantizer(z)
+    (quantised.z * weights).sum().backward()
     assert torch.equal(z.grad, weights)
     assert quantizer.embedding.weight.grad is None
     z.grad = None
-    found = quantizer(z)
-    found.loss.backward()
-    codes = quantizer.codes(found.indices)
+    quantised = quantizer(z)
+    quantised.loss.backward()
+    codes = quantizer.codes(quantised.indices)
     assert torch.allclose(z.grad, 0.25 * 2 * (z - codes).detach() / z.numel(), atol=1e-7)
-    assert torch.allclose(found.loss, 1.25 * (z - codes).square().mean())
+    assert torch.allclose(quantised.loss, 1.25 * (z - codes).square().mean())
     assert quantizer.embedding.weight.grad.abs().sum() > 0
 
 
@@ -72,10 +74,10 @@ def test_shapes(config: VqganConfig) -> None:
     images = torch.rand(2, 3, config.resolution, config.resolution) * 2 - 1
     z = model.latents(images)
     assert z.shape == (2, config.embed_dim, config.side, config.side)
-    made, quantised = model(images)
-    assert made.shape == images.shape
+    reconstruction, quantised = model(images)
+    assert reconstruction.shape == images.shape
     assert quantised.indices.shape == (2, config.side, config.side)
-    (made.mean() + quantised.loss).backward()
+    (reconstruction.mean() + quantised.loss).backward()
     assert all(p.grad is not None for p in model.parameters())
 
 
@@ -90,8 +92,8 @@ def test_attention_is_softmax_over_positions() -> None:
     assert torch.allclose(block(x), expected, atol=1e-5)
 
 
-def test_discriminator_judges_patches_apart() -> None:
-    """A change in one corner leaves the verdict of the opposite corner as it is."""
+def test_discriminator_rates_patches_independently() -> None:
+    """A change in one corner leaves the rating of the opposite corner as it is."""
     torch.manual_seed(0)
     adversary = NLayerDiscriminator(3, 4, n_layers=2).eval()
     images = torch.rand(1, 3, 64, 64)
@@ -117,22 +119,22 @@ def test_a_training_starts_with_blocks_that_pass_everything_on() -> None:
     assert middle.abs().sum() == middle[:, :, 1, 1].abs().sum()
 
 
-def test_picture_loss_is_its_formula() -> None:
+def test_reconstruction_loss_is_its_formula() -> None:
     real = torch.zeros(1, 3, 2, 2)
-    made = real.clone()
-    made[..., 0, 0] = 0.5
+    reconstruction = real.clone()
+    reconstruction[..., 0, 0] = 0.5
     weights = torch.tensor([[[[3.0, 1.0], [1.0, 1.0]]]])
     flat = 3 * (0.5 + 4 * 0.25) / 4 / 1.5
     # differences of neighbours are weighed at the second pixel of a pair
     across = down = 0.1 * 0.5 / 2 / 1.5
-    assert torch.allclose(reconstruction_loss(made, real, weights), torch.tensor(flat + across + down))
+    assert torch.allclose(reconstruction_loss(reconstruction, real, weights), torch.tensor(flat + across + down))
 
 
 def test_a_training_learns_and_a_stopped_one_ends_with_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = train_vqgan_mini(tmp_path / "a.safetensors", tmp_path / "a.jsonl", RECIPE, TINY, every=3)
-    assert whole["error"] > 0
+    metrics = train_vqgan_mini(tmp_path / "a.safetensors", tmp_path / "a.jsonl", RECIPE, TINY, every=3)
+    assert metrics["error"] > 0
 
     def stop_at_5(run: VqganTraining, data: object, step=VqganTraining.take_step) -> dict[str, float]:
         if run.step == 5:
@@ -143,7 +145,7 @@ def test_a_training_learns_and_a_stopped_one_ends_with_the_same_weights(
         patch.setattr(VqganTraining, "take_step", stop_at_5)
         with pytest.raises(KeyboardInterrupt):
             train_vqgan_mini(tmp_path / "b.safetensors", tmp_path / "b.jsonl", RECIPE, TINY, every=3)
-    assert train_vqgan_mini(tmp_path / "b.safetensors", tmp_path / "b.jsonl", RECIPE, TINY, every=3) == whole
+    assert train_vqgan_mini(tmp_path / "b.safetensors", tmp_path / "b.jsonl", RECIPE, TINY, every=3) == metrics
     one, other = read_weights(tmp_path / "a.safetensors"), read_weights(tmp_path / "b.safetensors")
     assert one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
