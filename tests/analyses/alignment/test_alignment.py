@@ -28,7 +28,7 @@ from brivl.analyses.alignment.tables import (
 )
 from brivl.commands.main import main
 from brivl.config import cache_dir
-from brivl.core.encoding.presets import PRESETS
+from brivl.core.encoding.presets import PRESETS, FitProtocol
 from brivl.core.records import Voxels
 from brivl.data.phantoms import base
 from brivl.data.phantoms.movie import BrainLayout
@@ -168,7 +168,7 @@ def test_ridge_is_that_of_the_fits(found: Aligned, store: Store, asked: AlignedA
         ],
         axis=1,
     )
-    data = held_out_predictions([X], responses, found.columns, (d.design("C01"), PRESETS["strict"]))
+    data = held_out_predictions([X], responses, found.columns, FitProtocol(d.design("C01"), PRESETS["strict"]))
     row = [m["name"] for m in found.models].index("ridge, image features")
     np.testing.assert_allclose(found.r2[row], r2_joint(data.measured, data.bands.sum(0)), atol=1e-4)
     assert row != ridge_model(found)
