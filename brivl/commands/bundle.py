@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from brivl.cli.cancellation import exit_on_sigint
 from brivl.cli.options import add_options, check_out, model_pair, parse_layers, parse_names, write_output
+from brivl.data.anatomy.atlases import PARCELLATION_HELP
 from brivl.store.artifacts import Store
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
         default="",
         help="flatmap: joint (default), a, b, pair, difference, unique_a, unique_b, shared",
     )
-    p.add_argument("--level", default="", help="regions: parcellation, one of roi, area, merged, region, aal3, hcp")
+    p.add_argument("--level", default="", help=f"regions: parcellation, {PARCELLATION_HELP}")
     p.add_argument("--order", default="", help="regions: order of rows, one of anatomical (default), p, effect, name")
     p.add_argument("--scale", default="", help="regions: ceiling normalises R2 by the noise ceiling")
     p.add_argument("--unit", default="", help="regions: observations of the t-test, subject (default) or voxel")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from brivl.cli.cancellation import exit_on_sigint
 from brivl.cli.options import add_options, check_out, model_pair, parse_names, progress_bar, write_output
+from brivl.data.anatomy.atlases import PARCELLATION_HELP
 from brivl.store.artifacts import Store
 
 PRINTED_COLUMNS = ["region", "n_voxels", "mean_joint", "mean_a", "mean_b", "difference", "d_z", "p", "q"]
@@ -25,7 +26,7 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
     add_options(p, "dataset", "models", "layer")
     p.add_argument("--subject", default="all", help="one, several (S01,S02), or all (default)")
     add_options(p, "preset")
-    p.add_argument("--level", default="", help="parcellation: roi, area (8), merged (45), region (90), aal3, hcp")
+    p.add_argument("--level", default="", help=f"parcellation: {PARCELLATION_HELP}")
     p.add_argument("--order", default="anatomical", help="order of rows: anatomical (default), p, effect or name")
     p.add_argument("--scale", default="", help="ceiling: normalise R2 by the noise ceiling")
     p.add_argument(

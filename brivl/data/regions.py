@@ -1,144 +1,238 @@
-"""Groups of voxels by name: drawn ROIs or masks of a dataset, AAL at three levels, further atlases in MNI space."""
+"""Regions of a subject's voxels: ROIs that the dataset defines, and the regions of the atlases in `ATLASES`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 
 from brivl.core.records import Voxels
-from brivl.core.regions.areas import aal_regions
+from brivl.data.anatomy.atlases import ATLASES, ROI_KEY, ROI_TITLE
+from brivl.data.anatomy.atlases.atlas import Atlas
+from brivl.data.anatomy.coordinates import apply_affine
 from brivl.errors import RequestError
 
-ParcellationName = Literal["roi", "area", "merged", "region", "aal3", "hcp"]
+ParcellationName = str  # "roi", or the key of an atlas
 Order = Literal["anatomical", "p", "effect", "name"]  # of the rows of a table of regions
 ORDERS: tuple[Order, ...] = ("anatomical", "p", "effect", "name")
-MNI_PARCELLATIONS: tuple[ParcellationName, ...] = ("aal3", "hcp")
-PARCELLATION_TITLES: dict[ParcellationName, str] = {
-    "roi": "ROIs",
-    "area": "8 areas",
-    "merged": "45 regions, sides merged",
-    "region": "90 regions",
-    "aal3": "AAL3",
-    "hcp": "HCP-MMP",
-}
-PARCELLATION_NOUNS: dict[ParcellationName, str] = {
-    "roi": "ROIs",
-    "area": "areas",
-    "merged": "regions",
-    "region": "regions",
-    "aal3": "AAL3 regions",
-    "hcp": "HCP-MMP regions",
-}
-ATLAS_NOTES: dict[ParcellationName, str] = {
-    "aal3": "Atlas: AAL3 (Rolls et al. 2020), by the label at each voxel's centre; cerebellum left out.",
-    "hcp": "Atlas: HCP-MMP1 in volume with subcortical regions, HCPex (Huang et al. 2022), by the label at each "
-    "voxel's centre.",
-}
+_ATLASES: Mapping[str, Atlas] = {atlas.key: atlas for atlas in ATLASES}
+MNI_PARCELLATIONS: tuple[ParcellationName, ...] = tuple(atlas.key for atlas in ATLASES if atlas.space == "MNI")
+PARCELLATION_TITLES: Mapping[str, str] = {ROI_KEY: ROI_TITLE, **{atlas.key: atlas.title for atlas in ATLASES}}
+PARCELLATION_NOUNS: Mapping[str, str] = {ROI_KEY: ROI_TITLE, **{atlas.key: atlas.noun for atlas in ATLASES}}
+ATLAS_NOTES: Mapping[str, str] = {atlas.key: atlas.citation for atlas in ATLASES if atlas.citation}
 BRAIN = "all"
 MNI = re.compile(r"\bMNI")  # in the name of a space: "MNI152, 4 mm", "S01, MNI152NLin2009cAsym space"
+SCALE_FIELD, CEILING = "scale", "ceiling"  # in the URL, on the command line
 
 
 def in_mni(voxels: Voxels) -> bool:
-    """Whether these voxels have coordinates in MNI space."""
+    """Test whether voxels have coordinates in MNI space.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Voxels of a subject.
+
+    Returns
+    -------
+    bool
+        Whether the voxels have an affine and their space is named MNI.
+    """
     return voxels.affine is not None and MNI.search(voxels.space) is not None
 
 
 def available_parcellations(voxels: Voxels) -> tuple[ParcellationName, ...]:
-    """Levels at which these voxels can be grouped; none where nothing is known about them."""
-    aal: tuple[ParcellationName, ...] = ("area", "merged", "region") if voxels.aal is not None else ()
-    return (("roi",) if voxels.rois else ()) + aal + (MNI_PARCELLATIONS if in_mni(voxels) else ())
+    """List the parcellations by which voxels can be grouped.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Voxels of a subject.
+
+    Returns
+    -------
+    tuple of str
+        "roi" and keys of atlases; empty where nothing is known about the voxels.
+    """
+    spaces = {"AAL1": voxels.aal is not None, "MNI": in_mni(voxels)}
+    atlases = tuple(atlas.key for atlas in ATLASES if spaces[atlas.space])
+    return ((ROI_KEY,) if voxels.rois else ()) + atlases
 
 
 def why_unavailable(level: str, voxels: Voxels) -> str:
-    """A sentence on why voxels cannot be grouped at a level ("further": at AAL3, HCP-MMP); "" for another word."""
+    """Explain why voxels cannot be grouped by a parcellation.
+
+    Parameters
+    ----------
+    level : str
+        Name of a parcellation; "further" for all atlases of MNI space.
+    voxels : Voxels
+        Voxels of a subject.
+
+    Returns
+    -------
+    str
+        A sentence; "" for a name that is no parcellation.
+    """
     if level in (*MNI_PARCELLATIONS, "further"):
-        return f"AAL3 and HCP-MMP are atlases of MNI space; these voxels lie in {voxels.space}."
-    if level in ("area", "merged", "region"):
+        titles = " and ".join(PARCELLATION_TITLES[key] for key in MNI_PARCELLATIONS)
+        return f"{titles} are atlases of MNI space; these voxels lie in {voxels.space}."
+    if level in _ATLASES:
         return f"These voxels have no AAL labels ({voxels.space})."
-    return "These voxels have no ROIs." if level == "roi" else ""
+    return "These voxels have no ROIs." if level == ROI_KEY else ""
 
 
 def checked_parcellation(level: str, voxels: Voxels) -> ParcellationName:
-    """The level asked for, the first where none is named. RequestError where these voxels do not have it."""
-    levels = available_parcellations(voxels)
-    if not level and levels:
-        return levels[0]
-    for known in levels:
-        if known == level:
-            return known
+    """Check the name of a parcellation.
+
+    Parameters
+    ----------
+    level : str
+        Name of a parcellation; "" for the first that the voxels have.
+    voxels : Voxels
+        Voxels of a subject.
+
+    Returns
+    -------
+    str
+        Name of a parcellation that the voxels have.
+
+    Raises
+    ------
+    RequestError
+        The voxels do not have this parcellation.
+    """
+    available = available_parcellations(voxels)
+    if not level and available:
+        return available[0]
+    if level in available:
+        return level
     raise RequestError(
-        f"Wanted a level out of {list(levels)} for the regions of these voxels and got {level!r}. "
-        f"{why_unavailable(level, voxels)}".rstrip()
+        f"Expected a parcellation of these voxels, one of {list(available)}, got {level!r}. "
+        f"{why_unavailable(level, voxels) or 'Choose one of them.'}"
     )
 
 
 def region_masks(voxels: Voxels, level: ParcellationName) -> dict[str, np.ndarray]:
-    """Name as shown -> (n_voxels,) bool, front to back; groups without any voxel are left out."""
-    if level == "roi":
-        found = {name: np.asarray(inside, bool) for name, inside in voxels.rois.items()}
-        depth = _depths(voxels)
-        found = dict(sorted(found.items(), key=lambda item: -depth[item[1]].mean() if item[1].any() else 0.0))
-    elif level in MNI_PARCELLATIONS:
-        found = _further(voxels, level)
+    """Group voxels into the regions of a parcellation.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Voxels of a subject.
+    level : str
+        Parcellation that the voxels have.
+
+    Returns
+    -------
+    dict of str to (n_voxels,) array of bool
+        Title of each region to its voxels, from front to back; regions without a voxel are left out.
+    """
+    if level == ROI_KEY:
+        masks = {name: np.asarray(inside, bool) for name, inside in voxels.rois.items()}
+        y = _y_mm(voxels)
+        masks = dict(sorted(masks.items(), key=lambda item: -y[item[1]].mean() if item[1].any() else 0.0))
+        return {name: inside for name, inside in masks.items() if inside.any()}
+    labels = _ATLASES[level].load()
+    if labels.volume is None:
+        numbers = np.asarray(voxels.aal)
     else:
-        aal = np.asarray(voxels.aal)
-        found = {region.title: np.isin(aal, region.labels) for region in aal_regions(level)}
-    return {name: inside for name, inside in found.items() if inside.any()}
-
-
-def _further(voxels: Voxels, level: ParcellationName) -> dict[str, np.ndarray]:
-    from brivl.data.anatomy.mni_atlases import numbers_at, parcels
-
-    mm = coordinates(voxels)
-    assert mm is not None  # available_parcellations checks it
-    numbers = numbers_at(level, mm)
+        mm = coordinates(voxels)
+        if mm is None:
+            raise RequestError(
+                f"Expected voxels with coordinates in MNI space, got none. {why_unavailable(level, voxels)}"
+            )
+        numbers = labels.volume.at(mm)
     present = set(np.unique(numbers).tolist())
-    return {parcel.title: numbers == parcel.number for parcel in parcels(level) if parcel.number in present}
+    regions = [region for region in labels.regions if not present.isdisjoint(region.numbers)]
+    return {region.title: np.isin(numbers, region.numbers) for region in regions}
 
 
-def _depths(voxels: Voxels) -> np.ndarray:
-    """(n_voxels,) y in mm (front is high), 0 where places are not known, so that the given order stays."""
+def _y_mm(voxels: Voxels) -> np.ndarray:
+    """(n_voxels,) y in mm, which is high at the front; 0 without an affine, so that the given order stays."""
     if voxels.affine is None:
         return np.zeros(voxels.n_voxels)
     return voxels.ijk @ voxels.affine[1, :3] + voxels.affine[1, 3]
 
 
 def region_choices(voxels: Voxels, also: str = BRAIN) -> dict[str, np.ndarray]:
-    """What the region filter offers: drawn ROIs, else AAL areas, merged and single regions; name -> (n_voxels,) bool.
+    """List the regions that the region filter offers.
 
-    `also` is offered too where it is a region of a further atlas or of a level that is not listed.
+    Parameters
+    ----------
+    voxels : Voxels
+        Voxels of a subject.
+    also : str
+        Title of a region that is offered too, whatever its parcellation.
+
+    Returns
+    -------
+    dict of str to (n_voxels,) array of bool
+        ROIs of the dataset, or else the regions of AAL1 at all levels.
     """
-    levels = available_parcellations(voxels)
+    available = available_parcellations(voxels)
+    own_rois = ROI_KEY in available
     listed: Sequence[ParcellationName] = (
-        ("roi",) if "roi" in levels else [x for x in levels if x not in MNI_PARCELLATIONS]
+        (ROI_KEY,) if own_rois else [level for level in available if level not in MNI_PARCELLATIONS]
     )
-    found = {name: inside for level in listed for name, inside in region_masks(voxels, level).items()}
-    if also == BRAIN or also in found:
-        return found
-    for level in levels:
+    masks = {name: inside for level in listed for name, inside in region_masks(voxels, level).items()}
+    if also == BRAIN or also in masks:
+        return masks
+    for level in available:
         if level not in listed and (inside := region_masks(voxels, level).get(also)) is not None:
-            return found | {also: inside}
-    return found
+            return masks | {also: inside}
+    return masks
 
 
 def region_mask(voxels: Voxels, name: str) -> np.ndarray | None:
-    """(n_voxels,) bool of a region at any level, None where these voxels have none of that name."""
+    """Find the voxels of a region of any parcellation.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Voxels of a subject.
+    name : str
+        Title of the region.
+
+    Returns
+    -------
+    (n_voxels,) array of bool, or None
+        Voxels of the region; None where there is no region of this title.
+    """
     return region_choices(voxels, name).get(name)
 
 
 def parcellation_of(voxels: Voxels, name: str) -> ParcellationName | None:
-    """The first level at which there is a region of this name."""
+    """Find the parcellation of a region.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Voxels of a subject.
+    name : str
+        Title of the region.
+
+    Returns
+    -------
+    str or None
+        The first parcellation with a region of this title.
+    """
     return next((level for level in available_parcellations(voxels) if name in region_masks(voxels, level)), None)
 
 
 def coordinates(voxels: Voxels) -> np.ndarray | None:
-    """(n_voxels, 3) mm RAS, or None where the grid has no affine."""
-    if voxels.affine is None:
-        return None
-    return voxels.ijk @ voxels.affine[:3, :3].T + voxels.affine[:3, 3]
+    """Return the centres of voxels.
 
+    Parameters
+    ----------
+    voxels : Voxels
+        Voxels of a subject.
 
-SCALE_FIELD, CEILING = "scale", "ceiling"  # in the URL, on the command line
+    Returns
+    -------
+    (n_voxels, 3) array, or None
+        Coordinates in mm RAS; None without an affine.
+    """
+    return None if voxels.affine is None else apply_affine(voxels.affine, voxels.ijk)

@@ -41,7 +41,7 @@ def test_words_name_what_is_simulated(capsys: pytest.CaptureFixture[str]) -> Non
     ("more", "sentence"),
     [
         (["--level", "hcp"], "atlases of MNI space"),
-        (["--level", "lobes"], "Wanted a level"),
+        (["--level", "lobes"], "Expected a parcellation"),
         (["--order", "size"], "Wanted an order"),
         (["--scale", "log"], "Wanted no scale"),
         (["--subject", ","], "Expected comma-separated names"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from brivl.analysis import option
 from brivl.core.encoding.presets import preset_settings
 from brivl.core.inference.blocks import PermutationSettings, check_block_length
+from brivl.data.anatomy.atlases import PARCELLATION_HELP
 from brivl.data.dataset import Dataset, check_subject
 from brivl.data.features import check_layer
 from brivl.errors import RequestError
@@ -63,7 +64,7 @@ class IntegrationRequest:
     preset: str = "strict"
     level: str = field(
         default="",
-        metadata=option("--level", help="regions: roi, area, merged, region, aal3, hcp (default: the first)"),
+        metadata=option("--level", help=f"parcellation: {PARCELLATION_HELP}; default: the first"),
     )
     block_s: float = field(
         default=20.0, metadata=option("--block", help="seconds of a block of samples, for time series")

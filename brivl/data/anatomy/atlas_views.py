@@ -11,9 +11,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from brivl.core.regions.atlas_views import AtlasView
-from brivl.data.anatomy.aal import LabelVolume, load_aal
+from brivl.data.anatomy.aal import load_aal
 from brivl.data.anatomy.flat_mesh import rasterise
 from brivl.data.anatomy.fsaverage5 import N_CEREBRAL, load_fsaverage5
+from brivl.data.anatomy.label_volume import LabelVolume
 
 # Hippocampus, Amygdala, Caudate, Putamen, Pallidum, Thalamus
 SUBCORTICAL = (37, 38, 41, 42, *range(71, 79))

