@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from brivl.commands.main import _parser
+from brivl.commands.app import flat
+from brivl.commands.main import command_parser
 from brivl.config import PROJECT
 from brivl.data.phantoms.movie import SUBJECTS as MOVIE_SUBJECTS
 from brivl.data.phantoms.sentences import SUBJECTS as SENTENCE_SUBJECTS
@@ -35,7 +36,7 @@ SUBJECTS = {"phantom-movie": MOVIE_SUBJECTS, "phantom-sentences": SENTENCE_SUBJE
 
 
 def parsed(line: str) -> argparse.Namespace:
-    return _parser().parse_args(shlex.split(line, comments=True))
+    return command_parser().parse_args(shlex.split(line, comments=True))
 
 
 def imports(tree: ast.AST) -> set[str]:
@@ -62,7 +63,7 @@ def test_every_make_target_exists(target: str) -> None:
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_exists(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
-        _parser().parse_args([verb, "--help"])
+        command_parser().parse_args([verb, "--help"])
     assert end.value.code == 0 and "usage:" in capsys.readouterr().out
 
 
@@ -117,13 +118,15 @@ def test_the_app_is_for_this_machine_and_asks_nothing_at_its_first_start() -> No
     settings = tomllib.loads((PROJECT / ".streamlit/config.toml").read_text())
     assert settings["server"]["address"] == "127.0.0.1" and settings["server"]["showEmailPrompt"] is False
     assert settings["browser"]["gatherUsageStats"] is False
-    assert "streamlit run app.py --server.address 127.0.0.1 " in (PROJECT / "Makefile").read_text()
+    flags = dict(flat(settings))
+    assert flags["server.address"] == "127.0.0.1" and flags["server.enableXsrfProtection"] == "true"
+    assert "-m brivl app --port $(PORT)" in (PROJECT / "Makefile").read_text()
 
 
 def test_every_package_that_is_imported_is_pinned() -> None:
     files = [path for folder in ("brivl", "pages", "tests") for path in (PROJECT / folder).rglob("*.py")]
     imported = {name for path in files for name in imports(ast.parse(path.read_text()))}
-    outside = imported - sys.stdlib_module_names - {"brivl", "pages", "tests"}
+    outside = imported - sys.stdlib_module_names - {"brivl", "pages", "tests", "_typeshed"}  # the last: types only
     pins = re.findall(r"^([\w-]+)==\S+", (PROJECT / "requirements.txt").read_text(), re.M)
     names = {
         "scikit-learn": "sklearn",

@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code: 0, that of a verb with a verdict, 2 for an error, 130 for an interrupt.
     """
-    args = _parser().parse_args(argv)
+    args = command_parser().parse_args(argv)
     code = None
     try:
         size_limit()  # an invalid BRIVL_CACHE_MAX is reported before anything is computed
@@ -59,7 +59,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
+    """Make the parser of all verbs.
+
+    Returns
+    -------
+    ArgumentParser
+        The parser.
+    """
     from brivl.analyses.alignment import command as align
     from brivl.analyses.attention import command as attend
     from brivl.analyses.audit import command as audit
