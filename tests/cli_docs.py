@@ -10,9 +10,9 @@ from brivl.commands.main import command_parser
 FILE = Path(__file__).parents[1] / "docs" / "cli.md"
 HEAD = """# Command line
 
-`brivl VERB ...` after `pip install .`, or `python -m brivl VERB ...` in a checkout (`. .venv/bin/activate` first). Every
-verb that computes prints a text, or one JSON object with `--json`; results are kept under the folder of `--cache`. This
-page is made from the parser by `python -m tests.cli_docs`.
+`brivl VERB ...` after `pip install .`, or `python -m brivl VERB ...` in a checkout (`. .venv/bin/activate` first).
+Every verb that computes prints a text, or one JSON object with `--json`; results are kept under the folder of
+`--cache`. This page is made from the parser by `python -m tests.cli_docs`.
 """
 
 
