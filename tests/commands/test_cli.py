@@ -89,7 +89,7 @@ def test_version_is_the_one_of_the_package(capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(("verb", "old"), [("variance-partitioning", "parts"), ("within-subject", "infer")])
 def test_old_names_of_verbs_still_work(verb: str, old: str) -> None:
     words = fit_words("folder")[1:]
-    now, before = (main_module._parser().parse_args([name, *words]) for name in (verb, old))
+    now, before = (main_module.command_parser().parse_args([name, *words]) for name in (verb, old))
     assert now.run is before.run and vars(now) == vars(before)
 
 
