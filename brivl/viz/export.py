@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import matplotlib
 from matplotlib import font_manager
@@ -19,6 +19,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from brivl.viz.style import CHIP_FILL, CHIP_LINE, CHIP_TEXT, LIGHT, PLOT_FONTS, SIMULATED, FigureLabel
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
 
 Format = Literal["png", "pdf", "svg"]
 POINTS = 72  # per inch
@@ -69,7 +72,7 @@ def print_style(page: Page) -> Iterator[None]:
     None
         The settings hold inside the context.
     """
-    settings = {
+    settings: dict[RcKeyType, Any] = {
         "font.family": font_family(),
         "font.size": page.base,
         "axes.labelsize": page.base,
@@ -204,7 +207,8 @@ def freeze_layout(figure: Figure) -> Figure:
     figure.set_layout_engine("none")  # otherwise saving would repeat the layout
     for axes in figure.axes:
         if axes.get_axes_locator() is None:
-            axes.set_position([round(float(value), 6) for value in axes.get_position(original=True).bounds])
+            left, bottom, width, height = (round(float(v), 6) for v in axes.get_position(original=True).bounds)
+            axes.set_position((left, bottom, width, height))
     return figure
 
 

@@ -94,7 +94,7 @@ def _add_slide(deck: Deck, content: SlideContent) -> None:
 
 def _add_image(slide: DeckSlide, content: SlideContent) -> None:
     """Add the image as large as fits between title and footer, centred, with its aspect ratio."""
-    shape = slide.shapes.add_picture(io.BytesIO(content.image), 0, 0)
+    shape = slide.shapes.add_picture(io.BytesIO(content.image), Emu(0), Emu(0))
     space = Inches(WIDTH - 2 * MARGIN), Inches(HEIGHT - HEAD - FOOT)
     scale = min(space[0] / shape.width, space[1] / shape.height)
     shape.width, shape.height = Emu(int(shape.width * scale)), Emu(int(shape.height * scale))

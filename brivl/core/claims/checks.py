@@ -195,16 +195,14 @@ def at_depth(paper_layer: int, n_layers: int) -> int:
     return max(1, math.ceil(paper_layer * n_layers / PAPER_LAYERS))
 
 
-def passes_at_every_layer(
-    values: Mapping[int, float], layers: Sequence[int], passes: Callable[[float], bool]
-) -> Decision:
+def passes_at_every_layer(values: pd.Series, layers: Sequence[int], passes: Callable[[float], bool]) -> Decision:
     """Decide whether a value passes at every one of some layers.
 
     One value that does not pass decides the question; otherwise all values must be there.
 
     Parameters
     ----------
-    values : mapping of int to float
+    values : Series
         Value of each fitted layer.
     layers : sequence of int
         Layers that must pass.
@@ -291,12 +289,28 @@ def require_layers(series: pd.Series, layers: Sequence[int]) -> pd.Series:
     return series.loc[list(layers)]
 
 
-def format_by_layer(values: Mapping[int, float], text: Callable[[float], str] = signed) -> str:
+def best_layer(series: pd.Series) -> int:
+    """Find the layer with the highest score.
+
+    Parameters
+    ----------
+    series : Series
+        Finite score of each layer.
+
+    Returns
+    -------
+    int
+        Layer; of equal scores the first.
+    """
+    return int(series.index.to_numpy(int)[series.to_numpy(float).argmax()])
+
+
+def format_by_layer(values: Mapping[int, float] | pd.Series, text: Callable[[float], str] = signed) -> str:
     """Write values by layer as text, such as "layer 4: +0.012, 5: -0.003".
 
     Parameters
     ----------
-    values : mapping of int to float
+    values : mapping of int to float, or Series
         Value of each layer.
     text : callable
         Text of one value.

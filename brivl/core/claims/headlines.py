@@ -327,11 +327,12 @@ def small_sample_note(comparison: RegionComparison) -> str:
     str
         The note; "" where the test can reach p < .05.
     """
-    smallest = comparison.table["p_signflip_min"]
-    if not np.isfinite(smallest).any() or smallest.min() < ALPHA:
+    smallest = comparison.table["p_signflip_min"].to_numpy(float)
+    if not np.isfinite(smallest).any() or np.nanmin(smallest) < ALPHA:
         return ""
-    n = int(comparison.table.loc[smallest.idxmin(), "n"])
-    return f"With {n} subjects an exact sign-flip test cannot go below p = {number(smallest.min()).removeprefix('0')}."
+    best = int(np.nanargmin(smallest))
+    n = int(comparison.table["n"].to_numpy()[best])
+    return f"With {n} subjects an exact sign-flip test cannot go below p = {number(smallest[best]).removeprefix('0')}."
 
 
 def recovery_headline(r: float, n_voxels: int, who: str) -> str:

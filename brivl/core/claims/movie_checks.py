@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from brivl.core.claims.checks import (
@@ -11,6 +12,7 @@ from brivl.core.claims.checks import (
     Decision,
     ScoreMeans,
     Untestable,
+    best_layer,
     format_by_layer,
     join_with_and,
     passes_at_every_layer,
@@ -77,7 +79,7 @@ def _best_at(means: ScoreMeans, names: set[str], paper_layer: int) -> Decision:
     """Whether a layer has the highest joint R² among the three shown in more than half of these ROIs."""
     table = _rois(means, "joint", names)
     shown = [means.model_layer(k) for k in SHOWN]
-    best = table.apply(lambda roi: require_layers(roi, shown).idxmax())
+    best = np.array([best_layer(require_layers(table[roi], shown)) for roi in table])
     hits = best == means.model_layer(paper_layer)
     each = "; ".join(f"{roi} {format_by_layer(table[roi].loc[shown], number)}" for roi in table)
     return bool(hits.mean() > 0.5), f"{int(hits.sum())} of {len(hits)} ROIs; {each}"

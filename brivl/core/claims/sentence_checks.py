@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from brivl.core.claims.checks import (
     Decision,
     ScoreMeans,
     Untestable,
+    best_layer,
     count_positive,
     format_by_layer,
     join_with_and,
@@ -108,7 +110,7 @@ def _median_behind_at_9(means: ScoreMeans) -> Decision:
 
 def _best_at(means: ScoreMeans, column: str, paper_layer: int) -> Decision:
     values = require_layers(means.brain(column), range(1, means.n_layers + 1))
-    return int(values.idxmax()) == means.model_layer(paper_layer), format_by_layer(values, number)
+    return best_layer(values) == means.model_layer(paper_layer), format_by_layer(values, number)
 
 
 def _differences(means: ScoreMeans, level: str, paper_layer: int) -> pd.Series:
@@ -118,7 +120,7 @@ def _differences(means: ScoreMeans, level: str, paper_layer: int) -> pd.Series:
         raise Untestable("voxels have no AAL labels")
     if layer not in table.index:
         raise Untestable(f"layer {layer} not fitted")
-    return table.loc[layer].dropna()
+    return table.T[layer].dropna()
 
 
 def _almost_all_areas(means: ScoreMeans, paper_layer: int) -> Decision:
@@ -134,8 +136,8 @@ def _sided(names: Sequence[str], sides: str) -> list[str]:
 
 def _left_highest(means: ScoreMeans) -> Decision:
     _differences(means, "region", 12)  # raises Untestable with what is missing
-    joint = means.by_layer_and_region("region", "joint").loc[means.model_layer(12)].dropna()
-    threshold, texts, holds = float(joint.quantile(HIGHEST)), [], True
+    joint = means.by_layer_and_region("region", "joint").T[means.model_layer(12)].dropna()
+    threshold, texts, holds = float(np.quantile(joint.to_numpy(float), HIGHEST)), [], True
     for group, names in LEFT_GROUPS.items():
         left, right = (float(joint.reindex(_sided(names, side)).mean()) for side in "LR")
         if not np.isfinite([left, right]).all():
@@ -259,7 +261,7 @@ SENTENCE_CHECKS: tuple[Check, ...] = (
             (key,),
             f"At layer {layer} BriVL is ahead of BERT in almost all areas.",
             "Mean over subjects of split R², multimodal minus unimodal, is above 0 in at least 7 of the 8 areas.",
-            lambda m, layer=layer: _almost_all_areas(m, layer),
+            partial(_almost_all_areas, paper_layer=layer),
         )
         for key, layer in (("fig5b", 4), ("fig5c", 8), ("fig5d", 12))
     ),

@@ -209,7 +209,7 @@ def _comparison(
     rng = np.random.default_rng(seed)
     rows = [{"region": region, **_paired(x, y, unit, rng)} for region, x, y in zip(regions, a, b, strict=True)]
     table = pd.DataFrame(rows)
-    table.insert(table.columns.get_loc("p") + 1, "q", bh_q(table["p"].to_numpy()))
+    table.insert(list(table.columns).index("p") + 1, "q", bh_q(table["p"].to_numpy()))
     return RegionComparison(table, unit, VOXEL_WARNING if unit == "voxel" else "")
 
 

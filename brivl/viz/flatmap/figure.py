@@ -165,7 +165,8 @@ def flatmap_figure(
         figure.add_trace(_names(geometry, base, view))
     _add_marks(figure, geometry, view)
     if view.picked is not None:
-        figure.add_trace(marker_ring(*base.centres[view.picked], 18))
+        x, y = base.centres[view.picked].tolist()
+        figure.add_trace(marker_ring(x, y, 18))
     add_scale(figure, painting, theme_of(view.theme), view.picked)
     _frame(figure, geometry, view)
     return apply_style(figure, label, view.theme)
@@ -195,7 +196,7 @@ def _outlines(geometry: FlatmapGeometry, base: FlatmapBase, view: MapView) -> li
         _line(base.outline, "rgba(0,0,0,0.65)", 3.2, "outline halo"),
         _line(base.outline, "#FFFFFF", 1.3, "outlines"),
     ]
-    if view.highlight in geometry.outlines:
+    if view.highlight is not None and view.highlight in geometry.outlines:
         chosen = outline_path(geometry.outlines[view.highlight])
         traces += [_line(chosen, "rgba(0,0,0,0.9)", 7, "highlight halo"), _line(chosen, "#FFFFFF", 3.6, view.highlight)]
     return traces

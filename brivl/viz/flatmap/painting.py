@@ -80,7 +80,8 @@ def add_outline(geometry: FlatmapGeometry, name: str, inside: np.ndarray) -> Fla
     leading = leading_voxels(geometry)
     shown = (leading >= 0) & np.asarray(inside, bool)[np.maximum(leading, 0)]
     framed = np.pad(shown, 1).astype(float)
-    polygons = [line - 1 for line in contour_generator(z=framed).lines(0.5) if len(line) >= MIN_CORNERS]
+    lines = [np.asarray(line) for line in contour_generator(z=framed).lines(0.5)]
+    polygons = [line - 1 for line in lines if len(line) >= MIN_CORNERS]
     return replace(geometry, outlines={**geometry.outlines, name: polygons}) if polygons else geometry
 
 
@@ -186,7 +187,8 @@ def paint_pair(geometry: FlatmapGeometry, scores: MapScores, limits: tuple[float
     """
     limits = colormaps.check_limits(limits)
     pair = np.stack([scores.a, scores.b]).astype(float)
-    rgba = colormaps.colour_2d(*to_pixels(geometry, pair), limits)
+    a, b = to_pixels(geometry, pair)
+    rgba = colormaps.colour_2d(a, b, limits)
     return Painting(_faded(geometry, scores, rgba), ColourSquare(limits, scores.names), pair)
 
 
