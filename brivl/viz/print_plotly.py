@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import unescape
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
@@ -90,8 +90,8 @@ def _draw(axes: Axes, figure: go.Figure, page: Page) -> None:
                 raise DataError(f"Expected traces of points, lines, bars, heat maps or images, got {trace.type!r}.")
     for shape in figure.layout.shapes or ():
         _shape(axes, shape)
-    for side in "xy":
-        _axis(axes, figure.layout[f"{side}axis"], side, categories[side], page)
+    _axis(axes, figure.layout.xaxis, "x", categories["x"], page)
+    _axis(axes, figure.layout.yaxis, "y", categories["y"], page)
     if figure.layout.yaxis.autorange == "reversed" and not axes.yaxis_inverted():
         axes.invert_yaxis()
     _legend(axes, figure)
@@ -126,7 +126,7 @@ def _scatter(axes: Axes, trace: Any, places: Mapping[str, np.ndarray], page: Pag
         error = trace[f"error_{side}"]
         if error is not None and error.array is not None:
             low = error.arrayminus if error.arrayminus is not None else error.array
-            spans = {f"{side}err": np.abs([np.asarray(low, float), np.asarray(error.array, float)])}
+            spans: dict[str, Any] = {f"{side}err": np.abs([np.asarray(low, float), np.asarray(error.array, float)])}
             axes.errorbar(x, y, fmt="none", ecolor=_colour(error.color) or colour, lw=page.base / 9, zorder=2, **spans)
 
 
@@ -182,7 +182,11 @@ def _heatmap(axes: Axes, trace: Any, places: Mapping[str, np.ndarray]) -> None:
 
 def _shape(axes: Axes, shape: Any) -> None:
     """Lines across the whole plot, and bands."""
-    style = {"color": _colour(shape.line.color) or LIGHT.muted, "lw": (shape.line.width or 1) * PIXEL, "zorder": 1}
+    style: dict[str, Any] = {
+        "color": _colour(shape.line.color) or LIGHT.muted,
+        "lw": (shape.line.width or 1) * PIXEL,
+        "zorder": 1,
+    }
     if shape.type == "line" and shape.x0 == shape.x1:
         axes.axvline(float(shape.x0), ls=DASHES.get(shape.line.dash or "", "-"), **style)
     elif shape.type == "line" and shape.y0 == shape.y1:
@@ -191,7 +195,7 @@ def _shape(axes: Axes, shape: Any) -> None:
         axes.axvspan(float(shape.x0), float(shape.x1), color=_colour(shape.fillcolor) or LIGHT.grid, zorder=0, lw=0)
 
 
-def _axis(axes: Axes, axis: Any, side: str, categories: Sequence[str], page: Page) -> None:
+def _axis(axes: Axes, axis: Any, side: Literal["x", "y"], categories: Sequence[str], page: Page) -> None:
     getattr(axes, f"set_{side}label")(_text(axis.title.text or ""))
     ticks = getattr(axes, f"set_{side}ticks")
     names: Sequence[str] = categories
@@ -230,7 +234,8 @@ def _categories(figure: go.Figure, side: str) -> list[str]:
     fixed = figure.layout[f"{side}axis"].categoryarray
     values: list[Any] = list(fixed) if fixed is not None else []
     for trace in figure.data:
-        values += list(getattr(trace, side, None) if getattr(trace, side, None) is not None else ())
+        positions = getattr(trace, side, None)
+        values += [] if positions is None else list(positions)
     return list(dict.fromkeys(_text(value) for value in values if isinstance(value, str)))
 
 

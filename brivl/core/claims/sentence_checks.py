@@ -137,7 +137,7 @@ def _sided(names: Sequence[str], sides: str) -> list[str]:
 def _left_highest(means: ScoreMeans) -> Decision:
     _differences(means, "region", 12)  # raises Untestable with what is missing
     joint = means.by_layer_and_region("region", "joint").T[means.model_layer(12)].dropna()
-    threshold, texts, holds = float(np.quantile(joint.to_numpy(float), HIGHEST)), [], True
+    threshold, texts, holds = float(np.percentile(joint.to_numpy(float), 100 * HIGHEST)), [], True
     for group, names in LEFT_GROUPS.items():
         left, right = (float(joint.reindex(_sided(names, side)).mean()) for side in "LR")
         if not np.isfinite([left, right]).all():

@@ -1,0 +1,1 @@
+"""Decoding of stimuli from brain responses: ridge regression and identification among candidates."""

@@ -1,0 +1,1 @@
+"""Geometry of flatmaps and surface meshes."""

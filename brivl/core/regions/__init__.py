@@ -1,0 +1,1 @@
+"""Regions of the brain: atlas tables, comparison of models by region, variance partitioning."""

@@ -1,0 +1,1 @@
+"""Search in embedding spaces: exact and approximate neighbours, recall, queries."""

@@ -74,11 +74,10 @@ class AnnIndex:
         import faiss
 
         query = validate_query(query, gallery, k)
-        _, rows = self.faiss_index.search(
-            np.ascontiguousarray(query),
-            min(CANDIDATES_PER_RESULT * k, len(gallery)),
-            params=faiss.SearchParametersIVF(nprobe=self.n_probe),
-        )
+        params = faiss.SearchParametersIVF()
+        params.nprobe = self.n_probe
+        n_candidates = min(CANDIDATES_PER_RESULT * k, len(gallery))
+        _, rows = self.faiss_index.search(np.ascontiguousarray(query), n_candidates, params=params)
         scores = np.einsum("nd,ncd->nc", query, gallery[np.maximum(rows, 0)], optimize=True)
         return rank_candidates(rows, np.where(rows < 0, -np.inf, scores).astype(np.float32), min(k, len(gallery)))
 
@@ -134,7 +133,8 @@ def build_index(
     for start in range(0, n, BATCH):
         index.add(np.ascontiguousarray(gallery[start : start + BATCH], np.float32))
         progress(min(start + BATCH, n), n)
-    cells.this.disown()  # the index holds a pointer to the cells and from now on frees them
+    # The index holds a pointer to the cells and frees them from now on. The stubs of faiss omit SWIG's `this`.
+    cells.this.disown()  # type: ignore[attr-defined]
     index.own_fields = True
     return _calibrated(AnnIndex(index, 1, 0.0), gallery, queries)
 

@@ -1,0 +1,1 @@
+"""Simulation of brain responses with a known ground truth."""

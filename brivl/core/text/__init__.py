@@ -1,0 +1,1 @@
+"""Words and captions: resampling in time, captions of voxels, caption metrics."""

@@ -1,0 +1,1 @@
+"""Transfer of encoding models between modalities, and tests against baseline models."""

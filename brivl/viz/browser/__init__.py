@@ -1,0 +1,1 @@
+"""Data for the viewer in the browser."""

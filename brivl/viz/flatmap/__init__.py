@@ -1,0 +1,1 @@
+"""Flatmap figures for the page and for print."""

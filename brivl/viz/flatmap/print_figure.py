@@ -145,9 +145,8 @@ def draw_bar(side: Axes, bar: ColourBar, page: Page) -> None:
     axes.yaxis.tick_right()
     axes.yaxis.set_label_position("right")
     ticks = np.arange(1, len(bar.levels) + 1) if bar.levels else np.linspace(low, high, 5)
-    axes.set(
-        xticks=[], yticks=ticks, yticklabels=bar.levels or [number(float(tick)) for tick in ticks], ylabel=bar.title
-    )
+    tick_labels = bar.levels or [number(float(tick)) for tick in ticks]
+    axes.set(xticks=[], yticks=ticks, yticklabels=tick_labels, ylabel=bar.title)
     for spine in axes.spines.values():
         spine.set_visible(False)
     for y, end, where in ((-0.03, bar.ends[0], "top"), (1.03, bar.ends[1], "bottom")):

@@ -33,7 +33,9 @@ def png_uri(rgba: np.ndarray) -> str:
         Data URI.
     """
     buffer = io.BytesIO()
-    imsave(buffer, np.rint(np.clip(rgba, 0, 1) * 255).astype(np.uint8), format="png", metadata={"Software": None})
+    pixels = np.rint(np.clip(rgba, 0, 1) * 255).astype(np.uint8)
+    # None omits the entry, which the stubs of matplotlib do not know.
+    imsave(buffer, pixels, format="png", metadata={"Software": None})  # type: ignore[dict-item]
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
