@@ -17,7 +17,7 @@ from brivl.errors import StoreError
 from brivl.store.artifacts import Store
 
 MAX_PRINTED_ROWS = 60
-COMMON = {
+COMMON: dict[str, dict[str, Any]] = {
     "dataset": {"required": True, "help": "name of a simulated dataset, or a folder"},
     "subject": {"required": True, "help": "name of the subject"},
     "preset": {"help": "strict or paper (default: %(default)s)"},

@@ -8,15 +8,45 @@ from brivl.core.records import Design, Responses, Stimulus, StimulusKind, Truth
 from brivl.errors import RequestError
 
 
-class Dataset(Protocol):
-    """A set of subjects, each with a design, a stimulus and responses that share their rows.
-
-    All attributes are read-only, so that frozen dataclasses fulfil the interface with fields or with properties.
-    """
+class DatasetIdentity(Protocol):
+    """What cache keys need to know of a dataset, without its data. All attributes are read-only."""
 
     @property
     def name(self) -> str:
         """Name without the folders before it."""
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Names of the subjects."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the feature spaces that come with the data; empty where models are run on the stimulus."""
+
+    @property
+    def stimulus_kind(self) -> StimulusKind:
+        """Kind of the stimuli, known without building them."""
+
+    def digest(self, subject: str) -> str:
+        """Return the digest of the data of a subject.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        str
+            Digest that changes with the content of any file that results of the subject depend on.
+        """
+
+
+class Dataset(DatasetIdentity, Protocol):
+    """A set of subjects, each with a design, a stimulus and responses that share their rows.
+
+    All attributes are read-only, so that frozen dataclasses fulfil the interface with fields or with properties.
+    """
 
     @property
     def title(self) -> str:
@@ -33,18 +63,6 @@ class Dataset(Protocol):
     @property
     def citation(self) -> str:
         """What to cite."""
-
-    @property
-    def subjects(self) -> tuple[str, ...]:
-        """Names of the subjects."""
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        """Names of the feature spaces that come with the data; empty where models are run on the stimulus."""
-
-    @property
-    def stimulus_kind(self) -> StimulusKind:
-        """Kind of the stimuli, known without building them."""
 
     def design(self, subject: str) -> Design:
         """Return the design of a subject.
@@ -102,27 +120,13 @@ class Dataset(Protocol):
             Simulated ground truth; None for measured data.
         """
 
-    def digest(self, subject: str) -> str:
-        """Return the digest of the data of a subject.
 
-        Parameters
-        ----------
-        subject : str
-            Name of the subject.
-
-        Returns
-        -------
-        str
-            Digest that changes with the content of any file that results of the subject depend on.
-        """
-
-
-def check_subject(dataset: Dataset, subject: str) -> None:
+def check_subject(dataset: DatasetIdentity, subject: str) -> None:
     """Check that a dataset has a subject.
 
     Parameters
     ----------
-    dataset : Dataset
+    dataset : DatasetIdentity
         The dataset.
     subject : str
         Name of the subject.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from brivl.data.phantoms.mark import TEXT
 from brivl.data.registry import fixtures
 from brivl.errors import RequestError, StoreError
 from brivl.store.sizes import format_size
+from brivl.store.writing import atomic_path
 
 NOTE_NAME = "SIMULATED.txt"
 DISK_MARGIN = 1.1  # free bytes that are required, relative to the expected size
@@ -83,17 +83,14 @@ def write_fixture(out: Path, size: FixtureSize, progress: ProgressCallback = no_
             f"Expected about {format_size(size.n_bytes)} of free disk space for {str(out)!r}, got {format_size(free)}. "
             "Choose fewer subjects or voxels, or another disk."
         )
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
-        temporary.mkdir()
-        size.write(temporary, progress)
-        (temporary / NOTE_NAME).write_text(f"{TEXT}. Made by `python -m brivl data make-fixture`; {size!r}.\n")
-        os.replace(temporary, out)
+        with atomic_path(out) as tmp_path:
+            tmp_path.mkdir()
+            size.write(tmp_path, progress)
+            (tmp_path / NOTE_NAME).write_text(f"{TEXT}. Made by `python -m brivl data make-fixture`; {size!r}.\n")
     except OSError as error:
         raise StoreError(
             f"Expected to write {str(out)!r}, got an error ({error.strerror or error}). Check free disk space and the "
             "rights of the folder."
         ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())

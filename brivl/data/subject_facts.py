@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from brivl.core.records import Design, Responses, Truth, Voxels
-from brivl.data.dataset import Dataset
+from brivl.data.dataset import Dataset, DatasetIdentity
 from brivl.store.artifacts import Artifact, Store
 from brivl.store.keys import ArtifactKey
 
@@ -38,7 +38,7 @@ class SubjectFacts:
     truth: Truth | None
 
 
-def facts_key(dataset: Dataset, subject: str) -> ArtifactKey:
+def facts_key(dataset: DatasetIdentity, subject: str) -> ArtifactKey:
     """Key of a subject's facts."""
     return ArtifactKey("subject", {"data": dataset.digest(subject), "version": SUBJECT_VERSION})
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from brivl.core.records import StimulusKind
 from brivl.data.dataset import Dataset
 from brivl.data.plain.loader import PlainDataset
 from brivl.data.registry import open_dataset
@@ -36,7 +37,7 @@ class DatasetSummary:
     licence: str
     citation: str
     subjects: tuple[str, ...]
-    stimulus_kind: str
+    stimulus_kind: StimulusKind
     model_options: Mapping[str, ModelOption]
     default_pair: tuple[str, str]
     dataset: Dataset

@@ -14,7 +14,7 @@ import numpy as np
 from brivl.core.encoding.presets import PRESETS, preset_settings
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import EncodingResult
-from brivl.data.dataset import Dataset, check_subject
+from brivl.data.dataset import Dataset, DatasetIdentity, check_subject
 from brivl.data.features import check_layer, layer_features, resolve_pooling
 from brivl.data.registry import open_dataset
 from brivl.data.subject_facts import load_facts
@@ -111,7 +111,7 @@ def canonical_order(models: tuple[str, str]) -> tuple[str, str]:
     return first, second
 
 
-def fit_key(store: Store, request: FitRequest, dataset: Dataset | None = None) -> ArtifactKey:
+def fit_key(store: Store, request: FitRequest, dataset: DatasetIdentity | None = None) -> ArtifactKey:
     """Build the key of a fit.
 
     Parameters
@@ -120,7 +120,7 @@ def fit_key(store: Store, request: FitRequest, dataset: Dataset | None = None) -
         The cache.
     request : FitRequest
         The fit.
-    dataset : Dataset | None
+    dataset : DatasetIdentity | None
         The dataset of the request, where the caller has opened it.
 
     Returns
@@ -160,7 +160,7 @@ def fit_key(store: Store, request: FitRequest, dataset: Dataset | None = None) -
     )
 
 
-def _check_own_models(dataset: Dataset, models: tuple[str, str]) -> None:
+def _check_own_models(dataset: DatasetIdentity, models: tuple[str, str]) -> None:
     unknown = sorted(set(models) - set(dataset.models))
     if unknown:
         raise RequestError(
@@ -194,7 +194,7 @@ def leakage_warning(dataset: Dataset, subject: str, preset: str) -> str:
         return ""
 
 
-def stored_fit(store: Store, request: FitRequest, dataset: Dataset | None = None) -> FitResult | None:
+def stored_fit(store: Store, request: FitRequest, dataset: DatasetIdentity | None = None) -> FitResult | None:
     """Read a fit from the cache.
 
     Parameters
@@ -203,7 +203,7 @@ def stored_fit(store: Store, request: FitRequest, dataset: Dataset | None = None
         The cache.
     request : FitRequest
         The fit.
-    dataset : Dataset | None
+    dataset : DatasetIdentity | None
         The dataset of the request, where the caller has opened it.
 
     Returns

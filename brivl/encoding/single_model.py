@@ -12,7 +12,7 @@ import numpy as np
 from brivl.core.encoding.presets import PRESETS, FitProtocol
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.regions.variance_partitioning import VariancePartition, partition_variance
-from brivl.data.dataset import Dataset
+from brivl.data.dataset import Dataset, DatasetIdentity
 from brivl.data.features import layer_features
 from brivl.data.registry import open_dataset
 from brivl.encoding.checkpoints import FitCheckpoints, delete_completed_checkpoints
@@ -26,7 +26,9 @@ KIND = "fit-alone"
 N_FITS = 3  # of one variance partition: both models together, and each alone
 
 
-def single_model_key(store: Store, request: FitRequest, model: str, dataset: Dataset | None = None) -> ArtifactKey:
+def single_model_key(
+    store: Store, request: FitRequest, model: str, dataset: DatasetIdentity | None = None
+) -> ArtifactKey:
     """Build the key of the fit of one model alone, which does not depend on the other model.
 
     Parameters
@@ -37,7 +39,7 @@ def single_model_key(store: Store, request: FitRequest, model: str, dataset: Dat
         The fit of both models.
     model : str
         One of them.
-    dataset : Dataset | None
+    dataset : DatasetIdentity | None
         The dataset of the request, where the caller has opened it.
 
     Returns
@@ -49,7 +51,9 @@ def single_model_key(store: Store, request: FitRequest, model: str, dataset: Dat
     return ArtifactKey(KIND, {**both.ingredients, "models": both.ingredients["models"][:1]})
 
 
-def stored_single_models(store: Store, request: FitRequest, dataset: Dataset | None = None) -> np.ndarray | None:
+def stored_single_models(
+    store: Store, request: FitRequest, dataset: DatasetIdentity | None = None
+) -> np.ndarray | None:
     """Read the fits of each model alone from the cache.
 
     Parameters
@@ -58,7 +62,7 @@ def stored_single_models(store: Store, request: FitRequest, dataset: Dataset | N
         The cache.
     request : FitRequest
         The fit of both models.
-    dataset : Dataset | None
+    dataset : DatasetIdentity | None
         The dataset of the request, where the caller has opened it.
 
     Returns

@@ -12,7 +12,7 @@ from brivl.core.encoding.presets import PRESETS
 from brivl.core.flatmap.geometry import inside_polygon, parse_polygon, voxel_centres
 from brivl.core.progress import ProgressCallback
 from brivl.core.records import Design, EncodingResult, Responses, Stimulus, Voxels
-from brivl.data.dataset import Dataset
+from brivl.data.dataset import Dataset, DatasetIdentity
 from brivl.data.features import layer_features
 from brivl.data.flatmaps import stored_flatmap
 from brivl.data.regions import region_mask
@@ -123,7 +123,7 @@ def select_voxels(target: TimeCourseTarget, voxels: Voxels, store: Store) -> np.
 
 
 def time_course_key(
-    store: Store, request: FitRequest, target: TimeCourseTarget, dataset: Dataset | None = None
+    store: Store, request: FitRequest, target: TimeCourseTarget, dataset: DatasetIdentity | None = None
 ) -> ArtifactKey:
     """Build the key of a time course.
 
@@ -135,7 +135,7 @@ def time_course_key(
         The fit.
     target : TimeCourseTarget
         The voxels.
-    dataset : Dataset | None
+    dataset : DatasetIdentity | None
         The dataset of the request, where the caller has opened it.
 
     Returns
@@ -148,7 +148,7 @@ def time_course_key(
 
 
 def stored_time_course(
-    store: Store, request: FitRequest, target: TimeCourseTarget, dataset: Dataset | None = None
+    store: Store, request: FitRequest, target: TimeCourseTarget, dataset: DatasetIdentity | None = None
 ) -> StoredTimeCourse | None:
     """Read a time course from the cache.
 
@@ -160,7 +160,7 @@ def stored_time_course(
         The fit.
     target : TimeCourseTarget
         The voxels.
-    dataset : Dataset | None
+    dataset : DatasetIdentity | None
         The dataset of the request, where the caller has opened it.
 
     Returns

@@ -16,7 +16,7 @@ from brivl.core.inference.blocks import Blocks, PermutationSettings, check_block
 from brivl.core.inference.contributions import Predictions
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import Voxels
-from brivl.data.dataset import Dataset
+from brivl.data.dataset import Dataset, DatasetIdentity
 from brivl.data.features import layer_features
 from brivl.data.regions import BRAIN, available_parcellations, region_choices, region_mask, region_masks
 from brivl.data.registry import open_dataset
@@ -118,7 +118,9 @@ class WithinSubjectResult:
     info: Mapping[str, JSON]
 
 
-def within_subject_key(store: Store, request: WithinSubjectRequest, dataset: Dataset | None = None) -> ArtifactKey:
+def within_subject_key(
+    store: Store, request: WithinSubjectRequest, dataset: DatasetIdentity | None = None
+) -> ArtifactKey:
     """Build the key of the tests.
 
     Parameters
@@ -127,7 +129,7 @@ def within_subject_key(store: Store, request: WithinSubjectRequest, dataset: Dat
         The cache.
     request : WithinSubjectRequest
         The tests.
-    dataset : Dataset | None
+    dataset : DatasetIdentity | None
         The dataset of the request, where the caller has opened it.
 
     Returns
@@ -151,7 +153,7 @@ def within_subject_key(store: Store, request: WithinSubjectRequest, dataset: Dat
 
 
 def stored_within_subject(
-    store: Store, request: WithinSubjectRequest, dataset: Dataset | None = None
+    store: Store, request: WithinSubjectRequest, dataset: DatasetIdentity | None = None
 ) -> WithinSubjectResult | None:
     """Read tests from the cache.
 
@@ -161,7 +163,7 @@ def stored_within_subject(
         The cache.
     request : WithinSubjectRequest
         The tests.
-    dataset : Dataset | None
+    dataset : DatasetIdentity | None
         The dataset of the request, where the caller has opened it.
 
     Returns

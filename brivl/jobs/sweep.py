@@ -152,15 +152,14 @@ def fit_requests(store: Store, grid: SweepGrid) -> list[FitRequest]:
 
 def _n_layers(dataset: DatasetSummary, models: tuple[str, str]) -> int:
     """Layers that both models have for the stimuli of the dataset."""
-    options = [dataset.model_options.get(model) for model in models]
-    counts = [
-        card_for(model).n_layers.get(dataset.stimulus_kind, 0) if option is None else option.n_layers
-        for model, option in zip(models, options, strict=True)
-    ]
+    kind, counts = dataset.stimulus_kind, []
+    for model in models:
+        if model in dataset.model_options:
+            counts.append(dataset.model_options[model].n_layers)
+        else:
+            counts.append(0 if kind == "features" else card_for(model).n_layers.get(kind, 0))
     if min(counts) < 1:
-        raise RequestError(
-            f"Expected two models that accept {dataset.stimulus_kind} stimuli, got {models!r}. Choose other models."
-        )
+        raise RequestError(f"Expected two models that accept {kind} stimuli, got {models!r}. Choose other models.")
     return min(counts)
 
 
