@@ -47,9 +47,11 @@ def _hill(pen: Pen, x: float, base: float, size: tuple[float, float], colour: RG
 
 def _meadow(size: int, rng: np.random.Generator) -> Image.Image:
     image, pen = _canvas(size, ((150, 205, 245), (226, 242, 250)), ((168, 212, 120), (128, 186, 92)), 0.6)
-    pen.dot(*rng.uniform((0.1, 0.1), (0.9, 0.2)), 0.07, (255, 236, 150))
+    x, y = rng.uniform((0.1, 0.1), (0.9, 0.2))
+    pen.dot(x, y, 0.07, (255, 236, 150))
     for _ in range(3):
-        _cloud(pen, *rng.uniform((0.05, 0.08), (0.95, 0.3)), rng.uniform(0.1, 0.16), (250, 252, 254))
+        x, y = rng.uniform((0.05, 0.08), (0.95, 0.3))
+        _cloud(pen, x, y, rng.uniform(0.1, 0.16), (250, 252, 254))
     for colour in ((150, 200, 130), (160, 206, 126), (168, 212, 120)):
         _hill(pen, rng.uniform(0, 1), 0.61, (rng.uniform(0.35, 0.6), rng.uniform(0.06, 0.16)), colour)
     pen.box((0, 0.61, 1, 0.64), (168, 212, 120))

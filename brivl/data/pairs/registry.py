@@ -34,17 +34,17 @@ def open_pairs(source: str | Path) -> PairList:
         If there is no listing, it is malformed, or none of its images is on this machine.
     """
     if is_shard_pattern(str(source)):
-        found = index_shards(expand_pattern(str(source)))
+        listed = index_shards(expand_pattern(str(source)))
     else:
         listing = find_listing(Path(source).expanduser())
-        found = index_shards(listing.shards) if listing.shards else resolve_rows(read_rows(listing), listing.roots)
-    if not found.pairs:
+        listed = index_shards(listing.shards) if listing.shards else resolve_rows(read_rows(listing), listing.roots)
+    if not listed.pairs:
         raise DataError(
-            f"Expected image-text pairs in {str(source)!r}, got none: {found.n_missing:,} rows name images that are "
-            f"not on this machine (such as {list(found.missing)[:2]!r}) and {found.n_blank:,} rows have no caption. "
+            f"Expected image-text pairs in {str(source)!r}, got none: {listed.n_missing:,} rows name images that are "
+            f"not on this machine (such as {list(listed.missing)[:2]!r}) and {listed.n_blank:,} rows have no caption. "
             "Download the images first, or correct the paths, which are relative to the folder of the listing."
         )
-    return found
+    return listed
 
 
 def resolve_rows(rows: Iterable[ListingRow], roots: Iterable[Path]) -> PairList:

@@ -95,6 +95,7 @@ def _coordinates(meta: np.ndarray, n_voxels: int, shape: tuple[int, int, int], p
     if linear is not None:
         linear = _within(whole_numbers(linear, "meta.indicesIn3D", path), n_voxels, math.prod(shape), path)
     if table is None:
+        assert linear is not None  # checked above
         return np.stack(np.unravel_index(linear, shape, order="F"), axis=1)
     if np.shape(table) != (n_voxels, 3):
         raise DataError(

@@ -173,7 +173,8 @@ def _components(
         Z = latents[model, tuning.layer]
         weights = readout_weights(rng, Z.shape[1], len(share), planting.coherence)
         signals.append(unit_variance(to_bold(Z @ weights)))
-    return mix_signals(*signals, share)
+    multimodal, unimodal = signals
+    return mix_signals(multimodal, unimodal, share)
 
 
 def _sample_tuning(

@@ -74,7 +74,7 @@ def read_frame_header(path: Path) -> FrameFile:
 
 
 @dataclass
-class MovieFrames(Sequence):
+class MovieFrames(Sequence[np.ndarray]):
     """Frames of several files as one sequence; a slice is an array (n, H, W, 3) uint8, read on access.
 
     Frames are read in blocks along the chunks of the file, and the last block is kept, so that reading in order
@@ -91,7 +91,8 @@ class MovieFrames(Sequence):
     def __len__(self) -> int:
         return self.ends[-1] if self.ends else 0
 
-    def __getitem__(self, index: int | slice) -> np.ndarray:
+    # The stubs of numpy do not declare an array, which a slice is here, to be a sequence.
+    def __getitem__(self, index: int | slice) -> np.ndarray:  # type: ignore[override]
         """Read one frame (H, W, 3), or the frames of a slice (n, H, W, 3), uint8."""
         if isinstance(index, slice):
             numbers = range(*index.indices(len(self)))

@@ -1,4 +1,4 @@
-"""Images that demo pages are asked about: scenes of the gallery by number, uploads by digest."""
+"""Images of demo pages by reference: scenes of the gallery by number, uploads by digest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REFERENCE = re.compile(r"scene:\d{1,6}|upload:[0-9a-f]{16,64}")
 
 @dataclass(frozen=True)
 class ReferencedImage:
-    """An image and the reference it was found by.
+    """An image and its reference.
 
     Attributes
     ----------

@@ -69,7 +69,7 @@ def test_no_folder_no_image_no_right(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_very_many_files_is_cut_and_says_so(tmp_path: Path) -> None:
-    """Names are looked at, no file is opened."""
+    """Only names are read; no file is opened."""
     for i in range(21_000):
         os.close(os.open(tmp_path / f"{i:06d}.png", os.O_CREAT | os.O_WRONLY))
     gallery = open_gallery(str(tmp_path))
@@ -79,9 +79,9 @@ def test_a_folder_of_very_many_files_is_cut_and_says_so(tmp_path: Path) -> None:
 
 def test_flickr30k(tmp_path: Path) -> None:
     gallery = open_gallery(str(flickr_folder(tmp_path)))
-    said = gallery.captions()
+    captions = gallery.captions()
     assert [gallery.item_name(i) for i in range(len(gallery))] == ["1.png", "2.png"]
-    assert said.texts == ("red", "a red thing", "blue", "red blue") and said.owners.tolist() == [0, 0, 1, 1]
+    assert captions.texts == ("red", "a red thing", "blue", "red blue") and captions.owners.tolist() == [0, 0, 1, 1]
     assert "1 images of the listing are missing and are left out, such as 3.png" in gallery.notes[0]
     for file in (tmp_path / "flickr30k-images").iterdir():
         file.unlink()

@@ -55,16 +55,16 @@ def test_one_split_in_the_order_of_the_listing(listing):
 def test_images_may_lie_elsewhere_and_flickr_has_no_filepath(tmp_path):
     entry = {"filename": "12.jpg", "split": "train", "sentences": [{"raw": "A man."}], "imgid": 0}
     file = written(tmp_path, {"images": [entry], "dataset": "flickr30k"})
-    assert read_karpathy(file, tmp_path / "pictures")[0].path == tmp_path / "pictures" / "12.jpg"
+    assert read_karpathy(file, tmp_path / "photos")[0].path == tmp_path / "photos" / "12.jpg"
 
 
-def test_a_split_that_is_not_there_is_said_with_those_that_are(listing):
+def test_a_missing_split_is_named_with_those_that_exist(listing):
     with pytest.raises(DataError, match=r"'restval'.*'test': 2, 'val': 1"):
         read_karpathy(listing, split="restval")
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         ([1, 2], "as in Karpathy's splits"),
         ({"images": []}, "as in Karpathy's splits"),
@@ -81,8 +81,8 @@ def test_a_split_that_is_not_there_is_said_with_those_that_are(listing):
         ({"images": ["1.jpg"]}, "image 0"),
     ],
 )
-def test_another_form_is_a_sentence(tmp_path, value, said):
-    with pytest.raises(DataError, match=said):
+def test_another_form_is_a_sentence(tmp_path, value, message):
+    with pytest.raises(DataError, match=message):
         read_karpathy(written(tmp_path, value))
 
 

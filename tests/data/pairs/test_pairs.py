@@ -1,4 +1,4 @@
-"""Image-text pairs in every form that they come in, and what is wrong with them said in a sentence."""
+"""Image-text pairs in every format in which they are distributed, and errors that name what is wrong."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def tsv_with_header(folder: Path) -> Path:
 def coco(folder: Path) -> Path:
     put_images(folder / "train2014")
     images = [{"id": i, "file_name": f"{name}.png"} for i, name in enumerate(CAPTIONS)]
-    said = [{"id": k, "image_id": list(CAPTIONS).index(n), "caption": c} for k, (n, c) in enumerate(EXPECTED)]
+    annotations = [{"id": k, "image_id": list(CAPTIONS).index(n), "caption": c} for k, (n, c) in enumerate(EXPECTED)]
     (folder / "annotations").mkdir()
-    for part, rows in (("train", said), ("val", said[:1])):
+    for part, rows in (("train", annotations), ("val", annotations[:1])):
         file = folder / "annotations" / f"captions_{part}2014.json"
         file.write_text(json.dumps({"images": images, "annotations": rows}))
     return folder
@@ -108,16 +108,16 @@ FORMS = [jsonl, tsv_with_header, coco, coco_file, karpathy, conceptual, shards]
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
 def test_every_form_gives_the_same_pairs(form: Callable[[Path], Path | str], tmp_path: Path) -> None:
-    found = open_pairs(form(tmp_path / "set"))
+    listed = open_pairs(form(tmp_path / "set"))
     colours = {colour: name for name, colour in COLOURS.items()}
     seen = []
-    for pair in found.pairs:
+    for pair in listed.pairs:
         image = read_image(read_bytes(pair.location), str(pair.location), 8)
         assert image.shape == (6, 8, 3)
         seen.append((colours[tuple(int(x) for x in image[0, 0])], pair.caption))
     assert seen == EXPECTED
-    assert found.n_missing == {conceptual: 1, shards: 1}.get(form, 0) and found.n_blank == 0
-    assert not found.missing or found.missing[0].endswith(("c.jpg", "003"))
+    assert listed.n_missing == {conceptual: 1, shards: 1}.get(form, 0) and listed.n_blank == 0
+    assert not listed.missing or listed.missing[0].endswith(("c.jpg", "003"))
 
 
 def test_a_folder_of_shards(tmp_path: Path) -> None:
@@ -135,12 +135,12 @@ def test_missing_files_and_blank_captions_are_counted(tmp_path: Path) -> None:
     put_images(tmp_path)
     rows = ["a.png\tfine", "gone.png\tlost", "b.png\t ", "../" * 40 + "x.png\tlost too", "n" * 5000 + ".png\ttoo long"]
     (tmp_path / "captions.tsv").write_text("\n".join(rows))
-    found = open_pairs(tmp_path)
-    assert len(found) == 1 and found.n_missing == 3 and found.n_blank == 1 and found.missing[0] == "gone.png"
+    listed = open_pairs(tmp_path)
+    assert len(listed) == 1 and listed.n_missing == 3 and listed.n_blank == 1 and listed.missing[0] == "gone.png"
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "message"),
     [
         ("captions.jsonl", '{"file": "a.png"}\n{oops', "line 2"),
         ("captions.jsonl", '["a.png"]', "Expected an object"),
@@ -153,9 +153,9 @@ def test_missing_files_and_blank_captions_are_counted(tmp_path: Path) -> None:
         ("notes.md", "hello", "got \\[.notes.md.\\]"),
     ],
 )
-def test_what_is_malformed_is_told(name: str, text: str, said: str, tmp_path: Path) -> None:
+def test_malformed_listings_are_named(name: str, text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(text)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         open_pairs(tmp_path)
 
 
@@ -185,5 +185,5 @@ def test_images_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         read_bytes(pair.location)
 
 
-def test_pictures_differ() -> None:
+def test_images_differ() -> None:
     assert not np.array_equal(read_image(png("a"), "a"), read_image(png("b"), "b"))

@@ -98,7 +98,7 @@ def test_labels_follow_names_where_the_file_has_another_order(tmp_path: Path) ->
 
 
 def put_features(store: Store, name: str, models: tuple[str, str], layer: int) -> list[np.ndarray]:
-    """Made-up features of the two models on the sentences of a dataset, in the place of what models would compute."""
+    """Made-up features of the two models on the sentences of a dataset, instead of those that models would compute."""
     stimulus, rng = open_dataset(name, store).stimulus("P01"), np.random.default_rng(5)
     made = [rng.standard_normal((6, stimulus.weights.shape[0], 6)).astype(np.float32) for _ in models]
     for model, X in zip(models, made, strict=True):
@@ -132,12 +132,16 @@ def test_what_is_planted_is_recovered_where_it_was_planted(tmp_path: Path, store
 def test_levels_of_regions_and_default_models(tmp_path: Path, store: Store) -> None:
     brain = make_brain(900 // 2)
     write_subject(tmp_path, "M04", noise(8, 450), brain)
-    known = summarise_dataset(store, f"{tmp_path}:2")
-    assert known.default_pair == ("brivl-mini", "minilm-l6") and known.stimulus_kind == "text" and not known.simulated
-    voxels = known.dataset.responses("M04").voxels
+    summary = summarise_dataset(store, f"{tmp_path}:2")
+    assert (
+        summary.default_pair == ("brivl-mini", "minilm-l6")
+        and summary.stimulus_kind == "text"
+        and not summary.simulated
+    )
+    voxels = summary.dataset.responses("M04").voxels
     assert available_parcellations(voxels) == ("area", "merged", "region")
     assert [len(region_masks(voxels, level)) for level in available_parcellations(voxels)] == [8, 45, 90]
-    assert "Nature Communications" in known.citation
+    assert "Nature Communications" in summary.citation
 
 
 def test_names_subjects_and_listing(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,11 +230,11 @@ def test_pages_show_slices_areas_and_layers(tmp_path: Path, store: Store) -> Non
     name = f"{tmp_path}:2"
     for subject in ("P01", "M02"):
         write_subject(tmp_path, subject, noise(8), make_brain())
-    known, rng = summarise_dataset(store, name), np.random.default_rng(0)
-    for subject in known.subjects:
-        voxels = load_facts(store, known.dataset, subject).voxels
+    summary, rng = summarise_dataset(store, name), np.random.default_rng(0)
+    for subject in summary.subjects:
+        voxels = load_facts(store, summary.dataset, subject).voxels
         make_flatmap(store, voxels)
-        put_fit(store, known, FitRequest(name, known.default_pair, 4, subject), voxels.n_voxels, rng)
+        put_fit(store, summary, FitRequest(name, summary.default_pair, 4, subject), voxels.n_voxels, rng)
     for page in PAGES:
         at = open_page(page, data=name, layer="4", subject="P01")
         assert not at.exception and not at.error and len(charts(at)) + len(maps(at)) == 1

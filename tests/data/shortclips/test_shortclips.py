@@ -65,10 +65,10 @@ def folder(pristine: Path, tmp_path: Path) -> Path:
 
 
 def test_what_a_folder_holds(pristine: Path, tmp_path: Path) -> None:
-    known = summarise_dataset(Store(tmp_path), str(pristine))
-    assert known.subjects == ("S01", "S04") and known.stimulus_kind == "image" and not known.simulated
-    assert known.default_pair == MODELS and "vy1zjd" in known.citation
-    d = known.dataset
+    summary = summarise_dataset(Store(tmp_path), str(pristine))
+    assert summary.subjects == ("S01", "S04") and summary.stimulus_kind == "image" and not summary.simulated
+    assert summary.default_pair == MODELS and "vy1zjd" in summary.citation
+    d = summary.dataset
     design, responses, raw = d.design("S01"), d.responses("S01"), responses_arrays(20, seed=20)
     assert (design.tr, design.n_train, design.n_test) == (2.0, N_TRAIN, N_TEST)
     np.testing.assert_array_equal(design.run_onsets, ONSETS)

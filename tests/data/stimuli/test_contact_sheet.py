@@ -1,4 +1,4 @@
-"""Frames of samples are the same whether pictures lie in memory, in files, or in a film that is read frame by frame."""
+"""Frames of samples are the same for images in memory, in files, and in a movie that is read frame by frame."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WEIGHTS = scipy.sparse.csr_matrix(np.array([[0.5, 0.5, 0, 0], [0, 0, 0, 0], [0, 
 ROWS = np.array([2, 1, 0])
 
 
-class Film(Sequence):
+class LazyMovie(Sequence):
     """Frames that are read one by one, as those of shortclips are."""
 
     def __init__(self, frames: np.ndarray) -> None:
@@ -35,20 +35,20 @@ def frames(rng: np.random.Generator) -> np.ndarray:
     return np.kron(rng.integers(0, 256, (4, 4, 4, 3), dtype=np.uint8), np.ones((1, 16, 16, 1), np.uint8))
 
 
-@pytest.mark.parametrize("where", ["memory", "film", "files"])
-def test_pictures_are_found_wherever_they_lie(where: str, frames: np.ndarray, tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", ["memory", "movie", "files"])
+def test_images_are_read_from_every_kind_of_stimulus(source: str, frames: np.ndarray, tmp_path: Path) -> None:
     items: object = frames
-    if where == "film":
-        items = Film(frames)
-    elif where == "files":
+    if source == "movie":
+        items = LazyMovie(frames)
+    elif source == "files":
         items = [tmp_path / f"{i}.png" for i in range(4)]
         for path, frame in zip(items, frames, strict=True):
             Image.fromarray(frame).save(path)
     stimulus = Stimulus("image", items, WEIGHTS)
     middle = sample_items(stimulus, ROWS)
     np.testing.assert_array_equal(middle, [3, -1, 1])
-    found = item_images(stimulus, np.array([3, 1]))  # files are brought to one size
-    np.testing.assert_allclose(found.mean((1, 2)), frames[[3, 1]].mean((1, 2)), atol=1 if where == "files" else 0)
+    images = item_images(stimulus, np.array([3, 1]))  # files are brought to one size
+    np.testing.assert_allclose(images.mean((1, 2)), frames[[3, 1]].mean((1, 2)), atol=1 if source == "files" else 0)
     small = sample_frames(stimulus, ROWS)
     assert small.shape == (3, TILE, TILE, 3) and (small[1] == 128).all()
     np.testing.assert_array_equal(small[[0, 2]], frames[[3, 1]])

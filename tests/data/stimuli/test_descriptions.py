@@ -1,4 +1,4 @@
-"""Descriptions of pictures: from files in both forms, and by a small BLIP with random weights."""
+"""Descriptions of images: from files in both forms, and by a small BLIP with random weights."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from brivl.store.artifacts import Store
 WORDS = ("a", "dog", "cat", "runs", "sleeps", "red", "house")
 
 
-def pictures(n: int = 3) -> Stimulus:
+def image_stimulus(n: int = 3) -> Stimulus:
     images = np.random.default_rng(0).integers(0, 256, (n, 20, 20, 3), np.uint8)
     return Stimulus("image", images, scipy.sparse.identity(n, np.float32, "csr"))
 
 
 def save_blip(folder: Path, seed: int = 0) -> Path:
-    """A BLIP that says random words."""
+    """Save a BLIP that generates random words."""
     declared = import_transformers()
     torch.manual_seed(seed)
     folder.mkdir(parents=True)
@@ -68,9 +68,9 @@ def save_blip(folder: Path, seed: int = 0) -> Path:
 
 def test_a_vision_language_model_from_a_folder_describes(tmp_path: Path) -> None:
     folder, store = save_blip(tmp_path / "blip"), Store(tmp_path / "cache")
-    texts = sample_descriptions(store, pictures(), str(folder), no_progress)
+    texts = sample_descriptions(store, image_stimulus(), str(folder), no_progress)
     assert len(texts) == 3 and all(set(text.split()) <= {*WORDS, "[DEC]"} for text in texts)
-    assert texts == open_vlm_captioner(str(folder))(pictures().items)  # the stored ones are those of the model
+    assert texts == open_vlm_captioner(str(folder))(image_stimulus().items)  # the stored ones are those of the model
     before = descriptions_digest(str(folder))
     other = save_blip(tmp_path / "other", seed=1)
     assert descriptions_digest(str(other)) != before
@@ -85,13 +85,13 @@ def test_a_model_that_cannot_describe_is_named(tmp_path: Path) -> None:
             open_vlm_captioner(str(tmp_path / folder))
 
 
-def test_both_forms_of_file_say_the_same(tmp_path: Path) -> None:
+def test_both_forms_of_file_give_the_same_texts(tmp_path: Path) -> None:
     lines, table = tmp_path / "a.jsonl", tmp_path / "a.tsv"
     lines.write_text('{"item": 2, "text": "a cat"}\n\n{"item": "0", "text": "a dog"}\n{"item": 1, "text": "red"}\n')
     table.write_text("item\ttext\n0\ta dog\n1\tred\n2\ta cat\n")
     store = Store(tmp_path / "cache")
     for path in (lines, table):
-        assert sample_descriptions(store, pictures(), str(path), no_progress) == ["a dog", "red", "a cat"]
+        assert sample_descriptions(store, image_stimulus(), str(path), no_progress) == ["a dog", "red", "a cat"]
     assert descriptions_digest(str(lines)) != descriptions_digest(str(table))
 
 
@@ -104,7 +104,7 @@ def test_image_files_go_by_their_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "message"),
     [
         ("a.jsonl", '{"item": 0}\n', "Line 1"),
         ("a.jsonl", '{"item": 0, "text": "x"}\n[1]\n', "Line 2"),
@@ -117,9 +117,9 @@ def test_image_files_go_by_their_names(tmp_path: Path) -> None:
         ("a.tsv", "", "has none for 3"),
     ],
 )
-def test_files_that_cannot_be_used_end_in_sentences(tmp_path: Path, name: str, text: str, said: str) -> None:
+def test_files_that_cannot_be_used_end_in_sentences(tmp_path: Path, name: str, text: str, message: str) -> None:
     (tmp_path / name).write_text(text)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         read_descriptions(tmp_path / name, [("0",), ("1",), ("2",)])
 
 
@@ -127,6 +127,6 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_bytes(b"0\t\xff\xfe\n")
     for name in ("a.tsv", "none.tsv"):
         with pytest.raises(BrivlError, match="could not read|no such file"):
-            sample_descriptions(Store(tmp_path / "cache"), pictures(), str(tmp_path / name), no_progress)
+            sample_descriptions(Store(tmp_path / "cache"), image_stimulus(), str(tmp_path / name), no_progress)
     with pytest.raises(BrivlError, match="no such file"):
         descriptions_digest(str(tmp_path / "none.tsv"))

@@ -1,4 +1,4 @@
-"""Pictures of demo pages: gallery, uploads of every kind, previews."""
+"""Images of demo pages: gallery, uploads of every kind, previews."""
 
 from __future__ import annotations
 
