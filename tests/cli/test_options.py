@@ -14,6 +14,7 @@ from brivl.cli.cancellation import STOPPED_MESSAGE
 from brivl.cli.options import check_out, model_pair, parse_layers, parse_names, sweep_progress
 from brivl.errors import RequestError
 from tests.support.plain_sample import make_plain
+from tests.support.processes import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 # The sweep is an ordinary one, but its only fit handles no signal, as a large decomposition.
@@ -97,5 +98,5 @@ def test_an_interrupt_ends_a_sweep_that_cannot_hear_it(tmp_path: Path) -> None:
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout and process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130 and errors.strip() == STOPPED_MESSAGE

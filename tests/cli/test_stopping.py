@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from brivl.cli.cancellation import STOPPED_MESSAGE, exit_on_sigint
+from tests.support.processes import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 # As a decomposition, this lets other threads run and comes back when it is done, here in twenty minutes or so.
@@ -37,7 +38,7 @@ def test_an_interrupt_ends_the_process(work: str, code: int, message: str) -> No
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout and process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == code and errors.strip() == message
 
 

@@ -17,6 +17,7 @@ from brivl.store import npz
 from brivl.store.artifacts import Store
 from brivl.store.digests import array_digest, canonical_json
 from brivl.store.keys import ArtifactKey
+from tests.support.processes import PATIENCE
 
 KEY = ArtifactKey("fits", {"data": "abc", "layer": 3, "delays": [0, 4, 6, 8], "preset": "strict"})
 
@@ -241,7 +242,7 @@ def test_disk_that_fills_in_the_middle_of_an_array(store: Store) -> None:
         "except StoreError as error: print(error)"
     )
     command = [sys.executable, "-W", "error", "-c", code, str(store.root)]
-    ran = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], timeout=60)
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], timeout=PATIENCE)
     assert ran.returncode == 0 and ran.stderr == "" and "Could not write a result of kind 'fits'" in ran.stdout
     assert list((store.root / "fits").iterdir()) == []
 

@@ -214,9 +214,9 @@ def test_a_forked_child_does_not_keep_the_lock_of_a_killed_writer(tmp_path: Path
 
     def hold(writing: int) -> None:
         with locks.exclusive(path):
-            child, _ = fork(lambda _: time.sleep(60))
+            child, _ = fork(lambda _: time.sleep(600))
             os.write(writing, str(child).encode())
-            time.sleep(60)
+            time.sleep(600)
 
     pid, reading = fork(hold)
     child = int(os.read(reading, 100))
