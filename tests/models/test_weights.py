@@ -11,13 +11,14 @@ import torch
 
 from brivl.errors import DataError
 from brivl.models import shipped
-from brivl.models.brivl.text_encoder import MINILM_SHA256
 from brivl.models.encoders.minilm import minilm_folder
 from brivl.models.feature_model import file_sha
 from brivl.models.generation import vqgan_files
 from brivl.models.generation.vqgan_files import load_vqgan_mini
 from brivl.models.shipped import load_brivl_mini, load_vit_mini
 from brivl.models.weights import load_into, read_info, read_weights, save_weights
+
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
 @pytest.fixture

@@ -15,8 +15,6 @@ from brivl.models.torchvision_schemas import declare_torchvision_schemas
 if TYPE_CHECKING:
     from transformers import BertModel, PreTrainedTokenizerBase
 
-MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-
 
 def resolve(pretrained: str) -> str:
     """Find what transformers should load for a name.
