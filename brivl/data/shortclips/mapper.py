@@ -176,37 +176,6 @@ def read_fsaverage(path: Path) -> scipy.sparse.csr_matrix:
     return scipy.sparse.vstack(sides, format="csr")
 
 
-def to_flatmap_image(mapper: FlatmapMapper, values: np.ndarray) -> np.ndarray:
-    """Draw values of voxels as the published recipe does.
-
-    Parameters
-    ----------
-    mapper : FlatmapMapper
-        Flatmap part of a mapper file.
-    values : (n_voxels,) array
-        Values.
-
-    Returns
-    -------
-    (height, width) array
-        Image, NaN outside, in pixels with a NaN voxel, and where a pixel's coefficients sum to 0 or less.
-
-    Raises
-    ------
-    DataError
-        If the number of voxels differs.
-
-    Notes
-    -----
-    The operator is applied as it is: its coefficients are not made to sum to 1.
-    """
-    values = _checked(mapper.operator, values)
-    pixels = np.where(np.asarray(mapper.operator.sum(1)).ravel() > 0, mapper.operator @ values, np.nan)
-    image = np.full(mapper.mask.shape, np.nan)
-    image[mapper.mask] = pixels
-    return image.T[::-1]
-
-
 def to_vertices(operator: scipy.sparse.csr_matrix, values: np.ndarray) -> np.ndarray:
     """Project values of voxels to the vertices of fsaverage.
 

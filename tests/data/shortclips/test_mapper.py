@@ -13,7 +13,6 @@ from brivl.data.shortclips.mapper import (
     read_flatmap,
     read_fsaverage,
     read_mapper_summary,
-    to_flatmap_image,
     to_vertices,
 )
 from brivl.errors import DataError
@@ -35,16 +34,6 @@ def recipe(t: Toy, values: np.ndarray) -> np.ndarray:
         if coefficients.sum() > 0:
             image[HEIGHT - 1 - y, x] = sum(c * v for c, v in zip(coefficients, values, strict=True) if c)
     return image
-
-
-def test_image_is_the_recipe(written: tuple[Path, Toy, bool], rng: np.random.Generator) -> None:
-    path, t, _ = written
-    values = rng.normal(size=N)
-    np.testing.assert_allclose(to_flatmap_image(read_flatmap(path), values), recipe(t, values), rtol=1e-13)
-    values[4] = np.nan
-    np.testing.assert_array_equal(np.isnan(to_flatmap_image(read_flatmap(path), values)), np.isnan(recipe(t, values)))
-    with pytest.raises(DataError, match="20 voxels"):
-        to_flatmap_image(read_flatmap(path), values[1:])
 
 
 def test_geometry_is_the_recipe_with_coefficients_that_sum_to_one(
@@ -100,6 +89,10 @@ def test_fsaverage_left_then_right(written: tuple[Path, Toy, bool], rng: np.rand
     reached = (dense != 0).any(1)
     np.testing.assert_allclose(projected[reached], (dense @ values)[reached], rtol=1e-12)
     assert np.isnan(projected[~reached]).all() and dense.min() < 0
+    values[4] = np.nan
+    np.testing.assert_array_equal(np.isnan(to_vertices(read_fsaverage(path), values)), ~reached | (dense[:, 4] != 0))
+    with pytest.raises(DataError, match="20 voxels"):
+        to_vertices(read_fsaverage(path), values[1:])
 
 
 def test_summary(written: tuple[Path, Toy, bool]) -> None:
