@@ -76,14 +76,14 @@ def _draw(axes: Axes, figure: go.Figure, page: Page) -> None:
     bars = _Stack(figure)
     categories = {side: _categories(figure, side) for side in "xy"}
     for trace in figure.data:
-        places = {side: _numbers(getattr(trace, side, None), categories[side]) for side in "xy"}
+        positions = {side: _numbers(getattr(trace, side, None), categories[side]) for side in "xy"}
         match trace.type:
             case "scatter" | "scattergl":
-                _scatter(axes, trace, places, page)
+                _scatter(axes, trace, positions, page)
             case "bar":
-                bars.draw(axes, trace, places)
+                bars.draw(axes, trace, positions)
             case "heatmap":
-                _heatmap(axes, trace, places)
+                _heatmap(axes, trace, positions)
             case "image":
                 axes.imshow(np.asarray(trace.z if trace.z is not None else trace.source))
             case _:
@@ -97,8 +97,8 @@ def _draw(axes: Axes, figure: go.Figure, page: Page) -> None:
     _legend(axes, figure)
 
 
-def _scatter(axes: Axes, trace: Any, places: Mapping[str, np.ndarray], page: Page) -> None:
-    mode, x, y = trace.mode or "lines", places["x"], places["y"]
+def _scatter(axes: Axes, trace: Any, positions: Mapping[str, np.ndarray], page: Page) -> None:
+    mode, x, y = trace.mode or "lines", positions["x"], positions["y"]
     name = _text(trace.name or "") if trace.showlegend is not False else ""
     label = name or "_nolegend_"
     colour = _colour(trace.line.color) or _colour(trace.marker.color)
@@ -141,9 +141,9 @@ class _Stack:
         self._drawn = 0
         self._ends: dict[tuple[float, bool], float] = {}
 
-    def draw(self, axes: Axes, trace: Any, places: Mapping[str, np.ndarray]) -> None:
+    def draw(self, axes: Axes, trace: Any, positions: Mapping[str, np.ndarray]) -> None:
         across = trace.orientation == "h"
-        at, length = (places["y"], places["x"]) if across else (places["x"], places["y"])
+        at, length = (positions["y"], positions["x"]) if across else (positions["x"], positions["y"])
         shift = 0.0 if self._n == 1 else (self._drawn - (self._n - 1) / 2) * self._width
         starts = np.zeros(len(at))
         if self._stacked:
@@ -166,15 +166,15 @@ class _Stack:
         self._drawn += 1
 
 
-def _heatmap(axes: Axes, trace: Any, places: Mapping[str, np.ndarray]) -> None:
+def _heatmap(axes: Axes, trace: Any, positions: Mapping[str, np.ndarray]) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
     scale = trace.colorscale
     stops = [(float(at), _colour(colour)) for at, colour in scale] if scale else [(0.0, "white"), (1.0, LIGHT.joint)]
     colours = LinearSegmentedColormap.from_list("scale", stops)
     values = np.asarray(trace.z, float)
-    x = places["x"] if len(places["x"]) else np.arange(values.shape[1])
-    y = places["y"] if len(places["y"]) else np.arange(values.shape[0])
+    x = positions["x"] if len(positions["x"]) else np.arange(values.shape[1])
+    y = positions["y"] if len(positions["y"]) else np.arange(values.shape[0])
     mesh = axes.pcolormesh(x, y, values, cmap=colours, vmin=trace.zmin, vmax=trace.zmax, shading="nearest")
     if trace.showscale is not False:
         axes.figure.colorbar(mesh, ax=axes, label=_text(trace.colorbar.title.text or ""))
@@ -257,11 +257,11 @@ def _colour(colour: Any) -> Any:
     """A CSS colour as matplotlib takes it, None for none."""
     if not isinstance(colour, str):
         return None
-    found = re.fullmatch(r"rgba?\(([^)]*)\)", colour.replace(" ", ""))
-    if found is None:
+    match = re.fullmatch(r"rgba?\(([^)]*)\)", colour.replace(" ", ""))
+    if match is None:
         return colour
-    parts = [float(part) for part in found[1].split(",")]
-    return (*(part / 255 for part in parts[:3]), *parts[3:])
+    channels = [float(channel) for channel in match[1].split(",")]
+    return (*(channel / 255 for channel in channels[:3]), *channels[3:])
 
 
 def _colours(colours: Any, n: int) -> list[Any] | None:
