@@ -21,6 +21,7 @@ import torch
 from brivl.errors import DataError, RequestError
 from brivl.models.alignment.backbone_blocks import UpperBlocks
 from brivl.models.alignment.encoder import AlignedEncoder, AlignedSize, alignment_loss, regression_loss
+from brivl.threads import torch_on_all_cores
 from brivl.train.checkpoint import Checkpoint, load_optimizer, optimizer_tensors, read_checkpoint, save_checkpoint
 
 BEST = "best/"  # prefix of the weights of the best epoch in a checkpoint
@@ -129,6 +130,7 @@ def train_first_stage(
     return _Run(AlignedEncoder(size), replace(data, tokens=None), settings, out).train(on_epoch)
 
 
+@torch_on_all_cores()  # as the training of vit-mini: 1.6 times as fast on two cores
 def train_second_stage(
     first: TrainedStage,
     upper: UpperBlocks,

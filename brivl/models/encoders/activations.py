@@ -13,6 +13,7 @@ from torch import nn
 from brivl.models.brivl.image_encoder import to_pixels
 from brivl.models.brivl.text_encoder import token_mean, tokenize
 from brivl.models.feature_model import BatchProgress, Layers
+from brivl.threads import torch_on_all_cores
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -169,6 +170,7 @@ def text_layers(model: nn.Module, tokens: dict[str, torch.Tensor]) -> list[torch
     return list(model(**tokens, output_hidden_states=True).hidden_states[1:])
 
 
+@torch_on_all_cores()  # 1.5 times as fast on two cores, texts 2 times
 @torch.inference_mode()
 def image_features(
     model: ImageEncoder,
@@ -203,6 +205,7 @@ def image_features(
     return _concatenated(batches)
 
 
+@torch_on_all_cores()
 @torch.inference_mode()
 def text_features(
     model: nn.Module,

@@ -20,6 +20,7 @@ from brivl.models.encoders.activations import pixel_maker
 from brivl.models.encoders.embedding_digest import check_both_streams, embedder_digest
 from brivl.models.encoders.normalisation import Normalisation, model_normalisation
 from brivl.models.registry import BRIVL_MINI, SHIPPED
+from brivl.threads import torch_on_all_cores
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -165,6 +166,7 @@ def _open_clip(name: str, digest: str) -> Embedder:
     )
 
 
+@torch_on_all_cores()
 def _in_batches(encode: Callable[[Items], torch.Tensor], items: Items) -> np.ndarray:
     with torch.inference_mode():
         batches = [encode(items[start : start + BATCH]).float().numpy() for start in range(0, len(items), BATCH)]

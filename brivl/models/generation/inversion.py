@@ -17,6 +17,7 @@ from brivl.models.brivl.dual_stream import DualStream
 from brivl.models.brivl.text_encoder import build_tokenizer, tokenize
 from brivl.models.generation.vqgan import Vqgan
 from brivl.models.generation.vqgan_files import images_to_tensor, tensor_to_images
+from brivl.threads import torch_on_all_cores
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,7 @@ def random_latents(generator: Vqgan, n: int, seed: int) -> torch.Tensor:
     return generator.quantize.codes(indices).detach().contiguous()
 
 
+@torch_on_all_cores()  # 1.4 times as fast on two cores
 def invert(
     generator: Vqgan,
     guide: DualStream,
