@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from brivl.analyses.attention.analysis import ATTENTION
 from brivl.analyses.captioning.analysis import CAPTIONING
 from brivl.analyses.decoding.analysis import DECODING
 from brivl.analyses.drive.analysis import DRIVE
@@ -20,6 +21,7 @@ ANALYSES: tuple[Analysis[Any, Any], ...] = (
     DRIVE,
     CAPTIONING,
     GENERATION,
+    ATTENTION,
 )
 
 

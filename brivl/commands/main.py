@@ -68,7 +68,7 @@ def command_parser() -> argparse.ArgumentParser:
         The parser.
     """
     from brivl.analyses.alignment import command as align
-    from brivl.analyses.attention import command as attend
+    from brivl.analyses.attention import command as attention
     from brivl.analyses.audit import command as audit
     from brivl.analyses.captioning import command as captioning
     from brivl.analyses.generation import command as generation
@@ -123,7 +123,7 @@ def command_parser() -> argparse.ArgumentParser:
         bench,
         captioning,
         generation,
-        attend,
+        attention,
         retrieve,
         bundle,
         verify,

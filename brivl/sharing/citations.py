@@ -146,6 +146,12 @@ BIB = {
   note = {arXiv:2305.12248},
   year = {2023}
 }""",
+    "chefer2021": """@inproceedings{chefer2021,
+  title = {Generic attention-model explainability for interpreting bi-modal and encoder-decoder transformers},
+  author = {Chefer, Hila and Gur, Shir and Wolf, Lior},
+  booktitle = {IEEE/CVF International Conference on Computer Vision},
+  year = {2021}
+}""",
     "reimers2019": """@article{reimers2019,
   title = {Sentence-{BERT}: sentence embeddings using {Siamese} {BERT}-networks},
   author = {Reimers, Nils and Gurevych, Iryna},

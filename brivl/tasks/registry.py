@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 from brivl.analyses.alignment.result import aligned_task
-from brivl.analyses.attention.compute import attend_task
 from brivl.analyses.audit.compute import audit_task
 from brivl.analyses.registry import ANALYSES
 from brivl.analyses.retrieval.compute import recall_task, retrieve_task
@@ -97,7 +96,6 @@ TASKS: dict[str, Callable[[Mapping[str, JSON], ProgressCallback], dict[str, JSON
     "sweep": _sweep,
     "flatmap": _flatmap,
     "download": download_task,
-    "attend": attend_task,
     "retrieve": retrieve_task,
     "gallery-recall": recall_task,
     "time-course": time_course_task,

@@ -52,8 +52,8 @@ def pages() -> dict[str, list]:
             st.Page("pages/present.py", title="Present", visibility="hidden"),  # by the page Saved, or a link
         ],
         "The model": [
-            st.Page("pages/retrieve.py", title="Retrieve"),
-            st.Page("pages/attention.py", title="Attend"),
+            st.Page("pages/retrieve.py", title="Retrieval"),
+            st.Page("pages/attention.py", title="Attention"),
             st.Page("pages/captioning.py", title="Captioning"),
             st.Page("pages/generation.py", title="Generation"),
         ],

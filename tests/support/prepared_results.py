@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from brivl.analyses.attention.compute import n_start_layers
+from brivl.analyses.attention.request import AttentionRequest
 from brivl.analyses.captioning.request import CaptioningRequest
 from brivl.analyses.decoding.analysis import DECODING
 from brivl.analyses.decoding.request import DecodingRequest
@@ -105,8 +107,19 @@ def _generation_sample(rng: np.random.Generator) -> tuple[Any, list[tuple[dict, 
     return GenerationRequest(prompts), results
 
 
+def _attention_sample(rng: np.random.Generator) -> tuple[Any, list[tuple[dict, dict]]]:
+    layers = n_start_layers()
+    arrays = {
+        "patches": rng.random((layers["image"], 8, 8)).astype(np.float32),
+        "words": rng.random((layers["text"], 3)).astype(np.float32),
+    }
+    info = {"phrase_similarity": 0.4, "query_similarity": 0.5, "n_words_read": 3, "query": "a red car", "phrase": "car"}
+    return AttentionRequest("scene:4", "a red car", "car"), [(arrays, info)]
+
+
 # Analysis -> request, and arrays and info of each part of its stored result.
 PREPARED: dict[str, Callable[[np.random.Generator], tuple[Any, list[tuple[dict, dict]]]]] = {
+    "attention": _attention_sample,
     "captioning": _captioning_sample,
     "decoding": _decoding_sample,
     "voxel_captions": _voxel_captions_sample,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brivl.analyses.attention.compute import checked, evaluation_key, explain, known_attention, known_evaluation
+from brivl.analyses.attention.compute import check_query, evaluation_key, explain, stored_attention, stored_evaluation
 from brivl.commands.main import main
 from brivl.config import cache_dir
 from brivl.core.retrieval.query_words import has_foreign_letters, remove_word, select_words, split_words, sum_per_word
@@ -61,10 +61,10 @@ def test_an_odd_number_of_scenes_is_refused() -> None:
 
 def test_the_stored_measure_on_most_scenes_is_shown() -> None:
     store = Store(cache_dir())
-    assert known_evaluation(store) is None
+    assert stored_evaluation(store) is None
     for n in (20, 200, 50):
         store.put(evaluation_key(n), {"n_scenes": np.array(n)}, {"n_scenes": n})
-    assert known_evaluation(store) == {"n_scenes": 200}
+    assert stored_evaluation(store) == {"n_scenes": 200}
 
 
 def test_words_of_a_query() -> None:
@@ -100,16 +100,16 @@ def test_other_languages_are_seen_and_captions_are_not() -> None:
 
 def test_explained_once_and_found_again() -> None:
     store = Store(cache_dir())
-    assert known_attention(store, "scene:5", QUERY, "car") is None
+    assert stored_attention(store, "scene:5", QUERY, "car") is None
     computed = explain(store, "scene:5", f"  {QUERY}  ", "car")
-    stored = known_attention(store, "scene:5", QUERY, "car")
+    stored = stored_attention(store, "scene:5", QUERY, "car")
     np.testing.assert_array_equal(computed.maps, stored.maps)
     assert computed.words_from(1).sum() == pytest.approx(1) and computed.map_from(12).shape == (8, 8)
-    with pytest.raises(RequestError, match="image stream has start layers 1 to 12; 13"):
+    with pytest.raises(RequestError, match="image stream from 1 to 12, got 13"):
         computed.map_from(13)
     for query, phrase in (("", ""), (" ?! ", ""), ("car", "...")):
-        with pytest.raises(RequestError, match="Wanted"):
-            checked(query, phrase)
+        with pytest.raises(RequestError, match="Expected"):
+            check_query(query, phrase)
 
 
 def test_the_command_line_writes_picture_and_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""python -m brivl attend: where in an image, and in which words, a similarity comes from."""
+"""The verb `attention` (`attend` in earlier versions): which patches and words a similarity rests on."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from brivl.analyses.attention.compute import Attention, checked, explain
-from brivl.analyses.attention.figures import peak, scale_map
+from brivl.analyses.attention.analysis import ATTENTION
+from brivl.analyses.attention.compute import Attention, check_query, explain
+from brivl.analyses.attention.maps import peak, scale_map
 from brivl.errors import RequestError
 from brivl.models.attention.relevance import IMAGE_START, TEXT_START
 from brivl.store.artifacts import Store
@@ -19,25 +20,42 @@ SUFFIXES = (".png", ".npz")
 
 
 def add_verbs(verbs: argparse._SubParsersAction) -> None:
-    """Add `attend` to the command line."""
-    p = verbs.add_parser("attend", help="show what BriVL-mini looks at for a word or phrase")
+    """Add `attention` to the command line.
+
+    Parameters
+    ----------
+    verbs : argparse subparsers
+        Where verbs are added.
+    """
+    p = verbs.add_parser(ATTENTION.verb, aliases=list(ATTENTION.old_names), help=ATTENTION.summary_line)
     p.add_argument("--image", required=True, help="an image file, or scene:12 of the shipped gallery")
     p.add_argument("--text", required=True, help="the query")
-    p.add_argument("--phrase", default="", help="word or phrase whose map is wanted (default: the whole query)")
-    p.add_argument("--start-layer", type=int, default=IMAGE_START, help="of the image (default: %(default)s)")
-    p.add_argument("--text-start-layer", type=int, default=TEXT_START, help="of the text (default: %(default)s)")
+    p.add_argument("--phrase", default="", help="word or phrase whose map is drawn (default: the whole query)")
+    p.add_argument("--start-layer", type=int, default=IMAGE_START, help="of the image stream (default: %(default)s)")
+    p.add_argument("--text-start-layer", type=int, default=TEXT_START, help="of the text stream (default: %(default)s)")
     p.add_argument("--out", type=Path, help="a .png of the map over the image, or an .npz of the numbers")
     p.add_argument("--json", action="store_true", help="print one JSON object")
     p.set_defaults(run=run_attend)
 
 
 def run_attend(args: argparse.Namespace) -> None:
-    """Explain one image and print the peak and the words. Raises RequestError for an ending that is not written."""
+    """Explain one image and print the peak and the words.
+
+    Parameters
+    ----------
+    args : Namespace
+        Arguments of the verb.
+
+    Raises
+    ------
+    RequestError
+        For an ending of --out that is not written.
+    """
     if args.out is not None and args.out.suffix.lower() not in SUFFIXES:
-        raise RequestError(f"Wanted --out to end in .png or .npz and got {args.out.name!r}; rename it.")
+        raise RequestError(f"Expected --out to end in .png or .npz, got {args.out.name!r}. Rename it.")
     store = Store(args.cache)
     image, seen = _images(store, args.image)
-    query, phrase = checked(args.text, args.phrase)
+    query, phrase = check_query(args.text, args.phrase)
     found = explain(store, image, query, phrase)
     values, shares = found.map_from(args.start_layer), found.words_from(args.text_start_layer)
     height, width = seen.shape[:2]
@@ -80,20 +98,21 @@ def _write(path: Path, image: np.ndarray, values: np.ndarray, found: Attention, 
             word_relevance=found.word_relevance,
         )
         return
-    from brivl.analyses.attention.figures import AttentionFigure, attention_page
+    from brivl.analyses.attention.figures import attention_page
+    from brivl.analyses.attention.maps import AttentionFigure
     from brivl.viz.export import SLIDE, figure_bytes
     from brivl.viz.style import FigureLabel
 
     label = FigureLabel(
-        f"Where BriVL-mini looks for “{out['phrase']}”",
-        f"Generic Attention Explainability from layer {out['start_layer']['image']} on. A stand-in model.",
+        f"Attention of BriVL-mini for “{out['phrase']}”",
+        f"Generic Attention Explainability from layer {out['start_layer']['image']} on. A small proxy model.",
     )
     path.write_bytes(figure_bytes(attention_page(AttentionFigure(image, values), label, SLIDE), "png", 120))
 
 
 def _print(out: dict[str, Any]) -> None:
     x, y = out["peak"]["x"], out["peak"]["y"]
-    print(f"brivl-mini (a stand-in, trained on drawn scenes): {out['phrase']!r} in {out['query']!r}")
+    print(f"brivl-mini (a small proxy model, trained on drawn scenes): {out['phrase']!r} in {out['query']!r}")
     print(f"  similarity {out['phrase_similarity']:.3f} (query: {out['query_similarity']:.3f})")
     print(f"  the map peaks at {x:.0%} from the left and {y:.0%} from the top")
     for row in sorted(out["words"], key=lambda r: -r["share"]):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from brivl.core.progress import ProgressCallback
 from brivl.core.retrieval.query_words import MAX_QUERY_CHARACTERS, Word, split_words
 from brivl.data.stimuli.images import referenced_image
 from brivl.errors import RequestError
@@ -48,42 +45,70 @@ class Attention:
 
 
 def explain(store: Store, image: str | np.ndarray, query: str, phrase: str = "") -> Attention:
-    """Explain a picture, by reference or as (H, W, 3) uint8, against a query and a phrase of it; computed once.
+    """Explain the similarity of an image and a query; computed once.
 
-    An empty phrase stands for the whole query. Raises RequestError for an empty query or a picture that is not there.
+    Parameters
+    ----------
+    store : Store
+        Where results are kept.
+    image : str or (H, W, 3) array of uint8
+        Reference of an image, or its pixels.
+    query : str
+        English words.
+    phrase : str
+        The phrase whose map is computed; "" for the whole query.
+
+    Returns
+    -------
+    Attention
+        Relevance of patches and words.
+
+    Raises
+    ------
+    RequestError
+        For a query without words, or an image that is not there.
     """
     pixels = _pixels(store, image)
-    query, phrase = checked(query, phrase)
-    return _read(store.get_or_compute(_key(pixels, query, phrase), lambda: _compute(pixels, query, phrase)), query)
+    query, phrase = check_query(query, phrase)
+    key = attention_key(pixels, query, phrase)
+    return read_attention(store.get_or_compute(key, lambda: compute_arrays(pixels, query, phrase)), query)
 
 
-def known_attention(store: Store, image: str, query: str, phrase: str = "") -> Attention | None:
-    """What is stored of it, None if nothing. Light: no model is loaded. Raises as explain does."""
-    query, phrase = checked(query, phrase)
-    found = store.get(_key(_pixels(store, image), query, phrase))
-    return None if found is None else _read(found, query)
+def stored_attention(store: Store, image: str, query: str, phrase: str = "") -> Attention | None:
+    """Look up an explanation; no model is loaded.
+
+    Parameters
+    ----------
+    store : Store
+        Where results are kept.
+    image : str
+        Reference of an image.
+    query, phrase : str
+        As in `explain`.
+
+    Returns
+    -------
+    Attention or None
+        None where it is not stored.
+
+    Raises
+    ------
+    RequestError
+        For a query without words, or an image that is not there.
+    """
+    query, phrase = check_query(query, phrase)
+    artifact = store.get(attention_key(_pixels(store, image), query, phrase))
+    return None if artifact is None else read_attention(artifact, query)
 
 
-def checked(query: str, phrase: str) -> tuple[str, str]:
+def check_query(query: str, phrase: str) -> tuple[str, str]:
     """Query and phrase without needless spaces, cut at MOST_CHARACTERS. Raises RequestError where no word is left."""
     query, phrase = (" ".join(text.split())[:MAX_QUERY_CHARACTERS] for text in (query, phrase))
     if not split_words(query):
-        raise RequestError(f"Wanted words to look for and got {query[:40]!r}; write for example 'a red car'.")
+        raise RequestError(f"Expected a query with words, got {query[:40]!r}. Write for example 'a red car'.")
     if phrase and not split_words(phrase):
-        raise RequestError(f"Wanted a phrase with a word in it and got {phrase[:40]!r}; name a word of the query.")
+        raise RequestError(f"Expected a phrase with a word, got {phrase[:40]!r}. Name a word of the query.")
     return query, phrase or query
-
-
-def attend_request(store: Store, image: str, query: str, phrase: str) -> dict[str, Any]:
-    """The task of the worker."""
-    return {"task": "attend", "store": str(store.root), "image": image, "query": query, "phrase": phrase}
-
-
-def attend_task(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
-    """Explain one picture, in the worker."""
-    explain(Store(Path(request["store"])), request["image"], request["query"], request["phrase"])
-    progress(1, 1, "Explained")
-    return {}
 
 
 def n_start_layers() -> dict[str, int]:
@@ -108,7 +133,7 @@ def evaluation(store: Store, n_scenes: int) -> dict[str, Any]:
     return dict(store.get_or_compute(evaluation_key(n_scenes), measure).info)
 
 
-def known_evaluation(store: Store) -> dict[str, Any] | None:
+def stored_evaluation(store: Store) -> dict[str, Any] | None:
     """The stored measure on most scenes that belongs to the present weights; None if there is none."""
     wanted = evaluation_key(None).ingredients
     stored = [
@@ -124,7 +149,21 @@ def _pixels(store: Store, image: str | np.ndarray) -> np.ndarray:
     return image if isinstance(image, np.ndarray) else referenced_image(store, image, SCENE_SIDE).image
 
 
-def _key(pixels: np.ndarray, query: str, phrase: str) -> ArtifactKey:
+def attention_key(pixels: np.ndarray, query: str, phrase: str) -> ArtifactKey:
+    """Make the key of an explanation.
+
+    Parameters
+    ----------
+    pixels : (H, W, 3) array of uint8
+        The image.
+    query, phrase : str
+        As `check_query` gives them.
+
+    Returns
+    -------
+    ArtifactKey
+        Made of the pixels, the texts and the weights.
+    """
     digests = [model_digest(BRIVL_MINI, kind) for kind in ("image", "text")]
     return ArtifactKey(
         "attention",
@@ -138,14 +177,42 @@ def _key(pixels: np.ndarray, query: str, phrase: str) -> ArtifactKey:
     )
 
 
-def _compute(pixels: np.ndarray, query: str, phrase: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def compute_arrays(pixels: np.ndarray, query: str, phrase: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Compute an explanation.
+
+    Parameters
+    ----------
+    pixels : (H, W, 3) array of uint8
+        The image.
+    query, phrase : str
+        As `check_query` gives them.
+
+    Returns
+    -------
+    tuple
+        Arrays and info of the stored result.
+    """
     from brivl.models.attention.query import explain_query
 
     found = asdict(explain_query(pixels, query, phrase))
     return {"patches": found.pop("patches"), "words": found.pop("words")}, found | {"query": query, "phrase": phrase}
 
 
-def _read(found: Artifact, query: str) -> Attention:
+def read_attention(found: Artifact, query: str) -> Attention:
+    """Read a stored explanation.
+
+    Parameters
+    ----------
+    found : Artifact
+        The stored result.
+    query : str
+        The query.
+
+    Returns
+    -------
+    Attention
+        Relevance of patches and words.
+    """
     info, arrays = found.info, found.arrays
     numbers = (info["phrase_similarity"], info["query_similarity"], info["n_words_read"])
     return Attention(arrays["patches"], arrays["words"], split_words(query), *numbers)
@@ -154,6 +221,7 @@ def _read(found: Artifact, query: str) -> Attention:
 def _index(start_layer: int, n_layers: int, stream: str) -> int:
     if not 1 <= start_layer <= n_layers:
         raise RequestError(
-            f"The {stream} stream has start layers 1 to {n_layers}; {start_layer!r} was asked for. Choose one of these."
+            f"Expected a start layer of the {stream} stream from 1 to {n_layers}, got {start_layer!r}. Choose one of "
+            "these."
         )
     return start_layer - 1

@@ -2,65 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import plotly.graph_objects as go
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from brivl.analyses.attention.maps import AttentionFigure, peak
 from brivl.viz.colormaps import plotly_scale, sequential
 from brivl.viz.export import Page, new_page, print_style
 from brivl.viz.style import FigureLabel, ThemeName, apply_style, theme_of
 
-
-def scale_map(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Bilinear scaling of a map (rows, columns) to (height, width), each value at the middle of its cell.
-
-    Beyond the middles of the outermost cells their values go on, as in torch's interpolate without align_corners.
-    """
-    across = _positions(values.shape[1], width)
-    down = _positions(values.shape[0], height)
-    wide = np.stack([np.interp(across, np.arange(values.shape[1]), row) for row in values])
-    return np.stack([np.interp(down, np.arange(values.shape[0]), column) for column in wide.T], axis=1)
-
-
-def peak(values: np.ndarray) -> tuple[int, int]:
-    """Row and column of the largest value of a map."""
-    row, column = np.unravel_index(int(np.argmax(values)), values.shape)
-    return int(row), int(column)
-
-
-def _positions(n_cells: int, n_pixels: int) -> np.ndarray:
-    return np.clip((np.arange(n_pixels) + 0.5) * n_cells / n_pixels - 0.5, 0, n_cells - 1)
-
-
 RIM = "#FFFFFF"
 LEGEND = "relevance, share of the largest"
 PEAK = "+"
-
-
-@dataclass(frozen=True)
-class AttentionFigure:
-    """image (H, W, 3) uint8; values (rows, columns) not below 0; mask (H, W) bool of what is named, if it is known."""
-
-    image: np.ndarray
-    values: np.ndarray
-    mask: np.ndarray | None = None
-    mask_name: str = ""
-    opacity: float = 0.65
-
-    @property
-    def scaled(self) -> np.ndarray:
-        """(H, W) in 0..1: the map bilinear at the size of the image, divided by its largest value."""
-        height, width = self.image.shape[:2]
-        scaled = scale_map(self.values, height, width)
-        return scaled / scaled.max() if scaled.max() > 0 else scaled
-
-    @property
-    def hit(self) -> bool | None:
-        """Whether the peak lies on the mask; None without a mask."""
-        return None if self.mask is None else bool(self.mask[peak(self.scaled)])
 
 
 def attention_figure(shown: AttentionFigure, label: FigureLabel, theme: ThemeName) -> go.Figure:

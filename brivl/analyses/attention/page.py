@@ -1,4 +1,4 @@
-"""What the page Attend shows (paper Fig. 2c): the map of a phrase over the picture, and the words of the query."""
+"""The page Attention: the map of a phrase over the image (paper Fig. 2c), and the relevance of the words."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from brivl.analyses.attention.compute import Attention, attend_request, known_attention, known_evaluation
-from brivl.analyses.attention.figures import AttentionFigure, attention_figure
-from brivl.analyses.attention.figures import attention_page as printed
+from brivl.analyses.attention.analysis import ATTENTION
+from brivl.analyses.attention.compute import Attention, stored_evaluation
+from brivl.analyses.attention.figures import attention_figure
 from brivl.analyses.attention.inputs import Question, ask
-from brivl.scenes.scene import render
-from brivl.ui import cached, style
+from brivl.analyses.attention.request import AttentionRequest
+from brivl.analyses.attention.tables import figure_of, short
+from brivl.analysis import Options, task_of
+from brivl.sharing.analysis_evidence import AnalysisEvidence, figure_record
+from brivl.ui import cached, share_tab, style, tabs
 from brivl.ui.picture_input import credit
 from brivl.ui.result_or_run import answer, demo_page
 from brivl.ui.style import Chip
-from brivl.viz.export import SLIDE, figure_bytes
 from brivl.viz.style import PLOT_CONFIG, A, FigureLabel, rgba
 
 CSS = """<style>
@@ -37,85 +39,60 @@ def attention_page() -> None:
         question = ask()
         if question is None:
             with head:
-                style.headline("Where does the model look for a word?")
+                style.headline("What does the model attend to for a word?")
             return
-        store = cached.store()
-        reference = question.picture.reference
-        task = attend_request(store, reference, question.query, question.phrase)
-        found = answer(task, lambda: known_attention(store, reference, question.query, question.phrase))
-        if found is None:
+        request = AttentionRequest(question.picture.reference, question.query, question.phrase)
+        task = task_of(ATTENTION, cached.store(), request)
+        evidence = answer(task, lambda: cached.evidence(ATTENTION, request))
+        if evidence is None:
             with head:
-                style.headline(f"Where does BriVL-mini look for “{_short(question.phrase)}”?")
+                style.headline(f"What does BriVL-mini attend to for “{short(question.phrase)}”?")
             st.image(question.picture.image, width=384, alt=question.picture.alt_text)
             return
-        _show(question, found, head)
+        _show(question, evidence, head)
 
 
-def _show(question: Question, found: Attention, head: Any) -> None:
-    shown = figure_of(question, found)
-    label = FigureLabel(
-        _headline(question, shown),
-        _caption(question, shown),
-        question.picture.scene is not None,
-        f"BriVL-mini, a stand-in; Generic Attention Explainability from layer {question.start_layer} on",
-    )
+def _options(question: Question) -> Options:
+    return {
+        "start": str(question.start_layer),
+        "text_start": str(question.text_start_layer),
+        "opacity": str(round(100 * question.opacity)),
+    }
+
+
+def _show(question: Question, evidence: AnalysisEvidence, head: Any) -> None:
+    options = _options(question)
+    record = figure_record(evidence, options, share_tab.link_fields())
+    similarity = evidence.result.attention.phrase_similarity
     with head:
-        style.headline(label.headline)
+        style.headline(record.label.headline)
         simulated = [] if question.picture.scene is None else [Chip("drawn scene (SIMULATED)", "simulated")]
-        style.chips(
-            [
-                *simulated,
-                Chip("stand-in model"),
-                Chip(f"similarity of image and phrase {found.phrase_similarity:.2f}"),
-            ]
-        )
+        similar = Chip(f"similarity of image and phrase {similarity:.2f}")
+        style.chips([*simulated, Chip("small proxy model"), similar])
+        share_tab.warn_if_changed(record)
+    tabs.draw(tabs.View(record, lambda: _draw(question, evidence, record.label, options)))
+
+
+def _draw(question: Question, evidence: AnalysisEvidence, label: FigureLabel, options: Options) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left, st.container(key="figure-attention"):
         st.plotly_chart(
-            attention_figure(shown, label, style.theme()),
+            attention_figure(figure_of(evidence.result, options), label, style.theme()),
             theme=None,
             key="attention map",
             config=PLOT_CONFIG,
             height="stretch",
         )
     with right:
-        _lingual(question, found)
+        if question.picture.scene is None:
+            style.note("Out of domain: BriVL-mini was trained on drawn scenes; maps on photographs are not meaningful.")
+        _words(question, evidence.result.attention)
         credit(question.picture)
-        _measured(known_evaluation(cached.store()))
-        _export(shown, label, question)
-    style.caption(label.caption)
+        _measured(stored_evaluation(cached.store()))
 
 
-def figure_of(question: Question, found: Attention) -> AttentionFigure:
-    """The map of the start layer, with the mask of the thing that the phrase names."""
-    image, scene, named = question.picture.image, question.picture.scene, question.named
-    values = found.map_from(question.start_layer)
-    if scene is None or named is None:
-        return AttentionFigure(image, values, opacity=question.opacity)
-    mask = render(scene, image.shape[0]).masks[named]
-    return AttentionFigure(image, values, mask, scene.things[named].kind, question.opacity)
-
-
-def _headline(question: Question, shown: AttentionFigure) -> str:
-    phrase = _short(question.phrase)
-    if shown.hit is None:
-        return f"Where BriVL-mini looks for “{phrase}”"
-    thing = question.picture.scene.things[question.named]
-    where, verdict = ("on", "a hit") if shown.hit else ("away from", "a miss")
-    return f"For “{phrase}” the map peaks {where} the {thing.colour} {thing.kind}: {verdict}"
-
-
-def _caption(question: Question, shown: AttentionFigure) -> str:
-    outline = " White outline: the named thing's visible pixels." if shown.mask is not None else ""
-    return (
-        f"Relevance of each image patch for the similarity of the image and “{_short(question.phrase)}”, taken alone: "
-        f"attention times its gradient, positive part, mean of heads, added up from layer {question.start_layer} on, "
-        f"scaled bilinearly to the image. Cross: its peak.{outline}"
-    )
-
-
-def _lingual(question: Question, found: Attention) -> None:
-    st.subheader("Words that the whole query rests on", anchor=False)
+def _words(question: Question, found: Attention) -> None:
+    st.subheader("Relevance of the words of the query", anchor=False)
     shares = found.words_from(question.text_start_layer)
     st.html(words_html([word.text for word in found.words[: found.n_words_read]], shares))
     style.small(
@@ -151,17 +128,3 @@ def _measured(numbers: Mapping[str, Any] | None) -> None:
         f"{', '.join(parts)}. Without its top word a caption loses more similarity than without a random one in "
         f"{100 * numbers['text']['top_word_larger']:.0f} %."
     )
-
-
-def _export(shown: AttentionFigure, label: FigureLabel, question: Question) -> None:
-    st.download_button(
-        "Download PNG",
-        lambda: figure_bytes(printed(shown, label, SLIDE), "png", 150),
-        on_click="ignore",
-        file_name=f"attention_{'_'.join(question.phrase.lower().split())[:40] or 'map'}.png",
-        mime="image/png",
-    )
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:57].rstrip()}..."

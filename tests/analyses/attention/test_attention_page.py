@@ -9,8 +9,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from brivl.analyses.attention.compute import attend_request, evaluation_key, known_attention
-from brivl.analyses.attention.figures import AttentionFigure, attention_figure, attention_page
+from brivl.analyses.attention.compute import evaluation_key, explain
+from brivl.analyses.attention.figures import attention_figure, attention_page
+from brivl.analyses.attention.maps import AttentionFigure
 from brivl.analyses.attention.page import words_html
 from brivl.config import cache_dir
 from brivl.core.retrieval.query_words import split_words
@@ -19,7 +20,6 @@ from brivl.jobs.queue import JobQueue
 from brivl.scenes.gallery import gallery_scene
 from brivl.scenes.naming import is_kind, named_thing
 from brivl.store.artifacts import Store
-from brivl.tasks.registry import run_task
 from brivl.ui import cached
 from brivl.viz.export import SLIDE, figure_bytes
 from brivl.viz.style import FigureLabel
@@ -48,8 +48,7 @@ def open_attention(**fields: str) -> AppTest:
 
 def fill(query: str, phrase: str, reference: str = f"scene:{SCENE}"):
     store = Store(cache_dir())
-    run_task(attend_request(store, reference, query, phrase), lambda *_: None)
-    return known_attention(store, reference, query, phrase)
+    return explain(store, reference, query, phrase)
 
 
 def test_the_example_of_a_scene_is_its_caption_and_the_first_thing_in_it() -> None:
@@ -63,7 +62,7 @@ def test_the_example_of_a_scene_is_its_caption_and_the_first_thing_in_it() -> No
     thing = scene.things[named_thing(scene, words[first])]
     assert f"the {thing.colour} {thing.kind}: a " in headline(at)
     said = html(at)
-    assert "SIMULATED" in said and "stand-in model" in said and "eval attention" in said
+    assert "SIMULATED" in said and "small proxy model" in said and "eval attention" in said
     assert all(f">{word}<small>" in said for word in words)
     (chart,) = charts(at)
     kinds = [trace["type"] for trace in chart["data"]]
@@ -94,7 +93,7 @@ def test_clicked_words_make_the_phrase_and_none_the_whole_query() -> None:
 
 def test_what_is_not_known_is_asked_for_at_once_and_can_be_cancelled() -> None:
     at = open_attention(image=f"scene:{SCENE}", q="a green tree")
-    assert not at.exception and not at.error and "Where does BriVL-mini look for" in headline(at)
+    assert not at.exception and not at.error and "What does BriVL-mini attend to for" in headline(at)
     button(at, "Cancel").click().run()
     assert "cancelled" in " ".join(i.value for i in at.info)
 
@@ -110,7 +109,7 @@ def test_empty_foreign_and_long_queries_get_a_sentence_each() -> None:
     said = html(open_attention(image=f"scene:{SCENE}", q=long.strip(), words="2"))
     assert "the model reads the first 78 of 120 words" in said
     at = open_attention(image=f"scene:{SCENE}", q="?!")
-    assert not at.exception and "Wanted words to look for" in at.error[0].value
+    assert not at.exception and "Expected a query with words" in at.error[0].value
 
 
 @pytest.mark.parametrize("fields", [{"image": "scene:99999"}, {"image": "../etc"}])

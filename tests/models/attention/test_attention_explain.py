@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate, normalize
 
-from brivl.analyses.attention.figures import peak, scale_map
+from brivl.analyses.attention.maps import peak, scale_map
 from brivl.errors import RequestError
 from brivl.models.attention.query import explain_query, shipped_tokenizer, token_spans
 from brivl.models.attention.relevance import (
