@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import TypeVar
+
 import numpy as np
 
 from brivl.core.encoding.delays import run_bounds
+from brivl.core.parallel import map_in_order, n_at_once
+
+BLOCK = 1024  # columns whose standard deviation is measured at once
+WORTH_THREADS = 500_000  # values of an array
+
+Part = TypeVar("Part")
 
 
 def zscore_runs(Y: np.ndarray, run_onsets: np.ndarray) -> np.ndarray:
@@ -24,9 +34,12 @@ def zscore_runs(Y: np.ndarray, run_onsets: np.ndarray) -> np.ndarray:
         with NaN, is NaN throughout that run, never infinite.
     """
     scaled = np.empty(Y.shape, _float_dtype(Y))
-    for start, stop in run_bounds(run_onsets, len(Y)):
-        run = Y[start:stop].astype(np.float64)
-        scaled[start:stop] = (run - run.mean(0)) / _std_or_nan(run)
+
+    def scale(bounds: tuple[int, int]) -> None:
+        run = Y[slice(*bounds)].astype(np.float64)
+        scaled[slice(*bounds)] = (run - run.mean(0)) / _std_or_nan(run)
+
+    _for_each(scale, run_bounds(run_onsets, len(Y)), Y)
     return scaled
 
 
@@ -46,8 +59,12 @@ def centre_runs(Y: np.ndarray, run_onsets: np.ndarray) -> np.ndarray:
         (n_samples, n_voxels) in the type of Y.
     """
     centred = np.empty(Y.shape, _float_dtype(Y))
-    for start, stop in run_bounds(run_onsets, len(Y)):
-        centred[start:stop] = Y[start:stop] - Y[start:stop].mean(0, dtype=np.float64)
+
+    def centre(bounds: tuple[int, int]) -> None:
+        run = Y[slice(*bounds)]
+        centred[slice(*bounds)] = run - run.mean(0, dtype=np.float64)
+
+    _for_each(centre, run_bounds(run_onsets, len(Y)), Y)
     return centred
 
 
@@ -135,7 +152,23 @@ class TrainingScaler:
 
 def _std_or_nan(rows: np.ndarray) -> np.ndarray:
     """Population standard deviation per column; NaN where all rows are equal, which rounding may hide."""
-    return np.where(rows.max(0) == rows.min(0), np.nan, rows.std(0))
+    std = np.empty(rows.shape[1:])
+
+    def measure(block: slice) -> None:
+        some = rows[:, block]
+        std[block] = np.where(some.max(0) == some.min(0), np.nan, some.std(0))
+
+    # No block of a single column, whose rows numpy adds up in another order.
+    edges = [*range(0, max(rows.shape[1] - 1, 1), BLOCK), rows.shape[1]]
+    _for_each(measure, [slice(start, stop) for start, stop in pairwise(edges)], rows)
+    return std
+
+
+def _for_each(work: Callable[[Part], None], parts: Sequence[Part], Y: np.ndarray) -> None:
+    """Do the work for runs or blocks of columns, side by side if it takes longer than starting threads."""
+    n_bytes = 3 * 8 * Y.size // max(1, len(parts))
+    for _ in map_in_order(work, parts, n_at_once(n_bytes) if Y.size > WORTH_THREADS else 1):
+        pass
 
 
 def _float_dtype(Y: np.ndarray) -> np.dtype:

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from brivl.core.encoding import batched_ridge
+from brivl.core.encoding import batched_ridge, standardize
 from brivl.core.encoding.banded_ridge import BandedRidge, Solver
 from brivl.core.encoding.batched_ridge import BatchedRidge
 from brivl.core.encoding.split_score import r2_joint, r2_split
+from brivl.core.encoding.standardize import TrainingScaler, centre_runs, zscore_runs
 from brivl.core.encoding.surface_search import stratified_sample
 from brivl.core.progress import no_fraction
 from brivl.errors import Cancelled
@@ -77,6 +78,23 @@ def assert_same_on_any_number_of_cores(fit: Callable[[], list[np.ndarray]]) -> N
                     np.testing.assert_array_equal(array, expected)
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("n_voxels", [1, 2, standardize.BLOCK + 1, 2 * standardize.BLOCK + 2])
+def test_scaling_of_responses(n_voxels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng, onsets = np.random.default_rng(0), np.array([0, 30, 70])
+    Y = rng.standard_normal((100, n_voxels)).astype(np.float32)
+    whole = Y.astype(float).std(0), Y[30:70].astype(float).std(0)
+
+    def scaled() -> list[np.ndarray]:
+        scaler = TrainingScaler().fit(Y)
+        np.testing.assert_array_equal(scaler.std_, whole[0])  # blocks of columns change nothing
+        return [zscore_runs(Y, onsets), centre_runs(Y, onsets), scaler.transform(Y), scaler.transform(Y, onsets)]
+
+    monkeypatch.setattr(standardize, "WORTH_THREADS", 0)
+    assert_same_on_any_number_of_cores(scaled)
+    run = Y[30:70].astype(float)
+    np.testing.assert_array_equal(zscore_runs(Y, onsets)[30:70], ((run - run.mean(0)) / whole[1]).astype(np.float32))
 
 
 def test_progress_is_the_same_and_may_stop_the_fit() -> None:
