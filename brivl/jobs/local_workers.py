@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
+import tempfile
+import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import as_completed
+from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +25,7 @@ from brivl.jobs.sweep_task import Outcome, Task, fit_task
 from brivl.threads import thread_settings, threads_of_user
 
 MEMORY_PER_FIT = 4 * 2**30  # bytes: the peak of 80,000 voxels, 3,600 samples and two bands
+REPORT_EVERY = 0.5  # seconds between reports of a fit in another process
 KILLED = (
     "The process of this fit was ended from outside, most likely because memory ran out. Close other programs, or run "
     "it where there is more memory."
@@ -91,7 +97,7 @@ class LocalWorkers:
         tasks : Sequence[Task]
             Fits.
         report : ReportFraction
-            Called by fits that run in this process.
+            Called in this process as fits go on.
 
         Yields
         ------
@@ -106,22 +112,31 @@ class LocalWorkers:
         while left:
             n_now = len(left) if self._n > 1 else 1
             now, left = left[:n_now], left[n_now:]
-            lost = yield from self._run_side_by_side(root, now)
+            lost = yield from self._run_side_by_side(root, now, report)
             if lost and self._n == 1:
                 yield Outcome(lost.pop(), error=KILLED)
             elif lost:
                 self._n //= 2
             left = lost + left
 
-    def _run_side_by_side(self, root: Path, tasks: Sequence[Task]) -> Generator[Outcome, None, list[Task]]:
+    def _run_side_by_side(
+        self, root: Path, tasks: Sequence[Task], report: ReportFraction
+    ) -> Generator[Outcome, None, list[Task]]:
         """Outcomes of the tasks; returns those that were lost because a process died."""
         lost, pool = [], self._start()
-        futures = {pool.submit(fit_task, root, task): task for task in tasks}
-        for future in as_completed(futures):
-            try:
-                yield future.result()
-            except BrokenProcessPool:
-                lost.append(futures[future])
+        with tempfile.TemporaryDirectory(prefix="brivl-sweep-") as folder:
+            reports = {task: _ProgressFile(str(Path(folder) / str(task.index))) for task in tasks}
+            running = {pool.submit(fit_task, root, task, reports[task]): task for task in tasks}
+            while running:
+                for future in wait(running, REPORT_EVERY, FIRST_COMPLETED).done:
+                    task = running.pop(future)
+                    try:
+                        yield future.result()
+                    except BrokenProcessPool:
+                        lost.append(task)
+                for task in running.values():
+                    if line := reports[task].read_new():
+                        report_fraction(report, task, *line)
         if lost:
             pool.shutdown(wait=True, kill_workers=True)
             self._pool = None
@@ -131,6 +146,38 @@ class LocalWorkers:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(self._n, env=thread_settings(os.environ, self._n))
         return self._pool
+
+
+class _ProgressFile:
+    """Progress of a fit in another process, as the last line that it wrote; no lock that a killed process could hold.
+
+    Parameters
+    ----------
+    path
+        The file.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path, self._last_time, self._last_line = path, -math.inf, ""
+
+    def __call__(self, done: float, total: float, message: str) -> None:
+        if (now := time.monotonic()) - self._last_time >= REPORT_EVERY:
+            self._last_time = now
+            with suppress(OSError):  # nobody waits any more, or the disk is full: progress must not end the fit
+                Path(self._path + "~").write_text(json.dumps([float(done), float(total), message]))
+                os.replace(self._path + "~", self._path)
+
+    def read_new(self) -> tuple[float, float, str] | None:
+        """What was written since the last call, None if nothing."""
+        try:
+            line = Path(self._path).read_text()
+        except OSError:
+            return None
+        if line == self._last_line:
+            return None
+        self._last_line = line
+        done, total, message = json.loads(line)
+        return done, total, message
 
 
 def report_fraction(report: ReportFraction, task: Task, done: float, total: float, message: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from brivl.commands.main import main
+from brivl.core.progress import ProgressCallback
 from brivl.data.registry import absolute_name
 from brivl.encoding.fit import FitRequest
 from brivl.errors import RequestError
@@ -90,7 +92,7 @@ def test_a_wrong_choice_is_a_sentence_before_anything_is_computed(
     assert err.startswith("brivl: ") and not out and not (tmp_path / "store" / "fit").exists()
 
 
-def dies(folder: Path, always: bool, root: Path, task: Task) -> Outcome:
+def dies(folder: Path, always: bool, root: Path, task: Task, progress: ProgressCallback) -> Outcome:
     """Stands for a fit; that of number 1 is killed, once or always."""
     with open(folder / "ran", "a") as file:
         file.write(f"{task.index}\n")
@@ -109,6 +111,28 @@ def test_a_process_that_dies_loses_no_other_fit(always: bool, tmp_path: Path, mo
     assert sorted(ends) == [0, 1, 2]
     assert [end.error for _, end in sorted(ends.items())] == ["", KILLED if always else "", ""]
     assert (tmp_path / "ran").read_text().split().count("1") == 2
+
+
+def reports(folder: Path, root: Path, task: Task, progress: ProgressCallback) -> Outcome:
+    """Stands for a fit; reports and goes on once the report has arrived."""
+    progress(3, 4, task.title)
+    while not (folder / f"heard-{task.index}").exists():
+        time.sleep(0.01)
+    return Outcome(task, "miss")
+
+
+def test_fits_in_other_processes_report_how_far_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_workers, "fit_task", partial(reports, tmp_path))
+    tasks = [Task(i, FitRequest("d", ("a", "b"), 1, f"S{i}"), "") for i in range(3)]
+    heard = []
+
+    def hear(task: Task, fraction: float, message: str) -> None:
+        heard.append((task.index, fraction, message))
+        (tmp_path / f"heard-{task.index}").touch()
+
+    with LocalWorkers(2) as workers:
+        assert len(list(workers.run(tmp_path, tasks, hear))) == 3
+    assert sorted(heard) == [(i, 0.75, f"Layer 1, S{i}") for i in range(3)]
 
 
 def test_workers_are_as_many_as_cores_and_memory_allow(monkeypatch: pytest.MonkeyPatch) -> None:
