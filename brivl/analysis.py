@@ -41,11 +41,12 @@ VOLATILE = {"seconds", "fit_seconds"}  # info that differs between equal results
 
 @dataclass(frozen=True)
 class Context:
-    """What a computation is given: the store, the opened data (None without a dataset), and the progress callback."""
+    """What a computation is given: store, opened data (None without a dataset), progress callback, checkpoints."""
 
     store: Store
     data: Any
     progress: ProgressCallback = no_progress
+    checkpoints: Path | None = None  # folder of a computation that goes on where it was stopped
 
 
 def short_name(name: str) -> str:
@@ -65,7 +66,7 @@ def short_name(name: str) -> str:
 
 
 def option(
-    *flags: str, help: str, choices: Sequence[str] | None = None, url: str = "", **more: Any
+    *flags: str, help: str, choices: Sequence[str] | None = None, url: str = "", separator: str = "", **more: Any
 ) -> Mapping[str, Any]:
     """Describe a field of a request for the command line and the address of its page.
 
@@ -79,6 +80,8 @@ def option(
         The values that are allowed.
     url : str
         Name of the query parameter, where it is not the name of the field.
+    separator : str
+        What stands between the numbers of a tuple that is given as one word, such as 8,12.
     **more : object
         Further arguments of `argparse.ArgumentParser.add_argument`.
 
@@ -87,7 +90,7 @@ def option(
     mapping
         Metadata of a dataclass field.
     """
-    return {"flags": flags, "help": help, "choices": choices, "url": url, "argparse": more}
+    return {"flags": flags, "help": help, "choices": choices, "url": url, "separator": separator, "argparse": more}
 
 
 def open_dataset_of(store: Store, request: Any, progress: ProgressCallback) -> Dataset | None:
@@ -167,6 +170,8 @@ class Analysis(Generic[Request, Result]):
         What `--out` takes.
     attach : callable or None
         (result, data) -> result with what is not stored but opened, such as the image that a question is about.
+    keeps_checkpoints : bool
+        Whether a computation that was stopped goes on from `Context.checkpoints`; the verb then takes `--checkpoints`.
     has_verb : bool
         Whether the verb is made from the record; else the module `command` of the folder adds it.
     evaluate : callable or None
@@ -198,6 +203,7 @@ class Analysis(Generic[Request, Result]):
     check_out: Callable[[Path], None] | None = None
     out_help: str = "write the main table to this .csv"
     attach: Callable[[Result, Any], Result] | None = None
+    keeps_checkpoints: bool = False
     has_verb: bool = True
     evaluate: Callable[[Store, int | None], dict[str, Any]] | None = field(default=None)
 
@@ -266,7 +272,11 @@ def stored(analysis: Analysis[Request, Result], store: Store, request: Request, 
 
 
 def run(
-    analysis: Analysis[Request, Result], store: Store, request: Request, progress: ProgressCallback = no_progress
+    analysis: Analysis[Request, Result],
+    store: Store,
+    request: Request,
+    progress: ProgressCallback = no_progress,
+    checkpoints: Path | None = None,
 ) -> Result:
     """Look a result up, and compute the parts that are missing.
 
@@ -280,6 +290,8 @@ def run(
         The request.
     progress : callable
         Progress callback; may raise to cancel.
+    checkpoints : Path or None
+        Folder from which a computation that was stopped goes on, where the analysis keeps checkpoints.
 
     Returns
     -------
@@ -295,7 +307,7 @@ def run(
     parts = analysis.parts(request)
     artifacts = []
     for i, part in enumerate(parts):
-        context = Context(store, data, _of_part(progress, i, len(parts)))
+        context = Context(store, data, _of_part(progress, i, len(parts)), checkpoints)
         key = analysis.key(store, part, data)
         artifacts.append(store.get_or_compute(key, lambda c=context, p=part: analysis.compute(c, p)))  # type: ignore[misc]
     return read_result(analysis, artifacts, request, data)

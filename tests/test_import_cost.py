@@ -30,12 +30,13 @@ def look_up_aligned(store: str) -> None:
     """Look up a text-aligned encoder whose descriptions come from a model; run in a process of its own."""
     from pathlib import Path
 
-    from brivl.analyses.alignment.request import AlignedAsked
-    from brivl.analyses.alignment.result import known_aligned
+    from brivl.analyses.alignment.analysis import ALIGNMENT
+    from brivl.analyses.alignment.request import AlignmentRequest
+    from brivl.analysis import stored
     from brivl.store.artifacts import Store
 
-    asked = AlignedAsked("phantom-categories", "C01", descriptions="Salesforce/blip-image-captioning-base")
-    assert known_aligned(Store(Path(store)), asked) is None
+    request = AlignmentRequest("phantom-categories", "C01", descriptions="Salesforce/blip-image-captioning-base")
+    assert stored(ALIGNMENT, Store(Path(store)), request) is None
 
 
 def call(function: Callable[..., None], *arguments: object) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from brivl.analyses.alignment.request import AlignedAsked, aligned_key
+from brivl.analyses.alignment.analysis import ALIGNMENT
 from brivl.analyses.audit.compute import AuditRequest, audit_key, known_audit
 from brivl.analyses.captioning.request import CaptionPart, caption_key
 from brivl.analyses.decoding.analysis import DECODING
@@ -26,7 +26,7 @@ from brivl.analyses.integration.analysis import INTEGRATION
 from brivl.analyses.transfer.request import TransferAsked
 from brivl.analyses.transfer.result import transfer_key
 from brivl.analyses.voxel_captions.analysis import VOXEL_CAPTIONS
-from brivl.analysis import keys_of, request_from_json, stored
+from brivl.analysis import Analysis, keys_of, request_from_json, stored
 from brivl.data.dataset import Dataset
 from brivl.data.registry import open_dataset
 from brivl.data.stimuli.images import referenced_image
@@ -72,7 +72,8 @@ class Requests:
 
     def key(self, function: str, a: Mapping[str, Any]) -> ArtifactKey:
         """The key that the code of today makes."""
-        records = {
+        records: dict[str, Analysis[Any, Any]] = {
+            "aligned_key": ALIGNMENT,
             "decode_key": DECODING,
             "caption_key": VOXEL_CAPTIONS,
             "drive_key": DRIVE,
@@ -91,7 +92,6 @@ class Requests:
                 TimeCourseTarget(**a["place"]),
             ),
             "audit_key": lambda: audit_key(self.store, request_from_json(AuditRequest, a["asked"])),
-            "aligned_key": lambda: aligned_key(self.store, request_from_json(AlignedAsked, a["asked"])),
             "transfer_key": lambda: transfer_key(self.store, request_from_json(TransferAsked, a["asked"])),
             "facts_key": lambda: facts_key(self.dataset(a["dataset"]), a["subject"]),
             "known_caption": lambda: caption_key(

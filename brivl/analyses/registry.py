@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from brivl.analyses.alignment.analysis import ALIGNMENT
 from brivl.analyses.attention.analysis import ATTENTION
 from brivl.analyses.captioning.analysis import CAPTIONING
 from brivl.analyses.decoding.analysis import DECODING
@@ -19,6 +20,7 @@ ANALYSES: tuple[Analysis[Any, Any], ...] = (
     INTEGRATION,
     VOXEL_CAPTIONS,
     DRIVE,
+    ALIGNMENT,
     CAPTIONING,
     GENERATION,
     ATTENTION,

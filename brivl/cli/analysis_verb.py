@@ -13,7 +13,7 @@ from typing import Any
 from brivl.analysis import Analysis, keys_of, run
 from brivl.cli.cancellation import exit_on_sigint
 from brivl.cli.options import check_out, progress_bar, write_table
-from brivl.errors import StoreError
+from brivl.errors import RequestError, StoreError
 from brivl.store.artifacts import Store
 
 MAX_PRINTED_ROWS = 60
@@ -45,6 +45,8 @@ def add_verb(verbs: argparse._SubParsersAction, analysis: Analysis[Any, Any]) ->
     for one in dataclasses.fields(analysis.request):
         if one.name in COMMON or one.metadata.get("flags"):
             _add_field(p, one, hints[one.name])
+    if analysis.keeps_checkpoints:
+        p.add_argument("--checkpoints", type=Path, help="folder for checkpoints; a stopped run goes on from there")
     p.add_argument("--out", type=Path, help=analysis.out_help)
     p.add_argument("--bundle", type=Path, help="write figure, tables, methods and manifest to this .zip")
     p.add_argument("--json", action="store_true", help="print one JSON object")
@@ -59,7 +61,8 @@ def _add_field(p: argparse.ArgumentParser, one: dataclasses.Field, hint: Any) ->
         about |= {"help": one.metadata["help"], **one.metadata["argparse"]}
         if one.metadata["choices"]:
             about["choices"] = list(one.metadata["choices"])
-    if one.default is not dataclasses.MISSING and "required" not in about and "nargs" not in about:
+    separator = one.metadata.get("separator")  # the word is read later, where an error can be printed as a sentence
+    if one.default is not dataclasses.MISSING and not {"required", "nargs"} & set(about) and not separator:
         about.setdefault("default", one.default)
         if "%(default)s" not in about["help"] and one.default not in ("", (), None, False):
             about["help"] += " (default: %(default)s)"
@@ -85,10 +88,32 @@ def request_of(analysis: Analysis[Any, Any], args: argparse.Namespace) -> Any:
     -------
     Request
         The request.
+
+    Raises
+    ------
+    RequestError
+        For a word that is not made of numbers where numbers are expected.
     """
-    names = [one.name for one in dataclasses.fields(analysis.request) if hasattr(args, one.name)]
-    values = {name: getattr(args, name) for name in names}
-    return analysis.request(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    hints, values = typing.get_type_hints(analysis.request), {}
+    for one in dataclasses.fields(analysis.request):
+        value = getattr(args, one.name, None)
+        if one.metadata.get("separator") and value is not None:
+            value = _numbers(value, one, typing.get_args(hints[one.name])[0])
+        if hasattr(args, one.name) and not (one.metadata.get("separator") and not value):
+            values[one.name] = tuple(value) if isinstance(value, list) else value
+    return analysis.request(**values)
+
+
+def _numbers(word: str, one: dataclasses.Field, kind: type[float]) -> tuple[float, ...]:
+    """Read the numbers of one word; none of an empty one."""
+    separator = one.metadata["separator"]
+    try:
+        return tuple(kind(part) for part in word.split(separator)) if word else ()
+    except ValueError as error:
+        what = "whole numbers" if kind is int else "numbers"
+        raise RequestError(
+            f"Expected {one.metadata['flags'][0]} as {what} with {separator!r} between them, got {word!r}. Correct it."
+        ) from error
 
 
 def _run(analysis: Analysis[Any, Any], args: argparse.Namespace) -> None:
@@ -101,7 +126,7 @@ def _run(analysis: Analysis[Any, Any], args: argparse.Namespace) -> None:
     request = request_of(analysis, args)
     keys_of(analysis, store, request)  # a request that cannot be answered ends here, before anything is computed
     with exit_on_sigint():
-        result = run(analysis, store, request, progress_bar(quiet=args.json))
+        result = run(analysis, store, request, progress_bar(quiet=args.json), getattr(args, "checkpoints", None))
     files = [] if args.out is None else _write(analysis, result, args.out)
     if args.bundle is not None:
         _bundle(analysis, store, request, args.bundle)

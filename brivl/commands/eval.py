@@ -153,15 +153,14 @@ def _transfer(args: argparse.Namespace) -> dict[str, Any]:
 
 def _aligned(args: argparse.Namespace) -> dict[str, Any]:
     """Scores by alignment weight, and the text-aligned encoder against banded ridge; bar: 0.9 of its median r."""
-    from brivl.analyses.alignment.result import AlignedAsked, train_aligned
-    from brivl.analyses.alignment.tables import summary
+    from brivl.analyses.alignment.analysis import ALIGNMENT
+    from brivl.analyses.alignment.request import AlignmentRequest
+    from brivl.analyses.alignment.tables import scores_summary
+    from brivl.analysis import run
 
-    request = AlignedAsked("phantom-categories", "C01")
-    return {
-        "dataset": request.dataset,
-        "subject": request.subject,
-        **summary(train_aligned(Store(args.cache), request)),
-    }
+    request = AlignmentRequest("phantom-categories", "C01")
+    result = run(ALIGNMENT, Store(args.cache), request)
+    return {"dataset": request.dataset, "subject": request.subject, **scores_summary(result)}
 
 
 EVALS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {

@@ -67,7 +67,6 @@ def command_parser() -> argparse.ArgumentParser:
     ArgumentParser
         The parser.
     """
-    from brivl.analyses.alignment import command as align
     from brivl.analyses.attention import command as attention
     from brivl.analyses.audit import command as audit
     from brivl.analyses.captioning import command as captioning
@@ -110,7 +109,6 @@ def command_parser() -> argparse.ArgumentParser:
         regions,
         variance_partitioning,
         audit,
-        align,
         transfer,
         sweep,
         datasets,

@@ -201,6 +201,8 @@ def _words(one: dataclasses.Field, value: Any) -> list[str]:
         return []
     flags = one.metadata.get("flags") or (f"--{one.name.replace('_', '-')}",)
     values = [str(item) for item in value] if isinstance(value, tuple) else [str(value)]
+    if one.metadata.get("separator"):
+        values = [one.metadata["separator"].join(values)]
     if value is True:
         return [flags[0]]
     return [*([flags[0]] if flags[0].startswith("-") else []), *values]

@@ -77,6 +77,12 @@ BIB = {
   journal = {arXiv preprint arXiv:2305.18274},
   year = {2023}
 }""",
+    "ma2024": """@misc{ma2024,
+  title = {Aligned with {LLM}: a new multi-modal training paradigm for encoding {fMRI} activity in visual cortex},
+  author = {Ma and Wang and Hou and Yan},
+  note = {arXiv preprint arXiv:2401.03851},
+  year = {2024}
+}""",
     "luo2023": """@inproceedings{luo2023,
   title = {Brain diffusion for visual exploration: cortical discovery using large scale generative models},
   author = {Luo, Andrew F. and Henderson, Margaret M. and Wehbe, Leila and Tarr, Michael J.},

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from brivl.analyses.alignment.result import aligned_task
 from brivl.analyses.audit.compute import audit_task
 from brivl.analyses.registry import ANALYSES
 from brivl.analyses.retrieval.compute import recall_task, retrieve_task
@@ -102,7 +101,6 @@ TASKS: dict[str, Callable[[Mapping[str, JSON], ProgressCallback], dict[str, JSON
     "infer": within_subject_task,
     "parts": variance_partition_task,
     "audit": audit_task,
-    "aligned": aligned_task,
     "transfer": transfer_task,
     "infer-each": within_subject_batch_task,
     "cache-verify": verify_task,

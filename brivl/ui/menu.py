@@ -31,6 +31,7 @@ def spare_modules() -> None:
 
 ENTERED = "entered through app.py"
 OLD_PAGES = {  # address in earlier versions -> page of today; links and saved views of then still open
+    "aligned": "alignment",
     "captions": "captioning",
     "decode": "decoding",
     "imagine": "generation",
@@ -63,7 +64,7 @@ def pages() -> dict[str, list]:
             st.Page("pages/decoding.py", title="Decoding"),
             st.Page("pages/voxel_captions.py", title="Voxel captions"),
             st.Page("pages/drive.py", title="Drive"),
-            st.Page("pages/aligned.py", title="Aligned"),
+            st.Page("pages/alignment.py", title="Alignment"),
         ],
         "More": [
             st.Page("pages/cache.py", title="Cache"),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from brivl.analyses.alignment.request import AlignmentRequest
 from brivl.analyses.attention.compute import n_start_layers
 from brivl.analyses.attention.request import AttentionRequest
 from brivl.analyses.captioning.request import CaptioningRequest
@@ -90,6 +91,47 @@ def _captioning_sample(rng: np.random.Generator) -> tuple[Any, list[tuple[dict, 
     return CaptioningRequest("scene:4"), results
 
 
+def _alignment_sample(rng: np.random.Generator) -> tuple[Any, list[tuple[dict, dict]]]:
+    weights, n_seeds = (0.0, 0.1), 2
+    plain = {"reads_text": False, "control": False}
+    models = [{"name": f"λ = {weight:g}", "weight": weight, "stage": 1, **plain} for weight in weights]
+    shuffled = {"name": "λ = 0.1, descriptions shuffled", "weight": 0.1, "stage": 1, **plain, "control": True}
+    ridge = {"weight": None, "stage": 0, **plain}
+    models += [
+        shuffled,
+        ridge | {"name": "ridge, image features"},
+        ridge | {"name": "banded ridge, a band for each layer"},
+        ridge | {"name": "ridge, descriptions alone", "reads_text": True},
+    ]
+    arrays = {
+        "r": rng.uniform(0.2, 0.6, (len(models), N_VOXELS)).astype(np.float32),
+        "r2": rng.uniform(0.1, 0.4, (len(models), N_VOXELS)).astype(np.float32),
+        "columns": np.arange(N_VOXELS),
+        "weights": np.array(weights),
+        "held_loss": rng.uniform(0.2, 0.3, (2, n_seeds)),
+        "curve": rng.uniform(0.2, 0.4, (2, n_seeds, 2)),
+        "told": rng.uniform(0.5, 1, (2, n_seeds)),
+        "regions": np.repeat(np.eye(2, dtype=bool), N_VOXELS // 2, axis=1),
+    }
+    counts = {"n_fit": 108, "n_held": 12, "n_test": 20, "n_components": 8, "n_distinct": 40}
+    info = {
+        "models": models,
+        "regions": REGIONS,
+        "chosen": 0.1,
+        "simulated": True,
+        "layers": [4, 8, 12],
+        **counts,
+        "has_test_set": True,
+        "explained": 0.6,
+        "sample_texts": ["A red face."],
+        "passes": [3] * 4,
+    }
+    request = AlignmentRequest(
+        "phantom-categories:120/20", "C01", n_components=8, weights=weights, n_seeds=n_seeds, n_blocks=0
+    )
+    return request, [(arrays, info)]
+
+
 def _generation_sample(rng: np.random.Generator) -> tuple[Any, list[tuple[dict, dict]]]:
     prompts = ("a red car", "a blue dog")
     results = []
@@ -119,6 +161,7 @@ def _attention_sample(rng: np.random.Generator) -> tuple[Any, list[tuple[dict, d
 
 # Analysis -> request, and arrays and info of each part of its stored result.
 PREPARED: dict[str, Callable[[np.random.Generator], tuple[Any, list[tuple[dict, dict]]]]] = {
+    "alignment": _alignment_sample,
     "attention": _attention_sample,
     "captioning": _captioning_sample,
     "decoding": _decoding_sample,

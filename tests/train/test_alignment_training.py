@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from brivl.analyses.alignment.inputs import early_stopping_rows, one_division
+from brivl.analyses.alignment.inputs import early_stopping_rows, single_split
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.records import Design
 from brivl.errors import BrivlError, DataError, RequestError
@@ -181,7 +181,7 @@ def test_a_lambda_that_cannot_be_is_refused(weight: float) -> None:
 def test_stopping_rows_keep_groups_together() -> None:
     groups = np.repeat(np.arange(20), 3)
     design = Design(None, 60, 0, np.zeros(1, int), groups=groups)
-    rows = one_division(design, PRESETS["strict"])
+    rows = single_split(design, PRESETS["strict"])
     fit, held = early_stopping_rows(design, rows)
     assert not set(groups[rows.train[fit]]) & set(groups[rows.train[held]])
     assert not set(rows.train) & set(rows.test) and sorted([*fit, *held]) == list(range(len(rows.train)))

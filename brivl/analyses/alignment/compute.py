@@ -1,252 +1,426 @@
-"""The work behind `backend.aligned`: every lambda and seed, the second stage, controls and ridge, scored on one set of
-held-out rows."""
+"""Train a text-aligned encoder (LLM-VEM, Ma et al. 2024) over a range of lambda, with controls and ridge on one split.
+
+Every model is scored on the same test rows: the first stage at every lambda, the second stage at 0 and at the chosen
+lambda, the chosen lambda with shuffled descriptions, and ridge on the same features.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brivl.analyses.alignment.inputs import AlignedInputs, inputs_of
-from brivl.analyses.alignment.request import AlignedAsked, layers_of, weights_of
-from brivl.analyses.alignment.ridge import ridge_scores
+from brivl.analyses.alignment.inputs import AlignmentInputs, load_inputs
+from brivl.analyses.alignment.request import AlignmentRequest, layers_of, weights_of
+from brivl.analyses.alignment.ridge import TEXT_RIDGE, Scores, ridge_scores
+from brivl.analysis import Context, Stored
 from brivl.core.encoding.presets import PRESETS, FitProtocol
 from brivl.core.encoding.response_pca import ResponsePCA, response_pca
-from brivl.core.progress import ProgressCallback
 from brivl.core.records import Responses, Stimulus
-from brivl.core.transfer.maps import correlation
 from brivl.data.dataset import Dataset
 from brivl.data.regions import available_parcellations, region_masks
 from brivl.data.stimuli.contact_sheet import item_images
-from brivl.store.artifacts import Store
+from brivl.store.artifacts import Artifact
+from brivl.store.digests import JSON
+
+if TYPE_CHECKING:
+    from brivl.models.alignment.backbone_blocks import UpperBlocks
+    from brivl.train.alignment import AlignedData, AlignedSettings, TrainedStage
 
 TRAINING = "Training"
-SHARES = {"first": 0.35, "second": 0.65}  # of the progress bar, after the inputs
+FIRST_STAGE_END, SECOND_STAGE_END = 0.35, 0.65  # shares of the progress bar, after the inputs
+N_SAMPLE_TEXTS = 3
+TEST_BATCH = 4096  # voxels
 
 
 @dataclass(frozen=True)
-class _Ground:
-    """What every model of one question shares."""
+class ScoredModel:
+    """One model whose predictions of the test rows are scored.
 
-    asked: AlignedAsked
-    inputs: AlignedInputs
+    Attributes
+    ----------
+    weight : float or None
+        Weight λ of the alignment loss; None for ridge.
+    stage : int
+        Stage of training, 1 or 2; 0 for ridge.
+    reads_text : bool
+        Whether it reads the descriptions of the test images.
+    control : bool
+        Whether it was trained with shuffled descriptions.
+    """
+
+    name: str
+    weight: float | None
+    stage: int
+    reads_text: bool = False
+    control: bool = False
+
+
+@dataclass(frozen=True)
+class AlignmentResult:
+    """Scores of all models on the test rows, and the course of training.
+
+    Attributes
+    ----------
+    models : tuple of ScoredModel
+        What each row of `r` and `r2` is of.
+    voxel_indices : (n,) array
+        Voxels that were fitted.
+    r, r2 : (n_models, n) arrays
+        Correlation and R2.
+    weights : (n_weights,) array
+        Weights λ of the alignment loss.
+    stopping_loss : (n_weights, n_seeds) array
+        Regression loss of the rows that say when to stop.
+    curve : (n_weights, n_seeds, 2) array
+        Median r and R2 over the voxels.
+    pair_accuracy : (n_weights, n_seeds) array
+        Share of pairs of test images in which an image lies nearer to its own description; chance is 0.5.
+    regions : mapping
+        Name -> positions among `voxel_indices`.
+    selective : (n,) array of bool or None
+        Voxels with a simulated preference for a category; None where this is not known.
+    chosen_weight : float
+        The λ above 0 with the smallest stopping loss.
+    layers : tuple of int
+        Layers of the backbone that were read.
+    n_fit, n_stopping, n_test : int
+        Rows that were fitted, that said when to stop, and that were scored.
+    has_test_set : bool
+        Whether the data have a test set; else the first outer fold was scored.
+    n_components : int
+        Principal components of the responses.
+    explained : float
+        Share of the variance of the responses that they hold.
+    n_distinct : int
+        Distinct descriptions.
+    sample_texts : tuple of str
+        The first descriptions.
+    simulated : bool
+        Whether the data are simulated.
+    """
+
+    request: AlignmentRequest
+    models: tuple[ScoredModel, ...]
+    voxel_indices: np.ndarray
+    r: np.ndarray
+    r2: np.ndarray
+    weights: np.ndarray
+    stopping_loss: np.ndarray
+    curve: np.ndarray
+    pair_accuracy: np.ndarray
+    regions: Mapping[str, np.ndarray]
+    selective: np.ndarray | None
+    chosen_weight: float
+    layers: tuple[int, ...]
+    n_fit: int
+    n_stopping: int
+    n_test: int
+    has_test_set: bool
+    n_components: int
+    explained: float
+    n_distinct: int
+    sample_texts: tuple[str, ...]
+    simulated: bool
+
+
+_Row = tuple[dict[str, JSON], Scores]  # what a model is, as stored, and its scores
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What all models of one request share; `data` are without tokens."""
+
+    request: AlignmentRequest
+    inputs: AlignmentInputs
     pca: ResponsePCA
     Y_test: np.ndarray  # (n_test, n) standardised
-    data: Any  # train.aligned.AlignedData, without tokens
-    tell: Callable[[float, str], None]
-    out: Path | None
+    data: AlignedData
+    report: Callable[[float, str], None]
+    checkpoints: Path | None
 
-    def scores(self, components: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """r and R2 (n,) of predicted components of the test rows."""
+    def scores(self, components: np.ndarray) -> Scores:
+        """Score predicted components of the test rows."""
         from brivl.core.encoding.split_score import r2_joint
+        from brivl.core.transfer.maps import correlation
 
         predicted = self.pca.responses(components)
         return correlation(self.Y_test, predicted), r2_joint(self.Y_test, predicted)
 
     def folder(self, name: str) -> Path | None:
-        """Of the checkpoints of one run."""
-        return None if self.out is None else self.out / name
+        """Give the folder for the checkpoints of one training."""
+        return None if self.checkpoints is None else self.checkpoints / name
 
 
-def run_aligned(
-    store: Store, asked: AlignedAsked, dataset: Dataset, progress: ProgressCallback, checkpoints: Path | None
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Arrays and facts of the answer."""
-    stimulus, responses = dataset.stimulus(asked.subject), dataset.responses(asked.subject)
-    protocol = FitProtocol(dataset.design(asked.subject), PRESETS[asked.preset])
-    inputs = inputs_of(store, asked, stimulus, responses, protocol, progress)
-    ground = _ground(asked, inputs, responses, protocol, progress, checkpoints)
-    swept = _sweep(ground)
-    chosen = _chosen(swept["held_loss"], weights_of(asked))
-    scores = dict(swept["scores"])
-    scores |= _second_stage(ground, stimulus, swept["stages"], chosen)
-    scores |= _control(ground, chosen)
-    ground.tell(0.75, "Ridge on the same features and rows")
-    scores |= ridge_scores(inputs, responses, protocol, lambda share: ground.tell(0.75 + 0.24 * share, "Ridge"))
-    models, r, r2 = zip(*((about, *found) for about, found in scores.values()), strict=True)
-    masks = _masks(responses, inputs.columns)
+@dataclass(frozen=True)
+class _Sweep:
+    """The first stage at every λ with every seed; `stages` and `rows` are those of the first seed."""
+
+    stopping_loss: np.ndarray
+    curve: np.ndarray
+    pair_accuracy: np.ndarray
+    n_epochs: list[int]
+    stages: dict[float, TrainedStage]
+    rows: list[_Row]
+
+
+def compute(context: Context, request: AlignmentRequest) -> Stored:
+    """Train and score all models of a request.
+
+    Parameters
+    ----------
+    context : Context
+        Store, dataset, progress callback, and the folder for checkpoints.
+    request : AlignmentRequest
+        The request.
+
+    Returns
+    -------
+    tuple
+        Arrays and info of the stored result.
+
+    Raises
+    ------
+    RequestError
+        Where there are too few samples.
+    """
+    dataset, progress = context.data, context.progress
+    stimulus, responses = dataset.stimulus(request.subject), dataset.responses(request.subject)
+    protocol = FitProtocol(dataset.design(request.subject), PRESETS[request.preset])
+    inputs = load_inputs(context.store, request, stimulus, responses, protocol, progress)
+    run = _prepare(context, request, inputs, responses, protocol)
+    sweep = _sweep(run)
+    chosen = _chosen_weight(sweep.stopping_loss, weights_of(request))
+    rows = [*sweep.rows, *_second_stage(run, stimulus, sweep.stages, chosen), _shuffled_control(run, chosen)]
+    run.report(0.75, "Ridge on the same features and rows")
+    ridge = ridge_scores(inputs, responses, protocol, lambda share: run.report(0.75 + 0.24 * share, "Ridge"))
+    rows += [(_info(name, None, 0, reads_text=name == TEXT_RIDGE), scores) for name, scores in ridge.items()]
+    masks = _region_masks(responses, inputs.voxel_indices)
     arrays = {
-        "r": np.float32(r),
-        "r2": np.float32(r2),
-        "columns": inputs.columns,
-        "weights": np.array(weights_of(asked)),
-        "held_loss": swept["held_loss"],
-        "curve": swept["curve"],
-        "told": swept["told"],
-        "regions": np.array(list(masks.values()), bool).reshape(len(masks), len(inputs.columns)),
+        "r": np.float32([r for _, (r, _) in rows]),
+        "r2": np.float32([r2 for _, (_, r2) in rows]),
+        "columns": inputs.voxel_indices,
+        "weights": np.array(weights_of(request)),
+        "held_loss": sweep.stopping_loss,
+        "curve": sweep.curve,
+        "told": sweep.pair_accuracy,
+        "regions": np.array(list(masks.values()), bool).reshape(len(masks), len(inputs.voxel_indices)),
     }
-    return arrays | _planted(dataset, asked.subject, inputs.columns), {
-        "models": list(models),
+    return arrays | _selective(dataset, request.subject, inputs.voxel_indices), {
+        "models": [info for info, _ in rows],
         "regions": list(masks),
         "chosen": chosen,
         "simulated": dataset.simulated,
-        "layers": list(layers_of(asked)),
-        "n_fit": len(inputs.fit),
-        "n_held": len(inputs.held),
-        "n_test": len(inputs.rows.test),
+        "layers": list(layers_of(request)),
+        "n_fit": len(inputs.fit_rows),
+        "n_held": len(inputs.stopping_rows),
+        "n_test": len(inputs.split.test),
         "has_test_set": bool(protocol.design.n_test),
-        "n_components": len(ground.pca.axes),
-        "explained": float(ground.pca.explained.sum()),
-        "n_distinct": int(inputs.same.max()) + 1,
-        "sample_texts": inputs.texts[:3],
-        "passes": swept["passes"],
+        "n_components": len(run.pca.axes),
+        "explained": float(run.pca.explained.sum()),
+        "n_distinct": int(inputs.description_ids.max()) + 1,
+        "sample_texts": inputs.texts[:N_SAMPLE_TEXTS],
+        "passes": sweep.n_epochs,
     }
 
 
-def _ground(
-    asked: AlignedAsked,
-    inputs: AlignedInputs,
+def read(artifacts: Sequence[Artifact], request: AlignmentRequest) -> AlignmentResult:
+    """Read a stored result.
+
+    Parameters
+    ----------
+    artifacts : sequence of Artifact
+        The one stored part.
+    request : AlignmentRequest
+        The request.
+
+    Returns
+    -------
+    AlignmentResult
+        The result.
+    """
+    (artifact,) = artifacts
+    arrays, info = artifact.arrays, artifact.info
+    names = ("name", "weight", "stage", "reads_text", "control")
+    return AlignmentResult(
+        request=request,
+        models=tuple(ScoredModel(**{name: model[name] for name in names}) for model in info["models"]),
+        voxel_indices=arrays["columns"],
+        r=arrays["r"],
+        r2=arrays["r2"],
+        weights=arrays["weights"],
+        stopping_loss=arrays["held_loss"],
+        curve=arrays["curve"],
+        pair_accuracy=arrays["told"],
+        regions={name: np.flatnonzero(arrays["regions"][row]) for row, name in enumerate(info["regions"])},
+        selective=arrays.get("selective"),
+        chosen_weight=float(info["chosen"]),
+        layers=tuple(info["layers"]),
+        n_fit=int(info["n_fit"]),
+        n_stopping=int(info["n_held"]),
+        n_test=int(info["n_test"]),
+        has_test_set=bool(info["has_test_set"]),
+        n_components=int(info["n_components"]),
+        explained=float(info["explained"]),
+        n_distinct=int(info["n_distinct"]),
+        sample_texts=tuple(info["sample_texts"]),
+        simulated=bool(info["simulated"]),
+    )
+
+
+def _prepare(
+    context: Context,
+    request: AlignmentRequest,
+    inputs: AlignmentInputs,
     responses: Responses,
     protocol: FitProtocol,
-    progress: ProgressCallback,
-    out: Path | None,
-) -> _Ground:
+) -> _Run:
     from brivl.core.encoding.fold_responses import fit_responses, split_responses
     from brivl.train.alignment import AlignedData
 
-    rows, columns = inputs.rows, inputs.columns
+    split, voxels, progress = inputs.split, inputs.voxel_indices, context.progress
 
-    def load(some: slice) -> np.ndarray:
-        return fit_responses(np.asarray(responses.Y_train[:, columns[some]]), rows, protocol.design)
+    def load(batch: slice) -> np.ndarray:
+        return fit_responses(np.asarray(responses.Y_train[:, voxels[batch]]), split, protocol.design)
 
     progress(0.05, 1, "Components of the responses")
-    pca = response_pca(load, len(columns), inputs.fit, asked.n_components)
-    Y_test = np.empty((len(rows.test), len(columns)), np.float32)
-    for start in range(0, len(columns), 4096):
-        some = columns[start : start + 4096]
-        repeats = np.asarray(responses.Y_test[:, :, some]) if protocol.design.n_test else None
-        Y_test[:, start : start + 4096] = split_responses(
-            np.asarray(responses.Y_train[:, some]), repeats, rows, *protocol
-        ).Y_test
+    pca = response_pca(load, len(voxels), inputs.fit_rows, request.n_components)
+    Y_test = np.empty((len(split.test), len(voxels)), np.float32)
+    for start in range(0, len(voxels), TEST_BATCH):
+        batch = voxels[start : start + TEST_BATCH]
+        repeats = np.asarray(responses.Y_test[:, :, batch]) if protocol.design.n_test else None
+        Y = split_responses(np.asarray(responses.Y_train[:, batch]), repeats, split, *protocol)
+        Y_test[:, start : start + TEST_BATCH] = Y.Y_test
     data = AlignedData(
-        inputs.features[rows.train],
+        inputs.features[split.train],
         pca.scores,
-        inputs.unit_texts[rows.train],
-        inputs.same[rows.train],
-        inputs.fit,
-        inputs.held,
+        inputs.unit_texts[split.train],
+        inputs.description_ids[split.train],
+        inputs.fit_rows,
+        inputs.stopping_rows,
     )
-    return _Ground(asked, inputs, pca, Y_test, data, lambda share, what: progress(share, 1, what), out)
+
+    def report(share: float, message: str) -> None:
+        progress(share, 1, message)
+
+    return _Run(request, inputs, pca, Y_test, data, report, context.checkpoints)
 
 
-def _settings(weight: float, seed: int, second: bool = False) -> Any:
+def _settings(weight: float, seed: int, second: bool = False) -> AlignedSettings:
     from brivl.train.alignment import FIRST_STAGE, SECOND_STAGE
 
     return replace(SECOND_STAGE if second else FIRST_STAGE, weight=weight, seed=seed)
 
 
-def _sweep(ground: _Ground) -> dict[str, Any]:
-    """The first stage at every lambda, with every seed; scores are those of the first seed."""
+def _info(
+    name: str, weight: float | None, stage: int, reads_text: bool = False, control: bool = False, **more: JSON
+) -> dict[str, JSON]:
+    return asdict(ScoredModel(name, weight, stage, reads_text, control)) | more
+
+
+def _sweep(run: _Run) -> _Sweep:
     from brivl.train.alignment import embed_in_text_space, predict_components, train_first_stage
 
-    weights, n_seeds = weights_of(ground.asked), ground.asked.n_seeds
+    weights, n_seeds = weights_of(run.request), run.request.n_seeds
     shape = (len(weights), n_seeds)
-    held, curve, told = np.empty(shape), np.empty((*shape, 2)), np.empty(shape)
-    passes: list[int] = []
-    stages, scores = {}, {}
-    test = ground.inputs.features[ground.inputs.rows.test]
+    sweep = _Sweep(np.empty(shape), np.empty((*shape, 2)), np.empty(shape), [], {}, [])
+    test = run.inputs.features[run.inputs.split.test]
     for i, weight in enumerate(weights):
         for seed in range(n_seeds):
-            ground.tell(
-                0.1 + SHARES["first"] * (i * n_seeds + seed) / (len(weights) * n_seeds), f"{TRAINING}, λ {weight:g}"
-            )
-            stage = train_first_stage(
-                ground.data, _settings(weight, seed), ground.folder(f"lambda-{weight:g}-seed-{seed}")
-            )
-            r, r2 = ground.scores(predict_components(stage.model, test))
-            held[i, seed], curve[i, seed] = stage.held_out_loss, (np.median(r), np.median(r2))
-            told[i, seed] = _told_apart(ground, embed_in_text_space(stage.model, test))
-            passes.append(stage.best_epoch + 1)
+            done = (i * n_seeds + seed) / (len(weights) * n_seeds)
+            run.report(0.1 + FIRST_STAGE_END * done, f"{TRAINING}, λ {weight:g}")
+            stage = train_first_stage(run.data, _settings(weight, seed), run.folder(f"lambda-{weight:g}-seed-{seed}"))
+            r, r2 = run.scores(predict_components(stage.model, test))
+            sweep.stopping_loss[i, seed] = stage.held_out_loss
+            sweep.curve[i, seed] = np.median(r), np.median(r2)
+            sweep.pair_accuracy[i, seed] = _pair_accuracy(run, embed_in_text_space(stage.model, test))
+            sweep.n_epochs.append(stage.best_epoch + 1)
             if seed == 0:
-                stages[weight] = stage
-                scores[f"stage 1 {weight:g}"] = (_about(f"λ = {weight:g}", weight, 1), (r, r2))
-    return {"held_loss": held, "curve": curve, "told": told, "passes": passes, "stages": stages, "scores": scores}
+                sweep.stages[weight] = stage
+                sweep.rows.append((_info(f"λ = {weight:g}", weight, 1), (r, r2)))
+    return sweep
 
 
-def _told_apart(ground: _Ground, images: np.ndarray) -> float:
-    """Share of pairs of test pictures in which a picture lies nearer to its own description than to the other's."""
-    likeness = images @ ground.inputs.unit_texts[ground.inputs.rows.test].T
-    own = np.diag(likeness)[:, None]
-    others = ~np.eye(len(likeness), dtype=bool)
-    return float(((own > likeness) + 0.5 * (own == likeness))[others].mean())
+def _pair_accuracy(run: _Run, images: np.ndarray) -> float:
+    """Share of pairs of test images in which an image lies nearer to its own description than to the other's."""
+    similarity = images @ run.inputs.unit_texts[run.inputs.split.test].T
+    own = np.diag(similarity)[:, None]
+    others = ~np.eye(len(similarity), dtype=bool)
+    return float(((own > similarity) + 0.5 * (own == similarity))[others].mean())
 
 
-def _about(name: str, weight: float | None, stage: int, **more: Any) -> dict[str, Any]:
-    return {"name": name, "weight": weight, "stage": stage, "reads_text": False, "control": False, **more}
-
-
-def _chosen(held_loss: np.ndarray, weights: tuple[float, ...]) -> float:
-    """The lambda above 0 of the smallest mean loss on the rows that say when to stop; the smaller of equal ones."""
-    means = held_loss.mean(1)
+def _chosen_weight(stopping_loss: np.ndarray, weights: tuple[float, ...]) -> float:
+    """The λ above 0 of the smallest mean loss on the rows that say when to stop; the smaller of equal ones."""
+    means = stopping_loss.mean(1)
     return weights[1 + int(np.argmin(means[1:]))]
 
 
-def _second_stage(ground: _Ground, stimulus: Stimulus, stages: dict[float, Any], chosen: float) -> dict[str, Any]:
-    """Train the backbone's last blocks too, from where the first stage ended, at λ = 0 and the chosen one."""
-    if not ground.asked.n_blocks:
-        return {}
+def _second_stage(run: _Run, stimulus: Stimulus, stages: Mapping[float, TrainedStage], chosen: float) -> list[_Row]:
+    """Train the last blocks of the backbone too, from where the first stage ended, at λ = 0 and the chosen one."""
+    if not run.request.n_blocks:
+        return []
     from brivl.models.alignment.backbone_blocks import split_backbone
     from brivl.train.alignment import predict_components, train_second_stage
 
-    inputs, rows, at = ground.inputs, ground.inputs.rows, SHARES["first"] + 0.1
-    ground.tell(at, "Tokens of the backbone")
-    pictures, places = np.unique(inputs.items, return_inverse=True)
-    split = split_backbone(
-        ground.asked.backbone,
-        lambda some: item_images(stimulus, pictures[some]),
-        len(pictures),
-        layers_of(ground.asked),
-        ground.asked.n_blocks,
+    inputs, split, start = run.inputs, run.inputs.split, FIRST_STAGE_END + 0.1
+    run.report(start, "Tokens of the backbone")
+    images, positions = np.unique(inputs.items, return_inverse=True)
+    backbone = split_backbone(
+        run.request.backbone,
+        lambda batch: item_images(stimulus, images[batch]),
+        len(images),
+        layers_of(run.request),
+        run.request.n_blocks,
     )
-    _standardise(split.upper, inputs, ground.asked)
-    data = replace(ground.data, tokens=split.tokens[places[rows.train]])
-    test = inputs.features[rows.test], split.tokens[places[rows.test]]
-    found = {}
-    for step, weight in enumerate((0.0, chosen)):
+    _standardise(backbone.upper, inputs)
+    data = replace(run.data, tokens=backbone.tokens[positions[split.train]])
+    test = inputs.features[split.test], backbone.tokens[positions[split.test]]
+    rows = []
+    for i, weight in enumerate((0.0, chosen)):
 
-        def tell(share: float, step: int = step, weight: float = weight) -> None:
-            ground.tell(at + (SHARES["second"] - at) * (step + share) / 2, f"{TRAINING} blocks, λ {weight:g}")
+        def on_epoch(share: float, i: int = i, weight: float = weight) -> None:
+            run.report(start + (SECOND_STAGE_END - start) * (i + share) / 2, f"{TRAINING} blocks, λ {weight:g}")
 
-        out = ground.folder(f"blocks-lambda-{weight:g}")
-        stage = train_second_stage(stages[weight], split.upper, data, _settings(weight, 0, second=True), out, tell)
-        about = _about(
-            f"λ = {weight:g}, blocks trained", weight, 2, best=stage.best_epoch + 1, held=stage.held_out_loss
-        )
-        found[f"stage 2 {weight:g}"] = (about, ground.scores(predict_components(stage.model, *test)))
-    return found
+        folder = run.folder(f"blocks-lambda-{weight:g}")
+        settings = _settings(weight, 0, second=True)
+        stage = train_second_stage(stages[weight], backbone.upper, data, settings, folder, on_epoch)
+        name = f"λ = {weight:g}, blocks trained"
+        info = _info(name, weight, 2, best=stage.best_epoch + 1, held=stage.held_out_loss)
+        rows.append((info, run.scores(predict_components(stage.model, *test))))
+    return rows
 
 
-def _standardise(upper: Any, inputs: AlignedInputs, asked: AlignedAsked) -> None:
-    """Features from the blocks are brought to the scale that the mapping of the first stage was trained on."""
+def _standardise(upper: UpperBlocks, inputs: AlignmentInputs) -> None:
+    """Bring features from the blocks to the scale that the mapping of the first stage was trained on."""
     n = sum(X.shape[1] for X in inputs.X[-len(upper.read_at) :])
     mean, scale = inputs.scaling
     upper.standardise(mean[-n:].astype(np.float32), scale[-n:].astype(np.float32))
 
 
-def _control(ground: _Ground, chosen: float) -> dict[str, Any]:
-    """Descriptions dealt to other pictures, at the chosen lambda: what alignment does without its meaning."""
+def _shuffled_control(run: _Run, chosen: float) -> _Row:
+    """Train at the chosen λ with descriptions of other images: what alignment does without their meaning."""
     from brivl.train.alignment import predict_components, train_first_stage
 
-    ground.tell(0.68, f"{TRAINING} on shuffled descriptions")
-    order = np.random.default_rng(1).permutation(len(ground.data.texts))
-    shuffled = replace(ground.data, texts=ground.data.texts[order], description_ids=ground.data.description_ids[order])
-    stage = train_first_stage(shuffled, _settings(chosen, 0), ground.folder("shuffled"))
-    test = ground.inputs.features[ground.inputs.rows.test]
-    about = _about(f"λ = {chosen:g}, descriptions shuffled", chosen, 1, control=True)
-    return {"shuffled": (about, ground.scores(predict_components(stage.model, test)))}
+    run.report(0.68, f"{TRAINING} on shuffled descriptions")
+    order = np.random.default_rng(1).permutation(len(run.data.texts))
+    shuffled = replace(run.data, texts=run.data.texts[order], description_ids=run.data.description_ids[order])
+    stage = train_first_stage(shuffled, _settings(chosen, 0), run.folder("shuffled"))
+    test = run.inputs.features[run.inputs.split.test]
+    info = _info(f"λ = {chosen:g}, descriptions shuffled", chosen, 1, control=True)
+    return info, run.scores(predict_components(stage.model, test))
 
 
-def _masks(responses: Responses, columns: np.ndarray) -> dict[str, np.ndarray]:
-    """Regions of the first level with a voxel that was fitted -> (n,) bool."""
+def _region_masks(responses: Responses, voxel_indices: np.ndarray) -> dict[str, np.ndarray]:
+    """Regions of the first parcellation with a voxel that was fitted -> (n,) bool."""
     levels = available_parcellations(responses.voxels)
-    found = region_masks(responses.voxels, levels[0]) if levels else {}
-    return {name: inside[columns] for name, inside in found.items() if inside[columns].any()}
+    masks = region_masks(responses.voxels, levels[0]) if levels else {}
+    return {name: mask[voxel_indices] for name, mask in masks.items() if mask[voxel_indices].any()}
 
 
-def _planted(dataset: Dataset, subject: str, columns: np.ndarray) -> dict[str, np.ndarray]:
-    """Which voxels prefer a category, where that is planted."""
+def _selective(dataset: Dataset, subject: str, voxel_indices: np.ndarray) -> dict[str, np.ndarray]:
+    """Which voxels prefer a category, where the dataset simulates this."""
     preferred = getattr(dataset, "preferred_categories", None)
-    return {} if preferred is None else {"selective": preferred(subject)[columns] != ""}
+    return {} if preferred is None else {"selective": preferred(subject)[voxel_indices] != ""}

@@ -1,65 +1,83 @@
-"""Ridge on the features, rows and responses that a text-aligned encoder is trained on."""
+"""Ridge regression on the features, rows and responses that a text-aligned encoder is trained on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from brivl.analyses.alignment.inputs import AlignedInputs
+from brivl.analyses.alignment.inputs import AlignmentInputs
 from brivl.core.encoding.presets import FitProtocol
 from brivl.core.records import Responses
-from brivl.core.transfer.maps import correlation
 
-AT_ONCE = 2**26  # numbers of responses that are fitted at once
-Scores = dict[str, tuple[dict[str, Any], tuple[np.ndarray, np.ndarray]]]
+MAX_RESPONSE_VALUES = 2**26  # that are fitted at once
+RIDGE, BANDED_RIDGE, TEXT_RIDGE = (
+    "ridge, image features",
+    "banded ridge, a band for each layer",
+    "ridge, descriptions alone",
+)
+Scores = tuple[np.ndarray, np.ndarray]  # r and R2, (n_voxels,) each
 
 
 def ridge_scores(
-    inputs: AlignedInputs, responses: Responses, protocol: FitProtocol, tell: Callable[[float], None]
-) -> Scores:
-    """Name -> (what it is, (r, R2) (n,)): one band of all image features, a band for each layer, and the texts alone.
+    inputs: AlignmentInputs, responses: Responses, protocol: FitProtocol, on_progress: Callable[[float], None]
+) -> dict[str, Scores]:
+    """Fit ridge on all image features, with a band for each layer, and on the text embeddings alone.
 
-    All training rows are fitted; folds within them choose strengths, as in the project's other fits.
+    All training rows are fitted. Folds within them choose alpha, as in other fits of the preset.
+
+    Parameters
+    ----------
+    inputs : AlignmentInputs
+        Rows, features and texts.
+    responses : Responses
+        The responses.
+    protocol : FitProtocol
+        Design and preset.
+    on_progress : callable
+        Called with the share that is done.
+
+    Returns
+    -------
+    dict
+        Name of the model -> r and R2 (n_voxels,) of the test rows. There is no banded ridge where one layer is read.
     """
-    all_layers = np.concatenate(inputs.X, axis=1)
-    sets = {"ridge": ("ridge, image features", [all_layers], False)}
+    feature_sets = {RIDGE: [np.concatenate(inputs.X, axis=1)]}
     if len(inputs.X) > 1:
-        sets["banded"] = ("banded ridge, a band for each layer", inputs.X, False)
-    sets["text"] = ("ridge, descriptions alone", [inputs.T], True)
-    found: Scores = {}
-    for at, (key, (name, Xs, reads)) in enumerate(sets.items()):
+        feature_sets[BANDED_RIDGE] = inputs.X
+    feature_sets[TEXT_RIDGE] = [inputs.T]
+    scores: dict[str, Scores] = {}
+    for i, (name, bands) in enumerate(feature_sets.items()):
 
-        def step(share: float, at: int = at) -> None:
-            tell((at + share) / len(sets))
+        def report(share: float, i: int = i) -> None:
+            on_progress((i + share) / len(feature_sets))
 
-        about = {"name": name, "weight": None, "stage": 0, "reads_text": reads, "control": False}
-        found[key] = (about, _fitted(Xs, inputs, responses, protocol, step))
-    return found
+        scores[name] = _fit(bands, inputs, responses, protocol, report)
+    return scores
 
 
-def _fitted(
-    Xs: list[np.ndarray],
-    inputs: AlignedInputs,
+def _fit(
+    bands: list[np.ndarray],
+    inputs: AlignmentInputs,
     responses: Responses,
     protocol: FitProtocol,
-    tell: Callable[[float], None],
-) -> tuple[np.ndarray, np.ndarray]:
+    on_progress: Callable[[float], None],
+) -> Scores:
     from brivl.core.encoding.fold_responses import preprocess_features, ridge_for, split_responses
     from brivl.core.encoding.split_score import r2_joint
+    from brivl.core.transfer.maps import correlation
 
-    rows, columns = inputs.rows, inputs.columns
-    ready = [preprocess_features(X, rows.train, *protocol) for X in Xs]
-    size = max(1, AT_ONCE // len(rows.train))
-    r, r2 = np.empty(len(columns)), np.empty(len(columns))
-    for start in range(0, len(columns), size):
-        tell(start / len(columns))
-        some = slice(start, start + size)
-        repeats = np.asarray(responses.Y_test[:, :, columns[some]]) if protocol.design.n_test else None
-        part = split_responses(np.asarray(responses.Y_train[:, columns[some]]), repeats, rows, *protocol)
-        ridge = ridge_for(len(ready), rows.train, *protocol)
-        ridge.fit([X[rows.train] for X in ready], part.Y_train)
-        predicted = ridge.predict([X[rows.test] for X in ready])
-        r[some], r2[some] = correlation(part.Y_test, predicted), r2_joint(part.Y_test, predicted)
+    split, voxels = inputs.split, inputs.voxel_indices
+    ready = [preprocess_features(X, split.train, *protocol) for X in bands]
+    size = max(1, MAX_RESPONSE_VALUES // len(split.train))
+    r, r2 = np.empty(len(voxels)), np.empty(len(voxels))
+    for start in range(0, len(voxels), size):
+        on_progress(start / len(voxels))
+        batch = slice(start, start + size)
+        repeats = np.asarray(responses.Y_test[:, :, voxels[batch]]) if protocol.design.n_test else None
+        Y = split_responses(np.asarray(responses.Y_train[:, voxels[batch]]), repeats, split, *protocol)
+        ridge = ridge_for(len(ready), split.train, *protocol)
+        ridge.fit([X[split.train] for X in ready], Y.Y_train)
+        predicted = ridge.predict([X[split.test] for X in ready])
+        r[batch], r2[batch] = correlation(Y.Y_test, predicted), r2_joint(Y.Y_test, predicted)
     return r, r2

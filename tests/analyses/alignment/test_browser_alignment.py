@@ -1,4 +1,4 @@
-"""Aligned in Chromium: one click trains on a tiny simulated folder, and the answer is there after a reload."""
+"""Alignment in Chromium: one click trains on a tiny simulated folder, and the result is there after a reload."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the page, with descriptions from a file: a captioner would take longest of all."""
-    root = tmp_path_factory.mktemp("aligned page")
-    data, said = root / "data" / "challenge", root / "data" / "said.tsv"
+    root = tmp_path_factory.mktemp("alignment page")
+    data, descriptions = root / "data" / "challenge", root / "data" / "descriptions.tsv"
     data.parent.mkdir()
     write_fixture(data, fixture_size("algonauts2023", 1, 200, 60))
-    pictures = sorted((data / "subj01" / "training_split" / "training_images").iterdir())
-    said.write_text("".join(f"{path.name}\tpicture {i}\n" for i, path in enumerate(pictures)))
+    images = sorted((data / "subj01" / "training_split" / "training_images").iterdir())
+    descriptions.write_text("".join(f"{path.name}\timage {i}\n" for i, path in enumerate(images)))
     with running_app(root / "cache", {"BRIVL_DATA": str(data.parent)}) as app:
-        query = f"data={quote(str(data), safe='')}&subject=subj01&told={quote(str(said), safe='')}"
-        yield f"{app.address}/aligned?{query}"
+        query = f"data={quote(str(data), safe='')}&subject=subj01&told={quote(str(descriptions), safe='')}"
+        yield f"{app.address}/alignment?{query}"
 
 
 def test_one_click_trains(start: str, browser: Any) -> None:  # noqa: F811
@@ -38,12 +38,12 @@ def test_one_click_trains(start: str, browser: Any) -> None:  # noqa: F811
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(start)
     page.get_by_role("button", name="Train").click()
-    page.get_by_text("How much alignment?").wait_for()
+    page.get_by_text("Weight of the alignment").wait_for()
     page.locator(FIGURE).nth(2).wait_for()
-    said = page.inner_text(HEADLINE)
-    assert "banded ridge" in said and "SIMULATED" in page.inner_text(".bx-chips")
+    headline = page.inner_text(HEADLINE)
+    assert "banded ridge" in headline and "SIMULATED" in page.inner_text(".bx-chips")
     page.reload()
-    page.get_by_text("How much alignment?").wait_for()
+    page.get_by_text("Weight of the alignment").wait_for()
     page.locator(FIGURE).nth(2).wait_for()
-    assert page.inner_text(HEADLINE) == said and not errors
+    assert page.inner_text(HEADLINE) == headline and not errors
     page.close()
