@@ -20,7 +20,8 @@ import torch
 from brivl.core.retrieval.query_words import remove_word, split_words, sum_per_word
 from brivl.errors import RequestError
 from brivl.models.attention.query import shipped_tokenizer, token_spans
-from brivl.models.attention.relevance import IMAGE_START, TEXT_START, explain_image, explain_text
+from brivl.models.attention.relevance import explain_image, explain_text
+from brivl.models.attention.start_layers import IMAGE_START, TEXT_START
 from brivl.models.brivl.configs import MINI
 from brivl.models.brivl.image_encoder import to_pixels
 from brivl.models.brivl.text_encoder import tokenize

@@ -13,7 +13,7 @@ from brivl.analyses.attention.analysis import ATTENTION
 from brivl.analyses.attention.compute import Attention, check_query, explain
 from brivl.analyses.attention.maps import peak, scale_map
 from brivl.errors import RequestError
-from brivl.models.attention.relevance import IMAGE_START, TEXT_START
+from brivl.models.attention.start_layers import IMAGE_START, TEXT_START
 from brivl.store.artifacts import Store
 
 SUFFIXES = (".png", ".npz")

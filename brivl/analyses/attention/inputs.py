@@ -10,7 +10,7 @@ import streamlit as st
 from brivl.analyses.attention.compute import n_start_layers
 from brivl.core.retrieval.query_words import MAX_QUERY_CHARACTERS, has_foreign_letters, select_words, split_words
 from brivl.data.stimuli.images import ReferencedImage
-from brivl.models.attention.relevance import IMAGE_START, TEXT_START
+from brivl.models.attention.start_layers import IMAGE_START, TEXT_START
 from brivl.scenes.naming import is_kind, named_thing, vocabulary_share
 from brivl.ui import style
 from brivl.ui.page_inputs import Inputs

@@ -13,7 +13,7 @@ from brivl.analyses.attention.maps import AttentionFigure, peak
 from brivl.analyses.attention.request import AttentionImages, AttentionRequest
 from brivl.analysis import Context, Options, Stored
 from brivl.data.stimuli.images import ReferencedImage
-from brivl.models.attention.relevance import IMAGE_START, TEXT_START
+from brivl.models.attention.start_layers import IMAGE_START, TEXT_START
 from brivl.scenes.naming import named_thing
 from brivl.scenes.scene import render
 from brivl.store.artifacts import Artifact

@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
     from transformers import BertModel
 
-# Best on validation scenes (brivl.train.attention_evaluation); in the text all layers do equally well.
-IMAGE_START, TEXT_START = 6, 1
-
 
 _LOCK = threading.RLock()  # models are shared between threads, and their settings are changed during a run
 
