@@ -35,7 +35,13 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
     p.add_argument("--region", "--roi", default="all", help="test only voxels of this region (default: %(default)s)")
     p.add_argument("--block", type=float, default=20.0, help="block length of time series in s (default: %(default)s)")
     p.add_argument(
-        "--draws", type=int, default=1000, help="number of permutations, and of sign flips (default: %(default)s)"
+        "--permutations",
+        "--draws",
+        dest="n_permutations",
+        metavar="N",
+        type=int,
+        default=1000,
+        help="number of permutations, and of sign flips (default: %(default)s)",
     )
     p.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
     p.add_argument("--by", choices=["voxel", "region"], default="region", help="rows of --out (default: %(default)s)")
@@ -52,7 +58,7 @@ def _run(args: argparse.Namespace) -> None:
 
     store = Store(args.cache)
     fit_request = FitRequest(args.dataset, models, args.layer, args.subject, args.preset)
-    request = WithinSubjectRequest(fit_request, args.region, args.block, args.draws, args.seed)
+    request = WithinSubjectRequest(fit_request, args.region, args.block, args.n_permutations, args.seed)
     within_subject_key(store, request)  # refuses impossible requests before anything is computed
     with exit_on_sigint():
         fit(store, fit_request, progress_bar(quiet=args.json))
