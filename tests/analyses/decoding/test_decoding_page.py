@@ -117,7 +117,7 @@ def test_bad_questions_end_in_sentences(store: Store, tmp_path: Path, capsys):
         (["--dataset", NAME, "--subject", "S01", "--model", "vit-mini"], "one space"),
         (["--dataset", NAME, "--subject", "S01", "--window", "-1"], "window"),
         (["--dataset", NAME, "--subject", "S01", "--preset", "lax"], "preset"),
-        (["--dataset", NAME, "--subject", "S01", "--level", "area"], "level"),
+        (["--dataset", NAME, "--subject", "S01", "--level", "area"], "one of"),
         (["--dataset", NAME, "--subject", "S01", "--window", "90"], "shorter window"),
         (["--dataset", str(tmp_path / "own"), "--subject", "A"], "only features"),
     ):

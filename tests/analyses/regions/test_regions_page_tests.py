@@ -269,5 +269,5 @@ def test_scores_over_the_ceiling() -> None:
     expected = split / noise_ceiling(np.array([0.5, np.nan, np.nan, 0.11]), 10)
     np.testing.assert_allclose(found.r2_split, expected)
     np.testing.assert_allclose(found.r2_split.sum(0), found.r2_joint)
-    with pytest.raises(RequestError, match="not repeated"):
+    with pytest.raises(RequestError, match="without repeats"):
         normalise_by_ceiling(EncodingResult(split.sum(0), split, np.ones(4, bool), None, split), 10, 0.1)

@@ -137,7 +137,7 @@ def test_long_and_foreign_questions() -> None:
         ({"gallery": "folder"}, "Which folder shall be searched?"),
         ({"gallery": "folder", "folder": "/absent"}, "within BRIVL_DATA"),
         ({"pic": "True", "image": "scene:99999"}, "scenes 0 to 1999"),
-        ({"pic": "True", "image": "upload:../../etc"}, "choose one on the page"),
+        ({"pic": "True", "image": "upload:../../etc"}, "Choose an image on the page"),
         ({"gallery": "nonsense", "k": "x", "most": "-1"}, "12 drawn scenes"),
     ],
 )
