@@ -154,6 +154,8 @@ class Analysis(Generic[Request, Result]):
         (request) -> parts that are stored one by one.
     open_data : callable
         (store, request, progress) -> what `key` and `compute` are given as data.
+    dataset_fields : tuple of str
+        Fields of the request that name datasets; bundles leave out the folders before them.
     prepare : callable or None
         (context, request) -> None; what the worker prepares for the page after the result.
     simulated : callable
@@ -197,6 +199,7 @@ class Analysis(Generic[Request, Result]):
     print_figure: Callable[[Result, FigureLabel, Page, Options], Figure] | None = None
     parts: Callable[[Request], Sequence[Any]] = lambda request: (request,)
     open_data: Callable[[Store, Any, ProgressCallback], Any] = open_dataset_of
+    dataset_fields: tuple[str, ...] = ("dataset",)
     prepare: Callable[[Context, Request], None] | None = None
     old_names: tuple[str, ...] = ()
     write: Callable[[Result, Path], list[str]] | None = None

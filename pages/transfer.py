@@ -1,7 +1,8 @@
-"""Transfer: do encoding models carry across language and vision?"""
+"""Transfer: do encoding models carry over between language and vision?"""
 
 from __future__ import annotations
 
-from brivl.analyses.transfer.page import transfer_page
+from brivl.analyses.transfer.page import PAGE
+from brivl.ui.analysis_page import show
 
-transfer_page()
+show(PAGE)

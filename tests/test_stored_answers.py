@@ -23,8 +23,7 @@ from brivl.analyses.decoding.analysis import DECODING
 from brivl.analyses.drive.analysis import DRIVE
 from brivl.analyses.generation.request import GenerationPart, generation_key
 from brivl.analyses.integration.analysis import INTEGRATION
-from brivl.analyses.transfer.request import TransferAsked
-from brivl.analyses.transfer.result import transfer_key
+from brivl.analyses.transfer.analysis import TRANSFER
 from brivl.analyses.voxel_captions.analysis import VOXEL_CAPTIONS
 from brivl.analysis import Analysis, keys_of, request_from_json, stored
 from brivl.data.dataset import Dataset
@@ -42,9 +41,14 @@ from brivl.store.keys import ArtifactKey
 FIXTURE = Path(__file__).parent / "stored_answers"
 RECORD = json.loads((FIXTURE / "keys.json").read_text(encoding="utf-8"))
 LENGTH = 32  # hex digits of the digests in keys.json
-RENAMED = {"n_draws": "n_permutations"}  # fields of WithinSubjectRequest
+RENAMED = {"n_draws": "n_permutations"}  # fields of requests
 # Their keys need stimuli, which would have to be drawn first, or folders that this test does not have.
 LEFT_OUT = ("forms/", "demos/retrieve", "demos/attend", "demos/gallery", "demos/upload", "demos/attention")
+
+
+def renamed(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a request by their names of today."""
+    return {RENAMED.get(name, name): value for name, value in fields.items()}
 
 
 class Requests:
@@ -68,7 +72,7 @@ class Requests:
         return open_dataset(name, self.store)
 
     def within_subject(self, fields: Mapping[str, Any]) -> WithinSubjectRequest:
-        return request_from_json(WithinSubjectRequest, {RENAMED.get(name, name): v for name, v in fields.items()})
+        return request_from_json(WithinSubjectRequest, renamed(fields))
 
     def key(self, function: str, a: Mapping[str, Any]) -> ArtifactKey:
         """The key that the code of today makes."""
@@ -78,10 +82,11 @@ class Requests:
             "caption_key": VOXEL_CAPTIONS,
             "drive_key": DRIVE,
             "integration_key": INTEGRATION,
+            "transfer_key": TRANSFER,
         }
         if function in records:
             analysis = records[function]
-            return keys_of(analysis, self.store, request_from_json(analysis.request, a["asked"]))[0]
+            return keys_of(analysis, self.store, request_from_json(analysis.request, renamed(a["asked"])))[0]
         others: dict[str, Callable[[], ArtifactKey]] = {
             "fit_key": lambda: fit_key(self.store, self.fit(a["request"])),
             "alone_key": lambda: single_model_key(self.store, self.fit(a["request"]), a["model"]),
@@ -92,7 +97,6 @@ class Requests:
                 TimeCourseTarget(**a["place"]),
             ),
             "audit_key": lambda: audit_key(self.store, request_from_json(AuditRequest, a["asked"])),
-            "transfer_key": lambda: transfer_key(self.store, request_from_json(TransferAsked, a["asked"])),
             "facts_key": lambda: facts_key(self.dataset(a["dataset"]), a["subject"]),
             "known_caption": lambda: caption_key(
                 self.store,
@@ -169,6 +173,7 @@ def test_stored_answers_are_read_into_the_results_of_today(requests: Requests) -
         fields = requests.value(RECORD["requests"][name]["arguments"]["asked"])
         assert known_audit(requests.store, request_from_json(AuditRequest, fields)) is not None
     for name in named("integration_key"):
-        request = request_from_json(INTEGRATION.request, requests.value(RECORD["requests"][name]["arguments"]["asked"]))
+        fields = renamed(requests.value(RECORD["requests"][name]["arguments"]["asked"]))
+        request = request_from_json(INTEGRATION.request, fields)
         result = stored(INTEGRATION, requests.store, request)
         assert result is not None and INTEGRATION.headline(result, {}) and INTEGRATION.tables(result)

@@ -11,6 +11,7 @@ from brivl.analyses.decoding.analysis import DECODING
 from brivl.analyses.drive.analysis import DRIVE
 from brivl.analyses.generation.analysis import GENERATION
 from brivl.analyses.integration.analysis import INTEGRATION
+from brivl.analyses.transfer.analysis import TRANSFER
 from brivl.analyses.voxel_captions.analysis import VOXEL_CAPTIONS
 from brivl.analysis import Analysis
 from brivl.errors import RequestError
@@ -18,6 +19,7 @@ from brivl.errors import RequestError
 ANALYSES: tuple[Analysis[Any, Any], ...] = (
     DECODING,
     INTEGRATION,
+    TRANSFER,
     VOXEL_CAPTIONS,
     DRIVE,
     ALIGNMENT,

@@ -198,8 +198,11 @@ def _evidence(manifest: Mapping[str, Any], here: Here) -> tuple[AnalysisEvidence
     """The result here; None with what has changed since, or with "" where it is not stored."""
     about = manifest["analysis"]
     analysis, fields = analysis_named(about["name"]), dict(about["request"])
-    if "dataset" in fields:
-        fields["dataset"] = here.dataset or _local_name(here.store, manifest["dataset"]["name"])
+    for field_name in analysis.dataset_fields:
+        if fields.get(field_name):
+            fields[field_name] = _local_name(here.store, fields[field_name])
+    if "dataset" in fields and here.dataset:
+        fields["dataset"] = here.dataset
     request = request_from_json(analysis.request, fields)
     data = analysis.open_data(here.store, request, here.progress)
     changed = set()

@@ -144,13 +144,6 @@ def _of_record(analysis: Analysis[Any, Any], args: argparse.Namespace) -> dict[s
     return analysis.evaluate(Store(args.cache), args.n)
 
 
-def _transfer(args: argparse.Namespace) -> dict[str, Any]:
-    """Transfer between stories and movie in simulated subjects, with and without a shared code; bars: 0.7, and null."""
-    from brivl.analyses.transfer.tables import evaluate_transfer
-
-    return evaluate_transfer(Store(args.cache), 1 if args.n is None else args.n)
-
-
 def _aligned(args: argparse.Namespace) -> dict[str, Any]:
     """Scores by alignment weight, and the text-aligned encoder against banded ridge; bar: 0.9 of its median r."""
     from brivl.analyses.alignment.analysis import ALIGNMENT
@@ -172,6 +165,5 @@ EVALS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "voxel-captions": _voxel_captions,
     "roi-images": _roi_images,
     "aligned": _aligned,
-    "transfer": _transfer,
     **{analysis.name: partial(_of_record, analysis) for analysis in ANALYSES if analysis.evaluate is not None},
 }

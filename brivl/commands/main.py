@@ -74,7 +74,6 @@ def command_parser() -> argparse.ArgumentParser:
     from brivl.analyses.registry import ANALYSES
     from brivl.analyses.reproduce import command as reproduce
     from brivl.analyses.retrieval import command as retrieve
-    from brivl.analyses.transfer import command as transfer
     from brivl.cli.analysis_verb import add_verb
     from brivl.commands import (
         app,
@@ -109,7 +108,6 @@ def command_parser() -> argparse.ArgumentParser:
         regions,
         variance_partitioning,
         audit,
-        transfer,
         sweep,
         datasets,
         models,

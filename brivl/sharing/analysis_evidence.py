@@ -169,11 +169,13 @@ class AnalysisEvidence:
         """
         keys = keys_of(self.analysis, store, self.request, self.data)
         facts = {name: getattr(self.data, name, "") for name in ("title", "licence", "citation")}
+        request = dataclasses.asdict(self.request)
+        names = {name: short_name(request[name]) for name in self.analysis.dataset_fields if name in request}
         return {
             "dataset": {"name": self.dataset, **facts},
             "analysis": {
                 "name": self.analysis.name,
-                "request": dataclasses.asdict(self.request) | ({"dataset": self.dataset} if self.dataset else {}),
+                "request": request | names,
                 "parts": [{"kind": key.kind, "key": key.digest, "ingredients": dict(key.ingredients)} for key in keys],
             },
             "result": self.digest,

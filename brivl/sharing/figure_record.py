@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import pandas as pd
 
+from brivl.analysis import short_name
 from brivl.sharing.fingerprints import Fingerprint
 from brivl.store.artifacts import Store
 from brivl.viz.style import FigureLabel
@@ -109,7 +110,8 @@ class FigureRecord:
     def link(self) -> str:
         """Address of the view within the app; no folder of this machine is in it."""
         dataset = self.evidence.dataset
-        return f"/{self.page}?{urlencode(self.query | ({'data': dataset} if dataset else {}))}"
+        query = {name: ",".join(map(short_name, value.split(","))) for name, value in self.query.items()}
+        return f"/{self.page}?{urlencode(query | ({'data': dataset} if dataset else {}))}"
 
     def csv(self, table: pd.DataFrame) -> str:
         """Write a table as CSV, with what it rests on in every row.

@@ -9,7 +9,6 @@ from pathlib import Path
 from brivl.analyses.audit.compute import audit_task
 from brivl.analyses.registry import ANALYSES
 from brivl.analyses.retrieval.compute import recall_task, retrieve_task
-from brivl.analyses.transfer.result import transfer_task
 from brivl.analysis import run_task as run_analysis_task
 from brivl.core.progress import ProgressCallback
 from brivl.data.download import download_task
@@ -101,7 +100,6 @@ TASKS: dict[str, Callable[[Mapping[str, JSON], ProgressCallback], dict[str, JSON
     "infer": within_subject_task,
     "parts": variance_partition_task,
     "audit": audit_task,
-    "transfer": transfer_task,
     "infer-each": within_subject_batch_task,
     "cache-verify": verify_task,
     "cache-prune": prune_task,

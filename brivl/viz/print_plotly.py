@@ -7,6 +7,7 @@ images with one pair of axes each; these are drawn here from the very figure tha
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from html import unescape
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from brivl.errors import DataError
-from brivl.viz.export import POINTS, Page, new_page, print_style
+from brivl.viz.export import POINTS, Page, legend_line, new_page, print_style
 from brivl.viz.style import LIGHT, FigureLabel
 
 MARKERS = {
@@ -65,14 +66,20 @@ def print_figures(figures: Mapping[str, go.Figure], label: FigureLabel, page: Pa
             return drawn
         widths = [max(1.0, float(figure.layout.width or 1)) for figure in figures.values()]
         rows = drawn.subplots(1, len(figures), squeeze=False, gridspec_kw={"width_ratios": widths})[0]
-        for axes, (title, figure) in zip(rows, figures.items(), strict=True):
+        room = page.width / len(figures) - 4 * page.base / POINTS  # inches beside the marks of an axis
+        named = [axes for axes, figure in zip(rows, figures.values(), strict=True) if _draw(axes, figure, page)]
+        shared = len(named) > 1 and len({tuple(axes.get_legend_handles_labels()[1]) for axes in named}) == 1
+        if shared:
+            legend_line(drawn, named[0], page)
+        for axes, title in zip(rows, figures, strict=True):
+            above = _legend(axes, page, room) if axes in named and not shared else 0.0
             if len(figures) > 1:
-                axes.set_title(_text(title), loc="left", fontsize=page.base * 1.1, fontweight="bold")
-            _draw(axes, figure, page)
+                _title(axes, _text(title), page, room, above)
     return drawn
 
 
-def _draw(axes: Axes, figure: go.Figure, page: Page) -> None:
+def _draw(axes: Axes, figure: go.Figure, page: Page) -> bool:
+    """Draw one figure; whether its traces need a legend."""
     bars = _Stack(figure)
     categories = {side: _categories(figure, side) for side in "xy"}
     for trace in figure.data:
@@ -94,7 +101,27 @@ def _draw(axes: Axes, figure: go.Figure, page: Page) -> None:
     _axis(axes, figure.layout.yaxis, "y", categories["y"], page)
     if figure.layout.yaxis.autorange == "reversed" and not axes.yaxis_inverted():
         axes.invert_yaxis()
-    _legend(axes, figure)
+    names = axes.get_legend_handles_labels()[1]
+    return len(names) > 1 or bool(names and figure.layout.showlegend)
+
+
+def _legend(axes: Axes, page: Page, room: float) -> float:
+    """Draw a legend above the axes, in as many columns as there is room (inches) for; its height in points."""
+    names = axes.get_legend_handles_labels()[1]
+    widest = (max(map(len, names)) + 6) * 0.55 * page.base / POINTS  # with handle and gaps
+    n_columns = int(np.clip(room // widest, 1, len(names)))
+    legend = axes.legend(
+        loc="lower left", bbox_to_anchor=(0, 1.0), ncols=n_columns, borderaxespad=0.2, borderpad=0.2, labelspacing=0.2
+    )
+    legend.set_in_layout(False)  # a legend that is wider than its axes would make these narrower
+    return 1.35 * page.base * -(-len(names) // n_columns)
+
+
+def _title(axes: Axes, title: str, page: Page, room: float, above: float) -> None:
+    """Write a title above the legend, which is so high in points, in as many lines as it needs."""
+    size = page.base * 1.1
+    lines = textwrap.fill(title, max(12, int(room * POINTS / (0.6 * size))), break_on_hyphens=False)
+    axes.set_title(lines, loc="left", fontsize=size, fontweight="bold", pad=above + 0.6 * page.base)
 
 
 def _scatter(axes: Axes, trace: Any, positions: Mapping[str, np.ndarray], page: Page) -> None:
@@ -206,11 +233,9 @@ def _axis(axes: Axes, axis: Any, side: Literal["x", "y"], categories: Sequence[s
         ticks(range(len(categories)), categories)
     if axis.visible is False:
         getattr(axes, f"get_{side}axis")().set_visible(False)
-    if names:
-        inches = page.height * 0.62 if side == "y" else page.width * 0.9
-        room = inches * POINTS / max(len(names), 1)
-        size = float(np.clip(room * 0.8, SMALLEST, page.base)) if side == "y" else page.base
-        axes.tick_params(side, labelsize=size)
+    if names and side == "y":
+        height = _body_height(axes, page) - 6 * page.base  # less title, legend, and ticks and title of the x axis
+        axes.tick_params(side, labelsize=float(np.clip(0.8 * height / len(names), SMALLEST, page.base)))
     if axis.tickangle:
         axes.tick_params(side, labelrotation=-float(axis.tickangle))
     if axis.type == "log":
@@ -223,10 +248,11 @@ def _axis(axes: Axes, axis: Any, side: Literal["x", "y"], categories: Sequence[s
     axes.set_axisbelow(True)
 
 
-def _legend(axes: Axes, figure: go.Figure) -> None:
-    names = axes.get_legend_handles_labels()[1]
-    if len(names) > 1 or (names and figure.layout.showlegend):
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=min(3, len(names)), borderaxespad=0.2)
+def _body_height(axes: Axes, page: Page) -> float:
+    """Points between headline and footer."""
+    engine = axes.figure.get_layout_engine()
+    share = 1.0 if engine is None else float(engine.get()["rect"][3])
+    return share * page.height * POINTS
 
 
 def _categories(figure: go.Figure, side: str) -> list[str]:

@@ -24,7 +24,7 @@ def use_tiny_stories(patch: pytest.MonkeyPatch, film: MovieConfig) -> None:
     """phantom-stories of few voxels, a frame a TR, and content in place of a model."""
     shrink_categories(patch, 25)
     patch.setattr(story_dataset, "FRAMES_PER_TR", 1)
-    patch.setattr(components, "FEWEST", 20)
+    patch.setattr(components, "MIN_VOXELS", 20)
     use_content(patch, film)
 
 

@@ -19,6 +19,8 @@ from brivl.analyses.drive.request import DriveRequest
 from brivl.analyses.generation.request import GenerationRequest
 from brivl.analyses.integration.analysis import INTEGRATION
 from brivl.analyses.integration.request import IntegrationRequest
+from brivl.analyses.transfer.request import MODALITIES, TransferRequest
+from brivl.analyses.transfer.result import SCORES
 from brivl.analyses.voxel_captions.analysis import VOXEL_CAPTIONS
 from brivl.analyses.voxel_captions.request import VoxelCaptionsRequest
 from brivl.analysis import Analysis, keys_of
@@ -50,6 +52,7 @@ def prepare(store: Store, data: str, subject: str) -> None:
 
 
 SMALL = "phantom-movie:120/20"  # its keys are made without simulating it
+SMALL_STORIES = "phantom-stories:120/40"
 
 
 def frames(n: int = 12) -> Stimulus:
@@ -169,6 +172,7 @@ PREPARED: dict[str, Callable[[np.random.Generator], tuple[Any, list[tuple[dict, 
     "drive": _drive_sample,
     "generation": _generation_sample,
     "integration": lambda rng: (IntegrationRequest(SMALL, "S01", layer=8), [_integration(rng)]),
+    "transfer": lambda rng: (TransferRequest(SMALL_STORIES, "S01"), [transferred(rng)]),
 }
 
 
@@ -271,3 +275,48 @@ def _driven(rng: np.random.Generator) -> tuple[dict, dict]:
         "of_voxels": rng.standard_normal(N_VOXELS),
     }
     return arrays, {"by_region": {"V1": 0.1, "FFA": 2.0}, "simulated": True, "seconds": 1.0, "wanted": None}
+
+
+def transferred(rng: np.random.Generator) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Small made-up numbers in the form of a stored transfer between stories and movie, with two components."""
+    regions, n_components, n_frames = ["all voxels", "V1", "EBA"], 2, 4
+    sets = ("multimodal", "unimodal")
+    tiles = frames(2 * n_components * n_frames)
+    arrays = {f"{s}.{m}.{what}": rng.uniform(0, 0.4, len(regions)) for s in sets for m in MODALITIES for what in SCORES}
+    arrays |= {f"better.{m}": np.full(len(regions), 0.2) for m in MODALITIES}
+    by_voxel = [f"{what}.{m}" for m in MODALITIES for what in ("within", "across")]
+    arrays |= {f"voxels.{name}": rng.uniform(0, 0.4, 4).astype(np.float32) for name in by_voxel}
+    arrays |= {
+        "voxels.columns": np.arange(4),
+        "voxels.sign": np.array([1, 1, -1, -1]),
+        "agreement": np.array([0.8, 0.1]),
+        "explained": np.array([0.5, 0.2]),
+        "component_r": np.full((2, n_components), 0.1),
+        "component_p": np.array([[0.01, 0.4], [0.02, 0.5]]),
+        "sheet": np.frombuffer(contact_sheet(tiles, np.arange(2 * n_components * n_frames)), np.uint8),
+    }
+    info = {
+        "regions": regions,
+        "n_voxels": [8, 4, 4],
+        "scores": [[s, m, what] for s in sets for m in MODALITIES for what in SCORES],
+        "voxels": ["columns", "sign", *by_voxel],
+        "whole": regions[0],
+        "turned": {"multimodal": ["EBA"], "unimodal": []},
+        "maps": {"multimodal": [0.3, 0.3], "unimodal": [0.2, 0.2]},
+        "streams": {
+            "multimodal": [["brivl-mini", 12], ["brivl-mini", 6]],
+            "unimodal": [["vit-mini", 12], ["minilm-l6", 6]],
+        },
+        "words": [[["dog"], ["bus"]], [["sea"], ["room"]]],
+        "frames": n_frames,
+        "n_multimodal": 90,
+        "simulated": True,
+        "tested": {"stories": True, "movie": True},
+        "n_blocks": {"stories": 4, "movie": 4},
+        "blocks": "blocks of 20 s",
+        "names": [SMALL_STORIES, f"{SMALL_STORIES},movie"],
+        "tr": 2.0,
+        "visual": ["V1", "EBA"],
+        "truth": {"shared_regions": ["EBA"], "inverse_regions": ["EBA"], "subspace": None, "sign_accuracy": 1.0},
+    }
+    return arrays, info

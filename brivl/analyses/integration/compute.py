@@ -135,7 +135,7 @@ def compute(context: Context, request: IntegrationRequest) -> Stored:
     voxel_indices = np.flatnonzero(selected)
     sets = voxel_sets(responses.voxels, selected, request.level)
     masks = {name: np.isin(voxel_indices, inside) for name, inside in sets.items()}
-    kind = input_kind(dataset, request.subject)
+    kind = input_kind(dataset)
     roles, layers = roles_of(request, kind), layers_of(request, kind)
     X = {role: _features(store, stimulus, encoder, layers[role], progress) for role, encoder in roles.items()}
     bands_of = {role: [X[role]] for role in roles} | ({BOTH: [X[VISION], X[LANGUAGE]]} if VISION in X else {})
@@ -147,7 +147,7 @@ def compute(context: Context, request: IntegrationRequest) -> Stored:
         separate[name] = HeldOutPredictions(measured, by_band.sum(0), folds)
     joint = [role for role in roles if role != UNTRAINED]
     untested = [role for role in roles if role not in (MULTIMODAL, LANGUAGE, VISION)]
-    arrays = _test(separate, masks, blocks, PermutationSettings(request.n_draws), untested)
+    arrays = _test(separate, masks, blocks, PermutationSettings(request.n_permutations), untested)
     report = partial(_report, progress, len(bands_of), len(bands_of) + 1, "Fitting all together")
     arrays["split"] = _split_r2(*fit([X[role] for role in joint], report=report), masks)
     arrays |= _planted_share(dataset, request, voxel_indices, masks)

@@ -47,7 +47,7 @@ def _controls(choices: Choices | None, summary: DatasetSummary | None, inputs: I
     assert choices is not None and summary is not None  # the page of a subject
     if summary.stimulus_kind == "features":
         return None
-    kind: Kind = "image" if summary.stimulus_kind == "image" else "text"
+    kind: Kind = summary.stimulus_kind
     kinds: dict[str, tuple[str, Kind]] = {"mm": ("Multimodal", kind), "language": ("Language", "text")}
     if kind == "image":
         kinds = {"mm": kinds["mm"], "vision": ("Vision", "image"), "language": kinds["language"]}

@@ -40,7 +40,7 @@ class IntegrationRequest:
         Parcellation whose regions are tested; "": the first that these voxels have.
     block_s : float
         Seconds of a block of held-out samples that is permuted as a whole.
-    n_draws : int
+    n_permutations : int
         Number of permutations, and of sign flips.
     more : tuple of str
         Additional encoders, which are shown beside the others and take no part in the test.
@@ -69,7 +69,7 @@ class IntegrationRequest:
     block_s: float = field(
         default=20.0, metadata=option("--block", help="seconds of a block of samples, for time series")
     )
-    n_draws: int = field(
+    n_permutations: int = field(
         default=1000, metadata=option("--permutations", "--draws", help="number of permutations and of sign flips")
     )
     more: tuple[str, ...] = field(
@@ -158,15 +158,13 @@ def layers_of(request: IntegrationRequest, kind: Kind) -> dict[str, int]:
     return {role: min(depth, max(1, round(layer * depth / n_layers))) for role, depth in depths.items()}
 
 
-def input_kind(dataset: Dataset, subject: str) -> Kind:
+def input_kind(dataset: Dataset) -> Kind:
     """Tell whether stimuli are images or text.
 
     Parameters
     ----------
     dataset : Dataset
         The dataset.
-    subject : str
-        One of its subjects.
 
     Returns
     -------
@@ -183,7 +181,7 @@ def input_kind(dataset: Dataset, subject: str) -> Kind:
         raise RequestError(
             "Expected images or sentences as stimuli, got a dataset with only features of them. Choose another dataset."
         )
-    return "image" if kind == "image" else "text"
+    return kind
 
 
 def integration_key(store: Store, request: IntegrationRequest, dataset: Dataset) -> ArtifactKey:
@@ -211,9 +209,9 @@ def integration_key(store: Store, request: IntegrationRequest, dataset: Dataset)
     """
     settings = preset_settings(request.preset)
     check_block_length(request.block_s)
-    PermutationSettings(request.n_draws)
+    PermutationSettings(request.n_permutations)
     check_subject(dataset, request.subject)
-    kind = input_kind(dataset, request.subject)
+    kind = input_kind(dataset)
     layers = layers_of(request, kind)
     roles = roles_of(request, kind)
     return ArtifactKey(
@@ -224,7 +222,7 @@ def integration_key(store: Store, request: IntegrationRequest, dataset: Dataset)
             "preset": settings,
             "level": request.level,
             "block_s": request.block_s,
-            "n_draws": request.n_draws,
+            "n_draws": request.n_permutations,
             "layers": layers,
             "captions": captioner_digest(CAPTIONERS[0]) if kind == "image" else "",
             "version": VERSION,

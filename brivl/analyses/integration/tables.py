@@ -196,7 +196,7 @@ def _controls(result: IntegrationResult) -> str:
 
 def _test(result: IntegrationResult) -> str:
     """Sentences on the test, with the smallest p that it can reach."""
-    n_signs = min(2 ** (result.n_blocks - 1), result.request.n_draws + 1)
+    n_signs = min(2 ** (result.n_blocks - 1), result.request.n_permutations + 1)
     blocks = f"{result.n_blocks} {result.block_description}"
     return (
         "A region counted as integrative where the multimodal encoder predicted it better than chance and better than "

@@ -1,16 +1,15 @@
-"""The steps of a transfer: voxels, features in both spaces, fits, scores, shared components, and what was planted."""
+"""The steps of a transfer: voxels, features in both spaces, fits, scores, shared components, comparison with truth."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from brivl.analyses.decoding.compute import ALL_VOXELS, voxel_sets
-from brivl.analyses.transfer.components import component_arrays
+from brivl.analyses.transfer.components import FittedTransfer, shared_components, true_subspace
 from brivl.analyses.transfer.features import BothSpaces, both_spaces
 from brivl.analyses.transfer.request import (
     MODALITIES,
@@ -19,13 +18,15 @@ from brivl.analyses.transfer.request import (
     STORIES,
     UNIMODAL,
     Pair,
-    TransferAsked,
+    TransferRequest,
     sets_of_models,
 )
+from brivl.analyses.transfer.result import SCORES
+from brivl.analysis import Context, Stored
 from brivl.core.encoding.presets import PRESETS, Preset
 from brivl.core.encoding.voxel_selection import select_voxels
 from brivl.core.inference.blocks import PermutationSettings
-from brivl.core.progress import ProgressCallback
+from brivl.core.records import Design, Responses
 from brivl.core.transfer.baseline_models import HeldOutPredictions, compare_with_baseline
 from brivl.core.transfer.fit import (
     ModalityData,
@@ -40,192 +41,242 @@ from brivl.core.transfer.fit import (
 from brivl.core.transfer.maps import correlation, standardise_columns
 from brivl.data.phantoms.story_dataset import PhantomStories
 from brivl.errors import RequestError
-from brivl.store.artifacts import Store
+from brivl.store.digests import JSON
 
-# Names of drawn ROIs and of atlas regions in visual cortex, where tuning may be turned round between modalities.
+# ROIs and atlas regions in visual cortex, where the sign of the tuning may differ between modalities.
 VISUAL = re.compile(
-    r"^(V\d.*|LO\d?|LOC|OFA|FFA|OPA|TOS|PPA|RSC|EBA|FBA|h?MT\+?|pSTS|VO\d?|PHC\d?)$|Occipital|Calcarine|Cuneus|Lingual|Fusiform"
-)  # noqa: E501
-N_STEPS = 6  # told of while computing
+    r"^(V\d.*|LO\d?|LOC|OFA|FFA|OPA|TOS|PPA|RSC|EBA|FBA|h?MT\+?|pSTS|VO\d?|PHC\d?)$"
+    r"|Occipital|Calcarine|Cuneus|Lingual|Fusiform"
+)
+N_STEPS = 6  # of the progress
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """One subject's two sessions of the same voxels, and the regions among these."""
+    """Responses of one subject to both modalities in the same voxels.
 
-    columns: np.ndarray  # (n_voxels,) of the subject's voxels
-    sessions: Mapping[str, ModalityData]
-    masks: Mapping[str, np.ndarray]  # region -> (n_voxels,) bool, the whole first
-
-
-def compute(
-    store: Store, asked: TransferAsked, pair: Pair, progress: ProgressCallback
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Arrays and info of the answer."""
-    ready = prepare(asked, pair)
-    draws = asked.block_s, PermutationSettings(asked.n_draws)
-    shown = pair.stories.stimulus(asked.subject), pair.movie.stimulus(asked.subject)
-    train = ready.sessions[STORIES].rows.train
-    arrays: dict[str, np.ndarray] = {}
-    carried, scored, spaces = {}, {}, {}
-    for at, (name, streams) in enumerate(sets_of_models(asked).items()):
-        spaces[name] = both_spaces(store, streams, shown, train, (asked.pairs, asked.n_pairs), progress)
-        progress(2 * at + 1, N_STEPS, f"Fitting stories and film with {name} features")
-        carried[name] = _both_fits(ready.sessions, spaces[name])
-        progress(2 * at + 2, N_STEPS, f"Scoring {name} transfer")
-        scored[name] = score_both_directions(ready.sessions, carried[name], ready.masks, _visual(ready.masks), *draws)
-        arrays |= _score_arrays(name, scored[name])
-    arrays |= _better(ready, carried, scored, draws)
-    arrays |= _voxel_arrays(ready, carried[MULTIMODAL], scored[MULTIMODAL])
-    progress(N_STEPS - 1, N_STEPS, "Looking for shared dimensions")
-    both = multimodal_voxels(ready.sessions, carried[MULTIMODAL], scored[MULTIMODAL].sign, *draws)
-    found, said = component_arrays(
-        store,
-        asked,
-        (ready.sessions, draws),
-        spaces[MULTIMODAL],
-        shown,
-        _loud(carried[MULTIMODAL], scored[MULTIMODAL], both),
-    )
-    info = _info(asked, pair, ready, scored, spaces) | said | {"n_multimodal": int(both.sum())}
-    return arrays | found, info | _truth(pair, asked, ready, scored[MULTIMODAL], found)
-
-
-def prepare(asked: TransferAsked, pair: Pair) -> Prepared:
-    """Sessions of the voxels that respond to either modality.
-
-    Raises RequestError where voxels or the time between samples differ between the modalities.
+    Attributes
+    ----------
+    voxel_indices : (n_voxels,) int array
+        Indices among all voxels of the subject.
+    sessions : mapping
+        Modality -> responses and split.
+    masks : mapping
+        Region -> (n_voxels,) bool; all voxels first.
     """
-    preset = PRESETS[asked.preset]
-    both = {name: dataset.responses(asked.subject) for name, dataset in zip(MODALITIES, pair, strict=True)}
-    designs = {name: dataset.design(asked.subject) for name, dataset in zip(MODALITIES, pair, strict=True)}
-    places = [responses.voxels for responses in both.values()]
-    if places[0].ijk.shape != places[1].ijk.shape or (places[0].ijk != places[1].ijk).any():
-        raise RequestError("Wanted the same voxels in both modalities, in the same order, and they differ.")
+
+    voxel_indices: np.ndarray
+    sessions: Mapping[str, ModalityData]
+    masks: Mapping[str, np.ndarray]
+
+    @property
+    def visual_regions(self) -> tuple[str, ...]:
+        """Regions whose sign may be flipped."""
+        return tuple(name for name in self.masks if VISUAL.search(name))
+
+
+def compute(context: Context, request: TransferRequest) -> Stored:
+    """Fit both modalities with both sets of models, transfer, and look for shared components.
+
+    Parameters
+    ----------
+    context : Context
+        Store, pair of datasets and progress callback.
+    request : TransferRequest
+        The request.
+
+    Returns
+    -------
+    tuple
+        Arrays and info of the stored result.
+    """
+    store, progress = context.store, context.progress
+    pair: Pair = context.data
+    prepared = prepare(request, pair)
+    permutations = PermutationSettings(request.n_permutations)
+    stimuli = pair.stories.stimulus(request.subject), pair.movie.stimulus(request.subject)
+    train = prepared.sessions[STORIES].rows.train
+    arrays: dict[str, np.ndarray] = {}
+    predictions: dict[str, dict[str, TransferPredictions]] = {}
+    scores: dict[str, TransferScores] = {}
+    spaces: dict[str, BothSpaces] = {}
+    for i, (name, streams) in enumerate(sets_of_models(request).items()):
+        spaces[name] = both_spaces(store, streams, stimuli, train, (request.pairs, request.n_pairs), progress)
+        progress(2 * i + 1, N_STEPS, f"Fitting stories and movie with {name} features")
+        predictions[name] = _both_fits(prepared.sessions, spaces[name])
+        progress(2 * i + 2, N_STEPS, f"Scoring {name} transfer")
+        scores[name] = score_both_directions(
+            prepared.sessions,
+            predictions[name],
+            prepared.masks,
+            prepared.visual_regions,
+            request.block_s,
+            permutations,
+        )
+        arrays |= _region_scores(name, scores[name])
+    arrays |= _multimodal_against_unimodal(prepared, predictions, scores, request.block_s, permutations)
+    arrays |= _voxel_scores(prepared, predictions[MULTIMODAL], scores[MULTIMODAL])
+    progress(N_STEPS - 1, N_STEPS, "Looking for shared dimensions")
+    sign = scores[MULTIMODAL].sign
+    both = multimodal_voxels(prepared.sessions, predictions[MULTIMODAL], sign, request.block_s, permutations)
+    fitted = FittedTransfer(
+        prepared.sessions, spaces[MULTIMODAL], predictions[MULTIMODAL], sign, both, movie=stimuli[1]
+    )
+    components, words = shared_components(store, request, fitted, permutations)
+    info = _info(request, pair, prepared, scores, spaces) | words | {"n_multimodal": int(both.sum())}
+    return arrays | components, info | _truth(pair, request, prepared, scores[MULTIMODAL], components)
+
+
+def prepare(request: TransferRequest, pair: Pair) -> Prepared:
+    """Select the voxels that respond to either modality, and split their responses.
+
+    Parameters
+    ----------
+    request : TransferRequest
+        The request.
+    pair : Pair
+        The datasets.
+
+    Returns
+    -------
+    Prepared
+        Responses and regions.
+
+    Raises
+    ------
+    RequestError
+        Where voxels or the repetition time differ between the modalities, or no voxel responds.
+    """
+    preset = PRESETS[request.preset]
+    responses = {name: dataset.responses(request.subject) for name, dataset in zip(MODALITIES, pair, strict=True)}
+    designs = {name: dataset.design(request.subject) for name, dataset in zip(MODALITIES, pair, strict=True)}
+    voxels, others = (one.voxels for one in responses.values())
+    if voxels.ijk.shape != others.ijk.shape or (voxels.ijk != others.ijk).any():
+        raise RequestError(
+            f"Expected the same voxels in the same order in both modalities, got {len(voxels.ijk):,} and "
+            f"{len(others.ijk):,} voxels that differ. Use one mask for both."
+        )
     if designs[STORIES].tr != designs[MOVIE].tr:
         raise RequestError(
-            f"Wanted one time between samples and got {designs[STORIES].tr!r} s for stories and {designs[MOVIE].tr!r} "
-            "s for the film; resample one of them."
+            f"Expected one repetition time, got {designs[STORIES].tr!r} s for stories and {designs[MOVIE].tr!r} s for "
+            "the movie. Resample one of them."
         )
-    selected = _selected(both, designs, preset)
-    columns = np.flatnonzero(selected)
-    sessions = {name: prepare_modality(both[name], columns, designs[name], preset) for name in MODALITIES}
-    sets = voxel_sets(places[0], selected, asked.level)
-    return Prepared(columns, sessions, {name: np.isin(columns, inside) for name, inside in sets.items()})
+    selected = _selected_voxels(responses, designs, preset)
+    voxel_indices = np.flatnonzero(selected)
+    sessions = {name: prepare_modality(responses[name], voxel_indices, designs[name], preset) for name in MODALITIES}
+    sets = voxel_sets(voxels, selected, request.level)
+    masks = {name: np.isin(voxel_indices, inside) for name, inside in sets.items()}
+    return Prepared(voxel_indices, sessions, masks)
 
 
-def _selected(both: Mapping[str, Any], designs: Mapping[str, Any], preset: Preset) -> np.ndarray:
-    """Voxels usable in both modalities, and worth it in one of them."""
-    usable, worth = [], []
-    for name, responses in both.items():
-        found = select_voxels(responses, designs[name], -np.inf)
-        ev = found.explainable_variance
-        usable.append(found.selected)
-        worth.append(np.ones(len(found.selected), bool) if ev is None else np.nan_to_num(ev) > preset.ev_threshold)
-    selected = usable[0] & usable[1] & (worth[0] | worth[1])
+def _selected_voxels(responses: Mapping[str, Responses], designs: Mapping[str, Design], preset: Preset) -> np.ndarray:
+    """Voxels that are usable in both modalities and exceed the explainable variance of the preset in one of them."""
+    usable, responsive = [], []
+    for name, one in responses.items():
+        selection = select_voxels(one, designs[name], -np.inf)
+        ev = selection.explainable_variance
+        usable.append(selection.selected)
+        above = np.ones(len(selection.selected), bool) if ev is None else np.nan_to_num(ev) > preset.ev_threshold
+        responsive.append(above)
+    selected = usable[0] & usable[1] & (responsive[0] | responsive[1])
     if not selected.any():
-        raise RequestError("No voxel responds to stories or to the film; check the responses.")
+        raise RequestError("Expected voxels that respond to stories or to the movie, got none. Check the responses.")
     return selected
 
 
 def _both_fits(sessions: Mapping[str, ModalityData], spaces: BothSpaces) -> dict[str, TransferPredictions]:
-    """By the modality that is fitted."""
-    first, second = sessions[STORIES], sessions[MOVIE]
+    """Predictions by the modality that is fitted."""
+    stories, movie = sessions[STORIES], sessions[MOVIE]
     return {
-        STORIES: fit_and_transfer(first, spaces.stories, second, spaces.movie_as_read),
-        MOVIE: fit_and_transfer(second, spaces.movie, first, spaces.stories_as_seen),
+        STORIES: fit_and_transfer(stories, spaces.stories, movie, spaces.movie_in_language_space),
+        MOVIE: fit_and_transfer(movie, spaces.movie, stories, spaces.stories_in_vision_space),
     }
 
 
-def _visual(masks: Mapping[str, np.ndarray]) -> tuple[str, ...]:
-    return tuple(name for name in masks if VISUAL.search(name))
+def _region_scores(name: str, scores: TransferScores) -> dict[str, np.ndarray]:
+    by_score = {"within": scores.within, "raw": scores.raw, "across": scores.across, "p": scores.p, "q": scores.q}
+    return {f"{name}.{modality}.{what}": by_score[what][modality] for modality in MODALITIES for what in SCORES}
 
 
-def _score_arrays(name: str, scored: TransferScores) -> dict[str, np.ndarray]:
-    return {
-        f"{name}.{modality}.{what}": getattr(scored, what)[modality]
-        for modality in MODALITIES
-        for what in ("within", "raw", "across", "p", "q")
-    }
-
-
-def _better(
-    ready: Prepared,
-    carried: Mapping[str, Any],
-    scored: Mapping[str, TransferScores],
-    draws: tuple[float, PermutationSettings],
+def _multimodal_against_unimodal(
+    prepared: Prepared,
+    predictions: Mapping[str, Mapping[str, TransferPredictions]],
+    scores: Mapping[str, TransferScores],
+    block_s: float,
+    permutations: PermutationSettings,
 ) -> dict[str, np.ndarray]:
-    """p that the multimodal set carries better than the unimodal one, by blocks whose sign is flipped."""
-    found = {}
-    for target, source in transfer_directions(ready.sessions):
-        Y, blocks = standardise_columns(ready.sessions[target].Y_test), ready.sessions[target].test_blocks(draws[0])
-        one, other = (
-            HeldOutPredictions(Y, standardise_columns(carried[name][source].across_test) * scored[name].sign)
+    """One-sided p, by region, that the multimodal model transfers better than the unimodal ones: block sign flips."""
+    arrays = {}
+    for target, source in transfer_directions(prepared.sessions):
+        session = prepared.sessions[target]
+        Y, blocks = standardise_columns(session.Y_test), session.test_blocks(block_s)
+        multimodal, unimodal = (
+            HeldOutPredictions(Y, standardise_columns(predictions[name][source].across_test) * scores[name].sign)
             for name in (MULTIMODAL, UNIMODAL)
         )
-        found[f"better.{target}"] = compare_with_baseline(one, other, blocks, draws[1], ready.masks).p
-    return found
+        comparison = compare_with_baseline(multimodal, unimodal, blocks, permutations, prepared.masks)
+        arrays[f"better.{target}"] = comparison.p
+    return arrays
 
 
-def _voxel_arrays(
-    ready: Prepared, carried: Mapping[str, TransferPredictions], scored: TransferScores
+def _voxel_scores(
+    prepared: Prepared, predictions: Mapping[str, TransferPredictions], scores: TransferScores
 ) -> dict[str, np.ndarray]:
-    found = {"voxels.columns": ready.columns, "voxels.sign": scored.sign}
-    for target, source in transfer_directions(ready.sessions):
-        Y = ready.sessions[target].Y_test
-        found[f"voxels.within.{target}"] = correlation(Y, carried[target].within_test).astype(np.float32)
-        across = correlation(Y, carried[source].across_test) * scored.sign
-        found[f"voxels.across.{target}"] = across.astype(np.float32)
-    return found
-
-
-def _loud(carried: Mapping[str, TransferPredictions], scored: TransferScores, both: np.ndarray) -> dict[str, Any]:
-    return {"carried": carried, "sign": scored.sign, "both": both}
+    arrays = {"voxels.columns": prepared.voxel_indices, "voxels.sign": scores.sign}
+    for target, source in transfer_directions(prepared.sessions):
+        Y = prepared.sessions[target].Y_test
+        arrays[f"voxels.within.{target}"] = correlation(Y, predictions[target].within_test).astype(np.float32)
+        across = correlation(Y, predictions[source].across_test) * scores.sign
+        arrays[f"voxels.across.{target}"] = across.astype(np.float32)
+    return arrays
 
 
 def _info(
-    asked: TransferAsked,
+    request: TransferRequest,
     pair: Pair,
-    ready: Prepared,
-    scored: Mapping[str, TransferScores],
+    prepared: Prepared,
+    scores: Mapping[str, TransferScores],
     spaces: Mapping[str, BothSpaces],
-) -> dict[str, Any]:
-    blocks = {name: one.test_blocks(asked.block_s) for name, one in ready.sessions.items()}
+) -> dict[str, JSON]:
+    sessions = prepared.sessions
+    blocks = {name: one.test_blocks(request.block_s) for name, one in sessions.items()}
     return {
-        "regions": list(ready.masks),
-        "n_voxels": [int(inside.sum()) for inside in ready.masks.values()],
-        "scores": [[s, m, what] for s in scored for m in MODALITIES for what in ("within", "raw", "across", "p", "q")],
+        "regions": list(prepared.masks),
+        "n_voxels": [int(inside.sum()) for inside in prepared.masks.values()],
+        "scores": [[name, modality, what] for name in scores for modality in MODALITIES for what in SCORES],
         "voxels": ["columns", "sign", *(f"{what}.{m}" for m in MODALITIES for what in ("within", "across"))],
-        "turned": {name: one.sign_flipped for name, one in scored.items()},
+        "turned": {name: list(one.sign_flipped) for name, one in scores.items()},
         "whole": ALL_VOXELS,
         "maps": {name: [one.to_language.r2, one.to_vision.r2] for name, one in spaces.items()},
-        "streams": {n: [list(s.vision), list(s.language)] for n, s in sets_of_models(asked).items()},
-        "simulated": pair.stories.simulated or pair.movie.simulated,
+        "streams": {name: [list(s.vision), list(s.language)] for name, s in sets_of_models(request).items()},
+        "simulated": pair.simulated,
         "names": [pair.stories.name, pair.movie.name],
         "n_blocks": {name: one.n_blocks for name, one in blocks.items()},
         "blocks": blocks[STORIES].description,
-        "tested": {name: one.design.n_test > 0 for name, one in ready.sessions.items()},
-        "tr": ready.sessions[STORIES].design.tr,
-        "visual": list(_visual(ready.masks)),
+        "tested": {name: one.design.n_test > 0 for name, one in sessions.items()},
+        "tr": sessions[STORIES].design.tr,
+        "visual": list(prepared.visual_regions),
     }
 
 
 def _truth(
-    pair: Pair, asked: TransferAsked, ready: Prepared, scored: TransferScores, found: Mapping[str, np.ndarray]
-) -> dict[str, Any]:
-    """What was planted, in numbers: subspaces found, regions turned, transfer of what is shared and what is not."""
+    pair: Pair,
+    request: TransferRequest,
+    prepared: Prepared,
+    scores: TransferScores,
+    components: Mapping[str, np.ndarray],
+) -> dict[str, JSON]:
+    """Comparison with what was simulated: subspaces, regions with an inverted sign, regions that share a code."""
     if not isinstance(pair.stories, PhantomStories):
         return {}
-    from brivl.analyses.transfer.components import planted_subspace
-
-    planted = pair.stories.cross_modal_truth(asked.subject)
-    shared, sign = planted.shared[ready.columns], planted.sign[ready.columns]
-    regions = [name for name in ready.masks if name != ALL_VOXELS]
+    truth = pair.stories.cross_modal_truth(request.subject)
+    shared, sign = truth.shared[prepared.voxel_indices], truth.sign[prepared.voxel_indices]
+    regions = {name: inside for name, inside in prepared.masks.items() if name != ALL_VOXELS}
     return {
         "truth": {
-            "shared_regions": [n for n in regions if shared[ready.masks[n]].mean() > 0.5],
-            "inverse_regions": [n for n in regions if (sign[ready.masks[n]] < 0).mean() > 0.5],
-            "subspace": planted_subspace(planted, ready.sessions, found),
-            "sign_accuracy": float((scored.sign == sign)[shared].mean()) if shared.any() else None,
+            "shared_regions": [name for name, inside in regions.items() if shared[inside].mean() > 0.5],
+            "inverse_regions": [name for name, inside in regions.items() if (sign[inside] < 0).mean() > 0.5],
+            "subspace": true_subspace(truth, prepared.sessions, components),
+            "sign_accuracy": float((scores.sign == sign)[shared].mean()) if shared.any() else None,
         }
     }

@@ -1,4 +1,4 @@
-"""Transfer between stories and film: by region beside what each modality's own model reaches, and by component."""
+"""Transfer between stories and movie: by region beside the modality's own model, and by shared component."""
 
 from __future__ import annotations
 
@@ -6,36 +6,82 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from brivl.analyses.transfer.request import MOVIE, STORIES
+from brivl.analyses.transfer.result import TransferResult
+from brivl.analyses.transfer.tables import PREDICTED, component_table, regions_of
+from brivl.analysis import Options
 from brivl.core.numbers import probability
 from brivl.viz.style import FigureLabel, ThemeName, apply_style, escape_html, theme_of
 
 ROW = 30  # pixels per region
 AXIS = "mean r over voxels, held out"
 LOADINGS = "r of loadings over voxels"
+TITLES = {modality: title.capitalize() for modality, title in PREDICTED.items()}
+COMPONENTS = "Shared dimensions"
 
 
-def directions_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
-    """Bars of one direction, best transfer at the top: the modality's own model, the other's, unimodal features.
+def figures(
+    result: TransferResult, label: FigureLabel, theme: ThemeName = "light", options: Options | None = None
+) -> dict[str, go.Figure]:
+    """Draw both directions of transfer, and the components.
 
-    table: region, within, across, "across unimodal", q, turned. Filled where q < .05; an arrow marks regions whose sign
-    was turned round.
+    Parameters
+    ----------
+    result : TransferResult
+        The result.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+    theme : str
+        "light" or "dark".
+    options : mapping or None
+        Not used: the figures are the same in all views.
+
+    Returns
+    -------
+    dict
+        Figures by title; no directions where there are no regions, no components where too few voxels transfer.
+    """
+    drawn = {}
+    if len(result.regions) > 1:
+        drawn = {TITLES[m]: direction_figure(regions_of(result, m), label, theme) for m in (MOVIE, STORIES)}
+    if result.components is not None:
+        drawn[COMPONENTS] = components_figure(component_table(result), label, theme)
+    return drawn
+
+
+def direction_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
+    """Draw one direction as bars, beside the modality's own model and unimodal features.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of `region_table` of one modality that is predicted.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+    theme : str
+        "light" or "dark".
+
+    Returns
+    -------
+    Figure
+        The figure, the best transfer at the top; filled where q < .05, an arrow beside regions whose sign was flipped.
     """
     colours = theme_of(theme)
     rows = table.sort_values("across", kind="stable")
     names = [
-        f"{escape_html(name)}{' ↺' if turned else ''}"
-        for name, turned in zip(rows["region"], rows["turned"], strict=True)
+        f"{escape_html(name)}{' ↺' if flipped else ''}"
+        for name, flipped in zip(rows["region"], rows["turned"], strict=True)
     ]
-    sure = (rows["q"] < 0.05).to_numpy()
+    significant = (rows["q"] < 0.05).to_numpy()
     hover = [f"{escape_html(name)}: q {probability(q)}" for name, q in zip(rows["region"], rows["q"], strict=True)]
     figure = go.Figure(
         go.Bar(
             x=rows["across"],
             y=names,
             orientation="h",
-            name="from the other modality",
+            name="other modality's model",
             marker={
-                "color": [colours.a_text if s else colours.background for s in sure],
+                "color": [colours.a_text if filled else colours.background for filled in significant],
                 "line": {"color": colours.a_text, "width": 2},
             },
             text=hover,
@@ -70,9 +116,21 @@ def directions_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName 
 
 
 def components_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
-    """How alike stories and film load on each component; filled where it carries both ways.
+    """Draw how alike stories and movie load on each component.
 
-    table: component, explained, agreement, shared, "r movie", "r stories".
+    Parameters
+    ----------
+    table : DataFrame
+        The table of components.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+    theme : str
+        "light" or "dark".
+
+    Returns
+    -------
+    Figure
+        The figure; filled where the component transfers in both directions.
     """
     colours = theme_of(theme)
     shared = table["shared"].to_numpy(bool)
@@ -82,12 +140,12 @@ def components_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName 
             y=table["agreement"],
             showlegend=False,
             marker={
-                "color": [colours.a_text if s else colours.background for s in shared],
+                "color": [colours.a_text if filled else colours.background for filled in shared],
                 "line": {"color": colours.a_text, "width": 2},
             },
             customdata=np.stack([table["explained"], table["r movie"], table["r stories"]], 1),
-            hovertemplate="%{x}: r of loadings %{y:.2f}; %{customdata[0]:.0%} of the weights; carries r "
-            "%{customdata[1]:.3f} to the film, %{customdata[2]:.3f} to stories<extra></extra>",
+            hovertemplate="%{x}: r of loadings %{y:.2f}; %{customdata[0]:.0%} of the weights' variance; transfer r "
+            "%{customdata[1]:.3f} to the movie, %{customdata[2]:.3f} to stories<extra></extra>",
         )
     )
     figure.add_hline(0, line={"color": colours.muted, "dash": "dot", "width": 1})

@@ -1,116 +1,230 @@
-"""Do encoding models carry across language and vision? Stories against film, in one subject (Tang et al. 2023)."""
+"""The result of a transfer, as it is read from the store. Light: no model code is imported."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from brivl.analyses.transfer.features import pairs_digest
-from brivl.analyses.transfer.request import MODALITIES, Pair, TransferAsked, open_pair, sets_of_models
-from brivl.core.encoding.presets import preset_settings
-from brivl.core.inference.blocks import PermutationSettings, check_block_length
-from brivl.core.progress import ProgressCallback, no_progress
-from brivl.data.flatmaps import prepare_flatmap
-from brivl.data.registry import open_dataset
-from brivl.models.registry import model_digest
-from brivl.store.artifacts import Artifact, Store
-from brivl.store.keys import ArtifactKey
+from brivl.analyses.transfer.features import Streams
+from brivl.analyses.transfer.request import MODALITIES, MULTIMODAL, UNIMODAL, TransferRequest
+from brivl.store.artifacts import Artifact
+from brivl.store.digests import JSON
 
-KIND, VERSION = "transfer", 2
+SCORES = ("within", "raw", "across", "p", "q")
 
 
 @dataclass(frozen=True)
-class Shared:
-    """Principal components of the weights in multimodal voxels; all by component, largest first."""
+class DirectionScores:
+    """Scores (n_regions,) of one set of models where one modality is predicted, means over the voxels of a region.
+
+    Attributes
+    ----------
+    within : array
+        Mean r of the model that was fitted to this modality.
+    raw : array
+        Mean r of the model that was fitted to the other modality, before signs are flipped.
+    across : array
+        The same with signs flipped.
+    p, q : array
+        Of `across`, by permutation; q is corrected over regions and NaN for all voxels.
+    """
+
+    within: np.ndarray
+    raw: np.ndarray
+    across: np.ndarray
+    p: np.ndarray
+    q: np.ndarray
+
+
+@dataclass(frozen=True)
+class SharedComponents:
+    """Principal components of the weights in multimodal voxels, largest first.
+
+    Attributes
+    ----------
+    explained : (n_components,) array
+        Fraction of the variance of the story weights.
+    agreement : (n_components,) array
+        Correlation over voxels between the loadings of stories and movie.
+    r, p : (2, n_components) array
+        Mean r over these voxels of transfer by way of the component alone, and its p: movie predicted, stories
+        predicted.
+    words : tuple
+        Words at the high and at the low end of each component.
+    contact_sheet : array of uint8
+        Bytes of a WebP with `n_frames` frames of the movie for each end of each component.
+    n_frames : int
+        Frames of each end.
+    """
 
     explained: np.ndarray
-    agreement: np.ndarray  # r over voxels between the loadings of stories and film
-    r: np.ndarray  # (2, n) mean r over these voxels of what goes through the component, film and stories predicted
-    p: np.ndarray  # (2, n) of these
-    words: list[tuple[list[str], list[str]]]  # at the high and the low end
-    sheet: np.ndarray  # bytes of a WebP: `frames` tiles for each end of each component
-    frames: int
+    agreement: np.ndarray
+    r: np.ndarray
+    p: np.ndarray
+    words: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+    contact_sheet: np.ndarray
+    n_frames: int
 
 
 @dataclass(frozen=True)
-class Transfer:
-    """Mean r over the voxels of each region, the whole first, by modality predicted and set of models."""
+class TransferTruth:
+    """Comparison with what was simulated.
 
-    asked: TransferAsked
-    regions: list[str]
-    n_voxels: list[int]
-    scores: Mapping[tuple[str, str, str], np.ndarray]  # (set, modality, "within", "raw", "across", "p" or "q")
-    better_p: Mapping[str, np.ndarray]  # modality -> one-sided p that the multimodal set carries better
-    voxels: Mapping[str, np.ndarray]  # "columns", "sign", r of "within.MODALITY", "across.MODALITY"
-    shared: Shared | None  # None where too few voxels carry both ways
-    info: Mapping[str, Any]
+    Attributes
+    ----------
+    shared_regions : tuple of str
+        Regions whose voxels share a code in both modalities.
+    inverse_regions : tuple of str
+        Regions whose code has the opposite sign in stories.
+    subspace : mapping or None
+        Mean cosine of the principal angles between simulated dimensions and shared components, by modality and "mean",
+        with their numbers; None where nothing is shared.
+    sign_accuracy : float or None
+        Fraction of shared voxels whose sign is right; None where nothing is shared.
+    """
+
+    shared_regions: tuple[str, ...]
+    inverse_regions: tuple[str, ...]
+    subspace: Mapping[str, float] | None
+    sign_accuracy: float | None
+
+    @property
+    def subspace_correlation(self) -> float:
+        """Mean over both modalities, 0 where there is none."""
+        return 0.0 if self.subspace is None else self.subspace["mean"]
 
 
-def transfer_key(store: Store, asked: TransferAsked, pair: Pair | None = None) -> ArtifactKey:
-    """Key of the answer. Raises RequestError for what cannot be asked."""
-    settings = preset_settings(asked.preset)
-    check_block_length(asked.block_s)
-    PermutationSettings(asked.n_draws)
-    models = {
-        name: [[*s.vision, model_digest(s.vision[0], "image")], [*s.language, model_digest(s.language[0], "text")]]
-        for name, s in sets_of_models(asked).items()
-    }
-    pairs = pairs_digest(asked.pairs, asked.n_pairs)
-    how = {name: getattr(asked, name) for name in ("level", "block_s", "n_draws")}
-    return ArtifactKey(
-        KIND,
-        {
-            "data": [dataset.digest(asked.subject) for dataset in pair or open_pair(store, asked)],
-            "models": models,
-            "pairs": pairs,
-            "preset": settings,
-            "version": VERSION,
-            **how,
+@dataclass(frozen=True)
+class TransferResult:
+    """Transfer in both directions, by the modality that is predicted.
+
+    Attributes
+    ----------
+    regions : tuple of str
+        Names of regions, all voxels first.
+    n_voxels : tuple of int
+        Voxels of each region.
+    scores : mapping
+        (set of models, modality) -> scores.
+    better_p : mapping
+        Modality -> (n_regions,) one-sided p that the multimodal model transfers better than the unimodal ones.
+    voxel_indices : (n_voxels,) int array
+        Indices of the scored voxels among all voxels of the subject.
+    voxel_r : mapping
+        ("within" or "across", modality) -> (n_voxels,) r of the multimodal model.
+    components : SharedComponents or None
+        None where too few voxels transfer in both directions.
+    n_multimodal_voxels : int
+        Voxels that transfer in both directions on training samples.
+    sign_flipped : mapping
+        Set of models -> regions whose sign was flipped.
+    map_r2 : mapping
+        Set of models -> cross-validated R2 of the maps to language and to vision.
+    streams : mapping
+        Set of models -> models and layers.
+    dataset_names : tuple of str
+        Stories, movie.
+    n_blocks : mapping
+        Modality -> blocks of test samples.
+    block_description : str
+        What the blocks are.
+    has_test_run : mapping
+        Modality -> whether there is a test run; otherwise runs are held out.
+    truth : TransferTruth or None
+        None for data that were not simulated for this.
+    simulated : bool
+        Whether data are simulated.
+    """
+
+    request: TransferRequest
+    regions: tuple[str, ...]
+    n_voxels: tuple[int, ...]
+    scores: Mapping[tuple[str, str], DirectionScores]
+    better_p: Mapping[str, np.ndarray]
+    voxel_indices: np.ndarray
+    voxel_r: Mapping[tuple[str, str], np.ndarray]
+    components: SharedComponents | None
+    n_multimodal_voxels: int
+    sign_flipped: Mapping[str, tuple[str, ...]]
+    map_r2: Mapping[str, tuple[float, float]]
+    streams: Mapping[str, Streams]
+    dataset_names: tuple[str, str]
+    n_blocks: Mapping[str, int]
+    block_description: str
+    has_test_run: Mapping[str, bool]
+    truth: TransferTruth | None
+    simulated: bool
+
+
+def read(artifacts: Sequence[Artifact], request: TransferRequest) -> TransferResult:
+    """Read a stored transfer.
+
+    Parameters
+    ----------
+    artifacts : sequence of Artifact
+        The one stored part.
+    request : TransferRequest
+        The request.
+
+    Returns
+    -------
+    TransferResult
+        The result.
+    """
+    a, info = artifacts[0].arrays, artifacts[0].info
+    sets = (MULTIMODAL, UNIMODAL)
+    return TransferResult(
+        request=request,
+        regions=tuple(info["regions"]),
+        n_voxels=tuple(info["n_voxels"]),
+        scores={
+            (name, m): DirectionScores(**{what: a[f"{name}.{m}.{what}"] for what in SCORES})
+            for name in sets
+            for m in MODALITIES
         },
+        better_p={m: a[f"better.{m}"] for m in MODALITIES},
+        voxel_indices=a["voxels.columns"],
+        voxel_r={(what, m): a[f"voxels.{what}.{m}"] for what in ("within", "across") for m in MODALITIES},
+        components=_components(a, info),
+        n_multimodal_voxels=info["n_multimodal"],
+        sign_flipped={name: tuple(regions) for name, regions in info["turned"].items()},
+        map_r2={name: (to_language, to_vision) for name, (to_language, to_vision) in info["maps"].items()},
+        streams={name: Streams(*map(_layer, streams)) for name, streams in info["streams"].items()},
+        dataset_names=(info["names"][0], info["names"][1]),
+        n_blocks=dict(info["n_blocks"]),
+        block_description=info["blocks"],
+        has_test_run=dict(info["tested"]),
+        truth=_truth(info.get("truth")),
+        simulated=bool(info["simulated"]),
     )
 
 
-def known_transfer(store: Store, asked: TransferAsked, pair: Pair | None = None) -> Transfer | None:
-    """What is stored, None if nothing."""
-    artifact = store.get(transfer_key(store, asked, pair))
-    return None if artifact is None else _read(artifact, asked)
+def _layer(stored: Sequence[JSON]) -> tuple[str, int]:
+    return str(stored[0]), int(stored[1])
 
 
-def transfer(store: Store, asked: TransferAsked, progress: ProgressCallback = no_progress) -> Transfer:
-    """The answer, computed if need be."""
-    from brivl.analyses.transfer.compute import compute
-
-    pair = open_pair(store, asked, progress)
-    key = transfer_key(store, asked, pair)
-    return _read(store.get_or_compute(key, lambda: compute(store, asked, pair, progress)), asked)
-
-
-def transfer_request(store: Store, asked: TransferAsked) -> dict[str, Any]:
-    """The task of the worker."""
-    return {"task": "transfer", "store": str(store.root), "asked": asdict(asked)}
-
-
-def transfer_task(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
-    """Compute and keep, and prepare the map that the page shows voxels on."""
-    store, asked = Store(Path(request["store"])), TransferAsked(**request["asked"])
-    transfer(store, asked, progress)
-    progress(1, 1, "Preparing the flatmap")
-    prepare_flatmap(store, open_dataset(asked.dataset, store, progress), asked.subject)
-    return {}
+def _components(a: Mapping[str, np.ndarray], info: Mapping[str, JSON]) -> SharedComponents | None:
+    if "agreement" not in a:
+        return None
+    return SharedComponents(
+        explained=a["explained"],
+        agreement=a["agreement"],
+        r=a["component_r"],
+        p=a["component_p"],
+        words=tuple((tuple(high), tuple(low)) for high, low in info["words"]),
+        contact_sheet=a["sheet"],
+        n_frames=info["frames"],
+    )
 
 
-def _read(artifact: Artifact, asked: TransferAsked) -> Transfer:
-    a, info = artifact.arrays, artifact.info
-    scores = {(s, m, what): a[f"{s}.{m}.{what}"] for s, m, what in map(tuple, info["scores"])}
-    voxels = {name: a[f"voxels.{name}"] for name in info["voxels"]}
-    shared = None
-    if "agreement" in a:
-        words = [(high, low) for high, low in info["words"]]
-        parts = (a[name] for name in ("explained", "agreement", "component_r", "component_p"))
-        shared = Shared(*parts, words, a["sheet"], info["frames"])
-    better = {m: a[f"better.{m}"] for m in MODALITIES}
-    return Transfer(asked, info["regions"], info["n_voxels"], scores, better, voxels, shared, info)
+def _truth(stored: Mapping[str, JSON] | None) -> TransferTruth | None:
+    if not stored:
+        return None
+    return TransferTruth(
+        shared_regions=tuple(stored["shared_regions"]),
+        inverse_regions=tuple(stored["inverse_regions"]),
+        subspace=stored["subspace"],
+        sign_accuracy=stored["sign_accuracy"],
+    )

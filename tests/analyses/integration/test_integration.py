@@ -53,9 +53,9 @@ from tests.support.tiny_phantom import LAYER, shrink
 
 NAME = "phantom-movie:240/100"
 store, studio = subject_pages.store, subject_pages.studio
-REQUEST = IntegrationRequest(NAME, "S01", layer=LAYER, n_draws=199)
+REQUEST = IntegrationRequest(NAME, "S01", layer=LAYER, n_permutations=199)
 ADDITIONAL = "minilm-l6@untrained"
-FOUR = replace(REQUEST, more=(ADDITIONAL,), n_draws=1000)
+FOUR = replace(REQUEST, more=(ADDITIONAL,), n_permutations=1000)
 COMMON = ["--dataset", NAME, "--subject", "S01", "--layer", str(LAYER), "--draws", "199"]
 CAPTION_SAMPLES = descriptions._caption_samples
 BLOCKS = blocks_in_runs(np.zeros(1, int), 120, 2.0, 20.0)
@@ -216,7 +216,7 @@ def test_every_choice_changes_the_key(store: Store):
         {"layer": 9},
         {"level": "roi"},
         {"block_s": 30.0},
-        {"n_draws": 99},
+        {"n_permutations": 99},
         {"preset": "paper"},
         {"vision": "brivl-mini"},
         {"multimodal": "vit-mini"},

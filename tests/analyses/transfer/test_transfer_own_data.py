@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from brivl.analyses.transfer.analysis import TRANSFER
 from brivl.analyses.transfer.features import pair_stimuli, pairs_digest
-from brivl.analyses.transfer.request import MODALITIES, TransferAsked, open_pair
-from brivl.analyses.transfer.result import Transfer, transfer
-from brivl.analyses.transfer.tables import said
+from brivl.analyses.transfer.request import MODALITIES, TransferRequest, open_pair
+from brivl.analyses.transfer.result import TransferResult
+from brivl.analyses.transfer.tables import methods
+from brivl.analysis import run
 from brivl.core.progress import no_progress
 from brivl.data.dataset import Dataset
 from brivl.data.phantoms.movie_stimulus import MovieConfig
+from brivl.data.phantoms.story_dataset import PhantomStories
 from brivl.data.registry import list_datasets, open_dataset
 from brivl.data.stimuli.contact_sheet import item_images
 from brivl.errors import DataError, RequestError
@@ -41,7 +44,7 @@ def tiny() -> Iterator[None]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The training runs of a phantom as NIfTI and events, `data/lab` with the tasks listen and watch."""
     root = tmp_path_factory.mktemp("own")
-    pair = open_pair(Store(root / "made"), TransferAsked(PHANTOM, "S01"))
+    pair = open_pair(Store(root / "made"), TransferRequest(PHANTOM, "S01"))
     lab = root / "data" / "lab"
     for dataset, task in ((pair.stories, "listen"), (pair.movie, "watch")):
         _write(lab, dataset, task)
@@ -54,33 +57,33 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _write(lab: Path, dataset: Dataset, task: str) -> None:
     stimulus, design = dataset.stimulus("S01"), dataset.design("S01")
     bold = 1000 + 10 * np.asarray(dataset.responses("S01").Y_train)
-    shown = np.asarray(stimulus.weights.argmax(1)).ravel()  # what most of a TR is
+    item_of_sample = np.asarray(stimulus.weights.argmax(1)).ravel()  # what most of a TR is
     bounds = [*design.run_onsets, design.n_train]
     (lab / "stimuli").mkdir(parents=True, exist_ok=True)
-    for run, (start, stop) in enumerate(zip(bounds[:-1], bounds[1:], strict=True), start=1):
-        stem = lab / "sub-01" / "func" / f"sub-01_task-{task}_run-{run:02d}"
+    for number, (start, stop) in enumerate(zip(bounds[:-1], bounds[1:], strict=True), start=1):
+        stem = lab / "sub-01" / "func" / f"sub-01_task-{task}_run-{number:02d}"
         write_nifti(stem.with_name(f"{stem.name}_bold.nii.gz"), bold[start:stop].T[:, None, None].astype("f4"), tr=TR)
         rows = []
         for row in range(start, stop):
             at = (TR * (row - start), TR)
             if stimulus.kind == "text":
-                rows.append((*at, stimulus.items[shown[row]]))
+                rows.append((*at, stimulus.items[item_of_sample[row]]))
             else:
-                name = f"frame-{shown[row]}.png"
-                Image.fromarray(item_images(stimulus, shown[row : row + 1])[0]).save(lab / "stimuli" / name)
+                name = f"frame-{item_of_sample[row]}.png"
+                Image.fromarray(item_images(stimulus, item_of_sample[row : row + 1])[0]).save(lab / "stimuli" / name)
                 rows.append((*at, name))
         columns = ("onset", "duration", "text" if stimulus.kind == "text" else "stim_file")
         write_events(stem.with_name(f"{stem.name}_events.tsv"), rows, columns)
 
 
 @pytest.fixture(scope="module")
-def asked(folder: Path) -> TransferAsked:
-    return TransferAsked(f"{folder}:listen", "sub-01", n_pairs=N_PAIRS, block_s=10)
+def transfer_request(folder: Path) -> TransferRequest:
+    return TransferRequest(f"{folder}:listen", "sub-01", n_pairs=N_PAIRS, block_s=10)
 
 
 @pytest.fixture(scope="module")
-def found(asked: TransferAsked, folder: Path) -> Transfer:
-    return transfer(Store(folder.parents[1] / "cache"), asked)
+def result(transfer_request: TransferRequest, folder: Path) -> TransferResult:
+    return run(TRANSFER, Store(folder.parents[1] / "cache"), transfer_request)
 
 
 def test_a_folder_of_two_tasks_is_two_datasets_that_know_each_other(
@@ -96,23 +99,22 @@ def test_a_folder_of_two_tasks_is_two_datasets_that_know_each_other(
         open_dataset(f"{folder}:sing", Store(tmp_path))
 
 
-def test_what_is_planted_carries_over_held_out_runs(found: Transfer, folder: Path) -> None:
-    assert "held-out runs" in said(found) and found.info["simulated"]
-    planted = open_pair(Store(folder.parents[1] / "made"), TransferAsked(PHANTOM, "S01")).stories.cross_modal_truth(
-        "S01"
-    )
-    shared = planted.shared[found.voxels["columns"]]
+def test_what_is_planted_transfers_to_held_out_runs(result: TransferResult, folder: Path) -> None:
+    assert "held-out runs" in methods(result) and result.simulated
+    pair = open_pair(Store(folder.parents[1] / "made"), TransferRequest(PHANTOM, "S01"))
+    assert isinstance(pair.stories, PhantomStories)
+    shared = pair.stories.cross_modal_truth("S01").shared[result.voxel_indices]
     for modality in MODALITIES:
-        across = found.voxels[f"across.{modality}"]
+        across = result.voxel_r["across", modality]
         assert across[shared].mean() > 0.1 and abs(across[~shared].mean()) < 0.5 * across[shared].mean()
 
 
-def test_the_page_asks_for_the_other_modality_where_there_is_no_twin(
+def test_the_page_offers_to_choose_the_other_modality_where_the_dataset_names_none(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BRIVL_DATA", str(folder.parent))
     at = open_subject("transfer", f"{folder}:watch", "sub-01")
-    assert not at.exception and "Do stories and films speak" in headline(at)
+    assert not at.exception and "Do models of stories predict" in headline(at)
     at = open_subject("transfer", "phantom-movie:120/20", "S01", other="/etc")
     assert not at.exception and "BRIVL_DATA" in at.error[0].value
     at = open_subject("transfer", "phantom-movie:120/20", "S01", other=f"{folder}:listen")
@@ -142,6 +144,6 @@ def test_pairs_of_files_are_those_that_were_drawn(tmp_path: Path) -> None:
         pairs_digest(str(listing), n + 1)
 
 
-def test_other_voxels_end_in_a_sentence(asked: TransferAsked, folder: Path, tmp_path: Path) -> None:
+def test_a_dataset_without_the_subject_ends_in_a_sentence(transfer_request: TransferRequest, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="Expected a subject of the dataset"):
-        transfer(Store(tmp_path), replace(asked, other="phantom-movie:120/20"))
+        run(TRANSFER, Store(tmp_path), replace(transfer_request, other="phantom-movie:120/20"))
