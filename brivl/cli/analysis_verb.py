@@ -71,6 +71,8 @@ def _add_field(p: argparse.ArgumentParser, one: dataclasses.Field, hint: Any) ->
         about.setdefault("type", simple)
     if flags[0].startswith("-"):
         about["dest"] = one.name
+        if "choices" not in about and "action" not in about:
+            about.setdefault("metavar", flags[0].lstrip("-").replace("-", "_").upper())
     p.add_argument(*flags, **about)
 
 

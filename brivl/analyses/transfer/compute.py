@@ -39,6 +39,7 @@ from brivl.core.transfer.fit import (
     transfer_directions,
 )
 from brivl.core.transfer.maps import correlation, standardise_columns
+from brivl.data.dataset import Dataset
 from brivl.data.phantoms.story_dataset import PhantomStories
 from brivl.errors import RequestError
 from brivl.store.digests import JSON
@@ -123,8 +124,8 @@ def compute(context: Context, request: TransferRequest) -> Stored:
         prepared.sessions, spaces[MULTIMODAL], predictions[MULTIMODAL], sign, both, movie=stimuli[1]
     )
     components, words = shared_components(store, request, fitted, permutations)
-    info = _info(request, pair, prepared, scores, spaces) | words | {"n_multimodal": int(both.sum())}
-    return arrays | components, info | _truth(pair, request, prepared, scores[MULTIMODAL], components)
+    info = {**_info(request, pair, prepared, scores, spaces), **words, "n_multimodal": int(both.sum())}
+    return {**arrays, **components}, info | _truth(pair, request, prepared, scores[MULTIMODAL], components)
 
 
 def prepare(request: TransferRequest, pair: Pair) -> Prepared:
@@ -148,8 +149,9 @@ def prepare(request: TransferRequest, pair: Pair) -> Prepared:
         Where voxels or the repetition time differ between the modalities, or no voxel responds.
     """
     preset = PRESETS[request.preset]
-    responses = {name: dataset.responses(request.subject) for name, dataset in zip(MODALITIES, pair, strict=True)}
-    designs = {name: dataset.design(request.subject) for name, dataset in zip(MODALITIES, pair, strict=True)}
+    datasets: dict[str, Dataset] = {STORIES: pair.stories, MOVIE: pair.movie}
+    responses = {name: dataset.responses(request.subject) for name, dataset in datasets.items()}
+    designs = {name: dataset.design(request.subject) for name, dataset in datasets.items()}
     voxels, others = (one.voxels for one in responses.values())
     if voxels.ijk.shape != others.ijk.shape or (voxels.ijk != others.ijk).any():
         raise RequestError(
@@ -163,7 +165,7 @@ def prepare(request: TransferRequest, pair: Pair) -> Prepared:
         )
     selected = _selected_voxels(responses, designs, preset)
     voxel_indices = np.flatnonzero(selected)
-    sessions = {name: prepare_modality(responses[name], voxel_indices, designs[name], preset) for name in MODALITIES}
+    sessions = {name: prepare_modality(one, voxel_indices, designs[name], preset) for name, one in responses.items()}
     sets = voxel_sets(voxels, selected, request.level)
     masks = {name: np.isin(voxel_indices, inside) for name, inside in sets.items()}
     return Prepared(voxel_indices, sessions, masks)

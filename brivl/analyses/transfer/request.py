@@ -10,6 +10,7 @@ from brivl.analysis import option
 from brivl.core.encoding.presets import preset_settings
 from brivl.core.inference.blocks import PermutationSettings, check_block_length
 from brivl.core.progress import ProgressCallback, no_progress
+from brivl.data.anatomy.atlases import PARCELLATION_HELP
 from brivl.data.dataset import Dataset, check_subject
 from brivl.data.phantoms.stories import NAME, Modality
 from brivl.data.registry import open_dataset
@@ -78,7 +79,8 @@ class TransferRequest:
     n_pairs: int = field(default=N_PAIRS, metadata=option("--n-pairs", help="number of these images"))
     preset: str = "strict"
     level: str = field(
-        default="", metadata=option("--level", help="regions: roi, area, merged, region (default: the first)")
+        default="",
+        metadata=option("--level", help=f"parcellation: {PARCELLATION_HELP}; default: the first"),
     )
     block_s: float = field(default=20.0, metadata=option("--block", help="seconds of a block that is permuted"))
     n_permutations: int = field(
