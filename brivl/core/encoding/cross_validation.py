@@ -35,8 +35,6 @@ def leave_one_run_out(run_onsets: np.ndarray, n: int, n_runs_out: int = 1) -> Fo
     RequestError
         If there would be fewer than two folds.
     """
-    from sklearn.model_selection import LeaveOneGroupOut
-
     n_runs = len(run_bounds(run_onsets, n))
     if n_runs <= n_runs_out:
         raise RequestError(
@@ -44,7 +42,8 @@ def leave_one_run_out(run_onsets: np.ndarray, n: int, n_runs_out: int = 1) -> Fo
             f"left to train on. Give the run onsets, or a test set."
         )
     groups = run_labels(run_onsets, n) // n_runs_out
-    return list(LeaveOneGroupOut().split(groups, groups=groups))
+    # As LeaveOneGroupOut of scikit-learn, which the page server, where leaks are looked for, does not import.
+    return [(np.flatnonzero(groups != group), np.flatnonzero(groups == group)) for group in np.unique(groups)]
 
 
 def group_folds(groups: np.ndarray, n_splits: int = 5, seed: int = 0) -> Folds:
