@@ -43,7 +43,7 @@ CSS = """
 .st-key-stale {opacity: 0.38; filter: grayscale(0.4); gap: 0.55rem;}
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {color: inherit !important;}
 [data-testid="stCaptionContainer"] {opacity: 0.82;}
-h3 {font-size: 1.15rem !important; padding: 0.4rem 0 0.1rem 0 !important;}
+h3 {font-size: 1.15rem !important; padding: 0.4rem 0 1rem 0 !important;}
 </style>
 """
 # Streamlit writes white on buttons of the dark theme's light blue, 2.4:1; this is 7.7:1.

@@ -150,5 +150,6 @@ def split_figure(
 
 
 def _name_rows(figure: go.Figure, names: Sequence[str]) -> None:
-    figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names, ticks="", range=[-0.6, len(names) - 0.4])
+    span = [-0.6, len(names) - 0.4]
+    figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names, ticks="", range=span, zeroline=False)
     figure.update_layout(height=130 + ROW * len(names), margin={"t": 60, "b": 60})

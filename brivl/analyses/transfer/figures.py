@@ -111,7 +111,7 @@ def direction_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName =
     figure.add_vline(0, line={"color": colours.muted, "dash": "dot", "width": 1})
     figure.update_xaxes(title=AXIS)
     figure.update_yaxes(ticks="", automargin=True)
-    figure.update_layout(height=130 + ROW * len(rows), margin={"t": 60, "b": 60}, bargap=0.35)
+    figure.update_layout(height=160 + ROW * len(rows), margin={"t": 90, "b": 60}, bargap=0.35)
     return apply_style(figure, label, theme)
 
 
