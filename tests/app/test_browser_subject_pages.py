@@ -1,4 +1,4 @@
-"""Decode, Voxel words, Integration and Drive in Chromium, each from the menu, on a tiny simulated folder."""
+"""Decoding, Voxel captions, Integration and Drive in Chromium, each from the menu, on a tiny simulated folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the page Layers of an explorer that has an answer for each of the four pages."""
+    """The address of the page Layers of an explorer that has a result for each of the four pages."""
     root = tmp_path_factory.mktemp("subject pages")
     data, cache = root / "data" / "clips", root / "cache"
     data.parent.mkdir()
@@ -53,23 +53,23 @@ def test_the_four_pages_from_the_menu(start: str, browser: Any) -> None:  # noqa
     page.locator(FIGURE).nth(2).wait_for()  # two figures, of two layers of drawing each
     assert "SIMULATED" in page.inner_text(".bx-chips")
 
-    choose(page, "Voxel words")
+    choose(page, "Voxel captions")
     page.get_by_text(re.compile(re.escape(WRITTEN))).first.wait_for()
-    page.get_by_role("img", name=re.compile("Picture 6 of those that should drive")).wait_for()
+    page.get_by_role("img", name=re.compile("Image 6 of those with the largest predicted response")).wait_for()
 
     choose(page, "Drive")
-    page.get_by_text("the judge says").first.wait_for()
+    page.get_by_role("img", name=re.compile("An image that the classifier takes for")).first.wait_for()
     page.locator(FIGURE).first.wait_for()
     assert "FFA" in page.inner_text(HEADLINE)
 
-    choose(page, "Decode")
-    page.get_by_text("Each region by itself").wait_for()
+    choose(page, "Decoding")
+    page.get_by_text("Single regions").wait_for()
     page.locator(FIGURE).nth(3).wait_for()
     assert f"subject={SUBJECT}" in page.url and "SIMULATED" in page.inner_text(".bx-chips")
 
-    # A question without an answer yet waits for a click; what runs can be cancelled.
+    # A request without a result waits for a click, at the address of before too; what runs can be cancelled.
     page.goto(f"{start.replace('/layers', '/decode')}&window=12")
-    page.get_by_text("What did S01 see?").wait_for()
+    page.get_by_text("Which stimulus was presented to S01?").wait_for()
     page.get_by_role("button", name="Decode", exact=True).click()
     page.get_by_role("button", name="Cancel").click()
     page.get_by_text("The computation was cancelled").wait_for()

@@ -38,7 +38,7 @@ WRITTEN = "A red face smiles in a room."
 
 
 def prepare(store: Store, data: str, subject: str) -> None:
-    """What Decode, Voxel words, Integration and Drive ask of a dataset of films when they are opened."""
+    """Store what Decoding, Voxel captions, Integration and Drive look up for a dataset of movies when they are opened."""
     dataset = open_dataset(data, store)
     load_facts(store, dataset, subject)
     rng = np.random.default_rng(0)
