@@ -38,7 +38,7 @@ WRITTEN = "A red face smiles in a room."
 
 
 def prepare(store: Store, data: str, subject: str) -> None:
-    """Store what Decoding, Voxel captions, Integration and Drive look up for a dataset of movies when they are opened."""
+    """Store what Decoding, Voxel captions, Integration and Drive look up for a dataset of movies."""
     dataset = open_dataset(data, store)
     load_facts(store, dataset, subject)
     rng = np.random.default_rng(0)

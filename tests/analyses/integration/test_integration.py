@@ -294,5 +294,5 @@ def test_captions_of_samples_are_those_of_their_middle_frames(tmp_path: Path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(descriptions, "_caption_samples", CAPTION_SAMPLES)
         texts = descriptions.sample_captions(Store(tmp_path), Stimulus("image", frames, weights), lambda *_: None)
-    spoken = [said.text for said in caption_images(load_captioner("brivl-mini"), frames)]
+    spoken = [caption.text for caption in caption_images(load_captioner("brivl-mini"), frames)]
     assert texts == [spoken[2], spoken[0], descriptions.NO_IMAGE, spoken[1]]
