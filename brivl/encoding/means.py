@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from brivl.core.records import EncodingResult
-from brivl.encoding.fit import FitResult
+from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, partition_variance
+from brivl.encoding.fit import FitRequest, FitResult
 
 COLUMNS = ["layer", "subject", "r2_joint", "r2_split_a", "r2_split_b", "n_voxels"]
 
@@ -136,3 +137,40 @@ def layer_means(
         joint, (a, b) = result.r2_joint[inside], result.r2_split[:, inside]
         rows.append((layer, subject, *(float(np.mean(v, dtype=np.float64)) for v in (joint, a, b)), int(inside.sum())))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def layer_parts(
+    fits: Mapping[tuple[int, str], FitResult],
+    single_models: Callable[[FitRequest], np.ndarray | None],
+    inside_of: Callable[[str], np.ndarray | None] = _all_voxels,
+) -> pd.DataFrame:
+    """Average unique and shared variance over the voxels of `layer_means`, by layer and subject.
+
+    Parameters
+    ----------
+    fits : Mapping[tuple[int, str], FitResult]
+        (layer, subject) -> fit.
+    single_models : Callable[[FitRequest], np.ndarray | None]
+        Gives R2 of each model alone, (2, n_voxels), or None where it is not stored, as
+        `brivl.encoding.single_model.stored_single_models` does.
+    inside_of : Callable[[str], np.ndarray | None]
+        Gives the region of a subject, (n_voxels,) bool, or None for all voxels.
+
+    Returns
+    -------
+    pd.DataFrame
+        "layer", "subject" and VARIANCE_COMPONENTS, with the rows of `layer_means`; NaN where a fit has no parts.
+    """
+    rows = []
+    for (layer, subject), fit in sorted(fits.items()):
+        inside, single = inside_of(subject), single_models(fit.request)
+        inside = fit.result.selected if inside is None else fit.result.selected & inside
+        if not inside.any():
+            continue
+        if single is None:
+            parts = dict.fromkeys(VARIANCE_COMPONENTS, np.nan)
+        else:
+            by_name = partition_variance(fit.result.r2_joint[inside], single[:, inside]).by_name()
+            parts = {name: float(np.mean(values)) for name, values in by_name.items()}
+        rows.append({"layer": layer, "subject": subject} | parts)
+    return pd.DataFrame(rows, columns=["layer", "subject", *VARIANCE_COMPONENTS])

@@ -14,7 +14,7 @@ from brivl.data.regions import BRAIN, region_mask
 from brivl.data.subject_facts import SubjectFacts
 from brivl.data.summary import DatasetSummary
 from brivl.encoding.fit import FitRequest, FitResult
-from brivl.encoding.means import layer_means
+from brivl.encoding.means import layer_means, layer_parts
 from brivl.sharing.figure_record import FigureRecord
 from brivl.sharing.fit_evidence import FitEvidence, npz_bytes
 from brivl.ui import cached
@@ -89,6 +89,14 @@ def look_up(choices: Choices, known: DatasetSummary, layers: range | None = None
 def mean_scores(shown: Shown) -> pd.DataFrame:
     """Means over the region's fitted voxels: layer, subject, r2_joint, r2_split_a, r2_split_b, n_voxels; tidy."""
     return layer_means(shown.answers, shown.region)
+
+
+def mean_parts(shown: Shown) -> pd.DataFrame:
+    """Means of unique and shared variance over the same voxels: layer, subject, unique_a, unique_b, shared; tidy.
+
+    NaN where a fit was stored without the fits of each model alone.
+    """
+    return layer_parts(shown.answers, cached.alone, shown.region)
 
 
 def said_subjects(choices: Choices) -> str:

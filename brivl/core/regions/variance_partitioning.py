@@ -7,6 +7,7 @@ where one model helps only together with the other.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,3 +51,72 @@ def partition_variance(joint: np.ndarray, single: np.ndarray) -> VariancePartiti
     """
     joint, (a, b) = np.asarray(joint, float), np.asarray(single, float)
     return VariancePartition(joint - b, joint - a, a + b - joint)
+
+
+@dataclass(frozen=True)
+class MeanScores:
+    """Means of joint R2, of its split, and of its unique and shared parts over the same voxels.
+
+    Attributes
+    ----------
+    joint : float
+        Joint R2.
+    split : tuple[float, float]
+        Split R2 of models A and B, which add up to `joint`.
+    unique : tuple[float, float]
+        Variance that only A, and only B, explains; NaN where the models were not fitted alone.
+    shared : float
+        Variance that either model explains; NaN likewise.
+    """
+
+    joint: float
+    split: tuple[float, float]
+    unique: tuple[float, float] = (np.nan, np.nan)
+    shared: float = np.nan
+
+    @classmethod
+    def of(cls, columns: Mapping[str, np.ndarray]) -> MeanScores:
+        """Average columns of a table of means or of voxels.
+
+        Parameters
+        ----------
+        columns : Mapping[str, np.ndarray]
+            "r2_joint", "r2_split_a" and "r2_split_b", each (n_rows,), and optionally "unique_a", "unique_b" and
+            "shared". NaN is left out of the mean of a score, but a part that is NaN in a row with a joint R2 is not
+            known for all rows, so that its mean is NaN.
+
+        Returns
+        -------
+        MeanScores
+            Unweighted means over rows.
+        """
+        scored = np.isfinite(np.asarray(columns["r2_joint"], float))
+
+        def _mean(name: str) -> float:
+            values = np.asarray(columns[name], float)[scored] if name in columns else np.empty(0)
+            return float(values.mean()) if values.size else float("nan")
+
+        split, unique = (_mean("r2_split_a"), _mean("r2_split_b")), (_mean("unique_a"), _mean("unique_b"))
+        return cls(_mean("r2_joint"), split, unique, _mean("shared"))
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether unique and shared variance are known.
+
+        Returns
+        -------
+        bool
+            False where the models were not fitted alone.
+        """
+        return bool(np.isfinite(self.shared))
+
+    @property
+    def shared_fraction(self) -> float:
+        """Shared variance as a fraction of the joint R2.
+
+        Returns
+        -------
+        float
+            Above 1 where a unique part is negative; NaN where it is unknown or the joint R2 is not above 0.
+        """
+        return self.shared / self.joint if self.joint > 0 else float("nan")
