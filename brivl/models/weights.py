@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from stat import S_IMODE
 from typing import Any
 
 import torch
@@ -54,7 +55,10 @@ def _write(path: Path, state: Mapping[str, torch.Tensor], info: Mapping[str, obj
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
     metadata = None if info is None else {"info": json.dumps(dict(info), sort_keys=True)}
     with atomic_path(path, flush=True) as tmp_path:
+        tmp_path.touch()
+        mode = tmp_path.stat().st_mode  # as the umask says; safetensors writes 0600 whatever it says
         save_file(tensors, tmp_path, metadata=metadata)
+        tmp_path.chmod(S_IMODE(mode))
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from brivl.models.feature_model import file_sha
 from brivl.models.generation import vqgan_files
 from brivl.models.generation.vqgan_files import load_vqgan_mini
 from brivl.models.shipped import load_brivl_mini, load_vit_mini
-from brivl.models.weights import load_into, read_info, read_weights, save_weights
+from brivl.models.weights import load_into, read_info, read_weights, save_exact, save_weights
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -46,6 +47,17 @@ def test_saving_replaces_what_was_there(module: torch.nn.Module, tmp_path: Path)
     save_weights(file, {"a": torch.zeros(2)}, {"step": 1})
     save_weights(file, {"b": torch.ones(3)}, {"step": 2})
     assert list(read_weights(file)) == ["b"] and read_info(file) == {"step": 2}
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_the_umask_decides_who_may_read_weights(umask: int, mode: int, tmp_path: Path) -> None:
+    before = os.umask(umask)
+    try:
+        save_weights(tmp_path / "weights.safetensors", {"a": torch.zeros(2)}, {})
+        save_exact(tmp_path / "checkpoint.safetensors", {"a": torch.zeros(2)})
+    finally:
+        os.umask(before)
+    assert [path.stat().st_mode & 0o777 for path in sorted(tmp_path.iterdir())] == [mode, mode]
 
 
 def test_loading_fills_the_module(module: torch.nn.Module, tmp_path: Path) -> None:

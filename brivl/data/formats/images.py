@@ -75,7 +75,10 @@ def _rgb(source: str | Path | bytes, name: str, side: int) -> Image.Image:
             image.draft("RGB", (side, side))
             rgba = _eight_bits(image).convert("RGBA")
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise DataError(f"Wanted an image and could not read {name!r} ({error}); replace or remove it.") from error
+        reason = "its content is in none of these formats" if isinstance(error, UnidentifiedImageError) else str(error)
+        raise DataError(
+            f"Expected an image ({', '.join(FORMATS)}), could not read {name!r} ({reason}). Replace or remove it."
+        ) from error
     white = Image.new("RGBA", rgba.size, "white")
     return Image.alpha_composite(white, rgba).convert("RGB")
 

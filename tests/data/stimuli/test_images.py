@@ -73,8 +73,9 @@ def test_cmyk_alpha_palette_and_animation() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"GIF89a", b"<svg></svg>", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
 def test_rubbish_is_a_sentence(tmp_path: Path, data: bytes) -> None:
-    with pytest.raises(DataError, match="could not read 'x.png'"):
+    with pytest.raises(DataError, match="could not read 'x.png'") as error:
         store_upload(Store(tmp_path), data, "x.png")
+    assert "BytesIO" not in str(error.value) and "PNG, JPEG" in str(error.value)
 
 
 def test_half_a_file_is_a_sentence() -> None:
