@@ -1,6 +1,6 @@
 # make app    set up on the first call, then start the app on 127.0.0.1 (another port: make app PORT=8502)
 # make test   set up on the first call, then run every test on all cores (some of them: make test ARGS="tests/test_readme.py")
-# make lint   ruff, its format and docstrings; make types runs mypy; make wheel-check installs a wheel elsewhere
+# make lint   ruff, its format, docstrings and mypy; make wheel-check installs a wheel in an empty environment
 # Everything is installed in .venv; remove that folder to start over.
 
 PORT ?= 8501
@@ -19,7 +19,7 @@ NO_PYTHON := Expected Python 3.11 or newer with venv, found none of: $(CANDIDATE
 NO_COMPILER := Expected a C compiler and the headers of Python, which pycortex is built with; one is missing. \
 	Install them (Debian: gcc libc6-dev python3-dev; macOS: xcode-select --install) and call make again.
 
-.PHONY: help app setup test lint types wheel-check clean-cache
+.PHONY: help app setup test lint wheel-check clean-cache
 .DELETE_ON_ERROR:
 
 help:
@@ -35,8 +35,6 @@ lint: setup
 	$(IN_VENV) -m ruff check .
 	$(IN_VENV) -m ruff format --check .
 	$(IN_VENV) -m tests.lint_docstrings
-
-types: setup
 	$(IN_VENV) -m mypy
 
 wheel-check: setup
