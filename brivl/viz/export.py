@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import textwrap
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import matplotlib
 from matplotlib import font_manager
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 Format = Literal["png", "pdf", "svg"]
 POINTS = 72  # per inch
 _LOCK = threading.Lock()  # all threads of the server share matplotlib's rcParams
+_RENDERERS = tuple(RendererAgg(16, 16, dpi) for dpi in (72, 300))  # measure text; nothing is drawn with them
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,72 @@ def print_style(page: Page) -> Iterator[None]:
         yield
 
 
-def _wrap(text: str, width: float, size: float) -> str:
-    characters = max(20, int(width * POINTS / (0.5 * size)))
-    return "\n".join(textwrap.fill(line, characters, break_on_hyphens=False) for line in text.splitlines())
+@lru_cache(maxsize=4096)
+def text_width(text: str, size: float, weight: str = "normal") -> float:
+    """Measure a line of text in the renderer; call it inside `print_style`, whose font it uses.
+
+    Parameters
+    ----------
+    text : str
+        One line.
+    size : float
+        Type size in points.
+    weight : {"normal", "bold"}
+        Weight of the font.
+
+    Returns
+    -------
+    float
+        Width in inches, the larger of those at low and high resolution: hinting moves letters by parts of a pixel.
+    """
+    properties = font_manager.FontProperties(family=font_family(), size=size, weight=weight)
+    return max(
+        renderer.get_text_width_height_descent(text, properties, False)[0] / renderer.dpi for renderer in _RENDERERS
+    )
+
+
+def wrap_text(text: str, width: float, size: float, weight: str = "normal") -> str:
+    """Break lines so that each of them is at most as wide as there is room; call it inside `print_style`.
+
+    Parameters
+    ----------
+    text : str
+        Text; its own line breaks stay.
+    width : float
+        Room in inches.
+    size : float
+        Type size in points.
+    weight : {"normal", "bold"}
+        Weight of the font.
+
+    Returns
+    -------
+    str
+        The text with line breaks. A word that is wider than the room is broken within.
+    """
+    lines: list[str] = []
+    for paragraph in text.splitlines():
+        line = ""
+        for word in paragraph.split(" "):
+            longer = f"{line} {word}" if line else word
+            if text_width(longer, size, weight) <= width:
+                line = longer
+                continue
+            lines += [line] if line else []
+            *full, line = _pieces(word, width, size, weight)
+            lines += full
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _pieces(word: str, width: float, size: float, weight: str) -> list[str]:
+    """A word in as many pieces as it needs to fit."""
+    pieces = [""]
+    for letter in word:
+        if pieces[-1] and text_width(pieces[-1] + letter, size, weight) > width:
+            pieces.append("")
+        pieces[-1] += letter
+    return pieces
 
 
 def new_page(label: FigureLabel, page: Page) -> Figure:
@@ -130,7 +193,7 @@ def new_page(label: FigureLabel, page: Page) -> Figure:
 def _headline(figure: Figure, label: FigureLabel, page: Page) -> float:
     """Write the headline and return its height in inches."""
     pad = page.base / POINTS
-    head = _wrap(label.headline, page.width - 2 * pad, page.headline * 1.06)
+    head = wrap_text(label.headline, page.width - 2 * pad, page.headline, "bold")
     figure.text(pad / page.width, 1 - pad / page.height, head, size=page.headline, weight="bold", va="top", ha="left")
     return pad * 1.8 + 1.25 * page.headline / POINTS * (head.count("\n") + 1)
 
@@ -138,9 +201,9 @@ def _headline(figure: Figure, label: FigureLabel, page: Page) -> float:
 def _footer(figure: Figure, label: FigureLabel, page: Page) -> float:
     """Write caption, detail and the word "simulated", and return their height in inches."""
     pad = page.base / POINTS
-    chip = (len(SIMULATED) + 3) * 0.6 * pad if label.simulated else 0
+    chip = text_width(SIMULATED, page.base, "bold") + 2 * pad if label.simulated else 0
     words = " ".join(part for part in (label.caption, f"[{label.detail}]" if label.detail else "") if part)
-    text = _wrap(words, page.width - 2 * pad - chip, page.base)
+    text = wrap_text(words, page.width - 2 * pad - chip, page.base)
     figure.text(
         pad / page.width, pad * 0.8 / page.height, text, size=page.base, color=LIGHT.muted, va="bottom", ha="left"
     )

@@ -7,7 +7,6 @@ images with one pair of axes each; these are drawn here from the very figure tha
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from html import unescape
 from typing import Any, Literal
@@ -18,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from brivl.errors import DataError
-from brivl.viz.export import POINTS, Page, legend_line, new_page, print_style
+from brivl.viz.export import POINTS, Page, legend_line, new_page, print_style, text_width, wrap_text
 from brivl.viz.style import LIGHT, FigureLabel
 
 MARKERS = {
@@ -35,6 +34,7 @@ MARKERS = {
 DASHES = {"dot": ":", "dash": "--", "dashdot": "-.", "longdash": (0, (8, 3))}
 HATCHES = {"": "", "/": "///", ".": "...", "x": "xxx", "-": "---", "+": "+++", "\\": "\\\\\\", "|": "|||"}
 PIXEL = 0.75  # points of a pixel of the page
+LEGEND_HANDLE = 4.8  # ems of the handle of a legend entry and the gaps beside it
 SMALLEST = 4.0  # points, of tick labels where there are many rows
 
 
@@ -108,7 +108,7 @@ def _draw(axes: Axes, figure: go.Figure, page: Page) -> bool:
 def _legend(axes: Axes, page: Page, room: float) -> float:
     """Draw a legend above the axes, in as many columns as there is room (inches) for; its height in points."""
     names = axes.get_legend_handles_labels()[1]
-    widest = (max(map(len, names)) + 6) * 0.55 * page.base / POINTS  # with handle and gaps
+    widest = max(text_width(name, page.base) for name in names) + LEGEND_HANDLE * page.base / POINTS
     n_columns = int(np.clip(room // widest, 1, len(names)))
     legend = axes.legend(
         loc="lower left", bbox_to_anchor=(0, 1.0), ncols=n_columns, borderaxespad=0.2, borderpad=0.2, labelspacing=0.2
@@ -120,8 +120,9 @@ def _legend(axes: Axes, page: Page, room: float) -> float:
 def _title(axes: Axes, title: str, page: Page, room: float, above: float) -> None:
     """Write a title above the legend, which is so high in points, in as many lines as it needs."""
     size = page.base * 1.1
-    lines = textwrap.fill(title, max(12, int(room * POINTS / (0.6 * size))), break_on_hyphens=False)
-    axes.set_title(lines, loc="left", fontsize=size, fontweight="bold", pad=above + 0.6 * page.base)
+    axes.set_title(
+        wrap_text(title, room, size, "bold"), loc="left", fontsize=size, fontweight="bold", pad=above + 0.6 * page.base
+    )
 
 
 def _scatter(axes: Axes, trace: Any, positions: Mapping[str, np.ndarray], page: Page) -> None:
