@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brivl.config import CORES_VARIABLE
+from brivl.config import CORES_VARIABLE, PROJECT
 from brivl.threads import set_threads
 
 # Read when the libraries are imported, so before any test; worker processes inherit them.
@@ -30,6 +30,15 @@ class NetworkUsed(OSError):
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def clean_root() -> Iterator[None]:
+    """Tests write into folders of their own: no file is new beside README.md when they end."""
+    before = set(PROJECT.iterdir())
+    yield
+    left = sorted(path.name for path in set(PROJECT.iterdir()) - before if path.is_file())
+    assert not left, f"tests left {left} in {PROJECT}"
 
 
 @pytest.fixture(autouse=True)

@@ -34,6 +34,12 @@ def analysis(request: pytest.FixtureRequest) -> Analysis:
     return analysis_named(request.param)
 
 
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Verbs that write files without --out, such as generation, write into the folder of the test."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def store() -> Store:
     return Store(cache_dir())
