@@ -9,13 +9,13 @@ import numpy as np
 import scipy.sparse
 
 from brivl.core.progress import ProgressCallback, no_progress
-from brivl.core.records import Stimulus
-from brivl.data.formats.images import read_images
+from brivl.core.records import Stimulus, StimulusKind
+from brivl.data.formats.images import read_images, reading_note
 from brivl.errors import DataError, RequestError
 from brivl.models.feature_model import POOLINGS, Pooling
 from brivl.models.registry import card_for, model_digest, open_model
 from brivl.store.artifacts import Store
-from brivl.store.digests import array_digest, file_digest, json_digest
+from brivl.store.digests import array_digest, cached_file_digest, json_digest
 from brivl.store.keys import ArtifactKey
 
 FEATURES_VERSION = 1
@@ -26,16 +26,45 @@ DEFAULT_POOLING: dict[str, Pooling] = {"image": "cls", "text": "mean"}
 
 
 def stimulus_digest(stimulus: Stimulus) -> str:
-    """Digest of what was shown and when."""
+    """Digest the items of a stimulus and when they were presented.
+
+    Parameters
+    ----------
+    stimulus : Stimulus
+        The stimulus; images given by paths count by the content of their files.
+
+    Returns
+    -------
+    str
+        Digest.
+
+    Raises
+    ------
+    DataError
+        An image file cannot be read.
+    """
     if stimulus.kind == "features":
         return json_digest({name: array_digest(X) for name, X in stimulus.features.items()})
     w = stimulus.weights  # part of it even where the items' digest is known: nulls change nothing else
-    items = stimulus.digest or _items_digest(stimulus.items)
+    items = stimulus.digest or _items_digest(stimulus.kind, stimulus.items)
     return json_digest([stimulus.kind, items, array_digest(w.data, w.indices, w.indptr), list(w.shape)])
 
 
 def features_key(stimulus: Stimulus, model: str) -> ArtifactKey:
-    """Key of all layers and poolings of one model on one stimulus."""
+    """Make the key of all layers and poolings of one model on one stimulus.
+
+    Parameters
+    ----------
+    stimulus : Stimulus
+        The stimulus.
+    model : str
+        Name of the model.
+
+    Returns
+    -------
+    ArtifactKey
+        Key in the store.
+    """
     return ArtifactKey(
         "features",
         {
@@ -54,9 +83,32 @@ def layer_features(
     pooling: Pooling | None = None,
     progress: ProgressCallback = no_progress,
 ) -> np.ndarray:
-    """(n_samples, n_features) float32 of one layer (1-based), read-only.
+    """Compute or look up the features of one layer of a model for every sample.
 
-    Raises RequestError for a layer or pooling that the model does not have, or a model that cannot see the stimulus.
+    Parameters
+    ----------
+    store : Store
+        Where features are stored.
+    stimulus : Stimulus
+        The stimulus.
+    model : str
+        Name of the model.
+    layer : int
+        Layer, counted from 1.
+    pooling : Pooling, optional
+        Pooling over tokens; by default that of the stream.
+    progress : callable
+        Receives what is done, the total and a message.
+
+    Returns
+    -------
+    np.ndarray
+        (n_samples, n_features) float32, read-only.
+
+    Raises
+    ------
+    RequestError
+        The model does not have the layer or pooling, or does not take this kind of stimulus.
     """
     if stimulus.kind == "features":
         return _own_features(stimulus, model, layer)
@@ -68,17 +120,45 @@ def layer_features(
 
 
 def resolve_pooling(kind: str, pooling: str | None) -> Pooling | None:
-    """The pooling that is used: the one asked for, or the stream's default; None for features that come with the data.
+    """Choose the pooling: the requested one, or the default of the stream.
 
-    Raises RequestError for a pooling that does not exist.
+    Parameters
+    ----------
+    kind : str
+        Kind of the stimuli.
+    pooling : str or None
+        Requested pooling.
+
+    Returns
+    -------
+    Pooling or None
+        None for features that come with the data.
+
+    Raises
+    ------
+    RequestError
+        There is no such pooling.
     """
     if pooling is not None and pooling not in POOLINGS:
-        raise RequestError(f"Wanted a pooling out of {list(POOLINGS)} and got {pooling!r}.")
+        raise RequestError(f"Expected a pooling out of {list(POOLINGS)}, got {pooling!r}. Choose one of them.")
     return None if kind == "features" else pooling or DEFAULT_POOLING[kind]
 
 
 def n_layers(stimulus: Stimulus, model: str) -> int:
-    """How many layers a model has for this stimulus."""
+    """Count the layers of a model for a stimulus.
+
+    Parameters
+    ----------
+    stimulus : Stimulus
+        The stimulus.
+    model : str
+        Name of the model, or of features that come with the data.
+
+    Returns
+    -------
+    int
+        Number of layers; 0 where the model does not take this kind of stimulus.
+    """
     if stimulus.kind == "features":
         X = stimulus.features.get(model)
         return X.shape[0] if X is not None and X.ndim == 3 else 1
@@ -86,32 +166,52 @@ def n_layers(stimulus: Stimulus, model: str) -> int:
 
 
 def check_layer(model: str, kind: str, layer: int) -> None:
-    """Raise RequestError unless the model takes this kind of stimulus and has this layer (1-based)."""
+    """Check that a model takes a kind of stimulus and has a layer.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model.
+    kind : str
+        Kind of the stimuli.
+    layer : int
+        Layer, counted from 1.
+
+    Raises
+    ------
+    RequestError
+        It does not.
+    """
     card = card_for(model)
     if kind not in card.kinds:
         raise RequestError(
-            f"{model!r} takes {' and '.join(card.kinds)} stimuli, and these are {kind}; choose another model."
+            f"Expected a model for {kind} stimuli, got {model!r}, which takes {' and '.join(card.kinds)} stimuli. "
+            "Choose another model."
         )
     if not 1 <= layer <= card.n_layers[kind]:
         raise RequestError(
-            f"{model!r} has layers 1 to {card.n_layers[kind]} for {kind} stimuli; layer {layer} was asked for."
+            f"Expected one of layers 1 to {card.n_layers[kind]} of {model!r} for {kind} stimuli, got layer {layer}. "
+            "Choose one of them."
         )
 
 
-def _items_digest(items: Sequence | np.ndarray) -> str:
+def _items_digest(kind: StimulusKind, items: Sequence | np.ndarray) -> str:
     if isinstance(items, np.ndarray):
         return array_digest(items)
-    return json_digest([_image_digest(i) if isinstance(i, Path) else str(i) for i in items])
+    # Images given by their paths, as str or Path, count by their content, since features are made of it.
+    return json_digest([_image_digest(Path(item)) if kind == "image" else str(item) for item in items])
 
 
 def _image_digest(path: Path) -> str:
     try:
-        return file_digest(path)
+        digest = cached_file_digest(path)
     except OSError as error:
         raise DataError(
-            f"Wanted the image {str(path)!r} and could not read it ({error.strerror}); "
-            "put it back, or correct the events."
+            f"Expected an image that can be read, got {str(path)!r} ({error.strerror}). Put it back, or correct the "
+            "events."
         ) from error
+    note = reading_note(path)
+    return f"{digest} {note}" if note else digest
 
 
 def _extract(stimulus: Stimulus, model: str, progress: ProgressCallback) -> tuple[dict[str, np.ndarray], dict]:
@@ -142,9 +242,14 @@ def _add(total: np.ndarray, weights: scipy.sparse.csr_matrix, X: np.ndarray) -> 
 
 def _own_features(stimulus: Stimulus, model: str, layer: int) -> np.ndarray:
     if model not in stimulus.features:
-        raise RequestError(f"The dataset brings the features {sorted(stimulus.features)}; {model!r} was asked for.")
+        raise RequestError(
+            f"Expected one of the features of the dataset, {sorted(stimulus.features)}, got {model!r}. Choose one of "
+            "them."
+        )
     X = stimulus.features[model]
     count = X.shape[0] if X.ndim == 3 else 1
     if not 1 <= layer <= count:
-        raise RequestError(f"The features {model!r} have layers 1 to {count}; layer {layer} was asked for.")
+        raise RequestError(
+            f"Expected one of layers 1 to {count} of the features {model!r}, got layer {layer}. Choose one of them."
+        )
     return X[layer - 1] if X.ndim == 3 else X

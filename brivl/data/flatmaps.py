@@ -15,7 +15,22 @@ from brivl.store.keys import ArtifactKey
 
 
 def prepare_flatmap(store: Store, dataset: Dataset, subject: str) -> Voxels:
-    """Facts and flatmap of a subject, worked out unless they are in the store; returns the voxels."""
+    """Make the facts and the flatmap of a subject, unless they are in the store.
+
+    Parameters
+    ----------
+    store : Store
+        Where both are stored.
+    dataset : Dataset
+        The dataset.
+    subject : str
+        Name of the subject.
+
+    Returns
+    -------
+    Voxels
+        Voxels of the subject.
+    """
     voxels = (stored_facts(store, dataset, subject) or load_facts(store, dataset, subject)).voxels
     if not is_flatmap_ready(store, voxels):
         make_flatmap(store, voxels, flatmap_factory(dataset, subject))
@@ -27,7 +42,18 @@ FLATMAP_VERSION = 1
 
 
 def flatmap_key(voxels: Voxels) -> ArtifactKey:
-    """Key of the geometry: it depends on where voxels lie, not on their values."""
+    """Make the key of the geometry, which depends on the positions of voxels and not on their values.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Voxels of a subject.
+
+    Returns
+    -------
+    ArtifactKey
+        Key in the store.
+    """
     parts = {"ijk": voxels.ijk, "affine": voxels.affine, "aal": voxels.aal} | {
         f"roi {name}": inside for name, inside in voxels.rois.items()
     }
@@ -50,16 +76,46 @@ FlatmapFactory = Callable[[], FlatmapGeometry]
 
 
 def flatmap_factory(dataset: Dataset, subject: str) -> FlatmapFactory | None:
-    """What makes the flatmap that a dataset brings itself, of its voxels with flatmap "mapper"; else None."""
+    """Find the function that makes the flatmap which a dataset brings itself.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The dataset.
+    subject : str
+        Name of the subject.
+
+    Returns
+    -------
+    FlatmapFactory or None
+        The function; None where the dataset brings no flatmap.
+    """
     dataset = getattr(dataset, "base", dataset)  # a null control has the voxels of its base
     make = getattr(dataset, "flatmap", None)
     return None if make is None else lambda: make(subject, HEIGHT)
 
 
 def make_flatmap(store: Store, voxels: Voxels, own: FlatmapFactory | None = None) -> FlatmapGeometry:
-    """The geometry of a subject's voxels, from the store or worked out (seconds) and kept.
+    """Make the geometry of a subject's voxels, or take it from the store.
 
-    `own` is from `flatmap_factory`; RequestError where it is missing and the voxels need it.
+    Parameters
+    ----------
+    store : Store
+        Where the geometry is stored.
+    voxels : Voxels
+        Voxels of the subject.
+    own : FlatmapFactory, optional
+        Function of `flatmap_factory`, needed for voxels whose flatmap is "mapper".
+
+    Returns
+    -------
+    FlatmapGeometry
+        The geometry.
+
+    Raises
+    ------
+    RequestError
+        `own` is missing and the voxels need it.
     """
     artifact = store.get_or_compute(
         flatmap_key(voxels), lambda: (to_arrays(_make(store, voxels, own)), {"space": voxels.space})
@@ -68,13 +124,39 @@ def make_flatmap(store: Store, voxels: Voxels, own: FlatmapFactory | None = None
 
 
 def stored_flatmap(store: Store, voxels: Voxels) -> FlatmapGeometry | None:
-    """The geometry if it is in the store, else None."""
+    """Look up the geometry in the store.
+
+    Parameters
+    ----------
+    store : Store
+        Where geometries are stored.
+    voxels : Voxels
+        Voxels of a subject.
+
+    Returns
+    -------
+    FlatmapGeometry or None
+        None where it is not stored.
+    """
     artifact = store.get(flatmap_key(voxels))
     return None if artifact is None else from_arrays(artifact.arrays)
 
 
 def is_flatmap_ready(store: Store, voxels: Voxels) -> bool:
-    """Whether the geometry is in the store, without reading it."""
+    """Tell whether the geometry is in the store, without reading it.
+
+    Parameters
+    ----------
+    store : Store
+        Where geometries are stored.
+    voxels : Voxels
+        Voxels of a subject.
+
+    Returns
+    -------
+    bool
+        Whether it is stored.
+    """
     return store.has(flatmap_key(voxels))
 
 
@@ -82,7 +164,9 @@ def _make(store: Store, voxels: Voxels, own: FlatmapFactory | None) -> FlatmapGe
     """Imports stand here since pages, which only look geometries up, need neither pycortex nor nilearn."""
     if voxels.flatmap == "mapper":
         if own is None:
-            raise RequestError(f"The flatmap of {voxels.space} comes from its dataset; open that to make it.")
+            raise RequestError(
+                f"Expected the flatmap of {voxels.space} to be stored, got none. Open its dataset, which makes it."
+            )
         return own()
     if voxels.flatmap == "pycortex-S1":
         from brivl.data.anatomy.s1_flatmap import s1_flatmap

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -11,7 +10,7 @@ import numpy as np
 from brivl.core.records import Voxels
 from brivl.data.anatomy.atlases import ATLASES, ROI_KEY, ROI_TITLE
 from brivl.data.anatomy.atlases.atlas import Atlas
-from brivl.data.anatomy.coordinates import apply_affine
+from brivl.data.anatomy.coordinates import apply_affine, names_mni
 from brivl.errors import RequestError
 
 ParcellationName = str  # "roi", or the key of an atlas
@@ -23,7 +22,6 @@ PARCELLATION_TITLES: Mapping[str, str] = {ROI_KEY: ROI_TITLE, **{atlas.key: atla
 PARCELLATION_NOUNS: Mapping[str, str] = {ROI_KEY: ROI_TITLE, **{atlas.key: atlas.noun for atlas in ATLASES}}
 ATLAS_NOTES: Mapping[str, str] = {atlas.key: atlas.citation for atlas in ATLASES if atlas.citation}
 BRAIN = "all"
-MNI = re.compile(r"\bMNI")  # in the name of a space: "MNI152, 4 mm", "S01, MNI152NLin2009cAsym space"
 SCALE_FIELD, CEILING = "scale", "ceiling"  # in the URL, on the command line
 
 
@@ -40,7 +38,7 @@ def in_mni(voxels: Voxels) -> bool:
     bool
         Whether the voxels have an affine and their space is named MNI.
     """
-    return voxels.affine is not None and MNI.search(voxels.space) is not None
+    return voxels.affine is not None and names_mni(voxels.space)
 
 
 def available_parcellations(voxels: Voxels) -> tuple[ParcellationName, ...]:

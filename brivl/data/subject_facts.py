@@ -1,6 +1,6 @@
-"""What pages need to know of a subject besides scores: where the voxels lie, how the data were taken, what was planted.
+"""What pages need to know of a subject besides scores: positions of voxels, acquisition, and simulated ground truth.
 
-Written once by whoever has the responses in hand, so that a page never opens (or simulates) them.
+Stored once by the fit, which has the responses open, so that a page never opens (or simulates) them.
 """
 
 from __future__ import annotations
@@ -19,19 +19,43 @@ SUBJECT_VERSION = 1
 
 @dataclass(frozen=True)
 class Timing:
-    """How a subject's data were taken."""
+    """How a subject's data were acquired.
 
-    tr: float | None  # s
+    Attributes
+    ----------
+    tr : float or None
+        Repetition time, s; None for one response per stimulus.
+    n_train, n_test : int
+        Number of training and of test samples.
+    n_runs : int
+        Number of training runs.
+    n_groups : int or None
+        Number of groups, such as passages, where samples are grouped by something other than runs.
+    n_repeats : int or None
+        Repeats of the test run; None without a test run.
+    """
+
+    tr: float | None
     n_train: int
     n_test: int
     n_runs: int
-    n_groups: int | None  # passages, where samples are grouped by something other than runs
-    n_repeats: int | None  # of the test run
+    n_groups: int | None
+    n_repeats: int | None
 
 
 @dataclass(frozen=True)
 class SubjectFacts:
-    """Voxels, timing and, for simulated data, the planted truth."""
+    """Voxels, timing and, for simulated data, the ground truth.
+
+    Attributes
+    ----------
+    voxels : Voxels
+        Positions and regions of the voxels.
+    timing : Timing
+        How the data were acquired.
+    truth : Truth or None
+        Simulated ground truth; None for measured data.
+    """
 
     voxels: Voxels
     timing: Timing
@@ -39,18 +63,63 @@ class SubjectFacts:
 
 
 def facts_key(dataset: DatasetIdentity, subject: str) -> ArtifactKey:
-    """Key of a subject's facts."""
+    """Make the key of a subject's facts.
+
+    Parameters
+    ----------
+    dataset : DatasetIdentity
+        The dataset.
+    subject : str
+        Name of the subject.
+
+    Returns
+    -------
+    ArtifactKey
+        Key in the store.
+    """
     return ArtifactKey("subject", {"data": dataset.digest(subject), "version": SUBJECT_VERSION})
 
 
 def stored_facts(store: Store, dataset: Dataset, subject: str) -> SubjectFacts | None:
-    """The facts if they are in the store, else None; never opens the data."""
+    """Look up the facts in the store; the data are never opened.
+
+    Parameters
+    ----------
+    store : Store
+        Where facts are stored.
+    dataset : Dataset
+        The dataset.
+    subject : str
+        Name of the subject.
+
+    Returns
+    -------
+    SubjectFacts or None
+        None where they are not stored.
+    """
     artifact = store.get(facts_key(dataset, subject))
     return None if artifact is None else _facts(artifact)
 
 
 def load_facts(store: Store, dataset: Dataset, subject: str, responses: Responses | None = None) -> SubjectFacts:
-    """The facts, read from the data (which may take long) and stored where they are not there yet."""
+    """Look up the facts, or read them from the data, which may take long, and store them.
+
+    Parameters
+    ----------
+    store : Store
+        Where facts are stored.
+    dataset : Dataset
+        The dataset.
+    subject : str
+        Name of the subject.
+    responses : Responses, optional
+        Responses of the subject, where they are open already.
+
+    Returns
+    -------
+    SubjectFacts
+        The facts.
+    """
 
     def compute() -> tuple[dict[str, np.ndarray], dict]:
         found = dataset.responses(subject) if responses is None else responses

@@ -1,4 +1,4 @@
-"""A dataset as pages know it: what can be chosen, and digests with which answers are looked up. No data are read."""
+"""A dataset as pages know it: what can be chosen, and digests with which results are looked up. No data are read."""
 
 from __future__ import annotations
 
@@ -18,18 +18,50 @@ from brivl.store.artifacts import Store
 
 @dataclass(frozen=True)
 class ModelOption:
-    """One model that can be chosen."""
+    """One model that can be chosen.
+
+    Attributes
+    ----------
+    name, title : str
+        Name on the command line, and title in menus.
+    n_layers : int
+        Number of layers for the dataset's kind of stimulus.
+    stand_in : bool
+        Whether it is a small demo model in place of the published one.
+    note : str
+        Note for menus.
+    """
 
     name: str
     title: str
     n_layers: int
-    stand_in: bool  # trained here in place of the published model
+    stand_in: bool
     note: str
 
 
 @dataclass(frozen=True)
 class DatasetSummary:
-    """A dataset at one moment. Digests are worked out once, so a new look is needed when files change."""
+    """A dataset at one moment. Digests are computed once, so files that change need a new summary.
+
+    Attributes
+    ----------
+    name, title, licence, citation : str
+        As of the dataset.
+    simulated : bool
+        Whether the responses are simulated.
+    subjects : tuple of str
+        Names of the subjects.
+    stimulus_kind : StimulusKind
+        Kind of the stimuli.
+    model_options : mapping of str to ModelOption
+        Models that can be chosen.
+    default_pair : tuple of str
+        The two models of the first view.
+    dataset : Dataset
+        The dataset.
+    digests : dict of str to str
+        Digests of subjects that were computed.
+    """
 
     name: str
     title: str
@@ -45,7 +77,7 @@ class DatasetSummary:
 
     @property
     def short_name(self) -> str:
-        """The name without the folders before it, which are nobody's business on a slide."""
+        """The name without the folders before it, which are left out of figures."""
         return Path(self.name).name if Path(self.name).is_absolute() else self.name
 
     @property
@@ -54,29 +86,69 @@ class DatasetSummary:
         return self.dataset.models
 
     def digest(self, subject: str) -> str:
-        """As of the dataset; files of gigabytes are hashed once."""
+        """Return the digest of a subject; files of gigabytes are hashed once.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        str
+            Digest of the dataset for this subject.
+        """
         if subject not in self.digests:
             self.digests[subject] = self.dataset.digest(subject)
         return self.digests[subject]
 
     def n_layers(self, models: tuple[str, str]) -> int:
-        """Layers that both models have."""
+        """Count the layers that both models have.
+
+        Parameters
+        ----------
+        models : tuple of str
+            Names of two models.
+
+        Returns
+        -------
+        int
+            The smaller number of layers.
+        """
         return min(self.model_options[model].n_layers for model in models)
 
 
 def summarise_dataset(store: Store, name: str) -> DatasetSummary:
-    """What pages may know of a dataset.
+    """Summarise a dataset for pages.
 
-    Raises RequestError for a name that is none, or a dataset without subjects or models; DataError where files cannot
-    be read.
+    Parameters
+    ----------
+    store : Store
+        Store that the dataset is opened with.
+    name : str
+        Name of the dataset.
+
+    Returns
+    -------
+    DatasetSummary
+        What can be chosen.
+
+    Raises
+    ------
+    RequestError
+        There is no such dataset, or it has no subjects or models.
+    DataError
+        Files cannot be read.
     """
     d = open_dataset(name, store)
     if not d.subjects:
-        raise RequestError(f"Wanted a dataset with subjects and {name!r} has none; add responses of at least one.")
+        raise RequestError(f"Expected a dataset with subjects, got {name!r} without. Add responses of at least one.")
     kind = d.stimulus_kind
     offers = _own(d) if kind == "features" else {card.name: _offer(card, kind) for card in shipped_for(kind)}
     if not offers:
-        raise RequestError(f"Wanted a dataset with features and {name!r} has none; add at least one file to features/.")
+        raise RequestError(
+            f"Expected a dataset with features, got {name!r} without. Add at least one file to features/."
+        )
     names = list(offers)
     pair = DEFAULT_PAIR.get(kind, (names[0], names[min(1, len(names) - 1)]))
     return DatasetSummary(name, d.title, d.simulated, d.licence, d.citation, d.subjects, kind, offers, pair, d)

@@ -12,22 +12,73 @@ SOLID_VERSION = 1
 
 
 def has_surface(voxels: Voxels) -> bool:
-    """Whether there are surfaces for these voxels."""
+    """Tell whether there are surfaces for voxels.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Voxels of a subject.
+
+    Returns
+    -------
+    bool
+        True for MNI space and for pycortex's S1.
+    """
     return voxels.flatmap == "pycortex-S1" or (voxels.flatmap == "fsaverage5" and voxels.affine is not None)
 
 
 def is_prepared_by_fits(voxels: Voxels) -> bool:
-    """Whether a fit prepares the surfaces; those of S1, which take longer, are made when they are first asked for."""
+    """Tell whether a fit prepares the surfaces; those of S1, which take longer, are made when they are first shown.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Voxels of a subject.
+
+    Returns
+    -------
+    bool
+        True for MNI space.
+    """
     return has_surface(voxels) and voxels.flatmap == "fsaverage5"
 
 
 def surface_key(voxels: Voxels) -> ArtifactKey:
-    """Key of the surfaces: they depend on where voxels lie."""
+    """Make the key of the surfaces, which depend on the positions of voxels.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Voxels of a subject.
+
+    Returns
+    -------
+    ArtifactKey
+        Key in the store.
+    """
     return ArtifactKey("solid", {"voxels": flatmap_key(voxels).digest, "version": SOLID_VERSION})
 
 
 def make_surface(store: Store, voxels: Voxels) -> SurfaceMesh:
-    """The surfaces, from the store or worked out (seconds) and kept. DataError for voxels without a place."""
+    """Make the surfaces, or take them from the store.
+
+    Parameters
+    ----------
+    store : Store
+        Where surfaces are stored.
+    voxels : Voxels
+        Voxels of a subject, for which `has_surface` is true.
+
+    Returns
+    -------
+    SurfaceMesh
+        The surfaces.
+
+    Raises
+    ------
+    DataError
+        The voxels have no positions in space.
+    """
 
     def compute() -> tuple[dict, dict]:
         # Imports stand here since pages, which only look up, need neither pycortex nor nilearn.
@@ -43,6 +94,19 @@ def make_surface(store: Store, voxels: Voxels) -> SurfaceMesh:
 
 
 def stored_surface(store: Store, voxels: Voxels) -> SurfaceMesh | None:
-    """The surfaces if they are in the store, else None."""
+    """Look up the surfaces in the store.
+
+    Parameters
+    ----------
+    store : Store
+        Where surfaces are stored.
+    voxels : Voxels
+        Voxels of a subject.
+
+    Returns
+    -------
+    SurfaceMesh or None
+        None where they are not stored.
+    """
     artifact = store.get(surface_key(voxels))
     return None if artifact is None else from_arrays(artifact.arrays)

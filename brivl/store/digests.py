@@ -175,7 +175,7 @@ def file_digest(file: Path | io.BufferedIOBase) -> str:
 
 
 def cached_file_digest(path: Path) -> str:
-    """Compute the digest of a file's bytes, once per process as long as its size and modification time stay.
+    """Compute the digest of a file's bytes, once per process as long as its state on disk stays.
 
     Parameters
     ----------
@@ -193,9 +193,10 @@ def cached_file_digest(path: Path) -> str:
         Where the file cannot be read.
     """
     status = path.stat()
-    return _digest_of_state(path, status.st_size, status.st_mtime_ns)
+    # A copy may keep the time of modification (cp -p), but neither the time of change nor, mostly, the inode.
+    return _digest_of_state(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 @lru_cache(maxsize=65536)
-def _digest_of_state(path: Path, _size: int, _mtime_ns: int) -> str:
+def _digest_of_state(path: Path, *_state: int) -> str:
     return file_digest(path)

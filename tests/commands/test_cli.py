@@ -150,7 +150,7 @@ BAD = {
     "unknown model": ({"models": "signal,none"}, "got ['none']"),
     "one model": ({"models": "signal"}, "two model names as A,B"),
     "three models": ({"models": "a,b,c"}, "two model names as A,B"),
-    "layer too high": ({"layer": "3"}, "layers 1 to 2; layer 3 was asked for"),
+    "layer too high": ({"layer": "3"}, "got layer 3"),
     "unknown subject": ({"subject": "B"}, "Expected a subject of the dataset, got 'B'"),
     "unknown preset": ({"preset": "lenient"}, "got 'lenient'"),
     "out without folder": ({"out": "EMPTY/gone/scores.npz"}, "--out as a .npz file"),

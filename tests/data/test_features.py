@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -221,7 +222,7 @@ def test_features_that_come_with_the_data(tmp_path: Path, rng: np.random.Generat
     assert n_layers(own, "flat") == 1 and n_layers(own, "deep") == 3
     assert layer_features(store, own, "flat", 1) is flat
     np.testing.assert_array_equal(layer_features(store, own, "deep", 2), deep[1])
-    for model, layer, said in (("none", 1, "'none' was asked"), ("flat", 2, "layers 1 to 1"), ("deep", 0, "1 to 3")):
+    for model, layer, said in (("none", 1, "got 'none'"), ("flat", 2, "layers 1 to 1"), ("deep", 0, "layers 1 to 3")):
         with pytest.raises(RequestError, match=said):
             layer_features(store, own, model, layer)
 
@@ -230,8 +231,8 @@ def test_features_that_come_with_the_data(tmp_path: Path, rng: np.random.Generat
     ("model", "layer", "pooling", "said"),
     [
         ("vit-mini", 13, None, "layers 1 to 12"),
-        ("vit-mini", 0, None, "layer 0 was asked for"),
-        ("minilm-l6", 1, None, "takes text stimuli, and these are image"),
+        ("vit-mini", 0, None, "got layer 0"),
+        ("minilm-l6", 1, None, "Expected a model for image stimuli, got 'minilm-l6', which takes text"),
         ("vit-mini", 1, "max", "pooling out of"),
     ],
 )
@@ -246,3 +247,19 @@ def test_what_cannot_be_asked(
 def test_default_pooling_is_what_the_embedding_is_made_from() -> None:
     assert (resolve_pooling("image", None), resolve_pooling("text", None)) == ("cls", "mean")
     assert resolve_pooling("image", "mean") == "mean" and resolve_pooling("features", "cls") is None
+
+
+@pytest.mark.parametrize("as_path", [str, Path])
+def test_images_that_are_replaced_under_the_same_name_have_another_key(tmp_path: Path, as_path: type) -> None:
+    """Also where size and time of modification stay, as after `cp -p`."""
+    path = tmp_path / "dog.png"
+    stimulus = Stimulus("image", [as_path(path)], scipy.sparse.csr_matrix(np.ones((1, 1))))
+
+    def replace_by(grey: int) -> str:
+        Image.fromarray(np.full((8, 8, 3), grey, np.uint8)).save(tmp_path / "new.png")
+        os.utime(tmp_path / "new.png", (0, 0))
+        (tmp_path / "new.png").replace(path)
+        return stimulus_digest(stimulus)
+
+    first, second = replace_by(0), replace_by(255)
+    assert first != second and replace_by(0) == first

@@ -119,10 +119,10 @@ def test_silent_region_carries_no_signal(store: Store, answer: FitResult) -> Non
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"layer": 13}, "layers 1 to 12 for image stimuli; layer 13"),
-        ({"layer": 0}, "layer 0 was asked for"),
+        ({"layer": 13}, "layers 1 to 12 of .* for image stimuli, got layer 13"),
+        ({"layer": 0}, "got layer 0"),
         ({"models": ("brivl-mini", "no-such-model")}, "got 'no-such-model'"),
-        ({"models": ("brivl-mini", "minilm-l6")}, "'minilm-l6' takes text stimuli"),
+        ({"models": ("brivl-mini", "minilm-l6")}, "got 'minilm-l6', which takes text stimuli"),
         ({"subject": "S99"}, "Expected a subject of the dataset, got 'S99'"),
         ({"preset": "lenient"}, r"\['paper', 'strict'\], got 'lenient'"),
         ({"pooling": "max"}, "got 'max'"),

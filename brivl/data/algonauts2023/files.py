@@ -41,51 +41,121 @@ REGIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 def subjects_in(folder: Path) -> tuple[str, ...]:
-    """Subjects of whom training responses are here. OSError where the folder cannot be looked into."""
+    """List the subjects whose training responses are here.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the dataset. OSError is raised where it cannot be read.
+
+    Returns
+    -------
+    tuple of str
+        Names such as "subj01".
+    """
     names = (path.name for path in folder.iterdir() if SUBJECT.fullmatch(path.name))
     return tuple(sorted(name for name in names if any(path.exists() for path in response_files(folder / name))))
 
 
 def response_files(subject: Path) -> tuple[Path, Path]:
-    """Files of the left and the right hemisphere."""
+    """Name the response files of a subject.
+
+    Parameters
+    ----------
+    subject : Path
+        Folder of the subject.
+
+    Returns
+    -------
+    tuple of Path
+        Left and right hemisphere.
+    """
     folder = subject / "training_split" / "training_fmri"
     return folder / "lh_training_fmri.npy", folder / "rh_training_fmri.npy"
 
 
 def mask_files(subject: Path) -> list[Path]:
-    """Masks that are read, whether they are there or not."""
+    """Name the masks that are read, whether they are there or not.
+
+    Parameters
+    ----------
+    subject : Path
+        Folder of the subject.
+
+    Returns
+    -------
+    list of Path
+        Masks of both hemispheres.
+    """
     kinds = ("all-vertices_fsaverage_space", *(f"{kind}_challenge_space" for kind in REGIONS))
     return [subject / "roi_masks" / f"{side}.{kind}.npy" for kind in kinds for side in HEMISPHERES]
 
 
 def response_sizes(subject: Path) -> tuple[int, tuple[int, int]]:
-    """Number of pictures, and of vertices of both hemispheres. DataError where responses are missing or not whole."""
+    """Read the numbers of images and of vertices from the headers of the responses.
+
+    Parameters
+    ----------
+    subject : Path
+        Folder of the subject.
+
+    Returns
+    -------
+    tuple
+        Number of images, and numbers of vertices of the left and the right hemisphere.
+
+    Raises
+    ------
+    DataError
+        Responses are missing or truncated.
+    """
     shapes = [_response_shape(path) for path in response_files(subject)]
     if shapes[0][0] != shapes[1][0]:
         raise DataError(
-            f"Responses of both hemispheres of {subject.name!r} should be to the same pictures, and are to "
-            f"{shapes[0][0]:,} and {shapes[1][0]:,}; get both files again."
+            f"Expected responses of both hemispheres of {subject.name!r} to the same images, got "
+            f"{shapes[0][0]:,} and {shapes[1][0]:,} rows. Get both files again."
         )
     return shapes[0][0], (shapes[0][1], shapes[1][1])
 
 
 def _response_shape(path: Path) -> tuple[int, int]:
     if not path.exists():
-        raise DataError(f"Wanted {str(path)!r} with responses of one hemisphere and found none; put it there.")
+        raise DataError(f"Expected responses of one hemisphere in {str(path)!r}, got no file. Unpack them there.")
     shape = array_shape(path)
     if len(shape) != 2 or min(shape) < 1:
-        raise DataError(f"{str(path)!r} should be (n_pictures, n_vertices) and has shape {shape!r}; get it again.")
+        raise DataError(
+            f"Expected the shape (n_images, n_vertices) in {str(path)!r}, got {shape!r}. Get the file again."
+        )
     return shape[0], shape[1]
 
 
 def training_images(subject: Path, n: int) -> tuple[Path, ...]:
-    """Training pictures in the order of the rows. DataError where they are not one for each of n responses."""
+    """List the training images in the order of the rows.
+
+    Parameters
+    ----------
+    subject : Path
+        Folder of the subject.
+    n : int
+        Number of responses.
+
+    Returns
+    -------
+    tuple of Path
+        One image for each response.
+
+    Raises
+    ------
+    DataError
+        Images are missing, or are not one for each response.
+    """
     folder = subject / "training_split" / "training_images"
     try:
         found = {path: IMAGE_NAME.fullmatch(path.name) for path in folder.iterdir()}
     except OSError as error:
         raise DataError(
-            f"Wanted the folder {str(folder)!r} with the pictures and could not read it ({error.strerror})."
+            f"Expected the folder {str(folder)!r} with the images, got none that can be read ({error.strerror}). "
+            "Unpack the images there."
         ) from error
     numbered = sorted((int(match[1]), path) for path, match in found.items() if match)
     numbers = [number for number, _ in numbered]
@@ -93,8 +163,8 @@ def training_images(subject: Path, n: int) -> tuple[Path, ...]:
         twice = f"number {_first_gap(numbers)} is missing or there twice"
         wrong = twice if len(numbers) == n else "that is not one each"
         raise DataError(
-            f"{str(folder)!r} should hold train-0001_nsd-XXXXX.png and so on, one for each of {n:,} responses, and "
-            f"holds {len(numbers):,}: {wrong}; unpack the pictures again."
+            f"Expected train-0001_nsd-XXXXX.png and so on in {str(folder)!r}, one for each of {n:,} responses, got "
+            f"{len(numbers):,}: {wrong}. Unpack the images again."
         )
     return tuple(path for _, path in numbered)
 
@@ -105,15 +175,43 @@ def _first_gap(numbers: list[int]) -> int:
 
 @dataclass(frozen=True)
 class ResponseVertices:
-    """Where columns of the responses lie, left hemisphere first."""
+    """Vertices of the columns of the responses, left hemisphere first.
 
-    vertex: np.ndarray  # (n_columns,) number on fsaverage, within the hemisphere
-    right: np.ndarray  # (n_columns,) bool
-    rois: Mapping[str, np.ndarray]  # name -> (n_columns,) bool
+    Attributes
+    ----------
+    vertex : np.ndarray
+        (n_columns,) number on fsaverage, within the hemisphere.
+    right : np.ndarray
+        (n_columns,) bool, right hemisphere.
+    rois : mapping of str to np.ndarray
+        (n_columns,) bool for each region.
+    """
+
+    vertex: np.ndarray
+    right: np.ndarray
+    rois: Mapping[str, np.ndarray]
 
 
 def read_vertices(subject: Path, n_vertices: tuple[int, int]) -> ResponseVertices:
-    """Vertices and regions of the columns. DataError where a mask is missing, damaged, or of other vertices."""
+    """Read vertices and regions of the columns.
+
+    Parameters
+    ----------
+    subject : Path
+        Folder of the subject.
+    n_vertices : tuple of int
+        Numbers of vertices of the left and the right hemisphere.
+
+    Returns
+    -------
+    ResponseVertices
+        Vertices and regions.
+
+    Raises
+    ------
+    DataError
+        A mask is missing or damaged, or belongs to other vertices.
+    """
     vertices = [_vertices(subject, side, n) for side, n in zip(HEMISPHERES, n_vertices, strict=True)]
     rois: dict[str, np.ndarray] = {}
     for kind, names in REGIONS.items():
@@ -132,13 +230,14 @@ def _vertices(subject: Path, side: str, n: int) -> np.ndarray:
     mask = _mask(path)
     if mask.shape != (N_FSAVERAGE,) or not np.isin(mask, (0, 1)).all():
         raise DataError(
-            f"{str(path)!r} should be 0 or 1 at {N_FSAVERAGE:,} vertices and has shape {mask.shape!r}, "
-            f"largest value {mask.max(initial=0):g}."
+            f"Expected 0 or 1 at {N_FSAVERAGE:,} vertices in {str(path)!r}, got shape {mask.shape!r}, largest value "
+            f"{mask.max(initial=0):g}. Unpack roi_masks of this subject again."
         )
     found = np.flatnonzero(mask)
     if len(found) != n:
         raise DataError(
-            f"{str(path)!r} marks {len(found):,} vertices, and {side}_training_fmri.npy has {n:,}; get both again."
+            f"Expected {n:,} vertices, as {side}_training_fmri.npy has, got {len(found):,} in {str(path)!r}. Get both "
+            "files again."
         )
     return found
 
@@ -147,17 +246,21 @@ def _labels(subject: Path, side: str, kind: str, n: int) -> np.ndarray:
     path, most = subject / "roi_masks" / f"{side}.{kind}_challenge_space.npy", len(REGIONS[kind])
     mask = _mask(path)
     if mask.shape != (n,):
-        raise DataError(f"{str(path)!r} should have a number for each of {n:,} vertices and has shape {mask.shape!r}.")
+        raise DataError(
+            f"Expected a number for each of {n:,} vertices in {str(path)!r}, got shape {mask.shape!r}. Unpack "
+            "roi_masks of this subject again."
+        )
     if not np.isin(mask, np.arange(most + 1)).all():
         raise DataError(
-            f"{str(path)!r} should hold whole numbers from 0 to {most}, of the regions of {kind}, and holds others."
+            f"Expected whole numbers from 0 to {most}, of the regions of {kind}, in {str(path)!r}, got others. Unpack "
+            "roi_masks of this subject again."
         )
     return mask.astype(int)
 
 
 def _mask(path: Path) -> np.ndarray:
     if not path.exists():
-        raise DataError(f"Wanted the mask {str(path)!r} and found none; unpack roi_masks of this subject again.")
+        raise DataError(f"Expected the mask {str(path)!r}, got no file. Unpack roi_masks of this subject again.")
     return read_numbers(path)
 
 

@@ -40,8 +40,8 @@ class AlgonautsSize:
     def __post_init__(self) -> None:
         if not (1 <= self.n_subjects <= 8 and 100 <= self.n_voxels <= 40_000 and 20 <= self.n_pictures <= 10_000):
             raise RequestError(
-                f"Wanted 1 to 8 subjects of 100 to 40,000 vertices and 20 to 10,000 pictures and got {self.n_subjects} "
-                f"of {self.n_voxels} and {self.n_pictures}."
+                f"Expected 1 to 8 subjects of 100 to 40,000 vertices and 20 to 10,000 images, got {self.n_subjects} of "
+                f"{self.n_voxels} and {self.n_pictures}. Choose other numbers."
             )
 
     @property
@@ -63,7 +63,17 @@ class AlgonautsSize:
 
 
 def write_simulated_algonauts(folder: Path, size: AlgonautsSize, progress: ProgressCallback) -> None:
-    """All subjects below `folder`; progress(done, total, message)."""
+    """Write simulated subjects in the form of the challenge.
+
+    Parameters
+    ----------
+    folder : Path
+        An empty folder.
+    size : AlgonautsSize
+        How much is simulated.
+    progress : callable
+        Receives what is done, the total and a message.
+    """
     for i in range(size.n_subjects):
         progress(i, size.n_subjects, f"Writing subj{i + 1:02d}")
         rng = np.random.default_rng([size.seed, i])

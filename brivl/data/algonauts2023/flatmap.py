@@ -27,10 +27,28 @@ REGION_THRESHOLD = 0.5  # of a pixel's weights that lie within a region for the 
 def vertex_flatmap(
     vertex: np.ndarray, right: np.ndarray, rois: Mapping[str, np.ndarray], space: str, height: int = 512
 ) -> FlatmapGeometry:
-    """Geometry of columns at vertices (n_columns,) 0..163841 of hemispheres `right` (n_columns,) bool.
+    """Make the flatmap of columns at vertices of fsaverage.
 
     A pixel shows the mean of the corners of its triangle that are there, weighted by nearness; columns beyond the first
-    10,242 vertices (15 of 16) are not shown, since their places are in no file that ships with the project.
+    10,242 vertices (15 of 16) are not shown, since their positions are in no file that ships with the project.
+
+    Parameters
+    ----------
+    vertex : np.ndarray
+        (n_columns,) 0 to 163841, within the hemisphere.
+    right : np.ndarray
+        (n_columns,) bool, right hemisphere.
+    rois : mapping of str to np.ndarray
+        (n_columns,) bool for each region.
+    space : str
+        Name of the space.
+    height : int
+        Height in pixels.
+
+    Returns
+    -------
+    FlatmapGeometry
+        The geometry, with outlines of the regions.
     """
     brain = load_fsaverage5()
     raster = rasterise(brain.flat, brain.flat_faces, height)

@@ -62,21 +62,58 @@ class AlgonautsDataset:
         return f"{form}Algonauts 2023 (NSD)"
 
     def design(self, subject: str) -> Design:
-        """One response for each picture, no delays, no test set; pictures are held out one by one."""
+        """Return the design: one response for each image, no delays, no test set.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        Design
+            Images are held out one by one.
+        """
         n, _ = response_sizes(self._folder(subject))
         return Design(None, n, 0, np.zeros(1, int), groups=np.arange(n))
 
     def stimulus(self, subject: str) -> Stimulus:
-        """The training pictures, read when they are looked at."""
+        """Return the training images, which are read when features are extracted.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        Stimulus
+            One image for each row.
+        """
         n, _ = response_sizes(self._folder(subject))
         pictures = training_images(self._folder(subject), n)
         weights = scipy.sparse.identity(n, np.float32, "csr")
         return Stimulus("image", list(pictures), weights, digest=_looked_at(pictures))
 
     def responses(self, subject: str) -> Responses:
-        """Responses (n_pictures, n_vertices), left hemisphere first; large ones stay in their files.
+        """Return the responses, left hemisphere first; large ones stay in their files.
 
-        Columns with NaN stay so and are left out by the encoding. DataError where masks do not fit.
+        Columns with NaN stay so and are left out by the fit.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        Responses
+            (n_images, n_vertices) float32.
+
+        Raises
+        ------
+        DataError
+            Masks do not fit the responses.
         """
         folder = self._folder(subject)
         n, n_vertices = response_sizes(folder)
@@ -87,7 +124,18 @@ class AlgonautsDataset:
         return Responses(Y, None, voxels)
 
     def voxels(self, subject: str) -> Voxels:
-        """Vertices of fsaverage, (vertex, 0, hemisphere), and the regions of the challenge."""
+        """Return vertices of fsaverage as (vertex, 0, hemisphere), and the regions of the challenge.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        Voxels
+            One for each column of the responses.
+        """
         places = self._places(subject)
         ijk = np.stack([places.vertex, np.zeros_like(places.vertex), places.right.astype(int)], axis=1)
         space = f"{subject} on fsaverage, challenge vertices"
@@ -102,18 +150,54 @@ class AlgonautsDataset:
         )
 
     def flatmap(self, subject: str, height: int | None = None) -> FlatmapGeometry:
-        """The flattened fsaverage5, whose vertices are the first 10,242 of fsaverage."""
+        """Make the flattened fsaverage5, whose vertices are the first 10,242 of fsaverage.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+        height : int, optional
+            Height in pixels; by default 512.
+
+        Returns
+        -------
+        FlatmapGeometry
+            The geometry.
+        """
         from brivl.data.algonauts2023.flatmap import vertex_flatmap
 
         places = self._places(subject)
         return vertex_flatmap(places.vertex, places.right, places.rois, self.voxels(subject).space, height or 512)
 
     def truth(self, subject: str) -> Truth | None:
+        """Return None: what the fixture simulates is not recorded as layers of models.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        None
+            No ground truth.
+        """
         check_subject(self, subject)
         return None
 
     def digest(self, subject: str) -> str:
-        """Responses and masks by their content, pictures by name, size and time: hashing them reads gigabytes."""
+        """Digest responses and masks by content, images by name, size and time: hashing them reads gigabytes.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        str
+            Digest.
+        """
         folder = self._folder(subject)
         n, _ = response_sizes(folder)
         paths = [*response_files(folder), *mask_files(folder)]
@@ -131,13 +215,29 @@ class AlgonautsDataset:
 
 
 def open_algonauts(folder: Path | str) -> AlgonautsDataset:
-    """A folder of subj01, subj02 and so on. DataError where it has none with training responses."""
+    """Open a folder of the challenge.
+
+    Parameters
+    ----------
+    folder : Path or str
+        Folder of subj01, subj02 and so on.
+
+    Returns
+    -------
+    AlgonautsDataset
+        The dataset.
+
+    Raises
+    ------
+    DataError
+        The folder has no training responses.
+    """
     folder = Path(folder).expanduser().absolute()
     subjects = _subjects_in(folder)
     if not subjects:
         raise DataError(
-            f"{str(folder)!r} should hold subj01/training_split/training_fmri/lh_training_fmri.npy and so on, and has "
-            "none; unpack the subjects' archives there."
+            f"Expected subj01/training_split/training_fmri/lh_training_fmri.npy and so on in {str(folder)!r}, got "
+            "none. Unpack the subjects' archives there."
         )
     if any((place / SIMULATED_NOTE).exists() for place in (folder, *(folder / subject for subject in subjects))):
         return AlgonautsDataset(folder, subjects, True, SIMULATED_LICENCE, SIMULATED_CITATION)
@@ -161,7 +261,9 @@ def _looked_at(pictures: tuple[Path, ...]) -> str:
     try:
         states = [(path.name, path.stat()) for path in pictures]
     except OSError as error:
-        raise DataError(f"Wanted the picture {error.filename!r} and could not read it ({error.strerror}).") from error
+        raise DataError(
+            f"Expected an image that can be read, got {error.filename!r} ({error.strerror}). Unpack the images again."
+        ) from error
     return _digest_of(json.dumps([(name, state.st_size, state.st_mtime_ns) for name, state in states]))
 
 

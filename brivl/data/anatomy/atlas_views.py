@@ -54,8 +54,13 @@ class _Hemisphere:
 
 
 def aal_views() -> list[AtlasView]:
-    """Both hemispheres from the outer and the inner side (cortex), then two axial slices (subcortex), left on the
-    left. Numbers are AAL1's 1..90; each region is in the one or in the other."""
+    """Draw AAL1 from the outer and the inner side of both hemispheres, and two axial slices for subcortical regions.
+
+    Returns
+    -------
+    list of AtlasView
+        Views with AAL1's numbers 1 to 90, left on the left; each region is in surfaces or in slices.
+    """
     atlas = load_aal()
     hemispheres = _hemispheres(atlas)
     surfaces = [_surface(hemispheres[look.hemisphere], look) for look in VIEWS]

@@ -37,29 +37,65 @@ _importing = threading.Lock()
 
 @dataclass(frozen=True)
 class S1Surfaces:
-    """Meshes of both hemispheres, left vertices first, and the drawn ROIs."""
+    """Meshes of both hemispheres, left vertices first, and the drawn ROIs.
 
-    flat: np.ndarray  # (n_vertices, 2) mm, y up; left hemisphere at x < 0, right at x > 0
-    flat_faces: np.ndarray  # (n_flat_faces, 3) vertex indices; cuts and medial wall are left out
-    faces: np.ndarray  # (n_faces, 3) vertex indices of the whole surface
-    pia: np.ndarray  # (n_vertices, 3) mm RAS
-    wm: np.ndarray  # (n_vertices, 3) mm RAS
+    Attributes
+    ----------
+    flat : np.ndarray
+        (n_vertices, 2) mm, y up; left hemisphere at x < 0, right at x > 0.
+    flat_faces : np.ndarray
+        (n_flat_faces, 3) vertex indices; cuts and medial wall are left out.
+    faces : np.ndarray
+        (n_faces, 3) vertex indices of the whole surface.
+    pia, wm : np.ndarray
+        (n_vertices, 3) mm RAS.
+    n_left : int
+        Number of vertices of the left hemisphere.
+    shape : tuple of int
+        Functional grid, (z, y, x).
+    affine : np.ndarray
+        (4, 4) index (z, y, x) to mm RAS.
+    rois : mapping of str to sequence of np.ndarray
+        Polygons (n_points, 2), fractions of flatmap width and height from the top left.
+    """
+
+    flat: np.ndarray
+    flat_faces: np.ndarray
+    faces: np.ndarray
+    pia: np.ndarray
+    wm: np.ndarray
     n_left: int
-    shape: tuple[int, int, int]  # of the functional grid, (z, y, x)
-    affine: np.ndarray  # (4, 4) index (z, y, x) -> mm RAS
-    rois: Mapping[str, Sequence[np.ndarray]]  # (n_points, 2) fractions of flatmap width and height, from the top left
+    shape: tuple[int, int, int]
+    affine: np.ndarray
+    rois: Mapping[str, Sequence[np.ndarray]]
 
 
 @dataclass(frozen=True)
 class CorticalVoxels:
-    """Voxels whose centre lies within the cortical ribbon (pycortex's mask "cortical"), in C order of the mask."""
+    """Voxels whose centre lies within the cortical ribbon (pycortex's mask "cortical"), in C order of the mask.
 
-    mask: np.ndarray  # (31, 100, 100) bool, index (z, y, x)
-    ijk: np.ndarray  # (n_voxels, 3) int, (z, y, x)
-    affine: np.ndarray  # (4, 4) ijk -> mm RAS
-    left: np.ndarray  # (n_voxels,) bool, nearest vertex belongs to the left hemisphere
-    vertex: np.ndarray  # (n_voxels,) int, nearest vertex of the mid-cortical surface
-    rois: Mapping[str, np.ndarray]  # 26 names -> (n_voxels,) bool, no voxel in two
+    Attributes
+    ----------
+    mask : np.ndarray
+        (31, 100, 100) bool, index (z, y, x).
+    ijk : np.ndarray
+        (n_voxels, 3) int, (z, y, x).
+    affine : np.ndarray
+        (4, 4) ijk to mm RAS.
+    left : np.ndarray
+        (n_voxels,) bool, nearest vertex belongs to the left hemisphere.
+    vertex : np.ndarray
+        (n_voxels,) int, nearest vertex of the mid-cortical surface.
+    rois : mapping of str to np.ndarray
+        26 names, each (n_voxels,) bool, no voxel in two.
+    """
+
+    mask: np.ndarray
+    ijk: np.ndarray
+    affine: np.ndarray
+    left: np.ndarray
+    vertex: np.ndarray
+    rois: Mapping[str, np.ndarray]
 
     @property
     def mm(self) -> np.ndarray:
@@ -67,22 +103,55 @@ class CorticalVoxels:
         return self.ijk @ self.affine[:3, :3].T + self.affine[:3, 3]
 
     def voxels(self, keep: np.ndarray | slice = slice(None)) -> Voxels:
-        """The record that crosses package borders, for all voxels or those of a mask or index array `keep`."""
+        """Make the record of voxels that other packages take.
+
+        Parameters
+        ----------
+        keep : np.ndarray or slice
+            Mask or indices of voxels; by default all.
+
+        Returns
+        -------
+        Voxels
+            The voxels with their ROIs.
+        """
         rois = {name: member[keep] for name, member in self.rois.items()}
         shape = tuple(int(n) for n in self.mask.shape)
         return Voxels(SPACE, self.ijk[keep], shape, self.affine, rois, flatmap="pycortex-S1")
 
 
 def default_store() -> Path:
-    """Folder of our own pycortex database."""
+    """Return the folder of the project's own pycortex database.
+
+    Returns
+    -------
+    Path
+        Folder within the cache.
+    """
     return cache_dir() / "pycortex"
 
 
 def open_s1(store_root: Path | None = None) -> Path:
-    """Writable pycortex database with subject S1, copied from the package on first use; pycortex is pointed at it.
+    """Copy subject S1 from the package into a writable pycortex database on first use, and point pycortex at it.
 
-    Safe when several processes start at once: the copy is made aside and renamed. Returns the database folder,
-    `store_root`/db (default cache/pycortex/db). DataError where pycortex has no S1, StoreError where copying fails.
+    Several processes may start at once: the copy is made under another name and renamed.
+
+    Parameters
+    ----------
+    store_root : Path, optional
+        Folder of the database; by default `default_store`.
+
+    Returns
+    -------
+    Path
+        The database folder, `store_root`/db.
+
+    Raises
+    ------
+    DataError
+        pycortex has no subject S1.
+    StoreError
+        Copying fails.
     """
     root = Path(store_root) if store_root is not None else default_store()
     database = root / "db"
@@ -93,8 +162,8 @@ def open_s1(store_root: Path | None = None) -> Path:
             _copy_subject(_packaged_s1(cortex), root)
     except OSError as error:
         raise StoreError(
-            f"Wanted to put pycortex's subject S1 into {str(root)!r}, but: {error}. Free space or set BRIVL_CACHE "
-            "to a folder that can be written."
+            f"Expected a folder for pycortex's subject S1 that can be written, got {str(root)!r} ({error}). Free "
+            "space, or set BRIVL_CACHE to another folder."
         ) from error
     if cortex.db.filestore != str(database):
         cortex.db.filestore = str(database)
@@ -135,8 +204,8 @@ def _packaged_s1(cortex: ModuleType) -> Path:
         if (store / SUBJECT / "overlays.svg").is_file():
             return store / SUBJECT
     raise DataError(
-        f"pycortex's subject 'S1' was wanted in one of {[str(store) for store in stores]!r} but is in none. "
-        "Reinstall pycortex 1.4.0."
+        f"Expected pycortex's subject 'S1' in one of {[str(store) for store in stores]!r}, got it in none. Reinstall "
+        "pycortex."
     )
 
 
@@ -154,7 +223,18 @@ def _copy_subject(source: Path, root: Path) -> None:
 
 
 def load_s1(store_root: Path | None = None) -> S1Surfaces:
-    """Surfaces, grid and ROI polygons of S1 as plain arrays (about 1 s after pycortex is imported)."""
+    """Load surfaces, grid and ROI polygons of S1 (about 1 s after pycortex is imported).
+
+    Parameters
+    ----------
+    store_root : Path, optional
+        As for `open_s1`.
+
+    Returns
+    -------
+    S1Surfaces
+        Plain arrays.
+    """
     store = open_s1(store_root)  # first: it imports pycortex with care
     from cortex.database import Database
 
@@ -179,7 +259,18 @@ def load_s1(store_root: Path | None = None) -> S1Surfaces:
 
 
 def load_s1_inflated(store_root: Path | None = None) -> np.ndarray:
-    """(n_vertices, 3) mm of the inflated surface, vertices as in `load_s1`."""
+    """Load the inflated surface of S1.
+
+    Parameters
+    ----------
+    store_root : Path, optional
+        As for `open_s1`.
+
+    Returns
+    -------
+    np.ndarray
+        (n_vertices, 3) mm, vertices as in `load_s1`.
+    """
     store = open_s1(store_root)
     from cortex.database import Database
 
@@ -202,16 +293,37 @@ def _drawn_rois(overlay: Path) -> dict[str, list[np.ndarray]]:
 
 
 def load_cortical_voxels(store_root: Path | None = None) -> CorticalVoxels:
-    """Cortical voxels of S1 on the grid of `fullhead`, their hemisphere and drawn ROI (about 4 s, pycortex's import
-    included). Same rule as pycortex's mask "cortical" and get_roi_masks: a voxel takes part if its centre is no
-    farther from the nearest mid-cortical vertex than the cortex is thick there; it has the ROI of that vertex, and
-    none if two ROIs claim it.
+    """Find the cortical voxels of S1 on the grid of `fullhead` (about 4 s, pycortex's import included).
+
+    Same rule as pycortex's mask "cortical" and get_roi_masks: a voxel takes part if its centre is no farther from the
+    nearest mid-cortical vertex than the cortex is thick there; it has the ROI of that vertex, and none if two claim it.
+
+    Parameters
+    ----------
+    store_root : Path, optional
+        As for `open_s1`.
+
+    Returns
+    -------
+    CorticalVoxels
+        Voxels, hemispheres and ROIs.
     """
     return find_cortical_voxels(load_s1(store_root))
 
 
 def find_cortical_voxels(s1: S1Surfaces) -> CorticalVoxels:
-    """What `load_cortical_voxels` returns, from surfaces that are already loaded."""
+    """Find the cortical voxels of surfaces that are already loaded, as `load_cortical_voxels` does.
+
+    Parameters
+    ----------
+    s1 : S1Surfaces
+        The surfaces.
+
+    Returns
+    -------
+    CorticalVoxels
+        Voxels, hemispheres and ROIs.
+    """
     thickness = np.linalg.norm(s1.pia - s1.wm, axis=1)
     ijk = np.indices(s1.shape).reshape(3, -1).T
     mm = ijk @ s1.affine[:3, :3].T + s1.affine[:3, 3]
@@ -234,7 +346,18 @@ def find_cortical_voxels(s1: S1Surfaces) -> CorticalVoxels:
 
 
 def roi_vertices(s1: S1Surfaces) -> dict[str, np.ndarray]:
-    """ROI -> (n_vertices,) bool: flat vertices inside the outline and, as in pycortex, their neighbours in cuts."""
+    """Find the vertices of each drawn ROI.
+
+    Parameters
+    ----------
+    s1 : S1Surfaces
+        The surfaces.
+
+    Returns
+    -------
+    dict of str to np.ndarray
+        (n_vertices,) bool: flat vertices inside the outline and, as in pycortex, their neighbours in cuts.
+    """
     on_flat = np.zeros(len(s1.flat), bool)
     on_flat[s1.flat_faces] = True
     low, high = s1.flat.min(0), s1.flat.max(0)

@@ -14,13 +14,31 @@ N_RELAXATIONS = 3  # of moving each seed to the middle of its cell
 
 
 def decimate_mesh(places: np.ndarray, faces: np.ndarray, n_kept: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Which vertices are kept (n_kept,), and faces between them (n_faces, 3) as positions in that list.
+    """Choose evenly spread vertices of a surface and the faces between them.
 
-    places (n_vertices, 3), faces (n_faces, 3) of one connected surface; kept vertices lie where they did. DataError
-    for more than there are, or fewer than 4.
+    Parameters
+    ----------
+    places : np.ndarray
+        (n_vertices, 3) of one connected surface.
+    faces : np.ndarray
+        (n_faces, 3) vertex indices.
+    n_kept : int
+        Number of vertices to keep, which are not moved.
+    seed : int
+        Random seed of the first choice.
+
+    Returns
+    -------
+    tuple of np.ndarray
+        Kept vertices (n_kept,), and faces (n_faces, 3) as positions in that list.
+
+    Raises
+    ------
+    DataError
+        `n_kept` is larger than the number of vertices, or smaller than 4.
     """
     if not 4 <= n_kept <= len(places):
-        raise DataError(f"Wanted 4 to {len(places)} vertices to keep, got {n_kept!r}.")
+        raise DataError(f"Expected 4 to {len(places)} vertices to keep, got {n_kept!r}. Choose another number.")
     graph = _lengths(places, faces)
     kept = np.sort(np.random.default_rng(seed).choice(len(places), n_kept, replace=False))
     cells = _cells(graph, kept)

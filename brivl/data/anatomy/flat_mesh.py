@@ -1,4 +1,4 @@
-"""Flat cortical meshes as pictures: triangles to pixels, pixels to voxels, borders to outlines."""
+"""Flat cortical meshes as images: triangles to pixels, pixels to voxels, borders to outlines."""
 
 from __future__ import annotations
 
@@ -17,25 +17,72 @@ INSIDE_TOLERANCE = -1e-9  # barycentric weight that still counts as inside, so t
 
 @dataclass(frozen=True)
 class Raster:
-    """The triangle under each pixel: three corners and their barycentric weights. Row 0 is the top."""
+    """The triangle under each pixel. Row 0 is the top.
 
-    mask: np.ndarray  # (height, width) bool, n_pixels True entries in C order
-    corners: np.ndarray  # (n_pixels, 3) vertex indices
-    weights: np.ndarray  # (n_pixels, 3), sum to 1
+    Attributes
+    ----------
+    mask : np.ndarray
+        (height, width) bool, n_pixels True entries in C order.
+    corners : np.ndarray
+        (n_pixels, 3) vertex indices of the triangle.
+    weights : np.ndarray
+        (n_pixels, 3) barycentric weights of the corners, which sum to 1.
+    """
+
+    mask: np.ndarray
+    corners: np.ndarray
+    weights: np.ndarray
 
     def interpolate(self, per_vertex: np.ndarray) -> np.ndarray:
-        """(n_vertices, ...) -> (n_pixels, ...)."""
+        """Interpolate values of vertices at the pixels.
+
+        Parameters
+        ----------
+        per_vertex : np.ndarray
+            (n_vertices, ...).
+
+        Returns
+        -------
+        np.ndarray
+            (n_pixels, ...).
+        """
         return np.einsum("pc,pc...->p...", self.weights, per_vertex[self.corners])
 
     def picture(self, per_pixel: np.ndarray) -> np.ndarray:
-        """(n_pixels,) -> (height, width) float, NaN outside."""
+        """Arrange values of pixels as an image.
+
+        Parameters
+        ----------
+        per_pixel : np.ndarray
+            (n_pixels,).
+
+        Returns
+        -------
+        np.ndarray
+            (height, width) float, NaN outside of the mesh.
+        """
         image = np.full(self.mask.shape, np.nan)
         image[self.mask] = per_pixel
         return image
 
 
 def rasterise(points: np.ndarray, faces: np.ndarray, height: int) -> Raster:
-    """Pixels of a flat mesh, points (n_vertices, 2) with y up, scaled so that its used vertices fill `height` rows."""
+    """Find the triangle under each pixel of a flat mesh.
+
+    Parameters
+    ----------
+    points : np.ndarray
+        (n_vertices, 2), y up; the vertices in use are scaled to fill the height.
+    faces : np.ndarray
+        (n_faces, 3) vertex indices.
+    height : int
+        Height of the image in pixels.
+
+    Returns
+    -------
+    Raster
+        Triangles and weights.
+    """
     used = np.zeros(len(points), bool)
     used[faces] = True
     low, high = points[used].min(0), points[used].max(0)
@@ -80,7 +127,20 @@ def _least(corners: np.ndarray) -> np.ndarray:
 
 
 def columns_to_weights(columns: Sequence[np.ndarray], n_voxels: int) -> scipy.sparse.csr_matrix:
-    """Equal weight for each sample of a pixel: n_samples arrays (n_pixels,) of voxel columns, -1 for no voxel."""
+    """Give equal weight to each sample of a pixel.
+
+    Parameters
+    ----------
+    columns : sequence of np.ndarray
+        Voxel index of each pixel, (n_pixels,) for each sample, -1 for no voxel.
+    n_voxels : int
+        Number of voxels.
+
+    Returns
+    -------
+    scipy.sparse.csr_matrix
+        (n_pixels, n_voxels) counts.
+    """
     stacked = np.stack(columns, axis=1)
     n_pixels, n_samples = stacked.shape
     found = (stacked >= 0).ravel().astype(np.float32)
@@ -91,9 +151,21 @@ def columns_to_weights(columns: Sequence[np.ndarray], n_voxels: int) -> scipy.sp
 
 
 def mean_curvature(points: np.ndarray, faces: np.ndarray, n_smooth: int = 8) -> np.ndarray:
-    """(n_vertices,) smoothed mean curvature, up to scale: positive where a closed surface bulges outwards (gyri).
+    """Estimate the smoothed mean curvature, up to scale: the distance of vertices from the mean of their neighbours.
 
-    Distance of each vertex from the mean of its neighbours along the outward normal; faces run counter-clockwise.
+    Parameters
+    ----------
+    points : np.ndarray
+        (n_vertices, 3) mm.
+    faces : np.ndarray
+        (n_faces, 3), counter-clockwise seen from outside.
+    n_smooth : int
+        Number of averages over neighbours.
+
+    Returns
+    -------
+    np.ndarray
+        (n_vertices,), positive where a closed surface bulges outwards (gyri).
     """
     n_vertices = len(points)
     neighbours = neighbour_average(faces, n_vertices)
@@ -110,7 +182,20 @@ def mean_curvature(points: np.ndarray, faces: np.ndarray, n_smooth: int = 8) -> 
 
 
 def neighbour_average(faces: np.ndarray, n_vertices: int) -> scipy.sparse.csr_matrix:
-    """(n_vertices, n_vertices) operator that averages over the vertices that share an edge."""
+    """Make the operator that averages over vertices which share an edge.
+
+    Parameters
+    ----------
+    faces : np.ndarray
+        (n_faces, 3) vertex indices.
+    n_vertices : int
+        Number of vertices.
+
+    Returns
+    -------
+    scipy.sparse.csr_matrix
+        (n_vertices, n_vertices).
+    """
     start, end = faces[:, [0, 1, 2, 1, 2, 0]].ravel(), faces[:, [1, 2, 0, 0, 1, 2]].ravel()
     edges = scipy.sparse.csr_matrix((np.ones(len(start)), (start, end)), shape=(n_vertices, n_vertices))
     edges.data[:] = 1.0
@@ -119,15 +204,38 @@ def neighbour_average(faces: np.ndarray, n_vertices: int) -> scipy.sparse.csr_ma
 
 
 def shade_folding(depth: np.ndarray) -> np.ndarray:
-    """Background in 0..1 from a folding measure: sulci dark, gyri light, the middle half of values stretched most."""
+    """Scale a folding measure to grey values: sulci dark, gyri light, the middle half of values stretched most.
+
+    Parameters
+    ----------
+    depth : np.ndarray
+        (n,) folding measure, such as mean curvature.
+
+    Returns
+    -------
+    np.ndarray
+        (n,) from 0 to 1.
+    """
     spread = np.median(abs(depth - np.median(depth))) or 1.0
     return 0.5 + 0.5 * np.tanh(1.5 * depth / (3 * spread))
 
 
 def mask_outlines(region: np.ndarray, smooth: float = 0.0, speck: float = MIN_PIECE_PX2) -> list[np.ndarray]:
-    """Borders (n_points, 2) as (x, y) of a bool picture; `smooth` is the width in pixels that rounds off the steps.
+    """Draw the borders of a mask.
 
-    Pieces and holes of less than `speck` px^2 are left out.
+    Parameters
+    ----------
+    region : np.ndarray
+        (height, width) bool.
+    smooth : float
+        Width in pixels of the filter that rounds off steps; 0 for none.
+    speck : float
+        Pieces and holes of less than this area in square pixels are left out.
+
+    Returns
+    -------
+    list of np.ndarray
+        Polygons (n_points, 2) as (x, y).
     """
     padded = np.pad(region.astype(float), 2)
     if smooth:
@@ -137,7 +245,18 @@ def mask_outlines(region: np.ndarray, smooth: float = 0.0, speck: float = MIN_PI
 
 
 def mask_polygon(mask: np.ndarray) -> shapely.Geometry:
-    """A bool picture as a polygon, holes filled."""
+    """Convert a mask to a polygon with its holes filled.
+
+    Parameters
+    ----------
+    mask : np.ndarray
+        (height, width) bool.
+
+    Returns
+    -------
+    shapely.Geometry
+        The polygon.
+    """
     borders = mask_outlines(mask, speck=1.0)
     return shapely.union_all([shapely.make_valid(shapely.Polygon(border)) for border in borders])
 
@@ -145,7 +264,22 @@ def mask_polygon(mask: np.ndarray) -> shapely.Geometry:
 def clip_polygons(
     polygons: Iterable[np.ndarray], cortex: shapely.Geometry, speck: float = MIN_PIECE_PX2
 ) -> list[np.ndarray]:
-    """Parts of the polygons that lie on the cortex (see `area_of`) and have `speck` px^2 or more, largest first."""
+    """Keep the parts of polygons that lie on the cortex, largest first.
+
+    Parameters
+    ----------
+    polygons : iterable of np.ndarray
+        (n_points, 2) as (x, y).
+    cortex : shapely.Geometry
+        Area of the cortex, from `mask_polygon`.
+    speck : float
+        Parts of less than this area in square pixels are left out.
+
+    Returns
+    -------
+    list of np.ndarray
+        Polygons (n_points, 2).
+    """
     drawn = shapely.union_all([shapely.make_valid(shapely.Polygon(polygon)) for polygon in polygons])
     pieces = [piece for piece in shapely.get_parts(cortex & drawn) if piece.geom_type == "Polygon"]
     pieces = sorted((piece for piece in pieces if piece.area >= speck), key=lambda piece: -piece.area)
@@ -153,13 +287,35 @@ def clip_polygons(
 
 
 def label_position(polygons: Sequence[np.ndarray]) -> tuple[float, float]:
-    """(x, y) of the centre of the largest circle in the largest polygon."""
+    """Find the centre of the largest circle in the largest polygon.
+
+    Parameters
+    ----------
+    polygons : sequence of np.ndarray
+        (n_points, 2) as (x, y).
+
+    Returns
+    -------
+    tuple of float
+        (x, y).
+    """
     largest = max((shapely.Polygon(polygon) for polygon in polygons), key=lambda polygon: polygon.area)
     centre = shapely.get_coordinates(shapely.maximum_inscribed_circle(largest, tolerance=0.5))[0]
     return float(centre[0]), float(centre[1])
 
 
 def hemisphere_marks(shape: tuple[int, int]) -> dict[str, tuple[float, float]]:
-    """Places of "L" and "R": the upper outer corners, which flattened hemispheres leave free."""
+    """Place "L" and "R" in the upper outer corners, which flattened hemispheres leave free.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Height and width of the image.
+
+    Returns
+    -------
+    dict of str to tuple of float
+        (x, y) of both letters.
+    """
     height, width = shape
     return {"L": (0.03 * width, 0.06 * height), "R": (0.97 * width, 0.06 * height)}

@@ -47,7 +47,13 @@ class Fsaverage5:
 
 
 def load_fsaverage5() -> Fsaverage5:
-    """Meshes and sulcal depth; no network is needed."""
+    """Load the meshes and the sulcal depth that nilearn ships; no network is needed.
+
+    Returns
+    -------
+    Fsaverage5
+        The template, in MNI152 coordinates.
+    """
     from nilearn.datasets import load_fsaverage, load_fsaverage_data
 
     meshes = load_fsaverage("fsaverage5")
@@ -77,13 +83,32 @@ def _to_mni152(mm: np.ndarray) -> np.ndarray:
 
 
 def fsaverage5_flatmap(voxels: Voxels, height: int = 512) -> FlatmapGeometry:
-    """Flatmap of voxels in MNI space: each pixel shows the nearest voxels of its hemisphere at three depths.
+    """Make the flatmap of voxels in MNI space: each pixel shows the nearest voxels of its hemisphere at three depths.
 
     A pixel has no data where no voxel lies within one voxel edge. Outlines are the cerebral AAL regions, named by
-    aal_region_names ("Temporal_Sup_L"); larger ones carry their name. DataError for voxels without an affine.
+    aal_region_names ("Temporal_Sup_L"); larger ones carry their name.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Voxels in MNI space.
+    height : int
+        Height in pixels.
+
+    Returns
+    -------
+    FlatmapGeometry
+        The geometry.
+
+    Raises
+    ------
+    DataError
+        The voxels have no affine.
     """
     if voxels.affine is None:
-        raise DataError(f"Wanted voxels with an affine to MNI space, got none for {voxels.space!r}. Use slices.")
+        raise DataError(
+            f"Expected voxels with an affine to MNI space, got none for {voxels.space!r}. Show the voxels as slices."
+        )
     brain = load_fsaverage5()
     raster = rasterise(brain.flat, brain.flat_faces, height)
     left = raster.corners[:, 0] < brain.n_left
@@ -109,12 +134,29 @@ def _nearest_voxels(voxels: Voxels, brain: Fsaverage5, raster: Raster, left: np.
 
 
 def project_to_fsaverage5(voxels: Voxels, values: np.ndarray) -> np.ndarray:
-    """Values (n_voxels,) on the vertices (20484,), left first: mean of the nearest voxels that have one.
+    """Project values of voxels to vertices: the mean of the nearest voxels that have one.
 
-    NaN where none lies within one voxel edge. DataError for voxels without an affine.
+    Parameters
+    ----------
+    voxels : Voxels
+        Voxels in MNI space.
+    values : np.ndarray
+        (n_voxels,), NaN where there is none.
+
+    Returns
+    -------
+    np.ndarray
+        (20484,) left hemisphere first, NaN where no voxel lies within one voxel edge.
+
+    Raises
+    ------
+    DataError
+        The voxels have no affine.
     """
     if voxels.affine is None:
-        raise DataError(f"Wanted voxels with an affine to MNI space, got none for {voxels.space!r}.")
+        raise DataError(
+            f"Expected voxels with an affine to MNI space, got none for {voxels.space!r}. Show the voxels as slices."
+        )
     brain = load_fsaverage5()
     mm = voxels.ijk @ voxels.affine[:3, :3].T + voxels.affine[:3, 3]
     edge = float(np.linalg.norm(voxels.affine[:3, :3], axis=0).max())
@@ -127,7 +169,24 @@ def project_to_fsaverage5(voxels: Voxels, values: np.ndarray) -> np.ndarray:
 
 
 def nearest_voxels(mm: np.ndarray, places: np.ndarray, left: np.ndarray, reach: float) -> np.ndarray:
-    """Row of mm (n_voxels, 3) nearest to each place (n_pixels, 3) on the same side of x = 0; -1 beyond `reach`."""
+    """Find the voxel nearest to each point, on the same side of x = 0.
+
+    Parameters
+    ----------
+    mm : np.ndarray
+        (n_voxels, 3) mm.
+    places : np.ndarray
+        (n_points, 3) mm.
+    left : np.ndarray
+        (n_points,) bool, point of the left hemisphere.
+    reach : float
+        Largest distance in mm.
+
+    Returns
+    -------
+    np.ndarray
+        (n_points,) row of `mm`; -1 where none is near enough.
+    """
     found = np.full(len(places), -1)
     for pixels, side in ((left, mm[:, 0] <= 0), (~left, mm[:, 0] >= 0)):
         rows = np.flatnonzero(side)

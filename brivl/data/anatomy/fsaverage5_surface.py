@@ -23,9 +23,27 @@ MAX_DISTANCE_MM = 6.0  # mm from a vertex to the atlas voxel that names its regi
 
 
 def fsaverage5_surface(voxels: Voxels) -> SurfaceMesh:
-    """Surfaces that show voxels in MNI space. DataError for voxels without an affine."""
+    """Make the surfaces of voxels in MNI space.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Voxels in MNI space.
+
+    Returns
+    -------
+    SurfaceMesh
+        fsaverage5 and subcortical structures.
+
+    Raises
+    ------
+    DataError
+        The voxels have no affine.
+    """
     if voxels.affine is None:
-        raise DataError(f"Wanted voxels with an affine to MNI space, got none for {voxels.space!r}.")
+        raise DataError(
+            f"Expected voxels with an affine to MNI space, got none for {voxels.space!r}. Show the voxels as slices."
+        )
     brain = load_fsaverage5()
     left = np.arange(len(brain.pia)) < brain.n_left
     places, faces, numbers = _subcortical()

@@ -20,9 +20,19 @@ _SIDES = {
 
 
 def mask_mesh(mask: np.ndarray, step: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices (n, 3) in voxel indices (integers at voxel centres) and triangles (m, 3), seen counter-clockwise.
+    """Make a smoothed surface around a mask.
 
-    mask (i, j, k) bool, not empty; `step` voxels are taken together on each axis, inside where half of them are.
+    Parameters
+    ----------
+    mask : np.ndarray
+        (i, j, k) bool, not empty.
+    step : int
+        Voxels taken together on each axis, inside where half of them are.
+
+    Returns
+    -------
+    tuple of np.ndarray
+        Vertices (n, 3) in voxel indices, with integers at voxel centres, and triangles (m, 3), counter-clockwise.
     """
     low = np.argwhere(mask).min(0) // step * step
     coarse = _coarse(mask, low, step)

@@ -34,10 +34,28 @@ VERSION = 2  # to be raised when the picture changes, so that stored ones are ma
 def s1_flatmap(
     ijk: np.ndarray, height: int = 512, store: Store | None = None, store_root: Path | None = None
 ) -> FlatmapGeometry:
-    """Flatmap for the voxels ijk (n_voxels, 3), index (z, y, x) on the grid of `fullhead`, any subset in any order.
+    """Make the flatmap of voxels of pycortex's S1.
 
-    With a `store` the geometry of the whole grid is kept there by height, and a subset is a cheap choice of columns.
-    `store_root` is the folder of our pycortex database (default cache/pycortex). DataError for voxels off the grid.
+    Parameters
+    ----------
+    ijk : np.ndarray
+        (n_voxels, 3) index (z, y, x) on the grid of `fullhead`, any subset in any order.
+    height : int
+        Height in pixels.
+    store : Store, optional
+        Where the geometry of the whole grid is stored, of which a subset is a cheap choice of columns.
+    store_root : Path, optional
+        Folder of the pycortex database; by default within the cache.
+
+    Returns
+    -------
+    FlatmapGeometry
+        The geometry.
+
+    Raises
+    ------
+    DataError
+        Voxels lie off the grid.
     """
     if store is None:
         whole, shape = _whole_grid(load_s1(store_root), height)
@@ -51,8 +69,9 @@ def s1_flatmap(
 def _columns(ijk: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     if ijk.ndim != 2 or ijk.shape[1] != 3 or ijk.dtype.kind not in "iu" or (ijk < 0).any() or (ijk >= shape).any():
         raise DataError(
-            f"Wanted integer voxel indices (z, y, x), shape (n_voxels, 3), on the grid {shape!r} of S1's transform "
-            f"{TRANSFORM!r}; got shape {ijk.shape!r}, type {ijk.dtype}, values up to {ijk.max(initial=0)!r}."
+            f"Expected integer voxel indices (z, y, x), shape (n_voxels, 3), on the grid {shape!r} of S1's transform "
+            f"{TRANSFORM!r}, got shape {ijk.shape!r}, type {ijk.dtype}, values up to {ijk.max(initial=0)!r}. Use "
+            "voxels of that grid."
         )
     return np.ravel_multi_index(tuple(ijk.T), shape)
 

@@ -20,16 +20,59 @@ HEMISPHERE_GAP_MM = 4.0  # mm between the inflated hemispheres
 
 
 def s1_surface(voxels: Voxels, store_root: Path | None = None) -> SurfaceMesh:
-    """Surfaces that show voxels of the grid `fullhead`. DataError for voxels of another grid."""
+    """Make the surfaces of voxels of the grid `fullhead` of pycortex's S1.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Voxels of that grid.
+    store_root : Path, optional
+        Folder of the pycortex database; by default within the cache.
+
+    Returns
+    -------
+    SurfaceMesh
+        The surfaces.
+
+    Raises
+    ------
+    DataError
+        The voxels belong to another grid.
+    """
     return surface_from_meshes(load_s1(store_root), load_s1_inflated(store_root), voxels)
 
 
 def surface_from_meshes(
     s1: S1Surfaces, inflated: np.ndarray, voxels: Voxels, n_each: int = VERTICES_PER_HEMISPHERE
 ) -> SurfaceMesh:
-    """What `s1_solid` returns, from surfaces that are already loaded."""
+    """Make the surfaces from meshes that are already loaded, as `s1_surface` does.
+
+    Parameters
+    ----------
+    s1 : S1Surfaces
+        Meshes of both hemispheres.
+    inflated : np.ndarray
+        (n_vertices, 3) mm.
+    voxels : Voxels
+        Voxels of the grid of `s1`.
+    n_each : int
+        Vertices to keep in each hemisphere.
+
+    Returns
+    -------
+    SurfaceMesh
+        The surfaces.
+
+    Raises
+    ------
+    DataError
+        The voxels belong to another grid.
+    """
     if tuple(voxels.shape) != tuple(s1.shape):
-        raise DataError(f"Wanted voxels on the grid {tuple(s1.shape)!r} of S1, got {tuple(voxels.shape)!r}.")
+        raise DataError(
+            f"Expected voxels on the grid {tuple(s1.shape)!r} of S1, got {tuple(voxels.shape)!r}. Use voxels of that "
+            "grid."
+        )
     kept, faces = _both_sides(s1, n_each)
     left = kept < s1.n_left
     middle = (s1.pia + s1.wm) / 2

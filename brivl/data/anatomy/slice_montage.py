@@ -36,12 +36,28 @@ class _View:
 
 
 def slice_montage(voxels: Voxels, background: np.ndarray | None = None) -> FlatmapGeometry:
-    """Montage of the slices that hold voxels, from the lowest up, left to right; left is left where that is known.
+    """Arrange the slices that hold voxels in a montage, from the lowest up, left to right.
 
-    Slices are axial, or of the one slice that a flat grid has; a grid that is one line of voxels (their places are not
-    known) is broken into rows, to be read like text. Without an affine nothing is claimed about sides: the
-    first axis runs to the right, the second up, and there are no marks. `background` is anatomy on the voxels' grid,
-    shape `voxels.shape`. DataError where voxels lie off their grid, none is there, or the background has another shape.
+    Slices are axial, or of the one slice that a flat grid has; a grid that is one line of voxels (positions unknown) is
+    broken into rows, to be read like text. Left is left where the affine says so; without an affine the first axis runs
+    to the right, the second up, and there are no marks.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Voxels of a subject.
+    background : np.ndarray, optional
+        Anatomy on the voxels' grid, shape `voxels.shape`.
+
+    Returns
+    -------
+    FlatmapGeometry
+        The montage.
+
+    Raises
+    ------
+    DataError
+        Voxels lie off their grid, there are none, or the background has another shape.
     """
     _check(voxels, background)
     if background is None and sorted(voxels.shape)[1] == 1:
@@ -72,11 +88,14 @@ def _check(voxels: Voxels, background: np.ndarray | None) -> None:
     ijk = voxels.ijk
     if not len(ijk) or (ijk < 0).any() or (ijk >= voxels.shape).any():
         raise DataError(
-            f"Wanted at least one voxel, and all on the grid {voxels.shape!r}; got {len(ijk)!r} voxels"
-            + (f" with indices from {ijk.min(0)!r} to {ijk.max(0)!r}." if len(ijk) else ". Check the mask.")
+            f"Expected at least one voxel, and all on the grid {voxels.shape!r}, got {len(ijk)!r} voxels"
+            + (f" with indices from {ijk.min(0)!r} to {ijk.max(0)!r}." if len(ijk) else ".")
+            + " Check the mask."
         )
     if background is not None and background.shape != tuple(voxels.shape):
-        raise DataError(f"Wanted a background on the voxels' grid {voxels.shape!r}, got {background.shape!r}.")
+        raise DataError(
+            f"Expected a background on the voxels' grid {voxels.shape!r}, got {background.shape!r}. Resample it."
+        )
 
 
 def _folded(voxels: Voxels) -> Voxels:
@@ -96,7 +115,9 @@ def _view(voxels: Voxels) -> _View:
     else:
         orientation = nibabel.io_orientation(voxels.affine)  # grid axis -> (world axis, direction)
         if np.isnan(orientation).any():
-            raise DataError(f"Wanted an affine that keeps three axes apart, got {voxels.affine!r}.")
+            raise DataError(
+                f"Expected an affine that keeps three axes apart, got {voxels.affine!r}. Correct the affine."
+            )
         world = [int(np.flatnonzero(orientation[:, 0] == axis)[0]) for axis in range(3)]
         backwards = [bool(orientation[axis, 1] < 0) for axis in world]
     flat = [axis for axis in (2, 1, 0) if voxels.shape[world[axis]] == 1]

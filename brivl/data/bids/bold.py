@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import scipy.signal
 
-from brivl.data.formats.nifti import iter_volumes, open_bold, read_mask
+from brivl.data.formats.nifti import iter_volumes, open_bold, read_mask, volume_count
 from brivl.errors import DataError
 
 MEAN_FRACTION = 0.25  # of the 98th percentile of mean BOLD: below it lies air
@@ -39,9 +39,13 @@ class Mask:
 def read_grid(path: Path) -> Grid:
     """Grid of a bold file from its header. DataError where it is not a usable 4-D image."""
     image = open_bold(path)
-    if image.shape[3] < MIN_VOLUMES:
-        raise DataError(f"{str(path)!r} should have at least {MIN_VOLUMES} volumes but has {image.shape[3]}.")
-    return Grid(tuple(int(n) for n in image.shape[:3]), int(image.shape[3]), image.affine)
+    n_volumes = volume_count(image)
+    if n_volumes < MIN_VOLUMES:
+        raise DataError(
+            f"Expected at least {MIN_VOLUMES} volumes, got {n_volumes} in {str(path)!r}. Leave the run out."
+        )
+    x, y, z = (int(n) for n in image.shape[:3])
+    return Grid((x, y, z), n_volumes, image.affine)
 
 
 def check_same_grid(paths: Sequence[Path], grids: Sequence[Grid]) -> None:
@@ -61,18 +65,22 @@ def _same_affine(first: np.ndarray, second: np.ndarray) -> bool:
 
 def mask_from_files(paths: Sequence[Path], grid: Grid) -> Mask:
     """Voxels inside every mask file. DataError where a mask lies on another grid or none is left."""
-    inside = np.ones(grid.shape, bool)
+    inside, sources = np.ones(grid.shape, bool), []
     for path in paths:
-        mask, affine = read_mask(path)
-        if mask.shape != grid.shape or not _same_affine(affine, grid.affine):
+        mask = read_mask(path)
+        if mask.inside.shape != grid.shape or not _same_affine(mask.affine, grid.affine):
             raise DataError(
-                f"The mask {str(path)!r} should lie on the grid of the runs, shape {grid.shape!r}, but has shape "
-                f"{mask.shape!r} or another affine; resample it to the runs, or remove it to have one computed."
+                f"Expected a mask on the grid of the runs, shape {grid.shape!r}, got {mask.inside.shape!r} or another "
+                f"affine in {str(path)!r}. Resample it to the runs, or remove it to have one computed."
             )
-        inside &= mask
+        inside &= mask.inside
+        sources.append(f"{path.name} ({mask.note})" if mask.note else path.name)
     if not inside.any():
-        raise DataError(f"The masks {', '.join(p.name for p in paths)} should share voxels but share none.")
-    return Mask(inside, f"mask from {', '.join(p.name for p in paths)}")
+        raise DataError(
+            f"Expected masks that share voxels, got none in all of {', '.join(p.name for p in paths)}. Correct them, "
+            "or remove them to have one computed."
+        )
+    return Mask(inside, f"mask from {', '.join(sources)}")
 
 
 def computed_mask(paths: Sequence[Path]) -> Mask:

@@ -15,7 +15,18 @@ POINTER = re.compile(rb"^(\.\./)*(\.git)?/?annex/objects/")
 
 
 def is_pointer(path: Path) -> bool:
-    """Whether only a pointer of git-annex is here, not the content: a broken link, or a small file that names a key."""
+    """Tell whether only a pointer of git-annex is here, not the content of the file.
+
+    Parameters
+    ----------
+    path : Path
+        File of a dataset.
+
+    Returns
+    -------
+    bool
+        True for a broken link into annex/objects and for a small file that names an annex key.
+    """
     if path.is_symlink():
         return "annex" in Path(os.readlink(path)).parts and not path.exists()
     try:
@@ -28,23 +39,54 @@ def is_pointer(path: Path) -> bool:
 
 
 def check_fetched(path: Path, folder: Path) -> None:
-    """DataError, naming what to run, where `path` below the dataset's `folder` is missing, not fetched or cut short."""
+    """Check that a file of a dataset is here and has the size that its annex key states.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    folder : Path
+        Folder of the dataset, above the file.
+
+    Raises
+    ------
+    DataError
+        The file is missing, not fetched or truncated; the message names the command that fetches it.
+    """
     name = path.relative_to(folder).as_posix()
-    fetch = f"run `datalad get {name}` (or `git annex get {name}`) in {str(folder)!r}"
+    fetch = f"Run `datalad get {name}` (or `git annex get {name}`) in {str(folder)!r}"
     if is_pointer(path):
-        raise DataError(f"{name!r} is not fetched: only the pointer of git-annex is here; {fetch}.")
+        raise DataError(f"Expected the content of {name!r}, got a pointer of git-annex: it is not fetched. {fetch}.")
     if path.is_symlink() and not path.exists():
-        raise DataError(f"{name!r} is a link to {os.readlink(path)!r}, which does not exist; put the file back.")
+        raise DataError(
+            f"Expected the file {name!r}, got a link to {os.readlink(path)!r}, which does not exist. Put the file back."
+        )
     if not path.is_file():
-        raise DataError(f"{name!r} is missing in {str(folder)!r}; if the folder is a datalad dataset, {fetch}.")
+        raise DataError(
+            f"Expected {name!r} in {str(folder)!r}, got no such file: it is missing. {fetch}, if the folder is a "
+            "datalad dataset."
+        )
     key, size = annex_key(path), path.stat().st_size
-    wanted = None if key is None else int(KEY.match(key)["size"])
-    if wanted not in (None, size):
-        raise DataError(f"{name!r} should have {wanted:,} bytes by its annex key but has {size:,}; {fetch}.")
+    match = KEY.match(key or "")
+    if match is not None and int(match["size"]) != size:
+        raise DataError(
+            f"Expected {name!r} to have {int(match['size']):,} bytes by its annex key, got {size:,}. {fetch}."
+        )
 
 
 def annex_key(path: Path) -> str | None:
-    """The key of a file that is a link into annex/objects, where the key is a digest of its content; else None."""
+    """Read the annex key of a file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    str or None
+        The key, where the file is a link into annex/objects and the key is a digest of the content; else None.
+    """
     if not path.is_symlink():
         return None
     target = Path(os.readlink(path))

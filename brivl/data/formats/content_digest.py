@@ -17,16 +17,33 @@ from brivl.store.keys import ArtifactKey
 
 
 def digest_files(root: Path, paths: Iterable[Path], extra: str = "") -> str:
-    """SHA-256 over names (relative to root) and contents of files, in sorted order, and over `extra`.
+    """Digest the names and contents of files.
 
-    DataError where a file cannot be read.
+    Parameters
+    ----------
+    root : Path
+        Folder to which names are relative.
+    paths : iterable of Path
+        The files, in any order; one named twice counts once.
+    extra : str
+        Text that goes into the digest too, such as a version.
+
+    Returns
+    -------
+    str
+        SHA-256 as hexadecimal digits.
+
+    Raises
+    ------
+    DataError
+        A file cannot be read.
     """
     total = hashlib.sha256(extra.encode())
     for path in sorted(set(paths)):
         try:
             content = cached_file_digest(path)
         except OSError as error:
-            raise DataError(f"Wanted to read {str(path)!r}, but it cannot be read: {error.strerror}.") from error
+            raise DataError(_unreadable(path, error)) from error
         total.update(f"{path.relative_to(root).as_posix()}\0{content}\n".encode())
     return total.hexdigest()
 
@@ -40,19 +57,40 @@ class ContentDigest:
 
     With a store, digests of large files are kept there under the file's path, size, time of change and inode, so a
     folder of 100 GB is read once and not by every process.
+
+    Attributes
+    ----------
+    store : Store or None
+        Where digests are kept.
     """
 
     store: Store | None = None
 
     def __call__(self, path: Path) -> str:
-        """DataError where the file cannot be read."""
+        """Digest one file.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+
+        Returns
+        -------
+        str
+            Annex key, or SHA-256 of name and content.
+
+        Raises
+        ------
+        DataError
+            The file cannot be read.
+        """
         key = annex_key(path)
         if key is not None:
             return f"annex {key}"
         try:
             stat = path.stat()
         except OSError as error:
-            raise DataError(f"Wanted to read {str(path)!r}, but it cannot be read: {error.strerror}.") from error
+            raise DataError(_unreadable(path, error)) from error
         if self.store is None or stat.st_size < LARGE_BYTES:
             return _hashed(path)
         name = hashlib.sha256(str(path).encode(errors="surrogateescape")).hexdigest()
@@ -61,6 +99,10 @@ class ContentDigest:
             ArtifactKey("file", {"path": name, "state": state}), lambda: ({"digest": np.array(_hashed(path))}, {})
         )
         return str(kept.arrays["digest"])
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    return f"Expected a file that can be read, got {str(path)!r} ({error.strerror}). Check its path and rights."
 
 
 def _hashed(path: Path) -> str:

@@ -1,6 +1,6 @@
-"""Descriptions of pictures in a file: JSON lines with `item` and `text`, or two columns with a tab between.
+"""Descriptions of images in a file: JSON lines with `item` and `text`, or two columns with a tab between.
 
-An item is the name of an image file, with its ending or without, or the number of the picture from 0.
+An item is the name of an image file, with its ending or without, or the number of the image from 0.
 """
 
 from __future__ import annotations
@@ -17,14 +17,40 @@ MAX_CHARACTERS = 4000  # of one description
 
 
 def is_description_file(name: str) -> bool:
-    """Whether a name is meant as such a file, whether it is there or not."""
+    """Tell by its ending whether a name is that of a file of descriptions.
+
+    Parameters
+    ----------
+    name : str
+        Name of a file, which need not exist.
+
+    Returns
+    -------
+    bool
+        True for .jsonl and .tsv.
+    """
     return Path(name).suffix.lower() in ENDINGS
 
 
 def read_descriptions(path: Path, items: Sequence[Sequence[str]]) -> list[str]:
-    """A text for each item, which may go by any of its names.
+    """Read a text for each item.
 
-    Raises DataError for a file that cannot be read, a line that is none, a text that is given twice or not at all.
+    Parameters
+    ----------
+    path : Path
+        JSON lines or a table, as the module says.
+    items : sequence of sequence of str
+        Names of each item, any of which may stand in the file; the first that does is taken.
+
+    Returns
+    -------
+    list of str
+        One text for each item.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, a line has neither form, or a text is given twice or not at all.
     """
     found = _lines(path)
     texts: list[str] = []
@@ -37,8 +63,8 @@ def read_descriptions(path: Path, items: Sequence[Sequence[str]]) -> list[str]:
             texts.append(text)
     if missing:
         raise DataError(
-            f"{str(path)!r} should have a text for each of {len(items)} pictures, and has none for {len(missing)}, "
-            f"such as {missing[0]!r}; add them."
+            f"Expected a text for each of {len(items)} images in {str(path)!r}, got none for {len(missing)}, such as "
+            f"{missing[0]!r}. Add them."
         )
     return texts
 
@@ -46,10 +72,14 @@ def read_descriptions(path: Path, items: Sequence[Sequence[str]]) -> list[str]:
 def _lines(path: Path) -> dict[str, str]:
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise DataError(f"{str(path)!r} should be of at most {MAX_BYTES // 10**6} MB; split it.")
+            raise DataError(
+                f"Expected descriptions of at most {MAX_BYTES // 10**6} MB, got more in {str(path)!r}. Split it."
+            )
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"Wanted descriptions in {str(path)!r} and could not read them ({error}).") from error
+        raise DataError(
+            f"Expected descriptions in UTF-8, got {str(path)!r}, which cannot be read ({error}). Save it as UTF-8."
+        ) from error
     read = _json if path.suffix.lower() == ".jsonl" else _tabbed
     found: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
@@ -58,11 +88,13 @@ def _lines(path: Path) -> dict[str, str]:
         item, text = read(line) or ("", "")
         if not item or not text:
             raise DataError(
-                f'Line {number} of {str(path)!r} should be {{"item": ..., "text": ...}} or ITEM, a tab and a text, and '
-                f"is {line[:80]!r}."
+                f'Expected {{"item": ..., "text": ...}} or ITEM, a tab and a text in line {number} of {str(path)!r}, '
+                f"got {line[:80]!r}. Correct the line."
             )
         if item in found:
-            raise DataError(f"{str(path)!r} has two texts for {item!r}, the second in line {number}; leave one.")
+            raise DataError(
+                f"Expected one text for {item!r} in {str(path)!r}, got a second in line {number}. Remove one of them."
+            )
         found[item] = text[:MAX_CHARACTERS]
     return found
 

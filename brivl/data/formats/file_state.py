@@ -22,7 +22,23 @@ _HASHES = {"MD5": "md5", "SHA1": "sha1", "SHA224": "sha224", "SHA256": "sha256",
 
 @dataclass(frozen=True)
 class FileState:
-    """One file. `size` is what is here, `published` what should be (None where the source does not say), in bytes."""
+    """State of one file of a dataset.
+
+    Attributes
+    ----------
+    name : str
+        Path below the folder of the dataset.
+    state : State
+        Whether it is present, and if not, why.
+    size : int
+        Bytes that are here.
+    published : int or None
+        Bytes that the source publishes; None where it does not say.
+    checksum : str
+        Name of the checksum that the source publishes, such as "md5"; "" where it publishes none.
+    note : str
+        Explanation for people.
+    """
 
     name: str
     state: State
@@ -33,7 +49,20 @@ class FileState:
 
 
 def file_state(folder: Path, name: str) -> FileState:
-    """What can be said of a file of a dataset without reading all of it."""
+    """Find the state of a file without reading all of it.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the dataset.
+    name : str
+        Path of the file below it.
+
+    Returns
+    -------
+    FileState
+        Its state, by names, sizes and headers.
+    """
     path = folder / name
     size, algorithm, _ = _published(path)
     try:
@@ -51,9 +80,24 @@ def file_state(folder: Path, name: str) -> FileState:
 
 
 def has_checksum(path: Path, progress: Callable[[int], None] = lambda n_bytes: None) -> bool | None:
-    """Whether a file's content has the checksum that its git-annex key publishes; None where there is none.
+    """Compare a file's content with the checksum in its git-annex key.
 
-    `progress` is told the bytes read so far and may raise. DataError where the file cannot be read.
+    Parameters
+    ----------
+    path : Path
+        The file.
+    progress : callable
+        Receives the number of bytes read so far; what it raises ends the reading.
+
+    Returns
+    -------
+    bool or None
+        Whether they agree; None where no checksum is published.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read.
     """
     _, algorithm, digest = _published(path)
     if not algorithm:
@@ -66,7 +110,9 @@ def has_checksum(path: Path, progress: Callable[[int], None] = lambda n_bytes: N
                 done += len(block)
                 progress(done)
     except OSError as error:
-        raise DataError(f"Wanted to read {str(path)!r} and could not ({error.strerror}); check its rights.") from error
+        raise DataError(
+            f"Expected a file that can be read, got {str(path)!r} ({error.strerror}). Check its rights."
+        ) from error
     return total.hexdigest() == digest
 
 

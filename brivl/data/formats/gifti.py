@@ -17,22 +17,62 @@ UNKNOWN_MESH = "fsaverage"
 
 
 def mesh_name(n_vertices: int) -> str:
-    """Name of the template mesh with so many vertices in a hemisphere; "fsaverage" for other numbers."""
+    """Name the template mesh of a number of vertices.
+
+    Parameters
+    ----------
+    n_vertices : int
+        Vertices of one hemisphere.
+
+    Returns
+    -------
+    str
+        Name of the mesh; "fsaverage" for other numbers.
+    """
     return MESHES.get(n_vertices, UNKNOWN_MESH)
 
 
 def hemispheres(values: np.ndarray) -> dict[Side, np.ndarray]:
-    """Both halves of values (n_vertices,), left first. DataError for an odd number."""
+    """Divide values into hemispheres.
+
+    Parameters
+    ----------
+    values : np.ndarray
+        (n_vertices,) of both hemispheres, left first.
+
+    Returns
+    -------
+    dict of str to np.ndarray
+        "L" and "R", each (n_vertices / 2,).
+
+    Raises
+    ------
+    DataError
+        The number is odd, or the array is not 1-D.
+    """
     if values.ndim != 1 or len(values) % 2:
-        raise DataError(f"Wanted values of two hemispheres of equal size, left first, and got shape {values.shape!r}.")
+        raise DataError(
+            f"Expected values of two hemispheres of equal size, left first, got shape {values.shape!r}. Choose data on "
+            "the surface."
+        )
     left, right = np.split(values, 2)
     return {"L": left, "R": right}
 
 
 def gifti_bytes(values: np.ndarray, side: Side) -> bytes:
-    """A .func.gii of values (n_vertices,) of one hemisphere as float32, NaN where nothing was fitted.
+    """Write values of one hemisphere as a .func.gii.
 
-    Equal values give equal bytes.
+    Parameters
+    ----------
+    values : np.ndarray
+        (n_vertices,), NaN where nothing was fitted.
+    side : Side
+        Hemisphere.
+
+    Returns
+    -------
+    bytes
+        The file, float32. Equal values give equal bytes.
     """
     array = GiftiDataArray(
         np.asarray(values, np.float32),

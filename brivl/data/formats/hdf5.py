@@ -35,32 +35,98 @@ READ_ERRORS = (
 
 @dataclass(frozen=True)
 class Hdf5File:
-    """An open file; every complaint names it."""
+    """An open file of which every read is checked; every error names the file.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    file : h5py.File
+        The file as h5py opened it.
+    """
 
     path: Path
     file: h5py.File
 
     def names(self) -> list[str]:
-        """Names of what lies at the top level."""
+        """List what lies at the top level.
+
+        Returns
+        -------
+        list of str
+            Names of arrays and groups.
+        """
         with _sentences(self.path, "its list of arrays"):
             return [str(name) for name in self.file]
 
     def has(self, name: str) -> bool:
+        """Tell whether there is something of this name.
+
+        Parameters
+        ----------
+        name : str
+            Name within the file.
+
+        Returns
+        -------
+        bool
+            Whether it is there; `shape` says whether it can be read.
+        """
         with _sentences(self.path, name):
             return name in self.file
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of an array, from the header. DataError where it is missing, no array of numbers, or not all there."""
+        """Read the shape of an array from its header.
+
+        Parameters
+        ----------
+        name : str
+            Name of the array.
+
+        Returns
+        -------
+        tuple of int
+            The shape.
+
+        Raises
+        ------
+        DataError
+            The array is missing, does not hold numbers, or is truncated.
+        """
         with _sentences(self.path, name):
             return tuple(int(n) for n in self._array(name).shape)
 
     def array(self, name: str) -> h5py.Dataset:
-        """The array, checked as by `shape`, to be read in parts within `reading`."""
+        """Open an array to be read in parts, within `reading`.
+
+        Parameters
+        ----------
+        name : str
+            Name of the array.
+
+        Returns
+        -------
+        h5py.Dataset
+            The array, checked as by `shape`.
+        """
         with _sentences(self.path, name):
             return self._array(name)
 
     def read(self, name: str, dtype: type | None = None) -> np.ndarray:
-        """The whole array, converted to `dtype` while reading (no second copy)."""
+        """Read a whole array.
+
+        Parameters
+        ----------
+        name : str
+            Name of the array.
+        dtype : type, optional
+            Type to which numbers are converted while reading, without a second copy.
+
+        Returns
+        -------
+        np.ndarray
+            The array.
+        """
         with _sentences(self.path, name):
             array = self._array(name)
             values = np.empty(array.shape, array.dtype if dtype is None else dtype)
@@ -70,7 +136,18 @@ class Hdf5File:
 
     @contextmanager
     def reading(self, name: str) -> Iterator[None]:
-        """What goes wrong within becomes a DataError that names the array."""
+        """Turn what goes wrong while an array is read into a DataError that names it.
+
+        Parameters
+        ----------
+        name : str
+            Name of the array.
+
+        Yields
+        ------
+        None
+            Nothing.
+        """
         with _sentences(self.path, name):
             yield
 
@@ -78,12 +155,17 @@ class Hdf5File:
         link = self.file.get(name, getlink=True)
         if link is None:
             found = ", ".join(repr(n) for n in list(self.file)[:12]) or "nothing"
-            raise DataError(f"{str(self.path)!r} should hold the array {name!r} but holds {found}; get the file again.")
+            raise DataError(f"Expected the array {name!r} in {str(self.path)!r}, got {found}. Get the file again.")
         item = self.file[name] if isinstance(link, h5py.HardLink) else None
         if not isinstance(item, h5py.Dataset) or item.external or item.is_virtual:
-            raise DataError(f"{name!r} in {str(self.path)!r} should be an array within the file but is none.")
+            raise DataError(
+                f"Expected an array within the file, got {name!r} in {str(self.path)!r}, which is a group or a link. "
+                "Get the file again."
+            )
         if item.shape is None or item.dtype.kind not in "biuf":
-            raise DataError(f"{name!r} in {str(self.path)!r} should hold numbers but holds {str(item.dtype)!r}.")
+            raise DataError(
+                f"Expected numbers, got {str(item.dtype)!r} in {name!r} of {str(self.path)!r}. Save it as numbers."
+            )
         self._check_size(name, item)
         return item
 
@@ -95,14 +177,30 @@ class Hdf5File:
         chunk = prod(item.chunks or (0,)) * item.dtype.itemsize
         if claimed > most or chunk > max(claimed, MAX_CHUNK_BYTES):
             raise DataError(
-                f"{name!r} in {str(self.path)!r} should be stored in the file, but of {claimed:,} bytes of shape "
-                f"{item.shape!r} only {stored:,} are; the file is truncated or damaged: get it again."
+                f"Expected {claimed:,} bytes of shape {item.shape!r} for {name!r} in {str(self.path)!r}, got "
+                f"{stored:,}: the file is truncated or damaged. Get it again."
             )
 
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[Hdf5File]:
-    """An HDF5 file for reading. DataError where it is missing, of another form, truncated or damaged."""
+    """Open an HDF5 file for reading.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Yields
+    ------
+    Hdf5File
+        The open file.
+
+    Raises
+    ------
+    DataError
+        The file is missing, of another form, truncated or damaged.
+    """
     _check_signature(path)
     with _sentences(path, "its header"):
         file = h5py.File(path, "r", locking=False)
@@ -118,9 +216,11 @@ def _check_signature(path: Path) -> None:
         with path.open("rb") as file:
             start = file.read(len(SIGNATURE))
     except OSError as error:
-        raise DataError(f"Wanted to read {str(path)!r}, but it cannot be read: {error.strerror}.") from error
+        raise DataError(
+            f"Expected a file that can be read, got {str(path)!r} ({error.strerror}). Check its path and rights."
+        ) from error
     if start != SIGNATURE:
-        raise DataError(f"{str(path)!r} should be an HDF5 file but starts with {start!r}; get the file again.")
+        raise DataError(f"Expected an HDF5 file, got {str(path)!r}, which starts with {start!r}. Get the file again.")
 
 
 @contextmanager
@@ -135,6 +235,8 @@ def _complaint(path: Path, what: str, text: str) -> str:
     cut = re.search(r"truncated file: eof = (\d+).*stored_eof = (\d+)", text)
     if cut:
         here, wanted = (int(n) for n in cut.groups())
-        return f"{str(path)!r} is truncated: {here:,} of {wanted:,} bytes are here; get the file again."
+        return f"Expected {wanted:,} bytes of {str(path)!r}, got {here:,}: it is truncated. Get the file again."
     reason = " ".join(text.split())[:200] or "damaged"
-    return f"{what!r} in {str(path)!r} cannot be read ({reason}); the file is damaged or truncated: get it again."
+    return (
+        f"Expected to read {what!r} in {str(path)!r}, got damaged or truncated content ({reason}). Get the file again."
+    )

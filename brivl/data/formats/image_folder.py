@@ -18,7 +18,17 @@ MAX_LISTED = 2_000_000  # files looked at before a folder is refused: someone ha
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A file and what changes when it does; digests of a gallery are made of these, not of the bytes."""
+    """An image file and what changes when it does; digests of a gallery are made of these, not of the bytes.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    size : int
+        Bytes.
+    mtime_ns : int
+        Time of the last change, nanoseconds.
+    """
 
     path: Path
     size: int
@@ -27,7 +37,17 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class ImageBatch:
-    """Images (m, side, side, 3) uint8, which of those wanted they are (m,), and (name, reason) of the others."""
+    """Images that could be read, and why the others could not.
+
+    Attributes
+    ----------
+    images : np.ndarray
+        (m, side, side, 3) uint8.
+    kept : np.ndarray
+        (m,) positions of these images among those that were requested.
+    bad : tuple of (str, str)
+        Name and reason for each of the others.
+    """
 
     images: np.ndarray
     kept: np.ndarray
@@ -35,35 +55,72 @@ class ImageBatch:
 
 
 def list_images(folder: Path) -> list[ImageFile]:
-    """Image files of a folder and those within it, by name; hidden ones and links to folders are left out.
+    """List the image files of a folder and of folders within it, by name.
 
-    Raises DataError where the folder is missing, may not be read, or holds no image.
+    Parameters
+    ----------
+    folder : Path
+        The folder; hidden files and links to folders are left out.
+
+    Returns
+    -------
+    list of ImageFile
+        The images, sorted by path.
+
+    Raises
+    ------
+    DataError
+        The folder is missing, cannot be read, has too many files, or has no image.
     """
     if not folder.is_dir():
-        raise DataError(f"Wanted a folder of images, and {str(folder)!r} is no folder; check the path.")
+        raise DataError(f"Expected a folder of images, got {str(folder)!r}, which is no folder. Check the path.")
     found, n_seen = [], 0
     for place, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         n_seen += len(files)
         if n_seen > MAX_LISTED:
-            raise DataError(f"{str(folder)!r} holds more than {MAX_LISTED:,} files; name a folder further down.")
+            raise DataError(
+                f"Expected a folder of at most {MAX_LISTED:,} files, got more in {str(folder)!r}. Name one below it."
+            )
         found += [Path(place, name) for name in files if is_image_name(name)]
     states = [state for path in sorted(found) if (state := image_file(path))]
     if not states:
         raise DataError(
-            f"Wanted images in {str(folder)!r} and found none among its {n_seen:,} files; name a folder with "
+            f"Expected images in {str(folder)!r}, got none among its {n_seen:,} files. Name a folder with "
             f"{', '.join(sorted(ending[1:] for ending in ENDINGS))} files."
         )
     return states
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file is taken for an image until it is opened."""
+    """Tell by its name whether a file is taken for an image until it is opened.
+
+    Parameters
+    ----------
+    name : str
+        Name of a file.
+
+    Returns
+    -------
+    bool
+        True for the endings of images, hidden files excepted.
+    """
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in ENDINGS
 
 
 def image_file(path: Path) -> ImageFile | None:
-    """The state of a file, None where it has just gone or is a broken link."""
+    """Read size and time of a file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    ImageFile or None
+        None where the file has just been removed or is a broken link.
+    """
     try:
         state = path.stat()
     except OSError:
@@ -72,7 +129,20 @@ def image_file(path: Path) -> ImageFile | None:
 
 
 def read_pixels(paths: Sequence[Path], side: int) -> ImageBatch:
-    """As many of the images as can be read, each scaled to a square as a whole."""
+    """Read as many of the images as can be read, each scaled to a square.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The files.
+    side : int
+        Width and height in pixels.
+
+    Returns
+    -------
+    ImageBatch
+        Images, and the reasons for those that are left out.
+    """
     images, kept, bad = [], [], []
     for i, path in enumerate(paths):
         try:
@@ -86,5 +156,6 @@ def read_pixels(paths: Sequence[Path], side: int) -> ImageBatch:
 
 def _refuse(error: OSError) -> None:
     raise DataError(
-        f"Could not look into {str(error.filename)!r} ({error.strerror}); change its rights or name another folder."
+        f"Expected a folder that can be read, got {str(error.filename)!r} ({error.strerror}). Change its rights, or "
+        "name another folder."
     ) from error

@@ -32,7 +32,25 @@ _TWICE = ("\u00e2\u20ac", "\u00c3", "\u00c2")
 
 
 def read_mat(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
-    """Those of the `wanted` variables that a file has, as scipy gives them. DataError where the file is damaged."""
+    """Read variables of a MATLAB file.
+
+    Parameters
+    ----------
+    path : Path
+        File of version 5 to 7.
+    wanted : collection of str
+        Names of variables.
+
+    Returns
+    -------
+    dict of str to np.ndarray
+        Those that the file has, as scipy gives them.
+
+    Raises
+    ------
+    DataError
+        The file is missing, truncated or damaged.
+    """
     import scipy.io
 
     found = scan_mat(path, wanted)
@@ -43,12 +61,25 @@ def read_mat(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
             # Text of two bytes a letter would otherwise lose all but the lower byte of each.
             mat = scipy.io.loadmat(str(path), variable_names=names, uint16_codec=_utf16(path), appendmat=False)
     except (*_BROKEN, scipy.io.matlab.MatReadError) as error:
-        raise DataError(f"Wanted to read {str(path)!r} and could not ({error}); copy or unpack it again.") from error
+        raise DataError(
+            f"Expected a MATLAB file that can be read, got {str(path)!r} ({error}). Copy or unpack it again."
+        ) from error
     return {name: mat[name] for name in names}
 
 
 def texts(value: Any) -> list[str]:
-    """The texts of a cell of strings, in MATLAB's order, however deeply each is wrapped in cells of one."""
+    """Read the texts of a cell array of strings.
+
+    Parameters
+    ----------
+    value : array_like
+        Cell array, each text nested in any number of cells of one.
+
+    Returns
+    -------
+    list of str
+        The texts in MATLAB's order.
+    """
     array = np.asarray(value)
     if array.dtype != object:
         return [_text(array)]
@@ -56,13 +87,37 @@ def texts(value: Any) -> list[str]:
 
 
 def cells(value: Any) -> list[Any]:
-    """The parts of a cell array, in MATLAB's order."""
+    """List the parts of a cell array.
+
+    Parameters
+    ----------
+    value : array_like
+        Cell array, or another array, which is its own only part.
+
+    Returns
+    -------
+    list
+        The parts in MATLAB's order.
+    """
     array = np.asarray(value)
     return list(array.ravel(order="F")) if array.dtype == object else [array]
 
 
 def field(struct: Any, name: str) -> Any | None:
-    """A field of a 1x1 struct; None where there is no such field."""
+    """Take a field of a 1x1 struct.
+
+    Parameters
+    ----------
+    struct : array_like
+        The struct.
+    name : str
+        Name of the field.
+
+    Returns
+    -------
+    object or None
+        Its value; None where there is no such field.
+    """
     array = np.asarray(struct)
     if array.dtype.names is None or name not in array.dtype.names or array.size != 1:
         return None
@@ -70,13 +125,37 @@ def field(struct: Any, name: str) -> Any | None:
 
 
 def whole_numbers(value: Any, what: str, path: Path) -> np.ndarray:
-    """Numbers of any type and orientation as (n,) int. DataError where they are not whole."""
+    """Convert numbers of any type and orientation to integers.
+
+    Parameters
+    ----------
+    value : array_like
+        Numbers.
+    what : str
+        Their name in errors.
+    path : Path
+        Their file in errors.
+
+    Returns
+    -------
+    np.ndarray
+        (n,) int.
+
+    Raises
+    ------
+    DataError
+        A value is not a whole number.
+    """
     array = np.asarray(value)
     if array.dtype.kind not in "iufb":
-        raise DataError(f"{what} in {str(path)!r} should be numbers but is {array.dtype!r}; the file is damaged.")
+        raise DataError(
+            f"Expected numbers as {what} in {str(path)!r}, got {array.dtype!r}. Copy or unpack the file again."
+        )
     flat = array.ravel(order="F").astype(float)
     if not np.isfinite(flat).all() or (flat != np.round(flat)).any() or (np.abs(flat) > 2**53).any():
-        raise DataError(f"{what} in {str(path)!r} should be whole numbers but is not; the file is damaged.")
+        raise DataError(
+            f"Expected whole numbers as {what} in {str(path)!r}, got others. Copy or unpack the file again."
+        )
     return flat.astype(int)
 
 

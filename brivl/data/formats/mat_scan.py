@@ -192,9 +192,24 @@ class _Walk:
 
 
 def scan_mat(path: Path, wanted: Collection[str] = ()) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the variables of a MATLAB file, after the `wanted` ones were walked to their last byte.
+    """List the variables of a MATLAB file, and walk the requested ones to their last byte.
 
-    DataError where the file is missing, not fetched, cut short, or claims what it does not hold.
+    Parameters
+    ----------
+    path : Path
+        File of version 5 to 7.
+    wanted : collection of str
+        Names of variables that will be read.
+
+    Returns
+    -------
+    dict of str to tuple of int
+        Shape of each variable.
+
+    Raises
+    ------
+    DataError
+        The file is missing, not fetched or truncated, or claims more than it holds.
     """
     check_fetched(path, path.parent)
     try:
@@ -202,11 +217,11 @@ def scan_mat(path: Path, wanted: Collection[str] = ()) -> dict[str, tuple[int, .
             return _scan(file, path.stat().st_size, wanted)
     except OSError as error:
         raise DataError(
-            f"Wanted to read {str(path)!r} and could not ({error.strerror}); check its path and rights."
+            f"Expected a file that can be read, got {str(path)!r} ({error.strerror}). Check its path and rights."
         ) from error
     except (MalformedMat, zlib.error, struct.error) as error:
         raise DataError(
-            f"Wanted {str(path)!r} as a whole MATLAB file and it is not: {error}. Copy or unpack it again."
+            f"Expected a complete MATLAB file, got {str(path)!r}: {error}. Copy or unpack it again."
         ) from error
 
 

@@ -38,25 +38,76 @@ _BROKEN = (
 
 
 def array_names(path: Path) -> tuple[str, ...]:
-    """Names of the arrays in an npz file, sorted. DataError where it is no npz."""
+    """List the arrays in an npz file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    tuple of str
+        Names, sorted.
+
+    Raises
+    ------
+    DataError
+        The file is not an npz file.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             return tuple(sorted(n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")))
     except _BROKEN as error:
-        raise DataError(f"{str(path)!r} should be an .npz file but cannot be read ({error}); save it again.") from error
+        raise DataError(
+            f"Expected an .npz file, got {str(path)!r}, which cannot be read ({error}). Save it again."
+        ) from error
 
 
 def array_shape(path: Path, name: str | None = None) -> tuple[int, ...]:
-    """Shape of the array in a .npy file, or of array `name` of an .npz file, from its header alone.
+    """Read the shape of an array from its header alone.
 
-    DataError where it cannot be read, is not numeric, or claims more than the file holds.
+    Parameters
+    ----------
+    path : Path
+        A .npy or .npz file.
+    name : str, optional
+        Name within an .npz file.
+
+    Returns
+    -------
+    tuple of int
+        The shape.
+
+    Raises
+    ------
+    DataError
+        The array cannot be read, does not hold numbers, or claims more than the file holds.
     """
     with _opened(path, name) as (file, held):
         return _header(path, name, file, held)[0]
 
 
 def read_numbers(path: Path, name: str | None = None) -> np.ndarray:
-    """The array itself, numbers of any kind. DataError as in `array_shape`, or where the file is damaged."""
+    """Read an array of numbers of any kind.
+
+    Parameters
+    ----------
+    path : Path
+        A .npy or .npz file.
+    name : str, optional
+        Name within an .npz file.
+
+    Returns
+    -------
+    np.ndarray
+        The array in its own dtype.
+
+    Raises
+    ------
+    DataError
+        As in `array_shape`, or the file is damaged.
+    """
     with _opened(path, name) as (file, held):
         _header(path, name, file, held)
     try:
@@ -70,15 +121,48 @@ def read_numbers(path: Path, name: str | None = None) -> np.ndarray:
 
 
 def read_float32(path: Path, name: str | None = None) -> np.ndarray:
-    """The array as float32, infinite where a number is too large for it. DataError as in `read_numbers`."""
+    """Read an array as float32.
+
+    Parameters
+    ----------
+    path : Path
+        A .npy or .npz file.
+    name : str, optional
+        Name within an .npz file.
+
+    Returns
+    -------
+    np.ndarray
+        The array, infinite where a number is too large for float32.
+
+    Raises
+    ------
+    DataError
+        As in `read_numbers`.
+    """
     with np.errstate(over="ignore"):
         return read_numbers(path, name).astype(np.float32)
 
 
 def response_columns(path: Path, n_train: int, n_test: int) -> tuple[LazyArray, LazyArray | None]:
-    """Responses (n_train + n_test, n_voxels) of a .npy file that stay there: training rows, and the one test repeat.
+    """Open responses that stay in their .npy file until voxels are asked for.
 
-    DataError as in `array_shape`, now or when columns are read.
+    Parameters
+    ----------
+    path : Path
+        File of shape (n_train + n_test, n_voxels).
+    n_train, n_test : int
+        Number of training rows and of test rows, which follow them.
+
+    Returns
+    -------
+    tuple of LazyArray and LazyArray or None
+        Training responses (n_train, n_voxels), and test responses (1, n_test, n_voxels) or None.
+
+    Raises
+    ------
+    DataError
+        As in `array_shape`, now or when columns are read.
     """
     n_voxels = array_shape(path)[1]
     test = slice(n_train, n_train + n_test)
@@ -105,7 +189,20 @@ def _read_columns(path: Path, rows: slice, start: int, stop: int) -> np.ndarray:
 
 
 def array_label(path: Path, name: str | None) -> str:
-    """How errors name an array: its file, and its name within an npz."""
+    """Name an array in errors.
+
+    Parameters
+    ----------
+    path : Path
+        Its file.
+    name : str or None
+        Name within an .npz file.
+
+    Returns
+    -------
+    str
+        File, and name within it.
+    """
     return f"{str(path)!r}" if name is None else f"{name!r} in {str(path)!r}"
 
 
@@ -123,8 +220,10 @@ def _opened(path: Path, name: str | None) -> Iterator[tuple[BinaryIO, int]]:
                     raise ValueError(f"{entry.compress_size} bytes would unfold to {entry.file_size}, as no numbers do")
                 yield file, min(entry.file_size, path.stat().st_size * 1032)  # what deflate can unfold to at most
     except _BROKEN as error:
-        wanted = f"Wanted to read {array_label(path, name)} as an array"
-        raise DataError(f"{wanted}, but cannot ({error}); save it again with numpy.") from error
+        raise DataError(
+            f"Expected an array in {array_label(path, name)}, got what cannot be read ({error}). Save it again "
+            "with numpy."
+        ) from error
 
 
 def _header(path: Path, name: str | None, file: BinaryIO, held: int) -> tuple[tuple[int, ...], np.dtype]:
@@ -134,13 +233,14 @@ def _header(path: Path, name: str | None, file: BinaryIO, held: int) -> tuple[tu
     shape, _, dtype = read(file)
     if dtype.kind not in NUMERIC:
         raise DataError(
-            f"{array_label(path, name)} should hold numbers but has dtype {str(dtype)!r}; objects are not read."
+            f"Expected numbers in {array_label(path, name)}, got dtype {str(dtype)!r}. Save them as numbers, since "
+            "objects are not read."
         )
     claimed = math.prod(shape) * dtype.itemsize
     if min(shape, default=1) < 0 or claimed > held - file.tell():
         raise DataError(
-            f"{array_label(path, name)} claims shape {shape!r} of {str(dtype)!r}, that is {claimed} bytes, but holds "
-            f"{held} bytes at most; it is truncated or its header is broken. Save it again."
+            f"Expected {claimed} bytes in {array_label(path, name)} for shape {shape!r} of {str(dtype)!r}, got {held} "
+            "bytes at most: it is truncated or its header is broken. Save it again."
         )
     return shape, dtype
 

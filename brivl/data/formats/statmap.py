@@ -11,6 +11,7 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 
 from brivl.core.records import Voxels
+from brivl.data.anatomy.coordinates import names_mni
 from brivl.errors import DataError
 
 MAX_BYTES = 2**29  # of an image unpacked
@@ -18,17 +19,39 @@ _BROKEN = (ImageFileError, OSError, EOFError, zlib.error, ValueError, OverflowEr
 
 
 def nifti_bytes(voxels: Voxels, values: np.ndarray) -> bytes:
-    """A .nii.gz of values (n_voxels,) float32, NaN where there is no voxel or none was fitted.
+    """Write values of voxels as a .nii.gz map.
 
     Axes are (x, y, z) also for grids that are indexed (z, y, x), as pycortex keeps them and takes them from NIfTI.
-    Equal values give equal bytes. DataError for voxels without an affine.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Positions of the voxels.
+    values : np.ndarray
+        (n_voxels,); NaN where none was fitted, as outside of the voxels.
+
+    Returns
+    -------
+    bytes
+        The file, float32. Equal values give equal bytes.
+
+    Raises
+    ------
+    DataError
+        The voxels have no affine.
     """
     if voxels.affine is None:
-        raise DataError(f"Wanted a grid with an affine for a NIfTI map, and {voxels.space!r} has none.")
+        raise DataError(
+            f"Expected a grid with an affine for a NIfTI map, got {voxels.space!r}, which has none. Export a table."
+        )
     grid, affine, ijk = _xyz(voxels)
     volume = np.full(grid, np.nan, np.float32)
     volume[tuple(ijk.T)] = values
     image = nibabel.Nifti1Image(volume, affine)
+    # Both transforms, since tools differ in the one that they read; 4 is MNI152, 2 is aligned to another image.
+    code = 4 if names_mni(voxels.space) else 2
+    image.set_qform(affine, code)
+    image.set_sform(affine, code)
     image.header.set_xyzt_units("mm")
     image.header["descrip"] = b"R2 by voxel"
     image.header["cal_min"], image.header["cal_max"] = 0.0, max(0.0, float(np.nanmax(values, initial=0.0)))
@@ -36,23 +59,43 @@ def nifti_bytes(voxels: Voxels, values: np.ndarray) -> bytes:
 
 
 def read_values(content: bytes, voxels: Voxels) -> np.ndarray:
-    """(n_voxels,) values of a .nii.gz at the places of voxels.
+    """Read values of a .nii.gz map at the positions of voxels.
 
-    DataError where it cannot be read, or lies on another grid.
+    Parameters
+    ----------
+    content : bytes
+        The file.
+    voxels : Voxels
+        Positions of the voxels.
+
+    Returns
+    -------
+    np.ndarray
+        (n_voxels,) float32.
+
+    Raises
+    ------
+    DataError
+        The map cannot be read, or lies on another grid.
     """
     grid, affine, ijk = _xyz(voxels)
     try:
         with gzip.open(io.BytesIO(content)) as file:
             raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
-            raise DataError(f"A map unpacks to more than {MAX_BYTES} bytes and is not read.")
+            raise DataError(
+                f"Expected a map of at most {MAX_BYTES} bytes, got one that unpacks to more. Export it again."
+            )
         image = nibabel.Nifti1Image.from_bytes(raw)
         volume = np.asarray(image.dataobj, np.float32)
     except _BROKEN as error:
-        raise DataError(f"A map should be a NIfTI image but cannot be read as one ({error}).") from error
+        raise DataError(
+            f"Expected a NIfTI image as map, got what cannot be read ({error}). Export it again."
+        ) from error
     if volume.shape != grid or not np.allclose(image.affine, affine, atol=1e-3):
         raise DataError(
-            f"A map has a grid of {volume.shape!r}, and the voxels lie on one of {grid!r} placed elsewhere."
+            f"Expected a map on the grid of the voxels, {grid!r}, got {volume.shape!r} or another affine. Choose the "
+            "map of this dataset."
         )
     return volume[tuple(ijk.T)]
 

@@ -27,6 +27,7 @@ from brivl.store.digests import json_digest
 
 IMAGE_FOLDERS = ("", "flickr30k-images", "flickr30k_images", "images")  # where users put the images of Flickr30k
 SPLIT = "test"
+READING = "images 2: EXIF orientation applied"  # part of digests, to be changed when pixels are read differently
 
 
 @dataclass(frozen=True)
@@ -323,4 +324,4 @@ def _missing_note(n: int, names: Sequence[str], items: str) -> str:
 
 
 def _states_digest(states: Sequence[ImageFile]) -> str:
-    return json_digest([[str(state.path), state.size, state.mtime_ns] for state in states])
+    return json_digest([READING, [[str(state.path), state.size, state.mtime_ns] for state in states]])

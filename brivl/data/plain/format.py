@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 def _matches(folder: Path) -> bool:
-    return (folder / "responses").is_dir()
+    responses = folder / "responses"
+    return responses.is_dir() and not any(responses.glob("*.hdf"))  # those are shortclips'
 
 
 def _open(folder: Path, part: str | None, store: Store | None) -> Dataset:

@@ -1,4 +1,4 @@
-"""Places and regions of the voxels of a plain folder."""
+"""Positions and regions of the voxels of a plain folder."""
 
 from __future__ import annotations
 
@@ -16,10 +16,28 @@ MAX_NUMBER = 2**31  # voxels of a grid, or any number here; no image of a brain 
 
 
 def read_voxels(path: Path, n_voxels: int, space: str) -> Voxels:
-    """Voxels from voxels/SUBJECT.npz: ijk (n_voxels, 3), shape (3,), optional affine, aal, roi_NAME.
+    """Read positions and regions of voxels from voxels/SUBJECT.npz.
 
-    Where the file is absent the voxels stand in one row, and the space says that their places are not known.
-    DataError where arrays have the wrong shape or voxels lie outside of the grid.
+    Parameters
+    ----------
+    path : Path
+        File with ijk (n_voxels, 3) and shape (3,); in it also optional affine (4, 4), aal (n_voxels,) and roi_NAME
+        (n_voxels,).
+        Where it is absent the voxels stand in one row, and the space says that positions are unknown.
+    n_voxels : int
+        Number of voxels of the responses.
+    space : str
+        Name of the space.
+
+    Returns
+    -------
+    Voxels
+        The voxels.
+
+    Raises
+    ------
+    DataError
+        Arrays have the wrong shape, or voxels lie outside of the grid.
     """
     if not path.is_file():
         ijk = np.zeros((n_voxels, 3), int)
@@ -28,15 +46,18 @@ def read_voxels(path: Path, n_voxels: int, space: str) -> Voxels:
     names = array_names(path)
     lacking = sorted({"ijk", "shape"} - set(names))
     if lacking:
-        raise DataError(f"{str(path)!r} should hold ijk and shape, but {lacking!r} are missing; it holds {names!r}.")
-    shape = tuple(int(n) for n in _whole(path, "shape", (3,)))
+        raise DataError(f"Expected ijk and shape in {str(path)!r}, got {names!r}. Add {', '.join(lacking)}.")
+    x, y, z = (int(n) for n in _whole(path, "shape", (3,)))
+    shape = (x, y, z)
     if not 0 < math.prod(shape) <= MAX_NUMBER or min(shape) < 1:
-        raise DataError(f"shape in {str(path)!r} should be that of an image of a brain but is {shape!r}.")
+        raise DataError(
+            f"Expected the shape of an image of a brain in {str(path)!r}, got {shape!r}. Correct the array 'shape'."
+        )
     ijk = _whole(path, "ijk", (n_voxels, 3))
     if (ijk < 0).any() or (ijk >= shape).any():
         raise DataError(
-            f"ijk in {str(path)!r} should lie between 0 and the grid's shape {shape!r} (counted from 0), but reaches "
-            f"from {ijk.min(0).tolist()!r} to {ijk.max(0).tolist()!r}."
+            f"Expected ijk in {str(path)!r} to lie between 0 and the grid's shape {shape!r} (counted from 0), got "
+            f"{ijk.min(0).tolist()!r} to {ijk.max(0).tolist()!r}. Correct ijk or shape."
         )
     affine = _affine(path) if "affine" in names else None
     rois = {
@@ -44,7 +65,10 @@ def read_voxels(path: Path, n_voxels: int, space: str) -> Voxels:
     }
     aal = _whole(path, "aal", (n_voxels,)) if "aal" in names else None
     if aal is not None and ((aal < 0) | (aal > 116)).any():
-        raise DataError(f"aal in {str(path)!r} should be 0 (none) to 116 (AAL1) but reaches {int(aal.max())!r}.")
+        raise DataError(
+            f"Expected aal in {str(path)!r} from 0 (none) to 116 (AAL1), got {int(aal.min())} to {int(aal.max())}. Use "
+            "the numbers of AAL1."
+        )
     return Voxels(space, ijk, shape, affine, rois, aal)
 
 
@@ -52,15 +76,20 @@ def _whole(path: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Array of whole numbers of a given shape."""
     values = read_numbers(path, name)
     if values.shape != shape:
-        raise DataError(f"{name!r} in {str(path)!r} should have shape {shape!r} but has {values.shape!r}.")
-    numbers = values.astype(np.float64)  # in which MOST has a place
+        raise DataError(
+            f"Expected {name!r} in {str(path)!r} to have shape {shape!r}, got {values.shape!r}. Save it with that "
+            "shape."
+        )
+    numbers = values.astype(np.float64)  # which holds MAX_NUMBER exactly
     if not (np.abs(numbers) < MAX_NUMBER).all() or (numbers != np.round(numbers)).any():
-        raise DataError(f"{name!r} in {str(path)!r} should hold whole numbers but does not.")
+        raise DataError(f"Expected whole numbers in {name!r} of {str(path)!r}, got others. Save it as integers.")
     return values.astype(int)
 
 
 def _affine(path: Path) -> np.ndarray:
     affine = read_numbers(path, "affine").astype(float)
     if affine.shape != (4, 4) or not np.isfinite(affine).all():
-        raise DataError(f"affine in {str(path)!r} should be a finite (4, 4) matrix but has shape {affine.shape!r}.")
+        raise DataError(
+            f"Expected a finite (4, 4) affine in {str(path)!r}, got shape {affine.shape!r}. Correct or remove it."
+        )
     return affine

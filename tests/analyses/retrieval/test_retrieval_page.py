@@ -149,4 +149,4 @@ def test_links_that_ask_for_nothing_or_too_much(fields: dict[str, str], said: st
 
 def test_an_empty_folder_is_a_sentence(tmp_path: Path) -> None:
     at = open_retrieve(gallery="folder", folder=str(tmp_path))
-    assert any("found none among its" in e.value for e in at.error) and not at.exception
+    assert any("got none among its" in e.value for e in at.error) and not at.exception

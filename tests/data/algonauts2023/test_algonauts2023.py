@@ -105,20 +105,20 @@ def _twice(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "harm", "said"),
     [
-        (f"{FMRI}/rh_training_fmri.npy", Path.unlink, "found none"),
+        (f"{FMRI}/rh_training_fmri.npy", Path.unlink, "got no file"),
         (f"{FMRI}/rh_training_fmri.npy", _cut, "truncated"),
         (f"{FMRI}/rh_training_fmri.npy", lambda p: np.save(p, np.zeros((N - 1, RIGHT))), "both hemispheres"),
         (f"{FMRI}/lh_training_fmri.npy", lambda p: np.save(p, np.zeros(N)), "n_vertices"),
         (f"{FMRI}/lh_training_fmri.npy", lambda p: np.save(p, np.zeros((N, 3))), "marks 40 vertices"),
         (f"{PICTURES}/train-0004_nsd-00034.png", Path.unlink, "holds 23"),
         (f"{PICTURES}/train-0004_nsd-00034.png", _twice, "number 4 is missing or there twice"),
-        (f"{MASKS}/rh.floc-words_challenge_space.npy", Path.unlink, "Wanted the mask"),
+        (f"{MASKS}/rh.floc-words_challenge_space.npy", Path.unlink, "Expected the mask"),
         (f"{MASKS}/rh.floc-words_challenge_space.npy", _cut, "truncated"),
         (f"{MASKS}/rh.floc-words_challenge_space.npy", lambda p: np.save(p, np.zeros(RIGHT + 1)), "for each of 30"),
         (f"{MASKS}/rh.floc-places_challenge_space.npy", lambda p: np.save(p, np.full(RIGHT, 4.0)), "from 0 to 3"),
         (f"{MASKS}/rh.floc-places_challenge_space.npy", lambda p: np.save(p, np.full(RIGHT, np.nan)), "from 0 to 3"),
         (f"{MASKS}/lh.all-vertices_fsaverage_space.npy", lambda p: np.save(p, np.ones(7)), "163,842 vertices"),
-        (f"{MASKS}/lh.all-vertices_fsaverage_space.npy", Path.unlink, "Wanted the mask"),
+        (f"{MASKS}/lh.all-vertices_fsaverage_space.npy", Path.unlink, "Expected the mask"),
     ],
 )
 def test_damage_ends_in_a_sentence(folder: Path, name: str, harm: Callable[[Path], object], said: str) -> None:

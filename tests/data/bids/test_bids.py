@@ -176,7 +176,7 @@ def test_mask_on_another_grid_or_empty_is_refused(tmp_path):
     with pytest.raises(DataError, match="grid of the runs"):
         open_bids(root).responses("sub-01")
     write_nifti(path, np.zeros((5, 4, 2), np.uint8))
-    with pytest.raises(DataError, match="empty"):
+    with pytest.raises(DataError, match="zeros only"):
         open_bids(root).responses("sub-01")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from brivl.data.bids.loader import open_bids
-from brivl.data.formats.nifti import iter_volumes, open_bold, open_nifti, read_mask
+from brivl.data.formats.nifti import header_tr, iter_volumes, open_bold, open_nifti, read_mask, volume_count
 from brivl.errors import DataError
 from tests.support.bids_fixture import make_bids, noise, write_nifti
 
@@ -35,7 +35,7 @@ def test_a_few_bytes_that_claim_18_gb_take_no_memory(tmp_path, ending):
     path = _claim(tmp_path / f"a_bold{ending}", (2000, 2000, 1000, 5))
     assert path.stat().st_size <= 400
     tracemalloc.start()
-    with pytest.raises(DataError, match="claims shape .* truncated or its header is broken"):
+    with pytest.raises(DataError, match="holds its shape .* truncated, or a broken header"):
         open_bold(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -61,7 +61,7 @@ def test_truncated_gz_is_refused(tmp_path):
 def test_cleanly_closed_gz_that_is_short_is_refused(tmp_path):
     path = write_nifti(tmp_path / "a_bold.nii.gz", noise(np.random.default_rng(0)))
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:-100]))
-    with pytest.raises(DataError, match="ends in volume 19 of 20"):
+    with pytest.raises(DataError, match="Expected 20 volumes .* an end in volume 19"):
         list(iter_volumes(path, open_bold(path)))
 
 
@@ -84,7 +84,7 @@ def test_truncated_plain_nii_is_refused_at_the_door(tmp_path):
 def test_files_that_are_no_images(tmp_path, content):
     path = tmp_path / "a_bold.nii.gz"
     path.write_bytes(content)
-    with pytest.raises(DataError, match="datalad get" if b"annex" in content else "should be a NIfTI"):
+    with pytest.raises(DataError, match="datalad get" if b"annex" in content else "Expected a NIfTI"):
         open_nifti(path)
 
 
@@ -98,14 +98,14 @@ def test_links_to_content_that_was_not_fetched(tmp_path):
 @pytest.mark.parametrize("shape", [(5, 4, 2), (5, 4, 2, 3, 2)])
 def test_bold_that_is_not_4d(tmp_path, shape):
     path = write_nifti(tmp_path / "a_bold.nii.gz", np.ones(shape, np.int16))
-    with pytest.raises(DataError, match="4-D"):
+    with pytest.raises(DataError, match="Expected a time series"):
         open_bold(path)
 
 
 def test_one_volume_is_no_run(tmp_path):
     root = make_bids(tmp_path)
     write_nifti(root / BOLD, noise(np.random.default_rng(0), (5, 4, 2, 2)))
-    with pytest.raises(DataError, match="at least 3 volumes but has 2"):
+    with pytest.raises(DataError, match="Expected at least 3 volumes, got 2"):
         open_bids(root).design("sub-01")
 
 
@@ -113,7 +113,7 @@ def test_colours_are_not_numbers_and_masks_are_3d(tmp_path):
     rgb = np.zeros((3, 3, 3), [("R", "u1"), ("G", "u1"), ("B", "u1")])
     with pytest.raises(DataError, match="one real number"):
         open_nifti(write_nifti(tmp_path / "rgb.nii", rgb))
-    with pytest.raises(DataError, match="3-D"):
+    with pytest.raises(DataError, match="Expected a mask of shape"):
         read_mask(write_nifti(tmp_path / "m.nii", np.ones((3, 3, 3, 2), np.int16)))
     with pytest.raises(DataError, match="cannot"):
         open_nifti(tmp_path / "gone.nii.gz")
@@ -129,3 +129,31 @@ def test_scaled_big_endian_and_nifti2_agree_with_nibabel(tmp_path, kind):
     assert open_bold(path).dataobj.slope != 1
     volumes = np.stack(list(iter_volumes(path, open_bold(path))), axis=3)
     np.testing.assert_allclose(volumes, nibabel.load(path).get_fdata(), rtol=1e-6)
+
+
+def test_runs_of_five_dimensions_as_afni_writes_them(tmp_path):
+    data = noise(np.random.default_rng(0))
+    image = nibabel.Nifti1Image(data[:, :, :, None], np.eye(4))
+    image.header.set_zooms((3.0, 3.0, 3.0, 1.0, 2.5))
+    image.header.set_xyzt_units("mm", "sec")
+    nibabel.save(image, tmp_path / "a_bold.nii.gz")
+    opened = open_bold(tmp_path / "a_bold.nii.gz")
+    assert (volume_count(opened), header_tr(tmp_path, opened)) == (20, 2.5)
+    np.testing.assert_array_equal(np.stack(list(iter_volumes(tmp_path / "a_bold.nii.gz", opened)), axis=3), data)
+    nibabel.save(nibabel.Nifti1Image(np.repeat(data[:, :, :, None], 2, axis=3), np.eye(4)), tmp_path / "b_bold.nii")
+    with pytest.raises(DataError, match="Expected a time series .* got shape .5, 4, 2, 2, 20."):
+        open_bold(tmp_path / "b_bold.nii")
+
+
+def test_masks_of_probabilities_have_a_threshold_and_labels_are_refused(tmp_path):
+    probabilities = np.linspace(0.0001, 1, 24).reshape(4, 3, 2).astype(np.float32)
+    mask = read_mask(write_nifti(tmp_path / "p.nii.gz", probabilities))
+    np.testing.assert_array_equal(mask.inside, probabilities >= 0.5)
+    assert "from 0.0001 to 1" in mask.note and "0.5" in mask.note
+    for value in (1, 255, 0.25):
+        binary = (probabilities > 0.3) * np.float32(value)
+        mask = read_mask(write_nifti(tmp_path / "b.nii.gz", binary))
+        np.testing.assert_array_equal(mask.inside, binary > 0)
+        assert mask.note == ""
+    with pytest.raises(DataError, match="Expected a mask of 0 and one other number.* got 3 numbers from 1 to 3"):
+        read_mask(write_nifti(tmp_path / "l.nii.gz", (np.arange(24) % 4).reshape(4, 3, 2).astype(np.int16)))

@@ -64,7 +64,7 @@ def test_no_folder_no_image_no_right(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is no folder"):
         open_gallery(str(tmp_path / "absent"))
     (tmp_path / "a.txt").write_text("x")
-    with pytest.raises(DataError, match="found none among its 1 files"):
+    with pytest.raises(DataError, match="got none among its 1 files"):
         open_gallery(str(tmp_path))
 
 

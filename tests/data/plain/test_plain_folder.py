@@ -168,14 +168,14 @@ def _npy(shape: tuple[int, ...], content: bytes) -> bytes:
 def test_headers_that_claim_too_much_and_files_that_are_none(tmp_path):
     path = tmp_path / "a.npy"
     path.write_bytes(_npy((10**6, 10**6), bytes(64)))
-    with pytest.raises(DataError, match="claims shape"):
+    with pytest.raises(DataError, match="truncated or its header is broken"):
         read_numbers(path)
     path.write_bytes(b"PK not numpy")
-    with pytest.raises(DataError, match="as an array"):
+    with pytest.raises(DataError, match="Expected an array in"):
         read_numbers(path)
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("x.npy", _npy((10**6, 10**6), bytes(64)))
-    with pytest.raises(DataError, match="claims shape"):
+    with pytest.raises(DataError, match="truncated or its header is broken"):
         read_numbers(tmp_path / "a.npz", "x")
     with pytest.raises(DataError, match="'y'"):
         read_numbers(tmp_path / "a.npz", "y")

@@ -106,15 +106,15 @@ def test_image_files_go_by_their_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.jsonl", '{"item": 0}\n', "Line 1"),
-        ("a.jsonl", '{"item": 0, "text": "x"}\n[1]\n', "Line 2"),
-        ("a.jsonl", "{" * 5000, "Line 1"),
-        ("a.jsonl", '{"item": true, "text": "x"}\n', "Line 1"),
-        ("a.tsv", "0 a dog\n", "Line 1"),
-        ("a.tsv", "0\t\n", "Line 1"),
-        ("a.tsv", "0\tx\n0\ty\n", "two texts for '0'"),
-        ("a.tsv", "0\tx\n1\ty\n", "has none for 1, such as '2'"),
-        ("a.tsv", "", "has none for 3"),
+        ("a.jsonl", '{"item": 0}\n', "line 1"),
+        ("a.jsonl", '{"item": 0, "text": "x"}\n[1]\n', "line 2"),
+        ("a.jsonl", "{" * 5000, "line 1"),
+        ("a.jsonl", '{"item": true, "text": "x"}\n', "line 1"),
+        ("a.tsv", "0 a dog\n", "line 1"),
+        ("a.tsv", "0\t\n", "line 1"),
+        ("a.tsv", "0\tx\n0\ty\n", "Expected one text for '0'"),
+        ("a.tsv", "0\tx\n1\ty\n", "got none for 1, such as '2'"),
+        ("a.tsv", "", "got none for 3"),
     ],
 )
 def test_files_that_cannot_be_used_end_in_sentences(tmp_path: Path, name: str, text: str, message: str) -> None:
@@ -126,7 +126,7 @@ def test_files_that_cannot_be_used_end_in_sentences(tmp_path: Path, name: str, t
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_bytes(b"0\t\xff\xfe\n")
     for name in ("a.tsv", "none.tsv"):
-        with pytest.raises(BrivlError, match="could not read|no such file"):
+        with pytest.raises(BrivlError, match="cannot be read|no such file"):
             sample_descriptions(Store(tmp_path / "cache"), image_stimulus(), str(tmp_path / name), no_progress)
     with pytest.raises(BrivlError, match="no such file"):
         descriptions_digest(str(tmp_path / "none.tsv"))
