@@ -12,7 +12,7 @@ from brivl.data.registry import FORMATS, fixtures, format_of
 from tests.support.bids_fixture import make_bids
 from tests.support.plain_sample import make_plain
 
-SIZES = {"shortclips": (1, 100, 60), "pereira2018": (1, 2000, 384), "algonauts2023": (1, 100, 20)}
+SIZES = {"shortclips": (1, 100, 120), "pereira2018": (1, 2000, 384), "algonauts2023": (1, 100, 20)}
 
 
 def _simulated(name: str) -> Callable[[Path], object]:

@@ -194,7 +194,7 @@ def test_null_and_listing(folder: Path, tmp_path: Path, monkeypatch: pytest.Monk
     assert (true[:N_TRAIN] != shuffled[:N_TRAIN]).nnz and not (true[N_TRAIN:] != shuffled[N_TRAIN:]).nnz
     monkeypatch.setenv("BRIVL_DATA", str(folder.parent))
     assert [c.title for c in list_datasets(store) if c.name == str(folder)] == ["shortclips (Huth et al. 2012)"]
-    with pytest.raises(RequestError, match="comes from its dataset"):
+    with pytest.raises(RequestError, match="Open its dataset, which makes it"):
         make_flatmap(store, null.base.voxels("S01"))
 
 
