@@ -46,6 +46,7 @@ def _run(args: argparse.Namespace) -> None:
     check_out(args.out, ".npz")
     from brivl.data.registry import open_dataset
     from brivl.encoding.fit import FitRequest, fit, fit_key
+    from brivl.encoding.identical_features import identical_features
     from brivl.sharing.fit_evidence import npz_bytes
 
     store, started = Store(args.cache), time.monotonic()
@@ -55,9 +56,10 @@ def _run(args: argparse.Namespace) -> None:
     warning = warn_of_leakage(dataset, args.subject, args.preset)
     with exit_on_sigint():
         result = fit(store, request, progress_bar(quiet=args.json))
+        identical = identical_features(store, request)
     if args.out:
         write_output(args.out, npz_bytes(result, dataset.responses(args.subject).voxels))
-    summary = _summary(result, time.monotonic() - started) | {"warning": warning}
+    summary = _summary(result, time.monotonic() - started) | {"identical_features": identical, "warning": warning}
     print(json.dumps(summary) if args.json else _as_text(summary))
 
 
@@ -94,4 +96,5 @@ def _as_text(s: dict[str, Any]) -> str:
         f"{s['n_voxels_selected']} of {s['n_voxels']} voxels, mean joint R2 {s['mean_r2_joint']}, "
         f"split {a} {s['mean_r2_split'][0]}, {b} {s['mean_r2_split'][1]} "
         f"({s['cache']}, {s['seconds']} s)"
+        + ("\nThe two models have identical features at this layer." if s["identical_features"] else "")
     )

@@ -48,6 +48,46 @@ def signed(value: float, digits: int = 3) -> str:
     return f"+{number(value, digits)}" if np.isfinite(value) and value > 0 else number(value, digits)
 
 
+def fixed(value: float | None, decimals: int = 3) -> str:
+    """Format a score with a fixed number of decimals and a true minus sign.
+
+    Parameters
+    ----------
+    value : float or None
+        None, NaN and infinity give a dash.
+    decimals : int
+        Number of decimals.
+
+    Returns
+    -------
+    str
+        For example "0.250" or "−0.033".
+    """
+    if value is None or not np.isfinite(value):
+        return "–"
+    text = f"{value:.{decimals}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def signed_fixed(value: float | None, decimals: int = 3) -> str:
+    """Format a score as `fixed` does, with a plus sign before positive values.
+
+    Parameters
+    ----------
+    value : float or None
+        None, NaN and infinity give a dash.
+    decimals : int
+        Number of decimals.
+
+    Returns
+    -------
+    str
+        For example "+0.023".
+    """
+    text = fixed(value, decimals)
+    return text if text == "–" or text.startswith("−") or float(text) == 0 else f"+{text}"
+
+
 def probability(value: float | None) -> str:
     """Format a probability for a table.
 

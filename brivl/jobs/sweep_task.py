@@ -9,6 +9,7 @@ from typing import Literal
 
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.encoding.fit import FitRequest, fit, fit_key
+from brivl.encoding.identical_features import identical_features
 from brivl.errors import BrivlError, Cancelled
 from brivl.store.artifacts import Store
 
@@ -77,7 +78,9 @@ def fit_task(root: Path, task: Task, progress: ProgressCallback = no_progress) -
         store = Store(root)
         if fit_key(store, task.request).digest != task.key:
             return Outcome(task, error=_other_inputs(task))
-        return Outcome(task, fit(store, task.request, progress).cache)
+        cache = fit(store, task.request, progress).cache
+        identical_features(store, task.request)  # pages look up whether there is anything to compare
+        return Outcome(task, cache)
     except Cancelled:
         raise
     except BrivlError as error:

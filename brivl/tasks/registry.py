@@ -17,6 +17,7 @@ from brivl.data.registry import open_dataset
 from brivl.data.subject_facts import stored_facts
 from brivl.data.surfaces import has_surface, is_prepared_by_fits, make_surface
 from brivl.encoding.fit import FitRequest
+from brivl.encoding.identical_features import identical_features
 from brivl.encoding.single_model import variance_partition_task
 from brivl.encoding.time_course import time_course_task
 from brivl.encoding.within_subject import within_subject_batch_task, within_subject_task
@@ -64,6 +65,8 @@ def _sweep(request: Mapping[str, JSON], progress: ProgressCallback) -> dict[str,
     for name, subject in dict.fromkeys((fit.dataset, fit.subject) for fit in fitted):
         progress(len(fits), len(fits), f"Preparing the flatmap of {subject}")
         _prepare(store, name, subject, progress)
+    for fit in fitted:  # of fits that were stored before; the others have it
+        identical_features(store, fit, progress)
     if summary.failed:
         sentence = next(iter(summary.failed.values()))
         raise RequestError(

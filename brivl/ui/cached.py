@@ -21,6 +21,7 @@ from brivl.data.status import DataReport, data_reports
 from brivl.data.subject_facts import SubjectFacts, facts_key, stored_facts
 from brivl.data.summary import DatasetSummary, summarise_dataset
 from brivl.encoding.fit import FitRequest, FitResult, fit_key, stored_fit
+from brivl.encoding.identical_features import identical_features_key, stored_identical_features
 from brivl.encoding.single_model import single_model_key, stored_single_models
 from brivl.encoding.within_subject import (
     WithinSubjectRequest,
@@ -168,6 +169,19 @@ def alone(request: FitRequest) -> np.ndarray | None:
 @st.cache_resource(max_entries=N_ANSWERS, show_spinner=False)
 def _alone(_request: FitRequest, state: str) -> np.ndarray | None:
     return stored_single_models(store(), _request, known(_request.dataset))
+
+
+def identical(request: FitRequest) -> bool:
+    """Whether the two models are known to have identical features at the layer of a fit."""
+    key = identical_features_key(store(), request, known(request.dataset))
+    if not store().has(key):
+        return False
+    return bool(_unless_gone(_identical, request, f"{cache_dir()} {key.digest}"))
+
+
+@st.cache_resource(max_entries=N_ANSWERS, show_spinner=False)
+def _identical(_request: FitRequest, state: str) -> bool | None:
+    return stored_identical_features(store(), _request, known(_request.dataset))
 
 
 def tests_within(asked: WithinSubjectRequest) -> WithinSubjectResult | None:

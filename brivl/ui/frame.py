@@ -86,6 +86,7 @@ def chips_of(shown: Shown) -> list[Chip]:
     found = [Chip(known.short_name)]
     found += [Chip("SIMULATED", "simulated")] if known.simulated else []
     found += [Chip(f"preset {choices.preset}"), Chip(f"{count} voxels{threshold}"), Chip(shown.who)]
+    found += [Chip(shown.coverage.fits)] if shown.missing else []
     found += [Chip(choices.region)] if choices.region != "all" else []
     if any(known.model_options[model].stand_in for model in choices.models):
         found.append(Chip("stand-in models"))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
+from brivl.core.claims.headlines import Coverage
 from brivl.data.regions import BRAIN, region_mask
 from brivl.data.subject_facts import SubjectFacts
 from brivl.data.summary import DatasetSummary
@@ -47,8 +48,15 @@ class Shown:
 
     @property
     def who(self) -> str:
-        """ "S01" or "5 subjects"."""
-        return self.subjects[0] if len(self.subjects) == 1 else f"{len(self.subjects)} subjects"
+        """ "S01", "5 subjects", or "2 of 5 subjects" while some have no fit."""
+        return self.coverage.who
+
+    @cached_property
+    def coverage(self) -> Coverage:
+        """Which of the fits asked for are there, and at which layers the models have identical features."""
+        identical = {layer for (layer, _), answer in self.answers.items() if cached.identical(answer.request)}
+        missing = [(request.layer, request.subject) for request in self.missing]
+        return Coverage.of(self.answers, missing, identical)
 
     def region(self, subject: str) -> np.ndarray | None:
         """(n_voxels,) bool of the chosen region, None for all voxels; nothing where the subject lacks the region."""

@@ -9,22 +9,36 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from brivl.core.claims.headlines import Coverage
 from brivl.errors import RequestError
 from brivl.viz.style import KEEP_OPACITY, R2, A, B, FigureLabel, ThemeName, apply_style, rgba, theme_of
 
 COLUMNS = ("layer", "subject", "r2_joint", "r2_split_a", "r2_split_b")
 OFFSET, BOX = 0.19, 0.30  # layers
 MIN_BOX = 3  # subjects; quartiles of fewer say nothing
-AXIS_X, AXIS_Y = "layer", f"{R2} on held-out data"
+AXIS_X, AXIS_Y = "Layer", f"{R2} on held-out data"
 
 
 @dataclass(frozen=True)
 class LayerScores:
-    """Scores by layer: tidy `table` (layer, subject, r2_joint, r2_split_a, r2_split_b) and the names of both models."""
+    """Scores by layer and subject.
+
+    Attributes
+    ----------
+    table : DataFrame
+        Columns layer, subject, r2_joint, r2_split_a, r2_split_b; one row for each layer and subject.
+    names : (str, str)
+        Names of models A and B.
+    selected : int or None
+        Layer that the page shows, which is marked by a band.
+    coverage : Coverage or None
+        Which fits are there of those asked for; None where the table is all.
+    """
 
     table: pd.DataFrame
     names: tuple[str, str]
-    selected: int | None = None  # layer that the page shows, marked by a band
+    selected: int | None = None
+    coverage: Coverage | None = None
 
     def __post_init__(self) -> None:
         missing = [column for column in COLUMNS if column not in self.table]
@@ -35,25 +49,71 @@ class LayerScores:
 
     @property
     def layers(self) -> list[int]:
+        """Layers with scores, sorted."""
         return sorted(int(layer) for layer in self.table["layer"].unique())
 
     @property
     def n_subjects(self) -> int:
+        """Subjects with scores at any layer."""
         return self.table["subject"].nunique()
 
+    def ticks(self) -> tuple[list[int], list[str]]:
+        """Place and label the ticks of the layers asked for, with the number of subjects behind each.
+
+        Returns
+        -------
+        layers : list of int
+            Layers.
+        texts : list of str
+            The layer, and in a second line "n = 5".
+        """
+        asked = set() if self.coverage is None else {layer for layer, _ in self.coverage.missing}
+        layers = sorted({*self.layers, *asked})
+        counts = self.table.dropna(subset=["r2_joint"]).groupby("layer")["subject"].nunique()
+        return layers, [f"{layer}\nn = {int(counts.get(layer, 0))}" for layer in layers]
+
     def joint_mean(self) -> pd.Series:
-        """Joint R² of the subjects' mean per layer, with NaN at layers that are missing in between."""
+        """Average joint R² over subjects.
+
+        Returns
+        -------
+        Series
+            Mean by layer; NaN at layers that are missing in between.
+        """
         layers = range(self.layers[0], self.layers[-1] + 1) if self.layers else []
         return self.table.groupby("layer")["r2_joint"].mean().reindex(layers)
 
     def sides(self) -> Iterator[tuple[str, str, str, float]]:
-        """Column, name, colour and offset of each model."""
+        """List what differs between the two models in the figure.
+
+        Yields
+        ------
+        column, name, colour : str
+            Column of the table, name and colour of the model.
+        offset : float
+            Distance of its dots from the layer's tick, in layers.
+        """
         yield "r2_split_a", self.names[0], A, -OFFSET
         yield "r2_split_b", self.names[1], B, OFFSET
 
 
 def layer_figure(scores: LayerScores, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
-    """Plotly figure; missing layers leave a gap in the joint line."""
+    """Draw R² by layer; missing layers leave a gap in the joint line.
+
+    Parameters
+    ----------
+    scores : LayerScores
+        Scores and names.
+    label : FigureLabel
+        Texts around the figure.
+    theme : {"light", "dark"}
+        Theme of the page.
+
+    Returns
+    -------
+    Figure
+        Plotly figure.
+    """
     figure = go.Figure()
     if scores.selected is not None:
         figure.add_vrect(
@@ -69,30 +129,52 @@ def layer_figure(scores: LayerScores, label: FigureLabel, theme: ThemeName = "li
         figure.add_traces(_boxes(scores.table, column, name, colour, offset))
         figure.add_trace(_dots(scores, column, name, colour, offset))
     figure.add_trace(_joint_line(scores, theme))
-    figure.update_xaxes(title=AXIS_X, tickvals=scores.layers, range=span(scores.layers), showgrid=False, zeroline=False)
+    places, texts = scores.ticks()
+    figure.update_xaxes(
+        title=AXIS_X,
+        tickvals=places,
+        ticktext=[text.replace("\n", "<br>") for text in texts],
+        range=span(places),
+        showgrid=False,
+        zeroline=False,
+    )
     figure.update_yaxes(title=AXIS_Y, tickformat="~g", rangemode="tozero")
     figure.update_layout(boxmode="overlay", height=520)
     return apply_style(figure, label, theme)
 
 
 def span(layers: list[int]) -> tuple[float, float]:
+    """Choose the range of the axis of layers.
+
+    Parameters
+    ----------
+    layers : list of int
+        Layers on the axis.
+
+    Returns
+    -------
+    tuple of float
+        First and last value; of 12 layers where there are none.
+    """
     return (layers[0] - 0.6, layers[-1] + 0.6) if layers else (0.4, 12.6)
 
 
 def _joint_line(scores: LayerScores, theme: ThemeName) -> go.Scatter:
     mean = scores.joint_mean()
     who = str(scores.table["subject"].iloc[0]) if len(scores.table) else ""
-    over = f"mean of {scores.n_subjects} subjects" if scores.n_subjects > 1 else who
+    over = "mean of %{customdata} subjects" if scores.n_subjects > 1 else who
+    counts = scores.table.dropna(subset=["r2_joint"]).groupby("layer")["subject"].nunique().reindex(mean.index)
     return go.Scatter(
         x=mean.index.to_numpy(),
         y=mean.to_numpy(),
+        customdata=counts.fillna(0).to_numpy(int),
         mode="lines+markers",
         name=f"joint {R2}",
         connectgaps=False,
         line=dict(color=theme_of(theme).joint, width=3),
         marker=dict(size=7),
         unselected=KEEP_OPACITY,
-        hovertemplate=f"layer %{{x}}<br>joint {R2}, {over}: %{{y:.3g}}<extra></extra>",
+        hovertemplate=f"layer %{{x}}<br>joint {R2}, {over}: %{{y:.3f}}<extra></extra>",
     )
 
 
@@ -136,9 +218,9 @@ def _boxes(table: pd.DataFrame, column: str, name: str, colour: str, offset: flo
 def _dots(scores: LayerScores, column: str, name: str, colour: str, offset: float) -> go.Scatter:
     table = scores.table
     hover = (
-        f"%{{customdata[0]}}, layer %{{customdata[1]}}<br>{name}: %{{customdata[2]:.3g}}<br>"
-        f"{scores.names[1] if column == 'r2_split_a' else scores.names[0]}: %{{customdata[3]:.3g}}"
-        f"<br>joint: %{{customdata[4]:.3g}}<extra></extra>"
+        f"%{{customdata[0]}}, layer %{{customdata[1]}}<br>{name}: %{{customdata[2]:.3f}}<br>"
+        f"{scores.names[1] if column == 'r2_split_a' else scores.names[0]}: %{{customdata[3]:.3f}}"
+        f"<br>joint: %{{customdata[4]:.3f}}<extra></extra>"
     )
     other = "r2_split_b" if column == "r2_split_a" else "r2_split_a"
     return go.Scatter(

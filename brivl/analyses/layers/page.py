@@ -21,7 +21,7 @@ from brivl.ui.url_state import Choices
 from brivl.viz.style import PLOT_CONFIG, FigureLabel
 
 CHART = "layers chart"
-HINT = "Click a dot to choose its layer."
+HINT = "Click a dot to select that layer."
 
 
 def _look_up(choices: Choices, known: DatasetSummary) -> Shown:
@@ -39,9 +39,9 @@ def _view(shown: Shown) -> View:
     table = mean_scores(shown)
     if table.empty:
         raise RequestError(f"No voxel of {shown.choices.region!r} was fitted; choose another region, or all voxels.")
-    scores = LayerScores(table, shown.names, selected=shown.choices.layer)
-    headline = layers_finding(table, shown.names, shown.who)
-    caption = layers_caption(table, shown.who, _where(shown))
+    scores = LayerScores(table, shown.names, shown.choices.layer, shown.coverage)
+    headline = layers_finding(table, shown.names, shown.coverage)
+    caption = layers_caption(table, shown.coverage, _where(shown))
     label = FigureLabel(headline, caption, shown.known.simulated, _detail(shown))
     stem = f"layers_{shown.known.stimulus_kind}_{shown.choices.subject}"
     return fit_view(
@@ -51,7 +51,7 @@ def _view(shown: Shown) -> View:
         label,
         table=lambda: table,
         print_figure=lambda page: layer_page(scores, label, page),
-        draw=lambda: _draw(scores, label, shown.choices.n_layers),
+        draw=lambda: _draw(scores, label),
         hint=HINT,
     )
 
@@ -64,10 +64,8 @@ def _detail(shown: Shown) -> str:
     return f"{shown.known.short_name}, {shown.who}, preset {shown.choices.preset}"
 
 
-def _draw(scores: LayerScores, label: FigureLabel, n_layers: int) -> None:
+def _draw(scores: LayerScores, label: FigureLabel) -> None:
     figure = layer_figure(scores, label, style.theme())
-    # All layers from the start: the axis must not jump while they come in.
-    figure.update_xaxes(range=(0.4, n_layers + 0.6), tickvals=list(range(1, n_layers + 1)))
     with st.container(key="figure-tall"):
         st.plotly_chart(
             figure,

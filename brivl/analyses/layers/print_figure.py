@@ -13,7 +13,22 @@ from brivl.viz.style import JOINT, R2, FigureLabel
 
 
 def layer_page(scores: LayerScores, label: FigureLabel, page: Page = SLIDE) -> Figure:
-    """Matplotlib page with the content of `layer_figure`."""
+    """Draw R² by layer for print.
+
+    Parameters
+    ----------
+    scores : LayerScores
+        Scores and names.
+    label : FigureLabel
+        Texts around the figure.
+    page : Page
+        Size and type of the page.
+
+    Returns
+    -------
+    Figure
+        Matplotlib figure with the content of `layer_figure`.
+    """
     with print_style(page):
         figure = new_page(label, page)
         axes = figure.add_subplot()
@@ -53,12 +68,13 @@ def _draw(axes: Axes, scores: LayerScores, base: float) -> None:
         mean.index, mean, "-o", color=JOINT, linewidth=base / 7, markersize=base / 2.6, zorder=4, label=f"joint {R2}"
     )
     axes.axhline(0, color="#9AA5B1", linewidth=base / 24, zorder=0)
+    places, texts = scores.ticks()
     axes.set(
         xlabel=AXIS_X,
         ylabel=AXIS_Y,
-        xlim=span(scores.layers),
-        xticks=scores.layers,
-        xticklabels=[str(layer) for layer in scores.layers],
+        xlim=span(places),
+        xticks=places,
+        xticklabels=texts,
     )
     axes.grid(axis="y", color="#E4E7EB", linewidth=base / 24)
     axes.set_axisbelow(True)

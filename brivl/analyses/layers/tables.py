@@ -1,40 +1,103 @@
-"""The figure "R² by layer": means over voxels, and the words that stand around them."""
+"""The figure "R² by layer": means over voxels, and the headline and caption that go with them."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from brivl.analyses.layers.figures import MIN_BOX
-from brivl.core.claims.headlines import layers_headline
-from brivl.core.numbers import number
-from brivl.core.regions.region_stats import compare_subjects
+from brivl.core.claims.headlines import Coverage, LayerMeans, Shares, layers_headline
+from brivl.core.regions.region_stats import RegionComparison, compare_subjects
 from brivl.viz.style import R2
 
 
-def layers_finding(table: pd.DataFrame, names: tuple[str, str], who: str) -> str:
-    """The headline of a table of means."""
-    layers = sorted(table["layer"].unique().tolist())
+def coverage_of(table: pd.DataFrame, n_layers: int, subjects: Sequence[str]) -> Coverage:
+    """Tell which layers of which subjects a table of means holds.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Means as `layer_means` returns them.
+    n_layers : int
+        Layers of the models.
+    subjects : sequence of str
+        Subjects asked for.
+
+    Returns
+    -------
+    Coverage
+        All other layers and subjects are missing.
+    """
+    fitted = set(zip(table["layer"].astype(int), table["subject"], strict=True))
+    wanted = {(layer, subject) for layer in range(1, n_layers + 1) for subject in subjects}
+    return Coverage.of(fitted, wanted - fitted)
+
+
+def layers_finding(
+    table: pd.DataFrame, names: tuple[str, str], coverage: Coverage, shares: Mapping[int, Shares] | None = None
+) -> str:
+    """Write the headline of a table of means.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Means as `layer_means` returns them.
+    names : (str, str)
+        Names of models A and B.
+    coverage : Coverage
+        Which fits are there; only complete layers are compared.
+    shares : mapping of int to Shares, optional
+        Layer -> mean unique and shared variance, where known.
+
+    Returns
+    -------
+    str
+        The headline.
+    """
+    complete = table[table["layer"].isin(coverage.complete_layers)]
+    joint = (table if complete.empty else complete).groupby("layer")["r2_joint"].mean()
+    compared = sorted(set(complete["layer"].unique().tolist()) - coverage.identical)
+    means = LayerMeans(joint.to_dict(), _compare(complete, compared), compared, shares or {})
+    return layers_headline(means, names, coverage)
+
+
+def _compare(table: pd.DataFrame, layers: Sequence[int]) -> RegionComparison:
+    """One row for each layer, with subjects as pairs."""
+    if not layers:
+        return RegionComparison(pd.DataFrame({"difference": [], "q": []}), "subject", "")
     a, b = (table.pivot(index="subject", columns="layer", values=c)[layers] for c in ("r2_split_a", "r2_split_b"))
-    comparison = compare_subjects(a.to_numpy(), b.to_numpy(), [str(layer) for layer in layers])
-    joint = table.groupby("layer")["r2_joint"].mean().reindex(layers).to_numpy()
-    if len(layers) > 1:
-        return layers_headline(layers, joint, names, comparison, who)
-    difference = float(comparison.table["difference"].iloc[0])
-    first = int(difference < 0)
-    return (
-        f"Layer {layers[0]}: {names[first]} explains more than {names[1 - first]}, by "
-        f"{number(abs(difference), 2)} {R2} on average ({who}); joint {R2} {number(joint[0], 2)}"
-    )
+    return compare_subjects(a.to_numpy(), b.to_numpy(), [str(layer) for layer in layers])
 
 
-def layers_caption(table: pd.DataFrame, who: str, where: str = "") -> str:
-    """What is plotted; `where` names the region, " of V1"."""
+def layers_caption(table: pd.DataFrame, coverage: Coverage, where: str = "") -> str:
+    """Write what is plotted.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Means as `layer_means` returns them.
+    coverage : Coverage
+        Which fits are there.
+    where : str
+        Region of the voxels, such as " of V1"; "" for all.
+
+    Returns
+    -------
+    str
+        The caption.
+    """
     low, high = int(table["n_voxels"].min()), int(table["n_voxels"].max())
     count = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-    n = table["subject"].nunique()
-    boxes = "Boxes: median and quartiles over subjects, whiskers to 1.5 interquartile ranges. " if n >= MIN_BOX else ""
-    dots = "Dots: subjects, a thin line joins the two models of each." if n > 1 else f"Dots: subject {who}."
-    return (
-        f"Mean over {count} fitted voxels{where}, on held-out data. Line: joint {R2} of both models"
-        f"{' (mean of subjects)' if n > 1 else ''}. {boxes}{dots}"
-    )
+    several = coverage.n_subjects > 1
+    who = f" each of {coverage.who}" if several else f", {coverage.who}"
+    boxed = table.groupby("layer")["subject"].nunique().max() >= MIN_BOX
+    parts = [
+        f"Mean held-out {R2} over {count} fitted voxels{where}{who}.",
+        f"Line: joint {R2} of both models{', mean of the subjects fitted at a layer' if several else ''}; dots: split "
+        f"{R2} of each model{', one for each subject, joined by a thin line' if several else ''}.",
+        "Boxes: median and quartiles over subjects, whiskers to 1.5 interquartile ranges." if boxed else "",
+        "n: subjects fitted at a layer." if several or coverage.missing else "",
+        f"{coverage.fits} are there." if coverage.fits else "",
+    ]
+    return " ".join(part for part in parts if part)

@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from brivl.analyses.layers.tables import coverage_of, layers_finding
 from brivl.analyses.reproduce.catalog import PaperFigure
 from brivl.analyses.reproduce.means import Gathered, kept
 from brivl.analyses.reproduce.paper_maps import MapLimits, map_grid_page, map_pair_page
 from brivl.analyses.reproduce.paper_page import PaperPage, label_of
 from brivl.analyses.reproduce.tables import layer_table, voxel_csv, voxel_places
 from brivl.core.claims.checks import at_depth
-from brivl.core.claims.headlines import layers_headline, voxel_headline
+from brivl.core.claims.headlines import voxel_headline
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.numbers import round_limit
 from brivl.core.records import EncodingResult, FlatmapGeometry, Voxels
-from brivl.core.regions.region_stats import compare_subjects
 from brivl.data.flatmaps import flatmap_factory, make_flatmap
 from brivl.encoding.fit import stored_fit
 from brivl.errors import RequestError
@@ -126,10 +126,7 @@ def _grid(store: Store, gathered: Gathered, figure: PaperFigure, subject: str) -
     limits = _limits(gathered, list(results.values()), subject)
     table = layer_table(gathered)
     mine = table[table["subject"] == subject].sort_values("layer")
-    comparison = compare_subjects(
-        mine[["r2_split_a"]].to_numpy().T, mine[["r2_split_b"]].to_numpy().T, [str(k) for k in mine["layer"]]
-    )
-    headline = layers_headline(mine["layer"].tolist(), mine["r2_joint"].to_numpy(), s.names, comparison, subject)
+    headline = layers_finding(mine, s.names, coverage_of(mine, s.n_layers, (subject,)))
     label = label_of(
         gathered,
         figure,

@@ -10,6 +10,7 @@ import pandas as pd
 
 from brivl.analyses.layers.figures import MIN_BOX, LayerScores
 from brivl.analyses.layers.print_figure import layer_page
+from brivl.analyses.layers.tables import coverage_of, layers_finding
 from brivl.analyses.regions.figures import RegionScores
 from brivl.analyses.reproduce.catalog import PaperFigure
 from brivl.analyses.reproduce.maps import map_pages
@@ -27,12 +28,11 @@ from brivl.analyses.reproduce.tables import (
     region_csv,
     region_tables,
 )
-from brivl.core.claims.headlines import layer_headline, layers_headline, small_sample_note
+from brivl.core.claims.headlines import Facts, layer_headline, small_sample_note
 from brivl.core.claims.sentence_checks import BOXED
 from brivl.core.numbers import number, round_limit
 from brivl.core.regions.areas import aal_regions
 from brivl.core.regions.atlas_views import AtlasView
-from brivl.core.regions.region_stats import compare_subjects
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 from brivl.viz.export import PAPER
@@ -80,11 +80,7 @@ def _layers(gathered: Gathered, figure: PaperFigure) -> PaperPage:
 def _by_layer(gathered: Gathered, table: pd.DataFrame) -> str:
     """Headline over all layers."""
     s = gathered.source
-    layers = sorted(table["layer"].unique().tolist())
-    a, b = (table.pivot(index="subject", columns="layer", values=c)[layers] for c in ("r2_split_a", "r2_split_b"))
-    joint = table.groupby("layer")["r2_joint"].mean().reindex(layers).to_numpy()
-    comparison = compare_subjects(a.to_numpy(), b.to_numpy(), [str(layer) for layer in layers])
-    return layers_headline(layers, joint, s.names, comparison, who(s.subjects))
+    return layers_finding(table, s.names, coverage_of(table, s.n_layers, s.subjects))
 
 
 def _count(values: pd.Series) -> str:
@@ -103,7 +99,7 @@ def _regions(gathered: Gathered, figure: PaperFigure, level: str) -> PaperPage:
     label = label_of(
         gathered,
         figure,
-        layer_headline(layer, s.names, found.comparison, who(s.subjects), NOUNS[level]),
+        layer_headline(layer, s.names, found.comparison, Facts(who(s.subjects), NOUNS[level])),
         _region_caption(gathered, found, level),
     )
     table, dots = (t.assign(region=t["region"].map(TITLES)) for t in (table.reset_index(drop=True), found.dots))
@@ -142,7 +138,7 @@ def _area_layers(gathered: Gathered, figure: PaperFigure) -> PaperPage:
     label = label_of(
         gathered,
         figure,
-        layer_headline(s.layers[-1], s.names, last, who(s.subjects), "areas"),
+        layer_headline(s.layers[-1], s.names, last, Facts(who(s.subjects), "areas")),
         f"Lines: mean over {who(s.subjects)} of the mean over the area's voxels ({voxel_rule(gathered)}), on held-out "
         "data; small dots: subjects.",
     )
@@ -198,7 +194,7 @@ def _atlas_headline(
         return _by_layer(gathered, layer_table(gathered))
     if figure.value == "difference":
         comparison = region_tables(gathered, "region", layers[0]).comparison
-        return layer_headline(layers[0], s.names, comparison, who(s.subjects), "regions")
+        return layer_headline(layers[0], s.names, comparison, Facts(who(s.subjects), "regions"))
     named = {r.labels[0]: r.name for r in aal_regions("region")}
     best = sorted(values[layers[0]].items(), key=lambda item: -item[1])[:N_NAMED]
     text = ", ".join(f"{named[label]} ({number(value, 2)})" for label, value in best)

@@ -1,32 +1,194 @@
-"""Headlines of figures, made from the data: direction, size and number of effects, or that there is none."""
+"""Headlines of figures, made from the data: direction, size and number of effects, or that there is none.
+
+A headline compares only what is complete: layers of which every subject asked for is fitted, regions of all subjects,
+models whose features differ. What is missing is said with k of n. "Split R²" is always named, since it says which
+model carries the joint prediction and not what only that model explains; where unique and shared variance are known,
+the headline gives them too. P values over the voxels of one subject never enter a headline.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from brivl.core.numbers import number, p_text, signed
+from brivl.core.numbers import fixed, number, p_text, signed_fixed
 from brivl.core.regions.region_stats import RegionComparison
 
 ALPHA = 0.05
 RECOVERED = 0.7  # correlation with the true difference of simulated data from which it counts as recovered
-NO_DIFFERENCE = "no difference that this data can show"
+EQUAL = 0.01  # R2; means that differ by less are called equal where there is no test
+NO_DIFFERENCE = "no significant difference in split R²"
+IDENTICAL = "the two models have identical features"
+Fits = Collection[tuple[int, str]]  # layer, subject
 
 
-def layer_headline(
-    layer: int,
-    names: tuple[str, str],
-    comparison: RegionComparison,
-    who: str,
-    noun: str = "ROIs",
-    quantity: str = "R²",
-) -> str:
-    """Write which model explains more at a layer, in how many regions, and by how much.
+@dataclass(frozen=True)
+class Coverage:
+    """Which of the fits that a figure asks for are there.
 
-    With tests, a region counts where q < .05 and the better model's R² is above 0. Without tests (one subject), regions
-    are counted by sign, and the headline says that they were not tested.
+    Attributes
+    ----------
+    fitted : frozenset of (int, str)
+        Layer and subject of each fit that is there.
+    missing : frozenset of (int, str)
+        Layer and subject of each fit that is not.
+    identical : frozenset of int
+        Layers at which the two models have identical features.
+    """
+
+    fitted: frozenset[tuple[int, str]]
+    missing: frozenset[tuple[int, str]] = frozenset()
+    identical: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(cls, fitted: Fits, missing: Fits = (), identical: Collection[int] = ()) -> Coverage:
+        """Build the record from any collections.
+
+        Parameters
+        ----------
+        fitted : collection of (int, str)
+            Layer and subject of each fit that is there.
+        missing : collection of (int, str)
+            Layer and subject of each fit that is not.
+        identical : collection of int
+            Layers at which the two models have identical features.
+
+        Returns
+        -------
+        Coverage
+            The record.
+        """
+        return cls(frozenset(fitted), frozenset(missing), frozenset(identical))
+
+    @property
+    def n_layers(self) -> int:
+        """Layers asked for."""
+        return len({layer for layer, _ in self.fitted | self.missing})
+
+    @property
+    def layers(self) -> list[int]:
+        """Layers of which some subject is fitted."""
+        return sorted({layer for layer, _ in self.fitted})
+
+    @property
+    def complete_layers(self) -> list[int]:
+        """Layers of which every subject asked for is fitted."""
+        lacking = {layer for layer, _ in self.missing}
+        return [layer for layer in self.layers if layer not in lacking]
+
+    @property
+    def subjects(self) -> list[str]:
+        """Subjects of whom some layer is fitted."""
+        return sorted({subject for _, subject in self.fitted})
+
+    @property
+    def n_subjects(self) -> int:
+        """Subjects asked for."""
+        return len({subject for _, subject in self.fitted | self.missing})
+
+    def n_at(self, layer: int) -> int:
+        """Count the subjects fitted at a layer.
+
+        Parameters
+        ----------
+        layer : int
+            Layer of the models.
+
+        Returns
+        -------
+        int
+            Number of subjects.
+        """
+        return sum(one == layer for one, _ in self.fitted)
+
+    @property
+    def who(self) -> str:
+        """Subjects in words: "S01", "8 subjects", or "2 of 8 subjects" while some have no fit."""
+        if self.n_subjects == 1:
+            return next(subject for _, subject in self.fitted | self.missing)
+        k = len(self.subjects)
+        return f"{k} subjects" if k == self.n_subjects else f"{k} of {self.n_subjects} subjects"
+
+    @property
+    def fits(self) -> str:
+        """Fits in words, "40 of 96 fits"; "" where none is missing."""
+        n = len(self.fitted) + len(self.missing)
+        return f"{len(self.fitted)} of {n} fits" if self.missing else ""
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Mean unique and shared variance of two models.
+
+    Attributes
+    ----------
+    unique_a, unique_b, shared : float
+        Mean R2 over voxels.
+    """
+
+    unique_a: float
+    unique_b: float
+    shared: float
+
+    def sentence(self, names: tuple[str, str]) -> str:
+        """Write the parts as a clause of a headline.
+
+        Parameters
+        ----------
+        names : (str, str)
+            Names of models A and B.
+
+        Returns
+        -------
+        str
+            Such as "unique R²: BriVL 0.006, ViT 0.025; 94 % of the joint R² is shared".
+        """
+        joint = self.unique_a + self.unique_b + self.shared
+        unique = f"unique R²: {names[0]} {fixed(self.unique_a)}, {names[1]} {fixed(self.unique_b)}"
+        share = self.shared / joint if joint > 0 else np.nan
+        # Parts are differences of held-out scores: beyond 0 to 1 a percentage says nothing.
+        if not 0 <= share <= 1:
+            return f"{unique}, shared {fixed(self.shared)}"
+        return f"{unique}; {share:.0%} of the joint R² is shared".replace("%", " %")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a headline about regions says beside the comparison itself.
+
+    Attributes
+    ----------
+    who : str
+        Subjects, such as "S01", "8 subjects" or "2 of 8 subjects".
+    noun : str
+        What the regions are called, in the plural.
+    quantity : str
+        What the scores are.
+    missing : int
+        Subjects asked for of whom the layer is not fitted; the models are not compared before it is 0.
+    identical : bool
+        Whether the two models have identical features at the layer.
+    shares : Shares or None
+        Mean unique and shared variance over the voxels shown; None where it is not known.
+    """
+
+    who: str
+    noun: str = "ROIs"
+    quantity: str = "R²"
+    missing: int = 0
+    identical: bool = False
+    shares: Shares | None = None
+
+
+def layer_headline(layer: int, names: tuple[str, str], comparison: RegionComparison, facts: Facts) -> str:
+    """Write which model has the larger split R² at a layer, in how many regions, and by how much.
+
+    With tests over subjects or over blocks, a region counts where q < .05 and the larger R² is above 0. Without them,
+    and where the only tests are over voxels, regions are counted by sign, and the headline says that they were not
+    tested.
 
     Parameters
     ----------
@@ -36,126 +198,223 @@ def layer_headline(
         Names of models A and B.
     comparison : RegionComparison
         Comparison of the models in each region.
-    who : str
-        Subjects, such as "S01" or "8 subjects".
-    noun : str
-        What the regions are called, in the plural.
-    quantity : str
-        What the scores are.
+    facts : Facts
+        Subjects, noun, and what is missing.
 
     Returns
     -------
     str
         The headline.
     """
-    table = comparison.table[np.isfinite(comparison.table["difference"])]
+    table, who, noun = comparison.table[np.isfinite(comparison.table["difference"])], facts.who, facts.noun
+    pair = f"{names[0]} and {names[1]}"
     if table.empty:
         return f"Layer {layer}: none of the {len(comparison.table)} {noun} has scores of both models ({who})"
-    if not np.isfinite(table["q"]).any():
-        return f"Layer {layer}: {_counts(table, names, (noun, quantity))} ({who}, not tested)"
-    pair, n_regions = f"{names[0]} and {names[1]}", len(table)
+    if facts.identical:
+        return f"Layer {layer}: {IDENTICAL} at this layer, so there is nothing to compare in {len(table)} {noun} ({who})"
+    if facts.missing:
+        rest = "subject" if facts.missing == 1 else f"{facts.missing} subjects"
+        return f"Layer {layer}: {who} fitted; {pair} are compared in {len(table)} {noun} once the other {rest} are"
+    shares = "" if facts.shares is None else f"; {facts.shares.sentence(names)}"
+    tested = comparison.unit != "voxel" and bool(np.isfinite(table["q"]).any())
+    if not tested:
+        return f"Layer {layer}: {_counts(table, names, facts, len(table))} ({who}, not tested){shares}"
+    n_regions = len(table)
     table = table[table[["mean_a", "mean_b"]].max(axis=1) > 0]  # R² below 0 is worse than predicting the mean
     if table.empty:
         return f"Layer {layer}: {pair} predict none of {n_regions} {noun} ({who}; R² not above 0)"
-    basis = f"{who}, over voxels" if comparison.unit == "voxel" else who
-    significant = table[table["q"] < ALPHA]
+    basis = f"{who}, blocks of stimuli" if comparison.unit == "block" else who
+    significant = table[_is_significant(table)]
     if significant.empty:
         q = p_text(float(table["q"].min()), "q")
-        return f"Layer {layer}: {NO_DIFFERENCE} between {pair} in {n_regions} {noun} ({basis}; smallest {q})"
-    return f"Layer {layer}: {_counts(significant, names, (noun, quantity), n_regions)} ({basis}, q < .05)"
+        return f"Layer {layer}: {NO_DIFFERENCE} between {pair} in {n_regions} {noun} ({basis}; smallest {q}){shares}"
+    return f"Layer {layer}: {_counts(significant, names, facts, n_regions)} ({basis}, q < .05){shares}"
 
 
-def _counts(table: pd.DataFrame, names: tuple[str, str], nouns: tuple[str, str], total: int | None = None) -> str:
-    """ "A explains more than B in 17 of 26 ROIs, by 0.021 R² on average; B in 3"."""
-    noun, quantity = nouns
-    difference, total = table["difference"].to_numpy(), len(table) if total is None else total
+def _is_significant(table: pd.DataFrame) -> pd.Series:
+    """Of two models that predict only noise one is worse too, so block tests ask for a joint R2 above chance as well."""
+    q = table["q"] < ALPHA
+    return q & (table["q_joint"] < ALPHA) if "q_joint" in table else q
+
+
+def _counts(table: pd.DataFrame, names: tuple[str, str], facts: Facts, total: int) -> str:
+    """ "A has the larger split R² in 17 of 26 ROIs, by 0.021 on average, B in 3"."""
+    difference, noun = table["difference"].to_numpy(), facts.noun
+    quantity = f"split {facts.quantity}"
     ahead = np.array([(difference > 0).sum(), (difference < 0).sum()])
     if ahead[0] == ahead[1]:
-        return f"{names[0]} and {names[1]} each explain more in {ahead[0]} of {total} {noun}"
+        return f"{names[0]} and {names[1]} each have the larger {quantity} in {ahead[0]} of {total} {noun}"
     first = int(ahead.argmax())
     size = np.abs(difference[difference > 0 if first == 0 else difference < 0]).mean()
-    text = f"{names[first]} explains more than {names[1 - first]} in {ahead[first]} of {total} {noun}"
-    rest = f"; {names[1 - first]} in {ahead[1 - first]}" if ahead[1 - first] else ""
-    return f"{text}, by {number(size, 2)} {quantity} on average{rest}"
+    text = f"{names[first]} has the larger {quantity} in {ahead[first]} of {total} {noun}"
+    rest = f", {names[1 - first]} in {ahead[1 - first]}" if ahead[1 - first] else ""
+    return f"{text}, by {fixed(size)} on average{rest}"
 
 
-def layers_headline(
-    layers: Sequence[int], joint: np.ndarray, names: tuple[str, str], comparison: RegionComparison, who: str
-) -> str:
-    """Write at which layer the joint model is best, and at which layers one model explains more than the other.
+@dataclass(frozen=True)
+class LayerMeans:
+    """Means over voxels and subjects by layer, with the comparison of the models.
+
+    Attributes
+    ----------
+    joint : mapping of int to float
+        Fitted layer -> mean joint R2.
+    comparison : RegionComparison
+        One row for each layer in `compared`.
+    compared : sequence of int
+        Layers of the rows of the comparison.
+    shares : mapping of int to Shares
+        Layer -> mean unique and shared variance, where known.
+    """
+
+    joint: Mapping[int, float]
+    comparison: RegionComparison
+    compared: Sequence[int]
+    shares: Mapping[int, Shares] = field(default_factory=dict)
+
+
+def layers_headline(means: LayerMeans, names: tuple[str, str], coverage: Coverage) -> str:
+    """Write at which layer the joint model is best, and at which layers each model has the larger split R².
+
+    The best layer is named once every layer is complete. Layers with identical features, and layers that lack a
+    subject, are not compared and are listed.
 
     Parameters
     ----------
-    layers : sequence of int
-        Fitted layers.
-    joint : (n_layers,) array
-        Mean joint R².
+    means : LayerMeans
+        Scores by layer.
     names : (str, str)
         Names of models A and B.
-    comparison : RegionComparison
-        Comparison of the models, one row for each layer.
-    who : str
-        Subjects, such as "S01" or "8 subjects".
+    coverage : Coverage
+        Which fits are there.
 
     Returns
     -------
     str
         The headline.
     """
-    joint = np.asarray(joint, float)
-    if not np.isfinite(joint).any():
-        return f"No layer has a result yet ({who})"
-    best = int(np.nanargmax(joint))
-    rest = _by_layer(layers, names, comparison, who)
-    return f"Joint R² is highest at layer {layers[best]} ({number(joint[best])}); {rest}"
+    joint = {layer: value for layer, value in means.joint.items() if np.isfinite(value)}
+    if not joint:
+        return f"No layer has a result yet ({coverage.who})"
+    clauses = [_joint_clause(joint, coverage), _by_layer(means, names, coverage), _left_out(coverage)]
+    return "; ".join(clause for clause in clauses if clause)
 
 
-def _by_layer(layers: Sequence[int], names: tuple[str, str], comparison: RegionComparison, who: str) -> str:
-    table = comparison.table
-    tested = bool(np.isfinite(table["q"]).any())
-    counted = (table["q"] < ALPHA if tested else np.isfinite(table["difference"])).to_numpy()
+def _joint_clause(joint: Mapping[int, float], coverage: Coverage) -> str:
+    n, complete = coverage.n_layers, coverage.complete_layers
+    if len(joint) == 1:
+        ((layer, value),) = joint.items()
+        of = f" (1 of {n} layers fitted)" if n > 1 else ""
+        return f"Layer {layer}{of}: joint R² {fixed(value)}"
+    if len(complete) == n:
+        best = max(joint, key=lambda layer: joint[layer])
+        return f"Joint R² is highest at layer {best} ({fixed(joint[best])})"
+    low, high = min(joint.values()), max(joint.values())
+    listed = f"{len(joint)} of {n} layers" if len(joint) < n else f"{n} layers"
+    return f"Joint R² is {fixed(low)} to {fixed(high)} at {listed} fitted ({_runs(sorted(joint))})"
+
+
+def _by_layer(means: LayerMeans, names: tuple[str, str], coverage: Coverage) -> str:
+    """Which model has the larger split R² at which of the layers that can be compared."""
+    rows = [
+        (layer, difference, q)
+        for layer, difference, q in zip(
+            means.compared, means.comparison.table["difference"], means.comparison.table["q"], strict=True
+        )
+        if layer in coverage.complete_layers and layer not in coverage.identical and np.isfinite(difference)
+    ]
+    if not rows:
+        return ""
+    layers = [layer for layer, _, _ in rows]
+    tested = any(np.isfinite(q) for _, _, q in rows)
+    basis = f"{coverage.who}, {'q < .05' if tested else 'not tested'}"
+    everything = list(layers) == list(range(1, coverage.n_layers + 1))
+    shares = _shares_clause(means.shares, names, layers)
     clauses = []
     for side, sign in ((0, 1), (1, -1)):
-        ahead = [layer for layer, d, c in zip(layers, table["difference"], counted, strict=True) if c and sign * d > 0]
+        ahead = [
+            layer for layer, d, q in rows if sign * d > 0 and (q < ALPHA if tested else abs(d) >= EQUAL)
+        ]
         if ahead:
-            clauses.append(f"{names[side]} explains more than {names[1 - side]} {layer_span(ahead, layers)}")
+            clauses.append((len(ahead), f"{names[side]} has the larger split R² {layer_span(ahead, layers, everything)}"))
     if not clauses:
-        return f"{NO_DIFFERENCE} between {names[0]} and {names[1]} at any layer ({who})"
-    return f"{', '.join(clauses)} ({who}, {'q < .05' if tested else 'not tested'})"
+        at = layer_span(layers, layers, everything)
+        if tested:
+            return f"{NO_DIFFERENCE} between {names[0]} and {names[1]} {at} ({coverage.who}){shares}"
+        return f"split R² of {names[0]} and {names[1]} is equal within {EQUAL:g} {at} ({basis}){shares}"
+    leading = [clause for _, clause in sorted(clauses, key=lambda one: -one[0])]
+    near = [layer for layer, d, _ in rows if abs(d) < EQUAL] if not tested else []
+    equal = f", equal within {EQUAL:g} {layer_span(near, layers, False)}" if near else ""
+    return f"{', '.join(leading)}{equal} ({basis}){shares}"
 
 
-def layer_span(subset: Sequence[int], layers: Sequence[int]) -> str:
-    """Describe some of the layers: "at every layer", "from layer 4 on", "at layers 4-8 and 10".
+def _shares_clause(shares: Mapping[int, Shares], names: tuple[str, str], layers: Sequence[int]) -> str:
+    """Unique and shared parts: of the layer, or their means over layers where all have them."""
+    if not layers or any(layer not in shares for layer in layers):
+        return ""
+    parts = [shares[layer] for layer in layers]
+    mean = Shares(
+        *(float(np.mean([getattr(one, name) for one in parts])) for name in ("unique_a", "unique_b", "shared"))
+    )
+    return f"; {'' if len(parts) == 1 else 'mean of these layers, '}{mean.sentence(names)}"
+
+
+def _left_out(coverage: Coverage) -> str:
+    """Layers that are fitted and not compared, and why."""
+    identical = [layer for layer in coverage.layers if layer in coverage.identical]
+    partial = [layer for layer in coverage.layers if layer not in coverage.complete_layers]
+    clauses = []
+    if identical:
+        clauses.append(f"{IDENTICAL} {layer_span(identical, [], False)}, so no comparison is possible there")
+    if partial:
+        counts = sorted({coverage.n_at(layer) for layer in partial})
+        k = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+        where = layer_span(partial, [], False)
+        clauses.append(f"{where} {k} of {coverage.n_subjects} subjects are fitted, so models are not compared there yet")
+    return "; ".join(clauses)
+
+
+def layer_span(subset: Sequence[int], layers: Sequence[int], is_all: bool = True) -> str:
+    """Describe some of the layers: "at every layer", "from layer 4 on", "at both fitted layers", "at layers 4–8 and 10".
 
     Parameters
     ----------
     subset : sequence of int
         Layers to describe, in ascending order.
     layers : sequence of int
-        All fitted layers.
+        All layers that are compared.
+    is_all : bool
+        Whether these are all layers of the models; only then "every layer" and "from layer 4 on" are said.
 
     Returns
     -------
     str
         Description.
     """
-    if list(subset) == list(layers) and len(layers) > 1:
+    whole = list(subset) == list(layers) and len(layers) > 1
+    if is_all and whole:
         return "at every layer"
-    if len(subset) > 1 and list(subset) == list(layers)[-len(subset) :]:
+    if whole:
+        return f"at {'both' if len(layers) == 2 else f'all {len(layers)}'} layers compared ({_runs(layers)})"
+    if is_all and len(subset) > 1 and list(subset) == list(layers)[-len(subset) :]:
         return f"from layer {subset[0]} on"
+    return f"at layer{'s' if len(subset) > 1 else ''} {_runs(subset)}"
+
+
+def _runs(layers: Sequence[int]) -> str:
+    """ "1, 3–4 and 6"."""
     runs: list[list[int]] = []
-    for layer in subset:
+    for layer in layers:
         if runs and layer == runs[-1][-1] + 1:
             runs[-1].append(layer)
         else:
             runs.append([layer])
-    words = [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
-    text = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-    return f"at layer{'s' if len(subset) > 1 else ''} {text}"
+    words = [str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def voxel_headline(layer: int, names: tuple[str, str], a: np.ndarray, b: np.ndarray, who: str) -> str:
-    """Write in how many voxels the leading model explains more, and by how much; a description without a test.
+    """Write in how many voxels the leading model has the larger split R², and by how much; without a test.
 
     Parameters
     ----------
@@ -182,13 +441,13 @@ def voxel_headline(layer: int, names: tuple[str, str], a: np.ndarray, b: np.ndar
     first = int(difference.mean() < 0)
     ahead = int((difference > 0).sum() if first == 0 else (difference < 0).sum())
     return (
-        f"Layer {layer}: {names[first]} explains more than {names[1 - first]} in {ahead:,} of {difference.size:,} "
-        f"voxels ({who}), {signed(abs(float(difference.mean())), 2)} R² on average"
+        f"Layer {layer}: {names[first]} has the larger split R² in {ahead:,} of {difference.size:,} voxels ({who}, not "
+        f"tested), by {fixed(abs(float(difference.mean())))} on average over voxels"
     )
 
 
 def joint_headline(layer: int, joint: np.ndarray, who: str) -> str:
-    """Write how much both models together explain, and in how many voxels their R² is above 0.
+    """Write the mean joint R², and in how many voxels it is above 0.
 
     Parameters
     ----------
@@ -208,11 +467,9 @@ def joint_headline(layer: int, joint: np.ndarray, who: str) -> str:
     joint = joint[np.isfinite(joint)]
     if not joint.size:
         return f"Layer {layer}: no voxel was fitted ({who})"
-    positive = int((joint > 0).sum())
-    return (
-        f"Layer {layer}: both models together explain {number(float(joint.mean()), 2)} R² on average, "
-        f"more than nothing in {positive:,} of {joint.size:,} voxels ({who})"
-    )
+    k, n = int((joint > 0).sum()), joint.size
+    above = f"in all {n:,} voxels" if k == n else f"in {k:,} of {n:,} voxels ({k / n:.0%})".replace("%", " %")
+    return f"Layer {layer}: mean joint R² = {fixed(float(joint.mean()))}; R² > 0 {above} ({who})"
 
 
 def variance_partition_headline(
@@ -238,12 +495,12 @@ def variance_partition_headline(
     """
     a, b = names
     if components is None or not np.isfinite(components["shared"]).any():
-        return f"Layer {layer}: what only {a} or only {b} explains is not known until each is fitted alone ({who})"
-    means = {kind: number(float(np.nanmean(values, dtype=float)), 2) for kind, values in components.items()}
-    joint = number(float(np.nanmean(sum(components.values()), dtype=float)), 2)
+        return f"Layer {layer}: unique and shared variance of {a} and {b} need fits of each model alone ({who})"
+    means = {kind: fixed(float(np.nanmean(values, dtype=float))) for kind, values in components.items()}
+    joint = fixed(float(np.nanmean(sum(components.values()), dtype=float)))
     return (
-        f"Layer {layer}: of a joint R² of {joint} on average, {means['unique_a']} is explained only by {a}, "
-        f"{means['unique_b']} only by {b}, and {means['shared']} by either ({who})"
+        f"Layer {layer}: unique to {a} {means['unique_a']}, unique to {b} {means['unique_b']}, shared "
+        f"{means['shared']} of a mean joint R² of {joint} ({who})"
     )
 
 
@@ -264,8 +521,8 @@ def component_caption(kind: str, names: tuple[str, str]) -> str:
     """
     a, b = names
     return {
-        "unique_a": f"R² that only {a} explains: joint R² minus that of {b} alone",
-        "unique_b": f"R² that only {b} explains: joint R² minus that of {a} alone",
+        "unique_a": f"R² that only {a} explains (unique variance): joint R² minus that of {b} alone",
+        "unique_b": f"R² that only {b} explains (unique variance): joint R² minus that of {a} alone",
         "shared": f"R² that either model explains: R² of {a} alone plus R² of {b} alone minus joint R²",
     }[kind]
 
@@ -285,7 +542,7 @@ def component_label(kind: str, names: tuple[str, str]) -> str:
     str
         Label.
     """
-    return {"unique_a": f"R², {names[0]} only", "unique_b": f"R², {names[1]} only", "shared": "R², shared"}[kind]
+    return {"unique_a": f"Unique R², {names[0]}", "unique_b": f"Unique R², {names[1]}", "shared": "Shared R²"}[kind]
 
 
 def largest_difference(names: tuple[str, str], comparison: RegionComparison, quantity: str = "R²") -> str:
@@ -310,8 +567,10 @@ def largest_difference(names: tuple[str, str], comparison: RegionComparison, qua
         return "No region has scores of both models"
     row = table.loc[table["difference"].abs().idxmax()]
     who = names[int(row["difference"] < 0)]
-    tests = f"{p_text(row['p'])}, {p_text(row['q'], 'q')}" if np.isfinite(row["p"]) else "not tested"
-    return f"Largest difference: {row['region']}, {who} {signed(abs(float(row['difference'])), 2)} {quantity} ({tests})"
+    tested = comparison.unit != "voxel" and np.isfinite(row["p"])
+    tests = f"{p_text(row['p'])}, {p_text(row['q'], 'q')}" if tested else "not tested"
+    size = signed_fixed(abs(float(row["difference"])))
+    return f"Largest difference in split {quantity}: {row['region']}, {who} {size} ({tests})"
 
 
 def small_sample_note(comparison: RegionComparison) -> str:

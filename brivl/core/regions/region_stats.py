@@ -17,13 +17,13 @@ from scipy import stats
 
 from brivl.errors import RequestError
 
-Unit = Literal["subject", "voxel"]
+Unit = Literal["subject", "voxel", "block"]
 N_BOOT = 2000
 BOOT_BATCH = 100_000  # draws at once
 MAX_EXACT = 15  # 2**15 sign patterns; more pairs get no exact p
 VOXEL_WARNING = (
-    "Unit of pairing: voxels of one subject. Neighbouring voxels are not independent and one subject is no sample of "
-    "people, so these p and q are too small; read them as a description of this subject."
+    "Within-subject test over voxels: voxels are spatially correlated, so p and q are anti-conservative (far too small). "
+    "For inference use the block test within this subject, or all subjects."
 )
 POOLED_WARNING = (
     "Unit of pairing: voxels of {k} subjects together, as in many papers. Neighbouring voxels share their noise, and "
@@ -70,8 +70,8 @@ class RegionComparison:
         One row for each region in the order given, with columns region, n, mean_a, mean_b, difference, ci_low, ci_high,
         boot_low, boot_high, d_z, t, p, q, p_signflip, p_signflip_min, n_a_higher, and reason (why a test is missing,
         else "").
-    unit : {"subject", "voxel"}
-        What the pairs are.
+    unit : {"subject", "voxel", "block"}
+        What the pairs are; blocks of held-out samples for tests within a subject.
     warning : str
         What a reader must know about the p values; "" if nothing.
     """
@@ -79,6 +79,38 @@ class RegionComparison:
     table: pd.DataFrame
     unit: Unit
     warning: str
+
+
+def with_block_tests(voxelwise: RegionComparison, tests: pd.DataFrame, n_blocks: int) -> RegionComparison:
+    """Replace the tests over voxels of one subject by tests over blocks of held-out samples.
+
+    Parameters
+    ----------
+    voxelwise : RegionComparison
+        Comparison over voxels, whose means and effect size (d_z over voxels) are kept.
+    tests : DataFrame
+        Tests of the regions, with columns region, ci_low, ci_high, p_difference, q_difference, p_max_difference,
+        q_joint; empty where there are none.
+    n_blocks : int
+        Number of blocks.
+
+    Returns
+    -------
+    RegionComparison
+        With unit "block", and the further columns q_joint (joint R2 against chance) and p_max (family-wise). Interval,
+        p and q are NaN where there is no test. No column has a result over voxels but the means and d_z.
+    """
+    table = voxelwise.table.copy()
+    gone = ["ci_low", "ci_high", "boot_low", "boot_high", "t", "p", "q", "p_signflip", "p_signflip_min"]
+    table[gone] = np.nan
+    names = {"p_difference": "p", "q_difference": "q", "p_max_difference": "p_max"}
+    kept = ["ci_low", "ci_high", "p", "q", "p_max", "q_joint"]
+    found = tests.rename(columns=names) if len(tests) else pd.DataFrame(columns=["region", *kept])
+    found = found.set_index("region")[kept].reindex(table["region"])
+    table[kept] = found.to_numpy(float)
+    table["n"], table["n_a_higher"] = n_blocks, np.nan
+    table["reason"] = np.where(np.isfinite(table["p"]), "", "not tested within the subject")
+    return RegionComparison(table, "block", "")
 
 
 def mask_means(values: np.ndarray, masks: Mapping[str, np.ndarray]) -> np.ndarray:
