@@ -8,24 +8,20 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from brivl.analyses.layers.tables import layers_caption, layers_finding
+from brivl.analyses.flatmap.headline import MapFinding, flatmap_headline
+from brivl.analyses.layers.tables import layers_caption, layers_finding, scores_by_layer
 from brivl.analyses.regions.tables import region_parts, region_question
 from brivl.core.claims.headlines import (
+    Coverage,
     component_caption,
     component_label,
-    joint_headline,
-    layer_headline,
-    variance_partition_headline,
-    voxel_headline,
 )
 from brivl.core.numbers import round_limit
 from brivl.core.progress import ProgressCallback, no_progress
-from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, partition_variance
+from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, MeanScores, partition_variance
 from brivl.data.dataset import check_subject
 from brivl.data.flatmaps import flatmap_factory, make_flatmap
 from brivl.data.regions import (
-    PARCELLATION_NOUNS,
-    available_parcellations,
     checked_parcellation,
     coordinates,
     region_masks,
@@ -33,8 +29,9 @@ from brivl.data.regions import (
 from brivl.data.subject_facts import SubjectFacts, load_facts
 from brivl.data.summary import DatasetSummary, summarise_dataset
 from brivl.encoding.fit import FitRequest, FitResult, fit
-from brivl.encoding.means import layer_means, mean_scores, nan_mean_rows
-from brivl.encoding.single_model import fit_single_models
+from brivl.encoding.identical_features import identical_features, stored_identical_features
+from brivl.encoding.means import layer_means, layer_parts, mean_scores, nan_mean_rows
+from brivl.encoding.single_model import fit_single_models, stored_single_models
 from brivl.encoding.within_subject import WithinSubjectRequest as Within
 from brivl.encoding.within_subject import WithinSubjectResult, stored_within_subject, within_subject_tests
 from brivl.errors import RequestError
@@ -88,6 +85,31 @@ class _Found:
     def layer(self) -> int:
         return self.asked.layers[-1]
 
+    @property
+    def coverage(self) -> Coverage:
+        """All fits asked for are there; the page Layers asks for every layer of the models."""
+        wanted = {*self.answers}
+        if self.asked.page == "layers":
+            n_layers = self.known.n_layers(self.asked.models)
+            wanted |= {(layer, subject) for layer in range(1, n_layers + 1) for subject in self.subjects}
+        identical = {
+            layer
+            for (layer, _), answer in self.answers.items()
+            if stored_identical_features(self.store, answer.request, self.known)
+        }
+        return Coverage.of(self.answers, wanted - {*self.answers}, identical)
+
+    @property
+    def parts(self) -> pd.DataFrame:
+        """Means of unique and shared variance; NaN where the models were not fitted alone."""
+        return layer_parts(self.answers, lambda request: stored_single_models(self.store, request, self.known))
+
+    @property
+    def mean_scores(self) -> MeanScores | None:
+        """Means over all voxels and subjects, with unique and shared variance."""
+        both = layer_means(self.answers).merge(self.parts, on=["layer", "subject"], how="left")
+        return None if both.empty else MeanScores.of({name: both[name].to_numpy() for name in [*both][2:]})
+
     def setting(self, name: str, default: str) -> str:
         return self.asked.settings.get(name) or default
 
@@ -135,6 +157,8 @@ def make_figure(store: Store, asked: Asked, progress: ProgressCallback = no_prog
                 asked.settings.get("pooling") or None,
             )
             answers[layer, subject] = fit(store, request, progress)
+            if answers[layer, subject].cache == "miss":
+                identical_features(store, request, progress)
     facts = {subject: load_facts(store, known.dataset, subject) for subject in subjects}
     return PAGES[asked.page](_Found(store, asked, known, answers, facts))
 
@@ -146,8 +170,10 @@ def _layers(found: _Found) -> FigureRecord:
     table = layer_means(found.answers)
     if table.empty:
         raise RequestError("No voxel was fitted; ask for another subject or preset.")
-    label = found.label(layers_finding(table, found.names, found.who), layers_caption(table, found.who))
-    scores = LayerScores(table, found.names, selected=found.layer)
+    means = scores_by_layer(table, found.parts, found.coverage)
+    headline = layers_finding(table, found.names, found.coverage, means)
+    label = found.label(headline, layers_caption(table, found.coverage))
+    scores = LayerScores(table, found.names, found.layer, found.coverage)
     stem = f"layers_{found.known.stimulus_kind}_{found.subjects[0] if len(found.subjects) == 1 else 'All'}"
     return found.record(stem, label, table, lambda page: layer_page(scores, label, page))
 
@@ -164,16 +190,26 @@ def _flatmap(found: _Found) -> FigureRecord:
         raise RequestError(f"Wanted a map out of {list(MAPS)} and got {kind!r}.")
     geometry = make_flatmap(found.store, voxels, flatmap_factory(found.known.dataset, subject))
     joint, a, b = mean_scores([answer.result for answer in found.answers.values()])
-    regions = region_masks(voxels, "roi" if voxels.rois else "region") if available_parcellations(voxels) else {}
+    regions = region_masks(voxels, "roi" if voxels.rois else "region") if voxels.rois or voxels.aal is not None else {}
     scores = MapScores(joint, a, b, found.names, regions)
     parts = _parts(found) if kind in VARIANCE_COMPONENTS else {}
     painting = _part_painting(kind, geometry, scores, parts) if parts else _painting(kind, geometry, scores)
-    if parts:
-        headline = variance_partition_headline(found.layer, found.names, parts, found.who)
-    elif kind == "joint":
-        headline = joint_headline(found.layer, joint, found.who)
+    if kind in VARIANCE_COMPONENTS:
+        alone = [fit_single_models(found.store, answer.request) for answer in found.answers.values()]
     else:
-        headline = voxel_headline(found.layer, found.names, a, b, found.who)
+        rows = [stored_single_models(found.store, answer.request, found.known) for answer in found.answers.values()]
+        alone = [row for row in rows if row is not None] if all(row is not None for row in rows) else []
+    finding = MapFinding(
+        kind,
+        found.layer,
+        found.names,
+        [answer.result for answer in found.answers.values()],
+        found.coverage,
+        regions,
+        "ROIs" if voxels.rois else "regions",
+        alone,
+    )
+    headline = flatmap_headline(finding)
     label = found.label(headline, _map_caption(kind, found, joint, geometry.space))
     stem = f"flatmap_{kind}_layer{found.layer:02d}_{subject if len(found.subjects) == 1 else 'All'}"
     table = _voxel_table(found, scores, parts)
@@ -253,11 +289,9 @@ def _regions(found: _Found) -> FigureRecord:
 
     level = checked_parcellation(found.setting("level", ""), found.facts[found.subjects[0]].voxels)
     question = region_question(found.setting, level, found.names)
-    parts = region_parts(found.answers, found.facts, replace(question, tests=_tests(found)))
-    headline = layer_headline(
-        found.layer, found.names, parts.comparison, found.who, PARCELLATION_NOUNS[level], parts.quantity
-    )
-    label = found.label(headline, " ".join(part for part in (parts.caption, parts.comparison.warning) if part))
+    question = replace(question, tests=_tests(found), coverage=found.coverage, scores=found.mean_scores)
+    parts = region_parts(found.answers, found.facts, question)
+    label = found.label(parts.headline, " ".join(part for part in (parts.caption, parts.comparison.warning) if part))
     stem = f"regions_{level}_layer{found.layer:02d}_{found.subjects[0] if len(found.subjects) == 1 else 'All'}"
     stem += "_over_ceiling" if parts.quantity != R2 else ""
     return found.record(stem, label, parts.table, lambda page: region_page(parts.scores, label, page))

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ from brivl.data.registry import list_datasets
 from brivl.data.subject_facts import load_facts
 from brivl.data.summary import DatasetSummary, summarise_dataset
 from brivl.encoding.fit import FitRequest, FitResult, fit_key, refit, stored_fit
+from brivl.encoding.within_subject import WithinSubjectRequest, WithinSubjectResult, within_subject_tests
 from brivl.errors import BrivlError, Cancelled, DataError, RequestError
 from brivl.sharing.analysis_evidence import AnalysisEvidence, figure_record, recompute, stored_evidence
 from brivl.sharing.bundle import FORMAT, KIND, MANIFEST
@@ -112,8 +114,13 @@ def check_bundle(path: Path, here: Here) -> Checked:
         found += _maps(fit, files, here, (known, made.result)) if fit["layer"] == manifest["map_layer"] else []
     if known is not None and len(answers) == len(manifest["fits"]):
         facts = {subject: load_facts(here.store, known.dataset, subject) for _, subject in answers}
-        found += _tables(manifest, files, MadeHere(answers, facts))
+        found += _tables(manifest, files, MadeHere(answers, facts, partial(_tests, here)))
     return Checked(bool(manifest["simulated"]), found)
+
+
+def _tests(here: Here, fit: FitRequest, region: str) -> WithinSubjectResult:
+    """Tests within a subject, computed where they are not stored."""
+    return within_subject_tests(here.store, WithinSubjectRequest(fit, region), here.progress)
 
 
 def _manifest(path: Path, files: Mapping[str, bytes]) -> dict[str, Any]:

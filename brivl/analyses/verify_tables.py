@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from brivl.analyses.regions.ceiling import OVER_CEILING
 from brivl.analyses.regions.tables import RegionQuestion, region_parts
 from brivl.core.records import EncodingResult
 from brivl.data.regions import checked_parcellation
 from brivl.data.subject_facts import SubjectFacts
-from brivl.encoding.fit import FitResult
+from brivl.encoding.fit import FitRequest, FitResult
 from brivl.encoding.means import mean_scores
+from brivl.encoding.within_subject import WithinSubjectResult
 from brivl.errors import RequestError
 
 SCORES = ["r2_joint", "r2_split_a", "r2_split_b"]
@@ -26,10 +26,21 @@ Results = Mapping[tuple[int, str], EncodingResult]  # by layer and subject
 
 @dataclass(frozen=True)
 class MadeHere:
-    """Answers that were made here, by layer and subject, and the facts of their subjects."""
+    """Answers that were made here.
+
+    Attributes
+    ----------
+    answers : mapping of (int, str) to FitResult
+        (layer, subject) -> fit.
+    facts : mapping of str to SubjectFacts
+        Subject -> voxels and timing.
+    tests : callable
+        Computes the tests within the subject of a fit, over the voxels of a region.
+    """
 
     answers: Mapping[tuple[int, str], FitResult]
     facts: Mapping[str, SubjectFacts]
+    tests: Callable[[FitRequest, str], WithinSubjectResult]
 
     @property
     def results(self) -> Results:
@@ -75,10 +86,13 @@ def _of_regions(table: pd.DataFrame, made: MadeHere) -> bool:
     question = RegionQuestion(
         checked_parcellation(str(first["level"]), voxels),
         ("A", "B"),
-        over_ceiling=str(first["score"]) == OVER_CEILING,
+        over_ceiling="noise" in str(first["score"]),
         by_voxel=str(first["unit"]) == "voxel",
         region=str(first["region_filter"]),
     )
+    if str(first["unit"]) == "block" and np.isfinite(table["p"]).any():
+        fits = {subject: answer.request for (_, subject), answer in made.answers.items()}
+        question = replace(question, tests={s: made.tests(fit, question.region) for s, fit in fits.items()})
     expected = region_parts(made.answers, made.facts, question).table.set_index("region")
     shown = table.set_index("region")
     if sorted(shown.index) != sorted(expected.index):

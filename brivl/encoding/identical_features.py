@@ -44,9 +44,7 @@ def identical_features_key(store: Store, request: FitRequest, dataset: DatasetId
     return ArtifactKey(KIND, {name: ingredients[name] for name in INGREDIENTS} | {"version": VERSION})
 
 
-def stored_identical_features(
-    store: Store, request: FitRequest, dataset: DatasetIdentity | None = None
-) -> bool | None:
+def stored_identical_features(store: Store, request: FitRequest, dataset: DatasetIdentity | None = None) -> bool | None:
     """Read from the cache whether the features of two models are identical.
 
     Parameters

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,12 @@ from brivl.encoding.fit import FitRequest
 from brivl.encoding.identical_features import identical_features
 from brivl.encoding.single_model import variance_partition_task
 from brivl.encoding.time_course import time_course_task
-from brivl.encoding.within_subject import within_subject_batch_task, within_subject_task
+from brivl.encoding.within_subject import (
+    WithinSubjectRequest,
+    within_subject_batch_task,
+    within_subject_task,
+    within_subject_tests,
+)
 from brivl.errors import RequestError
 from brivl.jobs.sweep import run_sweep, workers_for
 from brivl.store.artifacts import Store
@@ -65,6 +71,8 @@ def _sweep(request: Mapping[str, JSON], progress: ProgressCallback) -> dict[str,
     for name, subject in dict.fromkeys((fit.dataset, fit.subject) for fit in fitted):
         progress(len(fits), len(fits), f"Preparing the flatmap of {subject}")
         _prepare(store, name, subject, progress)
+    for fields in request.get("tests", []):
+        _test(store, WithinSubjectRequest.from_json(fields), fitted, progress)
     for fit in fitted:  # of fits that were stored before; the others have it
         identical_features(store, fit, progress)
     if summary.failed:
@@ -73,6 +81,22 @@ def _sweep(request: Mapping[str, JSON], progress: ProgressCallback) -> dict[str,
             f"{len(summary.failed)} of {len(fits)} fits failed: {sentence}" if len(fits) > 1 else sentence
         )
     return {"n_fits": len(fits), "hits": summary.hits}
+
+
+def _test(
+    store: Store, request: WithinSubjectRequest, fitted: Sequence[FitRequest], progress: ProgressCallback
+) -> None:
+    """Compute tests within a subject after its fit; where none is valid, the page says why."""
+    if request.fit not in fitted:
+        return
+
+    def report(done: float, total: float, _message: str = "") -> None:
+        progress(
+            len(fitted) - 1 + min(1.0, done / max(total, 1e-9)), len(fitted), f"Testing within {request.fit.subject}"
+        )
+
+    with contextlib.suppress(RequestError):
+        within_subject_tests(store, request, report)
 
 
 def _prepare(store: Store, name: str, subject: str, progress: ProgressCallback) -> None:

@@ -50,15 +50,27 @@ FITS = Queue(lambda: cached.job_queue(), "fits")
 
 @dataclass(frozen=True)
 class Run:
-    """A button and what it computes."""
+    """A button and what it computes.
+
+    Attributes
+    ----------
+    label : str
+        Text of the button.
+    requests : Sequence[FitRequest]
+        Fits.
+    tests : Sequence[Mapping[str, Any]]
+        Tests within subjects that are computed after the fits, as JSON.
+    """
 
     label: str
     requests: Sequence[FitRequest]
+    tests: Sequence[Mapping[str, Any]] = ()
 
     @property
     def job(self) -> dict:
         """The same request in every session, so that all of them meet in one job."""
-        return sweep_job(cached.store(), list(self.requests), scheduler())
+        job = sweep_job(cached.store(), list(self.requests), scheduler())
+        return job | ({"tests": [dict(one) for one in self.tests]} if self.tests else {})
 
 
 def active_job(runs: Sequence[Run]) -> JobStatus | None:

@@ -77,10 +77,10 @@ def test_full_cache_shows_finding_chips_figure_and_self_check(page: str, subject
 
 
 def test_headline_names_the_better_model_whichever_side_it_stands_on() -> None:
-    fill(MOVIE, [8], ["S01", "S02", "S03"])
+    fill(MOVIE, [8], ["S01", "S02", "S03", "S04", "S05"])
     straight = open_page("regions", subject="All")
     swapped = open_page("regions", subject="All", a="vit-mini", b="brivl-mini")
-    assert "BriVL-mini explains more than ViT-mini in 3 of 3 ROIs" in headline(straight)
+    assert "BriVL-mini has the larger split R² in 3 of 3 ROIs" in headline(straight)
     assert headline(swapped) == headline(straight)
     names = [[t["name"] for t in charts(at)[0]["data"] if "split" in t["name"]] for at in (straight, swapped)]
     assert names[0] == names[1][::-1]
@@ -97,7 +97,7 @@ def test_aal_levels(level: str, count: int) -> None:
 
 
 def test_order_by_p_is_ascending() -> None:
-    fill(SENTENCES, [4], ["P01", "M02", "M04", "M07"])
+    fill(SENTENCES, [4], list(cached.known(SENTENCES).subjects))
     at = open_page("regions", data=SENTENCES, subject="All", level="region", order="p")
     (chart,) = charts(at)
     p = [data[4] for data in chart["data"][0]["customdata"]]
@@ -105,9 +105,26 @@ def test_order_by_p_is_ascending() -> None:
     assert len(numbers) > 10 and numbers == sorted(numbers)
 
 
-def test_one_subject_is_said_to_be_no_sample_of_people() -> None:
-    fill(MOVIE, [8], ["S01"])
-    assert "Unit of pairing: voxels of one subject" in html(open_page("regions"))
+def test_layers_that_are_missing_are_counted() -> None:
+    """Two of twelve layers were called "every layer", and the better of two the best."""
+    fill(MOVIE, [5, 8], ["S01"])
+    at = open_page("layers")
+    said = headline(at)
+    assert "2 of 12 layers fitted (5 and 8)" in said and "at both layers compared (5 and 8)" in said
+    assert "every layer" not in said and "highest" not in said and "2 of 12 fits" in html(at)
+    ticks = charts(at)[0]["layout"]["xaxis"]["ticktext"]
+    assert ticks[4] == "5<br>n = 1" and ticks[0] == "1<br>n = 0" and len(ticks) == 12
+
+
+def test_layers_with_fewer_subjects_are_not_compared() -> None:
+    """Layer 1 of two subjects stood beside layer 2 of one under "8 subjects"."""
+    fill(MOVIE, [7], ["S01", "S02", "S03", "S04", "S05"])
+    fill(MOVIE, [8], ["S01", "S02"])
+    at = open_page("layers", subject="All")
+    ticks = charts(at)[0]["layout"]["xaxis"]["ticktext"]
+    assert ticks[6:8] == ["7<br>n = 5", "8<br>n = 2"]
+    assert "at layer 8 2 of 5 subjects are fitted, so models are not compared there yet" in headline(at)
+    assert "7 of 60 fits" in html(at)
 
 
 def test_region_filters_the_mean() -> None:
@@ -128,7 +145,7 @@ def test_other_maps(shown: str) -> None:
     fill(MOVIE, [8], ["S01"])
     at = open_page("flatmap", map=shown)
     assert not at.exception and not at.error
-    assert "BriVL-mini explains more than ViT-mini in 3 of 3 ROIs" in headline(at)
+    assert "BriVL-mini has the larger split R² in 3 of 3 ROIs" in headline(at)
 
 
 def test_recovery_is_measured_where_the_truth_is_known() -> None:

@@ -18,16 +18,9 @@ from brivl.analyses.flatmap import (
     viewer,
     voxel_card,
 )
-from brivl.core.claims.headlines import (
-    component_caption,
-    component_label,
-    joint_headline,
-    layer_headline,
-    variance_partition_headline,
-    voxel_headline,
-)
+from brivl.analyses.flatmap.headline import MapFinding, flatmap_headline
+from brivl.core.claims.headlines import component_caption, component_label
 from brivl.core.records import FlatmapGeometry, Voxels
-from brivl.core.regions.region_stats import compare_subjects, mask_means
 from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, VariancePartition
 from brivl.data.regions import BRAIN, coordinates, region_masks
 from brivl.data.summary import DatasetSummary
@@ -206,23 +199,24 @@ def _paint(shown: Shown, geometry: FlatmapGeometry, scores: MapScores) -> Painti
 
 
 def _headline(shown: Shown, mapped: Mapped) -> str:
-    choices, scores = shown.choices, mapped.scores
-    if choices.map in VARIANCE_COMPONENTS:
-        parts = None if mapped.parts is None else {k: _within(shown, v) for k, v in mapped.parts.by_name().items()}
-        return variance_partition_headline(choices.layer, shown.names, parts, shown.who)
-    if choices.map == "joint":
-        return joint_headline(choices.layer, _within(shown, scores.joint), shown.who)
-    if not mapped.regions or choices.region != BRAIN:
-        return voxel_headline(choices.layer, shown.names, _within(shown, scores.a), _within(shown, scores.b), shown.who)
-    results = [answer.result for answer in shown.answers.values()]
-    a, b = (np.stack([mask_means(r.r2_split[side], mapped.regions) for r in results]) for side in (0, 1))
-    noun = "ROIs" if mapped.voxels.rois else "regions"
-    return layer_headline(choices.layer, shown.names, compare_subjects(a, b, list(mapped.regions)), shown.who, noun)
-
-
-def _within(shown: Shown, values: np.ndarray) -> np.ndarray:
-    inside = shown.region(shown.subjects[0])
-    return values if inside is None else values[inside]
+    choices = shown.choices
+    best, layers = best_layers(viewer.all_layers(shown).answers) if choices.map == "best" else (None, [])
+    alone = [cached.alone(answer.request) for answer in shown.answers.values()]
+    finding = MapFinding(
+        choices.map,
+        choices.layer,
+        shown.names,
+        [answer.result for answer in shown.answers.values()],
+        shown.coverage,
+        mapped.regions,
+        "ROIs" if mapped.voxels.rois else "regions",
+        [rows for rows in alone if rows is not None] if all(rows is not None for rows in alone) else [],
+        shown.region(shown.subjects[0]),
+        best,
+        layers,
+        choices.n_layers,
+    )
+    return flatmap_headline(finding)
 
 
 def _caption(shown: Shown, mapped: Mapped) -> str:

@@ -9,13 +9,13 @@ import streamlit as st
 
 from brivl.analyses.layers.figures import LayerScores, layer_figure
 from brivl.analyses.layers.print_figure import layer_page
-from brivl.analyses.layers.tables import layers_caption, layers_finding
+from brivl.analyses.layers.tables import layers_caption, layers_finding, scores_by_layer
 from brivl.data.summary import DatasetSummary
 from brivl.errors import RequestError
 from brivl.ui import style, url_state
 from brivl.ui.frame import PageSpec
 from brivl.ui.jobs import Run
-from brivl.ui.results import Shown, fit_view, look_up, mean_scores, said_subjects
+from brivl.ui.results import Shown, fit_view, look_up, mean_parts, mean_scores, said_subjects
 from brivl.ui.tabs import View
 from brivl.ui.url_state import Choices
 from brivl.viz.style import PLOT_CONFIG, FigureLabel
@@ -40,7 +40,8 @@ def _view(shown: Shown) -> View:
     if table.empty:
         raise RequestError(f"No voxel of {shown.choices.region!r} was fitted; choose another region, or all voxels.")
     scores = LayerScores(table, shown.names, shown.choices.layer, shown.coverage)
-    headline = layers_finding(table, shown.names, shown.coverage)
+    means = scores_by_layer(table, mean_parts(shown), shown.coverage)
+    headline = layers_finding(table, shown.names, shown.coverage, means)
     caption = layers_caption(table, shown.coverage, _where(shown))
     label = FigureLabel(headline, caption, shown.known.simulated, _detail(shown))
     stem = f"layers_{shown.known.stimulus_kind}_{shown.choices.subject}"

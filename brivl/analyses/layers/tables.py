@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from brivl.analyses.layers.figures import MIN_BOX
-from brivl.core.claims.headlines import Coverage, LayerMeans, Shares, layers_headline
+from brivl.core.claims.headlines import Coverage, LayerMeans, layers_headline
 from brivl.core.regions.region_stats import RegionComparison, compare_subjects
+from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, MeanScores
 from brivl.viz.style import R2
 
 
@@ -35,7 +36,7 @@ def coverage_of(table: pd.DataFrame, n_layers: int, subjects: Sequence[str]) -> 
 
 
 def layers_finding(
-    table: pd.DataFrame, names: tuple[str, str], coverage: Coverage, shares: Mapping[int, Shares] | None = None
+    table: pd.DataFrame, names: tuple[str, str], coverage: Coverage, scores: Mapping[int, MeanScores] | None = None
 ) -> str:
     """Write the headline of a table of means.
 
@@ -47,8 +48,8 @@ def layers_finding(
         Names of models A and B.
     coverage : Coverage
         Which fits are there; only complete layers are compared.
-    shares : mapping of int to Shares, optional
-        Layer -> mean unique and shared variance, where known.
+    scores : mapping of int to MeanScores, optional
+        Layer -> means with unique and shared variance, for the headline to name both.
 
     Returns
     -------
@@ -58,7 +59,7 @@ def layers_finding(
     complete = table[table["layer"].isin(coverage.complete_layers)]
     joint = (table if complete.empty else complete).groupby("layer")["r2_joint"].mean()
     compared = sorted(set(complete["layer"].unique().tolist()) - coverage.identical)
-    means = LayerMeans(joint.to_dict(), _compare(complete, compared), compared, shares or {})
+    means = LayerMeans(joint.to_dict(), _compare(complete, compared), compared, scores or {})
     return layers_headline(means, names, coverage)
 
 
@@ -68,6 +69,32 @@ def _compare(table: pd.DataFrame, layers: Sequence[int]) -> RegionComparison:
         return RegionComparison(pd.DataFrame({"difference": [], "q": []}), "subject", "")
     a, b = (table.pivot(index="subject", columns="layer", values=c)[layers] for c in ("r2_split_a", "r2_split_b"))
     return compare_subjects(a.to_numpy(), b.to_numpy(), [str(layer) for layer in layers])
+
+
+def scores_by_layer(table: pd.DataFrame, parts: pd.DataFrame, coverage: Coverage) -> dict[int, MeanScores]:
+    """Average scores and parts over subjects, at the layers that are complete.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Means as `layer_means` returns them.
+    parts : DataFrame
+        Means of the parts as `layer_parts` returns them.
+    coverage : Coverage
+        Which fits are there.
+
+    Returns
+    -------
+    dict of int to MeanScores
+        Layer -> means; the parts are NaN where a subject has none.
+    """
+    both = table.merge(parts, on=["layer", "subject"], how="left")
+    names = ["r2_joint", "r2_split_a", "r2_split_b", *VARIANCE_COMPONENTS]
+    return {
+        int(layer): MeanScores.of({name: rows[name].to_numpy(float) for name in names})
+        for layer, rows in both.groupby("layer")
+        if layer in coverage.complete_layers
+    }
 
 
 def layers_caption(table: pd.DataFrame, coverage: Coverage, where: str = "") -> str:

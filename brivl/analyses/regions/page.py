@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 
 import streamlit as st
@@ -13,13 +13,12 @@ from brivl.analyses.regions.ceiling import has_ceiling
 from brivl.analyses.regions.figures import region_figure
 from brivl.analyses.regions.print_figure import region_page
 from brivl.analyses.regions.tables import RegionQuestion, is_row, region_parts
-from brivl.core.claims.headlines import layer_headline
+from brivl.core.regions.variance_partitioning import MeanScores
 from brivl.data.regions import (
     BRAIN,
     CEILING,
     MNI_PARCELLATIONS,
     ORDERS,
-    PARCELLATION_NOUNS,
     PARCELLATION_TITLES,
     ParcellationName,
     available_parcellations,
@@ -30,7 +29,7 @@ from brivl.errors import RequestError
 from brivl.ui import style, url_state
 from brivl.ui.frame import PageSpec
 from brivl.ui.jobs import Run
-from brivl.ui.results import Shown, fit_view, look_up, said_subjects
+from brivl.ui.results import Shown, fit_view, look_up, mean_parts, mean_scores, said_subjects
 from brivl.ui.sidebar import bound
 from brivl.ui.tabs import View
 from brivl.ui.url_state import VOXEL
@@ -41,23 +40,54 @@ UNIT_KEY = "choose unit"
 
 
 def is_over_ceiling(shown: Shown) -> bool:
-    """Whether that is asked for and possible."""
+    """Tell whether scores are to be normalised by the noise ceiling, and can be.
+
+    Parameters
+    ----------
+    shown : Shown
+        The question with its answers.
+
+    Returns
+    -------
+    bool
+        Whether it is asked for and possible.
+    """
     return shown.choices.scale == CEILING and has_ceiling(shown.answers, shown.facts)
 
 
 def is_by_voxel(shown: Shown) -> bool:
-    """Whether voxels of several subjects are to be the pairs."""
-    return shown.choices.unit == VOXEL and len(shown.answers) > 1
+    """Tell whether the test is to be over voxels.
+
+    Parameters
+    ----------
+    shown : Shown
+        The question with its answers.
+
+    Returns
+    -------
+    bool
+        Whether it is asked for; it is anti-conservative, and no headline rests on it.
+    """
+    return shown.choices.unit == VOXEL
 
 
 def unit_toggle(shown: Shown) -> None:
-    """The switch to voxels as pairs, where there are several subjects."""
-    if len(shown.answers) < 2:
-        return
+    """Draw the switch to a test over voxels.
+
+    Parameters
+    ----------
+    shown : Shown
+        The question with its answers.
+    """
     wanted = is_by_voxel(shown)
     if st.session_state.get(UNIT_KEY) != wanted:
         st.session_state[UNIT_KEY] = wanted
-    st.toggle("Pair voxels", key=UNIT_KEY, on_change=_take_unit, help="As in many papers; p is then far too small.")
+    st.toggle(
+        "Test over voxels",
+        key=UNIT_KEY,
+        on_change=_take_unit,
+        help="As often published; anti-conservative, since voxels are spatially correlated. Headlines do not use it.",
+    )
 
 
 def _take_unit() -> None:
@@ -65,13 +95,21 @@ def _take_unit() -> None:
 
 
 def toggle(shown: Shown) -> None:
-    """The switch, where there is a ceiling."""
+    """Draw the switch to normalised scores, where there is a ceiling.
+
+    Parameters
+    ----------
+    shown : Shown
+        The question with its answers.
+    """
     if not has_ceiling(shown.answers, shown.facts):
         return
     wanted = is_over_ceiling(shown)
     if st.session_state.get(KEY) != wanted:
         st.session_state[KEY] = wanted
-    st.toggle("Over noise ceiling", key=KEY, on_change=_take, help=f"{R2} as a share of what could be explained.")
+    st.toggle(
+        "Normalise by noise ceiling", key=KEY, on_change=_take, help=f"{R2} as a share of what could be explained."
+    )
 
 
 def _take() -> None:
@@ -79,18 +117,16 @@ def _take() -> None:
 
 
 CHART = "regions chart"
-ORDER_NAMES = {
-    "anatomical": "front to back",
-    "p": "p, smallest first",
-    "effect": "difference, {a} first",
-    "name": "name",
-}
-HINT = "Click a bar to light its region up, here and on the brain; click beside the bars to let it go."
+ORDER_NAMES = {"anatomical": "anatomical", "p": "p", "effect": "effect", "name": "A–Z"}
+HINT = "Click a bar to select its region; click empty space to clear."
 
 
 def _runs(shown: Shown) -> Sequence[Run]:
     choices = shown.choices
-    return [Run(f"Run layer {choices.layer}, {said_subjects(choices)}", choices.requests())]
+    requests = choices.requests()
+    # Of one subject p and q come from tests within the subject, so they are part of the answer.
+    tests = [asdict(one) for one in tests_panel.requests_of(requests, BRAIN)] if len(requests) == 1 else []
+    return [Run(f"Run layer {choices.layer}, {said_subjects(choices)}", requests, tuple(tests))]
 
 
 def _levels(shown: Shown) -> tuple[ParcellationName, ...]:
@@ -132,12 +168,11 @@ def _view(asked: Shown) -> View:
         choices.region,
         lit,
         tests_panel.stored_tests(shown),
+        asked.coverage,
+        _mean_scores(shown),
     )
     parts = region_parts(shown.answers, shown.facts, question)
-    headline = layer_headline(
-        choices.layer, shown.names, parts.comparison, shown.who, PARCELLATION_NOUNS[level], parts.quantity
-    )
-    label = FigureLabel(headline, parts.caption, shown.known.simulated, _detail(shown))
+    label = FigureLabel(parts.headline, parts.caption, shown.known.simulated, _detail(shown))
     stem = f"regions_{level}_layer{choices.layer:02d}_{choices.subject}"
     stem += "_over_ceiling" if parts.quantity != R2 else ""
 
@@ -154,6 +189,15 @@ def _view(asked: Shown) -> View:
 
     draw_page = partial(region_page, parts.scores, label)
     return fit_view(shown, "regions", stem, label, lambda: parts.table, draw_page, draw, hint=HINT, below=below)
+
+
+def _mean_scores(shown: Shown) -> MeanScores | None:
+    """Means over all voxels shown, with unique and shared variance where each model was fitted alone."""
+    table, parts = mean_scores(shown), mean_parts(shown)
+    if table.empty:
+        return None
+    both = table.merge(parts, on=["layer", "subject"], how="left")
+    return MeanScores.of({name: both[name].to_numpy(float) for name in both if name not in ("layer", "subject")})
 
 
 def _pick() -> None:
@@ -195,7 +239,7 @@ def _controls(shown: Shown, level: ParcellationName) -> None:
         st.segmented_control(
             "Order",
             ORDERS,
-            format_func=lambda order: ORDER_NAMES[order].format(a=shown.names[0]),
+            format_func=lambda order: f"Order: {ORDER_NAMES[order]}",
             label_visibility="collapsed",
             **bound("order", shown.choices.order),
         )

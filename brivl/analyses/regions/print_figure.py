@@ -5,27 +5,47 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from brivl.analyses.regions.figures import SLOT, RegionScores
+from brivl.analyses.regions.figures import INTERVALS, SLOT, RegionScores, short_name
 from brivl.viz.export import POINTS, SLIDE, Page, legend_line, new_page, print_style
 from brivl.viz.style import JOINT, LIGHT, FigureLabel
 
-PLACES = {2: (0.42, 1.0), 3: (0.27, 0.62, 1.0)}  # right edges of the columns in words
+PLACES = {2: (0.42, 1.0), 3: (0.28, 0.64, 1.0), 4: (0.2, 0.46, 0.72, 1.0)}  # right edges of the columns in words
+TEXT_WIDTH = {2: 1.0, 3: 1.6, 4: 2.1}
 LONG_NAME = 28  # characters on one line
 
 
 def region_page(scores: RegionScores, label: FigureLabel, page: Page = SLIDE) -> Figure:
-    """Matplotlib page with the content of `region_figure`; grows downwards when the rows need more than `page` has."""
+    """Draw R² by region for print; the page grows downwards when the rows need more than it has.
+
+    Parameters
+    ----------
+    scores : RegionScores
+        Scores, tests and names.
+    label : FigureLabel
+        Texts around the figure.
+    page : Page
+        Size and type of the page.
+
+    Returns
+    -------
+    Figure
+        Matplotlib figure with the content of `region_figure`.
+    """
     rows = 1.9 * page.base / POINTS * scores.n_regions
     height = max(page.height, rows + 0.42 * page.height)
     page = replace(page, height=height)
     with print_style(page):
         figure = new_page(label, page)
         columns = scores.text_columns
-        bars, text = figure.subplots(1, 2, sharey=True, width_ratios=(5, 1 if len(columns) == 2 else 1.6))
+        widths = (5.0, *((1.5,) if scores.intervals else ()), TEXT_WIDTH[len(columns)])
+        bars, *middle, text = figure.subplots(1, len(widths), sharey=True, width_ratios=widths)
         _draw_bars(bars, scores, page.base)
+        for axes in middle:
+            _draw_differences(axes, scores, page.base)
         _draw_text(text, columns)
         legend_line(figure, bars, page)
         figure.canvas.draw()
@@ -71,8 +91,23 @@ def _draw_bars(axes: Axes, scores: RegionScores, base: float) -> None:
     _label_rows(axes, scores, base)
 
 
+def _draw_differences(axes: Axes, scores: RegionScores, base: float) -> None:
+    """A - B of each region with its 95 % interval."""
+    difference, low, high = (scores.table[name].to_numpy(float) for name in INTERVALS)
+    drawn = np.isfinite(low) & np.isfinite(high)
+    for row in range(1, scores.n_regions, 2):
+        axes.axhspan(row - 0.5, row + 0.5, color="#F6F7F8", zorder=0)
+    axes.axvline(0, color=LIGHT.muted, linewidth=base / 20, zorder=1)
+    axes.hlines(scores.rows()[drawn], low[drawn], high[drawn], color=LIGHT.text, linewidth=base / 10, zorder=2)
+    axes.plot(difference, scores.rows(), "o", color=LIGHT.text, markersize=base / 3, zorder=3)
+    axes.set_xlabel("A − B, 95 % interval")
+    axes.tick_params(axis="y", length=0)
+    axes.locator_params(axis="x", nbins=3)
+    axes.spines["left"].set_visible(False)
+
+
 def _label_rows(axes: Axes, scores: RegionScores, base: float) -> None:
-    names = [_two_lines(name) for name in scores.table["region"]]
+    names = [_two_lines(short_name(name)) for name in scores.table["region"]]
     axes.axvline(0, color=LIGHT.muted, linewidth=base / 20)
     axes.set(
         yticks=scores.rows(),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from brivl.analyses.regions.ceiling import OVER_CEILING, scale_caption, scaled
 from brivl.analyses.regions.figures import RegionScores
-from brivl.core.claims.headlines import largest_difference, small_sample_note
+from brivl.core.claims.headlines import Coverage, Facts, largest_difference, layer_headline, small_sample_note
 from brivl.core.regions.prevalence import Prevalence, prevalence
 from brivl.core.regions.region_stats import (
     RegionComparison,
@@ -18,16 +18,42 @@ from brivl.core.regions.region_stats import (
     compare_subjects,
     compare_voxels,
     mask_means,
+    with_block_tests,
 )
-from brivl.data.regions import ATLAS_NOTES, BRAIN, CEILING, ORDERS, Order, ParcellationName, region_mask, region_masks
+from brivl.core.regions.variance_partitioning import MeanScores
+from brivl.data.regions import (
+    ATLAS_NOTES,
+    BRAIN,
+    CEILING,
+    ORDERS,
+    PARCELLATION_NOUNS,
+    Order,
+    ParcellationName,
+    region_mask,
+    region_masks,
+)
 from brivl.data.subject_facts import SubjectFacts
 from brivl.encoding.fit import FitResult
 from brivl.encoding.within_subject import WithinSubjectResult
-from brivl.encoding.within_subject_tables import region_table
+from brivl.encoding.within_subject_tables import method_note, region_table
 from brivl.errors import RequestError
 from brivl.viz.style import R2
 
 MOST_ROWS = 90  # in a figure; tables hold all
+FIRST_COLUMNS = [
+    "region",
+    "n_voxels",
+    "mean_joint",
+    "mean_a",
+    "mean_b",
+    "difference",
+    "ci_low",
+    "ci_high",
+    "d_z",
+    "p",
+    "q",
+    "n",
+]
 BASIS = {"tests": "tests within each subject, q < .05", "sign": "sign of the difference"}
 Answers = Mapping[tuple[int, str], FitResult]
 Masks = Mapping[str, np.ndarray]
@@ -35,32 +61,95 @@ Masks = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class RegionQuestion:
-    """Which regions, and how they are compared and shown."""
+    """Which regions, and how they are compared and shown.
+
+    Attributes
+    ----------
+    level : str
+        Parcellation.
+    names : (str, str)
+        Names of models A and B.
+    order : str
+        Order of the rows, one of ORDERS.
+    over_ceiling : bool
+        Whether scores are normalised by the noise ceiling.
+    by_voxel : bool
+        Whether the test is over voxels, as often published; it enters no headline.
+    region : str
+        Region whose voxels are used; BRAIN for all.
+    lit : str or None
+        Row that is framed.
+    tests : mapping of str to WithinSubjectResult
+        Subject -> block tests within the subject. Of one subject they give p, q and interval; of several, they are what
+        the prevalence rests on.
+    coverage : Coverage or None
+        Which fits are there of those asked for; None where none is missing.
+    scores : MeanScores or None
+        Means over all voxels with unique and shared variance, for the headline.
+    """
 
     level: ParcellationName
     names: tuple[str, str]
     order: Order = "anatomical"
     over_ceiling: bool = False
-    by_voxel: bool = False  # pairs are voxels of all subjects, in place of subjects
-    region: str = BRAIN  # only voxels within
-    lit: str | None = None  # the row that is framed
-    tests: Mapping[str, WithinSubjectResult] = field(default_factory=dict)  # within each subject, for the prevalence
+    by_voxel: bool = False
+    region: str = BRAIN
+    lit: str | None = None
+    tests: Mapping[str, WithinSubjectResult] = field(default_factory=dict)
+    coverage: Coverage | None = None
+    scores: MeanScores | None = None
 
 
 @dataclass(frozen=True)
 class RegionParts:
-    """What a page of regions is made of."""
+    """What a page of regions is made of.
+
+    Attributes
+    ----------
+    scores : RegionScores
+        What the figure draws.
+    comparison : RegionComparison
+        One row for each region in anatomical order.
+    table : DataFrame
+        All numbers, in the order asked for.
+    headline : str
+        The finding.
+    caption : str
+        What is plotted and tested.
+    quantity : str
+        What the scores are.
+    """
 
     scores: RegionScores
     comparison: RegionComparison
     table: pd.DataFrame
+    headline: str
     caption: str
     quantity: str
 
 
 def region_parts(answers: Answers, facts: Mapping[str, SubjectFacts], asked: RegionQuestion) -> RegionParts:
-    """One row and one test per region. Raises RequestError where no voxel of any region was fitted, or scores over the
-    ceiling are asked of data without repeats."""
+    """Compare the models in every region, and make figure, table, headline and caption.
+
+    Parameters
+    ----------
+    answers : mapping of (int, str) to FitResult
+        (layer, subject) -> fit of one layer.
+    facts : mapping of str to SubjectFacts
+        Subject -> voxels and timing.
+    asked : RegionQuestion
+        Regions and tests.
+
+    Returns
+    -------
+    RegionParts
+        One row and one test for each region.
+
+    Raises
+    ------
+    RequestError
+        Where no voxel of any region was fitted, or the ceiling is asked of data without repeats.
+    """
     if asked.over_ceiling:
         answers = scaled(answers, facts)
     masks = {subject: _masks(facts[subject], asked) for _, subject in answers}
@@ -68,32 +157,116 @@ def region_parts(answers: Answers, facts: Mapping[str, SubjectFacts], asked: Reg
     comparison = _compare(answers, masks, means, asked)
     found = _prevalence(means, comparison, asked)
     table = _table(comparison, means, found, asked)
+    shown = _Shown(answers, comparison, found, asked, _reason_not_to_compare(answers, asked))
     return RegionParts(
-        _scores(table, means, asked),
+        _scores(table, means, shown),
         comparison,
         table,
-        _caption(answers, comparison, found, asked),
+        _headline(shown, means, masks),
+        _caption(shown),
         OVER_CEILING if asked.over_ceiling else R2,
     )
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What headline, figure and caption are made from."""
+
+    answers: Answers
+    comparison: RegionComparison
+    found: Prevalence
+    asked: RegionQuestion
+    uncompared: str  # why the models are not compared, as a sentence; "" where they are
+
+    @property
+    def subjects(self) -> list[str]:
+        return list(dict.fromkeys(subject for _, subject in self.answers))
+
+    @property
+    def layer(self) -> int:
+        return next(layer for layer, _ in self.answers)
+
+
+def _reason_not_to_compare(answers: Answers, asked: RegionQuestion) -> str:
+    coverage = asked.coverage
+    if coverage is None:
+        return ""
+    layer = next(layer for layer, _ in answers)
+    if layer in coverage.identical:
+        return "The two models have identical features at this layer, so their split R² is not compared."
+    if coverage.missing:
+        return f"{coverage.who} are fitted; the models are compared, with p and q, once all are."
+    return ""
+
+
+def _headline(shown: _Shown, means: pd.DataFrame, masks: Mapping[str, Masks]) -> str:
+    asked, comparison = shown.asked, shown.comparison
+    coverage = asked.coverage or Coverage.of(shown.answers)
+    facts = Facts(
+        coverage.who,
+        PARCELLATION_NOUNS[asked.level],
+        OVER_CEILING if asked.over_ceiling else R2,
+        coverage.n_subjects - len(coverage.subjects),
+        shown.layer in coverage.identical,
+        None if asked.over_ceiling else asked.scores,
+    )
+    if asked.by_voxel:  # the test over voxels is a choice for the table; a headline rests on subjects or blocks
+        comparison = _compare(shown.answers, masks, means, replace(asked, by_voxel=False))
+    return layer_headline(shown.layer, asked.names, comparison, facts)
 
 
 def region_question(
     setting: Callable[[str, str], str], level: ParcellationName, names: tuple[str, str]
 ) -> RegionQuestion:
-    """From words as in a link; setting(name, default). RequestError for an order or scale that does not exist."""
+    """Read a question from the words of a link or of the command line.
+
+    Parameters
+    ----------
+    setting : callable
+        Gives the value of a field, or the default passed to it.
+    level : str
+        Parcellation.
+    names : (str, str)
+        Names of models A and B.
+
+    Returns
+    -------
+    RegionQuestion
+        The question.
+
+    Raises
+    ------
+    RequestError
+        For an order, scale or unit that does not exist.
+    """
     order, scale = setting("order", ORDERS[0]), setting("scale", "")
     if order not in ORDERS:
-        raise RequestError(f"Wanted an order out of {list(ORDERS)} and got {order!r}.")
+        raise RequestError(f"Expected an order out of {list(ORDERS)}, got {order!r}. Choose one of them.")
     if scale not in ("", CEILING):
-        raise RequestError(f"Wanted no scale, for R2 as it is, or {CEILING!r}, and got {scale!r}.")
+        raise RequestError(f"Expected the scale {CEILING!r} or none, got {scale!r}. Choose one of these.")
     unit = setting("unit", "subject")
     if unit not in ("subject", "voxel"):
-        raise RequestError(f"Wanted pairs of 'subject' or 'voxel' and got {unit!r}.")
+        raise RequestError(f"Expected the unit 'subject' or 'voxel', got {unit!r}. Choose one of these.")
     return RegionQuestion(level, names, order, scale == CEILING, unit == "voxel")
 
 
 def is_row(facts: SubjectFacts, level: ParcellationName, region: str) -> bool:
-    """Whether a region is one of the rows at a level, so that it is framed and not filtered by."""
+    """Tell whether a region is one of the rows at a level, so that it is framed and not filtered by.
+
+    Parameters
+    ----------
+    facts : SubjectFacts
+        Voxels of a subject.
+    level : str
+        Parcellation.
+    region : str
+        Title of the region.
+
+    Returns
+    -------
+    bool
+        Whether the parcellation has a region of this title.
+    """
     return region in region_masks(facts.voxels, level)
 
 
@@ -127,11 +300,23 @@ def _compare(
     names = list(dict.fromkeys(means["region"]))
     if len(answers) == 1:
         (_, subject), answer = next(iter(answers.items()))
-        return compare_voxels(*answer.result.r2_split, {name: masks[subject][name] for name in names})
+        over_voxels = compare_voxels(*answer.result.r2_split, {name: masks[subject][name] for name in names})
+        return over_voxels if asked.by_voxel else _over_blocks(over_voxels, asked, subject)
     if asked.by_voxel:
         a, b = ([answer.result.r2_split[side] for answer in answers.values()] for side in (0, 1))
         return compare_pooled(a, b, [masks[subject] for _, subject in answers], names)
     return compare_subjects(*(_by_subject(means, side, names) for side in "ab"), names)
+
+
+def _over_blocks(over_voxels: RegionComparison, asked: RegionQuestion, subject: str) -> RegionComparison:
+    """The tests within one subject; NaN where they have not been computed."""
+    tests = asked.tests.get(subject)
+    if tests is None:
+        return with_block_tests(over_voxels, pd.DataFrame(), 0)
+    comparison = with_block_tests(over_voxels, region_table(tests, asked.level), int(tests.info["n_blocks"]))
+    if asked.over_ceiling:  # the interval is one of R2 as it is
+        comparison.table[["ci_low", "ci_high"]] = np.nan
+    return comparison
 
 
 def _by_subject(means: pd.DataFrame, side: str, names: list[str]) -> np.ndarray:
@@ -157,7 +342,7 @@ def _clear(tests: WithinSubjectResult, level: ParcellationName, names: list[str]
 
 
 def _table(comparison: RegionComparison, means: pd.DataFrame, found: Prevalence, asked: RegionQuestion) -> pd.DataFrame:
-    """One row per region, every number of the comparison, in the order asked for."""
+    """One row per region, every number of the comparison, in the order asked for; what is read most stands first."""
     table = comparison.table.assign(
         unit=comparison.unit,
         prevalence_k=found.k,
@@ -166,13 +351,27 @@ def _table(comparison: RegionComparison, means: pd.DataFrame, found: Prevalence,
         level=asked.level,
         score=OVER_CEILING if asked.over_ceiling else R2,
     )
-    table.insert(1, "n_voxels", table["region"].map(means.groupby("region")["n_voxels"].mean()))
-    table.insert(3, "mean_joint", table["region"].map(means.groupby("region")["joint"].mean()))
+    table["n_voxels"] = table["region"].map(means.groupby("region")["n_voxels"].mean())
+    table["mean_joint"] = table["region"].map(means.groupby("region")["joint"].mean())
+    table = table[[*FIRST_COLUMNS, *(name for name in table if name not in FIRST_COLUMNS)]]
     return in_order(table, asked.order).reset_index(drop=True)
 
 
 def in_order(table: pd.DataFrame, order: str) -> pd.DataFrame:
-    """Rows front to back (as given), by p, by the difference A less B from high to low, or by name; NaN last."""
+    """Order the rows of a table of regions.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns region, p, difference; in anatomical order.
+    order : str
+        "anatomical" (as given), "p" (ascending), "effect" (A - B, descending), or "name".
+
+    Returns
+    -------
+    DataFrame
+        The rows, NaN last.
+    """
     if order == "name":
         return table.sort_values("region", kind="stable", key=lambda names: names.str.casefold())
     if order == "p":
@@ -182,39 +381,63 @@ def in_order(table: pd.DataFrame, order: str) -> pd.DataFrame:
     return table
 
 
-def _scores(table: pd.DataFrame, means: pd.DataFrame, asked: RegionQuestion) -> RegionScores:
+def _scores(table: pd.DataFrame, means: pd.DataFrame, parts: _Shown) -> RegionScores:
     """What the figure shows: the first MOST_ROWS in order, the framed one always among them."""
-    several = means["subject"].nunique() > 1
+    several, asked = means["subject"].nunique() > 1, parts.asked
+    if parts.uncompared:
+        table = table.assign(p=np.nan, q=np.nan, ci_low=np.nan, ci_high=np.nan)
     shown = table.rename(columns={"mean_a": "a", "mean_b": "b", "mean_joint": "joint"})
     shown = shown[(np.arange(len(shown)) < MOST_ROWS) | (shown["region"] == asked.lit)].reset_index(drop=True)
     counts = [f"{k} of {n}" for k, n in zip(shown["prevalence_k"], shown["prevalence_n"], strict=True)]
     return RegionScores(
-        shown.assign(subjects=counts if several else ""),
+        shown.assign(subjects=counts if several and not parts.uncompared else ""),
         means if several else means.iloc[:0],
         asked.names,
         asked.lit if asked.lit in set(shown["region"]) else None,
         OVER_CEILING if asked.over_ceiling else R2,
+        intervals=not parts.uncompared and bool(np.isfinite(shown["ci_low"]).any()),
     )
 
 
-def _caption(answers: Answers, comparison: RegionComparison, found: Prevalence, asked: RegionQuestion) -> str:
-    subjects = list(dict.fromkeys(subject for _, subject in answers))
-    several, who = len(subjects) > 1, subjects[0] if len(subjects) == 1 else f"{len(subjects)} subjects together"
-    unit = _tested(comparison, len(subjects)) if comparison.unit == "subject" else f"voxels of {who}"
+def _caption(shown: _Shown) -> str:
+    asked, comparison, several = shown.asked, shown.comparison, len(shown.subjects) > 1
     quantity, n_rows = OVER_CEILING if asked.over_ceiling else R2, len(comparison.table)
     parts = [
         f"Bars: mean split {quantity} of each model over the region's fitted voxels{' and subjects' if several else ''}"
-        f", on held-out data; grey mark: joint {quantity}.",
+        f", on held-out data; black tick: joint {quantity}.",
         f"The first {MOST_ROWS} of {n_rows} in this order; the table has all." if n_rows > MOST_ROWS else "",
-        scale_caption(answers) if asked.over_ceiling else "",
+        scale_caption(shown.answers) if asked.over_ceiling else "",
         ATLAS_NOTES.get(asked.level, ""),
         "Dots: subjects, joined by thin lines." if several else "",
-        f"p: paired two-tailed t-test over {unit}; q: Benjamini-Hochberg over the {n_rows} regions.",
-        prevalence_caption(found) if several else "",
-        f"{largest_difference(asked.names, comparison, quantity)}.",
-        small_sample_note(comparison),
+        shown.uncompared or _test_caption(shown),
+        prevalence_caption(shown.found) if several and not shown.uncompared else "",
+        "" if shown.uncompared else f"{largest_difference(asked.names, comparison, quantity)}.",
+        "" if shown.uncompared else small_sample_note(comparison),
     ]
     return " ".join(part for part in parts if part)
+
+
+def _test_caption(shown: _Shown) -> str:
+    """Which test gives p, q and the interval."""
+    asked, comparison, subjects = shown.asked, shown.comparison, shown.subjects
+    n_rows, difference = len(comparison.table), f"{asked.names[0]} − {asked.names[1]}"
+    fdr = f"q: Benjamini-Hochberg over the {n_rows} regions"
+    if comparison.unit == "block":
+        tests = asked.tests.get(subjects[0])
+        if tests is None:
+            return "p and q: no test within this subject has been computed yet."
+        raw = f" They are tests of {R2} before normalisation." if asked.over_ceiling else ""
+        interval = "" if asked.over_ceiling else f" Whiskers: 95 % bootstrap interval of {difference} over blocks."
+        return (
+            f"p: sign flips of blocks of the difference within {subjects[0]} (two-sided); {fdr}. "
+            f"{method_note(tests)}{raw}{interval}"
+        )
+    who = subjects[0] if len(subjects) == 1 else f"{len(subjects)} subjects together"
+    unit = _tested(comparison, len(subjects)) if comparison.unit == "subject" else f"voxels of {who}"
+    return (
+        f"p: paired two-tailed t-test over {unit}; {fdr}. Whiskers: 95 % interval of {difference} (Student's t over "
+        f"{'subjects' if comparison.unit == 'subject' else 'voxels'})."
+    )
 
 
 def _tested(comparison: RegionComparison, n_subjects: int) -> str:
@@ -226,13 +449,24 @@ def _tested(comparison: RegionComparison, n_subjects: int) -> str:
 
 
 def prevalence_caption(found: Prevalence) -> str:
-    """What the column of subjects counts."""
+    """Describe what the column of subjects counts.
+
+    Parameters
+    ----------
+    found : Prevalence
+        Counts, and what they rest on.
+
+    Returns
+    -------
+    str
+        A sentence.
+    """
     if found.basis == "tests":
         return (
-            "Subjects: those in whom the model that is ahead in the group is better by tests within the subject "
-            "(blocks of held-out samples; q < .05 of the difference and of joint R²)."
+            "Subjects: number in whom the model with the larger mean has the larger split R² by a test within the "
+            "subject (blocks of held-out samples; q < .05 of the difference and of joint R²)."
         )
     return (
-        "Subjects: those whose difference has the sign of the group's, untested (half of them would by chance); tests "
-        "within each subject, asked for below, replace this count."
+        "Subjects: number whose difference has the group's sign, untested (chance: half); replaced by within-subject "
+        "tests if run below."
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
 
-from brivl.core.numbers import number, probability, signed
+from brivl.core.numbers import fixed, probability, signed_fixed
 from brivl.data.regions import ParcellationName
+from brivl.encoding.fit import FitRequest
 from brivl.encoding.within_subject import (
     WithinSubjectRequest,
     WithinSubjectResult,
@@ -26,15 +27,23 @@ from brivl.viz.style import R2
 BLOCKS_S = (20, 30, 40, 60)
 KEY = "within block"
 ABOUT = (
-    "Does the model predict this subject better than chance, and one model better than the other? Held-out samples "
-    "are taken in blocks longer than the haemodynamic response (whole passages for sentences); blocks of responses "
-    "change places, or blocks of the difference change sign. Voxels need not be independent for this. It is a "
-    "statement about this subject and these stimuli, not about people."
+    "Is joint R² of this subject above chance, and does one model have the larger split R²? Held-out samples are "
+    "grouped into blocks longer than the haemodynamic response (whole passages for sentences). Against chance: block "
+    "permutation of responses. Between models: block sign-flip of the difference. Voxels need not be independent. The "
+    "tests are about this subject and these stimuli, not about the population."
 )
 
 
 def draw(shown: Shown, level: ParcellationName) -> None:
-    """The panel: tests of one subject in full, of several as counts."""
+    """Draw the panel: tests of one subject in full, of several as counts.
+
+    Parameters
+    ----------
+    shown : Shown
+        The question with its answers.
+    level : str
+        Parcellation.
+    """
     several = len(shown.answers) > 1
     who = "each subject" if several else shown.subjects[0]
     with st.expander(f"Test within {who}, by blocks of stimuli"):
@@ -45,8 +54,37 @@ def draw(shown: Shown, level: ParcellationName) -> None:
             st.caption(str(error))
 
 
+def requests_of(fits: Sequence[FitRequest], region: str) -> list[WithinSubjectRequest]:
+    """Build the tests that belong to fits: with blocks of the default length.
+
+    Parameters
+    ----------
+    fits : sequence of FitRequest
+        Fits.
+    region : str
+        Region whose voxels are tested; BRAIN for all.
+
+    Returns
+    -------
+    list of WithinSubjectRequest
+        One for each fit.
+    """
+    return [WithinSubjectRequest(fit, region, float(BLOCKS_S[0])) for fit in fits]
+
+
 def asked_of(shown: Shown) -> dict[str, WithinSubjectRequest]:
-    """Tests of each subject with the usual blocks, which the prevalence rests on."""
+    """Build the tests of each subject that p and q of one subject, and the prevalence of several, rest on.
+
+    Parameters
+    ----------
+    shown : Shown
+        The question with its answers.
+
+    Returns
+    -------
+    dict of str to WithinSubjectRequest
+        Subject -> tests.
+    """
     return {
         subject: WithinSubjectRequest(found.request, shown.choices.region, float(BLOCKS_S[0]))
         for (_, subject), found in shown.answers.items()
@@ -54,7 +92,18 @@ def asked_of(shown: Shown) -> dict[str, WithinSubjectRequest]:
 
 
 def stored_tests(shown: Shown) -> dict[str, WithinSubjectResult]:
-    """Those that are stored, by subject; none where no test is valid."""
+    """Look up the tests that are stored.
+
+    Parameters
+    ----------
+    shown : Shown
+        The question with its answers.
+
+    Returns
+    -------
+    dict of str to WithinSubjectResult
+        Subject -> tests; empty where no test is valid.
+    """
     try:
         found = {subject: cached.tests_within(asked) for subject, asked in asked_of(shown).items()}
     except BrivlError:
@@ -82,7 +131,20 @@ def _each(shown: Shown) -> None:
 
 
 def counts_table(tests: Mapping[str, WithinSubjectResult], names: tuple[str, str]) -> pd.DataFrame:
-    """One row per subject: voxels tested, predicted, and better predicted by each model."""
+    """Count voxels in each subject.
+
+    Parameters
+    ----------
+    tests : mapping of str to WithinSubjectResult
+        Subject -> tests.
+    names : (str, str)
+        Names of models A and B.
+
+    Returns
+    -------
+    DataFrame
+        One row for each subject: voxels tested, above chance, and with the larger split R² of each model.
+    """
     a, b = names
     rows = []
     for subject, found in tests.items():
@@ -91,9 +153,9 @@ def counts_table(tests: Mapping[str, WithinSubjectResult], names: tuple[str, str
             {
                 "subject": subject,
                 "voxels tested": counts["n_voxels"],
-                "better than chance": counts["n_joint_q"],
-                f"{a} better": counts["n_better_a"],
-                f"{b} better": counts["n_better_b"],
+                "above chance": counts["n_joint_q"],
+                f"larger split {R2}: {a}": counts["n_better_a"],
+                f"larger split {R2}: {b}": counts["n_better_b"],
                 "blocks": counts["n_blocks"],
             }
         )
@@ -120,9 +182,9 @@ def _show(shown: Shown, tests: WithinSubjectResult, level: ParcellationName) -> 
     a, b = shown.names
     counts = summary(tests, ("a", "b"))
     style.caption(
-        f"{counts['n_joint_q']:,} of {counts['n_voxels']:,} voxels are predicted better than chance (q < .05; "
-        f"{counts['n_joint_max_t']:,} by max-T). Of these, {a} is better in {counts['n_better_a']:,} and {b} in "
-        f"{counts['n_better_b']:,} (q < .05)."
+        f"Joint {R2} is above chance in {counts['n_joint_q']:,} of {counts['n_voxels']:,} voxels (q < .05; "
+        f"{counts['n_joint_max_t']:,} by max-T). Of these, {a} has the larger split {R2} in "
+        f"{counts['n_better_a']:,} and {b} in {counts['n_better_b']:,} (q < .05)."
     )
     table = region_table(tests, level)
     if not table.empty:
@@ -131,26 +193,37 @@ def _show(shown: Shown, tests: WithinSubjectResult, level: ParcellationName) -> 
 
 
 def shown_table(table: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
-    """As read: numbers rounded, p as printed."""
-    interval = [f"{_small(low)} to {_small(high)}" for low, high in zip(table["ci_low"], table["ci_high"], strict=True)]
+    """Round the numbers of tests as they are read.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Tests of regions as `region_table` returns them.
+    names : (str, str)
+        Names of models A and B.
+
+    Returns
+    -------
+    DataFrame
+        Text in every cell.
+    """
+    interval = [
+        f"{signed_fixed(low)} to {signed_fixed(high)}"
+        for low, high in zip(table["ci_low"], table["ci_high"], strict=True)
+    ]
     return pd.DataFrame(
         {
             "region": table["region"],
-            f"joint {R2}": table["r2_joint"].map(number),
+            f"joint {R2}": table["r2_joint"].map(fixed),
             "p, chance": table["p_joint"].map(probability),
             "q, chance": table["q_joint"].map(probability),
-            f"{names[0]} less {names[1]}": table["difference"].map(_small),
+            f"{names[0]} − {names[1]}": table["difference"].map(signed_fixed),
             "95 % interval": interval,
             "p": table["p_difference"].map(probability),
             "q": table["q_difference"].map(probability),
             "max-T p": table["p_max_difference"].map(probability),
         }
     )
-
-
-def _small(value: float) -> str:
-    """A difference of R² to four places: smaller ones mean nothing."""
-    return signed(round(value, 4))
 
 
 def _seconds(seconds: int) -> str:

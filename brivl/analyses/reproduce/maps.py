@@ -13,7 +13,7 @@ from brivl.analyses.reproduce.paper_maps import MapLimits, map_grid_page, map_pa
 from brivl.analyses.reproduce.paper_page import PaperPage, label_of
 from brivl.analyses.reproduce.tables import layer_table, voxel_csv, voxel_places
 from brivl.core.claims.checks import at_depth
-from brivl.core.claims.headlines import voxel_headline
+from brivl.core.claims.headlines import Facts, voxel_headline
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.numbers import round_limit
 from brivl.core.records import EncodingResult, FlatmapGeometry, Voxels
@@ -106,7 +106,7 @@ def _pair(store: Store, gathered: Gathered, figure: PaperFigure, subject: str) -
     label = label_of(
         gathered,
         figure,
-        voxel_headline(layer, s.names, scores.a, scores.b, subject),
+        voxel_headline(layer, s.names, scores.a, scores.b, Facts(subject)),
         PAIR_CAPTION.format(
             *s.names,
             f"{int(shown.sum()):,} of {voxels.n_voxels:,} voxels, others clear; grey: below "

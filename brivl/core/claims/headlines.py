@@ -14,11 +14,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from brivl.core.claims.split_and_unique import parts_clause
 from brivl.core.numbers import fixed, number, p_text, signed_fixed
 from brivl.core.regions.region_stats import RegionComparison
+from brivl.core.regions.variance_partitioning import MeanScores
 
 ALPHA = 0.05
 RECOVERED = 0.7  # correlation with the true difference of simulated data from which it counts as recovered
+MOST_GROUPS, MOST_NAMES = 3, 3  # layers, and regions of each, in a headline
 EQUAL = 0.01  # R2; means that differ by less are called equal where there is no test
 NO_DIFFERENCE = "no significant difference in split R²"
 IDENTICAL = "the two models have identical features"
@@ -120,42 +123,6 @@ class Coverage:
 
 
 @dataclass(frozen=True)
-class Shares:
-    """Mean unique and shared variance of two models.
-
-    Attributes
-    ----------
-    unique_a, unique_b, shared : float
-        Mean R2 over voxels.
-    """
-
-    unique_a: float
-    unique_b: float
-    shared: float
-
-    def sentence(self, names: tuple[str, str]) -> str:
-        """Write the parts as a clause of a headline.
-
-        Parameters
-        ----------
-        names : (str, str)
-            Names of models A and B.
-
-        Returns
-        -------
-        str
-            Such as "unique R²: BriVL 0.006, ViT 0.025; 94 % of the joint R² is shared".
-        """
-        joint = self.unique_a + self.unique_b + self.shared
-        unique = f"unique R²: {names[0]} {fixed(self.unique_a)}, {names[1]} {fixed(self.unique_b)}"
-        share = self.shared / joint if joint > 0 else np.nan
-        # Parts are differences of held-out scores: beyond 0 to 1 a percentage says nothing.
-        if not 0 <= share <= 1:
-            return f"{unique}, shared {fixed(self.shared)}"
-        return f"{unique}; {share:.0%} of the joint R² is shared".replace("%", " %")
-
-
-@dataclass(frozen=True)
 class Facts:
     """What a headline about regions says beside the comparison itself.
 
@@ -171,8 +138,8 @@ class Facts:
         Subjects asked for of whom the layer is not fitted; the models are not compared before it is 0.
     identical : bool
         Whether the two models have identical features at the layer.
-    shares : Shares or None
-        Mean unique and shared variance over the voxels shown; None where it is not known.
+    scores : MeanScores or None
+        Means over the voxels shown, with unique and shared variance; None where they are not given.
     """
 
     who: str
@@ -180,7 +147,7 @@ class Facts:
     quantity: str = "R²"
     missing: int = 0
     identical: bool = False
-    shares: Shares | None = None
+    scores: MeanScores | None = None
 
 
 def layer_headline(layer: int, names: tuple[str, str], comparison: RegionComparison, facts: Facts) -> str:
@@ -211,14 +178,16 @@ def layer_headline(layer: int, names: tuple[str, str], comparison: RegionCompari
     if table.empty:
         return f"Layer {layer}: none of the {len(comparison.table)} {noun} has scores of both models ({who})"
     if facts.identical:
-        return f"Layer {layer}: {IDENTICAL} at this layer, so there is nothing to compare in {len(table)} {noun} ({who})"
+        return (
+            f"Layer {layer}: {IDENTICAL} at this layer, so there is nothing to compare in {len(table)} {noun} ({who})"
+        )
     if facts.missing:
         rest = "subject" if facts.missing == 1 else f"{facts.missing} subjects"
         return f"Layer {layer}: {who} fitted; {pair} are compared in {len(table)} {noun} once the other {rest} are"
-    shares = "" if facts.shares is None else f"; {facts.shares.sentence(names)}"
+    parts = "" if facts.scores is None else f"; {parts_clause(names, facts.scores)}"
     tested = comparison.unit != "voxel" and bool(np.isfinite(table["q"]).any())
     if not tested:
-        return f"Layer {layer}: {_counts(table, names, facts, len(table))} ({who}, not tested){shares}"
+        return f"Layer {layer}: {_counts(table, names, facts, len(table))} ({who}, not tested){parts}"
     n_regions = len(table)
     table = table[table[["mean_a", "mean_b"]].max(axis=1) > 0]  # R² below 0 is worse than predicting the mean
     if table.empty:
@@ -227,12 +196,12 @@ def layer_headline(layer: int, names: tuple[str, str], comparison: RegionCompari
     significant = table[_is_significant(table)]
     if significant.empty:
         q = p_text(float(table["q"].min()), "q")
-        return f"Layer {layer}: {NO_DIFFERENCE} between {pair} in {n_regions} {noun} ({basis}; smallest {q}){shares}"
-    return f"Layer {layer}: {_counts(significant, names, facts, n_regions)} ({basis}, q < .05){shares}"
+        return f"Layer {layer}: {NO_DIFFERENCE} between {pair} in {n_regions} {noun} ({basis}; smallest {q}){parts}"
+    return f"Layer {layer}: {_counts(significant, names, facts, n_regions)} ({basis}, q < .05){parts}"
 
 
 def _is_significant(table: pd.DataFrame) -> pd.Series:
-    """Of two models that predict only noise one is worse too, so block tests ask for a joint R2 above chance as well."""
+    """Block tests ask for a joint R2 above chance too: of two models that predict only noise one is worse."""
     q = table["q"] < ALPHA
     return q & (table["q_joint"] < ALPHA) if "q_joint" in table else q
 
@@ -263,14 +232,14 @@ class LayerMeans:
         One row for each layer in `compared`.
     compared : sequence of int
         Layers of the rows of the comparison.
-    shares : mapping of int to Shares
-        Layer -> mean unique and shared variance, where known.
+    scores : mapping of int to MeanScores
+        Layer -> means with unique and shared variance; empty where they are not given.
     """
 
     joint: Mapping[int, float]
     comparison: RegionComparison
     compared: Sequence[int]
-    shares: Mapping[int, Shares] = field(default_factory=dict)
+    scores: Mapping[int, MeanScores] = field(default_factory=dict)
 
 
 def layers_headline(means: LayerMeans, names: tuple[str, str], coverage: Coverage) -> str:
@@ -329,34 +298,42 @@ def _by_layer(means: LayerMeans, names: tuple[str, str], coverage: Coverage) -> 
     tested = any(np.isfinite(q) for _, _, q in rows)
     basis = f"{coverage.who}, {'q < .05' if tested else 'not tested'}"
     everything = list(layers) == list(range(1, coverage.n_layers + 1))
-    shares = _shares_clause(means.shares, names, layers)
+    parts = _parts_clause(means.scores, names, layers)
     clauses = []
     for side, sign in ((0, 1), (1, -1)):
-        ahead = [
-            layer for layer, d, q in rows if sign * d > 0 and (q < ALPHA if tested else abs(d) >= EQUAL)
-        ]
+        ahead = [layer for layer, d, q in rows if sign * d > 0 and (q < ALPHA if tested else abs(d) >= EQUAL)]
         if ahead:
-            clauses.append((len(ahead), f"{names[side]} has the larger split R² {layer_span(ahead, layers, everything)}"))
+            clauses.append(
+                (len(ahead), f"{names[side]} has the larger split R² {layer_span(ahead, layers, everything)}")
+            )
     if not clauses:
         at = layer_span(layers, layers, everything)
         if tested:
-            return f"{NO_DIFFERENCE} between {names[0]} and {names[1]} {at} ({coverage.who}){shares}"
-        return f"split R² of {names[0]} and {names[1]} is equal within {EQUAL:g} {at} ({basis}){shares}"
+            return f"{NO_DIFFERENCE} between {names[0]} and {names[1]} {at} ({coverage.who}){parts}"
+        return f"split R² of {names[0]} and {names[1]} is equal within {EQUAL:g} {at} ({basis}){parts}"
     leading = [clause for _, clause in sorted(clauses, key=lambda one: -one[0])]
     near = [layer for layer, d, _ in rows if abs(d) < EQUAL] if not tested else []
     equal = f", equal within {EQUAL:g} {layer_span(near, layers, False)}" if near else ""
-    return f"{', '.join(leading)}{equal} ({basis}){shares}"
+    return f"{', '.join(leading)}{equal} ({basis}){parts}"
 
 
-def _shares_clause(shares: Mapping[int, Shares], names: tuple[str, str], layers: Sequence[int]) -> str:
-    """Unique and shared parts: of the layer, or their means over layers where all have them."""
-    if not layers or any(layer not in shares for layer in layers):
+def _parts_clause(scores: Mapping[int, MeanScores], names: tuple[str, str], layers: Sequence[int]) -> str:
+    """Unique and shared parts of one layer, or their mean over layers that all have them."""
+    if not layers or any(layer not in scores for layer in layers):
         return ""
-    parts = [shares[layer] for layer in layers]
-    mean = Shares(
-        *(float(np.mean([getattr(one, name) for one in parts])) for name in ("unique_a", "unique_b", "shared"))
-    )
-    return f"; {'' if len(parts) == 1 else 'mean of these layers, '}{mean.sentence(names)}"
+    if len(layers) == 1:
+        return f"; {parts_clause(names, scores[layers[0]])}"
+    rows = [scores[layer] for layer in layers]
+    columns = {
+        "r2_joint": [one.joint for one in rows],
+        "r2_split_a": [one.split[0] for one in rows],
+        "r2_split_b": [one.split[1] for one in rows],
+        "unique_a": [one.unique[0] for one in rows],
+        "unique_b": [one.unique[1] for one in rows],
+        "shared": [one.shared for one in rows],
+    }
+    mean = MeanScores.of({name: np.array(values) for name, values in columns.items()})
+    return f"; {'on average over these layers, ' if mean.has_parts else ''}{parts_clause(names, mean)}"
 
 
 def _left_out(coverage: Coverage) -> str:
@@ -370,12 +347,14 @@ def _left_out(coverage: Coverage) -> str:
         counts = sorted({coverage.n_at(layer) for layer in partial})
         k = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
         where = layer_span(partial, [], False)
-        clauses.append(f"{where} {k} of {coverage.n_subjects} subjects are fitted, so models are not compared there yet")
+        clauses.append(
+            f"{where} {k} of {coverage.n_subjects} subjects are fitted, so models are not compared there yet"
+        )
     return "; ".join(clauses)
 
 
 def layer_span(subset: Sequence[int], layers: Sequence[int], is_all: bool = True) -> str:
-    """Describe some of the layers: "at every layer", "from layer 4 on", "at both fitted layers", "at layers 4–8 and 10".
+    """Describe some of the layers: "at every layer", "from layer 4 on", "at layers 4–8 and 10".
 
     Parameters
     ----------
@@ -413,7 +392,7 @@ def _runs(layers: Sequence[int]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def voxel_headline(layer: int, names: tuple[str, str], a: np.ndarray, b: np.ndarray, who: str) -> str:
+def voxel_headline(layer: int, names: tuple[str, str], a: np.ndarray, b: np.ndarray, facts: Facts) -> str:
     """Write in how many voxels the leading model has the larger split R², and by how much; without a test.
 
     Parameters
@@ -426,8 +405,8 @@ def voxel_headline(layer: int, names: tuple[str, str], a: np.ndarray, b: np.ndar
         Split R² of model A; NaN where a voxel was not fitted.
     b : (n_voxels,) array
         Split R² of model B.
-    who : str
-        Subjects, such as "S01" or "8 subjects".
+    facts : Facts
+        Subjects, and what is missing.
 
     Returns
     -------
@@ -436,14 +415,100 @@ def voxel_headline(layer: int, names: tuple[str, str], a: np.ndarray, b: np.ndar
     """
     difference = np.asarray(a, float) - np.asarray(b, float)
     difference = difference[np.isfinite(difference)]
+    who = facts.who
     if not difference.size:
         return f"Layer {layer}: no voxel was fitted ({who})"
+    if facts.identical:
+        return f"Layer {layer}: {IDENTICAL} at this layer, so there is nothing to compare ({who})"
+    if facts.missing:
+        return f"Layer {layer}: {who} fitted; {names[0]} and {names[1]} are compared once all are"
     first = int(difference.mean() < 0)
     ahead = int((difference > 0).sum() if first == 0 else (difference < 0).sum())
+    parts = "" if facts.scores is None else f"; {parts_clause(names, facts.scores)}"
     return (
         f"Layer {layer}: {names[first]} has the larger split R² in {ahead:,} of {difference.size:,} voxels ({who}, not "
-        f"tested), by {fixed(abs(float(difference.mean())))} on average over voxels"
+        f"tested), by {fixed(abs(float(difference.mean())))} on average over voxels{parts}"
     )
+
+
+def split_headline(layer: int, name: str, split: np.ndarray, joint: np.ndarray, who: str) -> str:
+    """Write the mean split R² of one model, and its share of the joint R².
+
+    Parameters
+    ----------
+    layer : int
+        Layer of the models.
+    name : str
+        Name of the model.
+    split : (n_voxels,) array
+        Split R² of the model; NaN where a voxel was not fitted.
+    joint : (n_voxels,) array
+        Joint R².
+    who : str
+        Subjects, such as "S01" or "8 subjects".
+
+    Returns
+    -------
+    str
+        The headline.
+    """
+    split, joint = np.asarray(split, float), np.asarray(joint, float)
+    fitted = np.isfinite(split) & np.isfinite(joint)
+    if not fitted.any():
+        return f"Layer {layer}: no voxel was fitted ({who})"
+    mean, whole = float(split[fitted].mean()), float(joint[fitted].mean())
+    return f"Layer {layer}: mean split R² of {name} = {fixed(mean)}, of a mean joint R² of {fixed(whole)} ({who})"
+
+
+def best_layer_headline(
+    best: np.ndarray, layers: Sequence[int], n_layers: int, regions: Mapping[str, np.ndarray], who: str
+) -> str:
+    """Write which layer predicts most voxels best, and in which regions other layers do.
+
+    Parameters
+    ----------
+    best : (n_voxels,) int array
+        Position of the best layer in `layers`, counted from 1; 0 where no joint R² is above 0.
+    layers : sequence of int
+        Fitted layers.
+    n_layers : int
+        Layers of the models.
+    regions : mapping of str to (n_voxels,) bool array
+        Regions to name.
+    who : str
+        Subjects, such as "S01" or "8 subjects".
+
+    Returns
+    -------
+    str
+        Such as "Best layer by joint R²: 5 in V1, V2 and V3, 9 in IPS (S01)".
+    """
+    best = np.asarray(best)
+    if len(layers) < n_layers:
+        k = f"{len(layers)} of {n_layers} layers fitted ({_runs(layers)})"
+        return f"{k}; the best layer of a voxel is given once all are ({who})"
+    if not (best > 0).any():
+        return f"Joint R² is above 0 in no voxel at any layer ({who})"
+    groups: dict[int, list[str]] = {}
+    for name, inside in regions.items():
+        if (best[inside] > 0).any():
+            groups.setdefault(_most_frequent(best[inside], layers), []).append(name)
+    if not groups:
+        return f"Best layer by joint R²: layer {_most_frequent(best, layers)} in most voxels ({who})"
+    shown = sorted(sorted(groups.items(), key=lambda one: -len(one[1]))[:MOST_GROUPS])
+    text = ", ".join(f"{layer} in {_some(names)}" for layer, names in shown)
+    return f"Best layer by joint R², in most voxels of a region: {text} ({who})"
+
+
+def _most_frequent(best: np.ndarray, layers: Sequence[int]) -> int:
+    return layers[int(np.bincount(best[best > 0]).argmax()) - 1]
+
+
+def _some(names: Sequence[str]) -> str:
+    """ "V1, V2 and V3", or "V1, V2, V3 and 4 more"."""
+    if len(names) > MOST_NAMES:
+        return f"{', '.join(names[:MOST_NAMES])} and {len(names) - MOST_NAMES} more"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def joint_headline(layer: int, joint: np.ndarray, who: str) -> str:

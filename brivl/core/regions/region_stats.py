@@ -22,8 +22,8 @@ N_BOOT = 2000
 BOOT_BATCH = 100_000  # draws at once
 MAX_EXACT = 15  # 2**15 sign patterns; more pairs get no exact p
 VOXEL_WARNING = (
-    "Within-subject test over voxels: voxels are spatially correlated, so p and q are anti-conservative (far too small). "
-    "For inference use the block test within this subject, or all subjects."
+    "Within-subject test over voxels: voxels are spatially correlated, so p and q are anti-conservative (far too "
+    "small). For inference use the block test within this subject, or all subjects."
 )
 POOLED_WARNING = (
     "Unit of pairing: voxels of {k} subjects together, as in many papers. Neighbouring voxels share their noise, and "

@@ -17,6 +17,7 @@ from brivl.core.encoding.explainable_variance import noise_ceiling, normalise_by
 from brivl.core.records import EncodingResult
 from brivl.core.regions.prevalence import prevalence
 from brivl.encoding.fit import FitRequest, canonical_order
+from brivl.encoding.identical_features import identical_features_key
 from brivl.encoding.within_subject import CHANCE, DIFFERENCE, WithinSubjectRequest, within_subject_key
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
@@ -26,6 +27,7 @@ from tests.support.app_samples import MOVIE, ROIS, SENTENCES, fill
 
 __all__ = ["fresh_server"]  # a fixture of every test here
 PAIR = ("brivl-mini", "vit-mini")
+FIVE = ["S01", "S02", "S03", "S04", "S05"]
 
 
 def put_tests(store: Store, asked: WithinSubjectRequest, n: int) -> None:
@@ -67,12 +69,73 @@ def test_stored_tests_are_shown_with_what_p_can_reach() -> None:
     at = open_page("regions")
     assert not at.exception and not at.error
     said = html(at)
-    assert "40 of 40 voxels are predicted better than chance" in said and "BriVL-mini is better in 40" in said
+    assert "is above chance in 40 of 40 voxels" in said and "BriVL-mini has the larger split R² in 40" in said
     assert "27 blocks of 20 s or a little more" in said and "smallest p &lt; .001" in said
     table = at.dataframe[-1].value
     assert table["region"].tolist() == list(ROIS) and set(table["p, chance"]) == {".012"}
     swapped = open_page("regions", a=PAIR[1], b=PAIR[0]).dataframe[-1].value
-    assert swapped.filter(like=" less ").iloc[0, 0] == "−0.02"
+    assert swapped.filter(like=" − ").iloc[0, 0] == "−0.020"
+
+
+def test_a_run_of_one_subject_computes_its_tests_too() -> None:
+    """p and q of one subject are those of blocks of stimuli, so they are part of the answer."""
+    at = open_page("regions")
+    button(at, "Run layer 8, S01").click().run()
+    ((request, _),) = cached.job_queue().jobs()
+    (tests,) = request["tests"]
+    assert request["task"] == "sweep" and tests["fit"] == request["fits"][0] and tests["block_s"] == 20
+    assert "tests" not in open_run("regions", subject="All")
+
+
+def open_run(page: str, **fields: str) -> dict:
+    """The job that a page offers first."""
+    at = open_page(page, **fields)
+    button(at, "Run").click().run()
+    return next(request for request, _ in cached.job_queue().jobs() if len(request["fits"]) > 1)
+
+
+def test_one_subject_leads_with_tests_over_blocks() -> None:
+    """p over voxels is a choice with its warning, and no headline knows it."""
+    store = fill(MOVIE, [8], ["S01"])
+    empty = open_page("regions")
+    assert "no test within this subject has been computed yet" in html(empty) and "not tested" in headline(empty)
+    assert [text(empty, f"p-{row}") for row in range(3)] == ["–"] * 3
+    put_tests(store, WithinSubjectRequest(FitRequest(MOVIE, PAIR, 8, "S01")), 40)
+    st.cache_resource.clear()
+    at = open_page("regions")
+    assert [text(at, f"p-{row}") for row in range(3)] == [".004"] * 3
+    assert "blocks of stimuli, q &lt; .05" in headline(at) and "anti-conservative" not in html(at)
+    whiskers = next(trace for trace in charts(at)[0]["data"] if trace["name"] == "difference")
+    assert whiskers["error_x"]["array"] and [text(at, f"n_voxels-{row}") for row in range(3)]
+    over_voxels = open_page("regions", unit="voxel")
+    assert headline(over_voxels) == headline(at) and "anti-conservative" in html(over_voxels)
+
+
+def text(at, name: str) -> str:
+    """A cell of the columns of words in the figure."""
+    return next(a["text"] for a in charts(at)[0]["layout"]["annotations"] if a.get("name") == name)
+
+
+def test_nothing_is_compared_until_all_subjects_are_there() -> None:
+    """2 of 5 subjects had a headline of "no difference in 16 ROIs"."""
+    fill(MOVIE, [8], ["S01", "S02"])
+    at = open_page("regions", subject="All")
+    assert "2 of 5 subjects fitted" in headline(at) and "are compared in 3 ROIs once the other 3" in headline(at)
+    assert [text(at, f"p-{row}") for row in range(3)] == ["–"] * 3 and not counts(at)
+    assert "2 of 5 subjects" in html(at) and "2 of 5 fits" in html(at)
+    assert "Largest difference" not in html(at)
+
+
+def test_identical_features_are_said_on_every_page() -> None:
+    """From a note that a worker has made of the features; names of models decide nothing."""
+    store = fill(MOVIE, [7, 8], ["S01"])
+    key = identical_features_key(store, FitRequest(MOVIE, PAIR, 8, "S01"), cached.known(MOVIE))
+    store.put(key, {"identical": np.array(True)}, {"identical": True, "simulated": True})
+    for page_name, fields in (("regions", {}), ("flatmap", {"map": "difference"}), ("layers", {})):
+        at = open_page(page_name, **fields)
+        assert not at.exception and "the two models have identical features at" in headline(at), page_name
+    assert "larger" not in headline(open_page("regions")) and "Largest difference" not in html(open_page("regions"))
+    assert "larger" in headline(open_page("regions", layer="7"))
 
 
 def test_several_subjects_are_tested_by_one_button() -> None:
@@ -102,21 +165,21 @@ def signs(store: Store, subject: str) -> np.ndarray:
 
 
 def test_prevalence_counts_signs_until_there_are_tests() -> None:
-    store = fill(MOVIE, [8], ["S01", "S02", "S03"])
+    store = fill(MOVIE, [8], FIVE)
     at = open_page("regions", subject="All")
-    each = np.array([signs(store, s) for s in ("S01", "S02", "S03")])
+    each = np.array([signs(store, s) for s in FIVE])
     assert not at.exception
-    assert sorted(counts(at)) == sorted(f"{n} of 3" for n in (each == np.sign(each.sum(0))).sum(0))
+    assert sorted(counts(at)) == sorted(f"{n} of 5" for n in (each == np.sign(each.sum(0))).sum(0))
     assert "untested" in html(at)
-    for subject in ("S01", "S02"):
+    for subject in FIVE[:4]:
         put_tests(store, WithinSubjectRequest(FitRequest(MOVIE, PAIR, 8, subject)), 40)
     assert "untested" in html(open_page("regions", subject="All")), "one subject is not tested yet"
-    put_tests(store, WithinSubjectRequest(FitRequest(MOVIE, PAIR, 8, "S03")), 40)
+    put_tests(store, WithinSubjectRequest(FitRequest(MOVIE, PAIR, 8, "S05")), 40)
     st.cache_resource.clear()
     tested = open_page("regions", subject="All")
-    assert counts(tested) == ["3 of 3"] * 3 and "untested" not in html(tested)
+    assert counts(tested) == ["5 of 5"] * 3 and "untested" not in html(tested)
     table = tested.dataframe[-1].value
-    assert table["subject"].tolist() == ["S01", "S02", "S03"] and set(table["BriVL-mini better"]) == {40}
+    assert table["subject"].tolist() == FIVE and set(table["larger split R²: BriVL-mini"]) == {40}
     assert not counts(open_page("regions")), "one subject has no such column"
 
 
@@ -130,23 +193,22 @@ def test_prevalence_of_planted_differences() -> None:
 
 
 def test_voxels_as_pairs_come_with_the_effective_n() -> None:
-    fill(MOVIE, [8], ["S01", "S02", "S03"])
+    fill(MOVIE, [8], FIVE)
     at = open_page("regions", subject="All", unit="voxel")
-    assert not at.exception and "n is 3, not up to" in html(at) and "over voxels" in headline(at)
+    assert not at.exception and "n is 5, not up to" in html(at)
+    assert headline(at) == headline(open_page("regions", subject="All")), "a headline rests on subjects"
     voxels = cached.facts(MOVIE, "S01").voxels
     a, b = (
-        np.concatenate(
-            [cached.answer(FitRequest(MOVIE, PAIR, 8, s)).result.r2_split[side] for s in ("S01", "S02", "S03")]
-        )
+        np.concatenate([cached.answer(FitRequest(MOVIE, PAIR, 8, s)).result.r2_split[side] for s in FIVE])
         for side in (0, 1)
     )
-    inside = np.tile(voxels.rois["FFA"], 3) & np.isfinite(a)
+    inside = np.tile(voxels.rois["FFA"], 5) & np.isfinite(a)
     expected = scipy.stats.ttest_rel(a[inside], b[inside]).pvalue
-    answers = {(8, s): cached.answer(FitRequest(MOVIE, PAIR, 8, s)) for s in ("S01", "S02", "S03")}
-    facts = {s: cached.facts(MOVIE, s) for s in ("S01", "S02", "S03")}
+    answers = {(8, s): cached.answer(FitRequest(MOVIE, PAIR, 8, s)) for s in FIVE}
+    facts = {s: cached.facts(MOVIE, s) for s in FIVE}
     table = region_parts(answers, facts, RegionQuestion("roi", ("A", "B"), by_voxel=True)).table.set_index("region")
     assert table.loc["FFA", "p"] == pytest.approx(expected) and table.loc["FFA", "n"] == inside.sum()
-    button_of = next(t for t in at.toggle if t.label == "Pair voxels")
+    button_of = next(t for t in at.toggle if t.label == "Test over voxels")
     button_of.set_value(False).run()
     assert "unit" not in at.query_params and "not up to" not in html(at)
 
@@ -157,9 +219,9 @@ def test_voxels_as_pairs_come_with_the_effective_n() -> None:
 @pytest.mark.parametrize("order", ["p", "effect", "name"])
 def test_rows_are_in_the_order_asked_for(order: str) -> None:
     fill(SENTENCES, [4], ["P01"])
-    at = open_page("regions", data=SENTENCES, level="merged", order=order)
+    at = open_page("regions", data=SENTENCES, level="merged", order=order, unit="voxel")
     rows = charts(at)[0]["layout"]["yaxis"]["ticktext"]
-    plain = region_parts(*answers_of(SENTENCES, ("P01",)), RegionQuestion("merged", ("A", "B"))).table
+    plain = region_parts(*answers_of(SENTENCES, ("P01",)), RegionQuestion("merged", ("A", "B"), by_voxel=True)).table
     key = {"p": plain["p"], "effect": -plain["difference"], "name": plain["region"].str.casefold()}[order]
     assert rows == plain["region"].iloc[np.argsort(key.to_numpy(), kind="stable")].tolist()
 
@@ -187,11 +249,13 @@ def test_further_atlases_in_mni_space_only(level: str) -> None:
     at = open_page("regions", data=SENTENCES, level=level)
     assert not at.exception and not at.error
     rows = charts(at)[0]["layout"]["yaxis"]["ticktext"]
-    assert rows and all(row.endswith("(AAL3)" if level == "aal3" else "(HCPex)") for row in rows)
+    assert rows and all("(" not in row for row in rows), "the atlas stands in the caption"
+    names = [cell[0] for cell in charts(at)[0]["data"][0]["customdata"]]
+    assert all(name.endswith("(AAL3)" if level == "aal3" else "(HCPex)") for name in names)
     assert ("Rolls" if level == "aal3" else "Huang") in html(at)
     fill(MOVIE, [8], ["S01"])
     movie = open_page("regions", level=level)
-    assert "atlases of MNI space" in html(movie) and len(charts(movie)[0]["layout"]["yaxis"]["ticktext"]) == 3
+    assert "MNI atlases" in html(movie) and len(charts(movie)[0]["layout"]["yaxis"]["ticktext"]) == 3
 
 
 def test_a_long_atlas_is_drawn_in_part_and_given_in_full() -> None:
@@ -252,13 +316,13 @@ def test_scale_and_pairs_survive_another_page() -> None:
     at.switch_page("pages/layers.py").run()
     at.switch_page("pages/regions.py").run()
     assert at.query_params.get("scale") == "ceiling" and at.query_params.get("unit") == "voxel"
-    assert "divided by its noise ceiling" in html(at) and "over voxels" in headline(at)
+    assert "divided by its noise ceiling" in html(at) and "not up to" in html(at)
 
 
 def test_data_without_repeats_have_no_switch() -> None:
     fill(SENTENCES, [4], ["P01"])
     at = open_page("regions", data=SENTENCES, scale="ceiling")
-    assert not at.exception and not at.toggle and "noise ceiling" not in html(at)
+    assert not at.exception and [t.label for t in at.toggle] == ["Test over voxels"] and "noise ceiling" not in html(at)
 
 
 def test_scores_over_the_ceiling() -> None:

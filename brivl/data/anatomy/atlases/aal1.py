@@ -16,6 +16,6 @@ def _labels(level: AalLevel) -> AtlasLabels:
     return AtlasLabels(tuple(AtlasRegion(region.name, region.title, region.labels) for region in aal_regions(level)))
 
 
-AREAS = Atlas("area", "8 areas", "areas", "AAL1", lambda: _labels("area"))
-PAIRS = Atlas("merged", "45 bilateral regions", "regions", "AAL1", lambda: _labels("merged"))
-REGIONS = Atlas("region", "90 regions", "regions", "AAL1", lambda: _labels("region"))
+AREAS = Atlas("area", "AAL lobes (8)", "areas", "AAL1", lambda: _labels("area"))
+PAIRS = Atlas("merged", "AAL, hemispheres merged (45)", "regions", "AAL1", lambda: _labels("merged"))
+REGIONS = Atlas("region", "AAL (90)", "regions", "AAL1", lambda: _labels("region"))

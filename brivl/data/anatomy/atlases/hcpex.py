@@ -22,8 +22,8 @@ def _title(name: str) -> str:
 
 HCPEX = Atlas(
     key="hcp",
-    title="HCP-MMP",
-    noun="HCP-MMP regions",
+    title="HCPex (HCP-MMP1 + subcortex)",
+    noun="HCPex regions",
     space="MNI",
     load=_labels,
     citation=(
