@@ -158,6 +158,103 @@ BIB = {
   booktitle = {IEEE/CVF International Conference on Computer Vision},
   year = {2021}
 }""",
+    "hsu2004": """@article{hsu2004,
+  title = {Quantifying variability in neural responses and its application for the validation of model predictions},
+  author = {Hsu, Anne and Borst, Alexander and Theunissen, Fr{\\'e}d{\\'e}ric E.},
+  journal = {Network: Computation in Neural Systems},
+  volume = {15},
+  number = {2},
+  pages = {91--109},
+  year = {2004}
+}""",
+    "schoppe2016": """@article{schoppe2016,
+  title = {Measuring the performance of neural models},
+  author = {Schoppe, Oliver and Harper, Nicol S. and Willmore, Ben D. B. and King, Andrew J. and Schnupp, Jan W. H.},
+  journal = {Frontiers in Computational Neuroscience},
+  volume = {10},
+  pages = {10},
+  doi = {10.3389/fncom.2016.00010},
+  year = {2016}
+}""",
+    "rolls2020": """@article{rolls2020,
+  title = {Automated anatomical labelling atlas 3},
+  author = {Rolls, Edmund T. and Huang, Chu-Chung and Lin, Ching-Po and Feng, Jianfeng and Joliot, Marc},
+  journal = {NeuroImage},
+  volume = {206},
+  pages = {116189},
+  doi = {10.1016/j.neuroimage.2019.116189},
+  year = {2020}
+}""",
+    "huang2022": """@article{huang2022,
+  title = {An extended {Human Connectome Project} multimodal parcellation atlas of the human cortex and subcortical
+           areas},
+  author = {Huang, Chu-Chung and Rolls, Edmund T. and Feng, Jianfeng and Lin, Ching-Po},
+  journal = {Brain Structure and Function},
+  volume = {227},
+  pages = {763--778},
+  doi = {10.1007/s00429-021-02421-6},
+  year = {2022}
+}""",
+    "glasser2016": """@article{glasser2016,
+  title = {A multi-modal parcellation of human cerebral cortex},
+  author = {Glasser, Matthew F. and Coalson, Timothy S. and Robinson, Emma C. and Hacker, Carl D. and Harwell, John and
+            Yacoub, Essa and Ugurbil, Kamil and Andersson, Jesper and Beckmann, Christian F. and Jenkinson, Mark and
+            Smith, Stephen M. and Van Essen, David C.},
+  journal = {Nature},
+  volume = {536},
+  pages = {171--178},
+  doi = {10.1038/nature18933},
+  year = {2016}
+}""",
+    "deheer2017": """@article{deheer2017,
+  title = {The hierarchical cortical organization of human speech processing},
+  author = {de Heer, Wendy A. and Huth, Alexander G. and Griffiths, Thomas L. and Gallant, Jack L. and
+            Theunissen, Fr{\\'e}d{\\'e}ric E.},
+  journal = {Journal of Neuroscience},
+  volume = {37},
+  number = {27},
+  pages = {6539--6557},
+  doi = {10.1523/JNEUROSCI.3267-16.2017},
+  year = {2017}
+}""",
+    "lescroart2019": """@article{lescroart2019,
+  title = {Human scene-selective areas represent {3D} configurations of surfaces},
+  author = {Lescroart, Mark D. and Gallant, Jack L.},
+  journal = {Neuron},
+  volume = {101},
+  number = {1},
+  pages = {178--192},
+  doi = {10.1016/j.neuron.2018.11.004},
+  year = {2019}
+}""",
+    "winkler2014": """@article{winkler2014,
+  title = {Permutation inference for the general linear model},
+  author = {Winkler, Anderson M. and Ridgway, Gerard R. and Webster, Matthew A. and Smith, Stephen M. and
+            Nichols, Thomas E.},
+  journal = {NeuroImage},
+  volume = {92},
+  pages = {381--397},
+  doi = {10.1016/j.neuroimage.2014.01.060},
+  year = {2014}
+}""",
+    "diebold1995": """@article{diebold1995,
+  title = {Comparing predictive accuracy},
+  author = {Diebold, Francis X. and Mariano, Roberto S.},
+  journal = {Journal of Business and Economic Statistics},
+  volume = {13},
+  number = {3},
+  pages = {253--263},
+  year = {1995}
+}""",
+    "hesterberg2015": """@article{hesterberg2015,
+  title = {What teachers should know about the bootstrap: resampling in the undergraduate statistics curriculum},
+  author = {Hesterberg, Tim C.},
+  journal = {The American Statistician},
+  volume = {69},
+  number = {4},
+  pages = {371--386},
+  year = {2015}
+}""",
     "reimers2019": """@article{reimers2019,
   title = {Sentence-{BERT}: sentence embeddings using {Siamese} {BERT}-networks},
   author = {Reimers, Nils and Gurevych, Iryna},
@@ -185,20 +282,36 @@ _TEX = {
 }
 
 
-def works(done: Done, voxels: Collection[Voxels]) -> list[str]:
-    """Keys of BIB that a run rests on."""
-    spaces = {part.flatmap for part in voxels}
+def works(done: Done, voxels: Collection[Voxels], cited: Collection[str] = ()) -> list[str]:
+    """List the works that a figure of fits rests on.
+
+    Parameters
+    ----------
+    done : Done
+        Fits.
+    voxels : collection of Voxels
+        Voxels of the subjects.
+    cited : collection of str
+        Keys of BIB that the sentences about the figure cite.
+
+    Returns
+    -------
+    list of str
+        Keys of BIB, each once.
+    """
     models = set(done.answers[0].request.models)
+    has_ev = any(answer.result.explainable_variance is not None for answer in done.answers)
     wanted = {
         "lu2022": True,
         "duprelatour2022": True,
-        "gao2015": "pycortex-S1" in spaces,
-        "abraham2014": "fsaverage5" in spaces,
+        "hsu2004": has_ev,
+        "gao2015": any(part.flatmap == "pycortex-S1" for part in voxels),
+        "abraham2014": any(part.flatmap == "fsaverage5" for part in voxels),
         "tzourio2002": any(part.aal is not None for part in voxels),
         "wang2020": "minilm-l6" in models,
         "reimers2019": "minilm-l6" in models,
     }
-    return [key for key, used in wanted.items() if used]
+    return list(dict.fromkeys([*(key for key, used in wanted.items() if used), *cited]))
 
 
 def methods_md(text: str, label: str = "") -> str:
@@ -256,7 +369,18 @@ def methods_bib(references: Sequence[str]) -> str:
 
 
 def tex(text: str) -> str:
-    """Text with every sign that TeX reads as a command written out."""
+    """Escape every sign that TeX reads as a command.
+
+    Parameters
+    ----------
+    text : str
+        Plain text.
+
+    Returns
+    -------
+    str
+        Text for a TeX file.
+    """
     return re.sub("|".join(map(re.escape, _TEX)), lambda found: _TEX[found[0]], text)
 
 

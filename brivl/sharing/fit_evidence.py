@@ -15,7 +15,7 @@ from brivl.data.summary import DatasetSummary
 from brivl.encoding.fit import FitResult, fit_key
 from brivl.sharing.citations import works
 from brivl.sharing.fingerprints import Fingerprint, fingerprint, result_digest, scores_digest, summary
-from brivl.sharing.methods import Done, cli_lines, methods_paragraph, preset_reasons, python_lines
+from brivl.sharing.methods import Done, FigureMethods, cli_lines, methods_paragraph, preset_reasons, python_lines
 from brivl.store.artifacts import Store
 
 Key = tuple[int, str]  # layer, subject
@@ -23,19 +23,37 @@ Key = tuple[int, str]  # layer, subject
 
 @dataclass(frozen=True)
 class FitEvidence:
-    """Answers of fits by (layer, subject), the facts of their subjects, and the layer whose scores are maps."""
+    """Answers of fits, and what can be said of a figure that rests on them.
+
+    Attributes
+    ----------
+    known : DatasetSummary
+        The dataset.
+    answers : mapping of (int, str) to FitResult
+        (layer, subject) -> fit.
+    facts : mapping of str to SubjectFacts
+        Subject -> voxels and timing.
+    map_layer : int
+        Layer whose scores are maps.
+    region : str
+        Region of the voxels; "all" without one.
+    figure : FigureMethods
+        What the figure adds to the methods of the fits.
+    """
 
     known: DatasetSummary
     answers: Mapping[Key, FitResult]
     facts: Mapping[str, SubjectFacts]
     map_layer: int
     region: str = "all"
+    figure: FigureMethods = FigureMethods()
 
     @property
     def done(self) -> Done:
         """The answers as the methods paragraph takes them."""
         first = next(iter(self.answers.values())).request.subject
-        return Done(self.known, self.facts[first].timing, list(self.answers.values()))
+        timings = {subject: facts.timing for subject, facts in self.facts.items()}
+        return Done(self.known, self.facts[first].timing, list(self.answers.values()), timings)
 
     @property
     def simulated(self) -> bool:
@@ -61,7 +79,7 @@ class FitEvidence:
         str
             One paragraph.
         """
-        return methods_paragraph(self.done)
+        return methods_paragraph(self.done, self.figure)
 
     def reasons(self) -> list[tuple[str, str, str]]:
         """List the choices of the preset that have a reason.
@@ -81,7 +99,7 @@ class FitEvidence:
         list of str
             Keys of `citations.BIB`.
         """
-        return works(self.done, [facts.voxels for facts in self.facts.values()])
+        return works(self.done, [facts.voxels for facts in self.facts.values()], self.figure.references)
 
     def shell_lines(self) -> str:
         """Give the shell commands that compute the same answers.
@@ -89,9 +107,9 @@ class FitEvidence:
         Returns
         -------
         str
-            One line for each fit.
+            One line for each fit, and one that prints the numbers of the figure, where a verb does.
         """
-        return cli_lines(self.done)
+        return "\n".join(part for part in (cli_lines(self.done), self.figure.shell) if part)
 
     def python_lines(self) -> str:
         """Give the Python lines that compute the same answers.
@@ -99,9 +117,9 @@ class FitEvidence:
         Returns
         -------
         str
-            A program.
+            A program that prints the numbers of the figure.
         """
-        return python_lines(self.done)
+        return self.figure.python or python_lines(self.done)
 
     def fingerprint(self) -> Fingerprint:
         """Give what a link says of the numbers.

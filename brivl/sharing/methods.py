@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from brivl.core.encoding.delays import delays_at
 from brivl.core.encoding.presets import PRESETS, Preset
-from brivl.core.numbers import format_duration, number
+from brivl.core.numbers import number
 from brivl.data.subject_facts import Timing
 from brivl.data.summary import DatasetSummary
 from brivl.encoding.fit import FitResult
@@ -19,57 +19,139 @@ TITLES = {"image": "images", "text": "text", "features": "features that come wit
 
 @dataclass(frozen=True)
 class Done:
-    """The answers of a page and what they rest on."""
+    """The answers of a page and what they rest on.
+
+    Attributes
+    ----------
+    known : DatasetSummary
+        The dataset.
+    timing : Timing
+        How the data of the first subject were taken.
+    answers : sequence of FitResult
+        Fits.
+    timings : mapping of str to Timing
+        Subject -> how the data were taken, where that may differ between subjects.
+    """
 
     known: DatasetSummary
     timing: Timing
     answers: Sequence[FitResult]
+    timings: Mapping[str, Timing] = field(default_factory=dict)
 
     @property
     def preset(self) -> Preset:
+        """Protocol of the fits."""
         return PRESETS[self.answers[0].request.preset]
 
     @property
     def subjects(self) -> list[str]:
+        """Subjects in the order of the answers."""
         return list(dict.fromkeys(answer.request.subject for answer in self.answers))
 
     @property
     def layers(self) -> list[int]:
+        """Fitted layers, sorted."""
         return sorted({answer.request.layer for answer in self.answers})
 
+    def of(self, subject: str) -> list[FitResult]:
+        """Select the fits of a subject.
 
-def methods_paragraph(done: Done) -> str:
-    """A paragraph for a methods section, in Markdown."""
-    parts = [_data(done), _features(done), _fitting(done), _scoring(done), _software(done)]
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        list of FitResult
+            Its fits.
+        """
+        return [answer for answer in self.answers if answer.request.subject == subject]
+
+
+@dataclass(frozen=True)
+class FigureMethods:
+    """What a figure adds to the methods of the fits that it rests on.
+
+    Attributes
+    ----------
+    sentences : str
+        How the numbers of the figure were made from the scores: means, regions, tests, correction, ceiling.
+    references : tuple of str
+        Keys of `citations.BIB` of the works that the sentences cite.
+    shell : str
+        Command that prints the numbers of the figure; "" where there is none.
+    python : str
+        Program that prints the numbers of the figure; "" for one that prints the means of the fits.
+    """
+
+    sentences: str = ""
+    references: tuple[str, ...] = ()
+    shell: str = ""
+    python: str = ""
+
+
+def methods_paragraph(done: Done, figure: FigureMethods = FigureMethods()) -> str:  # noqa: B008
+    """Write a paragraph for a methods section.
+
+    Parameters
+    ----------
+    done : Done
+        Fits and what they rest on.
+    figure : FigureMethods
+        What the figure adds.
+
+    Returns
+    -------
+    str
+        Markdown, with citations by author and year.
+    """
+    parts = [_data(done), _features(done), _fitting(done), _scoring(done), figure.sentences, _software()]
     return " ".join(part for part in parts if part)
 
 
 def _data(done: Done) -> str:
-    known, t = done.known, done.timing
+    known = done.known
     kind = "Simulated data" if known.simulated else "Data"
     where = "" if known.simulated else f" ({known.citation})" if known.citation else ""
+    designs: dict[str, list[str]] = {}  # what was taken -> in whom
+    for subject in done.subjects:
+        designs.setdefault(_design(done, subject), []).append(subject)
+    if len(designs) == 1:
+        (design,) = designs
+        taken = f"{_listed('subject', done.subjects)}, {design}"
+    else:
+        taken = "; ".join(f"{_listed('subject', subjects)}: {design}" for design, subjects in designs.items())
+    n = [int(answer.info["n_voxels_selected"]) for answer in done.answers]
+    voxels = f"{min(n):,}" if min(n) == max(n) else f"{min(n):,} to {max(n):,}"
+    return f"{kind}: {known.short_name}{where}, {taken}; {voxels} voxels{_selection(done)} were analysed."
+
+
+def _design(done: Done, subject: str) -> str:
+    """Samples, runs and repeats of a subject."""
+    t = done.timings.get(subject, done.timing)
     rows = f"{t.n_train:,} training {_rows(t)}" + (f" in {t.n_runs} runs" if t.tr else "")
     if t.n_groups:
         rows += f" in {t.n_groups} groups (passages)"
     if t.n_test:
         rows += f" and {t.n_test:,} test {_rows(t)}"
         rows += f", shown {t.n_repeats} times and averaged" if (t.n_repeats or 1) > 1 else ""
-    tr = f", TR {t.tr:g} s" if t.tr else ""
-    n = [int(answer.info["n_voxels_selected"]) for answer in done.answers]
-    voxels = f"{min(n):,}" if min(n) == max(n) else f"{min(n):,} to {max(n):,}"
-    chosen = f" with explainable variance above {done.preset.ev_threshold:g}" if _has_ev(done) else ""
-    return (
-        f"{kind}: {known.short_name}{where}, {_listed('subject', done.subjects)}, {rows}{tr}; "
-        f"{voxels} voxels{chosen} entered the fit."
-    )
+    return rows + (f", TR {t.tr:g} s" if t.tr else "")
+
+
+def _selection(done: Done) -> str:
+    """By which rule voxels were selected, and in whom."""
+    chosen = [s for s in done.subjects if any(a.result.explainable_variance is not None for a in done.of(s))]
+    if not chosen:
+        return ""
+    rule = f"explainable variance above {done.preset.ev_threshold:g}"
+    if len(chosen) == len(done.subjects):
+        return f" with {rule} (Hsu et al., 2004)"
+    return f" ({_listed('subject', chosen)}: with {rule}, Hsu et al., 2004; the others: all)"
 
 
 def _rows(timing: Timing) -> str:
     return "volumes" if timing.tr else "samples"
-
-
-def _has_ev(done: Done) -> bool:
-    return done.answers[0].result.explainable_variance is not None
 
 
 def _features(done: Done) -> str:
@@ -94,12 +176,13 @@ def _fitting(done: Done) -> str:
     weights = f"{p.n_ratios} fixed ratios" if p.n_ratios else f"{p.n_iter} random draws (seed {p.seed})"
     inner = "contiguous blocks" if p.inner == "contiguous" else "whole runs" if t.tr else "whole groups of samples"
     low, high = number(min(p.alphas)), number(max(p.alphas))
-    search = "himalaya's random search" if p.search == "himalaya" else "himalaya's model, own search"
+    search = " by himalaya's random search" if p.search == "himalaya" else ""
     return (
-        f"Banded ridge regression ({search}) predicted each voxel from both models at once, preset "
-        f"{p.name!r}: features were centred on the training mean{_delayed(p, t)}; band weights (out of {weights}) and "
-        f"α (out of {len(p.alphas)} values from {low} to {high}) were chosen per voxel by cross-validation over "
-        f"{inner} of the training data. Responses were z-scored{' per run' if t.tr else ''}."
+        "Voxelwise banded ridge regression with the two feature spaces as bands (Dupré la Tour et al., 2022) was "
+        f"fitted jointly{search} (preset {p.name!r}): features were centred on the training mean{_delayed(p, t)}; band "
+        f"weights (out of {weights}) and the regularisation strength α (out of {len(p.alphas)} values from {low} to "
+        f"{high}) were chosen for each voxel by cross-validation over {inner} of the training data. Responses were "
+        f"z-scored{' within runs' if t.tr else ''}."
     )
 
 
@@ -116,20 +199,20 @@ def _scoring(done: Done) -> str:
     if t.n_test:
         where = "on the test run"
     elif p.outer == "shuffled":
-        where = f"on {p.n_outer} held-out random folds (scores are flattered where neighbours are alike)"
+        where = f"on {p.n_outer} held-out random folds (scores are inflated where neighbouring samples are similar)"
     else:
         where = "on each held-out run in turn" if t.tr and not t.n_groups else f"on {p.n_outer} folds of whole groups"
-    zscore = "by their own deviation" if p.test_zscore == "own" else "by the deviation of the training data"
+    scaled = "test-set standard deviation" if p.test_zscore == "own" else "training-set standard deviation"
     return (
-        f"R² was computed {where}, scaled {zscore}, and split between the two models so that the parts add up to the "
-        "joint R² (product measure; himalaya's r2_score_split)."
+        f"R² was computed {where}, with responses normalised by the {scaled}, and split between the two models by the "
+        "product measure (himalaya's r2_score_split): the parts add up to the joint R² and give the share of the joint "
+        "prediction that each model carries, not what only that model explains."
     )
 
 
-def _software(done: Done) -> str:
+def _software() -> str:
     found = ", ".join(f"{name} {version}" for name, version in versions().items() if version)
-    seconds = sum(float(answer.info["seconds"]) for answer in done.answers)
-    return f"Software: {found}; computing time {format_duration(seconds)}."
+    return f"Software: {found}."
 
 
 def _listed(noun: str, items: Sequence[object]) -> str:
@@ -141,8 +224,19 @@ def _listed(noun: str, items: Sequence[object]) -> str:
 
 
 def preset_reasons(preset: Preset) -> list[tuple[str, str, str]]:
-    """Field, value and reason of every choice of a preset that has one."""
-    return [(field, _short(getattr(preset, field)), why) for field, why in preset.why.items()]
+    """List the choices of a preset that have a reason.
+
+    Parameters
+    ----------
+    preset : Preset
+        The protocol.
+
+    Returns
+    -------
+    list of tuple
+        Field, value and reason.
+    """
+    return [(field_name, _short(getattr(preset, field_name)), why) for field_name, why in preset.why.items()]
 
 
 def _short(value: object) -> str:
@@ -152,7 +246,18 @@ def _short(value: object) -> str:
 
 
 def cli_lines(done: Done) -> str:
-    """Shell lines that give the same answers."""
+    """Write the shell commands that compute the fits.
+
+    Parameters
+    ----------
+    done : Done
+        Fits.
+
+    Returns
+    -------
+    str
+        One line for each fit.
+    """
     lines = []
     for answer in done.answers:
         r = answer.request
@@ -178,13 +283,24 @@ def cli_lines(done: Done) -> str:
 
 
 def python_lines(done: Done) -> str:
-    """Python lines that give the same answers (from the cache, if it is the same one)."""
+    """Write the Python lines that compute the fits, or read them from the cache, and print their means.
+
+    Parameters
+    ----------
+    done : Done
+        Fits.
+
+    Returns
+    -------
+    str
+        A program.
+    """
     r = done.answers[0].request
     pooling = f", pooling={r.pooling!r}" if r.pooling else ""
     return f"""import numpy as np
 
-from brivl.encoding.fit import FitRequest, fit
 from brivl.config import cache_dir
+from brivl.encoding.fit import FitRequest, fit
 from brivl.store.artifacts import Store
 
 store = Store(cache_dir())
@@ -194,4 +310,43 @@ for subject in {done.subjects!r}:
                              preset={r.preset!r}{pooling})
         result = fit(store, request).result
         print(subject, layer, np.nanmean(result.r2_joint), np.nanmean(result.r2_split, axis=1))
+"""
+
+
+def figure_lines(done: Done, page: str, layers: Sequence[int], settings: Mapping[str, str]) -> str:
+    """Write the Python lines that make the table of a figure: headline and every number in it.
+
+    Parameters
+    ----------
+    done : Done
+        Fits.
+    page : str
+        Page of the figure.
+    layers : sequence of int
+        Layers of the figure.
+    settings : mapping of str to str
+        Choices of the page, as in its link.
+
+    Returns
+    -------
+    str
+        A program that runs from any folder where the package is installed.
+    """
+    r = done.answers[0].request
+    choices = {"preset": r.preset} | ({"pooling": r.pooling} if r.pooling else {}) | dict(settings)
+    return f"""from brivl.analyses.figure_for import Asked, make_figure
+from brivl.config import cache_dir
+from brivl.store.artifacts import Store
+
+asked = Asked(
+    dataset={r.dataset!r},
+    models={r.models!r},
+    layers={tuple(layers)!r},
+    subjects={tuple(done.subjects)!r},
+    page={page!r},
+    settings={choices!r},
+)
+record = make_figure(Store(cache_dir()), asked)
+print(record.label.headline)
+print(record.make_tables()["scores"].to_string())
 """
