@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from brivl.analyses.figure_methods import flatmap_methods, layers_methods, regions_methods
 from brivl.analyses.flatmap.headline import MapFinding, flatmap_headline
 from brivl.analyses.layers.tables import layers_caption, layers_finding, scores_by_layer
 from brivl.analyses.regions.tables import region_parts, region_question
@@ -22,8 +23,10 @@ from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, MeanSc
 from brivl.data.dataset import check_subject
 from brivl.data.flatmaps import flatmap_factory, make_flatmap
 from brivl.data.regions import (
+    BRAIN,
     checked_parcellation,
     coordinates,
+    region_mask,
     region_masks,
 )
 from brivl.data.subject_facts import SubjectFacts, load_facts
@@ -37,11 +40,12 @@ from brivl.encoding.within_subject import WithinSubjectResult, stored_within_sub
 from brivl.errors import RequestError
 from brivl.sharing.figure_record import FigureRecord
 from brivl.sharing.fit_evidence import FitEvidence, Key
+from brivl.sharing.methods import FigureMethods
 from brivl.store.artifacts import Store
 from brivl.viz.style import R2, FigureLabel
 
 ALL = "all"
-SETTINGS = ("pooling", "map", "level", "order", "scale", "unit")  # that a link holds
+SETTINGS = ("pooling", "map", "level", "order", "scale", "unit", "region")  # that a link holds
 MAPS = ("joint", "a", "b", "pair", "difference", *VARIANCE_COMPONENTS)
 
 
@@ -102,12 +106,14 @@ class _Found:
     @property
     def parts(self) -> pd.DataFrame:
         """Means of unique and shared variance; NaN where the models were not fitted alone."""
-        return layer_parts(self.answers, lambda request: stored_single_models(self.store, request, self.known))
+        return layer_parts(
+            self.answers, lambda request: stored_single_models(self.store, request, self.known), self.inside
+        )
 
     @property
     def mean_scores(self) -> MeanScores | None:
         """Means over all voxels and subjects, with unique and shared variance."""
-        both = layer_means(self.answers).merge(self.parts, on=["layer", "subject"], how="left")
+        both = layer_means(self.answers, self.inside).merge(self.parts, on=["layer", "subject"], how="left")
         return None if both.empty else MeanScores.of({name: both[name].to_numpy() for name in [*both][2:]})
 
     def setting(self, name: str, default: str) -> str:
@@ -118,7 +124,22 @@ class _Found:
         detail = f"{self.known.short_name}, {self.who}{layer}, preset {self.setting('preset', 'strict')}"
         return FigureLabel(headline, caption, self.known.simulated, detail)
 
-    def record(self, stem: str, label: FigureLabel, table: pd.DataFrame, draw: Callable) -> FigureRecord:
+    @property
+    def region(self) -> str:
+        """Region whose voxels are used; BRAIN for all."""
+        return self.setting("region", BRAIN)
+
+    def inside(self, subject: str) -> np.ndarray | None:
+        """Voxels of the region in a subject, none where the subject lacks it; None for all voxels."""
+        if self.region == BRAIN:
+            return None
+        voxels = self.facts[subject].voxels
+        mask = region_mask(voxels, self.region)
+        return np.zeros(voxels.n_voxels, bool) if mask is None else mask
+
+    def record(
+        self, stem: str, label: FigureLabel, table: pd.DataFrame, draw: Callable, methods: FigureMethods
+    ) -> FigureRecord:
         all_of_them = len(self.subjects) == len(self.known.subjects) > 1
         fields = {
             "data": self.known.name,
@@ -129,7 +150,7 @@ class _Found:
             "preset": self.setting("preset", "strict"),
             **{name: self.asked.settings[name] for name in SETTINGS if self.setting(name, "")},
         }
-        evidence = FitEvidence(self.known, self.answers, self.facts, self.layer)
+        evidence = FitEvidence(self.known, self.answers, self.facts, self.layer, self.region, methods)
         return FigureRecord(self.asked.page, stem, label, lambda: {"scores": table}, draw, evidence, fields)
 
 
@@ -167,15 +188,17 @@ def _layers(found: _Found) -> FigureRecord:
     from brivl.analyses.layers.figures import LayerScores
     from brivl.analyses.layers.print_figure import layer_page
 
-    table = layer_means(found.answers)
+    table = layer_means(found.answers, found.inside)
     if table.empty:
         raise RequestError("No voxel was fitted; ask for another subject or preset.")
     means = scores_by_layer(table, found.parts, found.coverage)
     headline = layers_finding(table, found.names, found.coverage, means)
-    label = found.label(headline, layers_caption(table, found.coverage))
+    where = "" if found.region == BRAIN else f" of {found.region}"
+    label = found.label(headline, layers_caption(table, found.coverage, where))
+    methods = layers_methods(found.coverage, found.region, any(one.has_parts for one in means.values()))
     scores = LayerScores(table, found.names, found.layer, found.coverage)
     stem = f"layers_{found.known.stimulus_kind}_{found.subjects[0] if len(found.subjects) == 1 else 'All'}"
-    return found.record(stem, label, table, lambda page: layer_page(scores, label, page))
+    return found.record(stem, label, table, lambda page: layer_page(scores, label, page), methods)
 
 
 def _flatmap(found: _Found) -> FigureRecord:
@@ -208,12 +231,14 @@ def _flatmap(found: _Found) -> FigureRecord:
         regions,
         "ROIs" if voxels.rois else "regions",
         alone,
+        found.inside(subject),
     )
     headline = flatmap_headline(finding)
     label = found.label(headline, _map_caption(kind, found, joint, geometry.space))
     stem = f"flatmap_{kind}_layer{found.layer:02d}_{subject if len(found.subjects) == 1 else 'All'}"
     table = _voxel_table(found, scores, parts)
-    return found.record(stem, label, table, lambda page: flatmap_page(geometry, painting, label, page))
+    methods = flatmap_methods(kind, found.coverage, voxels, bool(alone), found.region)
+    return found.record(stem, label, table, lambda page: flatmap_page(geometry, painting, label, page), methods)
 
 
 def _parts(found: _Found) -> dict[str, np.ndarray]:
@@ -277,7 +302,7 @@ def _voxel_table(found: _Found, scores: object, parts: Mapping[str, np.ndarray])
 
 def _tests(found: _Found) -> dict[str, WithinSubjectResult]:
     """Tests within each subject: those that are stored, or all where that is asked for."""
-    asked = {subject: Within(answer.request) for (_, subject), answer in found.answers.items()}
+    asked = {subject: Within(answer.request, found.region) for (_, subject), answer in found.answers.items()}
     if found.setting("tests", ""):
         return {subject: within_subject_tests(found.store, one) for subject, one in asked.items()}
     known = {subject: stored_within_subject(found.store, one, found.known) for subject, one in asked.items()}
@@ -289,12 +314,15 @@ def _regions(found: _Found) -> FigureRecord:
 
     level = checked_parcellation(found.setting("level", ""), found.facts[found.subjects[0]].voxels)
     question = region_question(found.setting, level, found.names)
-    question = replace(question, tests=_tests(found), coverage=found.coverage, scores=found.mean_scores)
+    question = replace(
+        question, tests=_tests(found), coverage=found.coverage, scores=found.mean_scores, region=found.region
+    )
     parts = region_parts(found.answers, found.facts, question)
     label = found.label(parts.headline, " ".join(part for part in (parts.caption, parts.comparison.warning) if part))
     stem = f"regions_{level}_layer{found.layer:02d}_{found.subjects[0] if len(found.subjects) == 1 else 'All'}"
     stem += "_over_ceiling" if parts.quantity != R2 else ""
-    return found.record(stem, label, parts.table, lambda page: region_page(parts.scores, label, page))
+    methods = regions_methods(parts, question)
+    return found.record(stem, label, parts.table, lambda page: region_page(parts.scores, label, page), methods)
 
 
 PAGES: dict[str, Callable[[_Found], FigureRecord]] = {"layers": _layers, "flatmap": _flatmap, "regions": _regions}

@@ -30,9 +30,15 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
     p.add_argument("--order", default="anatomical", help="order of rows: anatomical (default), p, effect or name")
     p.add_argument("--scale", default="", help="ceiling: normalise R2 by the noise ceiling")
     p.add_argument(
-        "--unit", default="subject", help="observations of the t-test: subject (default), or voxel as in many papers"
+        "--unit",
+        default="subject",
+        help="subject (default; tests over blocks of stimuli for one subject), or voxel (t-test over voxels, anti-conservative)",
     )
-    p.add_argument("--tests", action="store_true", help="test within each subject, for the prevalence")
+    p.add_argument(
+        "--tests",
+        action="store_true",
+        help="test within each subject, for the prevalence (always done for one subject)",
+    )
     p.add_argument("--out", type=Path, help="write all numbers to this .csv file")
     add_options(p, "json")
     p.set_defaults(run=_run)
@@ -45,7 +51,8 @@ def _run(args: argparse.Namespace) -> None:
     from brivl.analyses.figure_for import Asked, make_figure
 
     settings = {name: str(getattr(args, name)) for name in ("preset", "level", "order", "scale", "unit")}
-    settings |= {"tests": "yes"} if args.tests else {}
+    one = len(subjects) == 1 and subjects != ("all",) and args.unit != "voxel"  # p and q of one subject are these tests
+    settings |= {"tests": "yes"} if args.tests or one else {}
     with exit_on_sigint():
         request = Asked(args.dataset, models, (args.layer,), subjects, "regions", settings)
         record = make_figure(Store(args.cache), request, progress_bar(quiet=args.json))

@@ -15,7 +15,16 @@ from brivl.data.summary import DatasetSummary
 from brivl.encoding.fit import FitResult, fit_key
 from brivl.sharing.citations import works
 from brivl.sharing.fingerprints import Fingerprint, fingerprint, result_digest, scores_digest, summary
-from brivl.sharing.methods import Done, FigureMethods, cli_lines, methods_paragraph, preset_reasons, python_lines
+from brivl.sharing.methods import (
+    Done,
+    FigureMethods,
+    cli_lines,
+    figure_command,
+    figure_lines,
+    methods_paragraph,
+    preset_reasons,
+    python_lines,
+)
 from brivl.store.artifacts import Store
 
 Key = tuple[int, str]  # layer, subject
@@ -109,7 +118,7 @@ class FitEvidence:
         str
             One line for each fit, and one that prints the numbers of the figure, where a verb does.
         """
-        return "\n".join(part for part in (cli_lines(self.done), self.figure.shell) if part)
+        return "\n".join(part for part in (cli_lines(self.done), figure_command(self.done, self.figure)) if part)
 
     def python_lines(self) -> str:
         """Give the Python lines that compute the same answers.
@@ -119,7 +128,7 @@ class FitEvidence:
         str
             A program that prints the numbers of the figure.
         """
-        return self.figure.python or python_lines(self.done)
+        return figure_lines(self.done, self.figure) if self.figure.page else python_lines(self.done)
 
     def fingerprint(self) -> Fingerprint:
         """Give what a link says of the numbers.

@@ -79,16 +79,16 @@ class FigureMethods:
         How the numbers of the figure were made from the scores: means, regions, tests, correction, ceiling.
     references : tuple of str
         Keys of `citations.BIB` of the works that the sentences cite.
-    shell : str
-        Command that prints the numbers of the figure; "" where there is none.
-    python : str
-        Program that prints the numbers of the figure; "" for one that prints the means of the fits.
+    page : str
+        Page of the figure; "" for the fits alone.
+    settings : mapping of str to str
+        Choices of the page, as in its link.
     """
 
     sentences: str = ""
     references: tuple[str, ...] = ()
-    shell: str = ""
-    python: str = ""
+    page: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 def methods_paragraph(done: Done, figure: FigureMethods = FigureMethods()) -> str:  # noqa: B008
@@ -313,19 +313,43 @@ for subject in {done.subjects!r}:
 """
 
 
-def figure_lines(done: Done, page: str, layers: Sequence[int], settings: Mapping[str, str]) -> str:
+def figure_command(done: Done, figure: FigureMethods) -> str:
+    """Write the shell command that makes a figure with its table.
+
+    Parameters
+    ----------
+    done : Done
+        Fits.
+    figure : FigureMethods
+        Page and settings.
+
+    Returns
+    -------
+    str
+        One line; "" where no verb has all settings.
+    """
+    if not figure.page or "region" in figure.settings:
+        return ""
+    r = done.answers[0].request
+    layers, subjects = ",".join(map(str, done.layers)), ",".join(done.subjects)
+    words = ["python", "-m", "brivl", "regions" if figure.page == "regions" else "bundle"]
+    words += ["--dataset", r.dataset, "--models", ",".join(r.models), "--layer", layers, "--subject", subjects]
+    words += ["--preset", r.preset, *(("--pooling", r.pooling) if r.pooling and figure.page != "regions" else ())]
+    words += [] if figure.page == "regions" else ["--page", figure.page]
+    for name, value in figure.settings.items():
+        words += ["--tests"] if name == "tests" else [f"--{name}", value]
+    return shlex.join([*words, "--out", f"{figure.page}.{'csv' if figure.page == 'regions' else 'zip'}"])
+
+
+def figure_lines(done: Done, figure: FigureMethods) -> str:
     """Write the Python lines that make the table of a figure: headline and every number in it.
 
     Parameters
     ----------
     done : Done
         Fits.
-    page : str
-        Page of the figure.
-    layers : sequence of int
-        Layers of the figure.
-    settings : mapping of str to str
-        Choices of the page, as in its link.
+    figure : FigureMethods
+        Page and settings.
 
     Returns
     -------
@@ -333,7 +357,7 @@ def figure_lines(done: Done, page: str, layers: Sequence[int], settings: Mapping
         A program that runs from any folder where the package is installed.
     """
     r = done.answers[0].request
-    choices = {"preset": r.preset} | ({"pooling": r.pooling} if r.pooling else {}) | dict(settings)
+    choices = {"preset": r.preset} | ({"pooling": r.pooling} if r.pooling else {}) | dict(figure.settings)
     return f"""from brivl.analyses.figure_for import Asked, make_figure
 from brivl.config import cache_dir
 from brivl.store.artifacts import Store
@@ -341,9 +365,9 @@ from brivl.store.artifacts import Store
 asked = Asked(
     dataset={r.dataset!r},
     models={r.models!r},
-    layers={tuple(layers)!r},
+    layers={tuple(done.layers)!r},
     subjects={tuple(done.subjects)!r},
-    page={page!r},
+    page={figure.page!r},
     settings={choices!r},
 )
 record = make_figure(Store(cache_dir()), asked)

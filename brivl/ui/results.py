@@ -18,6 +18,7 @@ from brivl.encoding.fit import FitRequest, FitResult
 from brivl.encoding.means import layer_means, layer_parts
 from brivl.sharing.figure_record import FigureRecord
 from brivl.sharing.fit_evidence import FitEvidence, npz_bytes
+from brivl.sharing.methods import FigureMethods
 from brivl.ui import cached
 from brivl.ui.share_tab import link_fields
 from brivl.ui.tabs import View
@@ -122,6 +123,7 @@ def fit_view(
     draw: Callable[[], None],
     hint: str = "",
     below: Callable[[], None] | None = None,
+    methods: FigureMethods = FigureMethods(),  # noqa: B008
 ) -> View:
     """Make the view of a page that shows fits.
 
@@ -145,6 +147,8 @@ def fit_view(
         What can be done with the figure on the page.
     below : callable or None
         Draws what stands under the caption.
+    methods : FigureMethods
+        What the figure adds to the methods of the fits.
 
     Returns
     -------
@@ -154,7 +158,7 @@ def fit_view(
     choices = shown.choices
     layers = sorted({layer for layer, _ in shown.answers})
     map_layer = choices.layer if choices.layer in layers else layers[0]
-    evidence = FitEvidence(shown.known, shown.answers, shown.facts, map_layer, choices.region)
+    evidence = FitEvidence(shown.known, shown.answers, shown.facts, map_layer, choices.region, methods)
     record = FigureRecord(page, stem, label, lambda: {"scores": table()}, print_figure, evidence, link_fields())
     a, b = shown.names
     count = "1 fit" if len(shown.answers) == 1 else f"{len(shown.answers)} fits"

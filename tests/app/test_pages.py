@@ -167,7 +167,7 @@ def test_every_tab(page: str, tab: str) -> None:
     at.run()
     assert not at.exception and not at.error
     if tab == "Method":
-        assert any("Banded ridge" in m.value for m in at.markdown)
+        assert any("banded ridge" in m.value for m in at.markdown)
     if tab == "Table":
         assert len(at.dataframe) == 1
 

@@ -133,7 +133,7 @@ def test_slide_has_title_picture_notes_and_label(made) -> None:
     texts = [shape.text_frame.text for shape in slide.shapes if shape.has_text_frame]
     assert "SIMULATED DATA" in texts
     notes = slide.notes_slide.notes_text_frame.text
-    assert notes.startswith("SIMULATED DATA. ") and "Banded ridge regression" in notes and "240 training" in notes
+    assert notes.startswith("SIMULATED DATA. ") and "banded ridge regression" in notes and "240 training" in notes
     assert "/flatmap?" in notes
 
 

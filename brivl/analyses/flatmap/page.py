@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from brivl.analyses.figure_methods import flatmap_methods
 from brivl.analyses.flatmap import (
     cached_maps,
     null_panel,
@@ -146,6 +147,9 @@ def _view(shown: Shown) -> View:
         draw=lambda: _draw(shown, mapped, label, highlight),
         hint=HINT,
         below=lambda: recovery_panel.draw(shown),
+        methods=flatmap_methods(
+            shown.choices.map, shown.coverage, mapped.voxels, mapped.parts is not None, shown.choices.region
+        ),
     )
 
 

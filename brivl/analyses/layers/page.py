@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
+from brivl.analyses.figure_methods import layers_methods
 from brivl.analyses.layers.figures import LayerScores, layer_figure
 from brivl.analyses.layers.print_figure import layer_page
 from brivl.analyses.layers.tables import layers_caption, layers_finding, scores_by_layer
@@ -54,6 +55,7 @@ def _view(shown: Shown) -> View:
         print_figure=lambda page: layer_page(scores, label, page),
         draw=lambda: _draw(scores, label),
         hint=HINT,
+        methods=layers_methods(shown.coverage, shown.choices.region, any(one.has_parts for one in means.values())),
     )
 
 

@@ -8,6 +8,7 @@ from functools import partial
 
 import streamlit as st
 
+from brivl.analyses.figure_methods import regions_methods
 from brivl.analyses.regions import page, tests_panel
 from brivl.analyses.regions.ceiling import has_ceiling
 from brivl.analyses.regions.figures import region_figure
@@ -188,7 +189,18 @@ def _view(asked: Shown) -> View:
         tests_panel.draw(shown, level)
 
     draw_page = partial(region_page, parts.scores, label)
-    return fit_view(shown, "regions", stem, label, lambda: parts.table, draw_page, draw, hint=HINT, below=below)
+    return fit_view(
+        shown,
+        "regions",
+        stem,
+        label,
+        lambda: parts.table,
+        draw_page,
+        draw,
+        hint=HINT,
+        below=below,
+        methods=regions_methods(parts, question),
+    )
 
 
 def _mean_scores(shown: Shown) -> MeanScores | None:
