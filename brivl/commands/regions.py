@@ -32,7 +32,7 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
     p.add_argument(
         "--unit",
         default="subject",
-        help="subject (default; tests over blocks of stimuli for one subject), or voxel (t-test over voxels, anti-conservative)",
+        help="test over: subject (default; blocks of stimuli for one subject), or voxel (anti-conservative)",
     )
     p.add_argument(
         "--tests",
