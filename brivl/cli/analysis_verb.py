@@ -5,16 +5,20 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import sys
 import typing
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from brivl.analysis import Analysis, keys_of, run
 from brivl.cli.cancellation import exit_on_sigint
 from brivl.cli.options import check_out, progress_bar, write_table
 from brivl.errors import RequestError, StoreError
 from brivl.store.artifacts import Store
+
+if TYPE_CHECKING:
+    from brivl.data.reading import Reading
 
 MAX_PRINTED_ROWS = 60
 COMMON: dict[str, dict[str, Any]] = {
@@ -127,15 +131,29 @@ def _run(analysis: Analysis[Any, Any], args: argparse.Namespace) -> None:
     store = Store(args.cache)
     request = request_of(analysis, args)
     keys_of(analysis, store, request)  # a request that cannot be answered ends here, before anything is computed
+    reading = _reading(store, request)
+    for warning in reading.warnings:
+        print(f"brivl: {warning}", file=sys.stderr)
     with exit_on_sigint():
         result = run(analysis, store, request, progress_bar(quiet=args.json), getattr(args, "checkpoints", None))
     files = [] if args.out is None else _write(analysis, result, args.out)
     if args.bundle is not None:
         _bundle(analysis, store, request, args.bundle)
     if args.json:
-        print(json.dumps(analysis.summary(result) | ({"files": files} if analysis.write is not None else {})))
+        more = {"files": files} if analysis.write is not None else {}
+        more |= {"reading": reading.to_json()} if reading.notes else {}
+        print(json.dumps(analysis.summary(result) | more))
     else:
-        print("\n".join([in_words(analysis, result), *files]))
+        print("\n".join([in_words(analysis, result), *reading.notes, *files]))
+
+
+def _reading(store: Store, request: Any) -> Reading:
+    """How the files of the requested subject are read; empty for analyses without a dataset."""
+    from brivl.data.reading import Reading, reading_of
+    from brivl.data.registry import open_dataset
+
+    dataset, subject = getattr(request, "dataset", ""), getattr(request, "subject", "")
+    return reading_of(open_dataset(dataset, store), subject) if dataset and subject else Reading()
 
 
 def _write(analysis: Analysis[Any, Any], result: Any, out: Path) -> list[str]:

@@ -44,6 +44,7 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
 def _run(args: argparse.Namespace) -> None:
     models = model_pair(args.models)
     check_out(args.out, ".npz")
+    from brivl.data.reading import reading_of
     from brivl.data.registry import open_dataset
     from brivl.encoding.fit import FitRequest, fit, fit_key
     from brivl.encoding.identical_features import identical_features
@@ -59,8 +60,10 @@ def _run(args: argparse.Namespace) -> None:
         identical = identical_features(store, request)
     if args.out:
         write_output(args.out, npz_bytes(result, dataset.responses(args.subject).voxels))
-    summary = _summary(result, time.monotonic() - started) | {"identical_features": identical, "warning": warning}
-    print(json.dumps(summary) if args.json else _as_text(summary))
+    reading = reading_of(dataset, args.subject)
+    summary = _summary(result, time.monotonic() - started)
+    summary |= {"identical_features": identical, "warning": warning, "reading": reading.to_json()}
+    print(json.dumps(summary) if args.json else "\n".join([_as_text(summary), *reading.notes]))
 
 
 def _summary(fitted: FitResult, seconds: float) -> dict[str, Any]:
@@ -76,6 +79,7 @@ def _summary(fitted: FitResult, seconds: float) -> dict[str, Any]:
         "n_voxels_selected": int(scores.selected.sum()),
         "mean_r2_joint": _mean(scores.r2_joint),
         "mean_r2_split": [_mean(r2) for r2 in scores.r2_split],
+        **({} if scores.r2_nuisance is None else {"mean_r2_on_off": _mean(scores.r2_nuisance)}),
         "n_voxels_r2_above_0.05": int((np.nan_to_num(scores.r2_joint) > 0.05).sum()),
         "excluded": dict(scores.excluded),
         "seconds": round(seconds, 3),
@@ -97,4 +101,5 @@ def _as_text(s: dict[str, Any]) -> str:
         f"split {a} {s['mean_r2_split'][0]}, {b} {s['mean_r2_split'][1]} "
         f"({s['cache']}, {s['seconds']} s)"
         + ("\nThe two models have identical features at this layer." if s["identical_features"] else "")
+        + (f"\nStimulus on/off, regressed out before: R2 {s['mean_r2_on_off']}" if "mean_r2_on_off" in s else "")
     )

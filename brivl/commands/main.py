@@ -33,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = command_parser().parse_args(argv)
     code = None
     try:
+        _take_column(args)
+        _take_delays(args)
         size_limit()  # an invalid BRIVL_CACHE_MAX is reported before anything is computed
         code = args.run(args)
         sys.stdout.flush()  # here, where a broken pipe can still be handled
@@ -57,6 +59,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return EXIT_BAD_INPUT
     return code if isinstance(code, int) else 0
+
+
+def _take_column(args: argparse.Namespace) -> None:
+    """Put --column into the name of the dataset, by which all verbs and pages open it."""
+    if getattr(args, "column", None):
+        from brivl.data.registry import name_with_options
+
+        args.dataset = name_with_options(args.dataset, column=args.column)
+
+
+def _take_delays(args: argparse.Namespace) -> None:
+    """Put --delays into the name of the preset, which is part of every request and key."""
+    if getattr(args, "delays", None):
+        from brivl.core.encoding.presets import preset_with_delays
+
+        args.preset = preset_with_delays(args.preset, args.delays)
 
 
 def command_parser() -> argparse.ArgumentParser:
@@ -131,4 +149,12 @@ def command_parser() -> argparse.ArgumentParser:
     for analysis in ANALYSES:
         if analysis.has_verb:
             add_verb(verbs, analysis)
+    for verb in dict.fromkeys(verbs.choices.values()):
+        options = {action.dest for action in verb._actions}
+        if "dataset" in options:
+            verb.add_argument("--column", help="column of BIDS events that names the stimuli (default: by its values)")
+        if "preset" in options:
+            verb.add_argument(
+                "--delays", help="seconds, such as 0,2,4,6,8, or hrf (default: 0,4,6,8; more at TR < 2 s)"
+            )
     return parser

@@ -46,6 +46,8 @@ class Design:
     run_onsets: np.ndarray  # (n_runs,) first training row of each run, starts at 0
     groups: np.ndarray | None = None  # (n_train,) labels of rows that stay in one fold (passage); None: the run
     test_onsets: np.ndarray = field(default_factory=lambda: np.zeros(1, int))  # first test row of each test run
+    # (n_train + n_test, n_regressors) regressed out of responses and features, such as stimulus on/off
+    nuisance: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,8 @@ class EncodingResult:
     explainable_variance: np.ndarray | None  # (n_voxels,), data with repeats only
     band_weights: np.ndarray  # (2, n_voxels) kernel weight of each model, sums to 1
     excluded: Mapping[str, int] = field(default_factory=dict)  # reason -> number of voxels left out
+    # (n_voxels,) of nuisance regressors such as stimulus on/off, of which the other scores are what is left
+    r2_nuisance: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,8 @@ class DatasetFormat:
         Returns the facts on the published dataset that defines this form.
     fixture : Fixture, optional
         Simulated folders of this form.
+    options : tuple of str
+        Options that may follow the part in the name of a dataset, as in FOLDER:PART?column=NAME.
     """
 
     name: str
@@ -129,3 +131,4 @@ class DatasetFormat:
     parts: Callable[[Path], Sequence[str]] | None = None
     published: Callable[[], Published] | None = None
     fixture: Fixture | None = None
+    options: tuple[str, ...] = ()

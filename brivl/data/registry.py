@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode
 
 from brivl.config import data_dirs
 from brivl.core.progress import ProgressCallback, no_progress
@@ -272,6 +273,60 @@ def split_name(name: str) -> tuple[Path, str] | None:
     return (folder, part) if named else None
 
 
+def name_with_options(name: str, **options: str) -> str:
+    """Add options to the name of a dataset, in place of options of the same name that it has.
+
+    Parameters
+    ----------
+    name : str
+        Name that `open_dataset` takes.
+    **options : str
+        Options of the form of the folder, such as column="stim_file"; "" removes an option.
+
+    Returns
+    -------
+    str
+        Name such as "FOLDER:TASK?column=stim_file".
+
+    Raises
+    ------
+    RequestError
+        The dataset is no folder of a form that has these options.
+    """
+    base, at, null = name.rpartition("@")
+    if not (at and null in NULLS):
+        base, at, null = name, "", ""
+    folder, part = (Path(base), "") if Path(base).expanduser().is_dir() else split_name(base) or (Path(base), "")
+    form = format_of(folder.expanduser()) if folder.expanduser().is_dir() else None
+    unknown = sorted(set(options) - set(form.options if form else ()))
+    if unknown:
+        raise RequestError(
+            f"Expected a BIDS folder for the option {', '.join(unknown)}, got {name!r}. Leave the option out."
+        )
+    part, _, text = part.partition("?")
+    chosen = {key: value for key, value in (dict(parse_qsl(text)) | options).items() if value}
+    query = f"?{urlencode(chosen)}" if chosen else ""
+    return f"{folder}:{part}{query}{at}{null}" if part or query else f"{folder}{at}{null}"
+
+
+def options_of(name: str) -> dict[str, str]:
+    """Read the options in the name of a dataset.
+
+    Parameters
+    ----------
+    name : str
+        Name that `open_dataset` takes.
+
+    Returns
+    -------
+    dict of str to str
+        Such as {"column": "stim_file"}; empty where there are none.
+    """
+    base, at, null = name.rpartition("@")
+    split = split_name(base if at and null in NULLS else name)
+    return dict(parse_qsl(split[1].partition("?")[2])) if split else {}
+
+
 def absolute_name(name: str) -> str:
     """Make a name of a dataset valid in any working folder.
 
@@ -318,7 +373,7 @@ def _dataset_folders(folder: Path) -> list[Path]:
     try:
         if format_of(folder) is not None:
             return [folder]
-        return sorted(path for path in folder.iterdir() if path.is_dir())
+        return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     except OSError:
         return [folder]  # its card states the problem
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,12 +164,15 @@ def _card_report(card: DatasetCard, kind: str) -> DataReport:
 
 def _size(folder: Path) -> int:
     """Bytes below a folder; files that cannot be read count as empty."""
-    total = 0
-    for i, path in enumerate(folder.rglob("*")):
-        if i >= MAX_FILES_COUNTED:
+    total = n_files = 0
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]  # .git holds other versions of the files
+        n_files += len(files)
+        if n_files > MAX_FILES_COUNTED:
             break
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except OSError:
-            continue
+        for name in files:
+            try:
+                total += os.stat(os.path.join(place, name)).st_size
+            except OSError:
+                continue
     return total

@@ -11,6 +11,7 @@ import numpy as np
 
 from brivl.core.records import Design, Responses, Truth, Voxels
 from brivl.data.dataset import Dataset, DatasetIdentity
+from brivl.data.reading import Reading, reading_of
 from brivl.store.artifacts import Artifact, Store
 from brivl.store.keys import ArtifactKey
 
@@ -55,11 +56,14 @@ class SubjectFacts:
         How the data were acquired.
     truth : Truth or None
         Simulated ground truth; None for measured data.
+    reading : Reading
+        How the files were read.
     """
 
     voxels: Voxels
     timing: Timing
     truth: Truth | None
+    reading: Reading = Reading()
 
 
 def facts_key(dataset: DatasetIdentity, subject: str) -> ArtifactKey:
@@ -133,6 +137,8 @@ def load_facts(store: Store, dataset: Dataset, subject: str, responses: Response
                 "oracle_split": truth.oracle_split,
             }
             info["truth_models"] = list(truth.models)
+        reading = reading_of(dataset, subject).to_json()
+        info |= {"reading": reading} if any(reading.values()) else {}
         return arrays, info | {"timing": _timing(dataset.design(subject), found)}
 
     return _facts(store.get_or_compute(facts_key(dataset, subject), compute))
@@ -181,4 +187,4 @@ def _facts(artifact: Artifact) -> SubjectFacts:
     if "truth_layer" in a:
         models = tuple(info["truth_models"])
         truth = Truth(a["truth_layer"], a["truth_share"], a["noise_ceiling"], a["oracle_split"], models)
-    return SubjectFacts(voxels, Timing(**info["timing"]), truth)
+    return SubjectFacts(voxels, Timing(**info["timing"]), truth, Reading.from_json(info.get("reading", {})))

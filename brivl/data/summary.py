@@ -9,6 +9,7 @@ from pathlib import Path
 from brivl.core.records import StimulusKind
 from brivl.data.dataset import Dataset
 from brivl.data.plain.loader import PlainDataset
+from brivl.data.reading import Reading, reading_of
 from brivl.data.registry import open_dataset
 from brivl.errors import RequestError
 from brivl.models.feature_model import Kind, ModelCard
@@ -61,6 +62,8 @@ class DatasetSummary:
         The dataset.
     digests : dict of str to str
         Digests of subjects that were computed.
+    readings : dict of str to Reading
+        How files of subjects are read, of those that were looked at.
     """
 
     name: str
@@ -74,6 +77,7 @@ class DatasetSummary:
     default_pair: tuple[str, str]
     dataset: Dataset
     digests: dict[str, str] = field(default_factory=dict)
+    readings: dict[str, Reading] = field(default_factory=dict)
 
     @property
     def short_name(self) -> str:
@@ -101,6 +105,39 @@ class DatasetSummary:
         if subject not in self.digests:
             self.digests[subject] = self.dataset.digest(subject)
         return self.digests[subject]
+
+    def reading(self, subject: str) -> Reading:
+        """Say how the files of a subject are read; they are looked at once.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        Reading
+            Notes and warnings; empty for datasets that can be read in one way only.
+        """
+        if subject not in self.readings:
+            self.readings[subject] = reading_of(self.dataset, subject)
+        return self.readings[subject]
+
+    def event_columns(self, subject: str) -> tuple[str, ...]:
+        """List the columns of the events that may name the stimuli.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        tuple of str
+            Columns of a BIDS folder; empty for other datasets.
+        """
+        columns = getattr(getattr(self.dataset, "base", self.dataset), "event_columns", None)
+        return () if columns is None else columns(subject)
 
     def n_layers(self, models: tuple[str, str]) -> int:
         """Count the layers that both models have.

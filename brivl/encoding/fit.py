@@ -11,11 +11,12 @@ from typing import Literal, Self
 
 import numpy as np
 
-from brivl.core.encoding.presets import PRESETS, preset_settings
+from brivl.core.encoding.presets import PRESETS, FitProtocol, preset_settings
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import EncodingResult
 from brivl.data.dataset import Dataset, DatasetIdentity, check_subject
 from brivl.data.features import check_layer, layer_features, resolve_pooling
+from brivl.data.reading import reading_warnings
 from brivl.data.registry import open_dataset
 from brivl.data.subject_facts import load_facts
 from brivl.encoding.checkpoints import FitCheckpoints, delete_completed_checkpoints
@@ -184,14 +185,17 @@ def leakage_warning(dataset: Dataset, subject: str, preset: str) -> str:
     Returns
     -------
     str
-        One sentence, empty where nothing is shared.
+        Sentences, also on few or recurring items; empty where nothing is shared.
     """
     from brivl.core.audit.leakage import leak_warning
 
+    warnings = list(reading_warnings(dataset, subject))
     try:
-        return leak_warning(dataset.design(subject), PRESETS[preset]) if preset in PRESETS else ""
+        if preset in PRESETS:
+            warnings.insert(0, leak_warning(dataset.design(subject), PRESETS[preset]))
     except RequestError:  # the data cannot be split into folds, which the fit itself reports
-        return ""
+        pass
+    return " ".join(warning for warning in warnings if warning)
 
 
 def stored_fit(store: Store, request: FitRequest, dataset: DatasetIdentity | None = None) -> FitResult | None:
@@ -302,7 +306,9 @@ def fraction_done(done: float, total: float, message: str) -> float:
 def _compute(
     store: Store, request: FitRequest, dataset: Dataset, progress: ProgressCallback, checkpoints: FitCheckpoints
 ) -> tuple[dict[str, np.ndarray], dict[str, JSON]]:
-    from brivl.core.encoding.encode import encode  # imported here, so that reading a stored fit needs no himalaya
+    # Imported here, so that reading a stored fit needs no himalaya.
+    from brivl.core.encoding.encode import encode
+    from brivl.core.encoding.fold_responses import nuisance_r2
 
     started = time.monotonic()
     models = canonical_order(request.models)
@@ -321,6 +327,8 @@ def _compute(
         lambda done, total: progress(done, total, message),
         checkpoints,
     )
+    protocol = FitProtocol(dataset.design(request.subject), PRESETS[request.preset])
+    of_nuisance = nuisance_r2(responses, result.selected, protocol)
     arrays = {
         "r2_joint": result.r2_joint,
         "r2_split": result.r2_split,
@@ -329,6 +337,8 @@ def _compute(
     }
     if result.explainable_variance is not None:
         arrays["explainable_variance"] = result.explainable_variance
+    if of_nuisance is not None:
+        arrays["r2_nuisance"] = of_nuisance
     return arrays, {
         "request": asdict(replace(request, models=models, dataset=dataset.name)),
         "excluded": dict(result.excluded),
@@ -354,4 +364,5 @@ def _encoding_result(request: FitRequest, a: Mapping[str, np.ndarray], info: Map
         a.get("explainable_variance"),
         a["band_weights"][order],
         info["excluded"],
+        a.get("r2_nuisance"),
     )

@@ -15,6 +15,8 @@ import pandas as pd
 
 from brivl.analysis import Analysis, Context, Options, keys_of, read_result, result_digest, short_name
 from brivl.core.progress import ProgressCallback, no_progress
+from brivl.data.reading import Reading, reading_of
+from brivl.errors import BrivlError
 from brivl.sharing.figure_record import FigureRecord
 from brivl.sharing.fingerprints import SHORT, Fingerprint
 from brivl.store.artifacts import Artifact, Store
@@ -63,7 +65,16 @@ class AnalysisEvidence:
             One paragraph.
         """
         used = ", ".join(f"{name} {version}" for name, version in versions().items() if version)
-        return f"{self.analysis.methods(self.result)} Software: {used}."
+        return " ".join([self.analysis.methods(self.result), *self._reading(), f"Software: {used}."])
+
+    def _reading(self) -> tuple[str, ...]:
+        """How the files of the subject were read; nothing where they can no longer be read."""
+        subject = getattr(self.request, "subject", "")
+        try:
+            reading = reading_of(self.data, subject) if self.data is not None and subject else Reading()
+        except BrivlError:
+            return ()
+        return (*reading.notes, *reading.warnings)
 
     def reasons(self) -> list[tuple[str, str, str]]:
         """List settings with reasons: none are recorded for analyses.

@@ -62,7 +62,8 @@ class FitEvidence:
         """The answers as the methods paragraph takes them."""
         first = next(iter(self.answers.values())).request.subject
         timings = {subject: facts.timing for subject, facts in self.facts.items()}
-        return Done(self.known, self.facts[first].timing, list(self.answers.values()), timings)
+        readings = {subject: facts.reading for subject, facts in self.facts.items()}
+        return Done(self.known, self.facts[first].timing, list(self.answers.values()), timings, readings)
 
     @property
     def simulated(self) -> bool:

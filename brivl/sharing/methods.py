@@ -6,9 +6,11 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from brivl.core.encoding.delays import delays_at
-from brivl.core.encoding.presets import PRESETS, Preset
+import numpy as np
+
+from brivl.core.encoding.presets import PRESETS, Preset, lags
 from brivl.core.numbers import number
+from brivl.data.reading import Reading
 from brivl.data.subject_facts import Timing
 from brivl.data.summary import DatasetSummary
 from brivl.encoding.fit import FitResult
@@ -31,12 +33,15 @@ class Done:
         Fits.
     timings : mapping of str to Timing
         Subject -> how the data were taken, where that may differ between subjects.
+    readings : mapping of str to Reading
+        Subject -> how the files were read.
     """
 
     known: DatasetSummary
     timing: Timing
     answers: Sequence[FitResult]
     timings: Mapping[str, Timing] = field(default_factory=dict)
+    readings: Mapping[str, Reading] = field(default_factory=dict)
 
     @property
     def preset(self) -> Preset:
@@ -124,7 +129,19 @@ def _data(done: Done) -> str:
         taken = "; ".join(f"{_listed('subject', subjects)}: {design}" for design, subjects in designs.items())
     n = [int(answer.info["n_voxels_selected"]) for answer in done.answers]
     voxels = f"{min(n):,}" if min(n) == max(n) else f"{min(n):,} to {max(n):,}"
-    return f"{kind}: {known.short_name}{where}, {taken}; {voxels} voxels{_selection(done)} were analysed."
+    entered = f"{kind}: {known.short_name}{where}, {taken}; {voxels} voxels{_selection(done)} were analysed."
+    return " ".join([entered, *_readings(done)])
+
+
+def _readings(done: Done) -> list[str]:
+    """How files were read, and what to beware of; what differs between subjects is said of each."""
+    of = {subject: (r.notes + r.warnings if (r := done.readings.get(subject)) else ()) for subject in done.subjects}
+    sentences = dict.fromkeys(sentence for each in of.values() for sentence in each)
+    whose = {sentence: [subject for subject in of if sentence in of[subject]] for sentence in sentences}
+    return [
+        sentence if len(subjects) == len(of) else f"{_listed('Subject', subjects)}: {sentence}"
+        for sentence, subjects in whose.items()
+    ]
 
 
 def _design(done: Done, subject: str) -> str:
@@ -189,8 +206,10 @@ def _fitting(done: Done) -> str:
 def _delayed(preset: Preset, timing: Timing) -> str:
     if not timing.tr:
         return ", without delays (one response per stimulus)"
-    seconds = ", ".join(f"{s:g}" for s in preset.delays_s)
-    volumes = ", ".join(str(int(d)) for d in delays_at(preset.delays_s, timing.tr))
+    if preset.response == "hrf":
+        return " and convolved with SPM's canonical haemodynamic response within runs, one column for each feature"
+    samples = lags(preset, timing.tr)
+    seconds, volumes = ", ".join(f"{d * timing.tr:g}" for d in samples), ", ".join(map(str, samples))
     return f" and delayed by {seconds} s ({volumes} TR) within runs"
 
 
@@ -207,6 +226,18 @@ def _scoring(done: Done) -> str:
         f"R² was computed {where}, with responses normalised by the {scaled}, and split between the two models by the "
         "product measure (himalaya's r2_score_split): the parts add up to the joint R² and give the share of the joint "
         "prediction that each model carries, not what only that model explains."
+        f"{_nuisance(done)}"
+    )
+
+
+def _nuisance(done: Done) -> str:
+    scores = [answer.result.r2_nuisance for answer in done.answers if answer.result.r2_nuisance is not None]
+    if not scores:
+        return ""
+    return (
+        " Whether a stimulus was presented (on/off, at all delays) was first regressed out of responses and features "
+        f"with weights fitted to the training data; by itself it reached a mean R² of {np.nanmean(scores):.3f}, and R² "
+        "is of the variance that is left."
     )
 
 

@@ -9,7 +9,8 @@ from brivl.config import data_dirs
 from brivl.errors import RequestError
 
 PHANTOM = re.compile(r"phantom-[a-z]+(:[\w/,]+)?(@[a-z]+)?")
-ENDING = re.compile(r"(:[\w-]+)?(@[a-z]+)?$")  # "/data/pereira2018:3@shuffled": which experiment or task, which control
+# "/data/pereira2018:3@shuffled", "/data/study:read?column=text": which experiment or task, options, which control
+ENDING = re.compile(r"(:[\w-]*(\?[\w=&%.+-]*)?)?(@[a-z]+)?$")
 DRAWN = ("scenes", "clips")  # galleries that are no folders
 
 

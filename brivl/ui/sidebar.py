@@ -10,9 +10,9 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from brivl.config import scheduler
-from brivl.core.encoding.presets import PRESETS
+from brivl.core.encoding.presets import PRESETS, preset_with_delays
 from brivl.data.regions import BRAIN, region_choices
-from brivl.data.registry import DatasetCard
+from brivl.data.registry import DatasetCard, name_with_options, options_of
 from brivl.data.summary import DatasetSummary
 from brivl.errors import BrivlError
 from brivl.ui import cached, style, url_state
@@ -20,6 +20,7 @@ from brivl.ui.url_state import ALL, DEFAULT_POOLING, Choices
 
 POOLING_NAMES = {DEFAULT_POOLING: "model's own", "cls": "[CLS] token", "mean": "mean over tokens"}
 DRAWN_ON = "widgets drawn on"  # in the session: key -> the page that it was last drawn on
+DELAYS_ERROR = "what is wrong with the delays"  # in the session, until it is shown
 PILLS_UP_TO = 9  # subjects; more go into a list
 
 
@@ -46,6 +47,7 @@ def sidebar(ask: Ask | None = None) -> tuple[Choices, DatasetSummary] | None:
     url_state.keep(url_state.to_fields(choices))
     with st.sidebar:
         choices = (ask or _question)(choices, known)
+        _reading(choices, known)
         if scheduler():
             style.small(f"Runs go to the Dask scheduler {scheduler()}")
     _say(notes)
@@ -115,6 +117,38 @@ def _data(name: str) -> None:
     )
 
 
+def _reading(choices: Choices, known: DatasetSummary) -> None:
+    """Choice of the column of a BIDS folder's events that names the stimuli, and how the files were read."""
+    try:
+        columns = known.event_columns(choices.chosen_subjects[0])
+        reading = known.reading(choices.chosen_subjects[0])
+    except BrivlError:  # the page itself says what is wrong with the files
+        return
+    if columns:
+        named = options_of(known.name).get("column", "")
+        st.selectbox(
+            "Stimulus column",
+            ["", *columns],
+            index=["", *columns].index(named) if named in columns else 0,
+            format_func=lambda name: name or "chosen by its values",
+            help="The column of the events that names the images or texts.",
+            key=f"column of {known.name}",
+            on_change=_take_column,
+            args=(known.name,),
+        )
+    if reading.notes:
+        style.small(reading.notes[0])
+        with st.expander("How the files were read"):
+            for note in reading.notes[1:]:
+                style.small(note)
+    for warning in reading.warnings:
+        st.warning(warning)
+
+
+def _take_column(name: str) -> None:
+    url_state.change(data=name_with_options(name, column=st.session_state[f"column of {name}"]))
+
+
 def _dataset_title(name: str, card: DatasetCard | None) -> str:
     short = Path(name).name if "/" in name and Path(name).is_absolute() else name
     if card is None:
@@ -173,7 +207,27 @@ def _protocol(choices: Choices) -> None:
         "**strict** holds out whole runs or passages and uses statistics of the training data only. "
         "**paper** does what the authors' published code does."
     )
-    st.segmented_control("Preset", list(PRESETS), help=help_text, **bound("preset", choices.preset))
+    base, _, delays = choices.preset.partition(":")
+    st.segmented_control("Preset", list(PRESETS), help=help_text, **bound("preset", base))
+    if wrong := st.session_state.pop(DELAYS_ERROR, ""):
+        st.error(wrong)
+    with st.expander("Delays of the features", expanded=bool(delays)):
+        st.text_input(
+            "Delays in seconds",
+            delays,
+            placeholder="0,4,6,8, filled at TR < 2 s",
+            help="Seconds with commas between them, or hrf to convolve features with the canonical response.",
+            key=f"delays of {choices.preset}",
+            on_change=_take_delays,
+            args=(choices.preset,),
+        )
+
+
+def _take_delays(preset: str) -> None:
+    try:
+        url_state.change(preset=preset_with_delays(preset, st.session_state[f"delays of {preset}"]))
+    except BrivlError as error:
+        st.session_state[DELAYS_ERROR] = str(error)
 
 
 def _preset(choices: Choices, known: DatasetSummary) -> None:

@@ -112,6 +112,8 @@ def resolve(fields: Mapping[str, str], known: DatasetSummary) -> tuple[Choices, 
             notes.append(f"There is no {what} {value!r} here; showing {default!r}.")
         return value if value in wanted else default
 
+    wanted = fields.get("preset", "")  # its name may have delays, which are not listed
+    presets = (*PRESETS, wanted) if wanted in PRESETS else tuple(PRESETS)
     offers = tuple(known.model_options)
     a = pick("a", offers, known.default_pair[0], "model")
     b = pick("b", offers, known.default_pair[1], "model")
@@ -125,7 +127,7 @@ def resolve(fields: Mapping[str, str], known: DatasetSummary) -> tuple[Choices, 
         n_layers=n_layers,
         subjects=known.subjects,
         subject=pick("subject", (*known.subjects, ALL), known.subjects[0], "subject"),
-        preset=pick("preset", tuple(PRESETS), "strict", "preset"),
+        preset=pick("preset", presets, "strict", "preset"),
         pooling=pick("pooling", POOLINGS, DEFAULT_POOLING, "pooling"),
         map=pick("map", MAPS, "joint", "map"),
         order=pick("order", ORDERS, "anatomical", "order"),

@@ -284,7 +284,7 @@ def _prepare(
     split, voxels, progress = inputs.split, inputs.voxel_indices, context.progress
 
     def load(batch: slice) -> np.ndarray:
-        return fit_responses(np.asarray(responses.Y_train[:, voxels[batch]]), split, protocol.design)
+        return fit_responses(np.asarray(responses.Y_train[:, voxels[batch]]), split, *protocol)
 
     progress(0.05, 1, "Components of the responses")
     pca = response_pca(load, len(voxels), inputs.fit_rows, request.n_components)

@@ -12,10 +12,12 @@ from brivl.analyses.decoding.request import DecodingRequest
 from brivl.analysis import Context, Stored
 from brivl.core.decoding.identification import (
     CandidatePool,
+    chance_accuracy,
     circular_shift_test,
     cumulative_order,
+    identify,
+    labels_of_equal,
     nearest_candidates,
-    true_ranks,
 )
 from brivl.core.encoding.presets import PRESETS, FitProtocol
 from brivl.core.progress import ProgressCallback
@@ -53,7 +55,13 @@ class DecodingResult:
     sets : tuple of VoxelSet
         Sets of voxels, all voxels first.
     ranks : mapping
-        Candidate space ("image", "text") -> (n_sets, n_stimuli) rank of the true stimulus, 0 is best.
+        Candidate space ("image", "text") -> (n_sets, n_stimuli) rank of the true stimulus, 0 is best, ties count half.
+    ties : mapping
+        Candidate space -> (n_sets, n_stimuli) other candidates that are as near as the true one.
+    n_candidates : mapping
+        Candidate space -> (n_pools,) different stimuli of each cross-validation split.
+    chance : mapping
+        Candidate space -> (n_sets, 3) pairwise, top-1 and top-5 accuracy of predictions assigned at random.
     p : mapping
         Candidate space -> (n_sets,) p value of pairwise accuracy.
     nearest : mapping
@@ -81,6 +89,9 @@ class DecodingResult:
     request: DecodingRequest
     sets: tuple[VoxelSet, ...]
     ranks: Mapping[str, np.ndarray]
+    ties: Mapping[str, np.ndarray]
+    n_candidates: Mapping[str, np.ndarray]
+    chance: Mapping[str, np.ndarray]
     p: Mapping[str, np.ndarray]
     nearest: Mapping[str, np.ndarray]
     pool: np.ndarray
@@ -130,7 +141,9 @@ def compute(context: Context, request: DecodingRequest) -> Stored:
     candidates = {stimulus.kind: [_centred(E, fold, of_fold) for fold, of_fold in zip(folds, windows, strict=True)]}
     if vectors is not None:
         ends = np.cumsum([len(of_fold) for of_fold in windows])[:-1]
-        candidates[TEXT] = [part - part.mean(0) for part in np.split(vectors, ends)]
+        parts = np.split(vectors, ends)
+        if all(len(np.unique(labels_of_equal(part))) > 1 for part in parts):  # else captions tell nothing apart
+            candidates[TEXT] = [part - part.mean(0) for part in parts]
     arrays = _ranked(folds, windows, candidates, len(sets))
     arrays |= {"pool": np.repeat(np.arange(len(folds)), [len(of_fold) for of_fold in windows])}
     smallest = float(arrays.pop("smallest"))
@@ -296,8 +309,13 @@ def _ranked(
         tests = [circular_shift_test(pools) for pools in by_set]
         starts = np.r_[0, np.cumsum([len(pool.events) for pool in by_set[0]])]
         near = [nearest_candidates(pool, N_NEAREST) + start for pool, start in zip(by_set[0], starts, strict=False)]
+        identified = [[identify(pool) for pool in pools] for pools in by_set]
+        chance = [chance_accuracy(pools) for pools in by_set]
         arrays |= {
-            f"{space}_ranks": np.stack([np.concatenate([true_ranks(pool) for pool in pools]) for pools in by_set]),
+            f"{space}_ranks": np.stack([np.concatenate([one.ranks for one in each]) for each in identified]),
+            f"{space}_ties": np.stack([np.concatenate([one.ties for one in each]) for each in identified]),
+            f"{space}_candidates": np.array([one.n_candidates for one in identified[0]]),
+            f"{space}_chance": np.array([[one.pairwise, one.top_k[1], one.top_k[5]] for one in chance]),
             f"{space}_p": np.array([test.p for test in tests]),
             f"{space}_nearest": _padded(near),
             "smallest": np.array(tests[0].smallest_p),
@@ -337,11 +355,18 @@ def read(artifacts: Sequence[Artifact], request: DecodingRequest) -> DecodingRes
         The result.
     """
     a, info = artifacts[0].arrays, artifacts[0].info
-    by_space = {what: {s: a[f"{s}_{what}"] for s in info["spaces"]} for what in ("ranks", "p", "nearest")}
+    spaces, counts = info["spaces"], np.bincount(a["pool"])
+    by_space = {what: {s: a[f"{s}_{what}"] for s in spaces} for what in ("ranks", "p", "nearest")}
+    # Results stored before ties and chance were computed had none of the former, and the chance of distinct stimuli.
+    usual = np.array([0.5, *(float(np.minimum(k / counts, 1) @ counts / counts.sum()) for k in (1, 5))])
+    n_sets = len(info["sets"])
     return DecodingResult(
         request=request,
         sets=tuple(VoxelSet(**one) for one in info["sets"]),
         ranks=by_space["ranks"],
+        ties={s: a.get(f"{s}_ties", np.zeros_like(a[f"{s}_ranks"])) for s in spaces},
+        n_candidates={s: a.get(f"{s}_candidates", counts) for s in spaces},
+        chance={s: a.get(f"{s}_chance", np.tile(usual, (n_sets, 1))) for s in spaces},
         p=by_space["p"],
         nearest=by_space["nearest"],
         pool=a["pool"],

@@ -11,7 +11,6 @@ from brivl.analysis import Options
 from brivl.core.numbers import probability
 from brivl.viz.style import FigureLabel, ThemeName, apply_style, escape_html, theme_of
 
-CHANCE = 0.5
 ROW = 26  # pixels per region
 AXIS = "pairwise identification accuracy"
 RANGE = (0.4, 1.02)
@@ -82,7 +81,7 @@ def regions_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName = "
             "%{customdata[1]:,} voxels<extra></extra>",
         )
     )
-    figure.add_vline(CHANCE, line={"color": colours.muted, "dash": "dot", "width": 1})
+    figure.add_vline(float(table["pairwise_chance"].mean()), line={"color": colours.muted, "dash": "dot", "width": 1})
     figure.update_xaxes(title=AXIS, tickformat=".1f", range=_range(rows))
     figure.update_yaxes(showgrid=True, ticks="", automargin=True)
     figure.update_layout(height=110 + ROW * len(rows), margin={"t": 40, "b": 60})
@@ -120,7 +119,7 @@ def cumulative_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName 
             hovertemplate="%{text}: %{y:.2f}<extra></extra>",
         )
     )
-    figure.add_hline(CHANCE, line={"color": colours.muted, "dash": "dot", "width": 1})
+    figure.add_hline(float(table["pairwise_chance"].mean()), line={"color": colours.muted, "dash": "dot", "width": 1})
     names = [escape_html(name.removeprefix("+ ").split(" / ")[0]) for name in table["voxels"]]
     figure.update_xaxes(tickvals=steps, ticktext=names, tickangle=-45, showgrid=False, title="region added")
     figure.update_yaxes(title=AXIS, tickformat=".1f", range=_range(table))

@@ -79,8 +79,8 @@ def _one_stimulus(shown: Shown) -> None:
     number = shown.inputs.integer("event", 1, n, 1)
     st.slider("Stimulus", 1, n, **shown.inputs.bound("event", number))
     near = [int(i) for i in result.nearest[space][number - 1] if i >= 0]
-    rank = int(result.ranks[space][0][number - 1]) + 1
-    style.small(f"Rank of the true stimulus: {rank} of {n_candidates(result)}.")
+    rank = float(result.ranks[space][0][number - 1]) + 1
+    style.small(f"Rank of the true stimulus: {rank:g} of {n_candidates(result, space)}.")
     if len(result.contact_sheet) and space == "image":
         _images(result, number - 1, near)
     elif result.texts:

@@ -86,5 +86,7 @@ def decoding_key(store: Store, request: DecodingRequest, dataset: Dataset) -> Ar
             "window_s": request.window_s,
             "preset": settings,
             "version": VERSION,
+            # Captions of images may be equal, which counted against the prediction before; sentences never were.
+            **({"ties": "half"} if dataset.stimulus_kind == "image" else {}),
         },
     )

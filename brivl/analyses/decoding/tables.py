@@ -10,7 +10,7 @@ import pandas as pd
 
 from brivl.analyses.decoding.compute import DecodingResult
 from brivl.analysis import Options, short_name
-from brivl.core.decoding.identification import pairwise_accuracy, top_k_accuracy
+from brivl.core.decoding.identification import Identification, pairwise_accuracy, top_k_accuracy
 from brivl.core.numbers import probability
 from brivl.core.regions.region_stats import bh_q
 
@@ -50,21 +50,26 @@ def accuracy_table(result: DecodingResult, space: str) -> pd.DataFrame:
     -------
     DataFrame
         One row per set of voxels: pairwise, top-1 and top-5 accuracy with chance, median rank (1 is best), p, and q
-        (Benjamini-Hochberg over the regions).
+        (Benjamini-Hochberg over the regions). Ties count half.
     """
     rows = []
-    for one, all_ranks, p in zip(result.sets, result.ranks[space], result.p[space], strict=True):
-        pools = [all_ranks[result.pool == pool] for pool in np.unique(result.pool)]
-        (top1, top1_chance), (top5, top5_chance) = top_k_accuracy(pools, 1), top_k_accuracy(pools, 5)
+    for i, (one, all_ranks) in enumerate(zip(result.sets, result.ranks[space], strict=True)):
+        ties, p = result.ties[space][i], result.p[space][i]
+        pools = [
+            Identification(all_ranks[inside], ties[inside], int(n))
+            for n, inside in zip(result.n_candidates[space], _pools(result), strict=True)
+        ]
+        chance, top1_chance, top5_chance = (float(value) for value in result.chance[space][i])
         rows.append(
             {
                 "voxels": one.name,
                 "kind": one.kind,
                 "n_voxels": one.n_voxels,
                 "pairwise": pairwise_accuracy(pools),
-                "top1": top1,
+                "pairwise_chance": chance,
+                "top1": top_k_accuracy(pools, 1),
                 "top1_chance": top1_chance,
-                "top5": top5,
+                "top5": top_k_accuracy(pools, 5),
                 "top5_chance": top5_chance,
                 "median_rank": float(np.median(all_ranks)) + 1,
                 "p": float(p),
@@ -75,6 +80,11 @@ def accuracy_table(result: DecodingResult, space: str) -> pd.DataFrame:
     regions = table["kind"] == "region"
     table.loc[regions, "q"] = bh_q(table.loc[regions, "p"].to_numpy())
     return table
+
+
+def _pools(result: DecodingResult) -> list[np.ndarray]:
+    """Stimuli of each cross-validation split, as masks."""
+    return [result.pool == pool for pool in np.unique(result.pool)]
 
 
 def tables(result: DecodingResult) -> dict[str, pd.DataFrame]:
@@ -93,20 +103,22 @@ def tables(result: DecodingResult) -> dict[str, pd.DataFrame]:
     return {"accuracy": pd.concat([accuracy_table(result, space).assign(space=space) for space in result.ranks])}
 
 
-def n_candidates(result: DecodingResult) -> str:
-    """Say among how many stimuli one is identified.
+def n_candidates(result: DecodingResult, space: str) -> str:
+    """Say among how many different stimuli one is identified.
 
     Parameters
     ----------
     result : DecodingResult
         The result.
+    space : str
+        Candidate space, "image" or "text".
 
     Returns
     -------
     str
         A number, or a range where splits differ.
     """
-    counts = np.bincount(result.pool)
+    counts = result.n_candidates[space]
     low, high = int(counts.min()), int(counts.max())
     return f"{low}" if low == high else f"{low}–{high}"
 
@@ -126,10 +138,12 @@ def headline(result: DecodingResult, options: Options) -> str:
     str
         One sentence without its period.
     """
-    whole = accuracy_table(result, space_of(result, options)).iloc[0]
+    space = space_of(result, options)
+    whole = accuracy_table(result, space).iloc[0]
     return (
-        f"Top-1 accuracy {100 * whole['top1']:.0f} % among {n_candidates(result)} stimuli (chance "
-        f"{100 * whole['top1_chance']:.1f} %); pairwise accuracy {100 * whole['pairwise']:.0f} % (chance 50 %)"
+        f"Top-1 accuracy {100 * whole['top1']:.0f} % among {n_candidates(result, space)} stimuli (chance "
+        f"{100 * whole['top1_chance']:.1f} %); pairwise accuracy {100 * whole['pairwise']:.0f} % (chance "
+        f"{100 * whole['pairwise_chance']:.0f} %)"
     )
 
 
@@ -180,10 +194,11 @@ def methods(result: DecodingResult) -> str:
         f"Ridge regression (preset {result.request.preset!r}) predicted the embedding of each stimulus by "
         f"{result.request.model} from the responses of {result.n_voxels:,} voxels of {result.request.subject} at all "
         f"delays, with alpha chosen for each dimension by cross-validation within the training data. {stimulus}; it "
-        f"competed with the other stimuli of its cross-validation split ({n_candidates(result)}) by the cosine of "
-        "predicted and true embeddings, both centred on the training mean. The p value of pairwise accuracy is the "
-        "share of circular shifts of the predictions within runs that reach it; it cannot be smaller than "
-        f"{smallest} here. The q values are corrected over regions (Benjamini-Hochberg)."
+        f"competed with the other stimuli of its cross-validation split ({n_candidates(result, space_of(result, {}))}) "
+        "by the cosine of predicted and true embeddings, both centred on the training mean; equal stimuli are one "
+        "candidate, ties count half, and chance is the accuracy of predictions assigned to stimuli at random. The p "
+        "value of pairwise accuracy is the share of circular shifts of the predictions within runs that reach it; it "
+        f"cannot be smaller than {smallest} here. The q values are corrected over regions (Benjamini-Hochberg)."
     )
 
 
@@ -218,7 +233,7 @@ def accuracies(result: DecodingResult) -> dict[str, Any]:
         By candidate space: accuracies, p, and counts of regions.
     """
     by_space = {space: accuracy_table(result, space) for space in result.ranks}
-    names = ("pairwise", "top1", "top1_chance", "top5", "p")
+    names = ("pairwise", "pairwise_chance", "top1", "top1_chance", "top5", "p")
     return {
         space: {
             **{name: round(float(table.iloc[0][name]), 4) for name in names},

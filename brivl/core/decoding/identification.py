@@ -4,10 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from brivl.errors import RequestError
+
+DECIMALS = 6  # of embeddings relative to the largest number in them: candidates that agree so far are the same
+
+
+def labels_of_equal(candidates: np.ndarray) -> np.ndarray:
+    """Label embeddings, equal ones alike.
+
+    Parameters
+    ----------
+    candidates : (n_events, n_dimensions) array
+        Embeddings.
+
+    Returns
+    -------
+    (n_events,) int array
+        Labels from 0; embeddings are equal where they agree up to rounding.
+    """
+    scale = np.abs(candidates).max() or 1.0
+    _, labels = np.unique(np.round(candidates / scale, DECIMALS), axis=0, return_inverse=True)
+    return labels.ravel()
 
 
 @dataclass(frozen=True)
@@ -37,6 +58,26 @@ class CandidatePool:
                 f"Expected at least two stimuli to identify, with one embedding each, got {len(self.events)} stimuli "
                 f"and {len(self.candidates)} embeddings. Choose shorter windows, or data with more held-out samples."
             )
+        if self.n_distinct < 2:
+            raise RequestError(
+                f"Expected at least two different stimuli to identify, got {len(self.events)} that are all alike. "
+                "Choose data, or a column of the events, whose held-out stimuli differ."
+            )
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """(n_events,) int, equal for events of the same stimulus: their embeddings are equal up to rounding."""
+        return labels_of_equal(self.candidates)
+
+    @cached_property
+    def distinct(self) -> np.ndarray:
+        """(n_distinct,) int: the first event of each stimulus, in the order of labels."""
+        return np.unique(self.labels, return_index=True)[1]
+
+    @property
+    def n_distinct(self) -> int:
+        """Number of different stimuli, which are the candidates."""
+        return len(self.distinct)
 
     @property
     def similarity(self) -> np.ndarray:
@@ -53,8 +94,28 @@ class CandidatePool:
         return self.predicted @ (self.candidates / np.linalg.norm(self.candidates, axis=1, keepdims=True)).T
 
 
-def true_ranks(pool: CandidatePool) -> np.ndarray:
-    """Rank the true candidate of each event; 0 is the best rank, and ties count against the prediction.
+@dataclass(frozen=True)
+class Identification:
+    """Ranks of the true candidates of one held-out set.
+
+    Attributes
+    ----------
+    ranks : (n_events,) array
+        Number of other candidates that are more similar to the prediction than the true one, plus half of those that
+        are equally similar; 0 is the best rank.
+    ties : (n_events,) int array
+        Number of other candidates that are equally similar.
+    n_candidates : int
+        Number of different stimuli.
+    """
+
+    ranks: np.ndarray
+    ties: np.ndarray
+    n_candidates: int
+
+
+def identify(pool: CandidatePool) -> Identification:
+    """Rank the true candidate of each event among the different stimuli of the pool.
 
     Parameters
     ----------
@@ -63,10 +124,12 @@ def true_ranks(pool: CandidatePool) -> np.ndarray:
 
     Returns
     -------
-    (n_events,) int array
-        Number of other candidates that are at least as similar to the prediction as the true one.
+    Identification
+        Ranks and ties. Events of the same stimulus are one candidate.
     """
-    return _ranks(pool.similarity, pool.events, np.arange(len(pool.events)))
+    similarity = _event_similarity(pool.similarity[:, pool.distinct], pool.events)
+    ranks, ties = _ranks(similarity, pool.labels)
+    return Identification(ranks, ties, pool.n_distinct)
 
 
 def nearest_candidates(pool: CandidatePool, k: int) -> np.ndarray:
@@ -81,49 +144,98 @@ def nearest_candidates(pool: CandidatePool, k: int) -> np.ndarray:
 
     Returns
     -------
-    (n_events, k) int array
-        Indices of the candidates, most similar first.
+    (n_events, min(k, n_distinct)) int array
+        Indices of the first event of each candidate, most similar first.
     """
-    similarity = _event_similarity(pool.similarity, pool.events)
-    return np.argsort(-similarity, axis=1, kind="stable")[:, :k]
+    similarity = _event_similarity(pool.similarity[:, pool.distinct], pool.events)
+    return pool.distinct[np.argsort(-similarity, axis=1, kind="stable")[:, :k]]
 
 
-def pairwise_accuracy(ranks: Sequence[np.ndarray]) -> float:
+def pairwise_accuracy(identified: Sequence[Identification]) -> float:
     """Compute the pairwise (two-alternative) identification accuracy.
 
     Parameters
     ----------
-    ranks : sequence of (n_events,) int arrays
-        Ranks of the true candidates of each pool (`true_ranks`).
+    identified : sequence of Identification
+        Ranks of each held-out set.
 
     Returns
     -------
     float
-        Fraction of pairs of the true and another candidate in which the true one is more similar; chance is 0.5.
+        Fraction of pairs of the true and another candidate in which the true one is more similar; ties count half.
+        Chance is that of `chance_accuracy`, which is 0.5 where all stimuli are equally frequent.
     """
-    fractions = np.concatenate([1 - r / (len(r) - 1) for r in ranks])
-    return float(fractions.mean())
+    return float(np.concatenate([1 - one.ranks / (one.n_candidates - 1) for one in identified]).mean())
 
 
-def top_k_accuracy(ranks: Sequence[np.ndarray], k: int) -> tuple[float, float]:
-    """Compute the top-k identification accuracy and its chance level.
+def top_k_accuracy(identified: Sequence[Identification], k: int) -> float:
+    """Compute the top-k identification accuracy.
 
     Parameters
     ----------
-    ranks : sequence of (n_events,) int arrays
-        Ranks of the true candidates of each pool (`true_ranks`).
+    identified : sequence of Identification
+        Ranks of each held-out set.
     k : int
         Number of candidates among which the true one must be.
 
     Returns
     -------
-    accuracy : float
-        Fraction of events whose true candidate is among the k most similar ones.
-    chance : float
-        Expected accuracy of random predictions.
+    float
+        Fraction of events whose true candidate is among the k most similar ones, with ties broken at random.
     """
-    hits, chance = np.concatenate([r < k for r in ranks]), [np.full(len(r), min(1, k / len(r))) for r in ranks]
-    return float(hits.mean()), float(np.concatenate(chance).mean())
+    return float(np.concatenate([_hits(one.ranks, one.ties, k) for one in identified]).mean())
+
+
+@dataclass(frozen=True)
+class ChanceAccuracy:
+    """Accuracies that predictions reach which have nothing to do with their stimuli.
+
+    Attributes
+    ----------
+    pairwise : float
+        Pairwise accuracy.
+    top_k : mapping of int to float
+        Top-k accuracy by k.
+    """
+
+    pairwise: float
+    top_k: Mapping[int, float]
+
+
+def chance_accuracy(pools: Sequence[CandidatePool], ks: Sequence[int] = (1, 5)) -> ChanceAccuracy:
+    """Compute the accuracies expected where predictions are assigned to the events at random.
+
+    Where all stimuli are equally frequent these are 0.5 and k / n_distinct. Else predictions that resemble a frequent
+    stimulus are right more often, whatever the responses are.
+
+    Parameters
+    ----------
+    pools : sequence of CandidatePool
+        Candidates and predictions of each held-out set.
+    ks : sequence of int
+        Numbers of candidates for top-k accuracy.
+
+    Returns
+    -------
+    ChanceAccuracy
+        The mean over all assignments of predictions to events of the same pool, which is exact.
+    """
+    sums, n_events = np.zeros(1 + len(ks)), 0
+    for pool in pools:
+        similarity = _event_similarity(pool.similarity[:, pool.distinct], pool.events)
+        frequency = np.bincount(pool.labels) / len(pool.labels)
+        for row in similarity:  # the same prediction, with each of the candidates as the true one
+            ranks, ties = _ranks(np.broadcast_to(row, (len(row), len(row))), np.arange(len(row)))
+            hits = [_hits(ranks, ties, k) for k in ks]
+            sums += np.stack([1 - ranks / (pool.n_distinct - 1), *hits]) @ frequency
+        n_events += len(similarity)
+    pairwise, *top = sums / n_events
+    return ChanceAccuracy(float(pairwise), {k: float(value) for k, value in zip(ks, top, strict=True)})
+
+
+def _hits(ranks: np.ndarray, ties: np.ndarray, k: int) -> np.ndarray:
+    """Probability that the true candidate is among the first k, with ties broken at random."""
+    return np.clip((k - (ranks - ties / 2)) / (ties + 1), 0, 1)
 
 
 @dataclass(frozen=True)
@@ -167,17 +279,18 @@ def circular_shift_test(pools: Sequence[CandidatePool], n_draws: int = 999, seed
 
 def _accuracy_sums_by_shift(pool: CandidatePool) -> list[np.ndarray]:
     """For each run with events, the sum over its events of the pairwise accuracy at each shift, 0 first."""
-    similarity, edges = pool.similarity, [*np.asarray(pool.onsets).tolist(), len(pool.predicted)]
+    similarity, edges = pool.similarity[:, pool.distinct], [*np.asarray(pool.onsets).tolist(), len(pool.predicted)]
     tables = []
     for start, stop in zip(edges, edges[1:], strict=False):
         in_run = [i for i, rows in enumerate(pool.events) if start <= rows[0] < stop]
         if not in_run:
             continue
         run, events = similarity[start:stop], [pool.events[i] - start for i in in_run]
-        sums = [
-            (1 - _ranks(np.roll(run, shift, axis=0), events, np.array(in_run)) / (len(pool.events) - 1)).sum()
-            for shift in range(stop - start)
-        ]
+        labels = pool.labels[in_run]
+        sums = []
+        for shift in range(stop - start):
+            ranks, _ = _ranks(_event_similarity(np.roll(run, shift, axis=0), events), labels)
+            sums.append((1 - ranks / (pool.n_distinct - 1)).sum())
         tables.append(np.array(sums))
     return tables
 
@@ -186,10 +299,11 @@ def _event_similarity(similarity: np.ndarray, events: Sequence[np.ndarray]) -> n
     return np.stack([similarity[rows].mean(0) for rows in events])
 
 
-def _ranks(similarity: np.ndarray, events: Sequence[np.ndarray], true_candidates: np.ndarray) -> np.ndarray:
-    by_event = _event_similarity(similarity, events)
+def _ranks(by_event: np.ndarray, true_candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks with ties counted half, and ties, of the true candidates; similarity (n_events, n_distinct)."""
     true = by_event[np.arange(len(true_candidates)), true_candidates][:, None]
-    return (by_event >= true).sum(1) - 1
+    ties = (by_event == true).sum(1) - 1
+    return (by_event > true).sum(1) + ties / 2, ties
 
 
 def cumulative_order(scores: Mapping[str, float]) -> list[str]:

@@ -15,7 +15,7 @@ import numpy as np
 from brivl.core.encoding.cv_splits import Split
 from brivl.core.encoding.delays import delay, delays_at, onsets_of, run_labels
 from brivl.core.encoding.fold_responses import ridge_for, split_voxels
-from brivl.core.encoding.presets import FitProtocol
+from brivl.core.encoding.presets import FitProtocol, Preset, lags
 from brivl.core.records import Design, Responses
 from brivl.errors import RequestError
 
@@ -80,8 +80,26 @@ def advance_kernel(G: np.ndarray, rows: Split, protocol: FitProtocol) -> np.ndar
     if design.tr is None:
         return G
     onsets = row_onsets(rows, design)
-    advances = [-shift for shift in delays_at(preset.delays_s, design.tr)]
+    advances = [-shift for shift in decoding_lags(preset, design.tr)]
     return np.sum([delay(delay(G, [shift], onsets).T, [shift], onsets) for shift in advances], axis=0)
+
+
+def decoding_lags(preset: Preset, tr: float) -> tuple[int, ...]:
+    """Find the delays by which responses are advanced; a haemodynamic response of features leaves them as they are.
+
+    Parameters
+    ----------
+    preset : Preset
+        The preset.
+    tr : float
+        Time between two samples in seconds.
+
+    Returns
+    -------
+    tuple of int
+        Delays in samples.
+    """
+    return delays_at(preset.delays_s, tr) if preset.response == "hrf" else lags(preset, tr)
 
 
 def row_onsets(rows: Split, design: Design) -> np.ndarray:

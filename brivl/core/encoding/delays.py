@@ -8,6 +8,9 @@ import numpy as np
 
 from brivl.errors import RequestError
 
+FILLED_BELOW_S = 2.0  # TR of the published delays
+FINEST_S = 0.5  # steps of delays at very short TRs
+
 
 def delays_in_samples(delays_s: Sequence[float], tr: float) -> tuple[int, ...]:
     """Convert delays in seconds to whole numbers of samples, each rounded to the nearest.
@@ -73,9 +76,14 @@ def delays_at(delays_s: Sequence[float], tr: float) -> tuple[int, ...]:
     Returns
     -------
     tuple of int
-        Delays in samples: those of the preset where the TR resolves them, else every sample up to 10 s. 0, 4, 6 and
-        8 s are 0, 2, 3 and 4 samples at TR 2 s; at TR 2.5 s two of them would fall together, so 0 to 4 are used.
+        Delays in samples: those of the preset at TRs of 2 s or more that resolve them, else every sample up to 10 s,
+        at TRs below FINEST_S every FINEST_S. 0, 4, 6 and 8 s are 0, 2, 3 and 4 samples at TR 2 s; at TR 2.5 s two of
+        them would fall together, so 0 to 4 are used; at TR 0.8 s they would leave out nine of thirteen samples, in
+        which the response to a short event is not predicted at all.
     """
+    if tr < FILLED_BELOW_S - 1e-6:
+        step = max(1, int(np.floor(FINEST_S / tr + 1e-9)))
+        return delays_in_samples(full_fir_delays(tr), tr)[::step]
     try:
         return delays_in_samples(delays_s, tr)
     except RequestError:

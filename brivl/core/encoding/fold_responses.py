@@ -8,12 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from brivl.core.encoding.banded_ridge import BandedRidge, DirichletRatios, Solver
-from brivl.core.encoding.cv_splits import Split, inner_folds
-from brivl.core.encoding.delays import delay, delays_at, onsets_of, run_labels
-from brivl.core.encoding.presets import FitProtocol, Preset
+from brivl.core.encoding.cv_splits import Split, cv_splits, inner_folds
+from brivl.core.encoding.delays import delay, onsets_of, run_labels
+from brivl.core.encoding.nuisance_regression import nuisance_columns, regress_out, regress_out_of_split
+from brivl.core.encoding.presets import FitProtocol, Preset, lags
 from brivl.core.encoding.ratios import ratio_grid
 from brivl.core.encoding.standardize import TrainingScaler, zscore_runs
 from brivl.core.records import Design, Responses
+from brivl.core.simulation.hrf import convolve_runs
+
+SCORED_AT_ONCE = 4096  # voxels
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,7 @@ class FoldResponses:
     split: Split
     Y_train: np.ndarray  # (n_fit, n_selected)
     Y_test: np.ndarray  # (n_held_out, n_selected)
+    r2_nuisance: np.ndarray | None = None  # (n_selected,) of nuisance regressors on the rows to score
 
 
 def split_responses(
@@ -49,7 +54,11 @@ def split_responses(
         Responses of the rows to fit, and of those to score (repeats averaged).
     """
     protocol = FitProtocol(design, preset)
-    return _outer_fold(Y, split, protocol) if repeats is None else _test_set(Y, repeats, split, protocol)
+    scaled = _outer_fold(Y, split, protocol) if repeats is None else _test_set(Y, repeats, split, protocol)
+    columns = nuisance_columns(design, preset)
+    if columns is None:
+        return scaled
+    return FoldResponses(split, *regress_out_of_split(scaled.Y_train, scaled.Y_test, columns, split.train, split.test))
 
 
 def split_voxels(
@@ -77,7 +86,7 @@ def split_voxels(
     return split_responses(np.asarray(responses.Y_train[:, voxel_indices]), repeats, split, *protocol)
 
 
-def fit_responses(Y: np.ndarray, split: Split, design: Design) -> np.ndarray:
+def fit_responses(Y: np.ndarray, split: Split, design: Design, preset: Preset) -> np.ndarray:
     """Scale only the responses that are fitted.
 
     Parameters
@@ -88,6 +97,8 @@ def fit_responses(Y: np.ndarray, split: Split, design: Design) -> np.ndarray:
         Rows to fit and to score.
     design : Design
         Samples of the subject.
+    preset : Preset
+        Delays of nuisance regressors.
 
     Returns
     -------
@@ -95,11 +106,16 @@ def fit_responses(Y: np.ndarray, split: Split, design: Design) -> np.ndarray:
         (n_fit, n_voxels), `split_responses(...).Y_train`.
     """
     runs = run_labels(design.run_onsets, design.n_train)
-    return _train_zscore(Y[split.train], onsets_of(runs[split.train]), design)
+    scaled = _train_zscore(Y[split.train], onsets_of(runs[split.train]), design)
+    columns = nuisance_columns(design, preset)
+    if columns is None:
+        return scaled
+    columns = columns[split.train]
+    return regress_out(scaled, columns, np.arange(len(columns)))
 
 
 def preprocess_features(X: np.ndarray, train: np.ndarray, design: Design, preset: Preset) -> np.ndarray:
-    """Centre features on their mean over the training rows, and delay them if samples are a time series.
+    """Centre features on their mean over the training rows, and delay or convolve them if samples are a time series.
 
     Parameters
     ----------
@@ -115,15 +131,43 @@ def preprocess_features(X: np.ndarray, train: np.ndarray, design: Design, preset
     Returns
     -------
     np.ndarray
-        (n_samples, n_features * n_delays) float32.
+        (n_samples, n_features * n_delays) float32; convolved with the haemodynamic response, (n_samples, n_features).
     """
     centred = (X - X[train].mean(0, dtype=np.float64)).astype(np.float32)
-    if design.tr is None:
-        return centred
-    onsets = design.run_onsets
-    if design.n_test:
-        onsets = np.r_[onsets, design.n_train + np.asarray(design.test_onsets)]
-    return delay(centred, delays_at(preset.delays_s, design.tr), onsets)
+    columns = nuisance_columns(design, preset)
+    if design.tr is not None:
+        onsets = design.run_onsets
+        if design.n_test:
+            onsets = np.r_[onsets, design.n_train + np.asarray(design.test_onsets)]
+        hrf = preset.response == "hrf"
+        centred = convolve_runs(centred, design.tr, onsets) if hrf else delay(centred, lags(preset, design.tr), onsets)
+    return centred if columns is None else regress_out(centred, columns, train)
+
+
+def nuisance_r2(responses: Responses, selected: np.ndarray, protocol: FitProtocol) -> np.ndarray | None:
+    """Score the nuisance regressors of the design on held-out samples.
+
+    Parameters
+    ----------
+    responses : Responses
+        Responses of the subject.
+    selected : (n_voxels,) bool array
+        Voxels to score.
+    protocol : FitProtocol
+        Design and preset.
+
+    Returns
+    -------
+    np.ndarray or None
+        (n_voxels,) R2, the mean over outer folds, NaN where not selected; None without nuisance regressors.
+    """
+    if protocol.design.nuisance is None:
+        return None
+    r2, indices, splits = np.full(len(selected), np.nan), np.flatnonzero(selected), cv_splits(*protocol)
+    for start in range(0, len(indices), SCORED_AT_ONCE):
+        batch = indices[start : start + SCORED_AT_ONCE]
+        r2[batch] = np.mean([split_voxels(responses, batch, split, protocol).r2_nuisance for split in splits], axis=0)
+    return r2
 
 
 def ridge_for(n_bands: int, train: np.ndarray, design: Design, preset: Preset) -> BandedRidge:

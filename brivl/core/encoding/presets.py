@@ -1,15 +1,23 @@
-"""The two protocols of fitting: that of the authors' code, and one whose scores are of data not used in the fit."""
+"""The two protocols of fitting: that of the authors' code, and one whose scores are of data not used in the fit.
+
+The name of a preset may be followed by the delays of the features: "strict:0,2,4,6,8" (seconds), or "strict:hrf".
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from brivl.core.encoding.delays import delays_at, delays_in_samples
 from brivl.core.records import Design
 from brivl.errors import RequestError
+
+MAX_DELAY_S, MAX_DELAYS = 30.0, 60
+HRF = "hrf"  # in the place of delays: features convolved with the canonical haemodynamic response
+Response = Literal["filled", "exact", "hrf"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,8 @@ class Preset:
     ev_threshold: float = 0.1
     seed: int = 0
     search: Literal["own", "himalaya"] = "own"  # docs/solver.md; "himalaya": its random search, draw by draw
+    # "filled": delays_s, filled at TRs below 2 s; "exact": delays_s; "hrf": one column a feature, convolved
+    response: Response = "filled"
     why: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
@@ -40,6 +50,10 @@ class FitProtocol(NamedTuple):
     preset: Preset
 
 
+DELAYS_WHY = (
+    "0, 4, 6 and 8 s as in the paper, at TR 2 s and longer ones that tell them apart; else every sample up to 10 s, at "
+    "TRs below 0.5 s every half second. Responses at delays that are left out cannot be predicted."
+)
 STRICT = Preset(
     name="strict",
     outer="grouped",
@@ -64,6 +78,7 @@ STRICT = Preset(
         "rows only the mean of each run is used, which is arbitrary in BOLD; where rows are no time series, the "
         "training mean is subtracted instead.",
         "normalise_kernels": "Weights and alphas do not depend on the number or units of features.",
+        "delays_s": DELAYS_WHY,
     },
 )
 
@@ -92,7 +107,105 @@ PAPER = Preset(
     },
 )
 
-PRESETS: Mapping[str, Preset] = {preset.name: preset for preset in (STRICT, PAPER)}
+
+class _Presets(Mapping[str, Preset]):
+    """Presets by name; a name may have delays after a colon, which are not listed."""
+
+    def __init__(self, *presets: Preset) -> None:
+        self._presets = {preset.name: preset for preset in presets}
+
+    def __getitem__(self, name: str) -> Preset:
+        base, colon, delays = name.partition(":")
+        preset = self._presets[base]
+        return _with_delays(preset, delays) if colon else preset
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._presets)
+
+    def __len__(self) -> int:
+        return len(self._presets)
+
+    def __contains__(self, name: object) -> bool:
+        if not isinstance(name, str) or name.partition(":")[0] not in self._presets:
+            return False
+        try:
+            self[name]
+        except RequestError:
+            return False
+        return True
+
+
+def _with_delays(preset: Preset, delays: str) -> Preset:
+    name = f"{preset.name}:{delays}"
+    if delays == HRF:
+        return replace(preset, name=name, response="hrf")
+    try:
+        seconds = tuple(float(word) for word in delays.split(","))
+    except ValueError:
+        seconds = ()
+    rising = all(a < b for a, b in zip(seconds, seconds[1:], strict=False))
+    if not seconds or not rising or not 0 <= seconds[0] or not seconds[-1] <= MAX_DELAY_S or len(seconds) > MAX_DELAYS:
+        raise RequestError(
+            f"Expected delays as rising seconds from 0 to {MAX_DELAY_S:g} with commas between them, or {HRF!r}, got "
+            f"{delays!r}. Write them as 0,2,4,6,8."
+        )
+    return replace(preset, name=name, delays_s=seconds, response="exact")
+
+
+PRESETS: Mapping[str, Preset] = _Presets(STRICT, PAPER)
+
+
+def preset_with_delays(name: str, delays: str) -> str:
+    """Name a preset with other delays.
+
+    Parameters
+    ----------
+    name : str
+        Name of a preset, with or without delays.
+    delays : str
+        Seconds with commas between them, "hrf", or "" for the default.
+
+    Returns
+    -------
+    str
+        Such as "strict:0,2,4,6,8".
+
+    Raises
+    ------
+    RequestError
+        The delays cannot be read.
+    """
+    base, text = name.partition(":")[0], "".join(delays.split())
+    if not text:
+        return base
+    if base in PRESETS:
+        PRESETS[f"{base}:{text}"]
+    return f"{base}:{text}"
+
+
+def lags(preset: Preset, tr: float) -> tuple[int, ...]:
+    """Convert the delays of a preset to samples.
+
+    Parameters
+    ----------
+    preset : Preset
+        The preset.
+    tr : float
+        Time between two samples in seconds.
+
+    Returns
+    -------
+    tuple of int
+        Delays of the features in samples; (0,) where features are convolved with the haemodynamic response.
+
+    Raises
+    ------
+    RequestError
+        Two delays that the user chose fall on the same sample.
+    """
+    if preset.response == "hrf":
+        return (0,)
+    return delays_in_samples(preset.delays_s, tr) if preset.response == "exact" else delays_at(preset.delays_s, tr)
 
 
 def preset_settings(name: str) -> dict[str, Any]:
@@ -114,7 +227,11 @@ def preset_settings(name: str) -> dict[str, Any]:
         If there is no such preset.
     """
     if name not in PRESETS:
+        if name.partition(":")[0] in PRESETS:
+            PRESETS[name]  # says what is wrong with the delays
         raise RequestError(f"Expected one of the presets {sorted(PRESETS)}, got {name!r}. Choose one of these.")
     settings = asdict(PRESETS[name])
     settings.pop("why")
+    if settings["response"] == "filled":  # no part of the keys of results from before there was a choice
+        settings.pop("response")
     return settings

@@ -9,9 +9,8 @@ import numpy as np
 
 from brivl.core.encoding.banded_ridge import BandedRidge
 from brivl.core.encoding.cv_splits import Split, cv_splits
-from brivl.core.encoding.delays import delays_at
 from brivl.core.encoding.fold_responses import preprocess_features, ridge_for, split_responses
-from brivl.core.encoding.presets import FitProtocol, Preset
+from brivl.core.encoding.presets import FitProtocol, Preset, lags
 from brivl.core.records import Design
 
 
@@ -61,7 +60,7 @@ def time_course(
         As BandedRidge does.
     """
     Y, repeats = y[0][:, None], None if y[1] is None else y[1][:, :, None]
-    delays = (0,) if design.tr is None else delays_at(preset.delays_s, design.tr)
+    delays = (0,) if design.tr is None else lags(preset, design.tr)
     n = len(Xs[0])
     measured, predicted, drive = np.full(n, np.nan), np.full((len(Xs), n), np.nan), np.full(n, np.nan)
     norms_of_splits, weights_of_splits = [], []

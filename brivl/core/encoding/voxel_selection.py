@@ -9,7 +9,7 @@ import numpy as np
 
 from brivl.core.columns import LazyArray
 from brivl.core.encoding.explainable_variance import explainable_variance
-from brivl.core.encoding.standardize import constant_in_some_run
+from brivl.core.encoding.standardize import constant_in_some_run, zscore_runs
 from brivl.core.progress import FractionCallback, no_fraction
 from brivl.core.records import Design, EncodingResult, Responses
 from brivl.errors import RequestError
@@ -144,7 +144,10 @@ def _selection(Y_train: np.ndarray, Y_test: np.ndarray | None, design: Design, e
     ev = None
     if Y_test is not None and len(Y_test) > 1:
         ev = np.full(len(selected), np.nan)
-        ev[selected] = explainable_variance(Y_test[:, :, selected])
+        repeats = Y_test[:, :, selected]
+        if design.tr is not None and len(design.test_onsets) > 1:  # baselines of runs repeat, and are no signal
+            repeats = np.stack([zscore_runs(repeat, design.test_onsets) for repeat in repeats])
+        ev[selected] = explainable_variance(repeats)
         explained = ev > ev_threshold
         excluded[f"explainable variance at most {ev_threshold:g}"] = int((selected & ~explained).sum())
         selected &= explained

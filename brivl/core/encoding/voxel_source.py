@@ -99,7 +99,7 @@ class VoxelSource:
         Y_train = np.empty((len(split.train), len(voxels)), np.float32)
         for responses, positions, indices in self._by_subject(voxels):
             Y = np.asarray(responses.Y_train[:, _at_least_two(indices)])
-            Y_train[:, positions] = fit_responses(Y, split, self._protocol.design)[:, : len(indices)]
+            Y_train[:, positions] = fit_responses(Y, split, *self._protocol)[:, : len(indices)]
         return Y_train
 
     def _by_subject(self, voxels: np.ndarray) -> Iterator[tuple[Responses, np.ndarray, np.ndarray]]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from brivl.core.encoding.cv_splits import Split, cv_splits
-from brivl.core.encoding.delays import delays_at, onsets_of, run_labels
+from brivl.core.encoding.delays import onsets_of, run_labels
 from brivl.core.encoding.fold_responses import preprocess_features, ridge_for, split_voxels
-from brivl.core.encoding.presets import FitProtocol, Preset
+from brivl.core.encoding.presets import FitProtocol, Preset, lags
 from brivl.core.inference.blocks import Blocks, PermutationSettings, blocks_in_runs
 from brivl.core.records import Design, Responses
 from brivl.core.transfer.components import mean_over_delays
@@ -39,7 +39,7 @@ class ModalityData:
         int
             Number of delays.
         """
-        return len(delays_at(self.preset.delays_s, self.design.tr or 1.0))
+        return len(lags(self.preset, self.design.tr or 1.0))
 
     def delayed_features(self, X: np.ndarray) -> np.ndarray:
         """Centre features on the training rows and delay them within runs.

@@ -21,7 +21,17 @@ BLOCK = 2048  # voxels detrended at a time, to bound the float64 copy
 
 @dataclass(frozen=True)
 class Grid:
-    """Grid of a run: shape (x, y, z), number of volumes, affine (4, 4) voxel index -> mm RAS."""
+    """Grid of a run.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Voxels along (x, y, z).
+    n_volumes : int
+        Number of volumes.
+    affine : np.ndarray
+        (4, 4) voxel index to mm RAS.
+    """
 
     shape: tuple[int, int, int]
     n_volumes: int
@@ -30,14 +40,38 @@ class Grid:
 
 @dataclass(frozen=True)
 class Mask:
-    """Voxels that are kept, (x, y, z) bool, and where that choice comes from, in words."""
+    """Voxels that are kept.
+
+    Attributes
+    ----------
+    inside : np.ndarray
+        (x, y, z) bool.
+    source : str
+        Origin of the mask, in words.
+    """
 
     inside: np.ndarray
     source: str
 
 
 def read_grid(path: Path) -> Grid:
-    """Grid of a bold file from its header. DataError where it is not a usable 4-D image."""
+    """Read the grid of a run from its header.
+
+    Parameters
+    ----------
+    path : Path
+        The bold file.
+
+    Returns
+    -------
+    Grid
+        The grid.
+
+    Raises
+    ------
+    DataError
+        The file is no usable time series.
+    """
     image = open_bold(path)
     n_volumes = volume_count(image)
     if n_volumes < MIN_VOLUMES:
@@ -49,13 +83,26 @@ def read_grid(path: Path) -> Grid:
 
 
 def check_same_grid(paths: Sequence[Path], grids: Sequence[Grid]) -> None:
-    """DataError naming the first run whose grid or affine differs from that of the first run."""
+    """Check that all runs lie on one grid.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Bold files, to name the first one that differs.
+    grids : sequence of Grid
+        Their grids.
+
+    Raises
+    ------
+    DataError
+        The shape or affine of a run differs from that of the first run.
+    """
     for path, grid in zip(paths[1:], grids[1:], strict=True):
         if grid.shape != grids[0].shape or not _same_affine(grid.affine, grids[0].affine):
             raise DataError(
-                f"All runs of a subject should lie on one grid, but {path.name!r} has shape {grid.shape!r} and affine "
+                f"Expected all runs of a subject on one grid, got {path.name!r} with shape {grid.shape!r} and affine "
                 f"{grid.affine.round(3).tolist()!r} where {paths[0].name!r} has {grids[0].shape!r} and "
-                f"{grids[0].affine.round(3).tolist()!r}; align and resample the runs first."
+                f"{grids[0].affine.round(3).tolist()!r}. First align and resample the runs."
             )
 
 
@@ -64,7 +111,25 @@ def _same_affine(first: np.ndarray, second: np.ndarray) -> bool:
 
 
 def mask_from_files(paths: Sequence[Path], grid: Grid) -> Mask:
-    """Voxels inside every mask file. DataError where a mask lies on another grid or none is left."""
+    """Keep the voxels inside every mask file.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Masks.
+    grid : Grid
+        Grid of the runs.
+
+    Returns
+    -------
+    Mask
+        The voxels, and the names of the files.
+
+    Raises
+    ------
+    DataError
+        A mask lies on another grid, or no voxel is left.
+    """
     inside, sources = np.ones(grid.shape, bool), []
     for path in paths:
         mask = read_mask(path)
@@ -84,9 +149,25 @@ def mask_from_files(paths: Sequence[Path], grid: Grid) -> Mask:
 
 
 def computed_mask(paths: Sequence[Path]) -> Mask:
-    """Voxels that vary in every run and whose mean over runs is above MEAN_FRACTION of the 98th percentile of means.
+    """Compute a mask: voxels that vary in every run and whose mean over runs is bright.
 
-    Where BOLD was centred beforehand the mean says nothing, so only the variance counts. DataError where none is left.
+    Bright is above MEAN_FRACTION of the 98th percentile of means. Where BOLD was centred beforehand the mean says
+    nothing, so only the variance counts.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Bold files of one grid.
+
+    Returns
+    -------
+    Mask
+        The voxels, and the rule.
+
+    Raises
+    ------
+    DataError
+        No voxel is left.
     """
     moments = [_moments(path) for path in paths]
     mean = np.mean([m for m, _ in moments], axis=0)
@@ -98,7 +179,10 @@ def computed_mask(paths: Sequence[Path]) -> Mask:
             inside &= mean > MEAN_FRACTION * bright
             rule += f" and its mean is above {MEAN_FRACTION:g} of the brightest (98th percentile)"
     if not inside.any():
-        raise DataError(f"No voxel varies in all runs of {str(paths[0].parent)!r}; check the images or add a mask.")
+        raise DataError(
+            f"Expected voxels that vary in all runs of {str(paths[0].parent)!r}, got none. Check the images, or add a "
+            "mask."
+        )
     return Mask(inside, f"mask computed, no mask file found: a voxel is kept if {rule}")
 
 
@@ -114,14 +198,37 @@ def _moments(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read_run(path: Path, inside: np.ndarray) -> np.ndarray:
-    """Raw BOLD of one run within a mask: (n_volumes, n_voxels) float32, voxels in C order of (x, y, z)."""
+    """Read the raw BOLD of one run within a mask.
+
+    Parameters
+    ----------
+    path : Path
+        The bold file.
+    inside : np.ndarray
+        (x, y, z) bool.
+
+    Returns
+    -------
+    np.ndarray
+        (n_volumes, n_voxels) float32, voxels in C order of (x, y, z).
+    """
     return np.stack([volume[inside] for volume in iter_volumes(path, open_bold(path))])
 
 
 def detrend_run(Y: np.ndarray) -> np.ndarray:
-    """Y (n_samples, n_voxels) less its own least-squares line over time, one run; nothing crosses runs.
+    """Subtract the least-squares line over time from each voxel of one run.
 
     A voxel that does not vary becomes exactly 0, not rounding noise; one with a value that is not finite becomes NaN.
+
+    Parameters
+    ----------
+    Y : np.ndarray
+        (n_samples, n_voxels).
+
+    Returns
+    -------
+    np.ndarray
+        (n_samples, n_voxels) float32.
     """
     out = np.empty(Y.shape, np.float32)
     for start in range(0, Y.shape[1], BLOCK):

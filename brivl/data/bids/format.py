@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from brivl.data.dataset_format import DatasetFormat
 
@@ -17,10 +18,12 @@ def _matches(folder: Path) -> bool:
     return any(path.is_dir() for path in folder.glob("sub-*"))
 
 
-def _open(folder: Path, task: str | None, store: Store | None) -> Dataset:
+def _open(folder: Path, part: str | None, store: Store | None) -> Dataset:
+    """Open FOLDER:TASK?column=NAME&space=T1w, of which the task and all options may be left out."""
     from brivl.data.bids.loader import open_bids
 
-    return open_bids(folder, task)
+    task, _, options = (part or "").partition("?")
+    return open_bids(folder, task or None, dict(parse_qsl(options, keep_blank_values=True)))
 
 
 def _tasks(folder: Path) -> Sequence[str]:
@@ -36,4 +39,5 @@ FORMAT = DatasetFormat(
     matches=_matches,
     open=_open,
     parts=_tasks,
+    options=("column", "onoff", "space", "res", "den", "desc", "echo", "part", "hemi", "atlas", "label"),
 )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +24,46 @@ from brivl.data.bids.bold import (
     read_grid,
     read_run,
 )
-from brivl.data.bids.events import event_weights, read_events, read_table, stimulus_column
-from brivl.data.bids.layout import Run, find_runs, tasks_with_events
+from brivl.data.bids.events import Events, RunEvents, event_notes, event_weights, read_events, read_table
+from brivl.data.bids.layout import FORM_ENTITIES, Run, find_runs, tasks_with_events
+from brivl.data.bids.stimulus_column import StimulusColumn, choose_column
+from brivl.data.bids.stimulus_files import IMAGE_ENDINGS, StimulusFiles
 from brivl.data.dataset import check_subject
+from brivl.data.formats.annex import is_pointer
 from brivl.data.formats.content_digest import digest_files
 from brivl.data.formats.json import read_json_object
 from brivl.data.formats.nifti import header_tr, open_bold, plausible_tr
+from brivl.data.reading import Reading, few_items_warning, recurrence_warning
 from brivl.errors import DataError
 
-IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 DESCRIPTION = "dataset_description.json"
-LOADER_VERSION = "bids 1: linear drift of each run removed"  # part of the digest, to be changed when results change
+# Part of the digest, to be changed when results change.
+LOADER_VERSION = "bids 2: linear drift of each run removed, column by its values, stimulus on/off regressed out"
+OPTIONS = (
+    "column",
+    "onoff",
+    *FORM_ENTITIES,
+)  # that may follow the task in the name of a dataset, as in TASK?column=NAME
+
+ON_OFF_NOTE = (
+    "Nuisance: whether a stimulus is presented (on/off, at all delays) is regressed out of responses and features, "
+    "since any two models would share it."
+)
+
+
+@dataclass(frozen=True)
+class _Presented:
+    """Stimuli of all runs of a subject."""
+
+    column: StimulusColumn
+    items: tuple[str, ...]  # distinct, sorted
+    events: tuple[Events, ...]  # of each run
+    placed: tuple[RunEvents, ...]  # of each run
+    design: Design
+
+    @property
+    def weights(self) -> scipy.sparse.csr_matrix:
+        return scipy.sparse.vstack([run.weights for run in self.placed], format="csr")
 
 
 @dataclass(frozen=True)
@@ -58,6 +89,12 @@ class BidsDataset:
         Empty, since models are run on the stimuli.
     paired_dataset : str
         Name of the dataset of the folder's other task, where the folder has two; else "".
+    column : str
+        Column of the events that the user names; "" to choose one by its values.
+    form : mapping of str to str
+        Entities of the requested form of runs, such as {"space": "T1w"}; empty for the default.
+    on_off : bool
+        Whether stimulus on/off is a nuisance regressor where there is rest.
     """
 
     folder: Path
@@ -70,6 +107,9 @@ class BidsDataset:
     runs: dict[str, tuple[Run, ...]]
     models: tuple[str, ...] = ()
     paired_dataset: str = ""
+    column: str = ""
+    form: Mapping[str, str] = field(default_factory=dict)
+    on_off: bool = True
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -78,13 +118,60 @@ class BidsDataset:
 
     @property
     def stimulus_kind(self) -> StimulusKind:
-        """Kind of the stimuli, from the events of the first subject."""
-        subject = self.subjects[0]
-        column, _ = _read_tables(self._runs(subject), f"{self.folder.name}/{subject}")
-        return _kind(column)
+        """Kind of the stimuli, from the events of the first subject whose events can be read."""
+        for i, subject in enumerate(self.subjects):
+            try:
+                return self.stimulus_column(subject).kind
+            except DataError:
+                if i + 1 == len(self.subjects):
+                    raise
+        return "text"
+
+    @cached_property
+    def stimulus_files(self) -> StimulusFiles:
+        """Image files of the folder."""
+        return StimulusFiles(self.folder)
+
+    def stimulus_column(self, subject: str) -> StimulusColumn:
+        """Choose the column of the events that names the stimuli.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        StimulusColumn
+            The column, the same in all runs.
+
+        Raises
+        ------
+        DataError
+            Events are missing, or no column names stimuli.
+        """
+        tables = [table for _, table in _read_tables(self._runs(subject))]
+        return choose_column(tables, self.stimulus_files, f"{self.folder.name}/{subject}", self.column)
+
+    def event_columns(self, subject: str) -> tuple[str, ...]:
+        """List the columns of the events from which one can be chosen by name.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        tuple of str
+            Columns of all runs, without onset and duration.
+        """
+        tables = [table for _, table in _read_tables(self._runs(subject))]
+        common = [name for name in tables[0] if all(name in table for table in tables)]
+        return tuple(name for name in common if name not in ("onset", "duration"))
 
     def design(self, subject: str) -> Design:
-        """Return the TR and the first row of each run.
+        """Return the TR, the first row of each run and, where there is rest, stimulus on/off as a nuisance regressor.
 
         Parameters
         ----------
@@ -101,8 +188,11 @@ class BidsDataset:
         DataError
             Runs differ in grid or TR.
         """
-        design, _ = self._timing(subject)
-        return design
+        if not self.on_off:
+            return self._timing(subject)[0]
+        presented = self._presented(subject)
+        on = np.minimum(np.asarray(presented.weights.sum(1), float), 1.0)  # share of the TR with a stimulus
+        return replace(presented.design, nuisance=on) if np.ptp(on) > 0.01 else presented.design
 
     def stimulus(self, subject: str) -> Stimulus:
         """Return the distinct texts or images, sorted, and their weights in every sample.
@@ -122,17 +212,11 @@ class BidsDataset:
         DataError
             Events are missing or do not fit the runs, or an image is not found.
         """
-        runs, (design, tr) = self._runs(subject), self._timing(subject)
-        column, tables = _read_tables(runs, f"{self.folder.name}/{subject}")
-        events = [read_events(path, table, column) for path, table in tables]
-        names = sorted({item for run in events for item in run.item})
-        lengths = np.diff([*design.run_onsets, design.n_train])
-        blocks = [
-            event_weights(one, names, int(n), tr, run.label) for one, n, run in zip(events, lengths, runs, strict=True)
-        ]
-        kind = _kind(column)
-        items = [str(self._image_path(name)) for name in names] if kind == "image" else names
-        return Stimulus(kind, items, scipy.sparse.vstack(blocks, format="csr"))
+        presented = self._presented(subject)
+        items: Sequence[str] = presented.items
+        if presented.column.kind == "image":
+            items = [str(path) for path in self._image_paths(presented.column.name, presented.items)]
+        return Stimulus(presented.column.kind, list(items), presented.weights)
 
     def responses(self, subject: str) -> Responses:
         """Return BOLD within the mask, without the linear trend of each run, not z-scored.
@@ -197,7 +281,7 @@ class BidsDataset:
         return None
 
     def digest(self, subject: str) -> str:
-        """Return a digest of the runs, the description and the images that are shown.
+        """Return a digest of the runs, the description, the column of the stimuli and the images.
 
         Parameters
         ----------
@@ -211,14 +295,92 @@ class BidsDataset:
         """
         files = {path for run in self._runs(subject) for path in run.files}
         files |= {path for path in [self.folder / DESCRIPTION] if path.is_file()}
-        stimulus = self.stimulus(subject)
-        if stimulus.kind == "image":
-            files |= {Path(item) for item in stimulus.items}
-        return digest_files(self.folder, files, LOADER_VERSION)
+        presented = self._presented(subject)
+        if presented.column.kind == "image":
+            files |= set(self._image_paths(presented.column.name, presented.items))
+        extra = f"{LOADER_VERSION}; {presented.column.name}{'' if self.on_off else '; on/off not regressed out'}"
+        return digest_files(self.folder, files, extra)
+
+    def reading(self, subject: str) -> Reading:
+        """Say how the files of a subject are read.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        Reading
+            Column, events, space, mask and cleaning; and warnings.
+
+        Raises
+        ------
+        DataError
+            Files are missing or damaged.
+        """
+        runs, presented = self._runs(subject), self._presented(subject)
+        form = runs[0].form
+        tr = presented.design.tr
+        notes = (
+            f"Stimuli: {presented.column.describe(presented.items)}",
+            *event_notes(presented.events, presented.placed),
+            f"Runs: {len(runs)}, TR {tr:g} s" + (f", form {form}." if form else ", native space."),
+            f"Voxels: {self._mask_note(subject)}.",
+            "Cleaning: the linear drift of each run is removed; no high-pass filter, no confounds.",
+            *((ON_OFF_NOTE,) if self.design(subject).nuisance is not None else ()),
+        )
+        return Reading(notes, self.reading_warnings(subject))
+
+    def _mask_note(self, subject: str) -> str:
+        """Origin of the mask; without a mask file this is said without reading all images."""
+        has_files = any(run.mask is not None for run in self._runs(subject))
+        return self.mask(subject).source if has_files else "mask computed from BOLD, no mask file found"
+
+    def reading_warnings(self, subject: str) -> tuple[str, ...]:
+        """Return the warnings of `reading`, from the events alone.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        tuple of str
+            Few distinct items, items that recur in other runs, codes instead of words.
+        """
+        presented = self._presented(subject)
+        column = presented.column
+        found = [
+            few_items_warning(len(presented.items), column.noun, column.name),
+            recurrence_warning(presented.weights, presented.design.run_onsets, column.noun),
+        ]
+        if column.kind == "text" and column.codes:
+            found.append(
+                f"The values of the column {column.name} look like codes ({presented.items[0]!r}), which no model "
+                "understands as text. If they are names of images, put these below stimuli/; else name another column."
+            )
+        return tuple(warning for warning in found if warning)
 
     def _runs(self, subject: str) -> tuple[Run, ...]:
         check_subject(self, subject)
+        for run in self.runs[subject]:
+            if run.problem:
+                raise DataError(run.problem)
         return self.runs[subject]
+
+    def _presented(self, subject: str) -> _Presented:
+        runs, (design, tr) = self._runs(subject), self._timing(subject)
+        tables = _read_tables(runs)
+        column = self.stimulus_column(subject)
+        events = tuple(read_events(path, table, column) for path, table in tables)
+        items = tuple(sorted({item for run in events for item in run.item}))
+        lengths = np.diff([*design.run_onsets, design.n_train])
+        placed = tuple(
+            event_weights(one, items, int(n), tr, run.label) for one, n, run in zip(events, lengths, runs, strict=True)
+        )
+        return _Presented(column, items, events, placed, design)
 
     def _timing(self, subject: str) -> tuple[Design, float]:
         """The design and its TR in s."""
@@ -232,28 +394,27 @@ class BidsDataset:
         check_same_grid(paths, grids)
         return grids
 
-    def _image_path(self, name: str) -> Path:
-        """File of a stim_file value: below stimuli/ as BIDS says, else below the folder; never outside of it.
-
-        Links are followed, since datalad keeps contents elsewhere; the name itself must not lead out of the folder.
-        """
-        bases = (self.folder / "stimuli", self.folder)
-        paths = [Path(os.path.normpath(base / name)) for base in bases]
-        inside = [path for path in paths if path.is_relative_to(self.folder) and os.path.isfile(path)]
-        images = [path for path in inside if path.suffix.lower() in IMAGE_ENDINGS]
-        if not images:
+    def _image_paths(self, column: str, names: Sequence[str]) -> list[Path]:
+        """Files of the names in a column; DataError where some are missing or not fetched."""
+        found = {name: self.stimulus_files.find(name) for name in names}
+        missing = [name for name, path in found.items() if path is None]
+        if missing:
             raise DataError(
-                f"Expected stim_file to name an image ({', '.join(IMAGE_ENDINGS)}) below {str(bases[0])!r} or "
-                f"{str(bases[1])!r}, got {name!r}. Add the image, or use a column of text."
+                f"Expected {column} to name an image ({', '.join(IMAGE_ENDINGS)}) below "
+                f"{str(self.folder / 'stimuli')!r} or {str(self.folder)!r}, got {missing[0]!r} and {len(missing)} of "
+                f"{len(names)} that are not there. Add the images, or name a column of text with --column."
             )
-        return images[0]
+        paths = [path for path in found.values() if path is not None]
+        unfetched = [path for path in paths if is_pointer(path) or not os.path.isfile(path)]
+        if unfetched:
+            raise DataError(
+                f"Expected the content of {len(paths)} images, got links without content for {len(unfetched)}, such as "
+                f"{str(unfetched[0])!r}. Run `datalad get stimuli` in {str(self.folder)!r}."
+            )
+        return paths
 
 
-def _kind(column: str) -> StimulusKind:
-    return "image" if column == "stim_file" else "text"
-
-
-def open_bids(folder: Path | str, task: str | None = None) -> BidsDataset:
+def open_bids(folder: Path | str, task: str | None = None, options: Mapping[str, str] | None = None) -> BidsDataset:
     """Open one task of a BIDS folder.
 
     Parameters
@@ -262,6 +423,8 @@ def open_bids(folder: Path | str, task: str | None = None) -> BidsDataset:
         Top of the BIDS folder.
     task : str, optional
         Name of the task; by default the only task that has events.
+    options : mapping of str to str, optional
+        "column", and entities of the form of runs, such as "space".
 
     Returns
     -------
@@ -274,7 +437,12 @@ def open_bids(folder: Path | str, task: str | None = None) -> BidsDataset:
         The folder has no runs, or several tasks of which none is chosen; the message lists them.
     """
     folder = Path(os.path.abspath(folder))
-    runs = find_runs(folder)
+    options = dict(options or {})
+    unknown = sorted(set(options) - set(OPTIONS))
+    if unknown:
+        raise DataError(f"Expected options out of {', '.join(OPTIONS)}, got {unknown!r}. Choose one of them.")
+    form = {key: value for key, value in options.items() if key in FORM_ENTITIES}
+    runs = find_runs(folder, form)
     task = _choose_task(folder, runs, task)
     others = [other for other in tasks_with_events(runs) if other != task]
     kept = {subject: tuple(run for run in each if run.task == task) for subject, each in runs.items()}
@@ -284,13 +452,22 @@ def open_bids(folder: Path | str, task: str | None = None) -> BidsDataset:
         folder=folder,
         task=task,
         name=folder.name,
-        title=str(description.get("Name") or folder.name),
-        licence=str(description.get("License") or "not stated"),
+        title=_line(description.get("Name")) or folder.name,
+        licence=_line(description.get("License")) or "not stated",
         citation=_citation(description),
         simulated=description.get("Simulated") is True,
         runs={subject: each for subject, each in kept.items() if each},
         paired_dataset=f"{folder}:{others[0]}" if len(others) == 1 else "",
+        column=options.get("column", ""),
+        form=form,
+        on_off=_switch(options, "onoff"),
     )
+
+
+def _switch(options: Mapping[str, str], name: str) -> bool:
+    if options.get(name, "yes") not in ("yes", "no"):
+        raise DataError(f"Expected {name}=yes or {name}=no, got {options[name]!r}. Choose one of them.")
+    return options.get(name, "yes") == "yes"
 
 
 def _choose_task(folder: Path, runs: dict[str, tuple[Run, ...]], task: str | None) -> str:
@@ -316,11 +493,17 @@ def _choose_task(folder: Path, runs: dict[str, tuple[Run, ...]], task: str | Non
     return task
 
 
+def _line(value: object) -> str:
+    """A text of the description on one line; licences are sometimes pasted whole, with blank lines."""
+    return " ".join(str(value or "").split())
+
+
 def _citation(description: dict[str, Any]) -> str:
     links = description.get("ReferencesAndLinks")
-    citations = [str(description.get("HowToAcknowledge") or "")]
-    citations += [str(link) for link in links] if isinstance(links, list) else []
-    citations += [f"doi:{description['DatasetDOI']}"] if description.get("DatasetDOI") else []
+    citations = [_line(description.get("HowToAcknowledge"))]
+    citations += [_line(link) for link in links] if isinstance(links, list) else []
+    doi = re.sub(r"^(https?://(dx\.)?doi\.org/|doi:\s*)+", "", _line(description.get("DatasetDOI")), flags=re.I)
+    citations += [f"doi:{doi}"] if doi and not any(doi in citation for citation in citations) else []
     return "; ".join(citation for citation in citations if citation) or "not stated"
 
 
@@ -337,15 +520,35 @@ def _common_tr(runs: Sequence[Run]) -> float:
 
 
 def _run_tr(run: Run) -> float:
+    """TR in s by RepetitionTime, or by what BIDS has in its place; else by the header."""
     for sidecar in reversed(run.sidecars):
         content = read_json_object(sidecar)
         if "RepetitionTime" in content:
             return plausible_tr(content["RepetitionTime"], f"RepetitionTime in {str(sidecar)!r}")
+        if "VolumeTiming" in content:
+            return plausible_tr(_regular_step(content["VolumeTiming"], sidecar), f"VolumeTiming in {str(sidecar)!r}")
+        if "AcquisitionDuration" in content and "DelayTime" in content:
+            parts = (content["AcquisitionDuration"], content["DelayTime"])
+            total = sum(parts) if all(isinstance(part, int | float) for part in parts) else None
+            return plausible_tr(total, f"AcquisitionDuration and DelayTime in {str(sidecar)!r}")
     return header_tr(run.bold, open_bold(run.bold))
 
 
-def _read_tables(runs: Sequence[Run], source: str) -> tuple[str, list[tuple[Path, dict[str, list[str]]]]]:
-    """The column with the stimuli, the same in all runs, and the events file of each run with its table."""
+def _regular_step(times: object, sidecar: Path) -> object:
+    """Step of onsets of volumes in s, which must be regular; anything but numbers is returned to be refused."""
+    if not isinstance(times, list) or len(times) < 2 or not all(isinstance(t, int | float) for t in times):
+        return times
+    steps = np.diff(np.array(times, float))
+    if np.ptp(steps) > 1e-3:
+        raise DataError(
+            f"Expected volumes at regular times, got steps from {steps.min():g} to {steps.max():g} s in VolumeTiming "
+            f"of {str(sidecar)!r}. Resample the run to one repetition time."
+        )
+    return float(steps.mean())
+
+
+def _read_tables(runs: Sequence[Run]) -> list[tuple[Path, dict[str, list[str]]]]:
+    """The events file of each run with its table."""
     paths = []
     for run in runs:
         if run.events is None:
@@ -353,5 +556,4 @@ def _read_tables(runs: Sequence[Run], source: str) -> tuple[str, list[tuple[Path
                 f"Expected {run.label}_events.tsv beside the run {run.label}, got no events file that fits. Add it."
             )
         paths.append(run.events)
-    tables = [read_table(path) for path in paths]
-    return stimulus_column(tables, source), list(zip(paths, tables, strict=True))
+    return [(path, read_table(path)) for path in paths]

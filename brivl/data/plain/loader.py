@@ -2,6 +2,7 @@
 
     dataset.json            optional: tr (s), n_test, title, space, simulated, licence, citation
     run_onsets.npy          (n_runs,) first training row of each run; may be absent if groups.npy is there
+    test_run_onsets.npy     optional (n_test_runs,): first test row of each run of the test set, from 0
     groups.npy              optional (n_train,): rows of one value are never split between folds (passages, say)
     features/MODEL.npy      (n_samples, n_features) or (n_layers, n_samples, n_features), one file a model;
                             or one features.npz with an array a model
@@ -25,6 +26,7 @@ import numpy as np
 import scipy.sparse
 
 from brivl.core.columns import LARGE_BYTES
+from brivl.core.encoding.delays import FILLED_BELOW_S
 from brivl.core.records import Design, Responses, Stimulus, StimulusKind, Truth
 from brivl.data.dataset import check_subject
 from brivl.data.formats.content_digest import digest_files
@@ -37,10 +39,22 @@ from brivl.errors import DataError
 
 @dataclass(frozen=True)
 class Description:
-    """What the user says about a plain dataset; every field may be left out."""
+    """What dataset.json says; every field may be left out.
 
-    tr: float | None = None  # s; None: one response per stimulus, no delays
-    n_test: int = 0  # last rows of each responses/*.npy that are the test set
+    Attributes
+    ----------
+    tr : float or None
+        Repetition time, s; None for one response per stimulus, without delays.
+    n_test : int
+        Number of last rows of each responses/*.npy that are the test set.
+    title, space, licence, citation : str
+        Facts for lists and figures.
+    simulated : bool
+        Whether responses are simulated.
+    """
+
+    tr: float | None = None
+    n_test: int = 0
     title: str = ""
     space: str = "native"
     simulated: bool = False
@@ -49,18 +63,37 @@ class Description:
 
 
 def read_description(path: Path) -> Description:
-    """The description, or the defaults where the file is absent. DataError where a key or value is not understood."""
+    """Read dataset.json.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    Description
+        Its content, or the defaults where the file is absent.
+
+    Raises
+    ------
+    DataError
+        A key or value is not understood.
+    """
     if not path.is_file():
         return Description()
     about = read_json_object(path)
     known = [field.name for field in fields(Description)]
     unknown = sorted(set(about) - set(known))
     if unknown:
-        raise DataError(f"{str(path)!r} has unknown keys {unknown!r}; known are {known!r}. Mend or remove them.")
+        raise DataError(
+            f"Expected keys out of {known!r} in {str(path)!r}, got the unknown keys {unknown!r}. Correct or remove "
+            "them."
+        )
     for key, value in about.items():
         wanted = _wrong(key, value)
         if wanted:
-            raise DataError(f"{key!r} in {str(path)!r} should be {wanted} but is {value!r}.")
+            raise DataError(f"Expected {key!r} in {str(path)!r} as {wanted}, got {value!r}. Correct the value.")
     return Description(**about)
 
 
@@ -77,20 +110,43 @@ def _wrong(key: str, value: object) -> str | None:
     return None if isinstance(value, str) else "text"
 
 
+TEST_ONSETS = "test_run_onsets.npy"
 LOADER_VERSION = "plain 1: responses as they are"  # part of the digest; count up when answers change
 
 
 @dataclass(frozen=True)
 class ArrayRef:
-    """An array on disk: a .npy file, or `name` within an .npz file."""
+    """An array on disk: a .npy file, or an array within an .npz file.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    name : str or None
+        Name within an .npz file.
+    """
 
     path: Path
     name: str | None = None
 
     def read(self) -> np.ndarray:
+        """Read the array.
+
+        Returns
+        -------
+        np.ndarray
+            float32.
+        """
         return read_float32(self.path, self.name)
 
     def shape(self) -> tuple[int, ...]:
+        """Read the shape from the header.
+
+        Returns
+        -------
+        tuple of int
+            The shape.
+        """
         return array_shape(self.path, self.name)
 
     def __str__(self) -> str:
@@ -99,12 +155,24 @@ class ArrayRef:
 
 @dataclass(frozen=True)
 class PlainDataset:
-    """A plain folder; fulfils `brivl.data.dataset.Dataset`, with features instead of stimuli."""
+    """A plain folder; fulfils `brivl.data.dataset.Dataset`, with features instead of stimuli.
+
+    Attributes
+    ----------
+    folder : Path
+        The folder.
+    about : Description
+        Content of dataset.json.
+    features : mapping of str to ArrayRef
+        Features of each model.
+    files : mapping of str to Path
+        Responses of each subject.
+    """
 
     folder: Path
     about: Description
     features: Mapping[str, ArrayRef]
-    files: Mapping[str, Path]  # subject -> its responses
+    files: Mapping[str, Path]
 
     @property
     def name(self) -> str:
@@ -140,7 +208,23 @@ class PlainDataset:
         return tuple(self.features)
 
     def design(self, subject: str) -> Design:
-        """Training and test rows and run onsets. DataError where they do not add up with the responses."""
+        """Return training and test rows and the first row of each run.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        Design
+            Order of the samples.
+
+        Raises
+        ------
+        DataError
+            Runs do not add up with the responses.
+        """
         check_subject(self, subject)
         n_train, n_test = self._rows(subject)
         onsets, groups = self.folder / "run_onsets.npy", self.folder / "groups.npy"
@@ -151,22 +235,53 @@ class PlainDataset:
             starts = np.zeros(1, int)
         else:
             raise DataError(
-                f"{str(self.folder)!r} should have run_onsets.npy, the first training row of each run, or groups.npy; "
-                "without them it is not known which rows may be held out together."
+                f"Expected run_onsets.npy, the first training row of each run, or groups.npy in {str(self.folder)!r}, "
+                "got neither. Add one, since it says which rows are held out together."
             )
-        return Design(self.about.tr, n_train, n_test, starts, grouped)
+        path = self.folder / TEST_ONSETS
+        if not path.is_file():
+            return Design(self.about.tr, n_train, n_test, starts, grouped)
+        if not n_test:
+            raise DataError(
+                f"Expected a test set for {str(path)!r}, got none. Give n_test or Y_test, or remove the file."
+            )
+        return Design(self.about.tr, n_train, n_test, starts, grouped, _read_onsets(path, n_test, "test"))
 
     def stimulus(self, subject: str) -> Stimulus:
-        """Features of every model, float32. DataError where they do not fit the responses or are not finite."""
+        """Return the features of every model.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        Stimulus
+            Features, float32.
+
+        Raises
+        ------
+        DataError
+            Features do not fit the responses, or are not finite.
+        """
         check_subject(self, subject)
         n_samples = sum(self._rows(subject))
         features = {model: _read_features(model, ref, n_samples, subject) for model, ref in self.features.items()}
         return Stimulus("features", (), scipy.sparse.csr_matrix((n_samples, 0)), features)
 
     def responses(self, subject: str) -> Responses:
-        """Training responses (n_train, n_voxels) and test responses (n_repeats, n_test, n_voxels) or None, float32.
+        """Return the responses; large .npy files are read a range of voxels at a time, when it is needed.
 
-        Large .npy files are read a range of voxels at a time, when it is asked for.
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        Responses
+            Training responses (n_train, n_voxels) and test responses (n_repeats, n_test, n_voxels) or None, float32.
         """
         check_subject(self, subject)
         n_train, n_test = self._rows(subject)
@@ -183,15 +298,42 @@ class PlainDataset:
         return Responses(Y_train, Y_test, read_voxels(self._voxels_file(subject), Y_train.shape[1], self.about.space))
 
     def truth(self, subject: str) -> Truth | None:
+        """Return None, since what a folder simulates is not recorded.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        None
+            No ground truth.
+        """
         check_subject(self, subject)
         return None
 
     def digest(self, subject: str) -> str:
+        """Digest all files that results of a subject depend on.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        str
+            Digest of names and contents.
+        """
         check_subject(self, subject)
-        top = ("dataset.json", "run_onsets.npy", "groups.npy")
+        top = ("dataset.json", "run_onsets.npy", "groups.npy", TEST_ONSETS)
         paths = [self.files[subject], self._voxels_file(subject), *(self.folder / name for name in top)]
         found = [path for path in paths if path.is_file()]
-        return digest_files(self.folder, [*found, *(ref.path for ref in self.features.values())], LOADER_VERSION)
+        # Default delays were filled for short TRs later; results at other TRs stay those that are stored.
+        filled = self.about.tr is not None and self.about.tr < FILLED_BELOW_S
+        version = f"{LOADER_VERSION}; delays filled" if filled else LOADER_VERSION
+        return digest_files(self.folder, [*found, *(ref.path for ref in self.features.values())], version)
 
     def _voxels_file(self, subject: str) -> Path:
         return self.folder / "voxels" / f"{subject}.npz"
@@ -201,29 +343,50 @@ class PlainDataset:
         path = self.files[subject]
         n_train, n_test = _npy_rows(path, self.about) if path.suffix == ".npy" else _npz_rows(path, self.about)
         if n_train < 2:
-            raise DataError(f"{str(path)!r} should have at least 2 training rows but leaves {n_train}.")
+            raise DataError(
+                f"Expected at least 2 training rows, got {n_train} in {str(path)!r}. Add rows, or correct n_test."
+            )
         return n_train, n_test
 
 
 def open_plain(folder: Path | str) -> PlainDataset:
-    """A plain folder as a dataset. DataError where features or responses are missing or dataset.json is wrong."""
+    """Open a plain folder.
+
+    Parameters
+    ----------
+    folder : Path or str
+        The folder.
+
+    Returns
+    -------
+    PlainDataset
+        The dataset.
+
+    Raises
+    ------
+    DataError
+        Features or responses are missing, or dataset.json is wrong.
+    """
     folder = Path(folder).absolute()
     features = _find_features(folder)
     files = sorted(p for p in (folder / "responses").glob("*.np[yz]"))
     if not features or not files:
         missing = "features/MODEL.npy (or features.npz)" if not features else "responses/SUBJECT.npy (or .npz)"
-        raise DataError(f"{str(folder)!r} should hold {missing} as a plain dataset, but none was found.")
+        raise DataError(f"Expected {missing} in the plain dataset {str(folder)!r}, got none. Add it.")
     stems = [p.stem for p in files]
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
     if twice:
-        raise DataError(f"Each subject should have one file in {str(folder / 'responses')!r}, but {twice!r} have two.")
+        raise DataError(
+            f"Expected one file for each subject in {str(folder / 'responses')!r}, got two for {twice!r}. Remove one "
+            "of them."
+        )
     return PlainDataset(folder, read_description(folder / "dataset.json"), features, {p.stem: p for p in files})
 
 
 def _find_features(folder: Path) -> dict[str, ArrayRef]:
     single, many = folder / "features.npz", sorted((folder / "features").glob("*.npy"))
     if single.is_file() and many:
-        raise DataError(f"{str(folder)!r} should have features.npz or features/*.npy, not both; remove one of them.")
+        raise DataError(f"Expected features.npz or features/*.npy in {str(folder)!r}, got both. Remove one of them.")
     if single.is_file():
         return {name: ArrayRef(single, name) for name in array_names(single)}
     return {path.stem: ArrayRef(path) for path in many}
@@ -232,39 +395,46 @@ def _find_features(folder: Path) -> dict[str, ArrayRef]:
 def _npy_rows(path: Path, about: Description) -> tuple[int, int]:
     shape = array_shape(path)
     if len(shape) != 2 or shape[1] < 1:
-        raise DataError(f"{str(path)!r} should have shape (n_samples, n_voxels) but has {shape!r}.")
+        raise DataError(f"Expected the shape (n_samples, n_voxels) in {str(path)!r}, got {shape!r}. Save it again.")
     return shape[0] - about.n_test, about.n_test
 
 
 def _npz_rows(path: Path, about: Description) -> tuple[int, int]:
     names = array_names(path)
     if "Y_train" not in names:
-        raise DataError(f"{str(path)!r} should hold Y_train, and Y_test if there is a test set, but holds {names!r}.")
+        raise DataError(
+            f"Expected Y_train, and Y_test if there is a test set, in {str(path)!r}, got {names!r}. Add Y_train."
+        )
     train = array_shape(path, "Y_train")
     test = array_shape(path, "Y_test") if "Y_test" in names else None
     if len(train) != 2 or train[1] < 1:
-        raise DataError(f"Y_train in {str(path)!r} should have shape (n_train, n_voxels) but has {train!r}.")
+        raise DataError(
+            f"Expected Y_train of shape (n_train, n_voxels) in {str(path)!r}, got {train!r}. Save it again."
+        )
     if test is not None and (len(test) not in (2, 3) or test[-1] != train[1] or 0 in test):
         raise DataError(
-            f"Y_test in {str(path)!r} should have shape (n_test, {train[1]}) or (n_repeats, n_test, {train[1]}), as "
-            f"Y_train has {train[1]} voxels, but has {test!r}."
+            f"Expected Y_test of shape (n_test, {train[1]}) or (n_repeats, n_test, {train[1]}) in {str(path)!r}, as "
+            f"Y_train has {train[1]} voxels, got {test!r}. Save it again."
         )
     n_test = 0 if test is None else test[-2]
     if about.n_test and about.n_test != n_test:
-        raise DataError(f"dataset.json says n_test {about.n_test!r}, but Y_test in {str(path)!r} has {n_test} rows.")
+        raise DataError(
+            f"Expected n_test {about.n_test!r} test rows, as dataset.json says, got {n_test} in Y_test of "
+            f"{str(path)!r}. Correct or remove n_test."
+        )
     return train[0], n_test
 
 
-def _read_onsets(path: Path, n_train: int) -> np.ndarray:
-    """Run onsets, checked against the number of training rows."""
+def _read_onsets(path: Path, n_rows: int, kind: str = "training") -> np.ndarray:
+    """Run onsets, checked against the number of rows of the training or the test set."""
     onsets = read_numbers(path).astype(np.float64)
-    within = onsets.ndim == 1 and onsets.size > 0 and (onsets >= 0).all() and (onsets < n_train).all()
+    within = onsets.ndim == 1 and onsets.size > 0 and (onsets >= 0).all() and (onsets < n_rows).all()
     whole = within and (onsets == np.floor(onsets)).all()
     if not (whole and onsets[0] == 0 and (np.diff(onsets.astype(int)) > 0).all()):
         raise DataError(
-            f"{str(path)!r} should list the first training row of each run: whole numbers that start at 0, rise, and "
-            f"stay below the {n_train} training rows of the responses, but holds {onsets.ravel()[:20].tolist()!r}; the "
-            "run lengths do not add up."
+            f"Expected the first {kind} row of each run in {str(path)!r}, whole numbers that start at 0, rise, and "
+            f"stay below the {n_rows} {kind} rows of the responses, got {onsets.ravel()[:20].tolist()!r}. Correct "
+            "them: the run lengths do not add up."
         )
     return onsets.astype(int)
 
@@ -273,7 +443,8 @@ def _read_groups(path: Path, n_train: int) -> np.ndarray:
     groups = read_numbers(path)
     if groups.shape != (n_train,):
         raise DataError(
-            f"{str(path)!r} should have one number for each of {n_train} training rows but has shape {groups.shape!r}."
+            f"Expected one number for each of {n_train} training rows in {str(path)!r}, got shape {groups.shape!r}. "
+            "Save one for each."
         )
     return groups
 
@@ -283,19 +454,19 @@ def _read_features(model: str, ref: ArrayRef, n_samples: int, subject: str) -> n
     shape = ref.shape()
     if len(shape) not in (2, 3) or 0 in shape:
         raise DataError(
-            f"Features of {model!r}, {ref}, should have shape (n_samples, n_features) or "
-            f"(n_layers, n_samples, n_features) but have {shape!r}."
+            f"Expected features of {model!r}, {ref}, of shape (n_samples, n_features) or "
+            f"(n_layers, n_samples, n_features), got {shape!r}. Save them again."
         )
     if shape[-2] != n_samples:
         raise DataError(
-            f"Features of {model!r}, {ref}, should have {n_samples} rows, one for each training and test row of the "
-            f"responses of {subject!r}, but have {shape[-2]}; cut or extend them to match."
+            f"Expected features of {model!r}, {ref}, of {n_samples} rows, one for each training and test row of the "
+            f"responses of {subject!r}, got {shape[-2]}. Cut or extend them to match."
         )
     X = ref.read()
     bad = int(X.size - np.isfinite(X).sum())
     if bad:
         raise DataError(
-            f"Features of {model!r}, {ref}, should be finite numbers, but {bad} of {X.size} values are NaN or "
-            "infinite; fill or remove them."
+            f"Expected finite numbers in the features of {model!r}, {ref}, got {bad} of {X.size} values that are NaN "
+            "or infinite. Fill or remove them."
         )
     return X

@@ -44,6 +44,8 @@ def import_transformers() -> ModuleType:
     import transformers
 
     transformers.logging.disable_progress_bar()
+    # Its report on weights that a model does not use is no error; what is missing is checked where models are loaded.
+    transformers.logging.set_verbosity_error()
     return transformers
 
 

@@ -7,12 +7,14 @@ import pytest
 
 from brivl.core.decoding.identification import (
     CandidatePool,
+    Identification,
+    chance_accuracy,
     circular_shift_test,
     cumulative_order,
+    identify,
     nearest_candidates,
     pairwise_accuracy,
     top_k_accuracy,
-    true_ranks,
 )
 from brivl.core.decoding.ridge import advance_kernel, decode_embeddings, gram_matrix, row_onsets, split_into_windows
 from brivl.core.encoding.cv_splits import cv_splits
@@ -74,7 +76,7 @@ def test_planted_embeddings_are_recovered_and_noise_is_not() -> None:
         events = split_into_windows([0], 48, 3)
         candidates = np.stack([E[rows.test][event].mean(0) for event in events]) - E[rows.train].mean(0)
         pool = CandidatePool(decoded.predicted, candidates, events, np.zeros(1, int))
-        results[signal] = pairwise_accuracy([true_ranks(pool)]), circular_shift_test([pool]).p, decoded.inner_r2
+        results[signal] = pairwise_accuracy([identify(pool)]), circular_shift_test([pool]).p, decoded.inner_r2
     assert results[1.0][0] > 0.9 and results[1.0][1] == pytest.approx(1 / 48) and results[1.0][2] > 0.3
     assert results[0.0][0] < 0.75 and results[0.0][1] > 0.05 and results[0.0][2] < 0.05
 
@@ -103,20 +105,49 @@ def test_ranks_are_those_of_cosines() -> None:
         cosines = pool.candidates @ mean / np.linalg.norm(pool.candidates, axis=1) / np.linalg.norm(mean)
         expected.append(int((np.delete(cosines, i) >= cosines[i]).sum()))
         np.testing.assert_array_equal(nearest_candidates(pool, 3)[i], np.argsort(-cosines)[:3])
-    np.testing.assert_array_equal(true_ranks(pool), expected)
+    np.testing.assert_array_equal(identify(pool).ranks, expected)
 
 
 def test_accuracies_of_known_ranks() -> None:
-    ranks = [np.array([0, 4, 2]), np.array([1, 0])]
-    assert top_k_accuracy(ranks, 1) == (pytest.approx(0.4), pytest.approx((3 / 3 + 2 / 2) / 5))
-    assert pairwise_accuracy([np.array([0, 1, 2])]) == pytest.approx(0.5)
+    identified = [
+        Identification(np.array([0, 4, 2]), np.zeros(3, int), 5),
+        Identification(np.array([1, 0]), np.zeros(2), 2),
+    ]
+    assert top_k_accuracy(identified, 1) == pytest.approx(0.4)
+    assert pairwise_accuracy(identified) == pytest.approx((1 + 0 + 0.5 + 0 + 1) / 5)
 
 
-def test_equal_candidates_count_against_the_prediction() -> None:
-    pool = CandidatePool(
-        np.eye(2), np.array([[1.0, 0.0], [1.0, 0.0]]), [np.array([0]), np.array([1])], np.zeros(1, int)
-    )
-    np.testing.assert_array_equal(true_ranks(pool), [1, 1])
+def test_ties_count_half_and_equal_candidates_are_one() -> None:
+    candidates = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
+    events, onsets = [np.array([i]) for i in range(5)], np.zeros(1, int)
+    nothing = identify(CandidatePool(np.zeros((5, 2)), candidates, events, onsets))
+    assert nothing.n_candidates == 3 and nothing.ranks.tolist() == [1.0] * 5 and nothing.ties.tolist() == [2] * 5
+    assert pairwise_accuracy([nothing]) == 0.5 and top_k_accuracy([nothing], 1) == pytest.approx(1 / 3)
+    right = identify(CandidatePool(candidates, candidates, events, onsets))
+    assert pairwise_accuracy([right]) == 1 and top_k_accuracy([right], 1) == 1
+    with pytest.raises(RequestError, match="at least two different stimuli .* got 2 that are all alike"):
+        CandidatePool(np.eye(2), np.ones((2, 2)), events[:2], onsets)
+
+
+@pytest.mark.parametrize("counts", [(4, 4, 4, 4), (10, 3, 2, 1), (2, 2)])
+def test_chance_is_that_of_shuffled_data(counts: tuple[int, ...]) -> None:
+    """Repeated stimuli, also of unequal frequency, and predictions that favour the frequent one."""
+    rng = np.random.default_rng(7)
+    labels = np.repeat(np.arange(len(counts)), counts)
+    candidates = rng.standard_normal((len(counts), 6))[labels]
+    predicted = candidates[:1] + rng.standard_normal((len(labels), 6))
+    events, onsets = [np.array([i]) for i in range(len(labels))], np.zeros(1, int)
+    chance = chance_accuracy([CandidatePool(predicted, candidates, events, onsets)])
+    simulated = []
+    for _ in range(600):
+        one = identify(CandidatePool(rng.permutation(predicted), candidates, events, onsets))
+        simulated.append([pairwise_accuracy([one]), top_k_accuracy([one], 1), top_k_accuracy([one], 5)])
+    means, errors = np.mean(simulated, axis=0), np.std(simulated, axis=0) / np.sqrt(len(simulated))
+    np.testing.assert_array_less(abs(means - [chance.pairwise, *chance.top_k.values()]), 4 * errors + 1e-12)
+    if len(set(counts)) == 1:
+        assert chance.pairwise == pytest.approx(0.5) and chance.top_k[1] == pytest.approx(1 / len(counts))
+    else:
+        assert chance.pairwise > 0.6  # which was said to be 0.5
 
 
 def test_shift_test_of_one_run_counts_every_shift() -> None:
@@ -124,7 +155,7 @@ def test_shift_test_of_one_run_counts_every_shift() -> None:
     scores = []
     for shift in range(15):
         shifted = CandidatePool(np.roll(pool.predicted, shift, axis=0), pool.candidates, pool.events, pool.onsets)
-        scores.append(pairwise_accuracy([true_ranks(shifted)]))
+        scores.append(pairwise_accuracy([identify(shifted)]))
     assert circular_shift_test([pool]).p == pytest.approx(np.mean(np.array(scores) >= scores[0] - 1e-12))
     assert circular_shift_test([pool]).smallest_p == pytest.approx(1 / 15)
 

@@ -162,7 +162,7 @@ def test_runs_on_another_grid_are_named(tmp_path):
     moved = AFFINE.copy()
     moved[0, 3] = 7
     write_nifti(root / RUN.format(2, "bold.nii.gz"), noise(np.random.default_rng(0)), affine=moved)
-    with pytest.raises(DataError, match="run-02_bold.*align and resample"):
+    with pytest.raises(DataError, match="run-02_bold.*First align and resample"):
         open_bids(root).design("sub-01")
     write_nifti(root / RUN.format(2, "bold.nii.gz"), noise(np.random.default_rng(0), (5, 4, 3, 20)))
     with pytest.raises(DataError, match=r"\(5, 4, 3\)"):
@@ -183,15 +183,15 @@ def test_mask_on_another_grid_or_empty_is_refused(tmp_path):
 def test_events_past_the_end_name_run_onset_and_length(tmp_path):
     root = make_bids(tmp_path)
     write_events(root / RUN.format(2, "events.tsv"), [(61.0, 5.0, "face")])
-    with pytest.raises(DataError, match="onset 61 s.*past the end of run sub-01_task-view_run-02.*50 s long"):
+    with pytest.raises(DataError, match="run sub-01_task-view_run-02.* 50 s long .* 1 of 1 beyond its end.*onset 61 s"):
         open_bids(root).stimulus("sub-01")
 
 
 def test_missing_events_two_files_for_a_run_and_no_runs(tmp_path):
     root = make_bids(tmp_path)
     shutil.copy(root / RUN.format(1, "bold.nii.gz"), root / RUN.format(1, "space-T1w_bold.nii.gz"))
-    with pytest.raises(DataError, match="same session, task and run"):
-        open_bids(root)
+    with pytest.raises(DataError, match="Expected one bold file for each run.*space-T1w"):
+        open_bids(root).design("sub-01")
     (root / RUN.format(1, "space-T1w_bold.nii.gz")).unlink()
     (root / RUN.format(1, "events.tsv")).unlink()
     with pytest.raises(DataError, match="Expected .*_events.tsv beside the run .*run-01"):

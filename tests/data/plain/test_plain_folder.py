@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from brivl.core.encoding.encode import encode
+from brivl.core.encoding.presets import STRICT
 from brivl.data.formats.npy import read_numbers
 from brivl.data.null_controls import shuffle_events
 from brivl.data.plain.loader import open_plain
@@ -111,7 +113,7 @@ def test_run_onsets_that_do_not_add_up(tmp_path, onsets):
 def test_features_with_other_rows_or_nan_are_named(tmp_path):
     root = _make(tmp_path)
     np.save(root / "features/flat.npy", np.ones((39, 6)))
-    with pytest.raises(DataError, match="'flat'.* should have 40 rows.* but have 39"):
+    with pytest.raises(DataError, match="'flat'.* of 40 rows.* got 39"):
         open_plain(root).stimulus("A")
     X = np.ones((40, 6))
     X[3, 2] = np.nan
@@ -138,7 +140,7 @@ def test_descriptions_that_are_not_understood(tmp_path, about, named):
 
 def test_responses_that_do_not_fit(tmp_path):
     root = _make(tmp_path, {"tr": 2, "n_test": 39})
-    with pytest.raises(DataError, match="at least 2 training rows but leaves 1"):
+    with pytest.raises(DataError, match="at least 2 training rows, got 1"):
         open_plain(root).design("A")
     np.save(root / "responses/A.npy", np.ones(40))
     with pytest.raises(DataError, match="n_samples, n_voxels"):
@@ -148,7 +150,7 @@ def test_responses_that_do_not_fit(tmp_path):
     with pytest.raises(DataError, match="Y_test.*7 voxels"):
         open_plain(root).design("A")
     np.savez(root / "responses/A.npz", Y=np.ones((30, 7)))
-    with pytest.raises(DataError, match="should hold Y_train"):
+    with pytest.raises(DataError, match="Expected Y_train"):
         open_plain(root).design("A")
 
 
@@ -218,3 +220,51 @@ def test_shuffling_exchanges_runs_of_features(tmp_path):
         given = moved[model].reshape(runs.shape)
         same = [[np.array_equal(given[..., k, :, :], runs[..., j, :, :]) for j in range(4)] for k in range(4)]
         assert not np.diag(same).any() and np.array_equal(np.sum(same, 0), np.ones(4))
+
+
+def test_runs_of_the_test_set(tmp_path):
+    root = _make(tmp_path, {"tr": 2, "n_test": 20})
+    np.save(root / "run_onsets.npy", [0, 10])
+    assert open_plain(root).design("A").test_onsets.tolist() == [0]
+    before = open_plain(root).digest("A")
+    np.save(root / "test_run_onsets.npy", [0, 12])
+    assert open_plain(root).design("A").test_onsets.tolist() == [0, 12]
+    assert open_plain(root).digest("A") != before
+    for wrong in ([0, 20], [3, 12], [0, 12, 12]):
+        np.save(root / "test_run_onsets.npy", wrong)
+        with pytest.raises(DataError, match="Expected the first test row of each run .* below the 20 test rows"):
+            open_plain(root).design("A")
+    np.save(root / "test_run_onsets.npy", [0, 12])
+    (root / "dataset.json").write_text('{"tr": 2}')
+    with pytest.raises(DataError, match="Expected a test set for .*test_run_onsets.npy"):
+        open_plain(root).design("A")
+
+
+def test_baselines_of_test_runs_cost_no_score(tmp_path):
+    """Two test runs of different baselines score as without them, and lose R2 where their onsets are missing."""
+    rng, n_train, n_test = np.random.default_rng(0), 160, 80
+    X, weights = rng.standard_normal((n_train + n_test, 4)), rng.standard_normal((4, 10))
+    signal = np.zeros((n_train + n_test, 10))
+    for start, stop in ((0, 80), (80, 160), (160, 200), (200, 240)):  # the response follows after 4 s, two samples
+        signal[start + 2 : stop] = X[start : stop - 2] @ weights
+    Y = signal + rng.standard_normal(signal.shape)
+    moved = Y.copy()
+    moved[n_train + 40 :] += 6.0
+    scores = {}
+    for name, responses, onsets in (("flat", Y, True), ("moved", moved, True), ("unknown", moved, False)):
+        root = tmp_path / name
+        (root / "features").mkdir(parents=True)
+        (root / "responses").mkdir()
+        np.save(root / "features/a.npy", X[:, :2])
+        np.save(root / "features/b.npy", X[:, 2:])
+        np.save(root / "responses/A.npy", responses)
+        np.save(root / "run_onsets.npy", [0, 80])
+        (root / "dataset.json").write_text(json.dumps({"tr": 2.0, "n_test": n_test}))
+        if onsets:
+            np.save(root / "test_run_onsets.npy", [0, 40])
+        data = open_plain(root)
+        features = data.stimulus("A").features
+        result = encode(list(features.values()), data.responses("A"), data.design("A"), STRICT)
+        scores[name] = result.r2_joint
+    np.testing.assert_allclose(scores["moved"], scores["flat"], atol=1e-3)
+    assert scores["flat"].mean() > 0.6 and scores["unknown"].mean() < scores["flat"].mean() - 0.2
