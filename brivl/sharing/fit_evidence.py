@@ -271,6 +271,7 @@ def npz_arrays(answer: FitResult, voxels: Voxels) -> dict[str, np.ndarray]:
         "simulated": np.array(bool(answer.info["simulated"])),
     }
     optional = {"affine": voxels.affine, "aal": voxels.aal, "explainable_variance": result.explainable_variance}
+    optional["r2_nuisance"] = result.r2_nuisance
     arrays |= {name: value for name, value in optional.items() if value is not None}
     return arrays | {f"roi_{name}": inside for name, inside in voxels.rois.items()}
 

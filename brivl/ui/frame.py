@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import streamlit as st
 
 from brivl.core.encoding.presets import PRESETS
@@ -87,6 +88,8 @@ def chips_of(shown: Shown) -> list[Chip]:
     found += [Chip("SIMULATED", "simulated")] if known.simulated else []
     found += [Chip(f"preset {choices.preset}"), Chip(f"{count} voxels{threshold}"), Chip(shown.who)]
     found += [Chip(shown.coverage.fits)] if shown.missing else []
+    on_off = [a.result.r2_nuisance for a in shown.answers.values() if a.result.r2_nuisance is not None]
+    found += [Chip(f"stimulus on/off regressed out, R² {np.nanmean(on_off):.3f}")] if on_off else []
     found += [Chip(choices.region)] if choices.region != "all" else []
     if any(known.model_options[model].stand_in for model in choices.models):
         found.append(Chip("stand-in models"))

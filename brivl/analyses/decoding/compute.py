@@ -136,6 +136,9 @@ def compute(context: Context, request: DecodingRequest) -> Stored:
     folds, sets = _folds(responses, protocol, columns, E, progress)
     width = 1 if protocol.design.tr is None else max(1, round(request.window_s / protocol.design.tr))
     windows = [_windows(fold, width) for fold in folds]
+    if protocol.design.nuisance is not None:  # there is rest, which is no stimulus to identify
+        shown = np.asarray(stimulus.weights.sum(1)).ravel() > 0
+        windows = [[window for window in of_fold if shown[window].any()] for of_fold in windows]
     rows = np.concatenate([np.stack(of_fold) for of_fold in windows])
     texts, vectors = _text_candidates(stimulus, rows, request.model, progress)
     candidates = {stimulus.kind: [_centred(E, fold, of_fold) for fold, of_fold in zip(folds, windows, strict=True)]}

@@ -94,7 +94,10 @@ def read_description(path: Path) -> Description:
         wanted = _wrong(key, value)
         if wanted:
             raise DataError(f"Expected {key!r} in {str(path)!r} as {wanted}, got {value!r}. Correct the value.")
-    return Description(**about)
+    # Texts on one line: licences are sometimes pasted whole, with blank lines.
+    return Description(
+        **{key: " ".join(value.split()) if isinstance(value, str) else value for key, value in about.items()}
+    )
 
 
 def _wrong(key: str, value: object) -> str | None:
