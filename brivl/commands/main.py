@@ -15,6 +15,7 @@ from brivl.errors import BrivlError, Cancelled
 from brivl.store.sizes import size_limit
 
 EXIT_BAD_INPUT = 2
+WITHOUT_COLUMN = ("bench", "recovery", "verify")  # of simulated data, or of a bundle
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -149,11 +150,11 @@ def command_parser() -> argparse.ArgumentParser:
     for analysis in ANALYSES:
         if analysis.has_verb:
             add_verb(verbs, analysis)
-    for verb in dict.fromkeys(verbs.choices.values()):
+    for name, verb in verbs.choices.items():
         options = {action.dest for action in verb._actions}
-        if "dataset" in options:
+        if "dataset" in options and "column" not in options and name not in WITHOUT_COLUMN:
             verb.add_argument("--column", help="column of BIDS events that names the stimuli (default: by its values)")
-        if "preset" in options:
+        if "preset" in options and "delays" not in options:
             verb.add_argument(
                 "--delays", help="seconds, such as 0,2,4,6,8, or hrf (default: 0,4,6,8; more at TR < 2 s)"
             )

@@ -99,6 +99,11 @@ def test_the_command_line_says_it(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert said["reading"]["notes"][0] == "Stimuli: 2 distinct texts from the column trial_type: a, b."
     assert said["dataset"] == f"{root}:?column=trial_type" and len(said["reading"]["warnings"]) == 2
     assert "2 of 2 texts recur in other runs" in err
+    assert said["preset"] == "strict" and said["mean_r2_on_off"] is not None
+    assert main([*words, "--delays", "0,2.5,5", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["preset"] == "strict:0,2.5,5"
+    assert main([*words, "--delays", "5,0"]) == 2
+    assert "Expected delays as rising seconds" in capsys.readouterr().err
     assert main(words) == 0
     assert "Stimuli: 2 distinct texts from the column trial_type: a, b." in capsys.readouterr().out
 
