@@ -190,9 +190,7 @@ class BidsDataset:
         """
         if not self.on_off:
             return self._timing(subject)[0]
-        presented = self._presented(subject)
-        on = np.minimum(np.asarray(presented.weights.sum(1), float), 1.0)  # share of the TR with a stimulus
-        return replace(presented.design, nuisance=on) if np.ptp(on) > 0.01 else presented.design
+        return self._with_on_off(self._presented(subject))
 
     def stimulus(self, subject: str) -> Stimulus:
         """Return the distinct texts or images, sorted, and their weights in every sample.
@@ -328,9 +326,9 @@ class BidsDataset:
             f"Runs: {len(runs)}, TR {tr:g} s" + (f", form {form}." if form else ", native space."),
             f"Voxels: {self._mask_note(subject)}.",
             "Cleaning: the linear drift of each run is removed; no high-pass filter, no confounds.",
-            *((ON_OFF_NOTE,) if self.design(subject).nuisance is not None else ()),
+            *((ON_OFF_NOTE,) if self._with_on_off(presented).nuisance is not None else ()),
         )
-        return Reading(notes, self.reading_warnings(subject))
+        return Reading(notes, _warnings(presented))
 
     def _mask_note(self, subject: str) -> str:
         """Origin of the mask; without a mask file this is said without reading all images."""
@@ -350,18 +348,7 @@ class BidsDataset:
         tuple of str
             Few distinct items, items that recur in other runs, codes instead of words.
         """
-        presented = self._presented(subject)
-        column = presented.column
-        found = [
-            few_items_warning(len(presented.items), column.noun, column.name),
-            recurrence_warning(presented.weights, presented.design.run_onsets, column.noun),
-        ]
-        if column.kind == "text" and column.codes:
-            found.append(
-                f"The values of the column {column.name} look like codes ({presented.items[0]!r}), which no model "
-                "understands as text. If they are names of images, put these below stimuli/; else name another column."
-            )
-        return tuple(warning for warning in found if warning)
+        return _warnings(self._presented(subject))
 
     def _runs(self, subject: str) -> tuple[Run, ...]:
         check_subject(self, subject)
@@ -381,6 +368,10 @@ class BidsDataset:
             event_weights(one, items, int(n), tr, run.label) for one, n, run in zip(events, lengths, runs, strict=True)
         )
         return _Presented(column, items, events, placed, design)
+
+    def _with_on_off(self, presented: _Presented) -> Design:
+        on = np.minimum(np.asarray(presented.weights.sum(1), float), 1.0)  # share of the TR with a stimulus
+        return replace(presented.design, nuisance=on) if self.on_off and np.ptp(on) > 0.01 else presented.design
 
     def _timing(self, subject: str) -> tuple[Design, float]:
         """The design and its TR in s."""
@@ -412,6 +403,21 @@ class BidsDataset:
                 f"{str(unfetched[0])!r}. Run `datalad get stimuli` in {str(self.folder)!r}."
             )
         return paths
+
+
+def _warnings(presented: _Presented) -> tuple[str, ...]:
+    """Few distinct items, items that recur in other runs, codes instead of words."""
+    column = presented.column
+    found = [
+        few_items_warning(len(presented.items), column.noun, column.name),
+        recurrence_warning(presented.weights, presented.design.run_onsets, column.noun),
+    ]
+    if column.kind == "text" and column.codes:
+        found.append(
+            f"The values of the column {column.name} look like codes ({presented.items[0]!r}), which no model "
+            "understands as text. If they are names of images, put these below stimuli/; else name another column."
+        )
+    return tuple(warning for warning in found if warning)
 
 
 def open_bids(folder: Path | str, task: str | None = None, options: Mapping[str, str] | None = None) -> BidsDataset:
