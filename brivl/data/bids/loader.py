@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -24,26 +22,24 @@ from brivl.data.bids.bold import (
     read_grid,
     read_run,
 )
+from brivl.data.bids.description import citation_of, one_line
 from brivl.data.bids.events import Events, RunEvents, event_notes, event_weights, read_events, read_table
 from brivl.data.bids.layout import FORM_ENTITIES, Run, find_runs, tasks_with_events
 from brivl.data.bids.stimulus_column import StimulusColumn, choose_column
 from brivl.data.bids.stimulus_files import IMAGE_ENDINGS, StimulusFiles
+from brivl.data.bids.timing import common_tr
 from brivl.data.dataset import check_subject
 from brivl.data.formats.annex import is_pointer
 from brivl.data.formats.content_digest import digest_files
 from brivl.data.formats.json import read_json_object
-from brivl.data.formats.nifti import header_tr, open_bold, plausible_tr
 from brivl.data.reading import Reading, few_items_warning, recurrence_warning
 from brivl.errors import DataError
 
 DESCRIPTION = "dataset_description.json"
 # Part of the digest, to be changed when results change.
 LOADER_VERSION = "bids 2: linear drift of each run removed, column by its values, stimulus on/off regressed out"
-OPTIONS = (
-    "column",
-    "onoff",
-    *FORM_ENTITIES,
-)  # that may follow the task in the name of a dataset, as in TASK?column=NAME
+# May follow the task in the name of a dataset, as in TASK?column=NAME.
+OPTIONS = ("column", "onoff", *FORM_ENTITIES)
 
 ON_OFF_NOTE = (
     "Nuisance: whether a stimulus is presented (on/off, at all delays) is regressed out of responses and features, "
@@ -376,7 +372,7 @@ class BidsDataset:
     def _timing(self, subject: str) -> tuple[Design, float]:
         """The design and its TR in s."""
         runs, grids = self._runs(subject), self._grids(subject)
-        lengths, tr = [grid.n_volumes for grid in grids], _common_tr(runs)
+        lengths, tr = [grid.n_volumes for grid in grids], common_tr(runs)
         return Design(tr, sum(lengths), 0, np.cumsum([0, *lengths[:-1]])), tr
 
     def _grids(self, subject: str) -> list[Grid]:
@@ -458,9 +454,9 @@ def open_bids(folder: Path | str, task: str | None = None, options: Mapping[str,
         folder=folder,
         task=task,
         name=folder.name,
-        title=_line(description.get("Name")) or folder.name,
-        licence=_line(description.get("License")) or "not stated",
-        citation=_citation(description),
+        title=one_line(description.get("Name")) or folder.name,
+        licence=one_line(description.get("License")) or "not stated",
+        citation=citation_of(description),
         simulated=description.get("Simulated") is True,
         runs={subject: each for subject, each in kept.items() if each},
         paired_dataset=f"{folder}:{others[0]}" if len(others) == 1 else "",
@@ -497,60 +493,6 @@ def _choose_task(folder: Path, runs: dict[str, tuple[Run, ...]], task: str | Non
             f"{str(folder)!r}:TASK."
         )
     return task
-
-
-def _line(value: object) -> str:
-    """A text of the description on one line; licences are sometimes pasted whole, with blank lines."""
-    return " ".join(str(value or "").split())
-
-
-def _citation(description: dict[str, Any]) -> str:
-    links = description.get("ReferencesAndLinks")
-    citations = [_line(description.get("HowToAcknowledge"))]
-    citations += [_line(link) for link in links] if isinstance(links, list) else []
-    doi = re.sub(r"^(https?://(dx\.)?doi\.org/|doi:\s*)+", "", _line(description.get("DatasetDOI")), flags=re.I)
-    citations += [f"doi:{doi}"] if doi and not any(doi in citation for citation in citations) else []
-    return "; ".join(citation for citation in citations if citation) or "not stated"
-
-
-def _common_tr(runs: Sequence[Run]) -> float:
-    """TR in s that all runs share, from the sidecars, else from the header."""
-    times = [_run_tr(run) for run in runs]
-    for run, tr in zip(runs, times, strict=True):
-        if abs(tr - times[0]) > 1e-3:
-            raise DataError(
-                f"Expected one repetition time in all runs of a subject, got {tr:g} s in {run.label} and "
-                f"{times[0]:g} s in {runs[0].label}. Use runs of one TR."
-            )
-    return times[0]
-
-
-def _run_tr(run: Run) -> float:
-    """TR in s by RepetitionTime, or by what BIDS has in its place; else by the header."""
-    for sidecar in reversed(run.sidecars):
-        content = read_json_object(sidecar)
-        if "RepetitionTime" in content:
-            return plausible_tr(content["RepetitionTime"], f"RepetitionTime in {str(sidecar)!r}")
-        if "VolumeTiming" in content:
-            return plausible_tr(_regular_step(content["VolumeTiming"], sidecar), f"VolumeTiming in {str(sidecar)!r}")
-        if "AcquisitionDuration" in content and "DelayTime" in content:
-            parts = (content["AcquisitionDuration"], content["DelayTime"])
-            total = sum(parts) if all(isinstance(part, int | float) for part in parts) else None
-            return plausible_tr(total, f"AcquisitionDuration and DelayTime in {str(sidecar)!r}")
-    return header_tr(run.bold, open_bold(run.bold))
-
-
-def _regular_step(times: object, sidecar: Path) -> object:
-    """Step of onsets of volumes in s, which must be regular; anything but numbers is returned to be refused."""
-    if not isinstance(times, list) or len(times) < 2 or not all(isinstance(t, int | float) for t in times):
-        return times
-    steps = np.diff(np.array(times, float))
-    if np.ptp(steps) > 1e-3:
-        raise DataError(
-            f"Expected volumes at regular times, got steps from {steps.min():g} to {steps.max():g} s in VolumeTiming "
-            f"of {str(sidecar)!r}. Resample the run to one repetition time."
-        )
-    return float(steps.mean())
 
 
 def _read_tables(runs: Sequence[Run]) -> list[tuple[Path, dict[str, list[str]]]]:
