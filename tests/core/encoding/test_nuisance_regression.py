@@ -35,14 +35,15 @@ def make_study(tuned: float) -> tuple[list[np.ndarray], Responses, Design]:
 
 
 def explicit(design: Design, train: np.ndarray) -> np.ndarray:
-    """Projection that removes on/off at 0, 4, 6 and 8 s, each centred within runs, by the normal equations."""
+    """Projection that removes on/off at 0, 4, 6 and 8 s, each centred within runs, by least squares."""
     columns = np.zeros((N, 4))
     for start in ONSETS:
         for k, shift in enumerate((0, 2, 3, 4)):
             columns[start + shift : start + LENGTH, k] = design.nuisance[start : start + LENGTH - shift, 0]
         columns[start : start + LENGTH] -= columns[start : start + LENGTH].mean(0)
     C = columns[train]
-    return np.eye(N) - columns @ np.linalg.solve(C.T @ C, C.T) @ np.eye(N)[train]
+    weights = np.linalg.lstsq(C, np.eye(N)[train], rcond=None)[0]
+    return np.eye(N) - columns @ weights
 
 
 def test_responses_and_features_are_those_of_explicit_least_squares() -> None:

@@ -70,7 +70,7 @@ def test_only_voxels_in_mni_space_have_them() -> None:
     assert available_parcellations(grid)[-2:] == ("aal3", "hcp")
     native = Voxels("S1 (pycortex), fullhead", grid.ijk, grid.shape, grid.affine, {"V1": grid.aal == 43})
     assert available_parcellations(native) == ("roi",) and "MNI space" in why_unavailable("hcp", native)
-    with pytest.raises(RequestError, match="atlases of MNI space; these voxels lie in S1"):
+    with pytest.raises(RequestError, match="these voxels lie in S1"):
         checked_parcellation("hcp", native)
     assert checked_parcellation("", native) == "roi" and checked_parcellation("aal3", grid) == "aal3"
     assert available_parcellations(Voxels("sub-01, MNI152NLin2009cAsym space", grid.ijk, grid.shape, grid.affine)) == (
