@@ -12,6 +12,8 @@ TORCH = $(shell sed -n 's/^\(torch==[^ ]*\).*/\1/p' requirements.txt)
 CANDIDATES := python3.11 python3.12 python3.13 python3.14 python3 /usr/bin/python3
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(firstword $(foreach p,$(CANDIDATES),$(shell $(p) -c '$(USABLE)' >/dev/null 2>&1 && echo $(p))))
+# A checkout is not installed; with its folder on the path of the environment, `python -m brivl` works from any folder.
+ADD_TO_PATH := import pathlib, site; pathlib.Path(site.getsitepackages()[0], "brivl-checkout.pth").write_text("$(CURDIR)\n")
 CAN_COMPILE := import os, shutil, sys, sysconfig as s; cc = (os.environ.get("CC") or "cc").split()[0]; \
 	sys.exit(not (shutil.which(cc) and os.path.isfile(os.path.join(s.get_path("include"), "Python.h"))))
 NO_PYTHON := Expected Python 3.11 or newer with venv, found none of: $(CANDIDATES). Install it (Debian: python3 \
@@ -52,6 +54,7 @@ $(VENV)/.installed: requirements.txt
 	$(PIP) install $(TORCH)
 	$(PIP) install -r requirements.txt
 	@$(PIP) check
+	@$(IN_VENV) -c '$(ADD_TO_PATH)'
 	@touch $@
 
 clean-cache:

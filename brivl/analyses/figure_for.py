@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from brivl.analyses.figure_methods import flatmap_methods, layers_methods, regions_methods
+from brivl.analyses.figure_methods import flatmap_methods, heat_methods, layers_methods, regions_methods
 from brivl.analyses.flatmap.headline import MapFinding, flatmap_headline
+from brivl.analyses.layers.heat_map.tables import SORTS, HeatMap, region_layer_means
 from brivl.analyses.layers.tables import layers_caption, layers_finding, scores_by_layer
 from brivl.analyses.regions.tables import region_parts, region_question
 from brivl.core.claims.headlines import (
@@ -45,7 +46,8 @@ from brivl.store.artifacts import Store
 from brivl.viz.style import R2, FigureLabel
 
 ALL = "all"
-SETTINGS = ("pooling", "map", "level", "order", "scale", "unit", "region")  # that a link holds
+HEAT_VIEW = "regions"  # of the page Layers: layer x region
+SETTINGS = ("pooling", "map", "level", "order", "scale", "unit", "region", "view", "sort")  # that a link holds
 MAPS = ("joint", "a", "b", "pair", "difference", *VARIANCE_COMPONENTS)
 
 
@@ -188,6 +190,8 @@ def _layers(found: _Found) -> FigureRecord:
     from brivl.analyses.layers.figures import LayerScores
     from brivl.analyses.layers.print_figure import layer_page
 
+    if found.setting("view", "") == HEAT_VIEW:
+        return _layer_by_region(found)
     table = layer_means(found.answers, found.inside)
     if table.empty:
         raise RequestError("No voxel was fitted; ask for another subject or preset.")
@@ -199,6 +203,23 @@ def _layers(found: _Found) -> FigureRecord:
     scores = LayerScores(table, found.names, found.layer, found.coverage)
     stem = f"layers_{found.known.stimulus_kind}_{found.subjects[0] if len(found.subjects) == 1 else 'All'}"
     return found.record(stem, label, table, lambda page: layer_page(scores, label, page), methods)
+
+
+def _layer_by_region(found: _Found) -> FigureRecord:
+    from brivl.analyses.layers.heat_map.print_figure import heat_page
+
+    level = checked_parcellation(found.setting("level", ""), found.facts[found.subjects[0]].voxels)
+    masks = {subject: region_masks(facts.voxels, level) for subject, facts in found.facts.items()}
+    table = region_layer_means(
+        found.answers, masks, lambda request: stored_single_models(found.store, request, found.known)
+    )
+    kind, sort = found.setting("map", "joint"), found.setting("sort", SORTS[0])
+    chosen = () if found.region == BRAIN else (found.region,)
+    heat = HeatMap(table, found.names, kind, level, found.coverage, sort, found.layer, chosen)
+    label = found.label(heat.headline, heat.caption)
+    stem = f"layers_by_region_{level}_{kind}_{found.subjects[0] if len(found.subjects) == 1 else 'All'}"
+    methods = heat_methods(heat, found.region)
+    return found.record(stem, label, table.assign(level=level), lambda page: heat_page(heat, label, page), methods)
 
 
 def _flatmap(found: _Found) -> FigureRecord:

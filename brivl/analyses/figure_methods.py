@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from brivl.analyses.layers.heat_map.tables import HeatMap
 from brivl.analyses.regions.tables import RegionParts, RegionQuestion
 from brivl.core.claims.headlines import Coverage
 from brivl.core.records import Voxels
+from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS
 from brivl.data.regions import BRAIN
 from brivl.sharing.methods import FigureMethods
 
@@ -79,6 +81,34 @@ def _not_compared(coverage: Coverage) -> str:
     if coverage.missing:
         parts.append(f"{coverage.fits} were there; layers that lacked a subject were not compared.")
     return " ".join(parts)
+
+
+def heat_methods(heat: HeatMap, region: str) -> FigureMethods:
+    """Describe how the figure of layer x region was made.
+
+    Parameters
+    ----------
+    heat : HeatMap
+        What is shown.
+    region : str
+        Region that is marked; BRAIN for none.
+
+    Returns
+    -------
+    FigureMethods
+        Sentences, references and settings.
+    """
+    atlas, atlas_works = ATLASES.get(heat.level, (f"regions of {heat.level}", ()))
+    several, parts = heat.coverage.n_subjects > 1, heat.kind in VARIANCE_COMPONENTS
+    sentences = [
+        f"Scores were averaged over the voxels of each region at each layer: {atlas}.",
+        "Bands are 95 % intervals of the mean over subjects (Student's t), uncorrected." if several else "",
+        "The best layer of a region is that with the highest mean joint R²; layers were not compared by a test.",
+        _not_compared(heat.coverage),
+        UNIQUE if parts else "",
+    ]
+    settings = {"view": "regions", "map": heat.kind, "level": heat.level, "sort": heat.sort, **_region_setting(region)}
+    return FigureMethods(_joined(sentences), (*atlas_works, *(UNIQUE_WORKS if parts else ())), "layers", settings)
 
 
 def regions_methods(parts: RegionParts, asked: RegionQuestion) -> FigureMethods:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from brivl.analyses.layers.heat_map.tables import region_layer_means
 from brivl.analyses.regions.tables import RegionQuestion, region_parts
 from brivl.core.records import EncodingResult
-from brivl.data.regions import checked_parcellation
+from brivl.data.regions import checked_parcellation, region_masks
 from brivl.data.subject_facts import SubjectFacts
 from brivl.encoding.fit import FitRequest, FitResult
 from brivl.encoding.means import mean_scores
@@ -55,6 +56,8 @@ def table_holds(content: bytes, page: str, made: MadeHere) -> bool | None:
             return _of_voxels(table, made.results)
         if page == "regions" and "level" in table:  # bundles made before do not say at which level
             return _of_regions(table, made)
+        if page == "layers" and "region" in table:
+            return _of_layers_and_regions(table, made)
         if page == "layers" and set(table["region_filter"]) == {"all"}:
             return _of_subjects(table, made.results)
     except (ValueError, KeyError, IndexError, TypeError, OverflowError, RequestError):  # no such table
@@ -77,6 +80,18 @@ def _of_subjects(table: pd.DataFrame, results: Results) -> bool:
         if r.selected.any()
     }
     return sorted(rows) == sorted(wanted) and _near(table[SCORES].to_numpy(float), np.array([wanted[r] for r in rows]))
+
+
+def _of_layers_and_regions(table: pd.DataFrame, made: MadeHere) -> bool:
+    """The rows of layer x region against the means of the same scores."""
+    index = ["layer", "region", "subject"]
+    voxels = next(iter(made.facts.values())).voxels
+    level = checked_parcellation(str(table["level"].iloc[0]), voxels)
+    masks = {subject: region_masks(facts.voxels, level) for subject, facts in made.facts.items()}
+    expected = region_layer_means(made.answers, masks, lambda _: None).set_index(index)[SCORES]
+    shown = table.astype({"layer": int, "region": str, "subject": str}).set_index(index)[SCORES]
+    same_rows = sorted(shown.index) == sorted(expected.index)
+    return same_rows and _near(shown.to_numpy(float), expected.loc[shown.index].to_numpy(float))
 
 
 def _of_regions(table: pd.DataFrame, made: MadeHere) -> bool:

@@ -33,10 +33,12 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
     p.add_argument(
         "--map",
         default="",
-        help="flatmap: joint (default), a, b, pair, difference, unique_a, unique_b, shared",
+        help="flatmap, layer x region: joint (default), a, b, pair, difference, unique_a, unique_b, shared",
     )
-    p.add_argument("--level", default="", help=f"regions: parcellation, {PARCELLATION_HELP}")
+    p.add_argument("--level", default="", help=f"regions, layer x region: parcellation, {PARCELLATION_HELP}")
     p.add_argument("--order", default="", help="regions: order of rows, one of anatomical (default), p, effect, name")
+    p.add_argument("--view", default="", help="layers: regions draws layer x region in place of R2 by layer")
+    p.add_argument("--sort", default="", help="layer x region: anatomical (default), or layer to sort by best layer")
     p.add_argument("--scale", default="", help="regions: ceiling normalises R2 by the noise ceiling")
     p.add_argument("--unit", default="", help="regions: observations of the t-test, subject (default) or voxel")
     p.add_argument("--out", required=True, type=Path, help="the zip file to write")
@@ -78,6 +80,8 @@ def _request(args: argparse.Namespace) -> Asked:
         "level": args.level,
         "order": args.order,
         "scale": args.scale,
+        "view": args.view,
+        "sort": args.sort,
         "unit": args.unit,
     }
     layers = tuple(sorted(parse_layers(args.layer, "--layer")))

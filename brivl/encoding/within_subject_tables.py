@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -106,10 +107,27 @@ def method_note(result: WithinSubjectResult) -> str:
         if info["n_folds"] > 1
         else ""
     )
+    blocks = f"{info['n_blocks']} {block_words(str(info['blocks']))}"
     return (
-        f"{info['n_blocks']} {info['blocks']}: against chance {orders} (smallest p {probability(1 / n_orders)})"
+        f"{blocks}: against chance {orders} (smallest p {probability(1 / n_orders)})"
         f", A against B {signs} (smallest p {probability(1 / n_signs)}).{folds}"
     )
+
+
+def block_words(description: str) -> str:
+    """Describe blocks as they are described now, whatever words were stored with the tests.
+
+    Parameters
+    ----------
+    description : str
+        As stored: "blocks of 20 s or a little more", "passages", ...
+
+    Returns
+    -------
+    str
+        Such as "blocks of at least 20 s".
+    """
+    return re.sub(r"^blocks of (\S+) s or a little more$", r"blocks of at least \1 s", description)
 
 
 def summary(result: WithinSubjectResult, names: Sequence[str]) -> dict[str, int | float]:

@@ -160,10 +160,41 @@ def fit_view(
     map_layer = choices.layer if choices.layer in layers else layers[0]
     evidence = FitEvidence(shown.known, shown.answers, shown.facts, map_layer, choices.region, methods)
     record = FigureRecord(page, stem, label, lambda: {"scores": table()}, print_figure, evidence, link_fields())
-    a, b = shown.names
     count = "1 fit" if len(shown.answers) == 1 else f"{len(shown.answers)} fits"
     check = f"split adds up to joint: max |diff| {shown.largest_gap():.1g} over {count}"
-    return View(record, draw, hint, below, check, f"a: {a}, b: {b}.", lambda: _npz_export(shown))
+    return View(record, draw, hint, below, check, "", column_titles(shown.names), lambda: _npz_export(shown))
+
+
+def column_titles(names: tuple[str, str]) -> dict[str, str]:
+    """Give the columns of tables of fits titles that name the models.
+
+    Parameters
+    ----------
+    names : (str, str)
+        Names of models A and B.
+
+    Returns
+    -------
+    dict of str to str
+        Title by column.
+    """
+    a, b = names
+    return {
+        "n_voxels": "voxels",
+        "r2_joint": "joint R²",
+        "r2_split_a": f"split R², {a}",
+        "r2_split_b": f"split R², {b}",
+        "unique_a": f"unique R², {a}",
+        "unique_b": f"unique R², {b}",
+        "shared": "shared R²",
+        "mean_joint": "joint R²",
+        "mean_a": f"split R², {a}",
+        "mean_b": f"split R², {b}",
+        "difference": f"{a} − {b}",
+        "ci_low": "95 % interval, low",
+        "ci_high": "95 % interval, high",
+        "d_z": "effect size d_z",
+    }
 
 
 def _npz_export(shown: Shown) -> None:

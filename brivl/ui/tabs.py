@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
+import pandas as pd
 import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
 
 from brivl.sharing.figure_record import FigureRecord
 from brivl.ui import share_tab, style
@@ -13,6 +16,7 @@ from brivl.viz.export import PAPER, SLIDE, figure_bytes
 
 NAMES = ("Figure", "Table", "Method", "Code", "Export", "Share")
 TABLE_HEIGHT = 420  # pixels
+PROBABILITY = re.compile(r"[pq](_\w+)?")  # names of columns that hold p or q
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class View:
         A sentence on how the numbers were checked.
     table_note : str
         A sentence under the tables.
+    titles : mapping of str to str
+        Titles of columns of the tables on the page, where a file has another name.
     more_exports : callable or None
         Draws further downloads on the tab Export.
     """
@@ -43,6 +49,7 @@ class View:
     below: Callable[[], None] | None = None
     check: str = ""
     table_note: str = ""
+    titles: Mapping[str, str] = field(default_factory=dict)
     more_exports: Callable[[], None] | None = None
 
 
@@ -82,8 +89,40 @@ def _table(view: View) -> None:
     for name, table in tables.items():
         if len(tables) > 1:
             st.subheader(name.capitalize(), anchor=False)
-        st.dataframe(table, hide_index=True, height=TABLE_HEIGHT if len(tables) == 1 else "content")
+        st.dataframe(
+            table,
+            hide_index=True,
+            height=TABLE_HEIGHT if len(tables) == 1 else "content",
+            column_config=column_formats(table, view.titles),
+        )
     style.small(" ".join(part for part in (view.table_note, view.record.evidence.source_note) if part))
+
+
+def column_formats(table: pd.DataFrame, titles: Mapping[str, str]) -> dict[str, ColumnConfig]:
+    """Choose the number format of each column: two digits for p and q ("1.1e-82"), else three decimals.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A table of a figure.
+    titles : mapping of str to str
+        Titles by column.
+
+    Returns
+    -------
+    dict of str to ColumnConfig
+        For `st.dataframe`.
+    """
+    formats: dict[str, ColumnConfig] = {}
+    for name in map(str, table.columns):
+        title = titles.get(name, name)
+        if not pd.api.types.is_float_dtype(table[name]):
+            formats[name] = st.column_config.Column(title)
+        elif PROBABILITY.fullmatch(name):
+            formats[name] = st.column_config.NumberColumn(title, format="%.2g")
+        else:
+            formats[name] = st.column_config.NumberColumn(title, format="%.3f")
+    return formats
 
 
 def _method(view: View) -> None:

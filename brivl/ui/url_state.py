@@ -19,9 +19,27 @@ from brivl.sharing.figure_record import RESULT
 
 ALL = "All"
 DEFAULT_POOLING = "default"
-FIELDS = ("data", "a", "b", "layer", "subject", "region", "preset", "pooling", "map", "level", "order", SCALE, "unit")
+FIELDS = (
+    "data",
+    "a",
+    "b",
+    "layer",
+    "subject",
+    "region",
+    "preset",
+    "pooling",
+    "map",
+    "level",
+    "order",
+    SCALE,
+    "unit",
+    "view",
+    "sort",
+)
 OF_DATASET = ("a", "b", "layer", "subject", "region", "level")  # what another dataset may not have
 VOXEL = "voxel"  # unit of pairing
+HEAT = "regions"  # view of the page Layers
+BY_LAYER = "layer"  # order of its rows
 MAPS = ("joint", "a", "b", "pair", "difference", "best", *VARIANCE_COMPONENTS)
 KEPT = "question"  # in the session: the raw fields, strings as in the URL
 CAME_BY_URL = "came by url"
@@ -46,6 +64,8 @@ class Choices:
     order: Order = "anatomical"
     scale: str = ""  # CEILING: over the noise ceiling
     unit: str = ""  # VOXEL: voxels are the pairs, else subjects
+    view: str = ""  # of the page Layers; HEAT: layer x region
+    sort: str = ""  # of its rows; BY_LAYER: by best layer
 
     @property
     def models(self) -> tuple[str, str]:
@@ -135,6 +155,8 @@ def resolve(fields: Mapping[str, str], known: DatasetSummary) -> tuple[Choices, 
         level=fields.get("level", ""),
         scale=_known_word(fields, SCALE, CEILING),
         unit=_known_word(fields, "unit", VOXEL),
+        view=_known_word(fields, "view", HEAT),
+        sort=_known_word(fields, "sort", BY_LAYER),
     )
     return chosen, notes
 

@@ -156,6 +156,24 @@ def words(figure: object) -> list[str]:
     return [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
 
 
+def test_differences_have_whiskers() -> None:
+    table, subjects = region_tables(3, 2)
+    table = table.assign(
+        difference=[0.1, -0.1, 0.0], ci_low=[0.05, -0.2, np.nan], ci_high=[0.2, 0.0, np.nan], n_voxels=[10, 20, 1000]
+    )
+    figure = region_figure(RegionScores(table, subjects, NAMES, intervals=True), LABEL)
+    marks = trace(figure, "difference")
+    np.testing.assert_allclose(marks.x, table["difference"])
+    np.testing.assert_allclose(marks.error_x.array, [0.1, 0.1, 0])
+    np.testing.assert_allclose(marks.error_x.arrayminus, [0.05, 0.1, 0])
+    ends = figure.layout.xaxis.domain, figure.layout.xaxis2.domain
+    assert ends[0][1] < ends[1][0] and ends[1][1] < 0.85, "bars, differences and words beside each other"
+    found = {note.name: note.text for note in figure.layout.annotations if note.name}
+    assert found["n_voxels-2"] == "1,000"
+    page = region_page(RegionScores(table, subjects, NAMES, intervals=True), LABEL, PAPER)
+    assert len(page.axes) == 3 and any("95 % interval" in text for text in words(page))
+
+
 def test_layer_page_carries_headline_caption_and_simulated() -> None:
     figure = layer_page(LayerScores(layer_table(3, [1, 2]), NAMES, selected=2), LABEL, PAPER)
     text = "\n".join(words(figure))

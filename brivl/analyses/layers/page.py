@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import streamlit as st
 
 from brivl.analyses.figure_methods import layers_methods
 from brivl.analyses.layers.figures import LayerScores, layer_figure
+from brivl.analyses.layers.heat_map.page import heat_view
 from brivl.analyses.layers.print_figure import layer_page
 from brivl.analyses.layers.tables import layers_caption, layers_finding, scores_by_layer
+from brivl.data.regions import BRAIN
 from brivl.data.summary import DatasetSummary
 from brivl.errors import RequestError
 from brivl.ui import style, url_state
 from brivl.ui.frame import PageSpec
 from brivl.ui.jobs import Run
 from brivl.ui.results import Shown, fit_view, look_up, mean_parts, mean_scores, said_subjects
+from brivl.ui.sidebar import bound
 from brivl.ui.tabs import View
-from brivl.ui.url_state import Choices
+from brivl.ui.url_state import HEAT, Choices
 from brivl.viz.style import PLOT_CONFIG, FigureLabel
 
 CHART = "layers chart"
+VIEWS = {"": "By layer", HEAT: "Layer × region"}
 HINT = "Click a dot to select that layer."
 
 
 def _look_up(choices: Choices, known: DatasetSummary) -> Shown:
-    return look_up(choices, known, choices.layers)
+    # In layer x region the chosen region is a row and no filter.
+    asked = replace(choices, region=BRAIN) if choices.view == HEAT else choices
+    return look_up(asked, known, choices.layers)
 
 
 def _runs(shown: Shown) -> Sequence[Run]:
@@ -37,6 +45,24 @@ def _runs(shown: Shown) -> Sequence[Run]:
 
 
 def _view(shown: Shown) -> View:
+    choose = partial(_choose_view, shown.choices.view)
+    if shown.choices.view == HEAT:
+        return heat_view(shown, choose)
+    view = _by_layer(shown)
+    return replace(view, draw=partial(_draw_both, choose, view.draw))
+
+
+def _choose_view(chosen: str) -> None:
+    """The choice between the two figures of this page."""
+    st.segmented_control("View", list(VIEWS), format_func=VIEWS.__getitem__, **bound("view", chosen))
+
+
+def _draw_both(choose: Callable[[], None], draw: Callable[[], None]) -> None:
+    choose()
+    draw()
+
+
+def _by_layer(shown: Shown) -> View:
     table = mean_scores(shown)
     if table.empty:
         raise RequestError(f"No voxel of {shown.choices.region!r} was fitted; choose another region, or all voxels.")

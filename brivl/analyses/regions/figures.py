@@ -18,6 +18,7 @@ DOT_COLUMNS = ("region", "subject", "joint", "a", "b")
 ROW = 30  # pixels per region
 SLOT = 0.2  # distance of a bar from the middle of its row, in rows
 TOP, BOTTOM = 72, 60  # pixels above and below the rows
+RESPELLED = {"Sub cortical gray nuclei": "Subcortical grey nuclei"}  # as AAL spells them, and as they are shown
 INTERVALS = ("difference", "ci_low", "ci_high")
 TEXT_ENDS = {"subjects": 1.0, "q": 1.0, "p": 0.925, "n_voxels": 0.85}  # right edges of the columns in words
 SUBJECTS_WIDTH = 0.09  # by which the other columns move to the left
@@ -137,6 +138,8 @@ def short_name(region: str) -> str:
     str
         Such as "L 10d".
     """
+    if region in RESPELLED:
+        return RESPELLED[region]
     name = region.removesuffix(" (HCPex)").removesuffix(" (AAL3)").removeprefix("Area ")
     for side, letter in ((", left", "L"), (", right", "R")):
         if region.endswith(f"{side} (HCPex)"):
@@ -202,7 +205,10 @@ def _axes(figure: go.Figure, scores: RegionScores, end: float) -> None:
     if scores.intervals:
         figure.update_layout(
             xaxis2=dict(
-                title="A − B, 95 % interval",
+                title=dict(
+                    text=f"{escape_html(scores.names[0])} − {escape_html(scores.names[1])},<br>95 % interval",
+                    font=dict(size=12),
+                ),
                 domain=[end - INTERVAL_WIDTH, end],
                 anchor="y",
                 tickformat="~g",

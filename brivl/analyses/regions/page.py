@@ -239,7 +239,7 @@ def _controls(shown: Shown, level: ParcellationName) -> None:
     levels, wanted = _levels(shown), shown.choices.level
     if wanted and wanted != level:
         style.note(why_unavailable(wanted, shown.facts[shown.subjects[0]].voxels))
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         if len(levels) > 1:
             st.segmented_control(
                 "Regions",
@@ -251,8 +251,7 @@ def _controls(shown: Shown, level: ParcellationName) -> None:
         st.segmented_control(
             "Order",
             ORDERS,
-            format_func=lambda order: f"Order: {ORDER_NAMES[order]}",
-            label_visibility="collapsed",
+            format_func=ORDER_NAMES.__getitem__,
             **bound("order", shown.choices.order),
         )
         page.toggle(shown)

@@ -100,7 +100,7 @@ def _draw_differences(axes: Axes, scores: RegionScores, base: float) -> None:
     axes.axvline(0, color=LIGHT.muted, linewidth=base / 20, zorder=1)
     axes.hlines(scores.rows()[drawn], low[drawn], high[drawn], color=LIGHT.text, linewidth=base / 10, zorder=2)
     axes.plot(difference, scores.rows(), "o", color=LIGHT.text, markersize=base / 3, zorder=3)
-    axes.set_xlabel("A − B, 95 % interval")
+    axes.set_xlabel(f"{scores.names[0]} −\n{scores.names[1]}, 95 % interval", size=base * 0.85)
     axes.tick_params(axis="y", length=0)
     axes.locator_params(axis="x", nbins=3)
     axes.spines["left"].set_visible(False)

@@ -187,6 +187,9 @@ def layer_headline(layer: int, names: tuple[str, str], comparison: RegionCompari
     parts = "" if facts.scores is None else f"; {parts_clause(names, facts.scores)}"
     tested = comparison.unit != "voxel" and bool(np.isfinite(table["q"]).any())
     if not tested:
+        n = int(table["n"].max()) if "n" in table else 0
+        if comparison.unit == "subject" and n == 1 and who.endswith(" subjects"):
+            who = f"1 of {who} has these {noun}"
         return f"Layer {layer}: {_counts(table, names, facts, len(table))} ({who}, not tested){parts}"
     n_regions = len(table)
     table = table[table[["mean_a", "mean_b"]].max(axis=1) > 0]  # R² below 0 is worse than predicting the mean
@@ -342,7 +345,7 @@ def _left_out(coverage: Coverage) -> str:
     partial = [layer for layer in coverage.layers if layer not in coverage.complete_layers]
     clauses = []
     if identical:
-        clauses.append(f"{IDENTICAL} {layer_span(identical, [], False)}, so no comparison is possible there")
+        clauses.append(f"{IDENTICAL} {layer_span(identical, [], False)}")
     if partial:
         counts = sorted({coverage.n_at(layer) for layer in partial})
         k = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
@@ -498,6 +501,62 @@ def best_layer_headline(
     shown = sorted(sorted(groups.items(), key=lambda one: -len(one[1]))[:MOST_GROUPS])
     text = ", ".join(f"{layer} in {_some(names)}" for layer, names in shown)
     return f"Best layer by joint R², in most voxels of a region: {text} ({who})"
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The largest value of a heat map.
+
+    Attributes
+    ----------
+    quantity : str
+        What the values are.
+    region : str
+        Region of the value.
+    layer : int
+        Layer of the value.
+    value : float
+        The value.
+    """
+
+    quantity: str
+    region: str
+    layer: int
+    value: float
+
+
+def heat_map_headline(best: pd.Series | None, peak: Peak | None, regions: str, coverage: Coverage) -> str:
+    """Write at which layers regions are predicted best, and where the largest value is; once all fits are there.
+
+    Parameters
+    ----------
+    best : Series or None
+        Layer with the highest joint R² by region; None where another quantity is shown.
+    peak : Peak or None
+        Largest value; None where there is none.
+    regions : str
+        Number and noun of the regions, such as "16 ROIs".
+    coverage : Coverage
+        Which fits are there.
+
+    Returns
+    -------
+    str
+        The headline.
+    """
+    who = coverage.who
+    if coverage.missing:
+        return f"{coverage.fits} are there; layers of {regions} are compared once all are ({who})"
+    if peak is None or not np.isfinite(peak.value):
+        return f"No value of {regions} ({who})"
+    at = f"{peak.region} at layer {peak.layer} ({fixed(peak.value)})"
+    if best is None:
+        return f"{peak.quantity} is {'largest' if peak.value >= 0 else 'furthest from 0'} in {at} ({who}, not tested)"
+    if best.empty:
+        return f"Joint R² is above 0 in none of {regions} at any layer ({who})"
+    low, high, middle = int(best.min()), int(best.max()), float(best.median())
+    span = f"layer {low}" if low == high else f"layers {low} to {high}, median {middle:g}"
+    return f"Joint R² of {regions} is highest at {span}; the largest is {at} ({who}, not tested)"
 
 
 def _most_frequent(best: np.ndarray, layers: Sequence[int]) -> int:

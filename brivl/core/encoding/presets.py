@@ -74,9 +74,9 @@ STRICT = Preset(
         "n_ratios": "A fixed grid, symmetric in the two models: results are reproducible, and swapping the models "
         "swaps their scores. A finer grid did not change scores.",
         "alphas": "Kernels have a mean diagonal of 1, so that 0.01 hardly shrinks and 100,000 hardly predicts.",
-        "test_zscore": "Held-out responses are divided by the standard deviation of the training rows. Of the held-out "
-        "rows only the mean of each run is used, which is arbitrary in BOLD; where rows are no time series, the "
-        "training mean is subtracted instead.",
+        "test_zscore": "Held-out responses are scaled with the training standard deviation. Held-out runs are "
+        "mean-centred, since the baseline of BOLD is arbitrary; where samples are no time series, the training mean is "
+        "subtracted instead.",
         "normalise_kernels": "Weights and alphas do not depend on the number or units of features.",
         "delays_s": DELAYS_WHY,
     },

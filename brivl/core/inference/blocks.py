@@ -194,7 +194,7 @@ def blocks_in_runs(run_onsets: np.ndarray, n_samples: int, tr: float, seconds: f
         labels[start:stop] = len(rows) + np.minimum(np.arange(stop - start) // size, n_blocks - 1)
         rows += [np.arange(start + i * size, start + (i + 1) * size) for i in range(n_blocks)]
         stratum += [run] * n_blocks
-    return _enough(Blocks(tuple(rows), np.array(stratum), labels, f"blocks of {length * tr:g} s or a little more"))
+    return _enough(Blocks(tuple(rows), np.array(stratum), labels, f"blocks of at least {length * tr:g} s"))
 
 
 def blocks_of_groups(groups: np.ndarray, folds: np.ndarray | None = None, description: str = "passages") -> Blocks:

@@ -70,7 +70,7 @@ def test_stored_tests_are_shown_with_what_p_can_reach() -> None:
     assert not at.exception and not at.error
     said = html(at)
     assert "is above chance in 40 of 40 voxels" in said and "BriVL-mini has the larger split R² in 40" in said
-    assert "27 blocks of 20 s or a little more" in said and "smallest p &lt; .001" in said
+    assert "27 blocks of at least 20 s" in said and "smallest p &lt; .001" in said
     table = at.dataframe[-1].value
     assert table["region"].tolist() == list(ROIS) and set(table["p, chance"]) == {".012"}
     swapped = open_page("regions", a=PAIR[1], b=PAIR[0]).dataframe[-1].value

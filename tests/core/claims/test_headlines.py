@@ -71,6 +71,13 @@ def test_one_subject_is_counted_and_said_not_to_be_tested() -> None:
     )
 
 
+def test_one_of_two_subjects_with_regions_is_the_reason_for_no_test() -> None:
+    """The headline said "2 subjects, not tested" and not why."""
+    a = np.array([[0.3, 0.2], [np.nan, np.nan]])
+    result = compare_subjects(a, a - 0.1, ["V1", "V2"])
+    assert said(8, result, "2 subjects").endswith("(1 of 2 subjects has these ROIs, not tested)")
+
+
 def test_a_tie_names_no_winner() -> None:
     result = compare_subjects(np.array([0.3, 0.1]), np.array([0.1, 0.2]), list("ab"))
     assert "BriVL and ViT each have the larger split R² in 1 of 2 ROIs" in said(8, result, "S01")
@@ -196,7 +203,7 @@ def test_identical_layers_are_left_out_and_said() -> None:
     coverage = Coverage.of(fits(range(1, 6)), identical=[1, 2, 3])
     text = by_layer({4: 0.02, 5: 0.02}, coverage, dict.fromkeys(range(1, 6), 0.2))
     assert "at both layers compared (4–5)" in text and "every layer" not in text
-    assert text.endswith("the two models have identical features at layers 1–3, so no comparison is possible there")
+    assert text.endswith("the two models have identical features at layers 1–3")
 
 
 def test_shares_that_are_equal_have_no_winner() -> None:
