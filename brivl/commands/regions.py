@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 
 from brivl.cli.cancellation import exit_on_sigint
 from brivl.cli.options import add_options, check_out, model_pair, parse_names, progress_bar, write_output
+from brivl.core.numbers import probability
 from brivl.data.anatomy.atlases import PARCELLATION_HELP
 from brivl.store.artifacts import Store
 
@@ -61,11 +63,18 @@ def _run(args: argparse.Namespace) -> None:
     table = record.make_tables()["scores"]
     if args.json:
         rows = json.loads(table.to_json(orient="records", double_precision=6))
+        for name in ("p", "q"):  # in full: six decimals make 0 of a small p
+            for row, value in zip(rows, table[name], strict=True):
+                row[name] = None if math.isnan(value) else float(value)
         printed = {"dataset": args.dataset, "models": list(models), "layer": args.layer}
         printed |= {"simulated": record.evidence.simulated, "headline": record.label.headline, "regions": rows}
         print(json.dumps(printed))
         return
     counts = [f"{k} of {n}" for k, n in zip(table["prevalence_k"], table["prevalence_n"], strict=True)]
-    rows_text = table[PRINTED_COLUMNS].assign(subjects=counts).to_string(index=False, float_format="%.4f")
+    rows_text = (
+        table[PRINTED_COLUMNS]
+        .assign(subjects=counts)
+        .to_string(index=False, float_format="%.4f", formatters={"p": probability, "q": probability})
+    )
     label = f"{record.simulated_label}. " if record.simulated_label else ""
     print(f"{label}{record.label.headline}\n{record.label.caption}\n{rows_text}")

@@ -76,7 +76,7 @@ def why_unavailable(level: str, voxels: Voxels) -> str:
     """
     if level in (*MNI_PARCELLATIONS, "further"):
         titles = " and ".join(PARCELLATION_TITLES[key] for key in MNI_PARCELLATIONS)
-        return f"MNI atlases ({titles}) are unavailable: these voxels lie in {voxels.space}, not in MNI space."
+        return f"{titles} are atlases of MNI space; these voxels lie in {voxels.space}."
     if level in _ATLASES:
         return f"These voxels have no AAL labels ({voxels.space})."
     return "These voxels have no ROIs." if level == ROI_KEY else ""

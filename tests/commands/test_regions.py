@@ -32,9 +32,20 @@ def test_table_holds_the_means_of_the_stored_scores(tmp_path: Path, capsys: pyte
 
 def test_words_name_what_is_simulated(capsys: pytest.CaptureFixture[str]) -> None:
     stored(subjects=("S01",))
-    assert main([*WORDS, "--subject", "S01", "--scale", "ceiling"]) == 0
+    assert main([*WORDS, "--subject", "S01", "--scale", "ceiling", "--unit", "voxel"]) == 0
     text = capsys.readouterr().out
     assert text.startswith("SIMULATED DATA.") and "noise ceiling" in text and "FFA" in text
+
+
+def test_small_probabilities_are_not_printed_as_0(capsys: pytest.CaptureFixture[str]) -> None:
+    stored()
+    words = [*WORDS, "--subject", "S01,S02", "--unit", "voxel"]
+    main(words)
+    said = capsys.readouterr().out
+    assert said.count("< .001") >= 2 * len(ROIS) and "0.0000" not in said
+    main([*words, "--json"])
+    rows = json.loads(capsys.readouterr().out)["regions"]
+    assert len(rows) == len(ROIS) and all(0 < row["p"] < 1e-6 and 0 < row["q"] < 1e-6 for row in rows)
 
 
 @pytest.mark.parametrize(
@@ -42,8 +53,8 @@ def test_words_name_what_is_simulated(capsys: pytest.CaptureFixture[str]) -> Non
     [
         (["--level", "hcp"], "atlases of MNI space"),
         (["--level", "lobes"], "Expected a parcellation"),
-        (["--order", "size"], "Wanted an order"),
-        (["--scale", "log"], "Wanted no scale"),
+        (["--order", "size"], "Expected an order"),
+        (["--scale", "log"], "Expected the scale"),
         (["--subject", ","], "Expected comma-separated names"),
         (["--out", "/nowhere/x.csv"], "existing folder"),
     ],

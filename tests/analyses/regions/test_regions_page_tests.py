@@ -255,7 +255,7 @@ def test_further_atlases_in_mni_space_only(level: str) -> None:
     assert ("Rolls" if level == "aal3" else "Huang") in html(at)
     fill(MOVIE, [8], ["S01"])
     movie = open_page("regions", level=level)
-    assert "MNI atlases" in html(movie) and len(charts(movie)[0]["layout"]["yaxis"]["ticktext"]) == 3
+    assert "atlases of MNI space" in html(movie) and len(charts(movie)[0]["layout"]["yaxis"]["ticktext"]) == 3
 
 
 def test_a_long_atlas_is_drawn_in_part_and_given_in_full() -> None:
