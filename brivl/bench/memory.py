@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from brivl.config import PROJECT
+from brivl.core.parallel import one_thread_per_call
 from brivl.errors import BrivlError, Cancelled, RequestError
 from brivl.store.digests import JSON
 
@@ -125,6 +126,7 @@ def sweep_voxels(voxels: Sequence[int], shape: Shape) -> dict[str, JSON]:
     }
 
 
+@one_thread_per_call()
 def _simulate(shape: Shape, folder: Path) -> None:
     """Features and responses (n + N_TEST, n_voxels), written a strip of rows at a time."""
     rng = np.random.default_rng(0)

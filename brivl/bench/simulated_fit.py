@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from brivl.core.parallel import one_thread_per_call
 from brivl.store.digests import JSON
 
 N_TEST = 270
@@ -140,6 +141,7 @@ def kernels_of(data: Simulated, n: int) -> np.ndarray:
     return np.stack([np.float32(scale) * (X @ X[:n].T) for X, scale in zip(data.Xs, scales, strict=True)])
 
 
+@one_thread_per_call()
 def simulate(size: Size) -> Simulated:
     """Simulate bands that share half of their latent dimensions, and voxels with any share of either.
 

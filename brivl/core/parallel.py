@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from functools import cache
 from itertools import islice
+from types import ModuleType
 from typing import TypeVar
 
 from threadpoolctl import ThreadpoolController
@@ -26,6 +27,8 @@ from brivl.threads import cores_to_use, use_cores
 
 # Parts that run at a time may take this share of the free memory.
 MEMORY_SHARE = 0.25
+# Modules that load a BLAS of their own when they are imported.
+BLAS_USERS = ("numpy", "scipy.linalg", "faiss", "torch")
 # Parts whose results wait for those before them, per thread.
 AHEAD = 2
 
@@ -53,9 +56,9 @@ def n_at_once(n_bytes: int) -> int:
 def map_in_order(function: Callable[[Item], Result], items: Iterable[Item], n_threads: int) -> Iterator[Result]:
     """Yield function(item) of each item in the order of the items, n_threads of them computed at a time.
 
-    The function must not set himalaya's backend, nor report progress; the caller does that between results, and what
-    it raises (Cancelled) ends the computation once the parts that run have ended. An error of a part is raised in its
-    place.
+    The function must not set himalaya's backend; the caller does. Progress is best reported by the caller, between
+    results: what it raises (Cancelled) ends the computation once the parts that run have ended. An error of a part is
+    raised in its place.
 
     Parameters
     ----------
@@ -89,11 +92,22 @@ def map_in_order(function: Callable[[Item], Result], items: Iterable[Item], n_th
 
 @contextmanager
 def one_thread_per_call() -> Iterator[None]:
-    """Let each call of torch and BLAS, in any thread of this process, use one thread within the block."""
+    """Let each call of torch and BLAS, in any thread of this process, use one thread within the block.
+
+    What is computed within is then equal to the bit under any OMP_NUM_THREADS: OpenBLAS and MKL add up in another order
+    where several threads share a product. Blocks may be nested; a library that is imported within a block follows from
+    the next block on.
+    """
     _blocks.enter()
+    torch, before = _torch(), 1
+    if torch is not None:
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
     try:
         yield
     finally:
+        if torch is not None:
+            torch.set_num_threads(before)
         _blocks.leave()
 
 
@@ -103,17 +117,15 @@ class _Blocks:
     def __init__(self) -> None:
         self._lock, self._n_entered, self._at_end = threading.Lock(), 0, ExitStack()
         self._pools: dict[int, ThreadPoolExecutor] = {}
+        self._limited: tuple[str, ...] = ()
 
     def enter(self) -> None:
         with self._lock:
             self._n_entered += 1
-            if self._n_entered > 1:
-                return
-            self._at_end.enter_context(_libraries().limit(limits=1, user_api="blas"))
-            if "torch" in sys.modules:
-                torch = sys.modules["torch"]
-                self._at_end.callback(torch.set_num_threads, torch.get_num_threads())
-                _one_thread_in_torch()
+            loaded = tuple(name for name in BLAS_USERS if name in sys.modules)
+            if loaded != self._limited:
+                self._at_end.enter_context(_libraries(loaded).limit(limits=1, user_api="blas"))
+                self._limited = loaded
 
     def pool(self, n_threads: int) -> ThreadPoolExecutor:
         with self._lock:
@@ -127,6 +139,7 @@ class _Blocks:
             self._n_entered -= 1
             if not self._n_entered:
                 self._pools.clear()
+                self._limited = ()
                 self._at_end.close()
 
 
@@ -141,10 +154,18 @@ def _compute(function: Callable[[Item], Result], item: Item) -> Result:
 
 def _one_thread_in_torch() -> None:
     """In the calling thread too: OpenMP and MKL keep a number for each."""
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)
+    torch = _torch()
+    if torch is not None:
+        torch.set_num_threads(1)
+
+
+def _torch() -> ModuleType | None:
+    """The module, where it is imported already, and not just being imported by another thread."""
+    torch = sys.modules.get("torch")
+    return torch if hasattr(torch, "set_num_threads") else None
 
 
 @cache
-def _libraries() -> ThreadpoolController:
+def _libraries(_loaded: tuple[str, ...]) -> ThreadpoolController:
+    """The libraries of this process, which come with these modules; looking for them takes milliseconds."""
     return ThreadpoolController()

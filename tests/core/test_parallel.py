@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -10,10 +13,11 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
+from brivl.config import PROJECT
 from brivl.core import parallel
 from brivl.core.parallel import map_in_order, n_at_once, one_thread_per_call
 from brivl.errors import Cancelled
-from brivl.threads import cores_to_use, use_cores
+from brivl.threads import VARIABLES, cores_to_use, use_cores
 
 PATIENCE = 60
 
@@ -98,6 +102,24 @@ def test_each_call_uses_one_thread_and_the_number_from_before_comes_back() -> No
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_libraries_that_come_later_follow_from_the_next_block_on() -> None:
+    code = (
+        "from brivl.core.parallel import one_thread_per_call\n"
+        "with one_thread_per_call():\n"
+        "    import scipy.linalg, torch\n"
+        "    from threadpoolctl import threadpool_info\n"
+        "    with one_thread_per_call():\n"
+        "        inside = [lib['num_threads'] for lib in threadpool_info() if lib['user_api'] == 'blas']\n"
+        "        inside.append(torch.get_num_threads())\n"
+        "after = [lib['num_threads'] for lib in threadpool_info() if lib['user_api'] == 'blas']\n"
+        "print(inside, after + [torch.get_num_threads()])"
+    )
+    env = os.environ | dict.fromkeys(VARIABLES, "2")
+    ran = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=env, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.strip() == "[1, 1, 1] [2, 2, 2]"
 
 
 def test_a_part_may_have_parts_of_its_own() -> None:

@@ -9,10 +9,11 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
+from threadpoolctl import threadpool_limits
 
 from brivl.commands.main import main
 from brivl.core.simulation.hrf import convolve_runs
-from brivl.data.fixtures import fixture_size, write_fixture
+from brivl.data.fixtures import FixtureSize, fixture_size, write_fixture
 from brivl.data.pereira2018.fixture import TOPIC_KINDS, PereiraSize
 from brivl.data.pereira2018.passages import load_passages
 from brivl.data.registry import list_datasets, open_dataset
@@ -21,6 +22,7 @@ from brivl.data.shortclips.mapper import read_flatmap, read_fsaverage, read_mapp
 from brivl.data.status import data_reports
 from brivl.errors import RequestError, StoreError
 from brivl.store.artifacts import Store
+from brivl.store.digests import array_digest
 
 SMALL = ShortclipsSize(n_subjects=2, n_voxels=60, n_train=120, frames_per_tr=1, frame_side=16)
 
@@ -129,6 +131,27 @@ def test_the_seed_makes_the_folder(tmp_path: Path, root: Path) -> None:
         with h5py.File(tmp_path / "again" / name) as one, h5py.File(root / "clips" / name) as two:
             for key in one:
                 np.testing.assert_array_equal(one[key][()], two[key][()])
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        ShortclipsSize(n_subjects=1, n_voxels=300, n_train=240, frames_per_tr=1, frame_side=16),
+        PereiraSize(n_subjects=1, n_voxels=2000, n_sentences=384),
+    ],
+    ids=["shortclips", "pereira2018"],
+)
+def test_responses_do_not_depend_on_threads(size: FixtureSize, tmp_path: Path) -> None:
+    """OpenBLAS adds up products of this size in another order on two threads; keys cover the responses."""
+    digests = []
+    for n_threads in (1, 2, 3):
+        folder = tmp_path / str(n_threads)
+        with threadpool_limits(n_threads, "blas"):
+            write_fixture(folder, size)
+        dataset = open_dataset(f"{folder}{':2' if isinstance(size, PereiraSize) else ''}", Store(tmp_path / "store"))
+        responses = dataset.responses(dataset.subjects[0])
+        digests.append(array_digest(np.asarray(responses.Y_train[:, :])))
+    assert len(set(digests)) == 1
 
 
 @pytest.mark.parametrize(

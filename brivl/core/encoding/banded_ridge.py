@@ -7,9 +7,8 @@ Nunez-Elizalde and Gallant 2022). Searches over (g, a): `surface_search`, the de
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -93,6 +92,7 @@ class BandedRidge(BaseEstimator):
         self.normalise_kernels = normalise_kernels
         self.solver = solver
 
+    @one_thread_per_call()
     def fit(
         self, Xs: Sequence[np.ndarray], Y: np.ndarray, progress: StepCallback | None = None, overwrite_Y: bool = False
     ) -> BandedRidge:
@@ -165,6 +165,7 @@ class BandedRidge(BaseEstimator):
         """
         return contiguous_folds(n_rows, self.cv) if isinstance(self.cv, int) else self.cv
 
+    @one_thread_per_call()
     def predict(self, Xs: Sequence[np.ndarray], split: bool = False) -> np.ndarray:
         """Predict responses.
 
@@ -308,13 +309,19 @@ def refit(search: SurfaceSearch, Y: np.ndarray, best: np.ndarray, alphas: np.nda
         `dual`.
     """
 
-    def _refit_batch(candidate: int, batch: np.ndarray) -> None:
+    candidates = list(search.decomposed(np.unique(best).tolist()))
+
+    def _batches() -> Iterator[tuple[int, np.ndarray]]:
+        for candidate in candidates:
+            voxels = np.flatnonzero(best == candidate)
+            for batch in np.array_split(voxels, -(-len(voxels) // search.solver.n_voxels_batch)):
+                yield candidate, batch
+
+    def _refit_batch(part: tuple[int, np.ndarray]) -> None:
+        candidate, batch = part
         dual[:, batch] = search.dual(candidate, Y[:, batch], alphas[batch])  # the same columns, since dual may be Y
 
-    for candidate in search.decomposed(np.unique(best).tolist()):
-        voxels = np.flatnonzero(best == candidate)
-        batches = np.array_split(voxels, -(-len(voxels) // search.solver.n_voxels_batch))
-        list(map_in_order(partial(_refit_batch, candidate), batches, search.n_threads))
+    list(map_in_order(_refit_batch, _batches(), search.n_threads))
     return dual
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from brivl.core.encoding.cross_validation import Folds
 from brivl.core.encoding.problem import Problem
+from brivl.core.parallel import map_in_order, n_at_once
 
 # Gives the weights of kernels to try, (n_candidates, n_kernels), from the first band (n_bands,) with the same kernel.
 Candidates = Callable[[np.ndarray], np.ndarray]
@@ -53,7 +54,13 @@ class Bands:
         Bands
             The problem.
         """
-        kernels = np.stack([scale * (X @ X.T) for X, scale in zip(Xs, scales, strict=True)])
+
+        def _kernel(band: tuple[np.ndarray, np.float32]) -> np.ndarray:
+            X, scale = band
+            return scale * (X @ X.T)
+
+        n_threads = n_at_once(2 * 4 * len(Xs[0]) ** 2)
+        kernels = np.stack(list(map_in_order(_kernel, zip(Xs, scales, strict=True), n_threads)))
         owner = _identical(kernels)
         given = candidates(owner)
         problem, positions = _canonical(Problem(kernels[np.unique(owner)], *folds, given, alphas))

@@ -55,6 +55,7 @@ class BatchedRidge:
         Folder of the scratch file for matrices that do not fit in memory.
     """
 
+    @one_thread_per_call()
     def __init__(
         self,
         ridge: BandedRidge,
@@ -83,6 +84,7 @@ class BatchedRidge:
         """Delete the scratch file; nothing can be fitted afterwards."""
         self._buffer.close()
 
+    @one_thread_per_call()
     def predictability_proxy(self, Y: np.ndarray) -> np.ndarray:
         """Estimate how predictable each voxel is, for drawing the sample (`stratified_sample`).
 
@@ -100,6 +102,7 @@ class BatchedRidge:
         blocks = [np.ascontiguousarray(Y[:, block]) for block in self._search.batches(Y)]
         return np.concatenate([self._search.predictability_proxy(block) for block in blocks])
 
+    @one_thread_per_call()
     def learn(self, Y: np.ndarray, report: FractionCallback) -> ScoreMap:
         """Learn the map of scores, which can be stored and set as `map`.
 
@@ -140,6 +143,7 @@ class BatchedRidge:
                 report(len(operators) / len(pivots))
         self._operators = operators
 
+    @one_thread_per_call()
     def fit(self, Y: np.ndarray, report: FractionCallback) -> FittedBatch:
         """Choose weights and alpha of each voxel, refit and predict.
 

@@ -19,6 +19,7 @@ from brivl.core.encoding.fold_responses import (
 from brivl.core.encoding.presets import FitProtocol, Preset
 from brivl.core.encoding.split_score import r2_joint, r2_split
 from brivl.core.encoding.voxel_selection import select_voxels
+from brivl.core.parallel import one_thread_per_call
 from brivl.core.progress import StepCallback
 from brivl.core.records import Design, EncodingResult, Responses
 from brivl.errors import DataError
@@ -67,6 +68,7 @@ def encode(
     return encode_many(Xs, [responses], design, preset, progress, checkpoints)[0]
 
 
+@one_thread_per_call()
 def encode_many(
     Xs: Sequence[np.ndarray],
     subjects: Sequence[Responses],

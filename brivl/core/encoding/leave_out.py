@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky
+from scipy.linalg import LinAlgError
 
+from brivl.core.cholesky import solve_positive_definite, upper_cholesky
 from brivl.core.encoding.problem import Array, Backend
 from brivl.core.encoding.spill_buffer import SpillBuffer
 
@@ -282,7 +283,7 @@ class QuadraticLoss:
         added = float(JITTER * M.diagonal().max())
         M.flat[:: len(M) + 1] += added
         try:
-            factor = cholesky(M, lower=False, overwrite_a=True, check_finite=False)
+            factor = upper_cholesky(M)
         except LinAlgError:
             return None
         self.added = added
@@ -301,7 +302,6 @@ def _on_backend(block: np.ndarray, backend: Backend, buffer: SpillBuffer | None)
 def _solve(Q_ff: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Q_ff^-1 right; in float64 where float32 rounding leaves Q_ff not positive definite."""
     try:
-        factor = cho_factor(Q_ff, lower=True, check_finite=False)
+        return solve_positive_definite(Q_ff, right)
     except LinAlgError:
         return np.linalg.solve(Q_ff.astype(np.float64), right).astype(right.dtype)
-    return cho_solve(factor, right, check_finite=False)

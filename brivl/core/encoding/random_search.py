@@ -1,18 +1,21 @@
 """The search as himalaya does it: every candidate and alpha on every fold, each fold with its own decomposition.
 
 It is slow. It is independent of `surface_search`, which is tested against it, and also serves folds that are no
-partition of the rows.
+partition of the rows. Candidates are searched at the same time, each in one thread (`brivl.core.parallel`).
 """
 
 from __future__ import annotations
+
+import threading
+import warnings
 
 import numpy as np
 from himalaya.kernel_ridge import generate_dirichlet_samples, solve_multiple_kernel_ridge_random_search
 
 from brivl.core.encoding.problem import Array, Problem, Solver
 from brivl.core.encoding.split_score import himalaya_backend
+from brivl.core.parallel import map_in_order, n_at_once
 from brivl.core.progress import StepCallback
-from brivl.threads import torch_on_all_cores
 
 
 def random_search(
@@ -36,10 +39,18 @@ def random_search(
     tuple of np.ndarray
         Score of each candidate at its best alpha, and that alpha: both (n_candidates, n_voxels) float32.
     """
-    with himalaya_backend(solver.backend) as backend, torch_on_all_cores():  # 1.6 times as fast on two cores
+    with himalaya_backend(solver.backend) as backend, warnings.catch_warnings():
+        # himalaya changes the filters of warnings in every batch; threads that do so at once would leave them changed.
+        warnings.filterwarnings("ignore", category=UserWarning)
         Ks, Y_on_backend = backend.asarray(problem.kernels), backend.asarray(Y)
-        loss = _loss(problem, Y.shape[1], solver, progress)
-        pairs = [_cross_validate(Ks, Y_on_backend, problem, i, solver, loss) for i in range(len(problem.candidates))]
+        weights = _weights_of_calls(problem, Y.shape[1], solver)
+        steps = _SharedSteps(progress, len(weights) * len(problem.candidates))
+
+        def _search(i: int) -> tuple[np.ndarray, np.ndarray]:
+            return _cross_validate(Ks, Y_on_backend, problem, i, solver, _Loss(steps, weights))
+
+        n_threads = 1 if backend.name == "torch_cuda" else n_at_once(_n_bytes(problem, Y.shape[1], solver))
+        pairs = list(map_in_order(_search, range(len(problem.candidates)), n_threads))
     scores, alphas = (np.stack(part) for part in zip(*pairs, strict=True))
     return scores, alphas
 
@@ -68,7 +79,7 @@ def draw_ratios(n_iter: int, random_state: int, n_bands: int) -> np.ndarray:
 
 
 def _cross_validate(
-    Ks: Array, Y: Array, problem: Problem, i: int, solver: Solver, loss: _CountedLoss
+    Ks: Array, Y: Array, problem: Problem, i: int, solver: Solver, loss: _Loss
 ) -> tuple[np.ndarray, np.ndarray]:
     """Score and best alpha of each voxel for candidate i."""
     # himalaya's logarithm of a zero weight is meant to be -inf; discarded alphas pass through the loss as NaN.
@@ -88,30 +99,67 @@ def _cross_validate(
     return np.asarray(scores)[0], np.asarray(alphas)
 
 
-def _loss(problem: Problem, n_voxels: int, solver: Solver, progress: StepCallback | None) -> _CountedLoss:
-    """Loss that knows how often himalaya will call it: voxel batches in alpha batches in folds in candidates."""
+def _weights_of_calls(problem: Problem, n_voxels: int, solver: Solver) -> list[float]:
+    """Fold weight of each call of the loss for a candidate: voxel batches in alpha batches in folds."""
     voxel_batches = -(-n_voxels // solver.n_voxels_batch)
     alpha_batches = -(-len(problem.alphas) // solver.n_alphas_batch)
-    weights = np.repeat(problem.fold_weights, alpha_batches * voxel_batches).tolist()
-    return _CountedLoss(progress, weights * len(problem.candidates))
+    return np.repeat(problem.fold_weights, alpha_batches * voxel_batches).tolist()
 
 
-class _CountedLoss:
-    """Minus the mean squared error, weighted by fold; each call is a step, where the search can be stopped."""
+def _n_bytes(problem: Problem, n_voxels: int, solver: Solver) -> int:
+    """Memory of the search of one candidate: kernels and their decomposition, predictions, scores of all alphas."""
+    n_rows, n_held_out = problem.kernels.shape[1], max(len(test) for _, test in problem.folds)
+    predictions = 2 * solver.n_alphas_batch * n_held_out * min(n_voxels, solver.n_voxels_batch)
+    return 4 * (8 * n_rows**2 + predictions + 3 * len(problem.folds) * len(problem.alphas) * n_voxels)
 
-    def __init__(self, progress: StepCallback | None, weights: list[float]) -> None:
-        self.progress, self.weights, self.done = progress, weights, 0
+
+class _SharedSteps:
+    """Progress of candidates that are searched at the same time; threads take turns to report.
+
+    What the callback raises is raised in every thread at its next step, so that all stop.
+
+    Parameters
+    ----------
+    progress : StepCallback or None
+        Receives (done, total).
+    total : int
+        Number of steps.
+    """
+
+    def __init__(self, progress: StepCallback | None, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+        self._lock = threading.Lock()
+        self._raised: BaseException | None = None
+
+    def advance(self) -> None:
+        """Report one step."""
+        with self._lock:
+            if self._raised is not None:
+                raise self._raised
+            self._done += 1
+            if self._progress is None:
+                return
+            try:
+                self._progress(self._done, self._total)
+            except BaseException as raised:
+                self._raised = raised
+                raise
+
+
+class _Loss:
+    """Minus the mean squared error of one candidate, weighted by fold; each call is a step."""
+
+    def __init__(self, steps: _SharedSteps, weights: list[float]) -> None:
+        self._steps, self._weights = steps, iter(weights)
 
     def __call__(self, Y: Array, Y_pred: Array) -> Array:
         """Y (n_held_out, n_voxels_batch), Y_pred (n_alphas_batch, n_held_out, n_voxels_batch): per alpha and voxel."""
-        self.done += 1
-        if self.progress is not None:
-            self.progress(self.done, len(self.weights))
+        self._steps.advance()
         # Y_pred is overwritten: himalaya does not use it again, and its own loss spends half of its time on temporaries
         # and checks for NaN. The only source of NaN are alphas too small for float32, which the solver discards.
         Y_pred -= Y
         Y_pred *= Y_pred
-        return Y_pred.sum(1) * (-self.weights[self.done - 1] / len(Y))
+        return Y_pred.sum(1) * (-next(self._weights) / len(Y))
 
 
 def fit_as_authors(

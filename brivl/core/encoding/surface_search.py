@@ -38,6 +38,8 @@ N_DIRECTIONS = 64
 MANY_VOXELS = 2
 # Operators held at once while batches of voxels are processed.
 OPERATOR_BYTES = 400 * 2**20
+# Share of the time of exact scores that decompositions take, for progress.
+DECOMPOSING = 0.3
 # Matrices (n_rows, n_rows) that exist at once while one decomposition or operator is computed.
 MATRICES_PER_PART = 6
 
@@ -134,21 +136,21 @@ class SurfaceSearch:
         candidates : Iterable of int
             Numbers of candidates.
 
-        Yields
-        ------
-        int
+        Returns
+        -------
+        Iterator of int
             Each candidate, in order, once its kernel is decomposed.
         """
-        n_threads, remaining = self.n_threads, list(candidates)
-        for start in range(0, len(remaining), n_threads):
-            group = remaining[start : start + n_threads]
-            list(map_in_order(self._decompose, [c for c in group if c not in self.eigen], n_threads))
-            yield from group
+        return map_in_order(self._decompose, list(candidates), self.n_threads)
 
-    def _decompose(self, candidate: int) -> None:
+    def _decompose(self, candidate: int) -> int:
+        """Decompose the kernel of a candidate unless that is done; the candidate."""
+        if candidate in self.eigen:
+            return candidate
         kernel = self.problem.mixed_kernel(candidate)
         eigen = Eigendecomposition.of(kernel, self.blocks.order, self.backend)
         self.eigen[candidate] = (lambda: eigen) if self.buffer is None else eigen.stored(self.buffer, self.backend)
+        return candidate
 
     def search(self, Y: np.ndarray, steps: ProgressSteps) -> tuple[np.ndarray, np.ndarray]:
         """Compute or map the scores of all candidates.
@@ -271,13 +273,15 @@ class SurfaceSearch:
         weights = self.problem.candidates
         first = np.unique([int(np.ptp(weights, axis=1).argmin()), *np.flatnonzero(weights.max(1) > 1 - 1e-6)])
         others = np.setdiff1d(np.arange(n_candidates), first)
-        alphas = list(range(n_alphas))
-        for done, candidate in enumerate(self.decomposed([*first.tolist(), *others.tolist()])):
-            if done == len(first):
-                alphas = _near_the_best(gains[first])
-            for position, losses in enumerate(self._losses(candidate, alphas, Y)):
-                gains[candidate, alphas[position]] = 1 - losses / null
-                steps.advance((done + (position + 1) / len(alphas)) * n_alphas)
+        done = self._decompose_all(self.n_combinations, steps)
+        step, alphas = (self.n_combinations - done) / n_candidates, list(range(n_alphas))
+        for group in (first, others):
+            for candidate, a, losses in self._losses(group.tolist(), alphas, Y):
+                gains[candidate, a] = 1 - losses / null
+                done += step / len(alphas)
+                steps.advance(done)
+            alphas = _near_the_best(gains[first])
+        steps.advance(self.n_combinations)
         return learn_map(gains.reshape(self.n_combinations, -1).T)
 
     def all_scores(self, Y: np.ndarray, steps: ProgressSteps) -> np.ndarray:
@@ -299,11 +303,13 @@ class SurfaceSearch:
             return -self._losses_of_many(np.arange(self.n_combinations), Y, steps)
         scores = np.empty((self.n_combinations, Y.shape[1]), np.float32)
         Y = Y[self.blocks.order]
-        for candidate in self.decomposed(range(len(self.problem.candidates))):
-            for a, losses in enumerate(self._losses(candidate, range(len(self.alphas)), Y)):
-                combination = candidate * len(self.alphas) + a
-                scores[combination] = -losses
-                steps.advance(2 * (combination + 1))
+        done = self._decompose_all(2 * self.n_combinations, steps)
+        step = (2 * self.n_combinations - done) / self.n_combinations
+        for candidate, a, losses in self._losses(range(len(self.problem.candidates)), range(len(self.alphas)), Y):
+            scores[candidate * len(self.alphas) + a] = -losses
+            done += step
+            steps.advance(done)
+        steps.advance(2 * self.n_combinations)
         return scores
 
     def _mapped_scores(self, Y: np.ndarray, score_map: ScoreMap, steps: ProgressSteps) -> tuple[np.ndarray, np.ndarray]:
@@ -363,12 +369,27 @@ class SurfaceSearch:
             alphas[candidate] = alpha[rows[first]]
         return best, alphas
 
-    def _losses(self, candidate: int, alphas: Sequence[int], Y: np.ndarray) -> Iterator[np.ndarray]:
-        """Losses of few voxels Y (n_rows, n_voxels), rows in the order of the folds, at each alpha (index)."""
-        rotated = self.decomposition(candidate).rotate(Y, self.backend)
-        return map_in_order(partial(self._losses_at, candidate, rotated), alphas, self.n_threads)
+    def _decompose_all(self, n_steps: int, steps: ProgressSteps) -> float:
+        """Decompose all kernels before exact scores, which take n_steps with it; the steps done."""
+        share = DECOMPOSING * n_steps / len(self.problem.candidates)
+        for done, _ in enumerate(self.decomposed(range(len(self.problem.candidates))), 1):
+            steps.advance(share * done)
+        return DECOMPOSING * n_steps
 
-    def _losses_at(self, candidate: int, rotated: Array, a: int) -> np.ndarray:
+    def _losses(
+        self, candidates: Iterable[int], alphas: Sequence[int], Y: np.ndarray
+    ) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Candidate, alpha (index) and losses of few voxels Y (n_rows, n_voxels), rows in the order of the folds."""
+
+        def _combinations() -> Iterator[tuple[int, int, Array]]:
+            for candidate in candidates:
+                rotated = self.decomposition(candidate).rotate(Y, self.backend)
+                for a in alphas:
+                    yield candidate, a, rotated
+
+        return map_in_order(lambda part: (*part[:2], self._losses_at(*part)), _combinations(), self.n_threads)
+
+    def _losses_at(self, candidate: int, a: int, rotated: Array) -> np.ndarray:
         """Losses at alpha number a; infinite where the alpha is lost in rounding."""
         eigen, alpha = self.decomposition(candidate), float(self.alphas[a])
         if alpha < eigen.smallest_alpha and a > 0:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from brivl.core.parallel import one_thread_per_call
 from brivl.core.progress import ProgressCallback
 from brivl.core.simulation.planting import unit_variance
 from brivl.data.algonauts2023.files import HEMISPHERES, N_FSAVERAGE, REGIONS
@@ -62,6 +63,7 @@ class AlgonautsSize:
         write_simulated_algonauts(folder, self, progress)
 
 
+@one_thread_per_call()
 def write_simulated_algonauts(folder: Path, size: AlgonautsSize, progress: ProgressCallback) -> None:
     """Write simulated subjects in the form of the challenge.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from brivl.core.parallel import one_thread_per_call
 from brivl.core.progress import ProgressCallback
 from brivl.data.anatomy.aal import mni_grid
 from brivl.data.pereira2018.files import EXPERIMENTS
@@ -82,6 +83,7 @@ class PereiraSize:
         write_simulated_pereira(folder, self, progress)
 
 
+@one_thread_per_call()
 def write_simulated_pereira(folder: Path, size: PereiraSize, progress: ProgressCallback) -> None:
     """Write a file of experiment 2 for each subject.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import numpy as np
 
 from brivl.core.columns import LazyArray
+from brivl.core.parallel import one_thread_per_call
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import Design, Responses, Stimulus, StimulusKind, Truth, Voxels
 from brivl.data.anatomy.cortex import load_cortical_voxels
@@ -196,7 +197,12 @@ class SimulatedDataset(Generic[Config]):
     def _simulated(self, subject: str) -> Artifact:
         check_subject(self, subject)
         key = ArtifactKey("phantom-responses", {"dataset": self._subject_digest(subject)})
-        return self.store.get_or_compute(key, lambda: self._simulate(subject))
+
+        def _compute() -> StoredResult:
+            with one_thread_per_call():  # the key says nothing of threads
+                return self._simulate(subject)
+
+        return self.store.get_or_compute(key, _compute)
 
     def _measured(self, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
         """Take training and test responses out of the arrays that `_simulate` made."""

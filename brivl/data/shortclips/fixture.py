@@ -13,6 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from brivl.core.parallel import one_thread_per_call
 from brivl.core.progress import ProgressCallback
 from brivl.core.simulation.hrf import ar1_noise, convolve_runs
 from brivl.data.phantoms.mark import ATTRIBUTE, TEXT
@@ -89,6 +90,7 @@ class ShortclipsSize:
         write_simulated_shortclips(folder, self, progress)
 
 
+@one_thread_per_call()
 def write_simulated_shortclips(folder: Path, size: ShortclipsSize, progress: ProgressCallback) -> None:
     """Write stimuli, responses and mappers.
 

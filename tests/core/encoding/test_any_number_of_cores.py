@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +26,23 @@ from brivl.threads import use_cores
 from tests.core.encoding.test_surface_search import ALPHAS, N, simulate
 
 CORES = (2, 3)
+ROOT = Path(__file__).parents[3]
+# Products of this size are shared between threads by OpenBLAS and MKL, and their sums then differ.
+IN_A_PROCESS = """
+import json
+from brivl.threads import set_threads
+set_threads()
+from brivl.bench.simulated_fit import ALPHAS, Size, simulate
+from brivl.core.encoding.banded_ridge import BandedRidge, DirichletRatios, Solver
+from brivl.store.digests import array_digest
+data, n = simulate(Size("movie", 300, 450, 1)), 300
+arrays = [data.Y]
+for settings in ({}, {"solver": Solver(method="himalaya"), "ratios": DirichletRatios(2)}):
+    ridge = BandedRidge(tuple(ALPHAS), **settings).fit([X[:n] for X in data.Xs], data.Y[:n])
+    predicted = ridge.predict([X[n:] for X in data.Xs], split=True)
+    arrays += [ridge.dual_coef_, ridge.cv_scores_, ridge.alphas_, predicted]
+print(json.dumps([array_digest(array) for array in arrays]))
+"""
 
 
 def fitted(n_voxels: int, solver: Solver) -> list[np.ndarray]:
@@ -52,8 +74,9 @@ def fitted_in_batches(folder: Path, n_voxels: int) -> list[np.ndarray]:
         (200, Solver()),
         (700, Solver(exact=True)),
         (500, Solver(backend="numpy")),
+        (60, Solver(method="himalaya", n_voxels_batch=25)),
     ],
-    ids=["mapped", "small batches", "few voxels", "every combination", "numpy"],
+    ids=["mapped", "small batches", "few voxels", "every combination", "numpy", "himalaya"],
 )
 def test_a_fit(n_voxels: int, solver: Solver) -> None:
     assert_same_on_any_number_of_cores(lambda: fitted(n_voxels, solver))
@@ -95,6 +118,44 @@ def test_scaling_of_responses(n_voxels: int, monkeypatch: pytest.MonkeyPatch) ->
     assert_same_on_any_number_of_cores(scaled)
     run = Y[30:70].astype(float)
     np.testing.assert_array_equal(zscore_runs(Y, onsets)[30:70], ((run - run.mean(0)) / whole[1]).astype(np.float32))
+
+
+def test_a_fit_under_any_setting_of_threads() -> None:
+    """In processes of their own, since libraries read the settings when they are loaded."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "BRIVL_CORES", "BRIVL_THREADS_SET")
+    bare = {name: value for name, value in os.environ.items() if name not in names}
+
+    def digests(**settings: str) -> list[str]:
+        command = [sys.executable, "-c", IN_A_PROCESS]
+        ran = subprocess.run(command, cwd=ROOT, env=bare | settings, capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stderr[-2000:]
+        return json.loads(ran.stdout)
+
+    one = digests(OMP_NUM_THREADS="1")
+    assert digests(OMP_NUM_THREADS="2") == one
+    assert digests(OPENBLAS_NUM_THREADS="3", BRIVL_CORES="2") == one
+
+
+def test_himalayas_search_reports_every_step_and_stops_in_all_threads() -> None:
+    Xs, Y = simulate(n_voxels=30)
+    ridge, train = BandedRidge(ALPHAS, solver=Solver(method="himalaya")), [X[:N] for X in Xs]
+    total = 11 * 5 * 3  # candidates, folds, batches of alphas
+    filters = list(warnings.filters)
+    for cores in (1, 3):
+        steps: list[tuple[int, int]] = []
+        with use_cores(cores):
+            ridge.fit(train, Y[:N], lambda done, of, steps=steps: steps.append((done, of)))
+        assert steps == [(done, total) for done in range(1, total + 1)]
+
+        def stop(done: int, of: int, steps: list[tuple[int, int]] = steps) -> None:
+            steps.append((done, of))
+            raise Cancelled("enough")
+
+        steps.clear()
+        with use_cores(cores), pytest.raises(Cancelled, match="enough"):
+            ridge.fit(train, Y[:N], stop)
+        assert steps == [(1, total)]
+    assert warnings.filters == filters
 
 
 def test_progress_is_the_same_and_may_stop_the_fit() -> None:
