@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -130,3 +131,22 @@ def test_torch_takes_all_cores_where_it_is_told_to_and_gives_them_back(monkeypat
         with threads.torch_on_all_cores():
             assert torch.get_num_threads() == before + 2
     assert torch.get_num_threads() == before
+
+
+def test_processes_are_started_in_known_places() -> None:
+    """Whoever starts processes elsewhere gives them the settings of `brivl.threads`, then adds the module here."""
+    inherit_settings = {
+        "brivl/analyses/transfer/features.py",  # joblib, as all others that draw pictures
+        "brivl/bench/app_server.py",
+        "brivl/bench/memory.py",
+        "brivl/commands/app.py",
+        "brivl/data/phantoms/categories.py",
+        "brivl/data/phantoms/movie_stimulus.py",
+        "brivl/train/scene_pairs.py",
+    }
+    receive_settings = {"brivl/bench/solver.py", "brivl/jobs/local_workers.py", "brivl/jobs/processes.py"}
+    compute_nothing = {"brivl/bench/load.py", "brivl/data/download.py"}  # busy loops, git
+    start = re.compile(r"\b(subprocess\.(run|call|Popen|check_output)|ProcessPoolExecutor|joblib\.Parallel)\(")
+    modules = [path for path in (ROOT / "brivl").rglob("*.py") if start.search(path.read_text(encoding="utf-8"))]
+    found = {path.relative_to(ROOT).as_posix() for path in modules}
+    assert found == inherit_settings | receive_settings | compute_nothing

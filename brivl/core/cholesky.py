@@ -8,6 +8,7 @@ SciPy offers their addresses to compiled code in `scipy.linalg.cython_lapack`.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -85,7 +86,7 @@ def _integer(value: int) -> ctypes.c_int64:
 
 
 @cache
-def _routine(name: str, n_arguments: int) -> ctypes._CFunctionType:
+def _routine(name: str, n_arguments: int) -> Callable[..., None]:
     """A routine with a triangle, n arguments and info, all by reference."""
     capsule = cython_lapack.__pyx_capi__[name]
     pointer_name, pointer = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
