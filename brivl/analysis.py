@@ -172,6 +172,9 @@ class Analysis(Generic[Request, Result]):
         What `--out` takes.
     attach : callable or None
         (result, data) -> result with what is not stored but opened, such as the image that a question is about.
+    warnings : callable
+        (result) -> what must be read before the result is believed, such as that an image is unlike all that a model
+        was trained on. Pages show it first, figures carry it in their caption.
     keeps_checkpoints : bool
         Whether a computation that was stopped goes on from `Context.checkpoints`; the verb then takes `--checkpoints`.
     has_verb : bool
@@ -206,6 +209,7 @@ class Analysis(Generic[Request, Result]):
     check_out: Callable[[Path], None] | None = None
     out_help: str = "write the main table to this .csv"
     attach: Callable[[Result, Any], Result] | None = None
+    warnings: Callable[[Result], tuple[str, ...]] = lambda result: ()
     keeps_checkpoints: bool = False
     has_verb: bool = True
     evaluate: Callable[[Store, int | None], dict[str, Any]] | None = field(default=None)

@@ -190,10 +190,11 @@ def in_words(analysis: Analysis[Any, Any], result: Any) -> str:
     Returns
     -------
     str
-        Label of simulated data, detail, headline, methods and the tables that are short.
+        Warnings, label of simulated data, detail, headline, methods and the tables that are short.
     """
     label = "SIMULATED DATA. " if analysis.simulated(result) else ""
-    lines = [f"{label}{analysis.detail(result)}", f"{analysis.headline(result, {})}.", analysis.methods(result)]
+    lines = [*analysis.warnings(result), f"{label}{analysis.detail(result)}"]
+    lines += [f"{analysis.headline(result, {})}.", analysis.methods(result)]
     short = [table for table in analysis.tables(result).values() if 0 < len(table) <= MAX_PRINTED_ROWS]
     lines += [table.to_string(index=False, float_format="%.3f", max_colwidth=70) for table in short]
     return "\n".join(lines)

@@ -266,11 +266,11 @@ def label_of(analysis: Analysis[Any, Any], result: Any, options: Options) -> Fig
     Returns
     -------
     FigureLabel
-        Headline, caption, simulated or not, detail.
+        Headline, caption after the warnings, simulated or not, detail.
     """
     return FigureLabel(
         analysis.headline(result, options),
-        analysis.caption(result, options),
+        " ".join((*analysis.warnings(result), analysis.caption(result, options))),
         analysis.simulated(result),
         analysis.detail(result),
     )

@@ -223,6 +223,7 @@ def _show(page: AnalysisPage, evidence: AnalysisEvidence, inputs: Inputs, summar
     options = page.options(inputs, evidence.result)
     record = figure_record(evidence, options, share_tab.link_fields())
     with head:
+        style.warnings(page.analysis.warnings(evidence.result))
         style.headline(record.label.headline)
         style.chips(_chips(page, evidence.request, summary, evidence.simulated))
         share_tab.warn_if_changed(record)

@@ -31,6 +31,8 @@ CSS = """
 .bx-small {font-size: 0.82rem; line-height: 1.35; opacity: 0.8; margin: 0;}
 .bx-note {font-size: 0.88rem; line-height: 1.35; margin: 0; border-left: 3px solid #D9962B;
   padding: 0.1rem 0 0.1rem 0.6rem;}
+.bx-warning {font-size: 0.95rem; line-height: 1.4; font-weight: 600; margin: 0; padding: 0.45rem 0.8rem;
+  background: #FFF1D6; border: 1px solid #D9962B; border-radius: 0.4rem; color: #7A3E00;}
 [class*="st-key-figure"] {--h: max(400px, calc(100vh - 325px)); flex: 0 0 var(--h) !important;
   height: var(--h) !important; min-height: var(--h); max-height: var(--h);}
 .st-key-figure-map {--h: clamp(400px, calc(100vh - 325px), 47vw) !important;}
@@ -88,6 +90,18 @@ def caption(text: str) -> None:
 def note(text: str) -> None:
     """What must be read before the figure is believed."""
     st.html(f'<p class="bx-note">{escape(text)}</p>')
+
+
+def warnings(lines: Sequence[str]) -> None:
+    """Say in amber, above the headline, what a result cannot mean.
+
+    Parameters
+    ----------
+    lines : sequence of str
+        Sentences; nothing is drawn where there are none.
+    """
+    for line in lines:
+        st.html(f'<p class="bx-warning">{escape(line)}</p>')
 
 
 def title(text: str) -> None:

@@ -50,6 +50,7 @@ ATTENTION = Analysis(
     print_figure=_print_figure,
     open_data=open_images,
     attach=tables.attach,
+    warnings=tables.warnings,
     old_names=("attend",),
     has_verb=False,
 )

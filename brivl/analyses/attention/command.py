@@ -12,6 +12,7 @@ import numpy as np
 from brivl.analyses.attention.analysis import ATTENTION
 from brivl.analyses.attention.compute import Attention, check_query, explain
 from brivl.analyses.attention.maps import peak, scale_map
+from brivl.analyses.attention.tables import domain_warnings
 from brivl.errors import RequestError
 from brivl.models.attention.start_layers import IMAGE_START, TEXT_START
 from brivl.store.artifacts import Store
@@ -71,6 +72,7 @@ def run_attend(args: argparse.Namespace) -> None:
         "peak": {"x": round((column + 0.5) / width, 4), "y": round((row + 0.5) / height, 4)},
         "words": [{"word": w.text, "share": round(float(v), 4)} for w, v in zip(found.words, shares, strict=True)],
         "n_words_read": found.n_words_read,
+        "warnings": list(domain_warnings(found, query, args.image.startswith("scene:"))),
     }
     if args.out is not None:
         _write(args.out, seen, values, found, out)
@@ -105,13 +107,16 @@ def _write(path: Path, image: np.ndarray, values: np.ndarray, found: Attention, 
 
     label = FigureLabel(
         f"Attention of BriVL-mini for “{out['phrase']}”",
-        f"Generic Attention Explainability from layer {out['start_layer']['image']} on. A small proxy model.",
+        f"{' '.join(out['warnings'])} Generic Attention Explainability from layer {out['start_layer']['image']} on. "
+        "A small proxy model.",
     )
     path.write_bytes(figure_bytes(attention_page(AttentionFigure(image, values), label, SLIDE), "png", 120))
 
 
 def _print(out: dict[str, Any]) -> None:
     x, y = out["peak"]["x"], out["peak"]["y"]
+    for warning in out["warnings"]:
+        print(warning)
     print(f"brivl-mini (a small proxy model, trained on drawn scenes): {out['phrase']!r} in {out['query']!r}")
     print(f"  similarity {out['phrase_similarity']:.3f} (query: {out['query_similarity']:.3f})")
     print(f"  the map peaks at {x:.0%} from the left and {y:.0%} from the top")

@@ -65,6 +65,7 @@ def _show(question: Question, evidence: AnalysisEvidence, head: Any) -> None:
     record = figure_record(evidence, options, share_tab.link_fields())
     similarity = evidence.result.attention.phrase_similarity
     with head:
+        style.warnings(ATTENTION.warnings(evidence.result))
         style.headline(record.label.headline)
         simulated = [] if question.picture.scene is None else [Chip("drawn scene (SIMULATED)", "simulated")]
         similar = Chip(f"similarity of image and phrase {similarity:.2f}")
@@ -84,8 +85,6 @@ def _draw(question: Question, evidence: AnalysisEvidence, label: FigureLabel, op
             height="stretch",
         )
     with right:
-        if question.picture.scene is None:
-            style.note("Out of domain: BriVL-mini was trained on drawn scenes; maps on photographs are not meaningful.")
         _words(question, evidence.result.attention)
         credit(question.picture)
         _measured(stored_evaluation(cached.store()))

@@ -38,6 +38,7 @@ CAPTIONING = Analysis(
     print_figure=_print_figure,
     parts=request.parts,
     open_data=request.open_image,
+    warnings=tables.warnings,
     attach=compute.attach,
     old_names=("caption",),
     has_verb=False,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from brivl.analyses.captioning.analysis import CAPTIONING
+from brivl.analyses.captioning.tables import OUT_OF_DOMAIN
 from brivl.analysis import run
 from brivl.data.pairs.karpathy import CaptionedImage, read_karpathy
 from brivl.data.stimuli.images import REFERENCE
@@ -63,6 +64,7 @@ def run_caption(args: argparse.Namespace) -> None:
         raise DataError(captions[0].problem)
     out: dict[str, Any] = {
         "model": args.model,
+        "warnings": [OUT_OF_DOMAIN],  # image files are no scenes of the gallery
         "stand_in": True,
         "beam": args.beam,
         "captions": [
@@ -132,6 +134,7 @@ def _scores(listed: list[CaptionedImage], texts: list[str | None]) -> dict[str, 
 
 
 def _print(out: dict[str, Any]) -> None:
+    print(OUT_OF_DOMAIN)
     print(f"{out['model']} (a small proxy model, trained on drawn scenes), beam {out['beam']}")
     for row in out["captions"]:
         print(f"  {row['file']}: {row['caption']}")

@@ -8,7 +8,7 @@ from brivl.analyses.captioning.analysis import CAPTIONING
 from brivl.analyses.captioning.compute import CaptioningResult, ImageCaption, references_of
 from brivl.analyses.captioning.figures import spotlight
 from brivl.analyses.captioning.request import CaptioningRequest
-from brivl.analyses.captioning.tables import MAX_PROBABILITY, N_LISTED, NO_MAP, OUT_OF_DOMAIN, probabilities
+from brivl.analyses.captioning.tables import MAX_PROBABILITY, N_LISTED, NO_MAP, probabilities
 from brivl.data.stimuli.images import ReferencedImage, referenced_image
 from brivl.data.summary import DatasetSummary
 from brivl.models.registry import SHIPPED
@@ -76,8 +76,6 @@ def _draw(shown: Shown) -> None:
 
 
 def _image(image: ReferencedImage) -> None:
-    if image.scene is None:
-        style.note(OUT_OF_DOMAIN)
     st.image(image.image, width="stretch", alt=image.alt_text)
     credit(image)
     if image.scene is not None:

@@ -61,6 +61,22 @@ def tables(result: CaptioningResult) -> dict[str, pd.DataFrame]:
     return {"captions": pd.DataFrame(captions), "words": pd.DataFrame(words)}
 
 
+def warnings(result: CaptioningResult) -> tuple[str, ...]:
+    """Say what captions cannot mean.
+
+    Parameters
+    ----------
+    result : CaptioningResult
+        The captions.
+
+    Returns
+    -------
+    tuple of str
+        A sentence where the image is no drawn scene.
+    """
+    return (OUT_OF_DOMAIN,) if result.image is not None and result.image.scene is None else ()
+
+
 def headline(result: CaptioningResult, options: Options) -> str:
     """State the finding.
 
@@ -79,7 +95,7 @@ def headline(result: CaptioningResult, options: Options) -> str:
     image = result.image
     if image is None or image.scene is None:
         name, one = next(iter(result.captions.items()))
-        return f"{SHIPPED[name].title}: {one.text.rstrip('.')}"
+        return f"Out of domain: {SHIPPED[name].title} captions the image “{one.text.rstrip('.')}”"
     counts = {SHIPPED[name].title: things_right(image, one.text) for name, one in result.captions.items()}
     (a, (right, total)), (b, (other, _)) = counts.items()
     things = "thing" if total == 1 else "things"
@@ -160,7 +176,13 @@ def summary(result: CaptioningResult) -> dict[str, Any]:
         Plain values.
     """
     captions = {name: {"text": one.text, "score": round(float(one.score), 4)} for name, one in result.captions.items()}
-    return {"image": result.request.image, "beam": result.request.beam, "captions": captions, "stand_in": True}
+    return {
+        "image": result.request.image,
+        "beam": result.request.beam,
+        "captions": captions,
+        "warnings": list(warnings(result)),
+        "stand_in": True,
+    }
 
 
 def is_simulated(result: CaptioningResult) -> bool:

@@ -74,7 +74,7 @@ def tables(result: DriveResult) -> dict[str, pd.DataFrame]:
 
 
 def category_fractions(result: DriveResult) -> dict[str, float] | None:
-    """Count images that the classifier assigns to the planted category.
+    """Count images that the classifier assigns to the category that the region was simulated to prefer.
 
     Parameters
     ----------
@@ -109,18 +109,21 @@ def headline(result: DriveResult, options: Options) -> str:
     str
         One sentence without its period.
     """
-    region, fractions = result.request.region, category_fractions(result)
-    generated, natural = result.predicted.mean(), result.natural_predicted.mean()
+    fractions = category_fractions(result)
     finding = (
-        f"Predicted response of {region} to generated images: {generated:.1f} SD above the mean; to the best stimuli: "
-        f"{natural:.1f} SD"
+        f"Predicted {result.request.region} response: {result.predicted.mean():.1f} SD for generated images, "
+        f"{result.natural_predicted.mean():.1f} SD for the best stimuli; predicted by the model, not measured"
     )
+    adversarial = "generated images may be adversarial"
     if fractions is None or result.planted is None:
-        return finding
+        return f"{finding}, and {adversarial}"
+    counts = {
+        name: f"{round(fractions[name] * len(kinds))} of {len(kinds)}"
+        for name, kinds in (("made", result.kinds), ("natural", result.natural_kinds))
+    }
     return (
-        f"{finding}; an independent classifier finds the planted category ({result.planted.name}) in "
-        f"{100 * fractions['made']:.0f} % (best stimuli: {100 * fractions['natural']:.0f} %, random stimuli: "
-        f"{100 * fractions['random']:.0f} %)"
+        f"{finding}. Classifier: {result.planted.name} in {counts['made']} generated images, {counts['natural']} "
+        f"of the best stimuli; {adversarial}"
     )
 
 

@@ -36,6 +36,7 @@ GENERATION = Analysis(
     summary=tables.summary,
     simulated=lambda result: True,
     detail=tables.detail,
+    warnings=tables.warnings,
     print_figure=_print_figure,
     parts=parts,
     old_names=("imagine",),

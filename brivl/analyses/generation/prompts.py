@@ -54,8 +54,8 @@ def read_prompt(typed: str) -> Prompt:
         notices.append(_not_english(text))
     elif not kinds:
         notices.append(
-            "The prompt names none of the 26 kinds of things that the models were trained on (car, dog, house, tree, "
-            "...); the image will hardly show it. The models know English only."
+            "Out of domain: the prompt names none of the 26 kinds of things that the models were trained on (car, dog, "
+            "house, tree, ...); the image will hardly show it. The models know English only."
         )
     return Prompt(text, kinds, colours, tuple(notices))
 
@@ -83,4 +83,7 @@ def named(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def _not_english(text: str) -> str:
     strange = "".join(dict.fromkeys(c for c in text if not c.isascii()))[:8]
-    return f"The models know English only; {strange!r} is not English, and the image may not follow the prompt."
+    return (
+        f"Out of domain: the models know English only; {strange!r} is not English, and the image may not follow the "
+        "prompt."
+    )

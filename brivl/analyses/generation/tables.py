@@ -59,6 +59,22 @@ def tables(result: GenerationResult) -> dict[str, pd.DataFrame]:
     return {"images": pd.DataFrame(rows), "steps": pd.DataFrame(steps)}
 
 
+def warnings(result: GenerationResult) -> tuple[str, ...]:
+    """Say which prompts are outside of what the models know.
+
+    Parameters
+    ----------
+    result : GenerationResult
+        The images.
+
+    Returns
+    -------
+    tuple of str
+        One sentence or more for each such prompt.
+    """
+    return tuple(f"“{one.prompt.text[:40]}”: {notice}" for one in result.images for notice in one.prompt.notices)
+
+
 def headline(result: GenerationResult, options: Options) -> str:
     """State the finding.
 
@@ -164,4 +180,10 @@ def summary(result: GenerationResult) -> dict[str, Any]:
         for one in result.images
     ]
     mean = float(np.mean([one.similarity for one in result.images]))
-    return {"images": images, "mean_similarity": round(mean, 4), "stand_in": True, "simulated": True}
+    return {
+        "images": images,
+        "mean_similarity": round(mean, 4),
+        "warnings": list(warnings(result)),
+        "stand_in": True,
+        "simulated": True,
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -103,9 +104,36 @@ def headline(result: IntegrationResult, options: Options) -> str:
     n = len(result.regions) - 1
     if n == 0:
         p = float(result.p_all[0])
-        return f"{encoder} {'outperforms' if p < ALPHA else 'does not outperform'} {baselines} ({p_text(p)})"
+        verb = "outperforms" if p < ALPHA else "does not outperform"
+        return f"{encoder} {verb} {baselines} ({p_text(p)}; {_power(result)})"
     n_q, n_p = _significant(result)
-    return f"{encoder} outperforms {baselines} in {n_q} of {n} regions at q < .05 ({n_p} at p < .05)"
+    return f"{encoder} outperforms {baselines} in {n_q} of {n} regions at q < .05 ({n_p} at p < .05; {_power(result)})"
+
+
+def smallest_p(result: IntegrationResult) -> float:
+    """Give the smallest p value that the blocks of held-out samples can reach.
+
+    Parameters
+    ----------
+    result : IntegrationResult
+        The result.
+
+    Returns
+    -------
+    float
+        The larger of that of the one-sided sign flips and that of the permutations against chance. A lower bound where
+        runs or lengths keep some blocks from changing places.
+    """
+    n_used = result.request.n_permutations + 1
+    n_flips, n_orders = min(2 ** (result.n_blocks - 1), n_used), min(math.factorial(result.n_blocks), n_used)
+    return max(0.5 / n_flips, 1 / n_orders)
+
+
+def _power(result: IntegrationResult) -> str:
+    """How small p can be, in a few words."""
+    p = smallest_p(result)
+    text = f"{result.n_blocks} blocks: smallest attainable {p_text(p)}"
+    return text if p < ALPHA else f"{text}, so that nothing can be significant"
 
 
 def _significant(result: IntegrationResult) -> tuple[int, int]:
@@ -196,13 +224,12 @@ def _controls(result: IntegrationResult) -> str:
 
 def _test(result: IntegrationResult) -> str:
     """Sentences on the test, with the smallest p that it can reach."""
-    n_signs = min(2 ** (result.n_blocks - 1), result.request.n_permutations + 1)
     blocks = f"{result.n_blocks} {result.block_description}"
     return (
         "A region counted as integrative where the multimodal encoder predicted it better than chance and better than "
         f"{_baselines(result)}: p was the largest of these one-sided p values (intersection-union test). Differences "
-        f"in squared error were tested by sign flips of {blocks}, which cannot give a "
-        f"smaller p value than {number(0.5 / n_signs, 2)}; the comparison with chance permuted these blocks. The q "
+        f"in squared error were tested by sign flips of {blocks}; the comparison with "
+        f"chance permuted these blocks. With them p cannot be smaller than {number(smallest_p(result), 2)}. The q "
         "values are corrected over regions (Benjamini-Hochberg)."
     )
 
@@ -262,6 +289,7 @@ def findings(result: IntegrationResult) -> dict[str, Any]:
         "n_p05": n_p,
         "r2_all_voxels": {name: round(float(values[0]), 4) for name, values in result.r2.items()},
         "p_all_voxels": round(float(result.p_all[0]), 4),
+        "smallest_p": round(smallest_p(result), 6),
         "layers": dict(result.layers),
     }
     if result.planted_share is not None and len(result.regions) > MIN_REGIONS:

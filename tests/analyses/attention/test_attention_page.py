@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import streamlit as st
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from brivl.analyses.attention.analysis import ATTENTION
 from brivl.analyses.attention.compute import evaluation_key, explain
 from brivl.analyses.attention.figures import attention_figure, attention_page
 from brivl.analyses.attention.maps import AttentionFigure
 from brivl.analyses.attention.page import words_html
+from brivl.analyses.attention.request import AttentionRequest
+from brivl.analyses.attention.tables import NO_MATCH, NO_MATCH_ONE_WORD, OUT_OF_DOMAIN, domain_warnings
+from brivl.analysis import stored
 from brivl.config import cache_dir
 from brivl.core.retrieval.query_words import split_words
 from brivl.data.stimuli.images import referenced_image, store_upload
 from brivl.jobs.queue import JobQueue
+from brivl.models.encoders.embedding import open_embedder
+from brivl.models.registry import BRIVL_MINI
 from brivl.scenes.gallery import gallery_scene
 from brivl.scenes.naming import is_kind, named_thing
+from brivl.scenes.scene import render
+from brivl.sharing.analysis_evidence import label_of
 from brivl.store.artifacts import Store
 from brivl.ui import cached
 from brivl.viz.export import SLIDE, figure_bytes
@@ -143,6 +154,48 @@ def test_the_figure_knows_a_hit_from_a_miss() -> None:
     figure = attention_figure(hit, LABEL, "dark")
     assert (figure.data[3].x[0] // 4, figure.data[3].y[0] // 4) == (5, 2) and figure.layout.meta["simulated"]
     assert figure_bytes(attention_page(hit, LABEL, SLIDE), "png", 40).startswith(b"\x89PNG")
+
+
+def test_the_threshold_of_a_match_is_measured() -> None:
+    """At most 2 in 100 things that are there are called no match; a photograph is no scene, whatever its similarity."""
+    embedder = open_embedder(BRIVL_MINI)
+    scenes = [gallery_scene(i) for i in range(80)]
+    images = embedder.encode_images(np.stack([render(scene, 64).image for scene in scenes]))
+    things = [(i, thing) for i, scene in enumerate(scenes) for thing in scene.things]
+    for limit, query in (
+        (NO_MATCH, lambda thing: f"a {thing.colour} {thing.kind}"),
+        (NO_MATCH_ONE_WORD, lambda thing: thing.kind),
+    ):
+        texts = embedder.encode_texts([query(thing) for _, thing in things])
+        similarity = np.array([images[i] @ text for (i, _), text in zip(things, texts, strict=True)])
+        assert (similarity < limit).mean() <= 0.02
+    attention = fill("a red car", "car")
+    assert domain_warnings(replace(attention, query_similarity=0.4), "a red car", True) == ()
+    assert domain_warnings(replace(attention, query_similarity=0.4), "a red car", False) == (OUT_OF_DOMAIN,)
+
+
+def test_a_photograph_and_a_query_without_match_are_said_first_and_in_amber() -> None:
+    reference = store_upload(Store(cache_dir()), noise_png(), "photo.png")
+    fill("a man on a bus", "bus", reference)
+    at = open_attention(image=reference, q="a man on a bus", words="4")
+    assert not at.exception and not at.error
+    page = html(at)
+    assert page.index('class="bx-warning">Out of domain: ') < page.index('class="bx-headline"')
+    assert "Out of domain" in headline(at) or "No match for “bus”" in headline(at)
+    request = AttentionRequest(reference, "a man on a bus", "bus")
+    result = stored(ATTENTION, Store(cache_dir()), request)
+    assert result is not None
+    unlike = replace(result, attention=replace(result.attention, query_similarity=-0.07))
+    assert ATTENTION.headline(unlike, {}) == "No match for “bus” (similarity \N{MINUS SIGN}0.07)"
+    lines = ATTENTION.warnings(unlike)
+    assert len(lines) == 2 and "does not show where it is" in lines[1]
+    assert label_of(ATTENTION, unlike, {}).caption.startswith(OUT_OF_DOMAIN)  # exported figures say so too
+
+
+def noise_png() -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def test_words_are_text_not_markup() -> None:

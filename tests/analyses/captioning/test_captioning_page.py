@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import io
+
+import numpy as np
 import pytest
 import streamlit as st
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from brivl.analyses.captioning.analysis import CAPTIONING
 from brivl.analyses.captioning.compute import ImageCaption, things_right
 from brivl.analyses.captioning.page import FUNCTION_WORDS
 from brivl.analyses.captioning.request import CaptioningRequest
-from brivl.analyses.captioning.tables import NO_MAP
-from brivl.analysis import run
+from brivl.analyses.captioning.tables import NO_MAP, OUT_OF_DOMAIN
+from brivl.analysis import run, stored
 from brivl.config import cache_dir
-from brivl.data.stimuli.images import referenced_image
+from brivl.data.stimuli.images import referenced_image, store_upload
 from brivl.jobs.queue import JobQueue
+from brivl.sharing.analysis_evidence import label_of
 from brivl.store.artifacts import Store
 from brivl.ui import cached
 from tests.support.app_driver import APP, PATIENCE, SLEEPER, button, headline, html
@@ -79,6 +84,21 @@ def test_what_is_not_known_is_asked_for_at_once_and_can_be_cancelled():
     button(at, "Cancel").click().run()
     assert "cancelled" in " ".join(i.value for i in at.info)
     assert button(at, "Try again")
+
+
+def test_an_image_that_is_no_drawn_scene_is_said_first_and_in_amber():
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(buffer, "PNG")
+    reference = store_upload(Store(cache_dir()), buffer.getvalue(), "photo.png")
+    fill(reference, 1)
+    at = open_captions(image=reference)
+    assert not at.exception and not at.error
+    page = html(at)
+    assert page.index('class="bx-warning">Out of domain: ') < page.index('class="bx-headline"')
+    assert headline(at).count("Out of domain: BriVL") == 1 and "SIMULATED" not in page
+    result = stored(CAPTIONING, Store(cache_dir()), CaptioningRequest(reference, 1))
+    assert label_of(CAPTIONING, result, {}).caption.startswith(OUT_OF_DOMAIN)
+    assert CAPTIONING.summary(result)["warnings"] == [OUT_OF_DOMAIN]
 
 
 @pytest.mark.parametrize("image", ["scene:99999", "upload:0123456789abcdef", "../etc", ""])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -133,9 +134,19 @@ def test_figures_show_the_numbers():
 def test_the_page_shows_what_was_made_and_the_control(store: Store, studio: None):
     at = open_drive(drive="FFA", n="2")
     assert not at.exception and not at.error
-    assert "Predicted response of FFA to generated images" in headline(at) and "SIMULATED" in html(at)
+    assert "Predicted FFA response" in headline(at) and "SIMULATED" in html(at)
     assert len(at.get("image")) == 4 and len(charts(at)) == 1
     assert "classified as" in html(at)
+
+
+def test_the_headline_says_what_is_predicted_and_that_images_may_be_adversarial(store: Store):
+    result = result_of(store)
+    sentence = DRIVE.headline(result, {})
+    assert sentence.startswith("Predicted FFA response: ") and "predicted by the model, not measured" in sentence
+    assert "Classifier: face in " in sentence and " of 2 generated images" in sentence
+    assert sentence.endswith("may be adversarial")
+    unknown = DRIVE.headline(replace(result, planted=None), {})
+    assert "Classifier" not in unknown and "not measured" in unknown and unknown.endswith("may be adversarial")
 
 
 def test_the_page_waits_for_a_click_and_says_where_it_cannot(studio: None):

@@ -11,9 +11,10 @@ from brivl.analyses.generation import compute, page
 from brivl.analyses.generation.analysis import GENERATION
 from brivl.analyses.generation.previews import write_preview
 from brivl.analyses.generation.request import GenerationPart, GenerationRequest
-from brivl.analysis import run
+from brivl.analysis import run, stored
 from brivl.config import cache_dir
 from brivl.jobs.queue import JobQueue
+from brivl.sharing.analysis_evidence import label_of
 from brivl.store.artifacts import Store
 from brivl.ui import cached
 from tests.analyses.generation.test_generation import planted
@@ -75,6 +76,19 @@ def test_full_cache_shows_pictures_verdicts_and_curve(monkeypatch: pytest.Monkey
     (chart,) = charts(at)
     assert [trace["name"] for trace in chart["data"]] == ["a red car", "a blue dog"]
     assert not cached.model_queue().jobs()
+
+
+def test_a_prompt_outside_of_the_models_world_is_said_first_and_in_amber(monkeypatch: pytest.MonkeyPatch) -> None:
+    request = GenerationRequest(("a red car", "quantum chromodynamics"), 3)
+    fill(monkeypatch, request)
+    at = open_generation(p1="a red car", p2="quantum chromodynamics", p3="", p4="", seed="3")
+    assert not at.exception and not at.error
+    page = html(at)
+    first = 'class="bx-warning">“quantum chromodynamics”: Out of domain: the prompt names none of the 26 kinds'
+    assert page.index(first) < page.index('class="bx-headline"')
+    result = stored(GENERATION, Store(cache_dir()), request)
+    assert result is not None and len(GENERATION.warnings(result)) == 1
+    assert label_of(GENERATION, result, {}).caption.startswith("“quantum chromodynamics”: Out of domain")
 
 
 def test_inputs_stand_in_the_url(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from brivl.analyses.integration.analysis import INTEGRATION
 from brivl.analyses.integration.compute import IntegrationResult
 from brivl.analyses.integration.figures import difference_figure, split_figure
 from brivl.analyses.integration.request import IntegrationRequest, layers_of
-from brivl.analyses.integration.tables import findings, headline, margin, methods, region_table
+from brivl.analyses.integration.tables import findings, headline, margin, methods, region_table, smallest_p
 from brivl.analysis import keys_of, run, stored
 from brivl.commands.main import main
 from brivl.config import cache_dir
@@ -27,6 +27,7 @@ from brivl.core.encoding.presets import PRESETS
 from brivl.core.inference.block_sign_flip import flip_blocks
 from brivl.core.inference.blocks import PermutationSettings, blocks_in_runs
 from brivl.core.inference.contributions import Predictions
+from brivl.core.numbers import number
 from brivl.core.records import Stimulus
 from brivl.core.transfer.baseline_models import (
     Comparison,
@@ -145,6 +146,27 @@ def test_planted_shares_order_the_regions(store: Store):
     assert np.isnan(table.loc["all voxels", "q"]) and findings(result)["truth"]["false_p05_where_share_below_half"] == 0
     assert result.bands == ("multimodal", "language", "vision")
     assert result.split_r2.shape == (3, len(result.regions))
+
+
+def test_the_headline_says_the_smallest_p_that_the_blocks_can_reach(store: Store):
+    result = stored_result(store, REQUEST)
+    for n_blocks, n_permutations, p, text in (
+        (9, 1000, 1 / 512, "9 blocks: smallest attainable p = .002)"),
+        (4, 1000, 1 / 16, "4 blocks: smallest attainable p = .062, so that nothing can be significant)"),
+        (50, 99, 1 / 100, "50 blocks: smallest attainable p = .010)"),
+    ):
+        request = replace(result.request, n_permutations=n_permutations)
+        other = replace(result, n_blocks=n_blocks, request=request)
+        assert smallest_p(other) == pytest.approx(p)
+        assert headline(other, {}).endswith(text) and f"cannot be smaller than {number(p, 2)}" in methods(other)
+    blocks = blocks_in_runs(np.zeros(1, int), 40, 2.0, 20.0)  # the test itself reaches it, and no less
+    signal = np.random.default_rng(0).standard_normal((40, 3))
+    best = HeldOutPredictions(signal - signal.mean(0), signal)
+    worst = HeldOutPredictions(best.measured, -signal)
+    masks = {"all": np.ones(3, bool)}
+    comparison = compare_with_baseline(best, worst, blocks, PermutationSettings(1000), masks)
+    p = intersection_union_p([comparison], above_chance_p(best, blocks, PermutationSettings(1000), masks))
+    assert p[0] == pytest.approx(smallest_p(replace(result, n_blocks=blocks.n_blocks)))
 
 
 def test_four_encoders_in_one_fit(store: Store):
