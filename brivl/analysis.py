@@ -164,6 +164,9 @@ class Analysis(Generic[Request, Result]):
         (result) -> dataset, subject and settings in a few words, for the foot of a printed figure.
     old_names : tuple of str
         Names of verb and page in earlier versions, which go on working.
+    resolve : callable or None
+        (store, request) -> request, in which what the command line names, such as an image file, is replaced by what
+        is stored.
     write : callable or None
         (result, path) -> names of the files that `--out` writes, where that is not the main table.
     check_out : callable or None
@@ -205,6 +208,7 @@ class Analysis(Generic[Request, Result]):
     dataset_fields: tuple[str, ...] = ("dataset",)
     prepare: Callable[[Context, Request], None] | None = None
     old_names: tuple[str, ...] = ()
+    resolve: Callable[[Store, Request], Request] | None = None
     write: Callable[[Result, Path], list[str]] | None = None
     check_out: Callable[[Path], None] | None = None
     out_help: str = "write the main table to this .csv"

@@ -23,6 +23,8 @@ from brivl.analyses.decoding.analysis import DECODING
 from brivl.analyses.drive.analysis import DRIVE
 from brivl.analyses.generation.request import GenerationPart, generation_key
 from brivl.analyses.integration.analysis import INTEGRATION
+from brivl.analyses.retrieval.analysis import RETRIEVAL
+from brivl.analyses.retrieval.request import RetrievalRequest
 from brivl.analyses.transfer.analysis import TRANSFER
 from brivl.analyses.voxel_captions.analysis import VOXEL_CAPTIONS
 from brivl.analysis import Analysis, keys_of, request_from_json, stored
@@ -43,7 +45,7 @@ RECORD = json.loads((FIXTURE / "keys.json").read_text(encoding="utf-8"))
 LENGTH = 32  # hex digits of the digests in keys.json
 RENAMED = {"n_draws": "n_permutations"}  # fields of requests
 # Their keys need stimuli, which would have to be drawn first, or folders that this test does not have.
-LEFT_OUT = ("forms/", "demos/retrieve", "demos/attend", "demos/gallery", "demos/upload", "demos/attention")
+LEFT_OUT = ("forms/", "demos/attend", "demos/gallery", "demos/upload", "demos/attention")
 
 
 # Decoded among captions, of which some are equal: equal candidates are one now and ties count half, so that answers
@@ -54,6 +56,13 @@ CHANGED = ("movie/decode", "categories/decode")
 def renamed(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of a request by their names of today."""
     return {RENAMED.get(name, name): value for name, value in fields.items()}
+
+
+def retrieval_request(fields: Mapping[str, Any]) -> RetrievalRequest:
+    """A query of one model as it was asked."""
+    query = dict(fields)
+    models, most = (query.pop("model"),), query.pop("most")
+    return RetrievalRequest(**query, models=models, max_images=most)
 
 
 class Requests:
@@ -108,6 +117,7 @@ class Requests:
                 CaptionPart(a["reference"], a["model"], a["beam"]),
                 referenced_image(self.store, a["reference"], 64),
             ),
+            "known_retrieval": lambda: keys_of(RETRIEVAL, self.store, retrieval_request(a["query"]))[0],
             "known_imagining": lambda: generation_key(self.store, request_from_json(GenerationPart, a["asked"])),
         }
         return others[function]()
@@ -177,6 +187,11 @@ def test_stored_answers_are_read_into_the_results_of_today(requests: Requests) -
     for name in named("audit_key"):
         fields = requests.value(RECORD["requests"][name]["arguments"]["asked"])
         assert known_audit(requests.store, request_from_json(AuditRequest, fields)) is not None
+    assert len(named("known_retrieval")) == 3
+    for name in named("known_retrieval"):
+        query = retrieval_request(requests.value(RECORD["requests"][name]["arguments"]["query"]))
+        matches = stored(RETRIEVAL, requests.store, query)
+        assert matches is not None and RETRIEVAL.headline(matches, {}) and RETRIEVAL.tables(matches)
     for name in named("integration_key"):
         fields = renamed(requests.value(RECORD["requests"][name]["arguments"]["asked"]))
         request = request_from_json(INTEGRATION.request, fields)

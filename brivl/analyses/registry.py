@@ -11,6 +11,7 @@ from brivl.analyses.decoding.analysis import DECODING
 from brivl.analyses.drive.analysis import DRIVE
 from brivl.analyses.generation.analysis import GENERATION
 from brivl.analyses.integration.analysis import INTEGRATION
+from brivl.analyses.retrieval.analysis import RETRIEVAL
 from brivl.analyses.transfer.analysis import TRANSFER
 from brivl.analyses.voxel_captions.analysis import VOXEL_CAPTIONS
 from brivl.analysis import Analysis
@@ -26,6 +27,7 @@ ANALYSES: tuple[Analysis[Any, Any], ...] = (
     CAPTIONING,
     GENERATION,
     ATTENTION,
+    RETRIEVAL,
 )
 
 

@@ -59,6 +59,9 @@ SAID = {
     "pooling": "the pooling",
     "preset": "the preset's settings",
     "version": "this program's way of fitting",
+    "fit": "the data, the models, the layer or the preset's settings",
+    "items": "the items of the gallery",
+    "model": "the model's weights",
 }
 
 
@@ -208,8 +211,8 @@ def _evidence(manifest: Mapping[str, Any], here: Here) -> tuple[AnalysisEvidence
     for field_name in analysis.dataset_fields:
         if fields.get(field_name):
             fields[field_name] = _local_name(here.store, fields[field_name])
-    if "dataset" in fields and here.dataset:
-        fields["dataset"] = here.dataset
+    if here.dataset and analysis.dataset_fields[0] in fields:
+        fields[analysis.dataset_fields[0]] = here.dataset
     request = request_from_json(analysis.request, fields)
     data = analysis.open_data(here.store, request, here.progress)
     changed = set()

@@ -27,7 +27,7 @@ WHAT = (
     "once, and says how much of the prediction is owed to each. Choose data, two models, a layer and a subject at the "
     "left, and see the answer by layer, on the cortex and by region."
 )
-DEMOS = {"retrieve": "Retrieve", "attention": "Attend", "captioning": "Caption", "generation": "Imagine"}
+DEMOS = {"retrieval": "Retrieve", "attention": "Attend", "captioning": "Caption", "generation": "Imagine"}
 N_RECENT = 6
 GO = ":material/arrow_forward:"
 

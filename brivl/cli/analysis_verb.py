@@ -130,6 +130,7 @@ def _run(analysis: Analysis[Any, Any], args: argparse.Namespace) -> None:
     check_out(args.bundle, ".zip")
     store = Store(args.cache)
     request = request_of(analysis, args)
+    request = request if analysis.resolve is None else analysis.resolve(store, request)
     keys_of(analysis, store, request)  # a request that cannot be answered ends here, before anything is computed
     reading = _reading(store, request)
     for warning in reading.warnings:

@@ -51,7 +51,7 @@ def _print_nested(values: Mapping[str, Any], indent: str) -> None:
 
 def _retrieval(args: argparse.Namespace) -> dict[str, Any]:
     """Recall of brivl-mini in both directions, for held-out scenes with distinct captions and the shipped galleries."""
-    from brivl.analyses.retrieval.command import measure_galleries
+    from brivl.analyses.retrieval.compute import measure_galleries
     from brivl.train.brivl.brivl_mini import evaluate_retrieval
 
     n = 1000 if args.n is None else args.n

@@ -92,7 +92,6 @@ def command_parser() -> argparse.ArgumentParser:
     from brivl.analyses.generation import command as generation
     from brivl.analyses.registry import ANALYSES
     from brivl.analyses.reproduce import command as reproduce
-    from brivl.analyses.retrieval import command as retrieve
     from brivl.cli.analysis_verb import add_verb
     from brivl.commands import (
         app,
@@ -139,7 +138,6 @@ def command_parser() -> argparse.ArgumentParser:
         captioning,
         generation,
         attention,
-        retrieve,
         bundle,
         verify,
         report,

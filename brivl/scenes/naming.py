@@ -9,6 +9,10 @@ from brivl.scenes.captions import SYNONYMS
 from brivl.scenes.scene import SIZES, Scene
 from brivl.scenes.things import ACTIONS, COLOURS, KINDS, WORDS
 
+_FUNCTION_WORDS = frozenset(
+    "or but not no some any one two three from for by as was were be been has have my your his her our their he she we "
+    "they i you who which what where over under between beside near among into onto than then very".split()
+)
 _KIND_OF = {word: kind for kind in KINDS for word in (kind, *SYNONYMS.get(kind, ()))}
 
 _GRAMMAR = (
@@ -65,8 +69,53 @@ def vocabulary_share(text: str) -> float:
     float
         Fraction of the words, in singular or plural; 1 for a text without words.
     """
-    words = re.findall(r"[^\W\d_]+", text.lower())
-    return sum(w in VOCABULARY or w.removesuffix("s") in VOCABULARY for w in words) / len(words) if words else 1.0
+    words = _words_of(text)
+    return sum(map(_is_in_captions, words)) / len(words) if words else 1.0
+
+
+def unknown_words(text: str) -> tuple[str, ...]:
+    """List the words of a text that do not occur in captions of scenes, on which BriVL-mini was trained.
+
+    Parameters
+    ----------
+    text : str
+        Text.
+
+    Returns
+    -------
+    tuple of str
+        Content words in lower case, each once, in the order of the text.
+    """
+    words = dict.fromkeys(_words_of(text))
+    return tuple(word for word in words if not _is_in_captions(word) and word not in _FUNCTION_WORDS)
+
+
+def known_words(text: str) -> tuple[str, ...]:
+    """List the content words of a text that occur in captions of scenes.
+
+    Parameters
+    ----------
+    text : str
+        Text.
+
+    Returns
+    -------
+    tuple of str
+        Words in lower case, each once, in the order of the text; no function words.
+    """
+    function_words = {*_GRAMMAR.split(), *_FUNCTION_WORDS}
+    return tuple(
+        word for word in dict.fromkeys(_words_of(text)) if _is_in_captions(word) and word not in function_words
+    )
+
+
+def _words_of(text: str) -> list[str]:
+    return re.findall(r"[^\W\d_]+", text.lower())
+
+
+def _is_in_captions(word: str) -> bool:
+    """Whether a word, or its singular, occurs in captions."""
+    return bool({word, word.removesuffix("s"), word.removesuffix("es")} & VOCABULARY)
 
 
 def named_thing(scene: Scene, phrase: str) -> int | None:

@@ -216,7 +216,7 @@ def _words(one: dataclasses.Field, value: Any) -> list[str]:
     values = [str(item) for item in value] if isinstance(value, tuple) else [str(value)]
     if one.metadata.get("separator"):
         values = [one.metadata["separator"].join(values)]
-    if value is True:
+    if isinstance(value, bool):  # not the default, so the flag was given
         return [flags[0]]
     return [*([flags[0]] if flags[0].startswith("-") else []), *values]
 

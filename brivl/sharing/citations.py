@@ -255,6 +255,32 @@ BIB = {
   pages = {371--386},
   year = {2015}
 }""",
+    "fei2022": """@article{fei2022,
+  title = {Towards artificial general intelligence via a multimodal foundation model},
+  author = {Fei, Nanyi and Lu, Zhiwu and Gao, Yizhao and Yang, Guoxing and Huo, Yuqi and Wen, Jingyuan and Lu, Haoyu
+            and Song, Ruihua and Gao, Xin and Xiang, Tao and Sun, Hao and Wen, Ji-Rong},
+  journal = {Nature Communications},
+  volume = {13},
+  pages = {3094},
+  doi = {10.1038/s41467-022-30761-2},
+  year = {2022}
+}""",
+    "feghhi2024": """@article{feghhi2024,
+  title = {What are large language models mapping to in the brain? {A} case against over-reliance on brain scores},
+  author = {Feghhi, Ebrahim and Hadidi, Nima and Song, Bryan and Blank, Idan A. and Kao, Jonathan C.},
+  journal = {arXiv preprint arXiv:2406.01538},
+  year = {2024}
+}""",
+    "kriegeskorte2009": """@article{kriegeskorte2009,
+  title = {Circular analysis in systems neuroscience: the dangers of double dipping},
+  author = {Kriegeskorte, Nikolaus and Simmons, W. Kyle and Bellgowan, Patrick S. F. and Baker, Chris I.},
+  journal = {Nature Neuroscience},
+  volume = {12},
+  number = {5},
+  pages = {535--540},
+  doi = {10.1038/nn.2303},
+  year = {2009}
+}""",
     "reimers2019": """@article{reimers2019,
   title = {Sentence-{BERT}: sentence embeddings using {Siamese} {BERT}-networks},
   author = {Reimers, Nils and Gurevych, Iryna},

@@ -97,6 +97,8 @@ def what_changed(before: Fingerprint, now: Fingerprint) -> str:
         return ""
     if before.n_fits != now.n_fits:
         return f"When this link was made, {_fits(before.n_fits)} stood behind it; now there are {now.n_fits}."
+    if before.mean_joint == now.mean_joint == 0:  # the result of an analysis, which has no mean R²
+        return "The numbers behind this link have changed since it was made."
     if abs(before.mean_joint - now.mean_joint) <= ROUNDING:
         return (
             "These numbers were computed anew since this link was made; they agree on average "

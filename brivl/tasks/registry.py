@@ -9,7 +9,7 @@ from pathlib import Path
 
 from brivl.analyses.audit.compute import audit_task
 from brivl.analyses.registry import ANALYSES
-from brivl.analyses.retrieval.compute import recall_task, retrieve_task
+from brivl.analyses.retrieval.compute import recall_task
 from brivl.analysis import run_task as run_analysis_task
 from brivl.core.progress import ProgressCallback
 from brivl.data.download import download_task
@@ -121,7 +121,6 @@ TASKS: dict[str, Callable[[Mapping[str, JSON], ProgressCallback], dict[str, JSON
     "sweep": _sweep,
     "flatmap": _flatmap,
     "download": download_task,
-    "retrieve": retrieve_task,
     "gallery-recall": recall_task,
     "time-course": time_course_task,
     "infer": within_subject_task,

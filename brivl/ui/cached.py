@@ -211,7 +211,7 @@ def _of_subject(_look_up: Callable[..., Any], _asked: Any, state: str) -> Any:
     return _look_up(store(), _asked, known(_asked.dataset))
 
 
-def evidence(analysis: Analysis[Any, Any], request: Any) -> AnalysisEvidence | None:
+def evidence(analysis: Analysis[Any, Any], request: Any, data: Any = None) -> AnalysisEvidence | None:
     """Look up the result of an analysis with what it rests on.
 
     Parameters
@@ -220,14 +220,17 @@ def evidence(analysis: Analysis[Any, Any], request: Any) -> AnalysisEvidence | N
         The record.
     request : Request
         The request.
+    data : object
+        What `Analysis.open_data` gives, where the page holds it; opened here where it is None.
 
     Returns
     -------
     AnalysisEvidence or None
         None where the result is not stored.
     """
-    opens_dataset = analysis.open_data is open_dataset_of and hasattr(request, "dataset")
-    data = known(request.dataset) if opens_dataset else analysis.open_data(store(), request, no_progress)
+    if data is None:
+        opens_dataset = analysis.open_data is open_dataset_of and hasattr(request, "dataset")
+        data = known(request.dataset) if opens_dataset else analysis.open_data(store(), request, no_progress)
     keys = keys_of(analysis, store(), request, data)
     if not all(store().has(key) for key in keys):
         return None

@@ -35,6 +35,7 @@ OLD_PAGES = {  # address in earlier versions -> page of today; links and saved v
     "captions": "captioning",
     "decode": "decoding",
     "imagine": "generation",
+    "retrieve": "retrieval",
     "voxel_words": "voxel_captions",
 }
 
@@ -53,7 +54,7 @@ def pages() -> dict[str, list]:
             st.Page("pages/present.py", title="Present", visibility="hidden"),  # by the page Saved, or a link
         ],
         "The model": [
-            st.Page("pages/retrieve.py", title="Retrieval"),
+            st.Page("pages/retrieval.py", title="Retrieval"),
             st.Page("pages/attention.py", title="Attention"),
             st.Page("pages/captioning.py", title="Captioning"),
             st.Page("pages/generation.py", title="Generation"),

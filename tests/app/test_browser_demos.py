@@ -30,7 +30,7 @@ def test_retrieve_and_the_other_tasks(server: str, browser) -> None:  # noqa: F8
 
     # A click on a picture asks for its like, which is itself; the question is in the address.
     page.get_by_role("button", name="Search by b-green.png").click()
-    page.get_by_text(re.compile("Best match for a picture: b.green.png")).wait_for()  # a hyphen that does not break
+    page.get_by_text(re.compile("Best match for an image: b.green.png")).wait_for()  # a hyphen that does not break
     assert "image=upload%3A" in page.url and "text=&" in page.url
     said = page.inner_text(HEADLINE)
     page.reload()

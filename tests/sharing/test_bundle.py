@@ -197,4 +197,6 @@ def test_what_a_link_says_of_its_numbers() -> None:
     assert what_changed(before, before) == ""
     assert "was 0.0812 and is 0.0912" in what_changed(before, Fingerprint("a" * 10, 1, 0.0912))
     assert "agree on average" in what_changed(before, Fingerprint("a" * 10, 1, 0.08125))
+    of_analyses = [Fingerprint(digit * 10, 1, 0.0) for digit in "ab"]
+    assert what_changed(*of_analyses) == "The numbers behind this link have changed since it was made."
     assert "1 fit stood" in what_changed(before, Fingerprint("a" * 10, 3, 0.2))

@@ -19,6 +19,7 @@ from brivl.analyses.drive.request import DriveRequest
 from brivl.analyses.generation.request import GenerationRequest
 from brivl.analyses.integration.analysis import INTEGRATION
 from brivl.analyses.integration.request import IntegrationRequest
+from brivl.analyses.retrieval.request import RetrievalRequest
 from brivl.analyses.transfer.request import MODALITIES, TransferRequest
 from brivl.analyses.transfer.result import SCORES
 from brivl.analyses.voxel_captions.analysis import VOXEL_CAPTIONS
@@ -162,6 +163,28 @@ def _attention_sample(rng: np.random.Generator) -> tuple[Any, list[tuple[dict, d
     return AttentionRequest("scene:4", "a red car", "car"), [(arrays, info)]
 
 
+def _retrieval_sample(rng: np.random.Generator) -> tuple[Any, list[tuple[dict, dict]]]:
+    n = 12
+    arrays = {
+        "rows": rng.permutation(2000)[:n],
+        "scores": np.sort(rng.random(n).astype(np.float32))[::-1],
+        "shows": rng.random(n) < 0.5,
+    }
+    info = {
+        "gallery": "scenes",
+        "model": "brivl-mini",
+        "formula": "“a red car”",
+        "n_searched": 2000,
+        "bad": [],
+        "n_bad": 0,
+        "index_recall": None,
+        "notices": [],
+        "thing": "red car",
+        "n_showing": 12,
+    }
+    return RetrievalRequest("a red car", k=5), [(arrays, info)]
+
+
 # Analysis -> request, and arrays and info of each part of its stored result.
 PREPARED: dict[str, Callable[[np.random.Generator], tuple[Any, list[tuple[dict, dict]]]]] = {
     "alignment": _alignment_sample,
@@ -171,6 +194,7 @@ PREPARED: dict[str, Callable[[np.random.Generator], tuple[Any, list[tuple[dict, 
     "voxel_captions": _voxel_captions_sample,
     "drive": _drive_sample,
     "generation": _generation_sample,
+    "retrieval": _retrieval_sample,
     "integration": lambda rng: (IntegrationRequest(SMALL, "S01", layer=8), [_integration(rng)]),
     "transfer": lambda rng: (TransferRequest(SMALL_STORIES, "S01"), [transferred(rng)]),
 }

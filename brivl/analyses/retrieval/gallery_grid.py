@@ -1,13 +1,13 @@
-"""Pictures of a gallery in a grid; a click on one asks the next question."""
+"""Images of a gallery in a grid; a click on one searches by it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from html import escape
 
-import numpy as np
 import streamlit as st
 
+from brivl.analyses.retrieval.compute import Matches
 from brivl.data.galleries.gallery import Gallery, Thumbnail
 from brivl.errors import DataError
 from brivl.ui import cached, style
@@ -33,32 +33,50 @@ CSS = """
 
 
 def gallery_grid(
-    gallery: Gallery, rows: np.ndarray, scores: np.ndarray, n_columns: int, on_click: Callable[[int], None], key: str
+    gallery: Gallery, found: Matches, k: int, n_columns: int, on_click: Callable[[int], None], key: str
 ) -> None:
-    """Draw items, best first, with the score below each, its caption on hover, and a click on it."""
+    """Draw matches, best first, with the similarity below each and its caption on hover.
+
+    Parameters
+    ----------
+    gallery : Gallery
+        The gallery.
+    found : Matches
+        What a model found; matches that show what the text names are marked.
+    k : int
+        Number of matches that are drawn.
+    n_columns : int
+        Images in a row.
+    on_click : callable
+        (row of the gallery) -> None; called for a click on an item.
+    key : str
+        Start of the names of the widgets in the session.
+    """
     st.html(CSS)
-    for start in range(0, len(rows), n_columns):
+    for start in range(0, min(k, len(found.rows)), n_columns):
         columns = st.columns(n_columns, gap="small")
-        for column, row, score in zip(columns, rows[start:], scores[start:], strict=False):
-            with column, st.container(key=f"hit-{key}-{int(row)}"):
-                _cell(gallery, int(row), float(score), on_click, key)
+        for column, i in zip(columns, range(start, min(k, len(found.rows))), strict=False):
+            row = int(found.rows[i])
+            with column, st.container(key=f"hit-{key}-{row}"):
+                below = f"{found.scores[i]:.2f}{' ✓' if found.shows[i] else ''}"
+                _cell(gallery, row, below, on_click, key)
 
 
-def _cell(gallery: Gallery, row: int, score: float, on_click: Callable[[int], None], key: str) -> None:
+def _cell(gallery: Gallery, row: int, below: str, on_click: Callable[[int], None], key: str) -> None:
     try:
         shown = cached.item_thumbnail(gallery, row, SIDE)
     except DataError as error:
         style.small(str(error))
         return
-    st.html(_figure(shown, score))
-    hint = f"{_plain(shown.caption)} Click: search by this picture."
+    st.html(_figure(shown, below))
+    hint = f"{_plain(shown.caption)} Click: search by this image."
     st.button(f"Search by {shown.name}", key=f"by {key} {row}", help=hint, on_click=on_click, args=(row,))
 
 
-def _figure(shown: Thumbnail, score: float) -> str:
+def _figure(shown: Thumbnail, below: str) -> str:
     return (
         f'<figure><img src="{shown.uri}" alt="{escape(shown.caption)}">'
-        f"<figcaption><span>{escape(shown.name)}</span><b>{score:.2f}</b></figcaption></figure>"
+        f"<figcaption><span>{escape(shown.name)}</span><b>{below}</b></figcaption></figure>"
     )
 
 

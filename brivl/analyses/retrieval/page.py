@@ -1,16 +1,19 @@
-"""What the page Retrieve shows (paper Fig. 2a, b): the best matches of a question, by one model or two."""
+"""The page Retrieval (paper Fig. 2a, b): the best matches of a query, by one model or two."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
-from brivl.analyses.retrieval.compute import Found, Query, known_retrieval, retrieve_request
+from brivl.analyses.retrieval.analysis import RETRIEVAL
+from brivl.analyses.retrieval.compute import Matches
 from brivl.analyses.retrieval.gallery_grid import gallery_grid
 from brivl.analyses.retrieval.recall_panel import recall_panel
+from brivl.analyses.retrieval.request import EXAMPLE, RetrievalRequest
+from brivl.analyses.retrieval.tables import model_title, notices, query_words
+from brivl.analysis import task_of
 from brivl.data.galleries.embeddings import is_embedded
 from brivl.data.galleries.gallery import Gallery
 from brivl.data.galleries.registry import MAX_IMAGES
@@ -18,16 +21,15 @@ from brivl.data.stimuli.images import store_upload
 from brivl.data.stimuli.thumbnails import png
 from brivl.errors import BrivlError
 from brivl.models.encoders.embedding_digest import embedder_digest
-from brivl.models.registry import BRIVL_MINI, SHIPPED
-from brivl.scenes.captions import with_article
-from brivl.ui import cached, style
+from brivl.models.registry import BRIVL_MINI
+from brivl.sharing.analysis_evidence import AnalysisEvidence, figure_record
+from brivl.ui import cached, share_tab, style, tabs
 from brivl.ui.allowed_paths import check_model
 from brivl.ui.page_inputs import Inputs
 from brivl.ui.picture_input import choose_picture, credit
 from brivl.ui.result_or_run import answer, demo_page
 from brivl.ui.style import Chip
 
-EXAMPLE = "a red car"
 GALLERIES = {"scenes": "2,000 drawn scenes", "clips": "200 drawn clips", "folder": "a folder of mine"}
 DEFAULTS = {
     "text": EXAMPLE,
@@ -40,47 +42,46 @@ DEFAULTS = {
     "k": "10",
     "most": str(MAX_IMAGES),
 }
-EMPTY = f"Type a text at the left, such as “{EXAMPLE}”, or add a picture. A term alone cannot be taken away."
-COLUMNS = 5  # of pictures, on the whole page
-LONGEST = 1_000  # characters that the text box takes
+EMPTY = f"Enter a text in the sidebar, such as “{EXAMPLE}”, or add an image."
+NO_FOLDER = "Enter the path of a folder of images within BRIVL_DATA in the sidebar; it stays on this machine."
+ONLY_MINUS = "Enter a positive query as well: a text in the sidebar, or an image."
+COLUMNS = 5  # of images, over the whole width
+MAX_TYPED = 2_000  # characters that the text box takes
 LIMITS = (1, 1_000_000)
-CAPTION = (
-    "Cosine of the query and each item in the shared space, best first: {formula}. {how} A click on a picture searches "
-    "by it; hover for its caption."
-)
+HINT = "Click an image to search by it; hover for its caption."
+Found = AnalysisEvidence | BrivlError | None  # of one model: its matches, why there are none, or not there yet
 
 
-def retrieve_page() -> None:
+def retrieval_page() -> None:
     """Draw the page."""
     with demo_page():
-        inputs = Inputs("retrieve", DEFAULTS)
+        inputs = Inputs(RETRIEVAL.name, DEFAULTS)
         image = _sidebar(inputs)
         if not inputs["text"].strip() and not image:
-            style.headline("What shall be found?")
-            style.caption(EMPTY)
+            style.headline("What do you search for?")
+            style.caption(ONLY_MINUS if inputs["minus"].strip() else EMPTY)
             return
         kind = inputs.choice("gallery", tuple(GALLERIES))
         if kind == "folder" and not inputs["folder"].strip():
-            style.headline("Which folder shall be searched?")
-            style.caption(
-                "Type the path of a folder of images within BRIVL_DATA at the left; it stays on this machine."
-            )
+            style.headline("Which folder do you search in?")
+            style.caption(NO_FOLDER)
             return
-        _page(inputs, _gallery(inputs, kind), _queries(inputs, image, kind))
+        request = _request(inputs, image, kind)
+        _page(inputs, cached.gallery(request.gallery, request.max_images), request)
 
 
 def _sidebar(inputs: Inputs) -> str:
-    """The controls; the reference of the picture that belongs to the question, "" for none."""
+    """Draw the controls; the reference of the image that belongs to the query, "" for none."""
     with st.sidebar:
-        st.text_input("Text", max_chars=max(LONGEST, len(inputs["text"])), **inputs.bound("text", inputs["text"]))
-        minus = inputs["minus"]
+        text, minus = inputs["text"], inputs["minus"]
+        st.text_input("Text", max_chars=max(MAX_TYPED, len(text)), **inputs.bound("text", text))
         st.text_input(
             "minus the term",
-            max_chars=max(LONGEST, len(minus)),
+            max_chars=max(MAX_TYPED, len(minus)),
             placeholder="such as red",
             **inputs.bound("minus", minus),
         )
-        with_picture = st.toggle("plus a picture", **inputs.bound("pic", inputs["pic"] == "True"))
+        with_picture = st.toggle("plus an image", **inputs.bound("pic", inputs["pic"] == "True"))
     chosen = choose_picture(inputs) if with_picture else None
     with st.sidebar:
         if chosen is not None:
@@ -116,67 +117,83 @@ def _k(inputs: Inputs) -> int:
     return inputs.integer("k", 5, 50, 10) // 5 * 5
 
 
-def _gallery(inputs: Inputs, kind: str) -> Gallery:
-    name = inputs["folder"].strip() if kind == "folder" else kind
-    return cached.gallery(name, inputs.integer("most", *LIMITS, MAX_IMAGES))
-
-
-def _queries(inputs: Inputs, image: str, kind: str) -> list[Query]:
-    name = inputs["folder"].strip() if kind == "folder" else kind
-    models = dict.fromkeys([BRIVL_MINI, *filter(None, [inputs["other"].strip()])])
+def _request(inputs: Inputs, image: str, kind: str) -> RetrievalRequest:
+    models = tuple(dict.fromkeys([BRIVL_MINI, *filter(None, [inputs["other"].strip()])]))
     for model in models:
         check_model(model)
+    gallery = inputs["folder"].strip() if kind == "folder" else kind
     most = inputs.integer("most", *LIMITS, MAX_IMAGES)
-    return [Query(name, model, inputs["text"], image, inputs["minus"], most) for model in models]
+    return RetrievalRequest(inputs["text"], image, inputs["minus"], gallery, models, _k(inputs), most)
 
 
-def _page(inputs: Inputs, gallery: Gallery, queries: Sequence[Query]) -> None:
-    top = st.container()
-    columns = st.columns(len(queries), gap="large") if len(queries) > 1 else [st.container()]
-    found = _answers(columns, gallery, queries)
-    with top:
-        style.headline(_finding(gallery, queries, found, _k(inputs)))
-        _chips(gallery, queries, found)
-        notices = (notice for one in found for notice in (() if one is None else (*one.notices, *_unread(one))))
-        for notice in dict.fromkeys([*gallery.notes, *notices]):
-            style.note(notice)
-    for column, query, one in zip(columns, queries, found, strict=True):
-        if one is not None:
-            with column:
-                _grid(inputs, gallery, query, one, COLUMNS // len(queries))
-    if found[0] is not None:
-        style.caption(CAPTION.format(formula=found[0].formula, how=_how(gallery, found[0])))
-    recall_panel(gallery, queries)
+def _page(inputs: Inputs, gallery: Gallery, request: RetrievalRequest) -> None:
+    """Draw the matches that are there in six tabs; without any, what is searched and its progress."""
+    head = st.container()
+    found = {model: _look_up(gallery, replace(request, models=(model,))) for model in request.models}
+    ready = tuple(model for model, one in found.items() if isinstance(one, AnalysisEvidence))
+    if not ready:
+        with head:
+            style.headline(f"{query_words(request)} in {gallery.title}")
+            _chips_and_notices(gallery, request, [])
+        _columns(inputs, gallery, request, found)
+        recall_panel(gallery, request)
+        return
+    evidence = cached.evidence(RETRIEVAL, replace(request, models=ready), gallery)
+    if evidence is None:  # evicted a moment ago
+        st.rerun()
+    record = figure_record(evidence, {}, share_tab.link_fields())
+    with head:
+        style.headline(record.label.headline)
+        _chips_and_notices(gallery, request, list(evidence.result.matches.values()))
+        share_tab.warn_if_changed(record)
+    view = tabs.View(
+        record,
+        lambda: _columns(inputs, gallery, request, found),
+        hint=HINT,
+        below=lambda: recall_panel(gallery, request),
+    )
+    tabs.draw(view)
 
 
-def _answers(columns: Sequence[DeltaGenerator], gallery: Gallery, queries: Sequence[Query]) -> list[Found | None]:
-    """Ask each model; None where there is no answer yet, with its progress. The worker takes one after the other."""
-    found: list[Found | None] = []
-    for column, query in zip(columns, queries, strict=True):
-        with column:
-            if len(queries) > 1:
-                st.subheader(_title(query.model), anchor=False)
-            waits = any(one is None for one in found)
-            found.append(None if waits else _answer(gallery, query))
-            if waits:
-                style.small("Comes next.")
-    return found
-
-
-def _answer(gallery: Gallery, query: Query) -> Found | None:
+def _look_up(gallery: Gallery, request: RetrievalRequest) -> Found:
     try:
-        store = cached.store()
-        ready = is_embedded(store, gallery, embedder_digest(query.model))
-        if not ready and known_retrieval(store, query, gallery) is None:
-            style.small(f"{_title(query.model)} looks at {gallery.title} once; questions then take less than a second.")
-        button = None if ready else f"Search with {_title(query.model)}"
-        return answer(retrieve_request(store, query), lambda: known_retrieval(store, query, gallery), button=button)
+        return cached.evidence(RETRIEVAL, request, gallery)
     except BrivlError as error:
-        st.error(str(error))
-        return None
+        return error
 
 
-def _grid(inputs: Inputs, gallery: Gallery, query: Query, found: Found, n_columns: int) -> None:
+def _columns(inputs: Inputs, gallery: Gallery, request: RetrievalRequest, found: Mapping[str, Found]) -> None:
+    """Draw a column for each model: its matches, or its progress. The worker takes one model after the other."""
+    several, waits = len(found) > 1, False
+    columns = st.columns(len(found), gap="large") if several else [st.container()]
+    for column, (model, one) in zip(columns, found.items(), strict=True):
+        with column:
+            if several:
+                st.subheader(model_title(model), anchor=False)
+            if isinstance(one, AnalysisEvidence):
+                _grid(inputs, gallery, model, one.result.matches[model], COLUMNS // len(found))
+            elif isinstance(one, BrivlError):
+                st.error(str(one))
+            elif waits:
+                style.small("Queued after the first model.")
+            else:
+                waits = True
+                _search(gallery, replace(request, models=(model,), k=RetrievalRequest.k))
+
+
+def _search(gallery: Gallery, request: RetrievalRequest) -> None:
+    """Search with one model, at once where its embeddings of the gallery are stored; then draw the page again."""
+    (model,), store = request.models, cached.store()
+    title, ready = model_title(model), is_embedded(store, gallery, embedder_digest(model))
+    if not ready:
+        style.small(f"{title} embeds {gallery.title} once; queries then take less than a second.")
+    task = task_of(RETRIEVAL, store, request)
+    button = None if ready else f"Search with {title}"
+    if answer(task, lambda: cached.evidence(RETRIEVAL, request, gallery), button=button) is not None:
+        st.rerun()
+
+
+def _grid(inputs: Inputs, gallery: Gallery, model: str, found: Matches, n_columns: int) -> None:
     def search_by(row: int) -> None:
         reference = f"scene:{row}"
         if gallery.name != "scenes":
@@ -184,55 +201,14 @@ def _grid(inputs: Inputs, gallery: Gallery, query: Query, found: Found, n_column
             reference = store_upload(cached.store(), png(frames[len(frames) // 2]), gallery.item_name(row))
         inputs.change(text="", minus="", pic="True", image=reference)
 
-    k = _k(inputs)
-    gallery_grid(gallery, found.rows[:k], found.scores[:k], n_columns, search_by, f"{len(query.model)}-{gallery.kind}")
+    gallery_grid(gallery, found, _k(inputs), n_columns, search_by, f"{len(model)}-{gallery.kind}")
 
 
-def _title(model: str) -> str:
-    return SHIPPED[model].title if model in SHIPPED else Path(model).stem
-
-
-def _asked(query: Query) -> str:
-    said = [f"“{query.text[:60]}”"] if query.text.strip() else []
-    return " + ".join([*said, *(["a picture"] if query.image else [])]) + (
-        f" \N{MINUS SIGN} “{query.minus[:40]}”" if query.minus.strip() else ""
-    )
-
-
-def _finding(gallery: Gallery, queries: Sequence[Query], found: Sequence[Found | None], k: int) -> str:
-    asked = _asked(queries[0])
-    done = [(query, one) for query, one in zip(queries, found, strict=True) if one is not None and len(one.rows)]
-    if not done:
-        return f"{asked} in {gallery.title}"
-    best = [f"{gallery.item_name(int(one.rows[0]))}, similarity {one.scores[0]:.2f}" for _, one in done]
-    if len(done) > 1:
-        best = [f"{line} ({_title(query.model)})" for line, (query, _) in zip(best, done, strict=True)]
-        return f"Best match for {asked}: {'; '.join(best)}"
-    one = done[0][1]
-    if not one.n_showing:
-        return f"Best match for {asked}: {best[0]}"
-    share = f"{int(one.shows[:k].sum())} of the {one.n_showing} with {with_article(one.thing)}"
-    return f"Best match for {asked}: {best[0]}; the first {min(k, len(one.rows))} hold {share}"
-
-
-def _chips(gallery: Gallery, queries: Sequence[Query], found: Sequence[Found | None]) -> None:
+def _chips_and_notices(gallery: Gallery, request: RetrievalRequest, found: list[Matches]) -> None:
     chips = [Chip("SIMULATED", "simulated")] if gallery.simulated else []
-    chips += [Chip("stand-in model")] if any(q.model == BRIVL_MINI for q in queries) else []
-    chips += [Chip(gallery.title), *(Chip(_title(query.model)) for query in queries)]
-    indexed = [one.index_recall for one in found if one is not None and one.index_recall is not None]
-    chips += [Chip(f"by index, recall@10 {recall:.3f} against comparing with all") for recall in indexed]
-    style.chips(chips)
-
-
-def _how(gallery: Gallery, found: Found) -> str:
-    what = "drawn at random and captioned by the program" if gallery.simulated else "your files, which stay here"
-    items = f"{found.n_searched:,} items searched, {what}."
-    if gallery.kind == "video":
-        items += " A video is the mean of 16 frames, one at random of each of 16 parts."
-    return items
-
-
-def _unread(found: Found) -> tuple[str, ...]:
-    if not found.n_bad:
-        return ()
-    return (f"{found.n_bad:,} files could not be read and are left out, such as {', '.join(found.bad)}.",)
+    chips += [Chip("small proxy model")] if BRIVL_MINI in request.models else []
+    chips += [Chip(gallery.title), *(Chip(model_title(model)) for model in request.models)]
+    recalls = [one.index_recall for one in found if one.index_recall is not None]
+    style.chips([*chips, *(Chip(f"by index, recall@10 {recall:.3f}") for recall in recalls)])
+    for notice in notices(request, gallery, found):
+        style.note(notice)

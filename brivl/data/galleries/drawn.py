@@ -54,6 +54,9 @@ class _DrawnGallery:
     def captions(self) -> Captions:
         return Captions(tuple(self._caption(row) for row in range(self.n)), np.arange(self.n))
 
+    def caption(self, row: int) -> str:
+        return self._caption(row)
+
     def item_name(self, row: int) -> str:
         return f"{self._noun} {row}"
 

@@ -61,6 +61,10 @@ class _FileGallery:
     def _digest_of_all(self) -> str:
         return self._digest(range(len(self)))
 
+    def caption(self, row: int) -> str:
+        captions = self._captions_by_item()
+        return captions[row][0] if captions and captions[row] else ""
+
     def captions(self) -> Captions | None:
         captions = self._captions_by_item()
         if not captions:

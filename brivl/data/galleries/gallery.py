@@ -127,6 +127,20 @@ class Gallery(Protocol):
             Captions, None where there are none.
         """
 
+    def caption(self, row: int) -> str:
+        """Return the first caption of an item.
+
+        Parameters
+        ----------
+        row : int
+            Item number.
+
+        Returns
+        -------
+        str
+            Caption, "" where there is none.
+        """
+
     def item_name(self, row: int) -> str:
         """Return the name of an item.
 

@@ -1,15 +1,22 @@
-"""Search by text, picture and sums, with a model whose answers have a closed form, and with a real CLIP's code."""
+"""Search by text, image and sums, with a model whose results have a closed form, and with a real CLIP's code."""
 
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from brivl.analyses.retrieval import compute
-from brivl.analyses.retrieval.compute import Query, cleaned, items_showing, known_retrieval, retrieve, retrieve_request
+from brivl.analyses.retrieval import request as request_module
+from brivl.analyses.retrieval.analysis import RETRIEVAL
+from brivl.analyses.retrieval.compute import Matches, RetrievalResult, items_showing
+from brivl.analyses.retrieval.request import RetrievalRequest, clean_text, is_cut, parts
+from brivl.analyses.retrieval.tables import headline, is_arbitrary, methods, notices, precision, query_words, summary
+from brivl.analyses.verify import Here, check_bundle
+from brivl.analysis import run, stored, task_of
 from brivl.commands.main import main
 from brivl.core.retrieval.query_words import detect_other_language
 from brivl.data.galleries import embeddings
@@ -43,7 +50,7 @@ QUIET = lambda _done, _of, _message: None  # noqa: E731
 @pytest.fixture
 def colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedding, "open_embedder", lambda _name: colour_embedder())
-    monkeypatch.setattr(compute, "embedder_digest", lambda _name: DIGEST)
+    monkeypatch.setattr(request_module, "embedder_digest", lambda _name: DIGEST)
 
 
 @pytest.fixture
@@ -56,53 +63,133 @@ def folder(tmp_path: Path) -> str:
     return str(paint_folder(tmp_path / "images"))
 
 
-def names(store: Store, query: Query) -> list[str]:
-    found, gallery = retrieve(store, query), open_gallery(query.gallery)
+def colour_request(folder: str, text: str = "", image: str = "", minus: str = "") -> RetrievalRequest:
+    return RetrievalRequest(text, image, minus, folder, ("colours",))
+
+
+def search(store: Store, request: RetrievalRequest) -> Matches:
+    return run(RETRIEVAL, store, request).matches[request.models[0]]
+
+
+def names(store: Store, request: RetrievalRequest) -> list[str]:
+    found, gallery = search(store, request), open_gallery(request.gallery)
     return [gallery.item_name(row) for row in found.rows]
 
 
 @pytest.mark.usefixtures("colours")
-def test_text_finds_its_colour_and_the_answer_is_kept(store: Store, folder: str) -> None:
-    query = Query(folder, "colours", text=" red\n thing ")
-    assert known_retrieval(store, query, open_gallery(folder)) is None
-    found = retrieve(store, query)
-    assert names(store, query)[0] == "a-red.png" and found.formula == "“red thing”"
+def test_text_finds_its_colour_and_the_result_is_stored(store: Store, folder: str) -> None:
+    request = colour_request(folder, " red\n thing ")
+    assert stored(RETRIEVAL, store, request) is None
+    found = search(store, request)
+    assert names(store, request)[0] == "a-red.png" and found.formula == "“red thing”"
     np.testing.assert_allclose(found.scores[0], 1, atol=1e-4)
-    assert (found.n_searched, found.n_bad, found.bad) == (4, 2, ("e-cut.png", "f-empty.jpg"))
-    kept = known_retrieval(store, Query(folder, "colours", text="red thing"), open_gallery(folder))
-    np.testing.assert_array_equal(kept.rows, found.rows)
+    assert (found.n_searched, found.n_unreadable, found.unreadable) == (4, 2, ("e-cut.png", "f-empty.jpg"))
+    again = stored(RETRIEVAL, store, colour_request(folder, "red thing"))
+    assert again is not None
+    np.testing.assert_array_equal(again.matches["colours"].rows, found.rows)
 
 
 @pytest.mark.usefixtures("colours")
 def test_sums_are_what_the_formula_says(store: Store, folder: str, tmp_path: Path) -> None:
     picture = store_upload(store, paint(tmp_path / "p.png", (255, 255, 0)).read_bytes(), "p.png")
-    assert names(store, Query(folder, "colours", image=picture, minus="red"))[0] == "b-green.png"
-    query = Query(folder, "colours", text="blue", image=picture, minus="green")
-    found = retrieve(store, query)
+    assert names(store, colour_request(folder, image=picture, minus="red"))[0] == "b-green.png"
+    request = colour_request(folder, "blue", picture, "green")
+    found = search(store, request)
     yellow = of_images(np.full((1, 4, 4, 3), (255, 255, 0), np.uint8))[0]
     total = of_texts(["blue"])[0] + yellow - of_texts(["green"])[0]
     items = of_images(open_gallery(folder).pixels(range(6), 16).images)
     best_first = np.sort(items @ total / np.linalg.norm(total))[::-1]
     np.testing.assert_allclose(found.scores, best_first, atol=1e-5)
     assert found.formula == "(“blue” + your picture \N{MINUS SIGN} “green”) / length, each of length 1"
+    assert query_words(request) == "“blue” + an image \N{MINUS SIGN} “green”"
 
 
-def test_an_empty_question_is_a_sentence(store: Store) -> None:
-    for query in (Query(), Query(text=" \n\t"), Query(minus="red")):
-        with pytest.raises(RequestError, match="Try 'a red car'"):
-            cleaned(query)
-    assert cleaned(Query(text="a\0b\x1b[0m")).text == "a b [0m"
+def test_an_empty_query_is_a_sentence() -> None:
+    for request in (RetrievalRequest(), RetrievalRequest(" \n\t"), RetrievalRequest(minus="red")):
+        with pytest.raises(RequestError, match="Enter a positive query"):
+            parts(request)
+    with pytest.raises(RequestError, match="a positive query as well"):
+        parts(RetrievalRequest(minus="red"))
+    with pytest.raises(RequestError, match="1 to 100 matches, got 0"):
+        parts(RetrievalRequest("red", k=0))
+    with pytest.raises(RequestError, match="name of a model"):
+        parts(RetrievalRequest("red", models=(" ",)))
+    assert clean_text("a\0b\x1b[0m") == "a b [0m"
 
 
 @pytest.mark.usefixtures("colours")
-def test_long_and_foreign_questions_are_answered_with_a_notice(store: Store, folder: str) -> None:
-    long = retrieve(store, Query(folder, text="red " * 700))
+def test_long_and_foreign_queries_are_answered_with_a_notice(store: Store, folder: str) -> None:
+    long = search(store, colour_request(folder, "red " * 700))
     assert "has 500 tokens; the model reads the first 6" in " ".join(long.notices)
     assert "longer than 2,000 characters" in " ".join(long.notices)
     for text, said in (("ein roter Wagen", "German"), ("красная машина", "another script"), ("une voiture", "French")):
-        found = retrieve(store, Query(folder, text=text))
+        found = search(store, colour_request(folder, text))
         assert len(found.rows) == 4 and said in found.notices[0] and "knows English" in found.notices[0]
-    assert retrieve(store, Query(folder, text="red")).notices == ()
+    assert search(store, colour_request(folder, "red")).notices == ()
+
+
+def test_a_query_that_is_cut_is_said_before_there_is_a_result() -> None:
+    gallery = open_gallery("scenes")
+    assert is_cut("red " * 700) and not is_cut("red " * 500) and not is_cut("\n " * 9000)
+    (line,) = notices(RetrievalRequest("red " * 700), gallery)
+    assert "longer than 2,000 characters" in line
+    assert notices(RetrievalRequest("red " * 499), gallery) == []
+
+
+def result_of(request: RetrievalRequest, n_showing: int = 0) -> RetrievalResult:
+    """Ten matches of each model, of which the first and the fourth show a red car."""
+    shows = np.array([True, False, False, True, *[False] * 6])
+    one = Matches(np.arange(10), np.full(10, 0.54), "", 2000, (), 0, None, (), "red car", shows, n_showing)
+    return RetrievalResult(request, dict.fromkeys(request.models, one), open_gallery("scenes"))
+
+
+def test_a_query_of_unknown_words_is_said_to_be_arbitrary() -> None:
+    request = RetrievalRequest("quantum chromodynamics")
+    said = headline(result_of(request), {})
+    assert "arbitrary" in said and "quantum, chromodynamics" in said and "Best match" not in said
+    (line,) = notices(request, open_gallery("scenes"))
+    assert "quantum, chromodynamics" in line and line.endswith("The ranking is arbitrary.")
+    assert line in RETRIEVAL.caption(result_of(request), {}) and line in methods(result_of(request))
+
+
+@pytest.mark.parametrize(
+    ("asked", "unknown", "arbitrary"),
+    [
+        (RetrievalRequest("a red car in a meadow, two dogs running"), "", False),
+        (RetrievalRequest("a red submarine"), "submarine", False),
+        (RetrievalRequest("the submarine of my aunt"), "submarine, aunt", True),
+        (RetrievalRequest("submarine", image="scene:3"), "submarine", False),
+        (RetrievalRequest("a car", minus="philosophy"), "philosophy", False),
+        (RetrievalRequest("submarine", models=("clip",)), "", False),
+    ],
+)
+def test_which_words_are_unknown(asked: RetrievalRequest, unknown: str, arbitrary: bool) -> None:
+    lines = notices(asked, open_gallery("scenes"))
+    assert [line.partition(": ")[2].partition(". ")[0] for line in lines] == ([unknown] if unknown else [])
+    assert all(line.endswith("arbitrary." if arbitrary else "depends on them.") for line in lines)
+    assert is_arbitrary(asked, asked.models[0]) is arbitrary
+
+
+def test_precision_is_that_of_the_matches_shown() -> None:
+    request = RetrievalRequest("a red car")
+    one = result_of(request, 12).matches["brivl-mini"]
+    assert precision(one, 10) == 0.2 and precision(one, 5) == 0.4
+    assert headline(result_of(request, 12), {}) == (
+        "Best match for “a red car”: scene 0, similarity 0.54; precision@10 = 0.20 (12 items with a red car in the "
+        "gallery)"
+    )
+    assert headline(result_of(request), {}) == "Best match for “a red car”: scene 0, similarity 0.54"
+    assert summary(result_of(request, 12))["results"]["brivl-mini"]["precision_at_10"] == 0.2
+    table = RETRIEVAL.tables(result_of(request, 12))["matches"]
+    assert table["shows a red car"].sum() == 2 and table["caption"][0] == caption(gallery_scene(0))
+
+
+def test_photographs_are_said_to_be_out_of_domain(folder: str) -> None:
+    gallery = open_gallery(folder)
+    assert "Out of domain" in notices(RetrievalRequest("a red car"), gallery)[0]
+    assert notices(RetrievalRequest("a red car", models=("clip",)), gallery) == []
+    upload = RetrievalRequest(image=f"upload:{'0' * 32}")
+    assert "Out of domain" in notices(upload, open_gallery("scenes"))[0]
 
 
 @pytest.mark.parametrize("text", ["a red car", "un-American los angeles in the sun", "café", "2 + 2", "zebra", "jet"])
@@ -112,10 +199,11 @@ def test_english_is_left_in_peace(text: str) -> None:
 
 @pytest.mark.usefixtures("colours")
 def test_the_worker_answers(store: Store, folder: str) -> None:
-    query, told = Query(folder, "colours", text="green"), []
-    request = json.loads(json.dumps(retrieve_request(store, query)))
-    assert run_task(request, lambda *line: told.append(line)) == {"n_searched": 4}
-    assert known_retrieval(store, query, open_gallery(folder)).rows[0] == 1
+    request, told = colour_request(folder, "green"), []
+    task = json.loads(json.dumps(task_of(RETRIEVAL, store, request)))
+    assert run_task(task, lambda *line: told.append(line)) == {}
+    found = stored(RETRIEVAL, store, request)
+    assert found is not None and found.matches["colours"].rows[0] == 1
     assert "Embedding" in told[0][2] and told[-1][:2] == (6, 6)
 
 
@@ -200,7 +288,7 @@ def test_a_clip_of_transformers(store: Store, folder: str, tmp_path: Path) -> No
     np.testing.assert_allclose(embedder.encode_texts(texts), out.text_embeds.numpy(), atol=1e-5)
     mean_grey = np.full((1, 32, 32, 3), 0, np.uint8)
     assert embedder.encode_images(mean_grey).shape == out.image_embeds.shape
-    assert len(retrieve(store, Query(folder, clip, text="a dog")).rows) == 4
+    assert len(search(store, RetrievalRequest("a dog", gallery=folder, models=(clip,))).rows) == 4
     before = embedder_digest(clip)
     (tmp_path / "clip" / "merges.txt").write_text("#version: 0.2\na b\n")
     assert embedder_digest(clip) != before
@@ -209,18 +297,36 @@ def test_a_clip_of_transformers(store: Store, folder: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("name", ["vit-mini", "minilm-l6"])
 def test_one_stream_is_not_enough(name: str, store: Store, folder: str) -> None:
     with pytest.raises(RequestError, match="images and sentences in one space"):
-        retrieve(store, Query(folder, name, text="red"))
+        search(store, RetrievalRequest("red", gallery=folder, models=(name,)))
 
 
 @pytest.mark.usefixtures("colours")
 def test_command_line(folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Options and JSON are those of the verb `retrieve` of earlier versions, which goes on working."""
     picture = str(paint(tmp_path / "p.png", (255, 255, 0)))
     words = ["retrieve", "--gallery", folder, "--image", picture, "--minus", "red", "--model", "a,b", "--k", "2"]
-    assert main([*words, "--json"]) == 0
+    assert main([*words, "--most", "50", "--json"]) == 0
     out = json.loads(capsys.readouterr().out)
     assert [one["item"] for one in out["results"]["b"]["found"]] == ["b-green.png", "d-white16.png"]
     assert out["results"]["a"]["unreadable"] == ["e-cut.png", "f-empty.jpg"] and not out["simulated"]
     assert main(words) == 0 and "b-green.png" in capsys.readouterr().out
     for bad in (["--text", ""], ["--text", "x", "--k", "0"], ["--text", "x", "--image", "/absent.png"]):
-        assert main(["retrieve", "--gallery", folder, *bad]) == 2
-        assert capsys.readouterr().err.startswith("brivl: Wanted ")
+        assert main(["retrieval", "--gallery", folder, *bad]) == 2
+        assert capsys.readouterr().err.startswith("brivl: Expected ")
+
+
+@pytest.mark.usefixtures("colours")
+def test_a_bundle_of_a_folder_is_checked_where_the_folder_is_named(store: Store, folder: str, tmp_path: Path) -> None:
+    """The bundle holds no path of the machine; --out has the matches."""
+    picture, bundle, table = str(paint(tmp_path / "p.png", (255, 255, 0))), tmp_path / "b.zip", tmp_path / "t.csv"
+    words = ["retrieval", "--gallery", folder, "--image", picture, "--minus", "red", "--model", "colours"]
+    assert main(["--cache", str(store.root), *words, "--out", str(table), "--bundle", str(bundle)]) == 0
+    assert pd.read_csv(table)["item"][0] == "b-green.png"
+    with zipfile.ZipFile(bundle) as archive:
+        assert all(str(tmp_path).encode() not in archive.read(name) for name in archive.namelist())
+    assert check_bundle(bundle, Here(store)).verdict == "unknown"
+    assert check_bundle(bundle, Here(store, dataset=folder)).verdict == "match"
+    assert check_bundle(bundle, Here(store, recompute=True, dataset=folder)).verdict == "match"
+    paint(Path(folder) / "a-red.png", (1, 2, 3), (9, 9))
+    checked = check_bundle(bundle, Here(store, dataset=folder))
+    assert checked.verdict == "unknown" and any("items of the gallery differ" in f.sentence for f in checked.findings)
