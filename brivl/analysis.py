@@ -41,12 +41,27 @@ VOLATILE = {"seconds", "fit_seconds"}  # info that differs between equal results
 
 @dataclass(frozen=True)
 class Context:
-    """What a computation is given: store, opened data (None without a dataset), progress callback, checkpoints."""
+    """What a computation is given.
+
+    Attributes
+    ----------
+    store : Store
+        Where what the computation needs is kept.
+    data : object
+        What `Analysis.open_data` gave; None without a dataset.
+    progress : callable
+        Progress callback.
+    checkpoints : Path or None
+        Folder of a computation that goes on where it was stopped.
+    anew : bool
+        Whether fits that make up the result are computed even where they are stored, as for a check.
+    """
 
     store: Store
     data: Any
     progress: ProgressCallback = no_progress
-    checkpoints: Path | None = None  # folder of a computation that goes on where it was stopped
+    checkpoints: Path | None = None
+    anew: bool = False
 
 
 def short_name(name: str) -> str:

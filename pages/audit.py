@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from brivl.analyses.audit.page import audit_page
+from brivl.analyses.audit.page import PAGE
+from brivl.ui.analysis_page import show
 
-audit_page()
+show(PAGE)

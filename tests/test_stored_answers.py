@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from brivl.analyses.alignment.analysis import ALIGNMENT
-from brivl.analyses.audit.compute import AuditRequest, audit_key, known_audit
+from brivl.analyses.audit.analysis import AUDIT
+from brivl.analyses.audit.request import AuditRequest
 from brivl.analyses.captioning.request import CaptionPart, caption_key
 from brivl.analyses.decoding.analysis import DECODING
 from brivl.analyses.drive.analysis import DRIVE
@@ -56,6 +57,14 @@ CHANGED = ("movie/decode", "categories/decode")
 def renamed(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of a request by their names of today."""
     return {RENAMED.get(name, name): value for name, value in fields.items()}
+
+
+def audit_request(fields: Mapping[str, Any]) -> AuditRequest:
+    """An audit as it was asked, with a fit in a field of its own; the preset is always strict."""
+    asked = dict(fields)
+    fit = asked.pop("fit")
+    assert fit.pop("preset") == "strict"
+    return request_from_json(AuditRequest, asked | fit)
 
 
 def retrieval_request(fields: Mapping[str, Any]) -> RetrievalRequest:
@@ -110,7 +119,7 @@ class Requests:
                 self.fit(a["request"]),
                 TimeCourseTarget(**a["place"]),
             ),
-            "audit_key": lambda: audit_key(self.store, request_from_json(AuditRequest, a["asked"])),
+            "audit_key": lambda: keys_of(AUDIT, self.store, audit_request(a["asked"]))[0],
             "facts_key": lambda: facts_key(self.dataset(a["dataset"]), a["subject"]),
             "known_caption": lambda: caption_key(
                 self.store,
@@ -184,9 +193,11 @@ def test_stored_answers_are_read_into_the_results_of_today(requests: Requests) -
     for name in named("inference_key"):
         fields = requests.value(RECORD["requests"][name]["arguments"]["asked"])
         assert stored_within_subject(requests.store, requests.within_subject(fields)) is not None
+    assert len(named("audit_key")) == 4
     for name in named("audit_key"):
         fields = requests.value(RECORD["requests"][name]["arguments"]["asked"])
-        assert known_audit(requests.store, request_from_json(AuditRequest, fields)) is not None
+        audit = stored(AUDIT, requests.store, audit_request(fields))
+        assert audit is not None and AUDIT.headline(audit, {}) and AUDIT.tables(audit)
     assert len(named("known_retrieval")) == 3
     for name in named("known_retrieval"):
         query = retrieval_request(requests.value(RECORD["requests"][name]["arguments"]["query"]))

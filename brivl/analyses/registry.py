@@ -6,6 +6,7 @@ from typing import Any
 
 from brivl.analyses.alignment.analysis import ALIGNMENT
 from brivl.analyses.attention.analysis import ATTENTION
+from brivl.analyses.audit.analysis import AUDIT
 from brivl.analyses.captioning.analysis import CAPTIONING
 from brivl.analyses.decoding.analysis import DECODING
 from brivl.analyses.drive.analysis import DRIVE
@@ -18,6 +19,7 @@ from brivl.analysis import Analysis
 from brivl.errors import RequestError
 
 ANALYSES: tuple[Analysis[Any, Any], ...] = (
+    AUDIT,
     DECODING,
     INTEGRATION,
     TRANSFER,

@@ -18,6 +18,8 @@ from brivl.errors import RequestError, StoreError
 from brivl.store.artifacts import Store
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from brivl.data.reading import Reading
 
 MAX_PRINTED_ROWS = 60
@@ -53,7 +55,9 @@ def add_verb(verbs: argparse._SubParsersAction, analysis: Analysis[Any, Any]) ->
         p.add_argument("--checkpoints", type=Path, help="folder for checkpoints; a stopped run goes on from there")
     p.add_argument("--out", type=Path, help=analysis.out_help)
     p.add_argument("--bundle", type=Path, help="write figure, tables, methods and manifest to this .zip")
-    p.add_argument("--json", action="store_true", help="print one JSON object")
+    form = p.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON object")
+    form.add_argument("--markdown", action="store_true", help="print tables in Markdown")
     p.set_defaults(run=partial(_run, analysis))
     return p
 
@@ -66,7 +70,9 @@ def _add_field(p: argparse.ArgumentParser, one: dataclasses.Field, hint: Any) ->
         if one.metadata["choices"]:
             about["choices"] = list(one.metadata["choices"])
     separator = one.metadata.get("separator")  # the word is read later, where an error can be printed as a sentence
-    if one.default is not dataclasses.MISSING and not {"required", "nargs"} & set(about) and not separator:
+    if isinstance(one.default, bool):
+        about.setdefault("default", one.default)
+    elif one.default is not dataclasses.MISSING and not {"required", "nargs"} & set(about) and not separator:
         about.setdefault("default", one.default)
         if "%(default)s" not in about["help"] and one.default not in ("", (), None, False):
             about["help"] += " (default: %(default)s)"
@@ -145,7 +151,7 @@ def _run(analysis: Analysis[Any, Any], args: argparse.Namespace) -> None:
         more |= {"reading": reading.to_json()} if reading.notes else {}
         print(json.dumps(analysis.summary(result) | more))
     else:
-        print("\n".join([in_words(analysis, result), *reading.notes, *files]))
+        print("\n".join([in_words(analysis, result, args.markdown), *reading.notes, *files]))
 
 
 def _reading(store: Store, request: Any) -> Reading:
@@ -178,7 +184,7 @@ def _bundle(analysis: Analysis[Any, Any], store: Store, request: Any, path: Path
     write_bytes(path, bundle_bytes(store, figure_record(evidence)))
 
 
-def in_words(analysis: Analysis[Any, Any], result: Any) -> str:
+def in_words(analysis: Analysis[Any, Any], result: Any, markdown: bool = False) -> str:
     """Describe a result for people.
 
     Parameters
@@ -187,6 +193,8 @@ def in_words(analysis: Analysis[Any, Any], result: Any) -> str:
         The record.
     result : Result
         The result.
+    markdown : bool
+        Whether tables are written in Markdown.
 
     Returns
     -------
@@ -197,5 +205,22 @@ def in_words(analysis: Analysis[Any, Any], result: Any) -> str:
     lines = [*analysis.warnings(result), f"{label}{analysis.detail(result)}"]
     lines += [f"{analysis.headline(result, {})}.", analysis.methods(result)]
     short = [table for table in analysis.tables(result).values() if 0 < len(table) <= MAX_PRINTED_ROWS]
+    if markdown:
+        return "\n\n".join([*lines, *(_markdown(table) for table in short)])
     lines += [table.to_string(index=False, float_format="%.3f", max_colwidth=70) for table in short]
     return "\n".join(lines)
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    """A table in Markdown, missing values as empty cells."""
+    rows = [[_cell(value) for value in row] for row in table.astype(object).to_numpy()]
+    lines = [list(map(str, table.columns)), ["---"] * len(table.columns), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _cell(value: Any) -> str:
+    import pandas as pd
+
+    if pd.isna(value):
+        return ""
+    return f"{value:.3f}".replace("-", "\N{MINUS SIGN}") if isinstance(value, float) else str(value).replace("|", r"\|")

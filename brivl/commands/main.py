@@ -87,7 +87,6 @@ def command_parser() -> argparse.ArgumentParser:
         The parser.
     """
     from brivl.analyses.attention import command as attention
-    from brivl.analyses.audit import command as audit
     from brivl.analyses.captioning import command as captioning
     from brivl.analyses.generation import command as generation
     from brivl.analyses.registry import ANALYSES
@@ -125,7 +124,6 @@ def command_parser() -> argparse.ArgumentParser:
         within_subject,
         regions,
         variance_partitioning,
-        audit,
         sweep,
         datasets,
         models,

@@ -335,7 +335,7 @@ def recompute(
     """
     artifacts = []
     for part in analysis.parts(request):
-        arrays, info = analysis.compute(Context(store, data, progress), part)
+        arrays, info = analysis.compute(Context(store, data, progress, anew=True), part)
         key = analysis.key(store, part, data)
         plain = {name: np.asarray(values) for name, values in arrays.items()}
         artifacts.append(Artifact(key, plain, build_manifest(ManifestInfo(key, plain_json(info)), 0, "")))

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from brivl.analyses.audit.compute import audit_task
 from brivl.analyses.registry import ANALYSES
 from brivl.analyses.retrieval.compute import recall_task
 from brivl.analysis import run_task as run_analysis_task
@@ -125,7 +124,6 @@ TASKS: dict[str, Callable[[Mapping[str, JSON], ProgressCallback], dict[str, JSON
     "time-course": time_course_task,
     "infer": within_subject_task,
     "parts": variance_partition_task,
-    "audit": audit_task,
     "infer-each": within_subject_batch_task,
     "cache-verify": verify_task,
     "cache-prune": prune_task,

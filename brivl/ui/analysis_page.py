@@ -64,6 +64,8 @@ class AnalysisPage:
         controls of the sidebar; called within it.
     defaults : mapping
         Query parameters of the page with their defaults.
+    whole_question : bool
+        Whether the sidebar asks for models and layer, as on the pages of fits; else for subject and preset alone.
     suits : callable
         (choices, dataset summary) -> Unsuitable, or None where the dataset suits.
     chips : callable
@@ -89,6 +91,7 @@ class AnalysisPage:
     controls: Callable[[Choices | None, DatasetSummary | None, Inputs], Any]
     defaults: Mapping[str, str]
     differs: str = ""
+    whole_question: bool = False
     suits: Callable[[Choices, DatasetSummary], Unsuitable | None] = lambda choices, summary: needs_stimuli(summary)
     chips: Callable[[Any], Sequence[str]] = lambda request: ()
     draw: Callable[[Shown], None] | None = None
@@ -130,7 +133,7 @@ def show(page: AnalysisPage) -> None:
     """
     make_sure_of_menu()
     style.put_style()
-    chosen = sidebar(ask_whose)
+    chosen = sidebar(None if page.whole_question else ask_whose)
     if chosen is None:
         return
     try:

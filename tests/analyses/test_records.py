@@ -8,7 +8,9 @@ import io
 import json
 import shlex
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,6 +52,15 @@ def printed_json(capsys: pytest.CaptureFixture) -> dict:
     printed = json.loads(capsys.readouterr().out)
     printed.pop("files", None)
     return printed
+
+
+def halved(info: Any) -> Any:
+    """Info with all its numbers halved, but for whole ones."""
+    if isinstance(info, Mapping):
+        return {name: halved(value) for name, value in info.items()}
+    if isinstance(info, list | tuple):
+        return [halved(value) for value in info]
+    return info * 0.5 if isinstance(info, float) else info
 
 
 def test_one_name_for_folder_page_task_verb_and_record(analysis: Analysis) -> None:
@@ -155,7 +166,7 @@ def test_a_bundle_of_another_result_differs(analysis: Analysis, store: Store, tm
             name: values * 0.5 if np.issubdtype(values.dtype, np.floating) else values
             for name, values in artifact.arrays.items()
         }
-        store.put(key, arrays, artifact.info)
+        store.put(key, arrays, artifact.info if arrays else halved(artifact.info))  # some results are rows of numbers
     assert check_bundle(path, Here(store)).verdict == "differs"
 
 

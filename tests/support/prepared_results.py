@@ -11,6 +11,10 @@ import scipy.sparse
 from brivl.analyses.alignment.request import AlignmentRequest
 from brivl.analyses.attention.compute import n_start_layers
 from brivl.analyses.attention.request import AttentionRequest
+from brivl.analyses.audit.faults import FAULTS, applicable, why_not
+from brivl.analyses.audit.nuisance import BASELINES
+from brivl.analyses.audit.request import AuditRequest
+from brivl.analyses.audit.rows import FAULT_COLUMNS
 from brivl.analyses.captioning.request import CaptioningRequest
 from brivl.analyses.decoding.analysis import DECODING
 from brivl.analyses.decoding.request import DecodingRequest
@@ -25,7 +29,7 @@ from brivl.analyses.transfer.result import SCORES
 from brivl.analyses.voxel_captions.analysis import VOXEL_CAPTIONS
 from brivl.analyses.voxel_captions.request import VoxelCaptionsRequest
 from brivl.analysis import Analysis, keys_of
-from brivl.core.records import Stimulus
+from brivl.core.records import Design, Stimulus
 from brivl.data.registry import open_dataset
 from brivl.data.stimuli.contact_sheet import contact_sheet
 from brivl.data.subject_facts import load_facts
@@ -185,10 +189,52 @@ def _retrieval_sample(rng: np.random.Generator) -> tuple[Any, list[tuple[dict, d
     return RetrievalRequest("a red car", k=5), [(arrays, info)]
 
 
+def audit_info(n_silent: int = 4, kind: str = "image", design: Design | None = None) -> dict[str, Any]:
+    """Made-up rows of an audit: each fault changes joint R2 by another step, all at once by the most."""
+    design = design or Design(2.0, 80, 40, np.array([0, 40]))
+    faults: list[dict[str, Any]] = []
+    steps = {fault.name: -0.01 * i for i, fault in enumerate(applicable(kind, design), 1)}
+    for fault in FAULTS.values():
+        row: dict[str, Any] = dict.fromkeys(FAULT_COLUMNS) | {"fault": fault.name, "title": fault.title}
+        row |= {"why_not": why_not(fault, kind, design), "n_silent": n_silent or None}
+        if not row["why_not"]:
+            row |= _pair({"joint": 0.4, "a": 0.15, "b": 0.25, "difference": -0.1}, steps[fault.name], "off", "on")
+            row |= {"n_off": N_VOXELS, "n_on": N_VOXELS, "counted_as": "voxels"}
+        faults.append(row)
+    baselines = []
+    for name in ("luminance", "untrained"):
+        row = {"baseline": name, "title": BASELINES[name].title, "alone": 0.02, "alone_shuffled": None}
+        row |= _pair({"joint": 0.4, "a": 0.15, "b": 0.25, "difference": -0.1}, -0.005, "without", "with")
+        baselines.append(row | {"baseline_with": 0.001})
+    return {
+        "faults": faults,
+        "baselines": baselines,
+        "n_voxels": N_VOXELS,
+        "n_silent": n_silent,
+        "simulated": True,
+        "leaks": {"strict": "", "paper": "Leakage: 4 of 12 runs."},
+        "shared_items": 0,
+        "n_held_out": 40,
+        "models": ["brivl-mini", "vit-mini"],
+    }
+
+
+def _pair(scores: dict[str, float], change: float, before: str, after: str) -> dict[str, float]:
+    """Scores in two states, and their change."""
+    changes = {f"{name}_change": change for name in scores}
+    values = {f"{name}_{before}": value for name, value in scores.items()}
+    return changes | values | {f"{name}_{after}": round(value + change, 6) for name, value in scores.items()}
+
+
+def _audit_sample(rng: np.random.Generator) -> tuple[Any, list[tuple[dict, dict]]]:
+    return AuditRequest(SMALL, "S01", ("brivl-mini", "vit-mini"), 8), [({}, audit_info())]
+
+
 # Analysis -> request, and arrays and info of each part of its stored result.
 PREPARED: dict[str, Callable[[np.random.Generator], tuple[Any, list[tuple[dict, dict]]]]] = {
     "alignment": _alignment_sample,
     "attention": _attention_sample,
+    "audit": _audit_sample,
     "captioning": _captioning_sample,
     "decoding": _decoding_sample,
     "voxel_captions": _voxel_captions_sample,

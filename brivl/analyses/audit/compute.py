@@ -1,125 +1,124 @@
-"""One question: what do the faults of the published protocol, and features without meaning, do to these scores?"""
+"""What the faults of the published protocol, and features without semantic content, do to the scores of a fit."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from brivl.analyses.audit.faults import FAULTS, SHUFFLED, TOGETHER, Fault, applicable, why_not
-from brivl.analyses.audit.fits import PLAIN, VERSION, AuditFit, Material, audit_fit, baseline_fits, fault_fit, in_order
+from brivl.analyses.audit.fits import (
+    PLAIN,
+    AuditFit,
+    Material,
+    audit_fit,
+    baseline_fits,
+    fault_fit,
+    fit_title,
+    in_order,
+)
 from brivl.analyses.audit.nuisance import BASELINES, baselines_for
+from brivl.analyses.audit.request import AuditRequest
 from brivl.analyses.audit.rows import baseline_row, fault_row
+from brivl.analysis import Context, Stored
 from brivl.core.audit.leakage import count_shared_items, leak_warning
 from brivl.core.encoding.cv_splits import cv_splits
 from brivl.core.encoding.presets import PRESETS
-from brivl.core.progress import ProgressCallback, no_progress
-from brivl.data.dataset import Dataset
-from brivl.data.registry import open_dataset
-from brivl.encoding.fit import FitRequest, fit_key
-from brivl.errors import RequestError
-from brivl.store.artifacts import Store
-from brivl.store.keys import ArtifactKey
+from brivl.core.progress import ProgressCallback
+from brivl.store.artifacts import Artifact
 
-KIND, ROWS_VERSION = "audit", 3
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class AuditRequest:
-    """Dataset, models, layer, pooling, subject (the preset is strict, whatever it says); which faults, () for all."""
+class AuditResult:
+    """Scores with and without each fault, and with and without each baseline.
 
-    fit: FitRequest
-    faults: tuple[str, ...] = ()
-    baselines: bool = True
-    n_voxels: int = 1000  # at most, evenly thinned: means need no more
-
-
-@dataclass(frozen=True)
-class Audit:
-    """Rows of faults and of baselines (`audit_rows`), what folds of the presets share, and what all rests on."""
+    Attributes
+    ----------
+    request : AuditRequest
+        The request, whose order of models the rows have.
+    faults : tuple of mappings
+        One row per fault (`rows.fault_row`).
+    baselines : tuple of mappings
+        One row per baseline (`rows.baseline_row`).
+    n_voxels : int
+        Voxels that count.
+    n_silent : int
+        Voxels without simulated signal that were fitted beside them; 0 for measured data.
+    simulated : bool
+        Whether the data are simulated.
+    leaks : mapping
+        Preset -> a sentence on passages or runs on both sides of a fold, "" for none.
+    shared_items : int
+        Held-out samples that show an item which a training sample showed too.
+    n_held_out : int
+        Held-out samples.
+    """
 
     request: AuditRequest
-    faults: Sequence[Mapping[str, Any]]
-    baselines: Sequence[Mapping[str, Any]]
-    info: Mapping[str, Any]  # n_voxels, n_silent, simulated, leaks, shared_items, n_held_out
-
-
-def audit_key(store: Store, asked: AuditRequest, dataset: Dataset | None = None) -> ArtifactKey:
-    """Key of an audit. Raises RequestError as `fit_key`, for an unknown fault, or for too few voxels."""
-    unknown = sorted(set(asked.faults) - set(FAULTS))
-    if unknown:
-        raise RequestError(f"Wanted faults out of {list(FAULTS)} and got {unknown!r}.")
-    if asked.n_voxels < 10:
-        raise RequestError(f"Wanted 10 voxels or more and got {asked.n_voxels!r}.")
-    how = {"faults": sorted(asked.faults), "baselines": asked.baselines, "n_voxels": asked.n_voxels}
-    return ArtifactKey(
-        KIND, {"fit": fit_key(store, in_order(asked.fit), dataset).digest, **how, "version": [VERSION, ROWS_VERSION]}
-    )
-
-
-def known_audit(store: Store, asked: AuditRequest, dataset: Dataset | None = None) -> Audit | None:
-    """What is stored, None if nothing."""
-    artifact = store.get(audit_key(store, asked, dataset))
-    return None if artifact is None else _read(asked, artifact.info)
-
-
-def audit(store: Store, asked: AuditRequest, progress: ProgressCallback = no_progress) -> Audit:
-    """The audit, computed if need be; fits that are there already are taken from the store.
-
-    progress(done, total, message) counts fits and may raise (Cancelled). Raises RequestError as `audit_key`, and where
-    no voxel can be fitted.
-    """
-    dataset = open_dataset(asked.fit.dataset, store, progress)
-    key = audit_key(store, asked, dataset)
-    artifact = store.get_or_compute(key, lambda: ({}, _compute(store, asked, dataset, progress)))
-    return _read(asked, artifact.info)
-
-
-def audit_request(store: Store, asked: AuditRequest) -> dict[str, Any]:
-    """The task of the worker."""
-    return {"task": "audit", "store": str(store.root), "asked": asdict(asked)}
-
-
-def audit_task(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
-    """Compute and keep."""
-    fields = dict(request["asked"])
-    fit = fields.pop("fit")
-    asked = AuditRequest(FitRequest(**{**fit, "models": tuple(fit["models"])}), **fields)
-    audit(Store(Path(request["store"])), replace(asked, faults=tuple(asked.faults)), progress)
-    return {}
+    faults: tuple[Row, ...]
+    baselines: tuple[Row, ...]
+    n_voxels: int
+    n_silent: int
+    simulated: bool
+    leaks: Mapping[str, str]
+    shared_items: int
+    n_held_out: int
 
 
 class _Steps:
-    """ProgressCallback that counts fits; what is told within one is a share of it."""
+    """Progress of a fit as progress of all fits, with the number and name of the fit as message."""
 
-    def __init__(self, progress: ProgressCallback) -> None:
-        self.progress, self.done, self.total = progress, 0, 1
+    def __init__(self, progress: ProgressCallback, fits: Sequence[AuditFit]) -> None:
+        self.progress, self.fits, self.n_done = progress, fits, 0
 
     def __call__(self, done: float, total: float, message: str) -> None:
         share = min(1.0, done / total) if total else 0.0
-        self.progress(self.done + 0.99 * share, self.total, message)
+        n = len(self.fits)
+        title = fit_title(self.fits[min(self.n_done, n - 1)])
+        self.progress((self.n_done + 0.99 * share) / n, 1.0, f"Fit {self.n_done + 1} of {n}: {title}")
 
 
-def _compute(store: Store, asked: AuditRequest, dataset: Dataset, progress: ProgressCallback) -> dict[str, Any]:
-    steps = _Steps(progress)
-    material = Material(store, dataset, in_order(asked.fit), asked.n_voxels, steps)
-    kind, design = material.stimulus.kind, material.design
-    wanted = [FAULTS[name] for name in FAULTS if not asked.faults or name in asked.faults]
+def compute(context: Context, request: AuditRequest) -> Stored:
+    """Compute an audit; fits that are stored are taken from the store.
+
+    Parameters
+    ----------
+    context : Context
+        Store, dataset and progress callback, which may raise between fits.
+    request : AuditRequest
+        The request.
+
+    Returns
+    -------
+    tuple
+        No arrays, and the rows as info.
+
+    Raises
+    ------
+    RequestError
+        Where no voxel can be fitted.
+    """
+    store, dataset = context.store, context.data
+    design = dataset.design(request.subject)
+    plain = Material(store, dataset, in_order(request.fit), request.n_voxels, context.progress)
+    kind = plain.stimulus.kind
+    wanted = [FAULTS[name] for name in FAULTS if not request.faults or name in request.faults]
     possible = applicable(kind, design)
-    names = baselines_for(material.stimulus, design) if asked.baselines else []
+    names = baselines_for(plain.stimulus, design) if request.baselines else []
     fits = _fits(wanted, possible, names, folds=SHUFFLED in possible)
-    steps.total = len(fits)
+    steps = _Steps(context.progress, fits)
+    material = Material(store, dataset, plain.request, request.n_voxels, steps, context.anew)
     found = {}
     for how in fits:
-        steps(0, 1, how.name)
+        steps(0, 1, "")
         found[how.name] = audit_fit(material, how)
-        steps.done += 1
-    plain = found[PLAIN.name]
-    return {
-        "faults": [fault_row(f, why_not(f, kind, design), found, material) for f in wanted if _shown(f, found)],
+        steps.n_done += 1
+    info = {
+        "faults": [fault_row(f, why_not(f, kind, design), found, material) for f in wanted if _has_row(f, found)],
         "baselines": [baseline_row(BASELINES[name], found, material) for name in names],
-        "n_voxels": int(plain["counted"].sum()),
+        "n_voxels": int(found[PLAIN.name]["counted"].sum()),
         "n_silent": _n_silent(material),
         "simulated": dataset.simulated,
         "leaks": {name: leak_warning(design, preset) for name, preset in PRESETS.items()},
@@ -127,6 +126,7 @@ def _compute(store: Store, asked: AuditRequest, dataset: Dataset, progress: Prog
         "n_held_out": design.n_test or design.n_train,
         "models": list(material.request.models),
     }
+    return {}, info
 
 
 def _fits(wanted: Sequence[Fault], possible: list[Fault], names: Sequence[str], folds: bool) -> list[AuditFit]:
@@ -134,8 +134,8 @@ def _fits(wanted: Sequence[Fault], possible: list[Fault], names: Sequence[str], 
     return [PLAIN, *(how for how in own if how), *(how for name in names for how in baseline_fits(name, folds))]
 
 
-def _shown(fault: Fault, found: Mapping[str, Any]) -> bool:
-    """Whether a fault has a row; all together only where something was put together."""
+def _has_row(fault: Fault, found: Mapping[str, Any]) -> bool:
+    """Whether a fault has a row; all together only where something was combined."""
     return fault is not TOGETHER or fault.name in found
 
 
@@ -149,15 +149,40 @@ def _n_silent(material: Material) -> int:
     return 0 if truth is None else int((truth.layer[material.voxels[0]] == 0).sum())
 
 
-def _read(asked: AuditRequest, info: Mapping[str, Any]) -> Audit:
-    """In the order of the request's models."""
-    turned = list(asked.fit.models) != list(info["models"])
-    faults, baselines = ([_turned(row) if turned else row for row in info[part]] for part in ("faults", "baselines"))
-    rest = {name: value for name, value in info.items() if name not in ("faults", "baselines", "models")}
-    return Audit(asked, faults, baselines, rest)
+def read(artifacts: Sequence[Artifact], request: AuditRequest) -> AuditResult:
+    """Read a stored audit, in the order of the request's models.
+
+    Parameters
+    ----------
+    artifacts : sequence of Artifact
+        The one stored part.
+    request : AuditRequest
+        The request.
+
+    Returns
+    -------
+    AuditResult
+        The result.
+    """
+    info = artifacts[0].info
+    turned = list(request.models) != list(info["models"])
+    faults, baselines = (
+        tuple(_turned(row) if turned else dict(row) for row in info[part]) for part in ("faults", "baselines")
+    )
+    return AuditResult(
+        request,
+        faults,
+        baselines,
+        info["n_voxels"],
+        info["n_silent"],
+        info["simulated"],
+        dict(info["leaks"]),
+        info["shared_items"],
+        info["n_held_out"],
+    )
 
 
-def _turned(row: Mapping[str, Any]) -> dict[str, Any]:
+def _turned(row: Row) -> dict[str, Any]:
     """A row with A and B exchanged."""
     found = {}
     for name, value in row.items():

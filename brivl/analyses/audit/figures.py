@@ -1,4 +1,4 @@
-"""Dot pairs: R² off and on (or without and with) in one row each, for the joint model and for both models."""
+"""Pairs of dots: R2 with the preset strict and with a fault (or without and with a baseline), one row for each."""
 
 from __future__ import annotations
 
@@ -8,30 +8,41 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from brivl.core.numbers import number
+from brivl.analyses.audit.compute import AuditResult
+from brivl.analyses.audit.nuisance import BASELINES
+from brivl.analyses.audit.tables import FAULT, STRICT, WITH, WITHOUT, fault_title, model_titles, r2_text
 from brivl.errors import RequestError
 from brivl.viz.style import R2, A, B, FigureLabel, ThemeName, apply_style, escape_html, theme_of
 
 COLUMNS = ("row", "joint_off", "joint_on", "a_off", "a_on", "b_off", "b_on")
 SLOT = 0.24  # rows between the pairs of one row
-HEIGHT, TOP, BOTTOM = 62, 64, 60  # pixels of a row, above and below
+HEIGHT, TOP, BOTTOM = 62, 84, 60  # pixels of a row, above and below
+MAX_CHARACTERS = 26  # of a line of a row's name
+FAULTS_TITLE, BASELINES_TITLE = "Faults of the published protocol", "Low-level baselines"
 
 
 @dataclass(frozen=True)
 class PairScores:
-    """What is compared: one row each, top first, R² in two states.
+    """What is compared.
 
-    table: `COLUMNS`; names of A and B; states: what the open and the filled dot mean.
+    Attributes
+    ----------
+    table : DataFrame
+        `COLUMNS`; one row each, the first at the top.
+    names : tuple of str
+        Names of the models A and B.
+    states : tuple of str
+        What open and filled dots mean.
     """
 
     table: pd.DataFrame
     names: tuple[str, str]
-    states: tuple[str, str] = ("off", "on")
+    states: tuple[str, str] = (STRICT, FAULT)
 
     def __post_init__(self) -> None:
         missing = [column for column in COLUMNS if column not in self.table]
         if missing:
-            raise RequestError(f"The figure needs the columns {COLUMNS!r}; missing: {missing!r}. Add them.")
+            raise RequestError(f"Expected the columns {COLUMNS!r}, got a table without {missing!r}. Add them.")
 
     @property
     def height(self) -> int:
@@ -39,17 +50,71 @@ class PairScores:
         return HEIGHT * len(self.table) + TOP + BOTTOM
 
 
+def figures(result: AuditResult, label: FigureLabel, theme: ThemeName = "light") -> dict[str, go.Figure]:
+    """Draw the scores with each fault and with each baseline.
+
+    Parameters
+    ----------
+    result : AuditResult
+        The result.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+    theme : str
+        "light" or "dark".
+
+    Returns
+    -------
+    dict
+        Figures by title; none of baselines where there are none.
+    """
+    names = model_titles(result.request.models)
+    faults = [
+        {"row": fault_title(row)}
+        | {f"{s}_{state}": row[f"{s}_{state}"] for s in ("joint", "a", "b") for state in ("off", "on")}
+        for row in result.faults
+        if row["joint_change"] is not None
+    ]
+    states = {"off": "without", "on": "with"}
+    baselines = [
+        {"row": BASELINES[row["baseline"]].title}
+        | {f"{s}_{state}": row[f"{s}_{kept}"] for s in ("joint", "a", "b") for state, kept in states.items()}
+        for row in result.baselines
+    ]
+    drawn = {}
+    if faults:
+        drawn[FAULTS_TITLE] = pair_figure(PairScores(pd.DataFrame(faults), names), label, theme)
+    if baselines:
+        scores = PairScores(pd.DataFrame(baselines), names, (WITHOUT, WITH))
+        drawn[BASELINES_TITLE] = pair_figure(scores, label, theme)
+    return drawn
+
+
 def pair_figure(scores: PairScores, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
-    """Plotly figure: open dot and filled dot of each score, joined by a line; its height grows with the rows."""
+    """Draw an open and a filled dot for each score, joined by a line.
+
+    Parameters
+    ----------
+    scores : PairScores
+        What is compared.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+    theme : str
+        "light" or "dark".
+
+    Returns
+    -------
+    Figure
+        The figure; its height grows with the rows.
+    """
     figure = go.Figure()
     names = map(escape_html, scores.names)
     sides = (("joint", "joint", theme_of(theme).joint), *zip("ab", names, (A, B), strict=True))
     for i, (column, name, colour) in enumerate(sides):
         _add_pairs(figure, scores, (column, name, colour), (i - 1) * SLOT)
-    rows, words = np.arange(len(scores.table)), [escape_html(row) for row in scores.table["row"]]
+    rows = np.arange(len(scores.table))
     figure.update_yaxes(
         tickvals=rows,
-        ticktext=words,
+        ticktext=[_wrapped(row) for row in scores.table["row"]],
         range=(len(rows) - 0.45, -0.55),
         ticks="",
         showline=False,
@@ -60,6 +125,15 @@ def pair_figure(scores: PairScores, label: FigureLabel, theme: ThemeName = "ligh
     figure.update_layout(height=scores.height)
     apply_style(figure, label, theme)
     return figure.update_layout(margin=dict(l=20, r=30, t=TOP, b=BOTTOM))
+
+
+def _wrapped(title: str) -> str:
+    """A title in lines for the axis, each of them escaped: Plotly reads <br> as a line break."""
+    lines = [""]
+    for word in title.split():
+        fits = len(lines[-1]) + len(word) <= MAX_CHARACTERS
+        lines = [*lines[:-1], f"{lines[-1]} {word}".strip()] if fits else [*lines, word]
+    return "<br>".join(escape_html(line) for line in lines)
 
 
 def _add_pairs(figure: go.Figure, scores: PairScores, side: tuple[str, str, str], offset: float) -> None:
@@ -77,7 +151,7 @@ def _add_pairs(figure: go.Figure, scores: PairScores, side: tuple[str, str, str]
     )
     for values, state, marker in zip((off, on), scores.states, ("circle-open", "circle"), strict=True):
         rows = map(escape_html, scores.table["row"])
-        words = [f"{row}<br>{name}, {state}: {number(v)}" for row, v in zip(rows, values, strict=True)]
+        words = [f"{row}<br>{name}, {state}: {r2_text(v)}" for row, v in zip(rows, values, strict=True)]
         figure.add_scatter(
             x=values,
             y=y,

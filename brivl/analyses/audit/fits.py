@@ -1,4 +1,4 @@
-"""The fits behind an audit: the preset strict, with one fault, or with one baseline; each kept by itself."""
+"""The fits behind an audit: the preset strict, with one fault, or with one baseline; each stored by itself."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from brivl.analyses.audit.faults import SHUFFLED, TOGETHER, Fault
-from brivl.analyses.audit.nuisance import AUTOCORRELATION, UNTRAINED, nuisance_band
+from brivl.analyses.audit.faults import FAULTS, SHUFFLED, TOGETHER, Fault
+from brivl.analyses.audit.nuisance import AUTOCORRELATION, BASELINES, UNTRAINED, nuisance_band
 from brivl.core.audit.scoring import halves, r2_by_fold
 from brivl.core.encoding.presets import STRICT, FitProtocol
 from brivl.core.inference.contributions import Predictions
@@ -25,7 +25,7 @@ from brivl.store.artifacts import Store
 from brivl.store.keys import ArtifactKey
 
 KIND, VERSION = "audit-fit", 1
-N_SILENT = 300  # voxels without planted signal, fitted beside those that count, to see what is found in nothing
+N_SILENT = 300  # voxels without simulated signal, fitted beside those that count: what is found in them is false
 FEW_RATIOS = 6  # weights of three bands to try in steps of a fifth: 21 instead of 66
 NEIGHBOURS_ALPHA = 3.0  # fixed, since folds of whole passages cannot choose one for features that know no other passage
 N_DRAWS = 1000
@@ -34,21 +34,50 @@ TESTS = ("voxel_p", "voxel_q", "region_p", "region_q")
 
 @dataclass(frozen=True)
 class AuditFit:
-    """What is done otherwise than by the preset strict with the two models alone."""
+    """What differs from the preset strict with the two models alone.
+
+    Attributes
+    ----------
+    name : str
+        Name within an audit; not part of the key.
+    changes : mapping
+        Fields of the preset.
+    variation : str or None
+        Control condition of the models' features.
+    baseline : str
+        Name of a baseline that is a band beside those of the models; "" for none.
+    alone : bool
+        Whether the baseline is fitted in place of the models.
+    tested : bool
+        Whether block tests are computed as well.
+    """
 
     name: str
-    changes: Mapping[str, Any] = field(default_factory=dict)  # fields of the preset
+    changes: Mapping[str, Any] = field(default_factory=dict)
     variation: Control | None = None
-    baseline: str = ""  # a band beside those of the models, or
-    alone: bool = False  # instead of them
-    tested: bool = False  # block tests as well
+    baseline: str = ""
+    alone: bool = False
+    tested: bool = False
 
 
 PLAIN = AuditFit("strict", tested=True)
 
 
 def fault_fit(fault: Fault, among: list[Fault]) -> AuditFit | None:
-    """The fit with a fault; None where no fit of its own is needed. `among`: what "together" puts together."""
+    """Describe the fit with a fault.
+
+    Parameters
+    ----------
+    fault : Fault
+        The fault.
+    among : list of Fault
+        The faults that `TOGETHER` combines.
+
+    Returns
+    -------
+    AuditFit or None
+        None where no fit of its own is needed.
+    """
     if fault is TOGETHER:
         changes: dict[str, str] = {}
         for other in among:
@@ -61,47 +90,104 @@ def fault_fit(fault: Fault, among: list[Fault]) -> AuditFit | None:
 
 
 def baseline_fits(name: str, folds: bool) -> list[AuditFit]:
-    """With the models, alone, and where there are folds, alone over shuffled ones."""
-    alone = {"alphas": (NEIGHBOURS_ALPHA,)} if name == AUTOCORRELATION else {}
+    """Describe the fits with a baseline.
+
+    Parameters
+    ----------
+    name : str
+        Name of the baseline.
+    folds : bool
+        Whether responses can be assigned to folds at random.
+
+    Returns
+    -------
+    list of AuditFit
+        With the models, alone, and where there are folds, alone in shuffled ones.
+    """
+    alone: dict[str, Any] = {"alphas": (NEIGHBOURS_ALPHA,)} if name == AUTOCORRELATION else {}
     found = [
         AuditFit(f"with {name}", {"n_ratios": FEW_RATIOS}, baseline=name),
         AuditFit(f"{name} alone", alone, baseline=name, alone=True),
     ]
-    shuffled = AuditFit(f"{name} alone, shuffled", alone | (SHUFFLED.changes or {}), None, name, alone=True)
+    in_shuffled = {**alone, **(SHUFFLED.changes or {})}
+    shuffled = AuditFit(f"{name} alone, shuffled", in_shuffled, None, name, alone=True)
     return [*found, shuffled] if folds else found
+
+
+def fit_title(how: AuditFit) -> str:
+    """Name a fit in words, for the progress of a computation.
+
+    Parameters
+    ----------
+    how : AuditFit
+        The fit.
+
+    Returns
+    -------
+    str
+        For example "with random crops", or "luminance alone".
+    """
+    if how.baseline:
+        title = BASELINES[how.baseline].title
+        title = title[0].lower() + title[1:]
+        if not how.alone:
+            return f"with {title} as a third band"
+        return f"{title} alone, in shuffled folds" if "outer" in how.changes else f"{title} alone"
+    return f"with {FAULTS[how.name].short}" if how.name in FAULTS else "preset strict"
 
 
 @dataclass(frozen=True)
 class Material:
-    """A subject's data, read once for all fits of an audit."""
+    """The data of a subject, read once for all fits of an audit.
+
+    Attributes
+    ----------
+    store : Store
+        Where fits are stored.
+    dataset : Dataset
+        The dataset.
+    request : FitRequest
+        The fit, its models in canonical order.
+    n_voxels : int
+        Largest number of voxels that count.
+    progress : callable
+        Progress callback.
+    anew : bool
+        Whether fits are computed even where they are stored, and then not stored.
+    """
 
     store: Store
     dataset: Dataset
-    request: FitRequest  # models in canonical order
+    request: FitRequest
     n_voxels: int
     progress: ProgressCallback
+    anew: bool = False
 
     @cached_property
     def stimulus(self) -> Stimulus:
+        """Items, and their weights in each sample."""
         return self.dataset.stimulus(self.request.subject)
 
     @cached_property
     def design(self) -> Design:
+        """Timing, runs and groups of the samples."""
         return self.dataset.design(self.request.subject)
 
     @cached_property
     def responses(self) -> Responses:
+        """Responses of the voxels."""
         return self.dataset.responses(self.request.subject)
 
     @cached_property
     def truth(self) -> Truth | None:
+        """What was simulated, None for measured data."""
         return self.dataset.truth(self.request.subject)
 
     @cached_property
     def voxels(self) -> tuple[np.ndarray, np.ndarray]:
         """Columns that are fitted, and which of them count (bool): those of the preset strict, evenly thinned.
 
-        Beside them some without planted signal, which the threshold of explainable variance may have left out.
+        Beside them some without simulated signal, which the threshold of explainable variance may have left out.
         """
         from brivl.core.encoding.voxel_selection import select_in_batches
 
@@ -111,14 +197,25 @@ class Material:
         anywhere = select_in_batches(self.responses, self.design, -np.inf, tell).selected
         count = select_in_batches(self.responses, self.design, STRICT.ev_threshold, tell).selected
         counted = _thinned(np.flatnonzero(count), self.n_voxels)
-        no_progress = np.zeros(0, int)
+        silent = np.zeros(0, int)
         if self.truth is not None:
-            no_progress = _thinned(np.flatnonzero(anywhere & (self.truth.layer == 0)), N_SILENT)
-        columns = np.union1d(counted, no_progress)
+            silent = _thinned(np.flatnonzero(anywhere & (self.truth.layer == 0)), N_SILENT)
+        columns = np.union1d(counted, silent)
         return columns, np.isin(columns, counted)
 
     def features(self, how: AuditFit) -> list[np.ndarray]:
-        """Bands (n_samples, n_features) of a fit."""
+        """Compute the bands of a fit.
+
+        Parameters
+        ----------
+        how : AuditFit
+            The fit.
+
+        Returns
+        -------
+        list of (n_samples, n_features) arrays
+            Those of the models first.
+        """
         asked = self.request
         bands = []
         if not how.alone:
@@ -136,11 +233,23 @@ class Material:
 
 
 def audit_fit(material: Material, how: AuditFit) -> dict[str, np.ndarray]:
-    """Arrays of one fit, computed if need be.
+    """Look a fit up, or compute and store it.
 
-    r2 (1 + n_bands, n_columns); parts (n_parts, 1 + n_bands, n_columns), by fold or half of the test run; columns
-    (n_columns,), counted (n_columns,) bool; for a tested fit `TESTS`.
+    Parameters
+    ----------
+    material : Material
+        The data of the subject.
+    how : AuditFit
+        The fit.
+
+    Returns
+    -------
+    dict
+        r2 (1 + n_bands, n_columns); parts (n_parts, 1 + n_bands, n_columns), by fold or half of the test run; columns
+        (n_columns,), counted (n_columns,) bool; for a tested fit `TESTS`.
     """
+    if material.anew:
+        return _compute(material, how)
     ingredients = {key: value for key, value in asdict(how).items() if key != "name"}
     key = ArtifactKey(
         KIND,
@@ -177,7 +286,7 @@ def _compute(material: Material, how: AuditFit) -> dict[str, np.ndarray]:
 
 
 def _tests(data: Predictions, protocol: FitProtocol, voxels: Voxels, columns: np.ndarray) -> dict[str, np.ndarray]:
-    """p and q of joint R2 of each voxel against chance, and of A less B of each region (none: empty)."""
+    """p and q of joint R2 of each voxel against chance, and of A minus B of each region (none: empty)."""
     from brivl.core.inference.block_permutation import permute_blocks
     from brivl.core.inference.block_sign_flip import flip_blocks_of_means
     from brivl.core.inference.blocks import PermutationSettings
@@ -194,7 +303,20 @@ def _tests(data: Predictions, protocol: FitProtocol, voxels: Voxels, columns: np
 
 
 def regions_of(voxels: Voxels, columns: np.ndarray) -> dict[str, np.ndarray]:
-    """Regions as the paper tests them (45 merged AAL ones) or drawn ROIs: name -> (n_columns,) bool, none empty."""
+    """Give the regions that the paper tests (45 merged AAL regions), or drawn ROIs.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        All voxels of the subject.
+    columns : (n_columns,) array of int
+        The voxels that are fitted.
+
+    Returns
+    -------
+    dict
+        Name -> (n_columns,) bool; no region is empty.
+    """
     levels = available_parcellations(voxels)
     level = next((x for x in ("merged", "roi") if x in levels), None)
     masks = {} if level is None else {name: mask[columns] for name, mask in region_masks(voxels, level).items()}
@@ -202,7 +324,18 @@ def regions_of(voxels: Voxels, columns: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def in_order(request: FitRequest) -> FitRequest:
-    """The request with the preset strict and its models in the order in which they are fitted."""
+    """Give a request the preset strict, and its models the order in which they are fitted.
+
+    Parameters
+    ----------
+    request : FitRequest
+        The request.
+
+    Returns
+    -------
+    FitRequest
+        The request of the fit.
+    """
     return replace(request, models=canonical_order(request.models), preset=STRICT.name)
 
 

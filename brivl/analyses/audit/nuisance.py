@@ -1,4 +1,4 @@
-"""Baselines of the audit: bands without meaning and a twin without training, for what is at hand."""
+"""Low-level baselines: features without semantic content, and an untrained network, as far as a dataset allows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ALL = "all-nuisances"
 
 @dataclass(frozen=True)
 class Baseline:
-    """One baseline, as it is told."""
+    """A low-level baseline: its name in requests and stored rows, its title, and what it is."""
 
     name: str
     title: str
@@ -45,30 +45,41 @@ BASELINES: Mapping[str, Baseline] = {
     b.name: b
     for b in (
         Baseline("length", "Sentence length", "Number of words and of characters."),
-        Baseline(
-            "position", "Position in the passage", "Number of the sentence in its passage, whether first or last."
-        ),
+        Baseline("position", "Position in the passage", "Index of the sentence in its passage; first and last."),
         Baseline("word-rate", "Word rate", "Words per second in each sample."),
-        Baseline("luminance", "Luminance", "Mean luminance in 4 x 4 cells of the picture, and contrast."),
+        Baseline("luminance", "Luminance", "Mean luminance in 4 x 4 cells of the image, and contrast."),
         Baseline(
             "frame-difference",
             "Frame-difference energy",
             "Squared change between frames at 4 spatial scales; a simple proxy for motion energy, without directions.",
         ),
-        Baseline("drift", "Slow drift within runs", "Four slow cosines of the time in the run, alike in all runs."),
+        Baseline("drift", "Slow drift", "Four low-frequency cosines per run (drift)."),
         Baseline(
             AUTOCORRELATION,
-            "Which sentences are neighbours",
-            "A column for each sentence, blurred over its passage (after Hadidi, Feghhi et al.): no content at all.",
+            "Neighbouring sentences",
+            "A column for each sentence, blurred over its passage (after Feghhi et al. 2024): no content at all.",
         ),
-        Baseline(ALL, "These together", "All of the above in one band, but for the neighbours."),
-        Baseline(UNTRAINED, "Untrained twin", "The first model's architecture and layer, with random weights."),
+        Baseline(ALL, "All nuisance features", "All nuisance features in one band (except neighbouring sentences)."),
+        Baseline(UNTRAINED, "Untrained network", "Architecture and layer of the first model, with random weights."),
     )
 }
 
 
 def baselines_for(stimulus: Stimulus, design: Design) -> list[str]:
-    """Names of the baselines that these data allow."""
+    """List the baselines that a dataset allows.
+
+    Parameters
+    ----------
+    stimulus : Stimulus
+        Items, and their weights in each sample.
+    design : Design
+        Timing, runs and groups of the samples.
+
+    Returns
+    -------
+    list of str
+        Names in `BASELINES`.
+    """
     kind, series = stimulus.kind, design.tr is not None
     grouped = design.groups is not None and not design.n_test
     found = {
@@ -89,14 +100,33 @@ def baselines_for(stimulus: Stimulus, design: Design) -> list[str]:
 def nuisance_band(
     store: Store, stimulus: Stimulus, design: Design, name: str, progress: ProgressCallback
 ) -> np.ndarray:
-    """Features (n_samples, n_features) of a baseline other than the twin, columns standardised."""
+    """Compute the features of a baseline other than the untrained network.
+
+    Parameters
+    ----------
+    store : Store
+        Keeps what is read from frames.
+    stimulus : Stimulus
+        Items, and their weights in each sample.
+    design : Design
+        Timing, runs and groups of the samples.
+    name : str
+        Name in `BASELINES`.
+    progress : callable
+        Progress callback.
+
+    Returns
+    -------
+    (n_samples, n_features) array
+        Columns standardised.
+    """
     if name == ALL:
         parts = [n for n in baselines_for(stimulus, design) if n not in (ALL, UNTRAINED, AUTOCORRELATION)]
         return np.concatenate([nuisance_band(store, stimulus, design, part, progress) for part in parts], axis=1)
     made = {
-        "length": lambda: stimulus.weights @ text_length(stimulus.items),
+        "length": lambda: stimulus.weights @ text_length(list(stimulus.items)),
         "position": lambda: position_within(np.asarray(design.groups)),
-        "word-rate": lambda: word_rate(stimulus.items, stimulus.weights, design.tr or 1.0),
+        "word-rate": lambda: word_rate(list(stimulus.items), stimulus.weights, design.tr or 1.0),
         "luminance": lambda: _of_frames(store, stimulus, progress)[:, :-4],
         "frame-difference": lambda: _of_frames(store, stimulus, progress)[:, -4:],
         "drift": lambda: run_drift(_all_onsets(design), design.n_train + design.n_test),
@@ -144,4 +174,4 @@ def _read_frames(stimulus: Stimulus, progress: ProgressCallback) -> np.ndarray:
         room = np.full((len(grey), 4 - change.shape[1]), change.min() if change.size else 0)  # of tiny pictures
         found.append(np.concatenate([luminance_features(grey), change, room], axis=1))
         last = grey[-1]
-    return np.float32(stimulus.weights @ np.concatenate(found))
+    return np.asarray(stimulus.weights @ np.concatenate(found), np.float32)

@@ -1,138 +1,482 @@
-"""An audit as it is read: tables with rounded numbers, and a sentence on what each fault does here."""
+"""An audit as tables and sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from brivl.analyses.audit.compute import Audit
-from brivl.analyses.audit.faults import TOGETHER
-from brivl.core.numbers import number, signed
+from brivl.analyses.audit.compute import AuditResult
+from brivl.analyses.audit.faults import FAULTS, TOGETHER
+from brivl.analyses.audit.nuisance import BASELINES
+from brivl.analyses.audit.rows import SELECTED, TESTED_REGIONS, TESTED_VOXELS, VOXELS
+from brivl.analysis import Options, short_name
+from brivl.models.registry import SHIPPED, parse_control
 
-STATES = ("off", "on")
-NOT_HERE = "not applicable"
+STRICT, FAULT = "strict", "with fault"  # states of a fit with a fault: off and on in stored rows
+WITHOUT, WITH = "without", "with baseline"
+SCORES = ("joint", "a", "b", "difference")
+MINUS = "\N{MINUS SIGN}"
 
 
-def fault_table(found: Audit) -> pd.DataFrame:
-    """One row for each fault: R² off and on, counts, and for simulated data the distance from the truth."""
-    return pd.DataFrame([_fault(row, found.info["n_silent"] > 0) for row in found.faults])
+def model_titles(models: tuple[str, str]) -> tuple[str, str]:
+    """Give the names of two models as figures have them.
+
+    Parameters
+    ----------
+    models : tuple of str
+        Shipped models, folders, or features of the dataset.
+
+    Returns
+    -------
+    tuple of str
+        Two different names.
+    """
+    a, b = (_title(model) for model in models)
+    return (a, b) if a != b else (f"{a} (1st)", f"{b} (2nd)")
 
 
-def _fault(row: Mapping[str, Any], truth: bool) -> dict[str, str]:
-    def pair(name: str) -> str:
-        return _pair(row[f"{name}_off"], row[f"{name}_on"])
+def _title(model: str) -> str:
+    if model in SHIPPED:
+        return SHIPPED[model].title
+    parsed = parse_control(model)
+    return f"{_title(parsed[0])} ({parsed[1]})" if parsed else short_name(model)
 
-    shown = {
-        "fault": row["title"],
-        "joint R²": pair("joint"),
-        "A": pair("a"),
-        "B": pair("b"),
-        "A less B": pair("difference"),
-        "change of joint": _signed(row["joint_change"]),
-        "counted": f"{pair('n')} {row['counted_as']}" if row["counted_as"] else row["why_not"] and NOT_HERE,
+
+def fault_title(row: Mapping[str, Any]) -> str:
+    """Give the title of the fault of a row.
+
+    Parameters
+    ----------
+    row : mapping
+        Row of a fault, whose own title is that of the first release.
+
+    Returns
+    -------
+    str
+        The title of today.
+    """
+    return FAULTS[row["fault"]].title
+
+
+def score_titles(models: tuple[str, str]) -> dict[str, str]:
+    """Give the names of the four scores of a row.
+
+    Parameters
+    ----------
+    models : tuple of str
+        Names of the models.
+
+    Returns
+    -------
+    dict
+        "joint", "a", "b" and "difference" -> name.
+    """
+    a, b = model_titles(models)
+    return {"joint": "joint R²", "a": a, "b": b, "difference": f"{a} {MINUS} {b}"}
+
+
+def _in_states(row: Mapping[str, Any], name: str, title: str, states: Mapping[str, str]) -> dict[str, Any]:
+    """Two columns of a table: a value of a row in both states."""
+    return {f"{title}, {said}": _rounded(row[f"{name}_{state}"]) for state, said in states.items()}
+
+
+def _rounded(value: float | None) -> float | int | None:
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def fault_table(result: AuditResult) -> pd.DataFrame:
+    """Tabulate the scores with each fault.
+
+    Parameters
+    ----------
+    result : AuditResult
+        The result.
+
+    Returns
+    -------
+    DataFrame
+        One row per fault: joint R2, split R2 of both models and their difference with the preset strict and with the
+        fault; missing where the fault cannot occur.
+    """
+    states, titles = {"off": STRICT, "on": FAULT}, score_titles(result.request.models)
+    rows = []
+    for row in result.faults:
+        cells: dict[str, Any] = {"fault": fault_title(row)}
+        for score in SCORES:
+            cells |= _in_states(row, score, titles[score], states)
+        rows.append(cells)
+    return pd.DataFrame(rows)
+
+
+def count_table(result: AuditResult) -> pd.DataFrame:
+    """Tabulate what was counted with each fault, and for simulated data how far scores are from the ground truth.
+
+    Parameters
+    ----------
+    result : AuditResult
+        The result.
+
+    Returns
+    -------
+    DataFrame
+        One row per fault.
+    """
+    states = {"off": STRICT, "on": FAULT}
+    difference = score_titles(result.request.models)["difference"]
+    rows = []
+    for row in result.faults:
+        cells = {"fault": fault_title(row), "counted": counted_words(row, result.request.models)}
+        cells |= _in_states(row, "n", "n", states)
+        if result.n_silent:
+            cells |= _in_states(row, "n_false", "false positives", states)
+            cells |= _in_states(row, "silent_r2", "R² without signal", states)
+            cells |= _in_states(row, "difference_error", f"RMS error of {difference}", states)
+        rows.append(cells | {"not applicable because": row["why_not"]})
+    table = pd.DataFrame(rows)
+    counts = [column for column in table if column.startswith(("n, ", "false positives"))]
+    return table.astype(dict.fromkeys(counts, "Int64"))  # whole numbers, though some are missing
+
+
+def counted_words(row: Mapping[str, Any], models: tuple[str, str]) -> str:
+    """Say what the counts of a row are of.
+
+    Parameters
+    ----------
+    row : mapping
+        Row of a fault.
+    models : tuple of str
+        Names of the models.
+
+    Returns
+    -------
+    str
+        A noun in the plural, "" where nothing was counted.
+    """
+    a, b = model_titles(models)
+    words = {
+        VOXELS: "voxels",
+        SELECTED: "voxels selected",
+        TESTED_REGIONS: f"regions with a significant difference between {a} and {b}",
+        TESTED_VOXELS: "voxels predicted significantly",
     }
-    if truth:
-        shown |= {
-            "voxels without signal that were found": pair("n_false"),
-            "R² where nothing was planted": pair("silent_r2"),
-            "error of A less B": pair("difference_error"),
-        }
-    return shown
+    return words.get(row["counted_as"] or "", "")
 
 
-def baseline_table(found: Audit) -> pd.DataFrame:
-    """One row for each baseline: R² alone, and of the models without and with it beside them."""
-    return pd.DataFrame([_baseline(row) for row in found.baselines])
+def baseline_table(result: AuditResult) -> pd.DataFrame:
+    """Tabulate the scores of each baseline alone, and of the models without and with it as a third band.
+
+    Parameters
+    ----------
+    result : AuditResult
+        The result.
+
+    Returns
+    -------
+    DataFrame
+        One row per baseline.
+    """
+    states, titles = {"without": WITHOUT, "with": WITH}, score_titles(result.request.models)
+    rows = []
+    for row in result.baselines:
+        cells: dict[str, Any] = {"baseline": BASELINES[row["baseline"]].title, "R² alone": _rounded(row["alone"])}
+        if row["alone_shuffled"] is not None:
+            cells["R² alone, shuffled folds"] = _rounded(row["alone_shuffled"])
+        for score in SCORES:
+            cells |= _in_states(row, score, titles[score], states)
+        rows.append(cells | {"split R² of the baseline": _rounded(row["baseline_with"])})
+    return pd.DataFrame(rows)
 
 
-def _baseline(row: Mapping[str, Any]) -> dict[str, str]:
-    shown = {"baseline": row["title"], "alone": _r2(row["alone"])}
-    if row["alone_shuffled"] is not None:
-        shown["alone, shuffled folds"] = _r2(row["alone_shuffled"])
-    return shown | {
-        "joint": _pair(row["joint_without"], row["joint_with"]),
-        "A": _pair(row["a_without"], row["a_with"]),
-        "B": _pair(row["b_without"], row["b_with"]),
-        "the baseline": _r2(row["baseline_with"]),
-        "A less B": _pair(row["difference_without"], row["difference_with"]),
-    }
+def leak_table(result: AuditResult) -> pd.DataFrame:
+    """Tabulate what the folds of each preset share.
+
+    Parameters
+    ----------
+    result : AuditResult
+        The result.
+
+    Returns
+    -------
+    DataFrame
+        One row per preset.
+    """
+    none = "No passage or run is on both sides of a fold."
+    return pd.DataFrame([{"preset": name, "leakage": found or none} for name, found in result.leaks.items()])
 
 
-def said(found: Audit) -> str:
-    """What was compared, in a sentence or two."""
-    info, fit = found.info, found.request.fit
-    silent = f", and {info['n_silent']} simulated without signal" if info["n_silent"] else ""
-    items = info["shared_items"]
-    shared = f" {items} of {info['n_held_out']} held-out samples show what training showed too." if items else ""
+def tables(result: AuditResult) -> dict[str, pd.DataFrame]:
+    """Tabulate an audit.
+
+    Parameters
+    ----------
+    result : AuditResult
+        The result.
+
+    Returns
+    -------
+    dict
+        Tables by name, that of the faults first.
+    """
+    found = {"faults": fault_table(result), "counts": count_table(result), "leakage": leak_table(result)}
+    return found | ({"baselines": baseline_table(result)} if result.baselines else {})
+
+
+def headline(result: AuditResult, options: Options) -> str:
+    """State the finding: what all faults at once do, or the one with the largest effect.
+
+    Parameters
+    ----------
+    result : AuditResult
+        The result.
+    options : mapping
+        Not used: there is one view.
+
+    Returns
+    -------
+    str
+        One sentence without its period.
+    """
+    changed = {row["fault"]: row for row in result.faults if row["joint_change"] is not None}
+    if not changed:
+        return "No fault of the published protocol changes a score of these data"
+    row = changed.get(TOGETHER.name) or max(changed.values(), key=lambda one: abs(one["joint_change"]))
+    start = "As published" if row["fault"] == TOGETHER.name else f"With {FAULTS[row['fault']].short}"
+    difference = score_titles(result.request.models)["difference"]
     return (
-        f"{fit.subject}, layer {fit.layer}, A {fit.models[0]}, B {fit.models[1]}: mean R² over {info['n_voxels']:,} "
-        f"fitted voxels{silent}; off: preset strict, on: with the fault alone.{shared}"
+        f"{start}, joint R² {_moves(row, 'joint')}{_main_cause(changed)}; {difference} "
+        f"{_moves(row, 'difference', 'goes', 'goes')}"
     )
 
 
-def headline(found: Audit) -> str:
-    """The finding: what all faults at once do, or the one that does most."""
-    rows = [row for row in found.faults if row["joint_change"] is not None]
-    if not rows:
-        return "None of the faults changes a score here"
-    together = [row for row in rows if row["fault"] == TOGETHER.name]
-    row = together[0] if together else max(rows, key=lambda row: abs(row["joint_change"]))
-    return f"{row['title']}: joint R² {_moved(row, 'joint')} ({found.request.fit.subject})"
+def _moves(row: Mapping[str, Any], name: str, down: str = "drops", up: str = "rises") -> str:
+    """ "drops from 0.491 to 0.316", or "stays at 0.491"."""
+    off, on = row[f"{name}_off"], row[f"{name}_on"]
+    if r2_text(off) == r2_text(on):
+        return f"stays at {r2_text(off)}"
+    return f"{down if on < off else up} from {r2_text(off)} to {r2_text(on)}"
 
 
-def sentences(found: Audit) -> list[str]:
-    """What each fault does here, and why others cannot."""
-    return [f"{row['title']}: {effect(row)}" for row in found.faults]
+def _main_cause(changed: Mapping[str, Mapping[str, Any]]) -> str:
+    """Which single fault has most of the effect of all together; "" where none has more than half of it."""
+    together = changed.get(TOGETHER.name)
+    alone = [row for name, row in changed.items() if name != TOGETHER.name]
+    if together is None or not alone or r2_text(together["joint_off"]) == r2_text(together["joint_on"]):
+        return ""
+    top = max(alone, key=lambda row: row["joint_change"] / together["joint_change"])
+    share = top["joint_change"] / together["joint_change"]
+    if share < 0.5:
+        return ""
+    most = "more than half of it" if share < 0.8 else "almost all of it" if share < 1.2 else "chiefly"
+    return f", {most} from {FAULTS[top['fault']].short}"
 
 
-def effect(row: Mapping[str, Any], names: tuple[str, str] = ("A", "B")) -> str:
-    """What a fault does here, in a sentence or two."""
+def r2_text(value: float | None) -> str:
+    """Format a score.
+
+    Parameters
+    ----------
+    value : float or None
+        The score.
+
+    Returns
+    -------
+    str
+        Three decimals with a true minus sign; a dash for a missing value.
+    """
+    if value is None or not np.isfinite(value):
+        return "–"
+    text = f"{value:.3f}".replace("-", MINUS)
+    return text.lstrip(MINUS) if not text.strip(f"{MINUS}0.") else text
+
+
+def effect(row: Mapping[str, Any], models: tuple[str, str]) -> str:
+    """Describe what a fault does to these data.
+
+    Parameters
+    ----------
+    row : mapping
+        Row of the fault.
+    models : tuple of str
+        Names of the models.
+
+    Returns
+    -------
+    str
+        A sentence or more.
+    """
     if row["why_not"]:
-        return f"not applicable, because {row['why_not']}."
-    parts, less = [], f"{names[0]} less {names[1]}"
+        return f"Not applicable, because {row['why_not']}."
+    lines, difference = [], score_titles(models)["difference"]
     if row["joint_change"] is not None:
-        moved = f"{less} from {_r2(row['difference_off'])} to {_r2(row['difference_on'])}"
-        parts.append(f"joint R² {_moved(row, 'joint')}, {moved}.")
-    if row["counted_as"] != "voxels":
+        lines.append(
+            f"Joint R² {_moves(row, 'joint')}, {difference} {_moves(row, 'difference', 'goes', 'goes')} ({FAULT})."
+        )
+    if row["counted_as"] and row["counted_as"] != VOXELS:
         of = f" of {row['n_tested']:,}" if row["n_tested"] else ""
-        parts.append(f"{row['n_on']:,}{of} {row['counted_as']} instead of {row['n_off']:,}.")
+        counted = counted_words(row, models)
+        lines.append(f"{STRICT.capitalize()}: {row['n_off']:,}{of} {counted}; {FAULT}: {row['n_on']:,}.")
     if row["n_false_on"] is not None:
-        parts.append(f"Of {row['n_silent']} voxels without signal {row['n_false_on']} instead of {row['n_false_off']}.")
+        lines.append(
+            f"False positives among {row['n_silent']} voxels without signal: {row['n_false_off']} ({STRICT}), "
+            f"{row['n_false_on']} ({FAULT})."
+        )
     if row["difference_error_on"] is not None:
         on, off = row["difference_error_on"], row["difference_error_off"]
-        nearer = "" if _r2(on) == _r2(off) else f" ({'on' if on < off else 'off'} is nearer the truth)"
-        parts.append(f"Error of {less} against what was planted: {_moved(row, 'difference_error')}{nearer}.")
+        closer = "" if r2_text(on) == r2_text(off) else f" (closer to ground truth {FAULT if on < off else STRICT})"
+        closer = closer.replace(f"truth {STRICT}", f"truth with preset {STRICT}")
+        lines.append(f"The RMS error of {difference} {_moves(row, 'difference_error')}{closer}.")
     if row["silent_r2_on"] is not None:
-        parts.append(f"R² where nothing was planted: {_moved(row, 'silent_r2')}.")
-    return " ".join(parts)
+        lines.append(f"R² of voxels without signal {_moves(row, 'silent_r2', 'goes', 'goes')}.")
+    return " ".join(lines)
 
 
-def in_text(table: pd.DataFrame, markdown: bool) -> str:
-    """A table in plain text or in Markdown."""
-    if not markdown:
-        return table.to_string(index=False)
-    lines = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+def caption(result: AuditResult, options: Options) -> str:
+    """Say what the figures show.
+
+    Parameters
+    ----------
+    result : AuditResult
+        The result.
+    options : mapping
+        Not used: there is one view.
+
+    Returns
+    -------
+    str
+        Full sentences.
+    """
+    baselines = (
+        " Low-level baselines: open marks, the models alone; filled marks, with the baseline as a third band, which "
+        "takes over the variance that it shares with a model and predicts better."
+        if result.baselines
+        else ""
+    )
+    return (
+        f"R² on held-out data, mean over {result.n_voxels:,} voxels: joint model, and split R² of each model. Faults: "
+        f"open marks, leakage-free protocol (preset strict); filled marks, the same with one fault.{baselines}"
+    )
 
 
-def _moved(row: Mapping[str, Any], name: str) -> str:
-    return f"{_r2(row[f'{name}_on'])} instead of {_r2(row[f'{name}_off'])}"
+def methods(result: AuditResult) -> str:
+    """Describe how the faults were measured.
+
+    Parameters
+    ----------
+    result : AuditResult
+        The result.
+
+    Returns
+    -------
+    str
+        The methods paragraph.
+    """
+    request = result.request
+    a, b = model_titles(request.models)
+    occur = [FAULTS[row["fault"]].short for row in result.faults if not row["why_not"]]
+    names = [name for name in occur if name != TOGETHER.short]
+    faults = (", ".join(names[:-1]) + " and " if len(names) > 1 else "") + names[-1] if names else "none"
+    together = ", and with all of them at once" if TOGETHER.short in occur else ""
+    return (
+        f"Responses of {request.subject} were predicted by banded ridge regression from layer {request.layer} of {a} "
+        f"and {b} jointly (Dupré la Tour et al. 2022), with the leakage-free preset 'strict' and again with each known "
+        "fault of the published protocol (Lu et al. 2022) alone that can occur with these data: "
+        f"{faults}{together}. Scores are R² on held-out data, mean over {result.n_voxels:,} voxels, evenly thinned out "
+        "of those that the preset would fit, and split between the models."
+        f"{_test_words(result)}{_baseline_words(result)}{_truth_words(result)}{_shared_words(result)}"
+    )
 
 
-def _pair(off: float | None, on: float | None) -> str:
-    return "" if off is None and on is None else f"{_count(off)} → {_count(on)}"
+def _test_words(result: AuditResult) -> str:
+    """Sentences on selection and on multiple tests."""
+    faults = {row["fault"] for row in result.faults if not row["why_not"]}
+    words = ""
+    if "test-selection" in faults:
+        words += (
+            " Voxels selected by R² > 0 on the data on which they are scored (circular analysis; Kriegeskorte et al. "
+            "2009) were compared with voxels selected on the other folds, or on the other half of the test run."
+        )
+    if "uncorrected-tests" in faults:
+        words += (
+            " Tests at p < .05 without correction were compared with the same tests, by 1,000 permutations or sign "
+            "flips of blocks of held-out samples, at q < .05 (Benjamini and Hochberg 1995)."
+        )
+    return words
 
 
-def _count(value: float | None) -> str:
-    return f"{value:,}" if isinstance(value, int) else _r2(value)
+def _baseline_words(result: AuditResult) -> str:
+    if not result.baselines:
+        return ""
+    titles = [BASELINES[row["baseline"]].title.lower() for row in result.baselines]
+    return (
+        f" Low-level baselines ({', '.join(titles)}) were fitted alone and as a third band beside the models, after "
+        "Feghhi et al. (2024)."
+    )
 
 
-def _r2(value: float | None) -> str:
-    """Four digits after the point are more than can be told apart."""
-    return number(float("nan") if value is None else round(value, 4))
+def _truth_words(result: AuditResult) -> str:
+    if not result.n_silent:
+        return ""
+    return (
+        f" The data are simulated: {result.n_silent} voxels without signal were fitted as well, in which everything "
+        "found is a false positive, and the difference of the models was compared with the ground truth."
+    )
 
 
-def _signed(value: float | None) -> str:
-    return "" if value is None else signed(round(value, 4))
+def _shared_words(result: AuditResult) -> str:
+    if not result.shared_items:
+        return ""
+    return (
+        f" {result.shared_items:,} of {result.n_held_out:,} held-out samples show an item that a training sample "
+        "showed too."
+    )
+
+
+def detail(result: AuditResult) -> str:
+    """Say what the result is of.
+
+    Parameters
+    ----------
+    result : AuditResult
+        The result.
+
+    Returns
+    -------
+    str
+        Dataset, subject, layer and models.
+    """
+    request = result.request
+    models = " and ".join(model_titles(request.models))
+    return f"{short_name(request.dataset)}, {request.subject}, layer {request.layer}, {models}"
+
+
+def summary(result: AuditResult) -> dict[str, Any]:
+    """Give all that `--json` prints.
+
+    Parameters
+    ----------
+    result : AuditResult
+        The result.
+
+    Returns
+    -------
+    dict
+        Plain values.
+    """
+    request = result.request
+    return {
+        "dataset": request.dataset,
+        "models": list(request.models),
+        "layer": request.layer,
+        "subject": request.subject,
+        "n_voxels": result.n_voxels,
+        "n_silent": result.n_silent,
+        "simulated": result.simulated,
+        "leaks": dict(result.leaks),
+        "shared_items": result.shared_items,
+        "n_held_out": result.n_held_out,
+        "faults": [{**row, "title": fault_title(row)} for row in result.faults],
+        "baselines": [{**row, "title": BASELINES[row["baseline"]].title} for row in result.baselines],
+    }

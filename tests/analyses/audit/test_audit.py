@@ -5,17 +5,23 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from brivl.analyses.audit import fits
-from brivl.analyses.audit.compute import AuditRequest, audit, audit_request, known_audit
+from brivl.analyses.audit.analysis import AUDIT
+from brivl.analyses.audit.compute import AuditResult, read
 from brivl.analyses.audit.faults import CROP, FAULTS, PADDING, SHUFFLED, applicable, why_not
-from brivl.analyses.audit.fits import PLAIN, baseline_fits, fault_fit, regions_of
+from brivl.analyses.audit.figures import figures
+from brivl.analyses.audit.fits import PLAIN, baseline_fits, fault_fit, fit_title, regions_of
 from brivl.analyses.audit.nuisance import BASELINES, baselines_for, nuisance_band
+from brivl.analyses.audit.request import AuditRequest
 from brivl.analyses.audit.rows import FAULT_COLUMNS, fault_row
-from brivl.analyses.audit.tables import baseline_table, effect, fault_table, headline, said, sentences
+from brivl.analyses.audit.tables import baseline_table, count_table, effect, fault_table, headline, methods
+from brivl.analyses.verify import Here, check_bundle
+from brivl.analysis import run, stored, task_of
 from brivl.commands.main import main
 from brivl.core.progress import no_progress
 from brivl.core.records import Design, Stimulus, Truth
@@ -27,6 +33,10 @@ from brivl.encoding.fit import FitRequest, fit, leakage_warning
 from brivl.errors import Cancelled, RequestError
 from brivl.store.artifacts import Store
 from brivl.tasks.registry import run_task
+from brivl.viz.export import SLIDE
+from brivl.viz.print_plotly import print_figures
+from brivl.viz.style import FigureLabel
+from tests.support import prepared_results
 from tests.support.app_samples import sample_voxels
 from tests.support.plain_sample import N_VOXELS, make_plain
 
@@ -46,13 +56,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(scope="module")
-def asked(plain: str) -> AuditRequest:
-    return AuditRequest(FitRequest(plain, MODELS, 2, "A", "paper"))
+def request_(plain: str) -> AuditRequest:
+    return AuditRequest(plain, "A", MODELS, 2)
 
 
 @pytest.fixture(scope="module")
-def found(store: Store, asked: AuditRequest):
-    return audit(store, asked)
+def found(store: Store, request_: AuditRequest) -> AuditResult:
+    return run(AUDIT, store, request_)
 
 
 def row_of(found, name: str) -> dict:
@@ -66,7 +76,7 @@ def test_off_is_the_fit_with_strict(found, store: Store, plain: str) -> None:
     assert [row["a_off"], row["b_off"]] == pytest.approx(result.r2_split.mean(1), abs=1e-4)
     assert row["joint_change"] == pytest.approx(row["joint_on"] - row["joint_off"], abs=2e-6) != 0
     assert row["difference_on"] == pytest.approx(row["a_on"] - row["b_on"], abs=2e-6)
-    assert found.info["n_voxels"] == N_VOXELS and not found.info["simulated"] and found.info["n_silent"] == 0
+    assert found.n_voxels == N_VOXELS and not found.simulated and found.n_silent == 0
 
 
 def test_every_fault_has_a_row_and_those_that_cannot_occur_a_reason(found) -> None:
@@ -83,48 +93,81 @@ def test_every_fault_has_a_row_and_those_that_cannot_occur_a_reason(found) -> No
         assert row["alone"] < 0.05 < row["joint_with"] and row["alone_shuffled"] is not None
 
 
-def test_what_is_kept_is_found_and_turns_with_the_models(found, store: Store, asked: AuditRequest) -> None:
-    again = known_audit(store, asked)
+def test_a_stored_audit_is_found_and_turns_with_the_models(found, store: Store, request_: AuditRequest) -> None:
+    again = stored(AUDIT, store, request_)
     assert again is not None and again.faults == found.faults
-    strict = dataclasses.replace(asked, fit=dataclasses.replace(asked.fit, preset="strict", models=MODELS[::-1]))
-    turned = known_audit(store, strict)
-    assert turned is not None, "the preset of the request plays no part, nor the order of the models"
+    turned = stored(AUDIT, store, dataclasses.replace(request_, models=MODELS[::-1]))
+    assert turned is not None, "the order of the models plays no part"
     for row, other in zip(found.faults + found.baselines, turned.faults + turned.baselines, strict=True):
         for state in ("off", "on", "change", "without", "with"):
             if row.get(f"a_{state}") is not None:
                 assert row[f"a_{state}"] == other[f"b_{state}"]
                 assert row[f"difference_{state}"] == -other[f"difference_{state}"]
                 assert row[f"joint_{state}"] == other[f"joint_{state}"]
-    assert known_audit(store, dataclasses.replace(asked, n_voxels=11)) is None
+    assert stored(AUDIT, store, dataclasses.replace(request_, n_voxels=11)) is None
 
 
 def test_the_worker_answers_and_stops_between_fits(plain: str, tmp_path: Path) -> None:
-    store, asked = Store(tmp_path), AuditRequest(FitRequest(plain, MODELS, 1, "A"), ("own-zscore",), False)
+    store, request = Store(tmp_path), AuditRequest(plain, "A", MODELS, 1, faults=("own-zscore",), baselines=False)
     told: list[tuple[float, float, str]] = []
 
     def stop(done: float, total: float, message: str) -> None:
         told.append((done, total, message))
-        if done >= 1:
+        if message.startswith("Fit 2"):
             raise Cancelled
 
+    task = json.loads(json.dumps(task_of(AUDIT, store, request)))
     with pytest.raises(Cancelled):
-        run_task(audit_request(store, asked), stop)
-    assert known_audit(store, asked) is None and len(store.list(fits.KIND)) == 1, "the first fit is kept"
-    assert told[-1][1] == 2 and "own-zscore" in told[-1][2]
-    assert run_task(json.loads(json.dumps(audit_request(store, asked))), no_progress) == {}
-    kept = known_audit(store, asked)
-    assert kept is not None and [row["fault"] for row in kept.faults] == ["own-zscore"] and kept.baselines == []
+        run_task(task, stop)
+    assert stored(AUDIT, store, request) is None and len(store.list(fits.KIND)) == 1, "the first fit is stored"
+    assert told[-1] == (0.5, 1.0, "Fit 2 of 2: with z-scoring of the test set")
+    assert {message for _, _, message in told[:-1]} == {"Fit 1 of 2: preset strict"}
+    assert run_task(task, no_progress) == {}
+    kept = stored(AUDIT, store, request)
+    assert kept is not None and [row["fault"] for row in kept.faults] == ["own-zscore"] and kept.baselines == ()
+
+
+def test_progress_has_plain_names() -> None:
+    """As of a cancelled computation on screen: no name of a request, no @ and no hyphens of a code."""
+    every = [fault_fit(fault, list(FAULTS.values())) for fault in FAULTS.values()]
+    every += [how for name in BASELINES for how in baseline_fits(name, folds=True)]
+    titles = [fit_title(how) for how in every if how is not None]
+    codes = {*FAULTS, *BASELINES} - {"together", "length", "position", "luminance", "frame-difference", "drift"}
+    codes -= {"untrained"}
+    assert not [(title, code) for title in titles for code in codes if code in title]
+    assert "luminance alone" in titles and "with luminance as a third band" in titles
+    assert "with random crops" in titles and "untrained network alone, in shuffled folds" in titles
+
+
+def test_a_check_computes_every_fit_anew(
+    found, store: Store, request_: AuditRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bundle is recomputed from the data, although its fits are stored; the dataset's folder is named again."""
+    bundle, n_fits = tmp_path / "audit.zip", []
+    line = ["--cache", str(store.root), "audit", "--dataset", request_.dataset, "--models", ",".join(MODELS)]
+    line += ["--layer", "2", "--subject", "A", "--bundle", str(bundle), "--json"]
+    assert main(line) == 0
+    computed = fits._compute
+    monkeypatch.setattr(fits, "_compute", lambda *args: n_fits.append(1) or computed(*args))
+    n_stored = len(store.list(fits.KIND))
+    assert check_bundle(bundle, Here(store, dataset=request_.dataset)).verdict == "match" and not n_fits
+    checked = check_bundle(bundle, Here(store, recompute=True, dataset=request_.dataset))
+    assert checked.verdict == "match", checked.findings
+    assert len(n_fits) == 4 + 2 * 3 and len(store.list(fits.KIND)) == n_stored  # faults, and baselines in three ways
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
-    [({"faults": ("typo",)}, "'typo'"), ({"n_voxels": 3}, "10 voxels or more"), ({"layer": 9}, "layer 9")],
+    [
+        ({"faults": ("typo",)}, "'typo'"),
+        ({"n_voxels": 3}, "10 voxels or more"),
+        ({"layer": 9}, "layer 9"),
+        ({"models": ("signal",)}, "two model names"),
+    ],
 )
-def test_what_cannot_be_asked_is_said(store: Store, asked: AuditRequest, change: dict, sentence: str) -> None:
-    if "layer" in change:
-        change = {"fit": dataclasses.replace(asked.fit, **change)}
+def test_what_cannot_be_requested_is_said(store: Store, request_: AuditRequest, change: dict, sentence: str) -> None:
     with pytest.raises(RequestError, match=sentence):
-        audit(store, dataclasses.replace(asked, **change))
+        run(AUDIT, store, dataclasses.replace(request_, **change))
 
 
 def test_which_faults_and_baselines_data_allow() -> None:
@@ -203,7 +246,8 @@ def test_tests_that_find_something_in_nothing_are_counted() -> None:
     row = fault_row(FAULTS["uncorrected-tests"], "", {"strict": fit}, Known(layers))
     assert row["n_on"] == (p < 0.05).sum() and row["n_off"] >= n // 2 and row["n_tested"] == n
     assert row["n_false_on"] == (p[: n // 2] < 0.05).sum() > row["n_false_off"] and row["n_silent"] == n // 2
-    assert f"Of 200 voxels without signal {row['n_false_on']} instead of" in effect(row)
+    said = effect(row, ("m", "u"))
+    assert f"among 200 voxels without signal: {row['n_false_off']} (strict), {row['n_false_on']} (with fault)" in said
     fit |= {"region_p": np.array([0.01, 0.04, 0.9]), "region_q": np.array([0.03, 0.06, 0.9])}
     row = fault_row(FAULTS["uncorrected-tests"], "", {"strict": fit}, Known(layers))
     assert (row["n_off"], row["n_on"], row["n_tested"]) == (1, 2, 3) and "regions" in row["counted_as"]
@@ -228,13 +272,69 @@ def test_regions_are_those_of_the_paper() -> None:
     )
 
 
-def test_in_words(found) -> None:
-    table = fault_table(found)
-    assert len(table) == len(FAULTS) and "voxels without signal that were found" not in table
-    assert "→" in table["joint R²"][0] and table["counted"][3] == "not applicable"
-    assert len(baseline_table(found)) == 2 and "12 fitted voxels" in said(found)
-    assert any("not applicable, because crops belong to pictures" in line for line in sentences(found))
-    assert headline(found).startswith("All faults at once: joint R²")
+def test_tables_and_sentences(found) -> None:
+    table, counts = fault_table(found), count_table(found)
+    assert len(table) == len(counts) == len(FAULTS) and not [c for c in counts if "signal" in c]
+    assert list(table)[1:3] == ["joint R², strict", "joint R², with fault"]
+    assert list(table)[-2:] == [f"signal \N{MINUS SIGN} other, {state}" for state in ("strict", "with fault")]
+    assert "crops belong to pictures" in counts["not applicable because"][4] and np.isnan(table.iloc[4, 1])
+    assert counts["n, strict"].tolist()[:3] == [N_VOXELS] * 3 and counts["n, strict"].isna()[4]
+    assert len(baseline_table(found)) == 2 and "mean over 12 voxels" in methods(found)
+    assert "Kriegeskorte et al. 2009" in methods(found) and "Feghhi et al. (2024)" in methods(found)
+    assert effect(row_of(found, "random-crop"), MODELS).startswith("Not applicable, because crops belong")
+    assert headline(found, {}).startswith("As published, joint R² ")
+
+
+def made_up(**changes: dict[str, float]) -> AuditResult:
+    """An audit of made-up rows with other values of some faults, by their names with "_" for "-"."""
+    info = prepared_results.audit_info()
+    for row in info["faults"]:
+        row |= changes.get(row["fault"].replace("-", "_"), {})
+    request = AuditRequest("phantom-movie", "S01", ("brivl-mini", "vit-mini"), 8)
+    return read([SimpleNamespace(info=info)], request)
+
+
+def test_the_headline_says_what_most_of_the_effect_is_due_to() -> None:
+    """The numbers are those measured on the simulated movie (docs/audit.md)."""
+    together = {"joint_off": 0.491, "joint_on": 0.316, "joint_change": -0.174, "difference_off": -0.0788}
+    crop = {"joint_off": 0.491, "joint_on": 0.3, "joint_change": -0.191}
+    found = made_up(together=together | {"difference_on": -0.0132}, random_crop=crop)
+    assert headline(found, {}) == (
+        "As published, joint R² drops from 0.491 to 0.316, almost all of it from random crops; "
+        "BriVL-mini \N{MINUS SIGN} ViT-mini goes from \N{MINUS SIGN}0.079 to \N{MINUS SIGN}0.013"
+    )
+    assert "chiefly from random crops" in headline(made_up(random_crop=crop), {})
+    alone = made_up()
+    no_cause = headline(made_up(together={"joint_on": 0.2, "joint_change": -0.2}), {})
+    assert "drops from 0.400 to 0.200; BriVL-mini" in no_cause
+    faults = tuple(row for row in alone.faults if row["fault"] == "own-zscore")
+    assert headline(dataclasses.replace(alone, faults=faults), {}).startswith(
+        "With z-scoring of the test set, joint R² drops from 0.400 to 0.390; "
+    )
+    faults = tuple(row for row in alone.faults if row["why_not"])
+    assert headline(dataclasses.replace(alone, faults=faults), {}).startswith("No fault")
+
+
+def test_words_are_those_of_the_field() -> None:
+    """Model names with a minus sign, "strict" and "with fault", and which is closer to ground truth."""
+    errors = {"difference_error_off": 0.49, "difference_error_on": 0.484, "silent_r2_off": -0.03, "silent_r2_on": 0.0}
+    found = made_up(own_zscore=errors, random_crop=errors | {"difference_error_on": 0.578})
+    better, worse = (effect(row_of(found, name), found.request.models) for name in ("own-zscore", "random-crop"))
+    assert "RMS error of BriVL-mini \N{MINUS SIGN} ViT-mini drops from 0.490 to 0.484 (closer to ground truth" in better
+    assert "(closer to ground truth with fault)." in better and "ground truth with preset strict)." in worse
+    words = " ".join([better, worse, headline(found, {}), methods(found), *map(str, fault_table(found))])
+    assert " less " not in words and " A " not in words and "nearer" not in words
+
+
+def test_names_of_rows_have_no_tag_in_them() -> None:
+    """The page showed <br> as letters: tags within names are escaped, and lines are broken afterwards."""
+    drawn = figures(made_up(), FigureLabel("h", "c", True, "d"))
+    ticks = drawn["Faults of the published protocol"].layout.yaxis.ticktext
+    assert "Test set z-scored with its<br>own mean and SD" in ticks
+    assert not [text for text in ticks if "&lt;" in text]
+    printed = print_figures(drawn, FigureLabel("h", "c", True, "d"), SLIDE)
+    names = [label.get_text() for axes in printed.axes for label in axes.get_yticklabels()]
+    assert "Test set z-scored with its\nown mean and SD" in names and not [name for name in names if "<" in name]
 
 
 def test_guard_is_silent_where_no_folds_can_be_made(plain: str, store: Store) -> None:
@@ -259,14 +359,19 @@ def test_command_line(found, store: Store, plain: str, capsys: pytest.CaptureFix
     ]
     assert main([*line, "--json"]) == 0
     printed = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
-    assert printed["faults"] == [dict(row) for row in found.faults] and printed["models"] == list(MODELS)
+    assert printed["faults"] == AUDIT.summary(found)["faults"] and printed["models"] == list(MODELS)
+    assert [row["title"] for row in printed["faults"]] == [fault.title for fault in FAULTS.values()]
+    for row, kept in zip(printed["faults"], found.faults, strict=True):
+        assert {**row, "title": kept["title"]} == kept
     assert printed["leaks"]["strict"] == "" and "passages" in printed["leaks"]["paper"] and not printed["simulated"]
     assert main(line) == 0
     out = capsys.readouterr().out
-    assert "Sentences dealt to folds at random" in out and "SIMULATED" not in out and "Position in the passage" in out
+    assert (
+        "Sentences assigned to folds at random" in out and "SIMULATED" not in out and "Position in the passage" in out
+    )
     assert main([*line, "--markdown"]) == 0
-    assert capsys.readouterr().out.count("\n| --- | ---") == 2
-    assert main([*line, "--fault", "own-zscore", "test-selection", "--no-baselines", "--json"]) == 0
+    assert capsys.readouterr().out.count("\n| --- | ---") == 4
+    assert main([*line, "--fault", "own-zscore", "test-selection", "--no-baselines", "--voxels", "900", "--json"]) == 0
     assert [r["fault"] for r in json.loads(capsys.readouterr().out)["faults"]] == ["own-zscore", "test-selection"]
     assert main([*line, "--fault", "nonsense"]) == 2 and main([*line, "--voxels", "1"]) == 2
     assert "Traceback" not in capsys.readouterr().err

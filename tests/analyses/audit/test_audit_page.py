@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from brivl.analyses.audit.compute import AuditRequest, audit_key
+from brivl.analyses.audit.analysis import AUDIT
 from brivl.analyses.audit.faults import FAULTS, why_not
 from brivl.analyses.audit.figures import PairScores, pair_figure
 from brivl.analyses.audit.nuisance import BASELINES
-from brivl.analyses.audit.rows import FAULT_COLUMNS
+from brivl.analyses.audit.request import AuditRequest
+from brivl.analyses.audit.rows import FAULT_COLUMNS, STORED_TITLES
+from brivl.analysis import keys_of
 from brivl.config import cache_dir
 from brivl.data.summary import summarise_dataset
-from brivl.encoding.fit import FitRequest
+from brivl.jobs.queue import JobQueue
+from brivl.sharing.saved_views import saved_views
 from brivl.store.artifacts import Store
-from brivl.ui import cached
+from brivl.ui import cached, tabs
 from brivl.viz.style import FigureLabel
-from tests.support.app_driver import PATIENCE, button, charts, fresh_server, headline, html, open_page  # noqa: F401 (a fixture)
+from tests.support.app_driver import PATIENCE, SLEEPER, button, charts, fresh_server, headline, html, open_page  # noqa: F401 (a fixture)
 from tests.support.app_samples import MOVIE, SENTENCES
 from tests.support.plain_sample import N_VOXELS, make_plain
+
+
+@pytest.fixture(autouse=True)
+def model_worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A worker for results of analyses that only sleeps."""
+    monkeypatch.setattr(cached, "open_model_queue", lambda root: JobQueue(root, command=SLEEPER))
+    yield
+    cached.model_queue().shutdown()
 
 
 @pytest.fixture
@@ -35,11 +47,11 @@ def asked_of(folder: str) -> dict[str, str]:
 
 def keep_audit(folder: str) -> list[dict]:
     """An audit of this folder as a worker would have stored it, of made-up numbers; its rows of faults."""
-    store, asked = Store(cache_dir()), AuditRequest(FitRequest(folder, ("signal", "other"), 2, "A"))
+    store, request = Store(cache_dir()), AuditRequest(folder, "A", ("signal", "other"), 2)
     known = summarise_dataset(store, folder)
     faults, baselines = [], []
     for i, fault in enumerate(FAULTS.values()):
-        row = dict.fromkeys(FAULT_COLUMNS) | {"fault": fault.name, "title": fault.title}
+        row = dict.fromkeys(FAULT_COLUMNS) | {"fault": fault.name, "title": STORED_TITLES[fault.name]}
         row["why_not"] = why_not(fault, "features", known.dataset.design("A"))
         if not row["why_not"]:
             row |= {f"{s}_{state}": 0.1 + i / 100 for s in ("joint", "a", "b", "difference") for state in ("off", "on")}
@@ -61,7 +73,7 @@ def keep_audit(folder: str) -> list[dict]:
         "n_held_out": 120,
         "models": ["other", "signal"],
     }
-    store.put(audit_key(store, asked, known), {}, info)
+    store.put(keys_of(AUDIT, store, request, known)[0], {}, info)
     return faults
 
 
@@ -69,7 +81,10 @@ def test_every_fault_is_explained_and_shown_with_its_effect(plain: str) -> None:
     rows = keep_audit(plain)
     at = open_page("audit", **asked_of(plain))
     assert not at.exception and not at.error
-    assert "All faults at once: joint R² 0.16 instead of 0.16 (A)" in headline(at)
+    assert (
+        "As published, joint R² stays at 0.160; signal \N{MINUS SIGN} other stays at \N{MINUS SIGN}0.160"
+        in headline(at)
+    )
     text = html(at) + "".join(m.value for m in at.markdown)
     for words in (
         "SIMULATED",
@@ -77,38 +92,63 @@ def test_every_fault_is_explained_and_shown_with_its_effect(plain: str) -> None:
         "KFold(5, shuffle=True",
         "RandomResizedCrop",
         "Fig. 6c",
-        "not applicable, because padding belongs to texts",
+        "Not applicable, because padding belongs to texts",
         "Preset paper: Leakage: 8 of 8 passages.",
         "Preset strict: no passage or run",
-        "0.123 with sentences dealt",
+        "0.123 in shuffled folds",
         "7 of 120 held-out",
     ):
         assert words in text, words
+    assert "<br>" not in text and " less " not in text
     faults, baselines = charts(at)
     assert [len(figure["data"]) for figure in (faults, baselines)] == [9, 9]
-    shown = next(trace for trace in faults["data"] if trace["name"] == "joint, on")
+    shown = next(trace for trace in faults["data"] if trace["name"] == "joint, with fault")
     wanted = [row["joint_on"] for row in rows if row["joint_on"] is not None]
-    assert len(wanted) == 5 and list(shown["hovertext"])[0].endswith("joint, on: 0.1")
-    first, second = (frame.value for frame in at.dataframe)
-    assert len(first) == 7 and "signal less other" in first and len(second) == 2 and "alone, shuffled folds" in second
+    assert len(wanted) == 5 and list(shown["hovertext"])[0].endswith("joint, with fault: 0.100")
     assert any(note["text"] == "simulated" for note in faults["layout"]["annotations"])
+
+
+def test_six_tabs_and_a_saved_view(plain: str) -> None:
+    keep_audit(plain)
+    at = open_page("audit", **asked_of(plain))
+    assert [tab.label for tab in at.tabs] == list(tabs.NAMES)
+    for name in tabs.NAMES[1:]:
+        at.session_state["tabs"] = name
+        at.run()
+        assert not at.exception and not at.error
+        if name == "Table":
+            tables = [frame.value for frame in at.dataframe]
+            assert [len(table) for table in tables] == [7, 7, 2, 2]
+            assert "signal \N{MINUS SIGN} other, with fault" in tables[0] and "R² alone, shuffled folds" in tables[3]
+        if name == "Method":
+            assert any("Kriegeskorte et al. 2009" in m.value for m in at.markdown)
+        if name == "Code":
+            shell = next(code.value for code in at.code if code.value.startswith("python -m brivl audit"))
+            assert shell.endswith("--subject A --models signal,other --layer 2")
+    (link,) = [code.value for code in at.code if "result=" in code.value]
+    assert "a=signal" in link and "layer=2" in link
+    button(at, "Save this view").click().run()
+    (view,) = saved_views(cache_dir())
+    assert view.page == "audit" and view.headline.startswith("As published") and view.simulated
 
 
 def test_run_progress_cancel(plain: str) -> None:
     at = open_page("audit", **asked_of(plain))
-    assert not at.exception and "What do known faults do to layer 2, A?" in headline(at)
-    assert any("Sentences dealt to folds at random" in m.value for m in at.markdown) and not charts(at)
-    button(at, "Audit layer 2, A").click().run()
     assert not at.exception
-    (status,) = cached.job_queue().active()
-    ((request, _),) = cached.job_queue().jobs()
-    assert request["task"] == "audit" and request["asked"]["fit"]["preset"] == "strict"
+    assert "How much do known protocol issues change the result? (layer 2, A)" in headline(at)
+    assert any("Sentences assigned to folds at random" in m.value for m in at.markdown) and not charts(at)
+    assert "how much R² needs no semantic content" in html(at)
+    button(at, "Run the audit").click().run()
+    assert not at.exception
+    (status,) = cached.model_queue().active()
+    ((request, _),) = cached.model_queue().jobs()
+    assert request["task"] == "audit" and request["request"]["layer"] == 2
     button(at, "Cancel").click().run()
-    assert cached.job_queue().status(status.job_id).state == "cancelled"
-    assert any("cancelled" in info.value for info in at.info) and button(at, "Audit layer 2, A")
-    cached.job_queue()._command = (sys.executable, "-c", "raise SystemExit(3)")
-    button(at, "Audit layer 2, A").click().run()
-    cached.job_queue().wait(status.job_id, PATIENCE)
+    assert cached.model_queue().status(status.job_id).state == "cancelled"
+    assert any("cancelled" in info.value for info in at.info) and button(at, "Run the audit")
+    cached.model_queue()._command = (sys.executable, "-c", "raise SystemExit(3)")
+    button(at, "Run the audit").click().run()
+    cached.model_queue().wait(status.job_id, PATIENCE)
     at.run()
     assert not at.exception and "stopped with code 3" in at.error[0].value
 
@@ -143,5 +183,5 @@ def test_pairs_are_drawn_as_they_are() -> None:
     assert traces["m, without"].marker.symbol == "circle-open" and figure.layout.height == scores.height
     link = next(trace for trace in figure.data if trace.name == "links")
     np.testing.assert_array_equal(link.x, [0.3, 0.4, np.nan, 0.2, 0.1, np.nan])
-    with pytest.raises(Exception, match="missing: \\['b_on'\\]"):
+    with pytest.raises(Exception, match="without \\['b_on'\\]"):
         PairScores(table.drop(columns="b_on"), ("m", "u"))
