@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
@@ -64,7 +64,7 @@ class Run:
 
     label: str
     requests: Sequence[FitRequest]
-    tests: Sequence[Mapping[str, Any]] = ()
+    tests: Sequence[Mapping[str, Any]] = field(default=(), kw_only=True)
 
     @property
     def job(self) -> dict:

@@ -47,6 +47,6 @@ def fitted(tmp_path: Path) -> str:
 def test_pages_show_what_was_fitted(fitted: str, page: str) -> None:
     at = open_page(page, data=fitted, a="wordnet", b="motion_energy", layer="1", subject="S01")
     assert not at.exception and not at.error
-    said = {"layers": "wordnet", "flatmap": "18 of 18 voxels", "regions": "wordnet"}
+    said = {"layers": "wordnet", "flatmap": "all 18 voxels", "regions": "wordnet"}
     drawn = maps(at) if page == "flatmap" else charts(at)
     assert drawn and said[page] in headline(at) and "SIMULATED" not in html(at)

@@ -127,7 +127,7 @@ def _runs(shown: Shown) -> Sequence[Run]:
     requests = choices.requests()
     # Of one subject p and q come from tests within the subject, so they are part of the answer.
     tests = [asdict(one) for one in tests_panel.requests_of(requests, BRAIN)] if len(requests) == 1 else []
-    return [Run(f"Run layer {choices.layer}, {said_subjects(choices)}", requests, tuple(tests))]
+    return [Run(f"Run layer {choices.layer}, {said_subjects(choices)}", requests, tests=tuple(tests))]
 
 
 def _levels(shown: Shown) -> tuple[ParcellationName, ...]:
