@@ -147,7 +147,7 @@ def _run(analysis: Analysis[Any, Any], args: argparse.Namespace) -> None:
     if args.bundle is not None:
         _bundle(analysis, store, request, args.bundle)
     if args.json:
-        more = {"files": files} if analysis.write is not None else {}
+        more: dict[str, Any] = {"files": files} if analysis.write is not None else {}
         more |= {"reading": reading.to_json()} if reading.notes else {}
         print(json.dumps(analysis.summary(result) | more))
     else:

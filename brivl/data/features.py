@@ -12,7 +12,7 @@ from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import Stimulus, StimulusKind
 from brivl.data.formats.images import read_images, reading_note
 from brivl.errors import DataError, RequestError
-from brivl.models.feature_model import POOLINGS, Pooling
+from brivl.models.feature_model import POOLINGS, Kind, Pooling
 from brivl.models.registry import card_for, model_digest, open_model
 from brivl.store.artifacts import Store
 from brivl.store.digests import array_digest, cached_file_digest, json_digest
@@ -69,7 +69,7 @@ def features_key(stimulus: Stimulus, model: str) -> ArtifactKey:
         "features",
         {
             "stimulus": stimulus_digest(stimulus),
-            "model": model_digest(model, stimulus.kind),
+            "model": model_digest(model, _shown_kind(stimulus)),
             "version": FEATURES_VERSION,
         },
     )
@@ -116,7 +116,7 @@ def layer_features(
     chosen = resolve_pooling(stimulus.kind, pooling)
     key = features_key(stimulus, model)
     artifact = store.get_or_compute(key, lambda: _extract(stimulus, model, progress))
-    return artifact.arrays[chosen][layer - 1]
+    return artifact.arrays[str(chosen)][layer - 1]
 
 
 def resolve_pooling(kind: str, pooling: str | None) -> Pooling | None:
@@ -214,18 +214,31 @@ def _image_digest(path: Path) -> str:
     return f"{digest} {note}" if note else digest
 
 
+def _shown_kind(stimulus: Stimulus) -> Kind:
+    """Kind of a stimulus that models take as input."""
+    if stimulus.kind == "features":
+        raise RequestError(
+            "Expected images or texts, got features that come with the data. Choose one of them as model."
+        )
+    return stimulus.kind
+
+
 def _extract(stimulus: Stimulus, model: str, progress: ProgressCallback) -> tuple[dict[str, np.ndarray], dict]:
     """Features of each sample, (n_layers, n_samples, width) by pooling: frames averaged within a TR, events by share.
 
-    Items are read, and their features added to the samples, some at a time: those of a film do not fit in memory.
+    Items are read, and their features added to the samples, some at a time: those of a movie do not fit in memory.
     """
-    extract, n_items = open_model(model, stimulus.kind).extract, len(stimulus.items)
-    columns, samples = scipy.sparse.csc_matrix(stimulus.weights), {}
+    extract, n_items = open_model(model, _shown_kind(stimulus)).extract, len(stimulus.items)
+    columns, samples = scipy.sparse.csc_matrix(stimulus.weights), dict[str, np.ndarray]()
     for start in range(0, max(n_items, 1), ITEMS_AT_A_TIME):
         items = stimulus.items[start : start + ITEMS_AT_A_TIME]
         if stimulus.kind == "image" and not isinstance(items, np.ndarray):
             items = read_images(items)
-        layers = extract(items, lambda done, _, at=start: progress(at + done, n_items, f"Features of {model}"))
+
+        def report(done: float, _total: float, at: int = start) -> None:
+            progress(at + done, n_items, f"Features of {model}")
+
+        layers = extract(items, report)
         for pooling, X in layers.items():
             total = samples.setdefault(pooling, np.zeros((len(X), columns.shape[0], X.shape[-1]), np.float32))
             _add(total, columns[:, start : start + ITEMS_AT_A_TIME].tocsr(), X)

@@ -187,7 +187,8 @@ def summarise_dataset(store: Store, name: str) -> DatasetSummary:
             f"Expected a dataset with features, got {name!r} without. Add at least one file to features/."
         )
     names = list(offers)
-    pair = DEFAULT_PAIR.get(kind, (names[0], names[min(1, len(names) - 1)]))
+    first_two = names[0], names[min(1, len(names) - 1)]
+    pair = first_two if kind == "features" else DEFAULT_PAIR.get(kind, first_two)
     return DatasetSummary(name, d.title, d.simulated, d.licence, d.citation, d.subjects, kind, offers, pair, d)
 
 

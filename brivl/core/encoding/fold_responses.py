@@ -166,7 +166,8 @@ def nuisance_r2(responses: Responses, selected: np.ndarray, protocol: FitProtoco
     r2, indices, splits = np.full(len(selected), np.nan), np.flatnonzero(selected), cv_splits(*protocol)
     for start in range(0, len(indices), SCORED_AT_ONCE):
         batch = indices[start : start + SCORED_AT_ONCE]
-        r2[batch] = np.mean([split_voxels(responses, batch, split, protocol).r2_nuisance for split in splits], axis=0)
+        scores = [split_voxels(responses, batch, split, protocol).r2_nuisance for split in splits]
+        r2[batch] = np.mean([score for score in scores if score is not None], axis=0)
     return r2
 
 

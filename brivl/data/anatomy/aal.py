@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import nibabel
 import numpy as np
 
@@ -45,7 +47,7 @@ def load_aal() -> LabelVolume:
     DataError
         The file is missing or does not hold exactly the labels of AAL1.
     """
-    image = nibabel.load(atlas_file("AAL.nii"))
+    image = cast(nibabel.Nifti1Image, nibabel.load(atlas_file("AAL.nii")))
     labels = np.asarray(image.dataobj).astype(np.uint8)
     if not np.array_equal(np.unique(labels), np.arange(N_LABELS + 1)):
         raise DataError(

@@ -116,8 +116,8 @@ class CorticalVoxels:
             The voxels with their ROIs.
         """
         rois = {name: member[keep] for name, member in self.rois.items()}
-        shape = tuple(int(n) for n in self.mask.shape)
-        return Voxels(SPACE, self.ijk[keep], shape, self.affine, rois, flatmap="pycortex-S1")
+        z, y, x = self.mask.shape
+        return Voxels(SPACE, self.ijk[keep], (z, y, x), self.affine, rois, flatmap="pycortex-S1")
 
 
 def default_store() -> Path:

@@ -240,7 +240,8 @@ def mask_outlines(region: np.ndarray, smooth: float = 0.0, speck: float = MIN_PI
     padded = np.pad(region.astype(float), 2)
     if smooth:
         padded = ndimage.gaussian_filter(padded, smooth)
-    lines = contourpy.contour_generator(z=padded).lines(0.5)
+    # Of the types of lines that contourpy has, arrays (LineType.Separate, its default) are asked for.
+    lines = [np.asarray(line) for line in contourpy.contour_generator(z=padded).lines(0.5)]
     return [line[:-1] - 2 for line in lines if len(line) > 3 and shapely.Polygon(line).area >= speck]
 
 

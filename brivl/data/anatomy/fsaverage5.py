@@ -126,8 +126,9 @@ def fsaverage5_flatmap(voxels: Voxels, height: int = 512) -> FlatmapGeometry:
 
 
 def _nearest_voxels(voxels: Voxels, brain: Fsaverage5, raster: Raster, left: np.ndarray) -> scipy.sparse.csr_matrix:
-    mm = voxels.ijk @ voxels.affine[:3, :3].T + voxels.affine[:3, 3]
-    edge = float(np.linalg.norm(voxels.affine[:3, :3], axis=0).max())
+    affine = np.asarray(voxels.affine)
+    mm = voxels.ijk @ affine[:3, :3].T + affine[:3, 3]
+    edge = float(np.linalg.norm(affine[:3, :3], axis=0).max())
     pia, wm = raster.interpolate(brain.pia), raster.interpolate(brain.wm)
     columns = [nearest_voxels(mm, wm + depth * (pia - wm), left, edge) for depth in CORTICAL_DEPTHS]
     return normalise_rows(columns_to_weights(columns, len(mm)))
@@ -200,11 +201,12 @@ def nearest_voxels(mm: np.ndarray, places: np.ndarray, left: np.ndarray, reach: 
 def _region_outlines(brain: Fsaverage5, raster: Raster, left: np.ndarray) -> dict[str, tuple[list[np.ndarray], float]]:
     """Region -> (outlines in pixels, number of its pixels), from the AAL number at mid-thickness."""
     grid = mni_grid(LABEL_GRID_MM)
-    cerebral = grid.aal <= N_CEREBRAL
-    mm = grid.ijk[cerebral] @ grid.affine[:3, :3].T + grid.affine[:3, 3]
+    aal, affine = np.asarray(grid.aal), np.asarray(grid.affine)
+    cerebral = aal <= N_CEREBRAL
+    mm = grid.ijk[cerebral] @ affine[:3, :3].T + affine[:3, 3]
     nearest = nearest_voxels(mm, raster.interpolate((brain.pia + brain.wm) / 2), left, 4 * LABEL_GRID_MM)
     picture = np.zeros(raster.mask.shape, int)
-    picture[raster.mask] = np.where(nearest >= 0, grid.aal[cerebral][nearest], 0)
+    picture[raster.mask] = np.where(nearest >= 0, aal[cerebral][nearest], 0)
     width, speck = raster.mask.shape[0] / 170, MIN_OUTLINE_FRACTION * raster.mask.sum()
     found = {}
     for number, name in zip(range(1, N_LABELS + 1), aal_region_names(), strict=True):

@@ -48,8 +48,9 @@ def fsaverage5_surface(voxels: Voxels) -> SurfaceMesh:
     left = np.arange(len(brain.pia)) < brain.n_left
     places, faces, numbers = _subcortical()
     cortex = _on_cortex(voxels, brain, left)
-    mm = voxels.ijk @ voxels.affine[:3, :3].T + voxels.affine[:3, 3]
-    edge = float(np.linalg.norm(voxels.affine[:3, :3], axis=0).max())
+    affine = np.asarray(voxels.affine)
+    mm = voxels.ijk @ affine[:3, :3].T + affine[:3, 3]
+    edge = float(np.linalg.norm(affine[:3, :3], axis=0).max())
     below = nearest_voxels(mm, places, places[:, 0] <= 0, 1.5 * edge)
     columns = [np.concatenate([part, below]) for part in cortex]
     forms = {
@@ -77,13 +78,14 @@ def _on_cortex(voxels: Voxels, brain: Fsaverage5, left: np.ndarray) -> list[np.n
 def _regions(brain: Fsaverage5, left: np.ndarray) -> np.ndarray:
     """AAL number of each vertex at mid-thickness, of its own hemisphere (AAL's numbers are odd on the left)."""
     grid = mni_grid(2.0)
-    cortical = (grid.aal <= N_CEREBRAL) & ~np.isin(grid.aal, SUBCORTICAL)
+    aal, affine = np.asarray(grid.aal), np.asarray(grid.affine)
+    cortical = (aal <= N_CEREBRAL) & ~np.isin(aal, SUBCORTICAL)
     places, found = (brain.pia + brain.wm) / 2, np.zeros(len(brain.pia), int)
     for side, odd in ((left, 1), (~left, 0)):
-        rows = np.flatnonzero(cortical & (grid.aal % 2 == odd))
-        mm = grid.ijk[rows] @ grid.affine[:3, :3].T + grid.affine[:3, 3]
+        rows = np.flatnonzero(cortical & (aal % 2 == odd))
+        mm = grid.ijk[rows] @ affine[:3, :3].T + affine[:3, 3]
         distance, nearest = cKDTree(mm).query(places[side], distance_upper_bound=MAX_DISTANCE_MM)
-        found[side] = np.where(np.isfinite(distance), grid.aal[rows[np.minimum(nearest, len(rows) - 1)]], 0)
+        found[side] = np.where(np.isfinite(distance), aal[rows[np.minimum(nearest, len(rows) - 1)]], 0)
     return found
 
 

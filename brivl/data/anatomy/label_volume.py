@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 import nibabel
 import numpy as np
@@ -133,7 +134,7 @@ def read_volume(atlas: str, n_labels: int) -> LabelVolume:
     DataError
         The file is missing or holds other labels.
     """
-    image = nibabel.load(atlas_file(f"{atlas}.nii"))
+    image = cast(nibabel.Nifti1Image, nibabel.load(atlas_file(f"{atlas}.nii")))
     labels = np.asarray(image.dataobj).astype(np.uint16)
     if int(labels.max()) != n_labels:
         raise DataError(f"Expected labels up to {n_labels} in {atlas}.nii, got {int(labels.max())!r}. {REINSTALL}")

@@ -62,7 +62,8 @@ def s1_flatmap(
     else:
         key = ArtifactKey("flatmap", {"brain": SPACE, "height": height, "n_depths": N_DEPTHS, "version": VERSION})
         arrays = store.get_or_compute(key, lambda: _packed(load_s1(store_root), height)).arrays
-        whole, shape = from_arrays(arrays), tuple(int(n) for n in arrays["grid_shape"])
+        z, y, x = (int(n) for n in arrays["grid_shape"])
+        whole, shape = from_arrays(arrays), (z, y, x)
     return select_voxels(whole, _columns(np.asarray(ijk), shape))
 
 

@@ -123,10 +123,9 @@ def _view(voxels: Voxels) -> _View:
     flat = [axis for axis in (2, 1, 0) if voxels.shape[world[axis]] == 1]
     through = flat[0] if flat else 2
     right, up = (axis for axis in range(3) if axis != through)
-    order = (right, up, through)
     return _View(
-        axes=tuple(world[axis] for axis in order),
-        reversed=tuple(backwards[axis] for axis in order),
+        axes=(world[right], world[up], world[through]),
+        reversed=(backwards[right], backwards[up], backwards[through]),
         marked=voxels.affine is not None and right == 0,
     )
 
@@ -144,10 +143,11 @@ def _box(tiles: np.ndarray, whole: bool) -> tuple[slice, slice]:
     if whole:
         return slice(None), slice(None)
     used = (tiles != NO_VOXEL).any(0)
-    return tuple(
+    rows, columns = (
         slice(max(int(line[0]) - 1, 0), int(line[-1]) + 2)
         for line in (np.flatnonzero(used.any(1)), np.flatnonzero(used.any(0)))
     )
+    return rows, columns
 
 
 @dataclass(frozen=True)
@@ -168,8 +168,8 @@ class _Layout:
         n_rows = -(-n_tiles // n_columns)
         fit = min(MONTAGE_HEIGHT / (n_rows * tall * edges[0]), ASPECT * MONTAGE_HEIGHT / (n_columns * wide * edges[1]))
         scale = max(fit, 1 / min(edges))  # px per mm, at least one pixel per voxel
-        block = tuple(max(round(edge * scale), 1) for edge in edges)
-        return cls(tall, wide, block, n_rows, -(-n_tiles // n_rows))
+        height, width = (max(round(edge * scale), 1) for edge in edges)
+        return cls(tall, wide, (height, width), n_rows, -(-n_tiles // n_rows))
 
     def paint(self, tiles: np.ndarray, empty: float = np.nan) -> np.ndarray:
         """(n_tiles, tall, wide) -> (height, width), `empty` between and beside the tiles."""

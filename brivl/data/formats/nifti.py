@@ -7,9 +7,11 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import nibabel
 import numpy as np
+from nibabel.arrayproxy import ArrayProxy
 from nibabel.filebasedimages import ImageFileError
 from nibabel.openers import ImageOpener
 from nibabel.spatialimages import HeaderDataError
@@ -77,9 +79,14 @@ def _check_present(path: Path) -> None:
         raise DataError(f"Expected an image, got {str(path)!r}, a pointer of git-annex. Fetch it with `datalad get`.")
 
 
+def _proxy(image: nibabel.Nifti1Image) -> ArrayProxy:
+    """Voxels on disk, as nibabel opens every file."""
+    return cast(ArrayProxy, image.dataobj)
+
+
 def _check_claim(path: Path, image: nibabel.Nifti1Image) -> None:
     """Refuse types that are not numbers, empty grids, and headers that claim more bytes than can be there."""
-    dtype, shape = image.dataobj.dtype, image.shape
+    dtype, shape = _proxy(image).dtype, image.shape
     if dtype.kind not in "iuf":
         raise DataError(
             f"Expected one real number for each voxel of {str(path)!r}, got type {dtype!r}. Save it as numbers."
@@ -88,7 +95,7 @@ def _check_claim(path: Path, image: nibabel.Nifti1Image) -> None:
         raise DataError(f"Expected at least one voxel in {str(path)!r}, got shape {shape!r}. Copy the file again.")
     if image.affine is None or not np.isfinite(image.affine).all():
         raise DataError(f"Expected an affine of finite numbers in {str(path)!r}, got others. Write the header again.")
-    claimed, offset = math.prod(int(n) for n in shape) * dtype.itemsize, int(image.dataobj.offset)
+    claimed, offset = math.prod(int(n) for n in shape) * dtype.itemsize, int(_proxy(image).offset)
     held = path.stat().st_size
     most = (held * DEFLATE_RATIO if path.suffix == ".gz" else held) - offset
     volume = math.prod(int(n) for n in shape[:3]) * dtype.itemsize
@@ -224,11 +231,11 @@ def iter_volumes(path: Path, image: nibabel.Nifti1Image) -> Iterator[np.ndarray]
     DataError
         The file is truncated or damaged; the checksum of a gz file is compared at its end.
     """
-    proxy, grid = image.dataobj, image.shape[:3]
+    proxy, grid = _proxy(image), image.shape[:3]
     n_volumes = math.prod(image.shape[3:])
     n_bytes = math.prod(grid) * proxy.dtype.itemsize
     try:
-        with ImageOpener(path) as file:
+        with ImageOpener(str(path)) as file:
             file.seek(proxy.offset)
             for t in range(n_volumes):
                 raw = file.read(n_bytes)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -207,7 +207,7 @@ def array_label(path: Path, name: str | None) -> str:
 
 
 @contextmanager
-def _opened(path: Path, name: str | None) -> Iterator[tuple[BinaryIO, int]]:
+def _opened(path: Path, name: str | None) -> Iterator[tuple[IO[bytes], int]]:
     """The stream of one array and the bytes in it; what goes wrong inside becomes a DataError."""
     try:
         if name is None:
@@ -226,7 +226,7 @@ def _opened(path: Path, name: str | None) -> Iterator[tuple[BinaryIO, int]]:
         ) from error
 
 
-def _header(path: Path, name: str | None, file: BinaryIO, held: int) -> tuple[tuple[int, ...], np.dtype]:
+def _header(path: Path, name: str | None, file: IO[bytes], held: int) -> tuple[tuple[int, ...], np.dtype]:
     version = np.lib.format.read_magic(file)
     _check_header_length(file, version)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -245,7 +245,7 @@ def _header(path: Path, name: str | None, file: BinaryIO, held: int) -> tuple[tu
     return shape, dtype
 
 
-def _check_header_length(file: BinaryIO, version: tuple[int, int]) -> None:
+def _check_header_length(file: IO[bytes], version: tuple[int, int]) -> None:
     """Raise ValueError for a header so long that reading it would fill the memory."""
     start, form = file.tell(), "<H" if version == (1, 0) else "<I"
     (length,) = struct.unpack(form, file.read(struct.calcsize(form)).ljust(4, b"\0")[: struct.calcsize(form)])

@@ -21,11 +21,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.sparse
 
-from brivl.core.columns import LARGE_BYTES
+from brivl.core.columns import LARGE_BYTES, LazyArray
 from brivl.core.encoding.delays import FILLED_BELOW_S
 from brivl.core.records import Design, Responses, Stimulus, StimulusKind, Truth
 from brivl.data.dataset import check_subject
@@ -95,19 +96,19 @@ def read_description(path: Path) -> Description:
         if wanted:
             raise DataError(f"Expected {key!r} in {str(path)!r} as {wanted}, got {value!r}. Correct the value.")
     # Texts on one line: licences are sometimes pasted whole, with blank lines.
-    return Description(
-        **{key: " ".join(value.split()) if isinstance(value, str) else value for key, value in about.items()}
-    )
+    values: dict[str, Any] = {k: " ".join(v.split()) if isinstance(v, str) else v for k, v in about.items()}
+    return Description(**values)
 
 
 def _wrong(key: str, value: object) -> str | None:
     """What was wanted of a value, in words; None where it is right."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
     if key == "tr":
         low, high = TR_RANGE
-        return None if value is None or (number and low <= value <= high) else f"{low} to {high} seconds, or null"
+        number = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+        return None if value is None or number else f"{low} to {high} seconds, or null"
     if key == "n_test":
-        return None if number and isinstance(value, int) and value >= 0 else "a whole number, 0 or more"
+        whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        return None if whole else "a whole number, 0 or more"
     if key == "simulated":
         return None if isinstance(value, bool) else "true or false"
     return None if isinstance(value, str) else "text"
@@ -289,6 +290,8 @@ class PlainDataset:
         check_subject(self, subject)
         n_train, n_test = self._rows(subject)
         path = self.files[subject]
+        Y_train: np.ndarray | LazyArray
+        Y_test: np.ndarray | LazyArray | None
         if path.suffix == ".npy" and 4 * math.prod(array_shape(path)) > LARGE_BYTES:
             Y_train, Y_test = response_columns(path, n_train, n_test)
         elif path.suffix == ".npy":
@@ -296,8 +299,8 @@ class PlainDataset:
             Y_train, Y_test = Y[:n_train], Y[None, n_train:] if n_test else None
         else:
             Y_train = read_float32(path, "Y_train")
-            Y_test = read_float32(path, "Y_test") if n_test else None
-            Y_test = Y_test[None] if Y_test is not None and Y_test.ndim == 2 else Y_test
+            repeats = read_float32(path, "Y_test") if n_test else None
+            Y_test = repeats[None] if repeats is not None and repeats.ndim == 2 else repeats
         return Responses(Y_train, Y_test, read_voxels(self._voxels_file(subject), Y_train.shape[1], self.about.space))
 
     def truth(self, subject: str) -> Truth | None:
