@@ -217,9 +217,7 @@ def _image_digest(path: Path) -> str:
 def _shown_kind(stimulus: Stimulus) -> Kind:
     """Kind of a stimulus that models take as input."""
     if stimulus.kind == "features":
-        raise RequestError(
-            "Expected images or texts, got features that come with the data. Choose one of them as model."
-        )
+        raise RequestError("Expected images or texts, got features of the data. Choose one of these as model.")
     return stimulus.kind
 
 

@@ -12,8 +12,10 @@ from PIL import Image
 
 from brivl.commands.main import main
 from brivl.data.bids.loader import ON_OFF_NOTE, open_bids
+from brivl.data.features import features_key
 from brivl.data.reading import recurrence_warning
 from brivl.data.registry import list_datasets, name_with_options, open_dataset, options_of
+from brivl.data.status import data_reports
 from brivl.data.subject_facts import load_facts, stored_facts
 from brivl.encoding.fit import leakage_warning
 from brivl.errors import DataError, RequestError
@@ -50,6 +52,15 @@ def test_what_was_read_is_said_and_the_column_can_be_named(tmp_path: Path) -> No
     assert images.reading("sub-01").warnings == ()
     assert images.digest("sub-01") != texts.digest("sub-01")
     assert images.event_columns("sub-01") == ("stimulus", "sentence", "trial_type")
+
+
+def test_replaced_images_have_other_features(tmp_path: Path) -> None:
+    """The images of a BIDS folder came from the store once, whatever stood in the files of their names."""
+    root = make_study(tmp_path)
+    before, digest = features_key(open_bids(root).stimulus("sub-01"), "vit-mini"), open_bids(root).digest("sub-01")
+    Image.fromarray(np.full((8, 8, 3), 255, np.uint8)).save(root / "stimuli/p3.png")
+    assert features_key(open_bids(root).stimulus("sub-01"), "vit-mini") != before
+    assert open_bids(root).digest("sub-01") != digest
 
 
 def test_few_items_and_items_of_other_runs_are_warned_of_before_the_fit(tmp_path: Path) -> None:
@@ -99,6 +110,7 @@ def test_the_command_line_says_it(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert said["reading"]["notes"][0] == "Stimuli: 2 distinct texts from the column trial_type: a, b."
     assert said["dataset"] == f"{root}:?column=trial_type" and len(said["reading"]["warnings"]) == 2
     assert "2 of 2 texts recur in other runs" in err
+    assert all(line.startswith("brivl: ") for line in err.splitlines())  # no reports of other packages
     assert said["preset"] == "strict" and said["mean_r2_on_off"] is not None
     assert main([*words, "--delays", "0,2.5,5", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["preset"] == "strict:0,2.5,5"
@@ -180,8 +192,12 @@ def test_hidden_folders_are_no_datasets(tmp_path: Path, monkeypatch: pytest.Monk
     make_bids(tmp_path / "study")
     (tmp_path / ".git").mkdir()
     monkeypatch.setenv("BRIVL_DATA", str(tmp_path))
+    (tmp_path / "study/.git").mkdir()
+    (tmp_path / "study/.git/pack").write_bytes(bytes(1_000_000))
     names = [card.name for card in list_datasets(Store(tmp_path / "cache")) if not card.simulated]
     assert names == [str(tmp_path / "study")]
+    (report,) = [one for one in data_reports(Store(tmp_path / "cache")) if one.kind == "own"]
+    assert report.size == sum(path.stat().st_size for path in (tmp_path / "study/sub-01").rglob("*") if path.is_file())
 
 
 def test_stimulus_on_and_off_is_a_nuisance_regressor_where_there_is_rest(tmp_path: Path) -> None:
