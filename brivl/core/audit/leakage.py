@@ -138,7 +138,7 @@ def _labels(design: Design) -> dict[str, np.ndarray]:
 
 def _describe(leak: Leakage, preset: Preset) -> str:
     count = f"{leak.n_divided} of {leak.n_groups} {leak.kind if leak.n_groups > 1 else leak.kind[:-1]}"
-    remedy = "The preset strict keeps them together." if preset.name != "strict" and leak.n_groups > 1 else ""
+    remedy = "The preset strict keeps them together." if preset.outer != "grouped" and leak.n_groups > 1 else ""
     appear = "appear" if leak.n_divided > 1 else "appears"
     if leak.where == "choice":
         return (
