@@ -70,8 +70,9 @@ def fsaverage5_surface(voxels: Voxels) -> SurfaceMesh:
 
 def _on_cortex(voxels: Voxels, brain: Fsaverage5, left: np.ndarray) -> list[np.ndarray]:
     """Voxel of each vertex at three depths, as on the flatmap."""
-    mm = voxels.ijk @ voxels.affine[:3, :3].T + voxels.affine[:3, 3]
-    edge = float(np.linalg.norm(voxels.affine[:3, :3], axis=0).max())
+    affine = np.asarray(voxels.affine)
+    mm = voxels.ijk @ affine[:3, :3].T + affine[:3, 3]
+    edge = float(np.linalg.norm(affine[:3, :3], axis=0).max())
     return [nearest_voxels(mm, brain.wm + depth * (brain.pia - brain.wm), left, edge) for depth in CORTICAL_DEPTHS]
 
 
