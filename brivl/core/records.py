@@ -6,6 +6,7 @@ test rows; n_voxels; n_items distinct stimuli (frames, sentences, images); n_rep
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -50,6 +51,42 @@ class Design:
     nuisance: np.ndarray | None = None
 
 
+_MNI = re.compile(r"(?<![-\w])MNI")
+_STANDARD = re.compile(r"\bMNI|fsaverage|fs_LR|native", re.IGNORECASE)
+
+
+def names_mni(space: str) -> bool:
+    """Tell whether the name of a space is that of MNI space.
+
+    Parameters
+    ----------
+    space : str
+        Name such as "MNI152, 4 mm" or "sub-01, MNI152NLin2009cAsym space".
+
+    Returns
+    -------
+    bool
+        True where MNI begins a word; a subject called sub-MNI01 is no space.
+    """
+    return _MNI.search(space) is not None
+
+
+def describe_space(space: str) -> str:
+    """Name a space for readers: one that is no standard space is called native, so that nobody reads it as MNI.
+
+    Parameters
+    ----------
+    space : str
+        Name of the space, as in `Voxels.space`.
+
+    Returns
+    -------
+    str
+        Such as "MNI152, 4 mm" or "S1 (pycortex), fullhead, native space (not MNI)".
+    """
+    return space if _STANDARD.search(space) else f"{space}, native space (not MNI)"
+
+
 @dataclass(frozen=True)
 class Voxels:
     """Positions of voxels and the regions that they belong to."""
@@ -62,6 +99,28 @@ class Voxels:
     aal: np.ndarray | None = None  # (n_voxels,) int, 0 = none, 1..116 = AAL1
     flatmap: Literal["pycortex-S1", "fsaverage5", "slices", "mapper"] = "slices"
     mapper: str = ""  # digest of the mapper file, where flatmap is "mapper", which is part of the dataset
+
+    @property
+    def in_mni(self) -> bool:
+        """Whether the voxels have an affine and their space is named MNI.
+
+        Returns
+        -------
+        bool
+            True for coordinates in MNI space.
+        """
+        return self.affine is not None and names_mni(self.space)
+
+    @property
+    def coordinate_label(self) -> str:
+        """Unit of the coordinates with their space, so that native coordinates are not read as MNI.
+
+        Returns
+        -------
+        str
+            "MNI mm" or "native-space mm".
+        """
+        return "MNI mm" if self.in_mni else "native-space mm"
 
     @property
     def n_voxels(self) -> int:

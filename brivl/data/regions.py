@@ -10,7 +10,7 @@ import numpy as np
 from brivl.core.records import Voxels
 from brivl.data.anatomy.atlases import ATLASES, ROI_KEY, ROI_TITLE
 from brivl.data.anatomy.atlases.atlas import Atlas
-from brivl.data.anatomy.coordinates import apply_affine, names_mni
+from brivl.data.anatomy.coordinates import apply_affine
 from brivl.errors import RequestError
 
 ParcellationName = str  # "roi", or the key of an atlas
@@ -38,7 +38,7 @@ def in_mni(voxels: Voxels) -> bool:
     bool
         Whether the voxels have an affine and their space is named MNI.
     """
-    return voxels.affine is not None and names_mni(voxels.space)
+    return voxels.in_mni
 
 
 def available_parcellations(voxels: Voxels) -> tuple[ParcellationName, ...]:

@@ -19,6 +19,9 @@ N = 256
 BOTH_LOW, BOTH_HIGH = "#111111", "#FBF8F4"
 DEEP_A, MIDDLE, DEEP_B = "#08306B", "#F7F7F7", "#8C1D0F"
 LAYERS = "viridis"
+FADE_BELOW = 0.2  # share of the limit below which colours fade into the cortex, so that nothing looks like much
+FAINTEST = 0.2  # opacity of a value of zero: fitted voxels still differ from those without a value
+HATCH_PERIOD, HATCH_WIDTH = 6, 2  # pixels of the diagonal lines that stand for values below zero
 
 _TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
@@ -157,12 +160,69 @@ def _position(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
     return np.rint(np.clip(scaled, 0, 1) * (N - 1)).astype(int)
 
 
-def _with_alpha(rgb: np.ndarray, shown: np.ndarray) -> np.ndarray:
-    return np.concatenate([rgb, shown[..., None].astype(float)], axis=-1)
+def _with_alpha(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    return np.concatenate([rgb, alpha[..., None].astype(float)], axis=-1)
+
+
+def low_value_opacity(strength: np.ndarray, limit: float) -> np.ndarray:
+    """Compute the opacity that lets low values fade into the cortex; `webgl/colour.js` has the same formula.
+
+    Parameters
+    ----------
+    strength : array
+        Distance of the values from zero.
+    limit : float
+        Upper limit of the colours.
+
+    Returns
+    -------
+    array
+        Opacity: `FAINTEST` at zero, rising linearly to 1 at `FADE_BELOW` of the limit; 0 for NaN.
+    """
+    share = np.clip(np.asarray(strength, float) / (FADE_BELOW * limit), 0, 1)
+    return np.nan_to_num(FAINTEST + (1 - FAINTEST) * share, nan=0.0)
+
+
+def fade_scale(colours: np.ndarray, strength: np.ndarray, curvature: tuple[float, float]) -> np.ndarray:
+    """Mix the colours of a scale with grey as the map mixes them with the cortex.
+
+    Parameters
+    ----------
+    colours : (..., 3) array
+        Colours of the scale, 0 to 1.
+    strength : (...) array
+        Distance from zero of the value that each colour stands for, over the limit.
+    curvature : (float, float)
+        Grey of sulcus and of gyrus, 0 to 1; their mean is mixed in.
+
+    Returns
+    -------
+    (..., 3) array
+        Colours as they look on the map.
+    """
+    alpha = low_value_opacity(strength, 1.0)[..., None]
+    return alpha * np.asarray(colours, float) + (1 - alpha) * float(np.mean(curvature))
+
+
+def hatch(shape: tuple[int, int]) -> np.ndarray:
+    """Mark the pixels of diagonal lines; `webgl/colour.js` draws the same lines.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Height and width in pixels.
+
+    Returns
+    -------
+    (height, width) bool array
+        True on the lines.
+    """
+    y, x = np.indices(shape)
+    return (x + y) % HATCH_PERIOD < HATCH_WIDTH
 
 
 def colour_sequential(values: np.ndarray, limits: tuple[float, float], negative: float) -> np.ndarray:
-    """Colour values with the sequential map; negative values are grey and NaN is transparent.
+    """Colour values with the sequential map; low values fade, negative values are grey and NaN is transparent.
 
     Parameters
     ----------
@@ -181,11 +241,12 @@ def colour_sequential(values: np.ndarray, limits: tuple[float, float], negative:
     values = np.asarray(values, float)
     rgb = sequential()[_position(values, limits)]
     rgb[values < 0] = negative
-    return _with_alpha(rgb, np.isfinite(values))
+    alpha = np.where(values < 0, 1.0, low_value_opacity(values - limits[0], limits[1] - limits[0]))
+    return _with_alpha(rgb, alpha * np.isfinite(values))
 
 
 def colour_diverging(values: np.ndarray, limit: float) -> np.ndarray:
-    """Colour values with the diverging map; NaN is transparent.
+    """Colour values with the diverging map; differences near zero fade and NaN is transparent.
 
     Parameters
     ----------
@@ -200,11 +261,11 @@ def colour_diverging(values: np.ndarray, limit: float) -> np.ndarray:
         RGBA, 0 to 1.
     """
     values = np.asarray(values, float)
-    return _with_alpha(diverging()[_position(values, (-limit, limit))], np.isfinite(values))
+    return _with_alpha(diverging()[_position(values, (-limit, limit))], low_value_opacity(np.abs(values), limit))
 
 
 def colour_2d(a: np.ndarray, b: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
-    """Colour pairs of values with the two-dimensional map; a pair with NaN is transparent.
+    """Colour pairs of values with the two-dimensional map; pairs of low values fade, a pair with NaN is transparent.
 
     Parameters
     ----------
@@ -221,7 +282,57 @@ def colour_2d(a: np.ndarray, b: np.ndarray, limits: tuple[float, float]) -> np.n
         RGBA, 0 to 1.
     """
     a, b = np.asarray(a, float), np.asarray(b, float)
-    return _with_alpha(colour_square()[_position(b, limits), _position(a, limits)], np.isfinite(a) & np.isfinite(b))
+    alpha = low_value_opacity(np.maximum(a, b) - limits[0], limits[1] - limits[0])
+    return _with_alpha(colour_square()[_position(b, limits), _position(a, limits)], alpha)
+
+
+def shown_sequential(curvature: tuple[float, float]) -> np.ndarray:
+    """Return the sequential colours as they look on a cortex of this grey.
+
+    Parameters
+    ----------
+    curvature : (float, float)
+        Grey of sulcus and of gyrus, 0 to 1.
+
+    Returns
+    -------
+    (256, 3) array
+        Colours, 0 to 1.
+    """
+    return fade_scale(sequential(), np.linspace(0, 1, N), curvature)
+
+
+def shown_diverging(curvature: tuple[float, float]) -> np.ndarray:
+    """Return the diverging colours as they look on a cortex of this grey.
+
+    Parameters
+    ----------
+    curvature : (float, float)
+        Grey of sulcus and of gyrus, 0 to 1.
+
+    Returns
+    -------
+    (256, 3) array
+        Colours, 0 to 1.
+    """
+    return fade_scale(diverging(), np.abs(np.linspace(-1, 1, N)), curvature)
+
+
+def shown_square(curvature: tuple[float, float]) -> np.ndarray:
+    """Return the two-dimensional colours as they look on a cortex of this grey.
+
+    Parameters
+    ----------
+    curvature : (float, float)
+        Grey of sulcus and of gyrus, 0 to 1.
+
+    Returns
+    -------
+    (256, 256, 3) array
+        Colours, 0 to 1; rows are B from low to high, columns are A from low to high.
+    """
+    steps = np.linspace(0, 1, N)
+    return fade_scale(colour_square(), np.maximum(steps[:, None], steps), curvature)
 
 
 def plotly_scale(colours: np.ndarray) -> list[list[float | str]]:

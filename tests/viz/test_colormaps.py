@@ -33,7 +33,7 @@ def test_colour_2d_puts_each_model_on_its_axis() -> None:
     np.testing.assert_allclose(rgba[2, :3], to_rgb(B), atol=1e-3)
     assert rgba[0, :3].max() < rgba[3, :3].min()
     np.testing.assert_array_equal(rgba[4], rgba[1])
-    np.testing.assert_array_equal(rgba[:, 3], [1, 1, 1, 1, 1, 0])
+    np.testing.assert_array_equal(rgba[:, 3] > 0, [1, 1, 1, 1, 1, 0])
 
 
 def test_lightness_grows_along_each_edge_of_the_square() -> None:
@@ -49,7 +49,27 @@ def test_sequential_starts_dark_and_negative_values_are_grey() -> None:
     lightness = colormaps.lab(rgba[1:4, :3])[:, 0]
     assert (np.diff(lightness) > 20).all()
     np.testing.assert_array_equal(rgba[4], rgba[3])
-    np.testing.assert_array_equal(rgba[:, 3], [1, 1, 1, 1, 1, 0])
+    np.testing.assert_allclose(rgba[:, 3], [1, colormaps.FAINTEST, 1, 1, 1, 0])
+
+
+def test_low_values_fade_linearly_up_to_a_fifth_of_the_limit() -> None:
+    alpha = colormaps.low_value_opacity(np.array([0, 0.02, 0.04, 0.2, np.nan]), 0.2)
+    np.testing.assert_allclose(alpha, [0.2, 0.6, 1, 1, 0])
+    assert colormaps.colour_diverging(np.array([0.0, -0.1, 0.01]), 0.1)[:, 3] == pytest.approx([0.2, 1, 0.6])
+    pairs = colormaps.colour_2d(np.array([0.0, 0.0, np.nan]), np.array([0.0, 0.1, 0.1]), (0, 0.1))
+    assert pairs[:, 3] == pytest.approx([0.2, 1, 0])
+
+
+def test_scales_look_as_the_map_does_over_the_cortex() -> None:
+    grey = float(np.mean(LIGHT.curvature))
+    for i, value in ((0, 0.0), (128, 128 / 255), (255, 1.0)):
+        rgba = colormaps.colour_sequential(np.array([value]), (0, 1), LIGHT.negative)[0]
+        seen = rgba[:3] * rgba[3] + grey * (1 - rgba[3])
+        np.testing.assert_allclose(colormaps.shown_sequential(LIGHT.curvature)[i], seen, atol=1e-6)
+    middle = colormaps.shown_diverging((0.2, 0.4))[127:129].mean(0)
+    assert middle.max() < 0.5, "no difference is not the boldest colour of the dark page"
+    corner = colormaps.shown_square(LIGHT.curvature)[0, 0]
+    assert corner.min() > 0.6, "two zeros are not the boldest colour of the light page"
 
 
 def test_the_map_is_not_changed_by_colouring_negative_values() -> None:

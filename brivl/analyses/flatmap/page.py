@@ -21,7 +21,7 @@ from brivl.analyses.flatmap import (
 )
 from brivl.analyses.flatmap.headline import MapFinding, flatmap_headline
 from brivl.core.claims.headlines import component_caption, component_label
-from brivl.core.records import FlatmapGeometry, Voxels
+from brivl.core.records import FlatmapGeometry, Voxels, describe_space
 from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, VariancePartition
 from brivl.data.regions import BRAIN, coordinates, region_masks
 from brivl.data.summary import DatasetSummary
@@ -192,9 +192,9 @@ def _paint(shown: Shown, geometry: FlatmapGeometry, scores: MapScores) -> Painti
     on_map = viewer.OnMap(shown, shown.facts[shown.subjects[0]].voxels, geometry, scores)
     limits = viewer.limits_of(on_map, view_state.current())
     if kind == "difference":
-        return paint_difference(geometry, scores, limits["difference"])
+        return paint_difference(geometry, scores, limits["difference"], theme)
     if kind == "pair":
-        return paint_pair(geometry, scores, (0.0, limits["split"]))
+        return paint_pair(geometry, scores, (0.0, limits["split"]), theme)
     if kind == "joint":
         return paint_joint(geometry, scores, (0.0, limits["joint"]), theme)
     side = "ab".index(kind)
@@ -241,7 +241,7 @@ def _caption(shown: Shown, mapped: Mapped) -> str:
     faded = f" Colours fade where explainable variance is below {FULL_EV:g}." if view_state.current().fade else ""
     return (
         f"{what[shown.choices.map]} on held-out data{mean}; {fitted:,} of {mapped.voxels.n_voxels:,} voxels were "
-        f"fitted, the others are clear.{region}{faded} {mapped.geometry.space}."
+        f"fitted, the others are clear.{region}{faded} {describe_space(mapped.geometry.space)}."
     )
 
 

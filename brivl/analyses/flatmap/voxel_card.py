@@ -216,7 +216,7 @@ def _where(card: OnCard) -> list[Fact]:
     mm = coordinates(replace(card.voxels, ijk=card.voxels.ijk[[voxel]]))
     if mm is not None:
         place = ", ".join(f"{v:.0f}".replace("-", "−") for v in mm[0])
-        said.append(("mm RAS", place, ""))
+        said.append((card.voxels.coordinate_label, place, ""))
     return said
 
 

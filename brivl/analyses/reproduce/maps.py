@@ -109,8 +109,8 @@ def _pair(store: Store, gathered: Gathered, figure: PaperFigure, subject: str) -
         voxel_headline(layer, s.names, scores.a, scores.b, Facts(subject)),
         PAIR_CAPTION.format(
             *s.names,
-            f"{int(shown.sum()):,} of {voxels.n_voxels:,} voxels, others clear; grey: below "
-            f"0. Colour limits are those of layers {', '.join(map(str, results))}. {geometry.space}.",
+            f"{int(shown.sum()):,} of {voxels.n_voxels:,} voxels, others clear; hatched: R² below 0; "
+            f"low values fade. Colour limits are those of layers {', '.join(map(str, results))}. {geometry.space}.",
         ),
     )
     table = voxel_csv(subject, voxels, {layer: results[layer]}, shown)

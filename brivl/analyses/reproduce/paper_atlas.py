@@ -39,10 +39,13 @@ class AtlasScale:
         )
 
     def colours(self, values: np.ndarray) -> np.ndarray:
-        """RGBA of values, clear where NaN."""
+        """RGBA of values, clear where NaN; whole regions are drawn, so that low values need not fade."""
         if self.names is None:
-            return colour_sequential(values, (0.0, self.limit), LIGHT.negative)
-        return colour_diverging(values, self.limit)
+            rgba = colour_sequential(values, (0.0, self.limit), LIGHT.negative)
+        else:
+            rgba = colour_diverging(values, self.limit)
+        rgba[..., 3] = np.isfinite(values)
+        return rgba
 
 
 def atlas_page(

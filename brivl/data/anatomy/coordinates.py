@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
 from brivl.core.records import Voxels
 from brivl.errors import DataError
-
-MNI = re.compile(r"(?<![-\w])MNI")
 
 
 def apply_affine(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -54,19 +50,3 @@ def mm_coordinates(voxels: Voxels) -> tuple[np.ndarray, float]:
         )
     edge = float(np.linalg.norm(voxels.affine[:3, :3], axis=0).max())
     return apply_affine(voxels.affine, voxels.ijk), edge
-
-
-def names_mni(space: str) -> bool:
-    """Tell whether the name of a space is that of MNI space.
-
-    Parameters
-    ----------
-    space : str
-        Name such as "MNI152, 4 mm" or "sub-01, MNI152NLin2009cAsym space".
-
-    Returns
-    -------
-    bool
-        True where MNI begins a word; a subject called sub-MNI01 is no space.
-    """
-    return MNI.search(space) is not None

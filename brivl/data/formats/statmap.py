@@ -10,8 +10,7 @@ import nibabel
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 
-from brivl.core.records import Voxels
-from brivl.data.anatomy.coordinates import names_mni
+from brivl.core.records import Voxels, names_mni
 from brivl.errors import DataError
 
 MAX_BYTES = 2**29  # of an image unpacked

@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from brivl.core.flatmap.geometry import LabelPosition, label_positions, voxel_centres
-from brivl.core.records import FlatmapGeometry
+from brivl.core.records import FlatmapGeometry, describe_space
 from brivl.viz.flatmap.painting import (
     MapScores,
     Painting,
@@ -310,7 +310,7 @@ def _frame(figure: go.Figure, geometry: FlatmapGeometry, view: MapView) -> None:
 
 def _space(geometry: FlatmapGeometry, view: MapView) -> dict[str, Any]:
     return dict(
-        text=geometry.space,
+        text=describe_space(geometry.space),
         name="space",
         xref="paper",
         yref="paper",

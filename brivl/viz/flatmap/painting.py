@@ -15,6 +15,7 @@ from brivl.viz import colormaps
 from brivl.viz.style import R2, ThemeName, theme_of
 
 MIN_CORNERS = 6  # of an outline; smaller ones are specks
+CHARACTER_HEIGHT = 1.8  # of a line of text, in widths of a character
 LABEL_WIDTH = 3.0  # largest width of a name, in radii of the free circle around its position
 
 
@@ -47,6 +48,7 @@ class ColourSquare:
 
     limits: tuple[float, float]
     names: tuple[str, str]
+    colours: np.ndarray  # (256, 256, 3) in 0..1; rows are the second model from low to high
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def add_outline(geometry: FlatmapGeometry, name: str, inside: np.ndarray) -> Fla
 def paint_joint(
     geometry: FlatmapGeometry, scores: MapScores, limits: tuple[float, float], theme: ThemeName = "light"
 ) -> Painting:
-    """Colour the joint R² with the sequential colour map; negative values are grey.
+    """Colour the joint R² with the sequential colour map; low values fade, negative ones are hatched.
 
     Parameters
     ----------
@@ -116,7 +118,7 @@ def paint_value(
     scale: tuple[tuple[float, float], str],
     theme: ThemeName = "light",
 ) -> Painting:
-    """Colour one value of each voxel with the sequential colour map; negative values are grey.
+    """Colour one value of each voxel with the sequential colour map; low values fade, negative ones are hatched.
 
     Parameters
     ----------
@@ -139,11 +141,14 @@ def paint_value(
     limits, title = colormaps.check_limits(scale[0]), scale[1]
     pixels = to_pixels(geometry, values)
     rgba = colormaps.colour_sequential(pixels, limits, theme_of(theme).negative)
-    bar = ColourBar(colormaps.sequential(), limits, title)
+    rgba[..., 3] *= ~((pixels < 0) & ~colormaps.hatch(pixels.shape))
+    bar = ColourBar(colormaps.shown_sequential(theme_of(theme).curvature), limits, title)
     return Painting(_faded(geometry, scores, rgba), bar, np.atleast_2d(values))
 
 
-def paint_difference(geometry: FlatmapGeometry, scores: MapScores, limit: float) -> Painting:
+def paint_difference(
+    geometry: FlatmapGeometry, scores: MapScores, limit: float, theme: ThemeName = "light"
+) -> Painting:
     """Colour the split R² of A minus that of B: blue where A is higher, vermilion where B is higher.
 
     Parameters
@@ -154,6 +159,8 @@ def paint_difference(geometry: FlatmapGeometry, scores: MapScores, limit: float)
         Scores of the voxels.
     limit : float
         Colours run from -limit to +limit.
+    theme : {"light", "dark"}
+        Theme of the page.
 
     Returns
     -------
@@ -164,11 +171,14 @@ def paint_difference(geometry: FlatmapGeometry, scores: MapScores, limit: float)
     difference = np.asarray(scores.a, float) - np.asarray(scores.b, float)
     rgba = colormaps.colour_diverging(to_pixels(geometry, difference), limit)
     a, b = scores.names
-    bar = ColourBar(colormaps.diverging(), limits, f"split {R2}\n{a} − {b}", (f"{b} higher", f"{a} higher"))
+    colours = colormaps.shown_diverging(theme_of(theme).curvature)
+    bar = ColourBar(colours, limits, f"split {R2}\n{a} − {b}", (f"{b} higher", f"{a} higher"))
     return Painting(_faded(geometry, scores, rgba), bar, difference[None])
 
 
-def paint_pair(geometry: FlatmapGeometry, scores: MapScores, limits: tuple[float, float]) -> Painting:
+def paint_pair(
+    geometry: FlatmapGeometry, scores: MapScores, limits: tuple[float, float], theme: ThemeName = "light"
+) -> Painting:
     """Colour the split R² of both models with the two-dimensional colour map.
 
     Parameters
@@ -179,6 +189,8 @@ def paint_pair(geometry: FlatmapGeometry, scores: MapScores, limits: tuple[float
         Scores of the voxels.
     limits : (float, float)
         Limits of the colours, the same for both models.
+    theme : {"light", "dark"}
+        Theme of the page.
 
     Returns
     -------
@@ -189,7 +201,8 @@ def paint_pair(geometry: FlatmapGeometry, scores: MapScores, limits: tuple[float
     pair = np.stack([scores.a, scores.b]).astype(float)
     a, b = to_pixels(geometry, pair)
     rgba = colormaps.colour_2d(a, b, limits)
-    return Painting(_faded(geometry, scores, rgba), ColourSquare(limits, scores.names), pair)
+    colours = colormaps.shown_square(theme_of(theme).curvature)
+    return Painting(_faded(geometry, scores, rgba), ColourSquare(limits, scores.names, colours), pair)
 
 
 def paint_levels(
@@ -314,7 +327,10 @@ def _closed(polygon: np.ndarray) -> np.ndarray:
 
 
 def labels_that_fit(labels: Iterable[LabelPosition], character_width: float) -> list[LabelPosition]:
-    """Select the names that fit into their outlines.
+    """Select the names that fit into their outlines and do not lie on one another.
+
+    Names of large regions come first. A name that would lie on another moves up or down by a part of its height, as in
+    `webgl/overlay.js`, or is left out.
 
     Parameters
     ----------
@@ -326,6 +342,21 @@ def labels_that_fit(labels: Iterable[LabelPosition], character_width: float) -> 
     Returns
     -------
     list of LabelPosition
-        Names that are narrow enough.
+        Names that are narrow enough, where they can be read.
     """
-    return [label for label in labels if character_width * len(label.name) <= LABEL_WIDTH * label.radius]
+    height = CHARACTER_HEIGHT * character_width
+    placed: list[LabelPosition] = []
+
+    def is_free(name: str, x: float, y: float) -> bool:
+        return all(
+            abs(x - other.x) > character_width * (len(name) + len(other.name) + 1) / 2 or abs(y - other.y) > height
+            for other in placed
+        )
+
+    fitting = [label for label in labels if character_width * len(label.name) <= LABEL_WIDTH * label.radius]
+    for label in sorted(fitting, key=lambda label: -label.radius):
+        for y in (label.y, label.y + 1.1 * height, label.y - 1.1 * height):
+            if is_free(label.name, label.x, y):
+                placed.append(replace(label, y=y))
+                break
+    return placed

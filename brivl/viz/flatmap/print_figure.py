@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 
 from brivl.core.flatmap.geometry import label_positions
 from brivl.core.numbers import number
-from brivl.core.records import FlatmapGeometry
-from brivl.viz.colormaps import colour_square
+from brivl.core.records import FlatmapGeometry, describe_space
 from brivl.viz.export import POINTS, SLIDE, Page, new_page, print_style
 from brivl.viz.flatmap.painting import (
     ColourBar,
@@ -108,7 +107,7 @@ def draw_map(axes: Axes, geometry: FlatmapGeometry, painting: Painting, highligh
     axes.text(
         0,
         0,
-        geometry.space,
+        describe_space(geometry.space),
         transform=axes.transAxes,
         size=page.base * 0.8,
         color=LIGHT.muted,
@@ -167,7 +166,7 @@ def draw_square(side: Axes, scale: ColourSquare, page: Page) -> None:
     """
     axes = side.inset_axes((0.1, 0.25, 0.8, 0.5))
     low, high = scale.limits
-    axes.imshow(colour_square(), origin="lower", extent=(low, high, low, high), aspect="equal")
+    axes.imshow(scale.colours, origin="lower", extent=(low, high, low, high), aspect="equal")
     labels = [number(low), number(high)]
     axes.set(xticks=[low, high], yticks=[low, high], xticklabels=labels, yticklabels=labels)
     axes.set_xlabel(f"split {R2}\n{scale.names[0]}", color=LIGHT.a_text, size=page.base * 0.85)

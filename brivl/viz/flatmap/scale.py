@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from matplotlib.image import imsave
 
 from brivl.core.numbers import number
-from brivl.viz.colormaps import colour_square, plotly_scale
+from brivl.viz.colormaps import plotly_scale
 from brivl.viz.flatmap.painting import ColourBar, ColourSquare, Painting
 from brivl.viz.style import KEEP_OPACITY, R2, Theme
 
@@ -156,7 +156,7 @@ def _upright(bar: ColourBar) -> str:
 def _add_square(figure: go.Figure, scale: ColourSquare, theme: Theme, at: np.ndarray | None) -> None:
     """Colour square with both axes; its row 0 is low B, so the image is flipped vertically."""
     low, high = scale.limits
-    rgba = np.concatenate([colour_square()[::-1], np.ones((*colour_square().shape[:2], 1))], axis=-1)
+    rgba = np.concatenate([scale.colours[::-1], np.ones((*scale.colours.shape[:2], 1))], axis=-1)
     position = dict(x=low, y=high, sizex=high - low, sizey=high - low, xanchor="left", yanchor="top")
     figure.add_layout_image(
         source=png_uri(rgba), name="scale", xref="x2", yref="y2", sizing="stretch", layer="below", **position

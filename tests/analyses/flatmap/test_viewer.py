@@ -107,9 +107,10 @@ def test_hover_says_voxel_region_and_both_values(page: Any, sample: Sample) -> N
     said = page.locator(".tip").first.inner_text().split("\n")
     a, b = sample.split[8][:, voxel]
     assert said[0] == "V1" and said[1].startswith(f"voxel {voxel} ({voxel}, {2 * voxel}, 0)")
-    assert float(said[2].split()[-1]) == pytest.approx(a + b, rel=6e-3)
-    assert said[3].startswith(NAMES[0]) and float(said[3].split()[-1].replace("−", "-")) == pytest.approx(a, rel=6e-3)
-    assert float(said[4].split()[-1].replace("−", "-")) == pytest.approx(b, rel=6e-3)
+    assert said[2].endswith("native-space mm")
+    assert float(said[3].split()[-1]) == pytest.approx(a + b, rel=6e-3)
+    assert said[4].startswith(NAMES[0]) and float(said[4].split()[-1].replace("−", "-")) == pytest.approx(a, rel=6e-3)
+    assert float(said[5].split()[-1].replace("−", "-")) == pytest.approx(b, rel=6e-3)
 
 
 def test_every_pixel_knows_its_voxel(page: Any, sample: Sample) -> None:
@@ -121,6 +122,22 @@ def test_click_keeps_the_voxel_and_tells_python(page: Any) -> None:
     page.mouse.click(*at_voxel(page, 333))
     assert news(page)["picked"] == 333
     assert page.locator(".ring.picked").first.is_visible()
+
+
+def test_letters_of_hemispheres_stay_over_their_hemisphere(page: Any, sample: Sample) -> None:
+    """Zoomed into the left hemisphere only L is shown, into the right one only R; between them both are."""
+    (left, right) = (sample.geometry.marks[side][0] / sample.geometry.mask.shape[1] for side in "LR")
+    for x, letters in ((left, "L"), (right, "R")):
+        page.evaluate("(x) => window.viewer()._aim({x, y: 0.5, zoom: 6})", x)
+        page.wait_for_function("(s) => window.viewer().panes[0].overlay.canvas.dataset.marks === s", arg=letters)
+    page.evaluate("window.viewer()._aim({x: 0.5, y: 0.5, zoom: 1})")
+    page.wait_for_function("window.viewer().panes[0].overlay.canvas.dataset.marks === 'LR'")
+
+
+def test_coordinates_are_called_native_where_they_are(page: Any) -> None:
+    page.mouse.move(*at_voxel(page, 333))
+    assert "native-space mm" in page.locator(".tip").first.inner_text()
+    assert "MNI" not in page.locator(".tip").first.inner_text()
 
 
 def test_box_and_lasso_choose_what_python_chooses(page: Any, sample: Sample) -> None:

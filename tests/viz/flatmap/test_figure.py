@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from brivl.core.flatmap.geometry import leading_voxels
-from brivl.core.records import FlatmapGeometry
+from brivl.core.flatmap.geometry import LabelPosition, leading_voxels
+from brivl.core.records import FlatmapGeometry, describe_space
 from brivl.errors import RequestError
-from brivl.viz.colormaps import colour_2d, colour_diverging, colour_sequential, layer_colours
+from brivl.viz.colormaps import colour_2d, colour_diverging, colour_sequential, hatch, layer_colours
 from brivl.viz.export import PAPER
 from brivl.viz.flatmap import painting as paint
 from brivl.viz.flatmap.figure import MapView, flatmap_base, flatmap_figure, picked_voxel
@@ -52,12 +52,42 @@ def trace(figure: object, name: str) -> object:
 
 def test_each_mode_gives_a_pixel_the_colour_of_its_voxel(geometry: FlatmapGeometry, scores: paint.MapScores) -> None:
     for painting, colours in (
-        (paint.paint_joint(geometry, scores, (0, 0.2)), colour_sequential(scores.joint, (0, 0.2), LIGHT.negative)),
+        (
+            paint.paint_joint(geometry, scores, (-1, 0.2)),
+            colour_sequential(np.where(scores.joint < 0, np.nan, scores.joint), (-1, 0.2), LIGHT.negative),
+        ),
         (paint.paint_difference(geometry, scores, 0.1), colour_diverging(scores.a - scores.b, 0.1)),
         (paint.paint_pair(geometry, scores, (0, 0.1)), colour_2d(scores.a, scores.b, (0, 0.1))),
     ):
-        np.testing.assert_allclose(shown(painting.rgba), shown(at_voxels(geometry, colours)), atol=1e-6)
+        positive = np.append(~(painting.values < 0).any(0) | (len(painting.values) > 1) | (colours[:, 3] > 0), True)
+        checked = positive[leading_voxels(geometry)][..., None]
+        expected = shown(at_voxels(geometry, colours))
+        np.testing.assert_allclose(shown(painting.rgba) * checked, expected * checked, atol=1e-6)
         assert painting.rgba[leading_voxels(geometry) == 0][:, 3].max() == 0  # the voxel that was not fitted
+
+
+def test_values_below_zero_are_hatched(geometry: FlatmapGeometry, scores: paint.MapScores) -> None:
+    values = np.full(len(scores.joint), -0.1)
+    rgba = paint.paint_value(geometry, scores, values, ((0, 0.2), "R²")).rgba
+    covered = leading_voxels(geometry) >= 0
+    lines = hatch(covered.shape)
+    assert (rgba[covered & lines] == [LIGHT.negative] * 3 + [1]).all()
+    assert rgba[covered & ~lines][:, 3].max() == 0
+    assert 0.2 < (covered & lines).sum() / covered.sum() < 0.5
+
+
+def test_names_do_not_lie_on_one_another() -> None:
+    """Of three names at one place the largest region keeps it, the next moves away, and the last is left out."""
+    crowd = [
+        LabelPosition(name, 50.0, 20.0, radius) for name, radius in (("M1M", 9), ("S1M", 30), ("FO", 8), ("V1", 20))
+    ]
+    placed = {label.name: label for label in paint.labels_that_fit([*crowd, LabelPosition("IPS", 90, 20, 30)], 2.0)}
+    assert (placed["S1M"].y, placed["IPS"].y) == (20, 20)
+    boxes = [(p.x, p.y, 2.0 * len(p.name)) for p in placed.values()]
+    for i, (x, y, wide) in enumerate(boxes):
+        for x1, y1, wide1 in boxes[:i]:
+            assert abs(x - x1) > (wide + wide1) / 2 or abs(y - y1) >= 2.0
+    assert len(placed) == 4, "one of the four at one place has no room"
 
 
 def test_classes_are_not_averaged() -> None:
@@ -87,12 +117,15 @@ def test_opacity_fades_and_never_hides_what_has_none(geometry: FlatmapGeometry, 
     faded = paint.MapScores(scores.joint, scores.a, scores.b, NAMES, opacity=opacity)
     rgba = paint.paint_joint(geometry, faded, (0, 0.2)).rgba
     leading = leading_voxels(geometry)
-    assert rgba[leading == n - 1][0, 3] == 1 and rgba[leading == 3][0, 3] == 1
-    assert rgba[leading == n // 2][0, 3] == pytest.approx(opacity[n // 2])
+    plain = paint.paint_joint(geometry, scores, (0, 0.2)).rgba[..., 3]
+    for voxel, part in ((n - 1, 1), (3, 1), (n // 2, opacity[n // 2])):
+        at = leading == voxel
+        np.testing.assert_allclose(rgba[at][:, 3], part * plain[at])
 
 
 def test_curvature_shows_where_there_is_no_data(geometry: FlatmapGeometry, scores: paint.MapScores) -> None:
     rgba = paint.paint_joint(geometry, scores, (0, 0.2)).rgba
+    rgba[..., 3] = leading_voxels(geometry) > 0
     mixed = paint.overlay_on_curvature(geometry, rgba, "light")
     leading = leading_voxels(geometry)
     bare = mixed[leading == 0]
@@ -136,7 +169,7 @@ def test_axes_are_equal_with_the_first_row_on_top(geometry: FlatmapGeometry, sco
     assert figure.layout.yaxis.scaleanchor == "x" and list(figure.layout.yaxis.range) == [39.5, -0.5]
     marks = {note.name: note for note in figure.layout.annotations}
     assert marks["L"].x < marks["R"].x and (marks["L"].x, marks["L"].y) == geometry.marks["L"]
-    assert SIMULATED in marks and marks["space"].text == geometry.space
+    assert SIMULATED in marks and marks["space"].text == describe_space(geometry.space)
     real = flatmap_figure(geometry, paint.paint_difference(geometry, scores, 0.1), scores, FigureLabel("x"))
     assert SIMULATED not in [note.name for note in real.layout.annotations]
 

@@ -2,6 +2,13 @@
 
 import { MISSING } from "./ground.js";
 
+const FADE_BELOW = 0.2, LOW_OPACITY = 0.2, HATCH_PERIOD = 6, HATCH_WIDTH = 2; // as in brivl/viz/colormaps.py
+
+/** Opacity of a value at this distance from zero: low values fade into the cortex. */
+export function lowValueOpacity(strength, limit) {
+  return LOW_OPACITY + (1 - LOW_OPACITY) * Math.min(1, Math.max(0, strength / (FADE_BELOW * limit)));
+}
+
 /** How a kind of map is coloured; `a` and `b` are the names of the models. */
 export function styleOf(kind, [a, b], limits) {
   const one = { mode: "sequential", mixOf: [1, 1], limits: [0, limits.split], scale: "split" };
@@ -56,9 +63,10 @@ export function greyBetween(sulcus, gyrus, share) {
 
 /**
  * Lay coloured values over a curvature picture, into `picture` (both Uint32Array by pixel, premultiplied).
- * pairs: two values a cell, MISSING where there is none; opacity: Float32Array by cell or null; grey: of values below 0.
+ * pairs: two values a cell, MISSING where there is none; opacity: Float32Array by cell or null; grey: of values below 0;
+ * width: of the picture, whose values below 0 are hatched, or 0 for a surface, where they are plain grey.
  */
-export function colourCells(picture, curvature, cells, pairs, { style, colours, opacity, grey }) {
+export function colourCells(picture, curvature, cells, pairs, { style, colours, opacity, grey, width = 0 }) {
   picture.set(curvature);
   const { mode, mixOf: [ka, kb], limits: [low, high] } = style;
   const negative = Math.round(255 * grey);
@@ -68,13 +76,21 @@ export function colourCells(picture, curvature, cells, pairs, { style, colours, 
     if (a === MISSING) continue;
     const b = pairs[2 * p + 1];
     let colour, alpha = opacity ? opacity[p] : 1;
-    if (mode === "pair") colour = colours[placeOf(b, low, high, 256) * 256 + placeOf(a, low, high, 256)];
-    else if (mode === "classes") {
+    if (mode === "pair") {
+      colour = colours[placeOf(b, low, high, 256) * 256 + placeOf(a, low, high, 256)];
+      alpha *= lowValueOpacity(Math.max(a, b) - low, high - low);
+    } else if (mode === "classes") {
       colour = colours[a - 1];
       alpha *= 0.25 + 0.75 * b;
     } else {
       const value = ka * a + kb * b;
-      colour = mode === "sequential" && value < 0 ? below : colours[placeOf(value, low, high, 256)];
+      if (mode === "sequential" && value < 0) {
+        if (width && (Math.floor(cells[p] / width) + (cells[p] % width)) % HATCH_PERIOD >= HATCH_WIDTH) continue;
+        colour = below;
+      } else {
+        colour = colours[placeOf(value, low, high, 256)];
+        alpha *= mode === "sequential" ? lowValueOpacity(value - low, high - low) : lowValueOpacity(Math.abs(value), high);
+      }
     }
     picture[cells[p]] = alpha >= 1 ? colour : mixed(colour, curvature[cells[p]], alpha);
   }

@@ -1,7 +1,34 @@
 // Outlines, names, L and R over a map, on a canvas that is only moved while the map moves and drawn again after.
 
 const NAME_SIZE = 13; // px
-const FIT = 3.0; // radii of the free circle that a name may be wide (brivl.viz.flatmap.painting.FIT)
+const MARK_MARGIN = 14; // px that L and R keep from the border of the stage
+const FIT = 3.0; // radii of the free circle that a name may be wide (LABEL_WIDTH in brivl/viz/flatmap/painting.py)
+
+/** Names {at, wide, radius}, those of large regions first, as far as they do not lie on one another; a name may move up or down. */
+export function withoutCollisions(names, size) {
+  const taken = [];
+  const free = (x, y, wide) => taken.every((t) => Math.abs(x - t.x) > (wide + t.wide) / 2 + 3 || Math.abs(y - t.y) > size + 1);
+  return names.toSorted((p, q) => q.radius - p.radius).flatMap((name) => {
+    const [x, y] = name.at;
+    const dy = [0, 1.1 * size, -1.1 * size].find((d) => free(x, y + d, name.wide));
+    if (dy === undefined) return [];
+    taken.push({ x, y: y + dy, wide: name.wide });
+    return [{ ...name, at: [x, y + dy] }];
+  });
+}
+
+/**
+ * [text, x, y] of the letters of the hemispheres that are in view. A letter whose place is out of view is drawn at the
+ * border, but only where the border still belongs to its hemisphere: the half of the picture nearer to its own place.
+ */
+export function sideMarks(marks, { scale, left, top }, width, height) {
+  const places = Object.entries(marks).map(([text, [x, y]]) => [text, left + x * scale, top + y * scale]);
+  const kept = places.map(([text, x, y]) => [
+    text, Math.min(width - MARK_MARGIN, Math.max(MARK_MARGIN, x)), Math.min(height - MARK_MARGIN, Math.max(MARK_MARGIN, y)),
+  ]);
+  const far = ([, x, y], [, x1, y1]) => Math.hypot(x - x1, y - y1);
+  return kept.filter((at, k) => places.every((other, j) => j === k || far(at, places[k]) < far(at, other)));
+}
 
 export class Overlay {
   constructor(canvas) {
@@ -72,21 +99,21 @@ export class Overlay {
   _names(context, ground, { scale, left, top }) {
     context.font = `600 ${NAME_SIZE}px ${getComputedStyle(this.canvas).fontFamily}`;
     [context.textAlign, context.textBaseline] = ["center", "middle"];
-    for (const { name, x, y, radius } of ground.meta.places) {
-      if (context.measureText(name).width > FIT * radius * scale) continue;
-      this._text(context, name, left + (x + 0.5) * scale, top + (y + 0.5) * scale, "#fff", "rgba(0,0,0,0.85)");
-    }
+    const fitting = ground.meta.places
+      .map((p) => ({ ...p, wide: context.measureText(p.name).width, at: [left + (p.x + 0.5) * scale, top + (p.y + 0.5) * scale] }))
+      .filter(({ wide, radius }) => wide <= FIT * radius * scale);
+    const shown = withoutCollisions(fitting, NAME_SIZE);
+    this.canvas.dataset.names = shown.map(({ name }) => name).join("|");
+    for (const { name, at } of shown) this._text(context, name, ...at, "#fff", "rgba(0,0,0,0.85)");
   }
 
   _marks(context, ground, { scale, left, top }, theme) {
     context.font = `700 22px ${getComputedStyle(this.canvas).fontFamily}`;
     [context.textAlign, context.textBaseline] = ["center", "middle"];
-    const { width, height } = this.canvas.getBoundingClientRect();
-    for (const [text, [x, y]] of Object.entries(ground.meta.marks)) {
-      const at = [left + x * scale, top + y * scale];
-      const kept = [Math.min(width - 14, Math.max(14, at[0])), Math.min(height - 14, Math.max(14, at[1]))];
-      this._text(context, text, ...kept, theme.text, theme.background);
-    }
+    const { clientWidth: width, clientHeight: height } = this.canvas.parentElement;
+    const places = sideMarks(ground.meta.marks, { scale, left, top }, width, height);
+    this.canvas.dataset.marks = places.map(([text]) => text).join("");
+    for (const [text, x, y] of places) this._text(context, text, x, y, theme.text, theme.background);
   }
 
   _text(context, text, x, y, fill, halo) {

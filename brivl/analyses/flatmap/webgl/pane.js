@@ -66,6 +66,7 @@ export class Pane {
     if (this.pixels?.length !== ground.height * ground.width) this.pixels = new Uint32Array(ground.height * ground.width);
     colourCells(this.pixels, this._curvature(options.theme), ground.cells, pairs, {
       style: this.style, colours: this._colours(scores), opacity: this._opacity(ground, scores, options), grey: options.theme.negative,
+      width: ground.width,
     });
     this.painter.set(ground.width, ground.height, this.pixels);
     return this.drawSoon();

@@ -9,8 +9,9 @@ export function readOut(ground, voxel, { scores, layer, map }) {
   const ijk = [0, 1, 2].map((k) => ground.ijk[3 * voxel + k]);
   const lines = [
     ground.regionsOf(voxel).join(", ") || "no region",
-    `voxel ${voxel.toLocaleString("en")} (${ijk.join(", ")})${placeInMm(ground, ijk)}`,
+    `voxel ${voxel.toLocaleString("en")} (${ijk.join(", ")})`,
   ];
+  if (ground.meta.affine) lines.push(`${placeInMm(ground, ijk)} ${ground.meta.coordinates}`);
   if (a[voxel] !== a[voxel]) return [...lines, "not fitted"].join("\n");
   lines.push(`joint R² ${number(a[voxel] + b[voxel])}`, `${nameA} ${number(a[voxel])}`, `${nameB} ${number(b[voxel])}`);
   if (scores.alone?.layer(layer)) {
@@ -28,10 +29,11 @@ function bestLayer(scores, voxel) {
   return `best layer ${scores.layers[place[voxel] - 1]}, ${Math.round(100 * margin[voxel])} % above the others`;
 }
 
+/** Coordinates "−54, −29, −10" of a voxel; "" where the space has none. Their unit is `ground.meta.coordinates`. */
 function placeInMm({ meta: { affine } }, ijk) {
   if (!affine) return "";
   const mm = [0, 1, 2].map((r) => Math.round(affine[r][0] * ijk[0] + affine[r][1] * ijk[1] + affine[r][2] * ijk[2] + affine[r][3]));
-  return `, ${mm.map((v) => number(v, 4)).join(", ")} mm`;
+  return mm.map((v) => number(v, 4)).join(", ");
 }
 
 /** What the browser can say of a voxel on its card; Python adds the rest (brivl/analyses/flatmap/voxel_card.py). */
@@ -40,7 +42,7 @@ export function cardOf(ground, voxel, { scores, layer }, theme) {
   const layers = scores.curve(voxel).map((p) => (p.a === p.a ? p : { layer: p.layer, a: null, b: null }));
   const ijk = [0, 1, 2].map((k) => ground.ijk[3 * voxel + k]);
   const facts = [["index", ijk.join(", ")]];
-  if (ground.meta.affine) facts.push(["mm RAS", placeInMm(ground, ijk).slice(2, -3)]);
+  if (ground.meta.affine) facts.push([ground.meta.coordinates, placeInMm(ground, ijk)]);
   facts.push(["joint R²", number(a[voxel] + b[voxel])], [scores.meta.names[0], number(a[voxel])], [scores.meta.names[1], number(b[voxel])]);
   if (scores.ev) facts.push(["explainable variance", number(scores.ev[voxel])]);
   const place = scores.bestLayer().place[voxel];

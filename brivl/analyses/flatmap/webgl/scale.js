@@ -1,5 +1,6 @@
 // The scale beside a map: a bar for one value, a square for a pair, one field a layer; the voxel in hand marked in it.
 
+import { lowValueOpacity } from "./colour.js";
 import { number } from "./scores.js";
 
 const SIDE = 112; // px of the square
@@ -12,10 +13,11 @@ export class Scale {
     parent.append(this.root);
   }
 
-  /** Draw for a style of `styleOf`; `names` of the models, `layers` of the best-layer map. */
-  set(style, luts, names, layers) {
-    const key = JSON.stringify([style, names, layers]);
+  /** Draw for a style of `styleOf`; `names` of the models, `layers` of the best-layer map, `curvature` of the theme. */
+  set(style, luts, names, layers, curvature) {
+    const key = JSON.stringify([style, names, layers, curvature]);
     this.style = style;
+    this.grey = 255 * (curvature[0] + curvature[1]) / 2;
     if (this.key === key) return;
     this.key = key;
     this.root.replaceChildren();
@@ -46,10 +48,17 @@ export class Scale {
     return canvas;
   }
 
+  /** Entry i of a colour table as the map shows it over the cortex; `strength` is its distance from zero over the limit. */
+  _mixed(lut, i, strength) {
+    const alpha = lowValueOpacity(strength, 1);
+    return [0, 1, 2].map((k) => alpha * lut[3 * i + k] + (1 - alpha) * this.grey);
+  }
+
   _bar(lut, [a, b]) {
     const [low, high] = this.style.limits;
     const box = this._text("bar", "");
-    const canvas = this._canvas(1, 256, (_, y) => lut.subarray(3 * (255 - y), 3 * (255 - y) + 3));
+    const strength = (y) => (this.style.mode === "diverging" ? Math.abs(2 * y / 255 - 1) : y / 255);
+    const canvas = this._canvas(1, 256, (_, y) => this._mixed(lut, 255 - y, strength(255 - y)));
     canvas.style.cssText = `width:${BAR[0]}px;height:${BAR[1]}px`;
     box.append(canvas);
     const ticks = this._text("ticks", "");
@@ -62,13 +71,13 @@ export class Scale {
     this.mark = this._text("bar-mark", "");
     box.append(this.mark);
     this.root.append(box);
-    if (this.style.mode === "sequential") this.root.append(this._text("scale-note", "grey: below 0"));
+    if (this.style.mode === "sequential") this.root.append(this._text("scale-note", "hatched: R² < 0"));
   }
 
   _square(lut, [a, b]) {
     const [low, high] = this.style.limits;
     const box = this._text("square", "");
-    const canvas = this._canvas(256, 256, (x, y) => lut.subarray(3 * ((255 - y) * 256 + x), 3 * ((255 - y) * 256 + x) + 3));
+    const canvas = this._canvas(256, 256, (x, y) => this._mixed(lut, (255 - y) * 256 + x, Math.max(x, 255 - y) / 255));
     canvas.style.cssText = `width:${SIDE}px;height:${SIDE}px`;
     this.mark = this._text("square-mark", "");
     const field = this._text("square-field", "");
