@@ -71,10 +71,7 @@ def choose(name: str) -> None:
 
 
 CHART = "flatmap chart"
-HINT = (
-    "Hover for values, click to keep a voxel. Keys on the map: [ ] layer, m map, arrows and + − move, Shift with "
-    "arrows walks from voxel to voxel, 0 whole map, Esc clears."
-)
+HINT = "Hover for values, click to pin a voxel. Press ? on the map for its keys."
 FADED = 0.35  # opacity outside the chosen region
 PLAIN = "plain map"
 FULL_EV, FAINTEST = 0.5, 0.15  # explainable variance from which colours are full; opacity where there is none

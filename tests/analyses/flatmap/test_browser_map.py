@@ -69,6 +69,7 @@ def _drive(address: str, browser: Any) -> None:  # noqa: F811
     assert "Layer 11" in page.inner_text(HEADLINE)
 
     # A second pane and an area: the card is of the area.
+    page.locator(".viewer .options summary").click()
     page.locator(".viewer select[title=Panes]").select_option("2")
     page.wait_for_url(re.compile("panes="))
     page.locator(".viewer .choice button", has_text="Box").click()

@@ -124,6 +124,32 @@ def test_click_keeps_the_voxel_and_tells_python(page: Any) -> None:
     assert page.locator(".ring.picked").first.is_visible()
 
 
+def test_the_controls_take_one_row_and_name_every_map(page: Any) -> None:
+    rows = page.evaluate(
+        "() => new Set([...window.viewer().root.querySelector('.controls').children]"
+        ".filter((e) => e.offsetWidth).map((e) => Math.round((e.offsetTop + e.offsetHeight / 2) / 12))).size"
+    )
+    assert rows == 1, "at the width of a page of 1280 px with its sidebar"
+    titles = page.locator(".controls select[title=Map] option").all_inner_texts()
+    assert titles[:3] == ["Joint R²", f"Split R², {NAMES[0]}", f"Split R², {NAMES[1]}"]
+    assert titles[-3:] == [f"Unique R², {NAMES[0]}", f"Unique R², {NAMES[1]}", "Shared R²"]
+    page.locator(".controls select[title=Map]").select_option("difference")
+    assert news(page)["map"] == "difference"
+
+
+def test_full_screen_and_the_list_of_keys(page: Any) -> None:
+    page.locator(".viewer").focus()
+    page.keyboard.press("f")
+    page.wait_for_function("document.fullscreenElement !== null")
+    assert page.evaluate("window.viewer().panes[0].stage.clientWidth") > 650, "the map is as large as the screen"
+    page.keyboard.press("f")
+    page.wait_for_function("document.fullscreenElement === null")
+    page.keyboard.press("?")
+    page.locator(".key-sheet", has_text="previous, next layer").wait_for()
+    page.keyboard.press("Escape")
+    page.locator(".key-sheet").wait_for(state="hidden")
+
+
 def test_letters_of_hemispheres_stay_over_their_hemisphere(page: Any, sample: Sample) -> None:
     """Zoomed into the left hemisphere only L is shown, into the right one only R; between them both are."""
     (left, right) = (sample.geometry.marks[side][0] / sample.geometry.mask.shape[1] for side in "LR")

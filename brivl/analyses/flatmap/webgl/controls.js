@@ -1,10 +1,31 @@
 // The row of controls over the maps, and the heads of panes.
 
+import { svgPart } from "./curve.js";
 import { PARTS } from "./scores.js";
 
-const PART_NAMES = { unique_a: (a) => `Only ${a}`, unique_b: (_, b) => `Only ${b}`, shared: () => "Shared" };
-const MAPS = { joint: "Joint", a: null, b: null, pair: "Both", difference: "Difference", best: "Best layer" };
 const TOOLS = { pan: "Move", box: "Box", lasso: "Lasso" };
+const SHAPES = { flat: "Flat", inflated: "Inflated", pial: "Pial", regions: "AAL regions" };
+const SIDE_NAMES = { left: "left", right: "right", top: "above", front: "front", back: "back", below: "below" };
+export const MAP_NAMES = ["joint", "a", "b", "pair", "difference", "best", ...PARTS];
+export const KEYS = [
+  ["[ ]", "previous, next layer"], ["m", "next map"], ["n", "ROI labels on or off"], ["e", "fade where the noise ceiling is low"],
+  ["f", "full screen"], ["arrows", "move the map or turn the brain"], ["Shift + arrows", "pin the neighbouring voxel"],
+  ["+ −", "zoom"], ["0", "whole map"], ["Esc", "clear the selection"], ["?", "this list"],
+];
+
+/** [value, text] of every map; a and b are the names of the models. */
+function mapTitles(a, b) {
+  return [
+    ["joint", "Joint R²"], ["a", `Split R², ${a}`], ["b", `Split R², ${b}`], ["pair", `${a} × ${b} (2-D colours)`],
+    ["difference", `Difference, ${a} − ${b}`], ["best", "Best layer"],
+    ["unique_a", `Unique R², ${a}`], ["unique_b", `Unique R², ${b}`], ["shared", "Shared R²"],
+  ];
+}
+
+/** The same, short enough for a row of buttons. */
+function buttonTitles(a, b) {
+  return { joint: "Joint R²", a, b, pair: "A × B", difference: "A − B", best: "Best layer", unique_a: "Unique A", unique_b: "Unique B", shared: "Shared" };
+}
 
 function make(tag, parent, fields = {}, text) {
   const made = document.createElement(tag);
@@ -25,7 +46,7 @@ function choice(parent, label, options, onChoose) {
   return {
     root: group,
     set(value) { for (const [v, button] of buttons) button.setAttribute("aria-pressed", String(v === value)); },
-    name(value, text) { buttons.get(value).textContent = text; },
+    name(value, text, title = text) { Object.assign(buttons.get(value), { textContent: text, title }); },
   };
 }
 
@@ -55,56 +76,91 @@ function toggle(parent, text, onToggle) {
 export class Controls {
   constructor(parent, viewer) {
     const bar = make("div", parent, { className: "controls" });
-    this.map = choice(bar, "Map", Object.fromEntries(Object.entries(MAPS).map(([k, v]) => [k, v ?? k])), (v) => viewer.setMap(v));
-    this.parts = choice(bar, "Unique and shared parts of R²", Object.fromEntries(PARTS.map((k) => [k, k])), (v) => viewer.setMap(v));
+    this.map = choice(bar, "Map", buttonTitles("A", "B"), (v) => viewer.setMap(v)); // where there is room, else:
+    this.map.root.classList.add("map-buttons");
+    this.mapPicker = picker(bar, "Map", (v) => viewer.setMap(v));
+    this.mapPicker.select.classList.add("map-picker");
     const layer = make("label", bar, { className: "layer" });
     make("span", layer, {}, "Layer");
     this.slider = make("input", layer, { type: "range", step: 1, oninput: () => viewer.setLayerAt(Number(this.slider.value)) });
     this.number = make("output", layer);
-    this.set = picker(bar, "Models", (v) => viewer.setSet(v));
-    this.region = picker(bar, "Region", (v) => viewer.setRegion(v));
-    const shapes = { flat: "Flat", inflated: "Inflated", pial: "Pial", regions: "AAL regions" };
     this.shape = picker(bar, "Shape", (v) => viewer.setShape(v));
-    this.shapes = Object.entries(shapes);
-    this.side = picker(bar, "Seen from", (v) => { if (v) viewer.setSide(v); });
+    this.side = picker(bar, "View from", (v) => { if (v) viewer.setSide(v); });
     this.tool = choice(bar, "Pointer", TOOLS, (v) => viewer.setTool(v));
-    this.names = toggle(bar, "Names", (on) => viewer.setNames(on));
-    this.ev = toggle(bar, "Fade by EV", (on) => viewer.setFade(on));
-    this.panes = picker(bar, "Panes", (v) => viewer.setPanes(Number(v)));
-    make("button", bar, { type: "button", className: "plain", onclick: () => viewer.clear(), title: "No voxel, no area, whole map (Esc)" }, "Clear");
+    this._options(bar, viewer);
+    make("button", bar, { type: "button", className: "plain", onclick: () => viewer.clear(), title: "No voxel, no area, whole map (Esc)" }, "Clear selection");
+    const screen = make("button", bar, { type: "button", className: "plain full-screen", onclick: () => viewer.fullScreen(), title: "Full screen (f)" });
+    const icon = svgPart("svg", { viewBox: "0 0 14 14", "aria-hidden": "true" }); // few fonts have a sign for it
+    icon.append(svgPart("path", { d: "M1 5V1H5M9 1H13V5M13 9V13H9M5 13H1V9", fill: "none", stroke: "currentColor", "stroke-width": 1.6 }));
+    screen.append(icon);
+    screen.setAttribute("aria-label", "Full screen");
+    const help = make("button", bar, { type: "button", className: "plain", onclick: () => viewer.showKeys(), title: "Keys (?)" }, "?");
+    help.setAttribute("aria-label", "Keys");
+  }
+
+  /** What is changed rarely, in a panel that opens. */
+  _options(bar, viewer) {
+    this.details = make("details", bar, { className: "options" });
+    make("summary", this.details, {}, "Options");
+    const panel = make("div", this.details, { className: "panel" });
+    const row = (text) => make("span", make("label", panel, { className: "row" }), {}, text).parentElement;
+    this.set = picker(row("Compare with"), "Models", (v) => viewer.setSet(v));
+    this.region = picker(row("Region"), "Region", (v) => viewer.setRegion(v));
+    this.panes = picker(row("Maps side by side"), "Panes", (v) => viewer.setPanes(Number(v)));
+    this.names = toggle(panel, "ROI labels", (on) => viewer.setNames(on));
+    this.ev = toggle(panel, "Fade where the noise ceiling is low", (on) => viewer.setFade(on));
+    this.details.addEventListener("keydown", (event) => { if (event.key === "Escape") this.details.open = false; });
+    viewer.root.addEventListener("pointerdown", (event) => {
+      if (!event.composedPath().includes(this.details)) this.details.open = false;
+    });
   }
 
   /** Agree with the viewer. */
   update(viewer) {
     const { scores } = viewer;
     const [a, b] = scores.meta.names;
-    this.map.name("a", a);
-    this.map.name("b", b);
-    for (const [kind, name] of Object.entries(PART_NAMES)) this.parts.name(kind, name(a, b));
+    const full = new Map(mapTitles(a, b));
+    for (const [kind, name] of Object.entries(buttonTitles(a, b))) this.map.name(kind, name, full.get(kind));
     this.map.set(viewer.map);
-    this.parts.set(viewer.map);
+    this.mapPicker.set([...full], viewer.map);
     this.slider.max = scores.layers.length - 1;
     this.slider.value = scores.layers.indexOf(viewer.layer);
     this.slider.parentElement.style.display = scores.layers.length > 1 ? "" : "none";
     this.slider.setAttribute("aria-valuetext", `layer ${viewer.layer}`);
     this.number.textContent = String(viewer.layer);
     this.set.set(viewer.sets.map((s) => [s.key, s.title]), viewer.wanted ?? viewer.set);
-    this.set.select.style.display = viewer.sets.length > 1 ? "" : "none";
+    this.set.select.parentElement.style.display = viewer.sets.length > 1 ? "" : "none";
     const regions = viewer.ground.meta.regions.filter((r) => r.filter).map((r) => [r.name, r.name]);
     this.region.set([["", "all voxels"], ...regions], viewer.region ?? "");
-    this.region.select.style.display = regions.length ? "" : "none";
-    this.shape.set(this.shapes.filter(([kind]) => kind !== "regions" || viewer.solid?.hasRegions), viewer.shape);
+    this.region.select.parentElement.style.display = regions.length ? "" : "none";
+    this.shape.set(Object.entries(SHAPES).filter(([kind]) => kind !== "regions" || viewer.solid?.hasRegions), viewer.shape);
     this.shape.select.style.display = viewer.solid ? "" : "none";
-    const sides = ["left", "right", "top", "front", "back", "below"].map((s) => [s, `from ${s === "top" ? "above" : s}`]);
-    this.side.set([["", "seen from"], ...sides], "");
+    this.side.set([["", "view from …"], ...Object.entries(SIDE_NAMES).map(([s, text]) => [s, `view from ${text}`])], "");
     this.side.select.style.display = viewer.shape === "flat" ? "none" : "";
     this.tool.root.style.display = viewer.shape === "flat" ? "" : "none";
     this.tool.set(viewer.tool);
     this.names.set(viewer.names);
     this.ev.set(viewer.fade);
     this.ev.label.style.display = scores.ev ? "" : "none";
-    this.panes.set([1, 2, 3, 4].map((n) => [String(n), n === 1 ? "1 pane" : `${n} panes`]), String(1 + viewer.others.length));
+    this.panes.set([1, 2, 3, 4].map((n) => [String(n), String(n)]), String(1 + viewer.others.length));
   }
+}
+
+/** The list of keys over the map; a key or a click closes it. */
+export class KeySheet {
+  constructor(parent) {
+    this.root = make("div", parent, { className: "key-sheet", hidden: true, onclick: () => this.toggle() });
+    this.root.setAttribute("role", "dialog");
+    this.root.setAttribute("aria-label", "Keys of the map");
+    make("strong", this.root, {}, "Keys");
+    const list = make("dl", this.root);
+    for (const [key, what] of KEYS) {
+      make("dt", list, {}, key);
+      make("dd", list, {}, what);
+    }
+  }
+
+  toggle(shown = this.root.hidden) { this.root.hidden = !shown; }
 }
 
 /** What one of several panes shows, above it: models or subject, layer, map. */
@@ -121,9 +177,6 @@ export class PaneHead {
     this.set.select.style.display = viewer.sets.length > 1 ? "" : "none";
     this.layer.set(scores.layers.map((l) => [String(l), `layer ${l}`]), String(layer));
     this.layer.select.disabled = map === "best";
-    const parts = Object.entries(PART_NAMES).map(([k, name]) => [k, name(a, b)]);
-    this.map.set([...Object.entries(MAPS).map(([k, v]) => [k, v ?? (k === "a" ? a : b)]), ...parts], map);
+    this.map.set(mapTitles(a, b), map);
   }
 }
-
-export const MAP_NAMES = Object.keys(MAPS);

@@ -20,7 +20,9 @@ export function onKey(viewer, event) {
     0: () => viewer.resetCamera(),
     "+": () => zoom(1.25),
     "-": () => zoom(0.8),
-    Escape: () => viewer.clear(),
+    f: () => viewer.fullScreen(),
+    "?": () => viewer.showKeys(),
+    Escape: () => (viewer.keySheet.root.hidden ? viewer.clear() : viewer.showKeys()),
   }[event.key];
   if (ARROWS[event.key]) arrow(viewer, ARROWS[event.key], event.shiftKey);
   else if (does) does();

@@ -1,6 +1,6 @@
 // The viewer: what is shown, by which panes, and what Python is told once it has settled.
 
-import { Controls, PaneHead } from "./controls.js";
+import { Controls, KeySheet, PaneHead } from "./controls.js";
 import { drawCurve } from "./curve.js";
 import { ZOOM, onKey } from "./keys.js";
 import { Pane } from "./pane.js";
@@ -39,6 +39,7 @@ export class Viewer {
     this.scaleBox.className = "scales";
     this.side.append(this.scaleBox);
     this.scales = [];
+    this.keySheet = new KeySheet(this.body);
     this.live = document.createElement("div");
     this.live.className = "live";
     this.live.setAttribute("aria-live", "polite");
@@ -300,6 +301,15 @@ export class Viewer {
   }
 
   // Camera, shared by all panes
+
+  /** The map alone on the whole screen; the same again, or Esc, ends it. */
+  fullScreen() {
+    const { root } = this;
+    if (root.getRootNode().fullscreenElement === root) return document.exitFullscreen();
+    return root.requestFullscreen?.().then(() => root.focus({ preventScroll: true }));
+  }
+
+  showKeys() { this.keySheet.toggle(); }
 
   setShape(shape) { this._change("look", { shape }); }
 
