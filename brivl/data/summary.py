@@ -64,6 +64,8 @@ class DatasetSummary:
         Digests of subjects that were computed.
     readings : dict of str to Reading
         How files of subjects are read, of those that were looked at.
+    columns : dict of str to tuple of str
+        Columns of the events of subjects that were looked at.
     """
 
     name: str
@@ -78,6 +80,7 @@ class DatasetSummary:
     dataset: Dataset
     digests: dict[str, str] = field(default_factory=dict)
     readings: dict[str, Reading] = field(default_factory=dict)
+    columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def short_name(self) -> str:
@@ -136,8 +139,10 @@ class DatasetSummary:
         tuple of str
             Columns of a BIDS folder; empty for other datasets.
         """
-        columns = getattr(getattr(self.dataset, "base", self.dataset), "event_columns", None)
-        return () if columns is None else columns(subject)
+        if subject not in self.columns:
+            columns = getattr(getattr(self.dataset, "base", self.dataset), "event_columns", None)
+            self.columns[subject] = () if columns is None else columns(subject)
+        return self.columns[subject]
 
     def n_layers(self, models: tuple[str, str]) -> int:
         """Count the layers that both models have.
