@@ -12,6 +12,7 @@ import scipy.sparse
 from brivl.core.encoding.delays import run_labels
 from brivl.data.dataset import Dataset
 
+SAME_WEIGHT = 0.05  # of a TR by which onsets of a repeat may differ
 FEW_ITEMS = 10  # distinct items below which a comparison of models rests on next to nothing
 
 
@@ -182,3 +183,29 @@ def recurrence_warning(weights: scipy.sparse.csr_matrix, run_onsets: Sequence[in
         "shows that the response to an item is repeatable, whatever the features are, and any two rich models look "
         "alike. Compare models on runs with new items."
     )
+
+
+def repeats_of_a_run(weights: Sequence[scipy.sparse.csr_matrix]) -> tuple[int, ...]:
+    """Find runs that present the same items at the same times, which can be the repeats of a test run.
+
+    Parameters
+    ----------
+    weights : sequence of scipy.sparse.csr_matrix
+        (n_samples, n_items) of each run.
+
+    Returns
+    -------
+    tuple of int
+        Numbers of the runs of the largest such group; empty where all runs differ, or fewer than two others are left.
+    """
+    groups: list[list[int]] = []
+    for run, one in enumerate(weights):
+        for group in groups:
+            first = weights[group[0]]
+            if first.shape == one.shape and abs(first - one).max() < SAME_WEIGHT:
+                group.append(run)
+                break
+        else:
+            groups.append([run])
+    largest = max(groups, key=len, default=[])
+    return tuple(largest) if len(largest) > 1 and len(weights) - len(largest) > 1 else ()

@@ -39,5 +39,5 @@ FORMAT = DatasetFormat(
     matches=_matches,
     open=_open,
     parts=_tasks,
-    options=("column", "onoff", "space", "res", "den", "desc", "echo", "part", "hemi", "atlas", "label"),
+    options=("column", "onoff", "test", "space", "res", "den", "desc", "echo", "part", "hemi", "atlas", "label"),
 )

@@ -32,14 +32,14 @@ from brivl.data.dataset import check_subject
 from brivl.data.formats.annex import is_pointer
 from brivl.data.formats.content_digest import digest_files
 from brivl.data.formats.json import read_json_object
-from brivl.data.reading import Reading, few_items_warning, recurrence_warning
+from brivl.data.reading import Reading, few_items_warning, recurrence_warning, repeats_of_a_run
 from brivl.errors import DataError
 
 DESCRIPTION = "dataset_description.json"
 # Part of the digest, to be changed when results change.
 LOADER_VERSION = "bids 2: linear drift of each run removed, column by its values, stimulus on/off regressed out"
 # May follow the task in the name of a dataset, as in TASK?column=NAME.
-OPTIONS = ("column", "onoff", *FORM_ENTITIES)
+OPTIONS = ("column", "onoff", "test", *FORM_ENTITIES)
 
 ON_OFF_NOTE = (
     "Nuisance: whether a stimulus is presented (on/off, at all delays) is regressed out of responses and features, "
@@ -55,19 +55,41 @@ class _Presented:
     items: tuple[str, ...]  # distinct, sorted
     events: tuple[Events, ...]  # of each run
     placed: tuple[RunEvents, ...]  # of each run
-    design: Design
+    lengths: tuple[int, ...]  # volumes of each run
+    tr: float
+    test: tuple[int, ...] = ()  # runs that are the repeats of the test run
+
+    @property
+    def train(self) -> tuple[int, ...]:
+        """Runs whose rows are training samples."""
+        return tuple(run for run in range(len(self.placed)) if run not in self.test)
 
     @property
     def weights(self) -> scipy.sparse.csr_matrix:
-        return scipy.sparse.vstack([run.weights for run in self.placed], format="csr")
+        """Training runs, and the test run once."""
+        runs = (*self.train, *self.test[:1])
+        return scipy.sparse.vstack([self.placed[run].weights for run in runs], format="csr")
+
+    @property
+    def design(self) -> Design:
+        """Order of the samples."""
+        lengths = [self.lengths[run] for run in self.train]
+        n_test = self.lengths[self.test[0]] if self.test else 0
+        return Design(self.tr, sum(lengths), n_test, np.cumsum([0, *lengths[:-1]]))
+
+    @property
+    def starts(self) -> np.ndarray:
+        """First row of each run of `weights`."""
+        return np.r_[self.design.run_onsets, self.design.n_train] if self.test else self.design.run_onsets
 
 
 @dataclass(frozen=True)
 class BidsDataset:
     """One task of a BIDS folder.
 
-    Rows are the volumes of all runs in the order of session and run. There is no test set: scores come from leaving
-    runs out. Events become weights of distinct texts or images, by the part of each TR that they cover.
+    Rows are the volumes of all runs in the order of session and run. There is no test set, and scores come from leaving
+    runs out, unless runs that repeat one another are chosen as test run. Events become weights of distinct texts or
+    images, by the part of each TR that they cover.
 
     Attributes
     ----------
@@ -91,6 +113,8 @@ class BidsDataset:
         Entities of the requested form of runs, such as {"space": "T1w"}; empty for the default.
     on_off : bool
         Whether stimulus on/off is a nuisance regressor where there is rest.
+    test_repeats : bool
+        Whether the runs that present the same items at the same times are the repeats of a test run.
     """
 
     folder: Path
@@ -106,6 +130,7 @@ class BidsDataset:
     column: str = ""
     form: Mapping[str, str] = field(default_factory=dict)
     on_off: bool = True
+    test_repeats: bool = False
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -184,8 +209,6 @@ class BidsDataset:
         DataError
             Runs differ in grid or TR.
         """
-        if not self.on_off:
-            return self._timing(subject)[0]
         return self._with_on_off(self._presented(subject))
 
     def stimulus(self, subject: str) -> Stimulus:
@@ -215,6 +238,8 @@ class BidsDataset:
     def responses(self, subject: str) -> Responses:
         """Return BOLD within the mask, without the linear trend of each run, not z-scored.
 
+        Runs are read one after the other; repeats of a test run are the test responses.
+
         Parameters
         ----------
         subject : str
@@ -223,7 +248,7 @@ class BidsDataset:
         Returns
         -------
         Responses
-            (n_samples, n_voxels) float32, without test responses.
+            (n_train, n_voxels) and (n_repeats, n_test, n_voxels) or None, float32.
 
         Raises
         ------
@@ -231,10 +256,12 @@ class BidsDataset:
             Images are missing or damaged, or no voxel is left by the mask.
         """
         runs, grid, mask = self._runs(subject), self._grids(subject)[0], self.mask(subject)
-        Y = np.concatenate([detrend_run(read_run(run.bold, mask.inside)) for run in runs])
+        Y = [detrend_run(read_run(run.bold, mask.inside)) for run in runs]
+        test = self._presented(subject).test if self.test_repeats else ()
+        Y_train = np.concatenate([Y[i] for i in range(len(Y)) if i not in test])
         space = runs[0].entities.get("space", "native")
         voxels = Voxels(f"{subject}, {space} space", np.argwhere(mask.inside), grid.shape, grid.affine)
-        return Responses(Y, None, voxels)
+        return Responses(Y_train, np.stack([Y[i] for i in test]) if test else None, voxels)
 
     def mask(self, subject: str) -> Mask:
         """Choose the voxels of a subject, from mask files in func/ or else from BOLD.
@@ -293,6 +320,7 @@ class BidsDataset:
         if presented.column.kind == "image":
             files |= set(self._image_paths(presented.column.name, presented.items))
         extra = f"{LOADER_VERSION}; {presented.column.name}{'' if self.on_off else '; on/off not regressed out'}"
+        extra += "; repeats are the test run" if self.test_repeats else ""
         return digest_files(self.folder, files, extra)
 
     def reading(self, subject: str) -> Reading:
@@ -315,11 +343,11 @@ class BidsDataset:
         """
         runs, presented = self._runs(subject), self._presented(subject)
         form = runs[0].form
-        tr = presented.design.tr
         notes = (
             f"Stimuli: {presented.column.describe(presented.items)}",
             *event_notes(presented.events, presented.placed),
-            f"Runs: {len(runs)}, TR {tr:g} s" + (f", form {form}." if form else ", native space."),
+            f"Runs: {len(runs)}, TR {presented.tr:g} s" + (f", form {form}." if form else ", native space."),
+            *_repeat_note(runs, presented),
             f"Voxels: {self._mask_note(subject)}.",
             "Cleaning: the linear drift of each run is removed; no high-pass filter, no confounds.",
             *((ON_OFF_NOTE,) if self._with_on_off(presented).nuisance is not None else ()),
@@ -354,26 +382,29 @@ class BidsDataset:
         return self.runs[subject]
 
     def _presented(self, subject: str) -> _Presented:
-        runs, (design, tr) = self._runs(subject), self._timing(subject)
+        runs, (lengths, tr) = self._runs(subject), self._timing(subject)
         tables = _read_tables(runs)
         column = self.stimulus_column(subject)
         events = tuple(read_events(path, table, column) for path, table in tables)
         items = tuple(sorted({item for run in events for item in run.item}))
-        lengths = np.diff([*design.run_onsets, design.n_train])
         placed = tuple(
-            event_weights(one, items, int(n), tr, run.label) for one, n, run in zip(events, lengths, runs, strict=True)
+            event_weights(one, items, n, tr, run.label) for one, n, run in zip(events, lengths, runs, strict=True)
         )
-        return _Presented(column, items, events, placed, design)
+        test = repeats_of_a_run([run.weights for run in placed]) if self.test_repeats else ()
+        if self.test_repeats and not test:
+            raise DataError(
+                f"Expected runs of {subject} that present the same items at the same times beside two others, got "
+                "none. Leave out test=repeats."
+            )
+        return _Presented(column, items, events, placed, tuple(lengths), tr, test)
 
     def _with_on_off(self, presented: _Presented) -> Design:
         on = np.minimum(np.asarray(presented.weights.sum(1), float), 1.0)  # share of the TR with a stimulus
         return replace(presented.design, nuisance=on) if self.on_off and np.ptp(on) > 0.01 else presented.design
 
-    def _timing(self, subject: str) -> tuple[Design, float]:
-        """The design and its TR in s."""
-        runs, grids = self._runs(subject), self._grids(subject)
-        lengths, tr = [grid.n_volumes for grid in grids], common_tr(runs)
-        return Design(tr, sum(lengths), 0, np.cumsum([0, *lengths[:-1]])), tr
+    def _timing(self, subject: str) -> tuple[list[int], float]:
+        """Number of volumes of each run, and the TR in s."""
+        return [grid.n_volumes for grid in self._grids(subject)], common_tr(self._runs(subject))
 
     def _grids(self, subject: str) -> list[Grid]:
         paths = [run.bold for run in self._runs(subject)]
@@ -401,13 +432,26 @@ class BidsDataset:
         return paths
 
 
+def _repeat_note(runs: Sequence[Run], presented: _Presented) -> tuple[str, ...]:
+    if not presented.test:
+        return ()
+    return (f"Test run: {len(presented.test)} repeats, {', '.join(runs[i].label for i in presented.test)}.",)
+
+
 def _warnings(presented: _Presented) -> tuple[str, ...]:
     """Few distinct items, items that recur in other runs, codes instead of words."""
     column = presented.column
     found = [
         few_items_warning(len(presented.items), column.noun, column.name),
-        recurrence_warning(presented.weights, presented.design.run_onsets, column.noun),
+        recurrence_warning(presented.weights, presented.starts, column.noun),
     ]
+    repeats = () if presented.test else repeats_of_a_run([run.weights for run in presented.placed])
+    if repeats:
+        found.append(
+            f"{len(repeats)} runs present the same items at the same times, and each is predicted from the others. "
+            "With ?test=repeats after the task in the name of the dataset they are the repeats of a test run, which "
+            "gives explainable variance and a noise ceiling."
+        )
     if column.kind == "text" and column.codes:
         found.append(
             f"The values of the column {column.name} look like codes ({presented.items[0]!r}), which no model "
@@ -462,14 +506,17 @@ def open_bids(folder: Path | str, task: str | None = None, options: Mapping[str,
         paired_dataset=f"{folder}:{others[0]}" if len(others) == 1 else "",
         column=options.get("column", ""),
         form=form,
-        on_off=_switch(options, "onoff"),
+        on_off=_choice(options, "onoff", ("yes", "no")) == "yes",
+        test_repeats=_choice(options, "test", ("no", "repeats")) == "repeats",
     )
 
 
-def _switch(options: Mapping[str, str], name: str) -> bool:
-    if options.get(name, "yes") not in ("yes", "no"):
-        raise DataError(f"Expected {name}=yes or {name}=no, got {options[name]!r}. Choose one of them.")
-    return options.get(name, "yes") == "yes"
+def _choice(options: Mapping[str, str], name: str, values: tuple[str, str]) -> str:
+    """Value of an option; the first of the values is the default."""
+    chosen = options.get(name, values[0])
+    if chosen not in values:
+        raise DataError(f"Expected {name}={values[0]} or {name}={values[1]}, got {chosen!r}. Choose one of them.")
+    return chosen
 
 
 def _choose_task(folder: Path, runs: dict[str, tuple[Run, ...]], task: str | None) -> str:

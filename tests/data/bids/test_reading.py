@@ -230,3 +230,26 @@ def test_files_are_looked_for_once_for_all_tasks_of_a_folder(tmp_path: Path, mon
     write_events(tmp_path / "sub-01/func/sub-01_task-t20_events.tsv", [(0, 5, "new")])
     write_nifti(tmp_path / "sub-01/func/sub-01_task-t20_bold.nii", noise(rng))
     assert open_bids(tmp_path, "t20").design("sub-01").n_train == 20  # a new file is seen
+
+
+def test_runs_that_repeat_one_another_can_be_the_test_run(tmp_path: Path) -> None:
+    root = make_bids(tmp_path, n_runs=5)
+    for run, first in enumerate((0, 3, 0, 6, 0)):  # runs 1, 3 and 5 present the same items at the same times
+        rows = [(10.0 * k, 5.0, WORDS[first + k]) for k in range(3)]
+        write_events(root / f"sub-01/func/sub-01_task-view_run-{run + 1:02d}_events.tsv", rows, COLUMNS[:3])
+    plain, repeats = open_bids(root), open_bids(root, options={"test": "repeats"})
+    offer = [warning for warning in plain.reading_warnings("sub-01") if "?test=repeats" in warning]
+    assert offer and offer[0].startswith("3 runs present the same items at the same times")
+    design, responses = repeats.design("sub-01"), repeats.responses("sub-01")
+    assert (design.n_train, design.n_test, design.run_onsets.tolist()) == (40, 20, [0, 20])
+    Y = plain.responses("sub-01").Y_train.reshape(5, 20, 12)
+    np.testing.assert_array_equal(responses.Y_train, np.concatenate(Y[[1, 3]]))
+    np.testing.assert_array_equal(responses.Y_test, Y[[0, 2, 4]])
+    weights = plain.stimulus("sub-01").weights.toarray().reshape(5, 20, -1)
+    np.testing.assert_array_equal(repeats.stimulus("sub-01").weights.toarray(), np.concatenate(weights[[1, 3, 0]]))
+    assert design.nuisance.shape == (60, 1) and repeats.digest("sub-01") != plain.digest("sub-01")
+    notes, warnings = repeats.reading("sub-01").notes, repeats.reading("sub-01").warnings
+    assert any(note.startswith("Test run: 3 repeats, sub-01_task-view_run-01, ") for note in notes)
+    assert not any("recur" in warning or "?test" in warning for warning in warnings)
+    with pytest.raises(DataError, match="Expected runs of sub-01 that present the same items"):
+        open_bids(make_study(tmp_path / "study"), options={"test": "repeats"}).design("sub-01")
