@@ -88,7 +88,7 @@ def test_planted_best_layers_are_found_and_sort_the_rows() -> None:
     assert heat.rows() == ["V1", "IPS", "FFA <left>"] and heat_of(planted()).rows() == list(PEAKS)
     assert heat.headline.startswith("Joint R² of 3 ROIs is highest at layers 2 to 5, median 3; the largest is ")
     figure = heat_figure(heat, LABEL)
-    best = trace(figure, "best layer (joint R²)")
+    best = trace(figure, "best layer")
     assert dict(zip(best.y, best.x, strict=True)) == {0: 2, 1: 3, 2: 5}
 
 
@@ -142,6 +142,8 @@ def test_layers_with_identical_features_have_no_difference() -> None:
     fits = {(int(k), str(s)) for k, s in zip(table["layer"], table["subject"], strict=True)}
     coverage = Coverage.of(fits, identical=[1, 2])
     assert set(heat_of(table, "difference", coverage=coverage).cells()["layer"]) == {3, 4, 5, 6}
+    notes = heat_figure(heat_of(table, "difference", coverage=coverage), LABEL).layout.annotations
+    assert [note.x for note in notes if note.text == "identical features"] == [1, 2]
     assert set(heat_of(table, "joint", coverage=coverage).cells()["layer"]) == {1, 2, 3, 4, 5, 6}
     assert "identical features at layers 1, 2" in heat_of(table, coverage=coverage).caption
 

@@ -21,7 +21,7 @@ TOP, BOTTOM = 60, 74  # px
 AXIS = 70  # px of the axis of layers above many rows
 BAR_LENGTH = 330  # px
 LEGEND_ROW = 24  # px
-CURVES_HEIGHT = 460  # px
+CURVES_HEIGHT = 410  # px
 # Okabe and Ito's colours that are not those of the two models.
 CURVE_COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A6FBF", "#7F7F7F")
 BAND = 0.16  # opacity
@@ -186,10 +186,25 @@ def heat_figure(heat: HeatMap, label: FigureLabel, theme: ThemeName = "light") -
     top, bottom = (TOP + AXIS, 20) if tall else (TOP, BOTTOM)
     height = max(CURVES_HEIGHT, size * len(rows) + top + bottom)
     figure.update_layout(height=height, shapes=_frame(heat, place, theme))
+    for layer in _uncompared(heat):
+        figure.add_annotation(
+            x=layer,
+            y=(min(len(rows), MANY) - 1) / 2,
+            text="identical features",
+            textangle=-90,
+            showarrow=False,
+            font=dict(size=13, color=style.muted),
+        )
     above = AXIS if tall else 8
     apply_style(figure, label, theme, above=above)
     legend = dict(y=1 + (above - 6) / (height - top - bottom))
     return figure.update_layout(margin=dict(l=20, r=10, t=top, b=bottom), legend=legend)
+
+
+def _uncompared(heat: HeatMap) -> list[int]:
+    """Layers whose cells are empty since both models have the same features there."""
+    shown = set(heat.layers) & heat.coverage.identical
+    return sorted(shown) if heat.kind in ("a", "b", "difference") else []
 
 
 def _targets(heat: HeatMap, cells: pd.DataFrame, y: np.ndarray, size: int) -> go.Scatter:
@@ -234,7 +249,7 @@ def _best(heat: HeatMap, place: dict[str, int], theme: ThemeName) -> go.Scatter:
         x=best.to_numpy(),
         y=best.index.map(place).to_numpy() if len(best) else [],
         mode="markers",
-        name="best layer (joint R²)",
+        name="best layer",
         marker=dict(size=9, color="#FFFFFF", line=dict(width=1.8, color="#1F2933")),
         hoverinfo="skip",
         selected=opaque,
