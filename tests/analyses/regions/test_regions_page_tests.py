@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ import streamlit as st
 from brivl.analyses.regions import page
 from brivl.analyses.regions.ceiling import OVER_CEILING
 from brivl.analyses.regions.tables import MOST_ROWS, RegionQuestion, in_order, region_parts
+from brivl.commands.main import main
 from brivl.core.encoding.explainable_variance import noise_ceiling, normalise_by_ceiling
 from brivl.core.records import EncodingResult
 from brivl.core.regions.prevalence import prevalence
@@ -20,10 +23,12 @@ from brivl.encoding.fit import FitRequest, canonical_order
 from brivl.encoding.identical_features import identical_features_key
 from brivl.encoding.within_subject import CHANCE, DIFFERENCE, WithinSubjectRequest, within_subject_key
 from brivl.errors import RequestError
+from brivl.sharing.bundle import bundle_bytes
 from brivl.store.artifacts import Store
 from brivl.ui import cached
 from tests.support.app_driver import button, charts, fresh_server, headline, html, open_page
 from tests.support.app_samples import MOVIE, ROIS, SENTENCES, fill
+from tests.support.sharing_samples import figure_of
 
 __all__ = ["fresh_server"]  # a fixture of every test here
 PAIR = ("brivl-mini", "vit-mini")
@@ -109,6 +114,17 @@ def test_one_subject_leads_with_tests_over_blocks() -> None:
     assert whiskers["error_x"]["array"] and [text(at, f"n_voxels-{row}") for row in range(3)]
     over_voxels = open_page("regions", unit="voxel")
     assert headline(over_voxels) == headline(at) and "anti-conservative" in html(over_voxels)
+
+
+def test_a_bundle_of_tests_over_blocks_is_verified(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store, path = fill(MOVIE, [8], ["S01"]), tmp_path / "regions.zip"
+    put_tests(store, WithinSubjectRequest(FitRequest(MOVIE, PAIR, 8, "S01")), 40)
+    record = figure_of(store, "regions", subjects=("S01",))
+    assert set(record.make_tables()["scores"]["unit"]) == {"block"}
+    assert "sign flips of blocks of held-out samples" in record.evidence.methods()
+    path.write_bytes(bundle_bytes(store, record))
+    assert main(["verify", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["verdict"] == "match"
 
 
 def text(at, name: str) -> str:
