@@ -17,7 +17,7 @@ from brivl.ui.jobs import Queue, watch_queue
 from brivl.ui.result_or_run import demo_page
 from brivl.ui.style import Chip
 
-HOUSEKEEPING = Queue(
+MAINTENANCE = Queue(
     lambda: cached.maintenance_queue(),
     "MB",
     "What was done until then stays done.",
@@ -60,20 +60,20 @@ def _actions(report: CacheReport) -> None:
     board = cached.maintenance_queue()
     running = board.active()
     if running:
-        watch_queue(HOUSEKEEPING, running[0].job_id)
+        watch_queue(MAINTENANCE, running[0].job_id)
         return
-    HOUSEKEEPING.say_refusal()
+    MAINTENANCE.show_refusal()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.button(
             "Verify all",
-            on_click=HOUSEKEEPING.submit,
+            on_click=MAINTENANCE.submit,
             args=(verify_job(cached.store()),),
             help="Reads and hashes every result. Damaged ones are set aside and computed again.",
         )
         most = st.selectbox("Keep at most", _sizes(report), format_func=_in_words, width=220)
         st.button(
             "Prune",
-            on_click=HOUSEKEEPING.submit,
+            on_click=MAINTENANCE.submit,
             args=(prune_job(cached.store(), most),),
             help="Deletes what was not used for longest, and what killed computations left behind.",
         )

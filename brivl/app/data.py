@@ -95,7 +95,7 @@ def _get(report: DataReport) -> None:
     if status is not None and status.active:
         watch_queue(DOWNLOADS, status.job_id)
         return
-    DOWNLOADS.say_refusal()
+    DOWNLOADS.show_refusal()
     if status is not None and status.state == "failed":
         st.error(status.error or "The download ended early. Start it again; what is here is kept.")
     st.button(

@@ -10,7 +10,7 @@ import streamlit as st
 
 from brivl.config import APP_FILES
 from brivl.ui import style
-from brivl.ui.menu import make_sure_of_menu
+from brivl.ui.menu import ensure_navigation
 
 FOLDER = APP_FILES / "docs"
 FIRST = "tour"
@@ -32,7 +32,7 @@ def documents() -> dict[str, Path]:
 
 def help_page() -> None:
     """Draw the page."""
-    make_sure_of_menu()
+    ensure_navigation()
     style.put_style()
     found = documents()
     name = st.query_params.get(DOC, FIRST)

@@ -15,9 +15,9 @@ from brivl.jobs.queue import JobStatus
 from brivl.models.registry import SHIPPED
 from brivl.store.sizes import format_size
 from brivl.ui import cached, style
-from brivl.ui.jobs import Run, active_job, run_buttons, say_failures, watch
-from brivl.ui.menu import make_sure_of_menu
-from brivl.ui.results import look_up, said_subjects
+from brivl.ui.jobs import Run, active_job, run_buttons, show_failures, watch
+from brivl.ui.menu import ensure_navigation
+from brivl.ui.results import describe_subjects, look_up
 from brivl.ui.sidebar import sidebar
 from brivl.ui.style import Chip
 from brivl.ui.url_state import Choices
@@ -34,7 +34,7 @@ GO = ":material/arrow_forward:"
 
 def home() -> None:
     """Draw the page. Everything that a user can cause ends as a sentence."""
-    make_sure_of_menu()
+    ensure_navigation()
     style.put_style()
     asked = sidebar()
     style.headline("Which model, which layer, which region?")
@@ -75,16 +75,18 @@ def _loaded(choices: Choices, known: DatasetSummary) -> None:
 def _tour(choices: Choices, known: DatasetSummary) -> JobStatus | None:
     """Three steps from nothing to an answer; the job of the first one, if it runs."""
     st.subheader("In three steps", anchor=False)
-    run = Run(f"Run layer {choices.layer}, {said_subjects(choices)}", choices.requests())
+    run = Run(f"Run layer {choices.layer}, {describe_subjects(choices)}", choices.requests())
     shown = look_up(choices, known)
     job = active_job([run])
     a, b = shown.names
-    st.markdown(f"**1. Fit** layer {choices.layer} of {a} and {b} to {said_subjects(choices)} of {known.short_name}.")
+    st.markdown(
+        f"**1. Fit** layer {choices.layer} of {a} and {b} to {describe_subjects(choices)} of {known.short_name}."
+    )
     if job is not None:
         watch(job.job_id)
     elif shown.missing:
-        say_failures([run])
-        style.small(cached.takes(run.requests))
+        show_failures([run])
+        style.small(cached.run_time(run.requests))
         run_buttons([run])
     else:
         style.small("Done: the answer is in the cache.")

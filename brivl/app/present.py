@@ -13,7 +13,7 @@ from brivl.errors import BrivlError
 from brivl.sharing.figure_record import SIMULATED_LABEL
 from brivl.sharing.saved_views import SavedView
 from brivl.ui import cached, style
-from brivl.ui.menu import make_sure_of_menu, page_file
+from brivl.ui.menu import ensure_navigation, page_file
 from brivl.viz.browser.packing import Packed, pack
 
 KEY = "presenter"
@@ -26,7 +26,7 @@ ALONE = """<style>[data-testid="stHeader"], [data-testid="stSidebar"] {display: 
 
 def present() -> None:
     """Draw the page. Everything that a user can cause ends as a sentence."""
-    make_sure_of_menu()
+    ensure_navigation()
     style.put_style()
     try:
         views = cached.views()

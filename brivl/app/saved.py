@@ -13,14 +13,14 @@ from brivl.sharing.figure_record import SIMULATED_LABEL
 from brivl.sharing.report import report_html, report_pptx
 from brivl.sharing.saved_views import SavedView, remove_view
 from brivl.ui import cached, style
-from brivl.ui.menu import make_sure_of_menu, page_file
+from brivl.ui.menu import ensure_navigation, page_file
 
 PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 
 
 def saved() -> None:
     """Draw the page. Everything that a user can cause ends as a sentence."""
-    make_sure_of_menu()
+    ensure_navigation()
     style.put_style()
     style.headline("Saved views")
     try:

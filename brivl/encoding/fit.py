@@ -300,7 +300,7 @@ def fraction_done(done: float, total: float, message: str) -> float:
     float
         0 to 1.
     """
-    return min(done / total, 1.0) if total and message.startswith("Layer ") else 0.0
+    return min(done / total, 1.0) if total and message.startswith("Fitting layer ") else 0.0
 
 
 def _compute(
@@ -316,7 +316,7 @@ def _compute(
     responses = dataset.responses(request.subject)
     load_facts(store, dataset, request.subject, responses)
     Xs = [layer_features(store, stimulus, m, request.layer, request.pooling, progress) for m in models]
-    message = f"Layer {request.layer}, {request.subject}"
+    message = f"Fitting layer {request.layer}, {request.subject}"
     progress(0, 1, message)
     prepared = time.monotonic()
     result = encode(

@@ -1,6 +1,7 @@
 """The queue of computations: each runs in a worker process, and equal requests run once.
 
-A server holds one JobQueue. Sessions submit, observe and cancel jobs, and may come and go.
+A server holds one JobQueue. Sessions submit, observe and cancel jobs, and may come and go. Short jobs go before long
+ones, and one of them may run beside a long one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Literal
 from brivl.errors import RequestError
 from brivl.jobs.processes import Launch, RunsRequest, Worker
 from brivl.jobs.rate import Rate
+from brivl.jobs.task_kinds import SHORT_SECONDS, describe_request, kind_of, n_units, stage_of
 from brivl.store.digests import JSON, json_digest, plain_json
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -27,7 +29,9 @@ Start = Callable[[Launch], RunsRequest]
 
 COMMAND = (sys.executable, "-m", "brivl.tasks.worker")
 TERMINATE_SECONDS = 0.3  # between asking a worker to end and killing it
-KILL_SECONDS = 5.0
+KILL_SECONDS = 0.4  # until a killed worker's job counts as cancelled though the system has not ended the process yet
+SHUTDOWN_SECONDS = 5.0
+MOST_OVERTAKEN = 5  # shorter jobs that go before a queued one
 N_KEPT_FINISHED = 200
 N_KEPT_LOGS = 50
 
@@ -46,14 +50,18 @@ class JobStatus:
         What it is doing.
     done, total : float
         Work done and work in all, in a unit of the task.
-    seconds_left : float | None
-        Estimated time, None until a rate is known.
+    seconds_left : tuple[float, float] | None
+        Least and most time until the stage has ended, None until its rate was measured.
     started : float | None
         Seconds since the epoch.
     error : str | None
         A sentence, where it failed.
     result : Mapping[str, JSON] | None
         What the task returned, where it is done.
+    title : str
+        What it computes, in a line.
+    stage, n_stages : int
+        Stage that it has reached, counted from 1, and stages in all; 0 where they are not known.
     """
 
     job_id: str
@@ -61,10 +69,13 @@ class JobStatus:
     message: str = ""
     done: float = 0.0
     total: float = 0.0
-    seconds_left: float | None = None
+    seconds_left: tuple[float, float] | None = None
     started: float | None = None
     error: str | None = None
     result: Mapping[str, JSON] | None = None
+    title: str = ""
+    stage: int = 0
+    n_stages: int = 0
 
     @property
     def active(self) -> bool:  # numpydoc ignore=RT01
@@ -88,6 +99,9 @@ class _Job:
     rate: Rate = field(default_factory=Rate)
     worker: RunsRequest | None = None
     cancelled: bool = False
+    stage: int = 0
+    expected: float = 0.0  # seconds
+    overtaken: int = 0  # shorter jobs that went before it
     finished: threading.Event = field(default_factory=threading.Event)
 
     def update(self, line: Mapping[str, JSON]) -> None:
@@ -95,6 +109,9 @@ class _Job:
         if "done" in line:
             self.done, self.total = float(line["done"]), float(line["total"])
             self.message = str(line["message"])
+            stage = stage_of(kind_of(self.request), self.message, self.stage)
+            if stage != self.stage:  # its steps take another time
+                self.stage, self.rate = stage, Rate()
             self.rate.update(self.done, time.monotonic())
         self.result = line.get("result", self.result)
         self.error = line.get("error", self.error)
@@ -102,7 +119,10 @@ class _Job:
 
 
 class JobQueue:
-    """A queue of jobs, in the order of submission, each in a worker process. Thread-safe.
+    """A queue of jobs, each in a worker process. Thread-safe.
+
+    Jobs that are expected to be shorter go first, others in the order of submission. A short one (SHORT_SECONDS) may
+    also run beside those that take all workers.
 
     Parameters
     ----------
@@ -127,6 +147,7 @@ class JobQueue:
         self._jobs: dict[str, _Job] = {}  # in the order of submission
         self._queue: deque[_Job] = deque()
         self._running: set[_Job] = set()
+        self._seconds: dict[str, float] = {}  # task -> seconds of its last run here, by fit
         self._closed = False
         atexit.register(self.shutdown)
 
@@ -158,8 +179,8 @@ class JobQueue:
             earlier = self._jobs.get(job_id)
             if earlier is None or earlier.finished.is_set() or earlier.cancelled:
                 self._jobs.pop(job_id, None)
-                self._jobs[job_id] = job = _Job(job_id, request)
-                self._queue.append(job)
+                self._jobs[job_id] = job = _Job(job_id, request, expected=self._expected(request))
+                self._enqueue(job)
                 self._start_next()
                 self._discard_old()
         return job_id
@@ -246,7 +267,10 @@ class JobQueue:
             return [(job.request, self._status(job)) for job in reversed(self._jobs.values())]
 
     def cancel(self, job_id: str) -> None:
-        """End a job and wait until its process is gone, which takes less than a second.
+        """End a job, within a second.
+
+        Its process is killed where it does not end by itself. Where the system needs longer for that, as when it is
+        writing to a slow disk, the job counts as cancelled meanwhile and the next one starts.
 
         Parameters
         ----------
@@ -254,15 +278,20 @@ class JobQueue:
             From `submit`; RequestError is raised as `status` does. A job that has ended stays as it is.
         """
         with self._lock:
-            jobs = [self._job(job_id)]
-        self._cancel(jobs)
+            job = self._job(job_id)
+        self._cancel([job], KILL_SECONDS)
+        with self._lock:
+            if not job.finished.is_set():
+                self._finish(job, 0)
+                if not self._closed:
+                    self._start_next()
 
     def shutdown(self) -> None:
         """End all jobs, and accept no others."""
         with self._lock:
             self._closed = True
             jobs = [job for job in self._jobs.values() if not job.finished.is_set()]
-        self._cancel(jobs)
+        self._cancel(jobs, SHUTDOWN_SECONDS)
         atexit.unregister(self.shutdown)
 
     def log_path(self, job_id: str) -> Path:
@@ -288,15 +317,64 @@ class JobQueue:
     def _status(self, job: _Job) -> JobStatus:
         message, left = job.message, None
         if job.state == "queued":
-            n_before = self._queue.index(job) + len(self._running)
-            message = f"Waiting for {n_before} other computation{'s' if n_before != 1 else ''}"
+            message = self._queued_message(job)
         if job.state == "running":
-            left = job.rate.seconds_left(job.total, time.monotonic())
-        return JobStatus(job.job_id, job.state, message, job.done, job.total, left, job.started, job.error, job.result)
+            left = job.rate.range_left(job.total, time.monotonic())
+        return JobStatus(
+            job.job_id,
+            job.state,
+            message,
+            job.done,
+            job.total,
+            left,
+            job.started,
+            job.error,
+            job.result,
+            describe_request(job.request),
+            job.stage,
+            len(kind_of(job.request).stages),
+        )
+
+    def _queued_message(self, job: _Job) -> str:
+        """ "Queued behind: Decoding · phantom-movie · S01 (stage 2 of 4), and 1 more"."""
+        before = [*(other for other in self._jobs.values() if other in self._running), *self._queue]
+        before = before[: before.index(job)]
+        if not before:
+            return "Queued"
+        first, n_stages = before[0], len(kind_of(before[0].request).stages)
+        stage = f" (stage {first.stage} of {n_stages})" if first.stage and n_stages else ""
+        more = f", and {len(before) - 1} more" if len(before) > 1 else ""
+        return f"Queued behind: {describe_request(first.request)}{stage}{more}"
+
+    def _expected(self, request: Mapping[str, JSON]) -> float:
+        """Seconds that a request is expected to take: as its task took here before, else as it usually does."""
+        return self._seconds.get(str(request.get("task")), kind_of(request).seconds) * n_units(request)
+
+    def _enqueue(self, job: _Job) -> None:
+        """Insert a job before longer ones, except those that have waited for several others already."""
+        place = len(self._queue)
+        while place and self._queue[place - 1].expected > job.expected:
+            if self._queue[place - 1].overtaken >= MOST_OVERTAKEN:
+                break
+            place -= 1
+        for longer in list(self._queue)[place:]:
+            longer.overtaken += 1
+        self._queue.insert(place, job)
+
+    def _next(self) -> _Job | None:
+        """Take the job that may start now, None where all workers are busy."""
+        if self._queue and len(self._running) < self._n_workers:
+            return self._queue.popleft()
+        short = next((job for job in self._queue if job.expected <= SHORT_SECONDS), None)
+        if short is None or len(self._running) > self._n_workers:
+            return None
+        if any(job.expected <= SHORT_SECONDS for job in self._running):
+            return None
+        self._queue.remove(short)
+        return short
 
     def _start_next(self) -> None:
-        while self._queue and len(self._running) < self._n_workers:
-            job = self._queue.popleft()
+        while (job := self._next()) is not None:
             self._running.add(job)
             job.state, job.started, job.message = "running", time.time(), "Starting"
             try:
@@ -321,13 +399,16 @@ class JobQueue:
             return_code = worker.run(update)
         finally:
             with self._lock:
-                self._finish(job, return_code)
+                if not job.finished.is_set():  # else it was cancelled, and its process needed longer to end
+                    self._finish(job, return_code)
                 if not self._closed:
                     self._start_next()
 
     def _finish(self, job: _Job, return_code: int) -> None:
         if job.result is not None:
             job.state, job.message = "done", "Done"
+            if job.started is not None:
+                self._seconds[str(job.request.get("task"))] = (time.time() - job.started) / n_units(job.request)
         elif job.cancelled:
             job.state, job.message, job.error = "cancelled", "Cancelled", None
         else:
@@ -337,7 +418,7 @@ class JobQueue:
         job.worker = None
         job.finished.set()
 
-    def _cancel(self, jobs: Sequence[_Job]) -> None:
+    def _cancel(self, jobs: Sequence[_Job], kill_seconds: float) -> None:
         with self._lock:
             workers = []
             for job in jobs:
@@ -348,7 +429,7 @@ class JobQueue:
                 elif job.worker is not None:
                     workers.append(job.worker)
         _stop_all(workers, signal.SIGTERM, jobs, TERMINATE_SECONDS)
-        _stop_all(workers, signal.SIGKILL, jobs, KILL_SECONDS)
+        _stop_all(workers, signal.SIGKILL, jobs, kill_seconds)
 
     def _discard_old(self) -> None:
         """Limit the finished jobs in memory and the logs on disk."""

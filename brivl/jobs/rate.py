@@ -9,6 +9,9 @@ from brivl.core.numbers import format_duration
 from brivl.store.artifacts import Store
 
 SMOOTHING_SECONDS = 15.0
+MEASURED_SECONDS = 4.0  # of work, before its rate says anything
+N_WINDOWS = 4  # into which the measured time is split; the slowest and the fastest of them bound the estimate
+N_KEPT = 400  # reports
 
 
 def median_fit_seconds(store: Store, dataset: str, preset: str) -> float | None:
@@ -55,8 +58,8 @@ def run_time_note(store: Store, dataset: str, preset: str, n_fits: int) -> str:
     """
     seconds = median_fit_seconds(store, dataset, preset)
     if seconds is None:
-        return "The first run also prepares data and model features, which takes a minute or two."
-    return f"Run takes about {format_duration(seconds * n_fits)}."
+        return "First run: 1 to 2 min more for stimuli and features."
+    return f"About {format_duration(seconds * n_fits)}."
 
 
 class Rate:
@@ -71,6 +74,7 @@ class Rate:
         self._time: float | None = None
         self._done = 0.0
         self._sum_work = self._sum_time = 0.0
+        self._reports: list[tuple[float, float]] = []  # (time, work done), from the last report before any work
 
     def update(self, done: float, now: float) -> None:
         """Add a progress report. Work that decreases begins a new phase, with a new rate.
@@ -85,7 +89,12 @@ class Rate:
         preparing = done == self._done and self._sum_work == 0
         if self._time is None or done < self._done or preparing:
             self._sum_work = self._sum_time = 0.0
+            self._reports = [(now, done)]
         else:
+            if done > self._done:
+                self._reports.append((now, done))
+                if len(self._reports) > N_KEPT:
+                    self._reports = self._reports[::2]
             seconds = now - self._time
             weight = math.exp(-seconds / SMOOTHING_SECONDS)
             self._sum_work = weight * self._sum_work + done - self._done
@@ -110,3 +119,37 @@ class Rate:
         if self._time is None or self._sum_work <= 0 or self._sum_time <= 0:
             return None
         return max(0.0, (total - self._done) * self._sum_time / self._sum_work - (now - self._time))
+
+    def range_left(self, total: float, now: float) -> tuple[float, float] | None:
+        """Bound the time until all work is done by the fastest and the slowest rate that was measured.
+
+        Parameters
+        ----------
+        total : float
+            Work in all, in the unit of `update`.
+        now : float
+            Seconds on the same clock.
+
+        Returns
+        -------
+        tuple[float, float] | None
+            Least and most seconds. None before MEASURED_SECONDS of work in at least N_WINDOWS reports, and where
+            no work was reported for longer than the slowest rate explains: then the rates are no guide.
+        """
+        reports = self._reports
+        if len(reports) <= N_WINDOWS or reports[-1][0] - reports[0][0] < MEASURED_SECONDS:
+            return None
+        (start, _), (last, done) = reports[0], reports[-1]
+        edges = [start + (last - start) * i / N_WINDOWS for i in range(N_WINDOWS + 1)]
+        work = [_interpolate(reports, edge) for edge in edges]
+        rates = [(b - a) * N_WINDOWS / (last - start) for a, b in zip(work, work[1:], strict=False)]
+        least, most = ((total - done) / rate - (now - last) for rate in (max(rates), max(min(rates), 1e-9)))
+        return (max(0.0, least), most) if most > 0 else None
+
+
+def _interpolate(reports: list[tuple[float, float]], at: float) -> float:
+    """Work done at a time between the first report and the last."""
+    for (t0, d0), (t1, d1) in zip(reports, reports[1:], strict=False):
+        if at <= t1:
+            return d0 + (d1 - d0) * (at - t0) / (t1 - t0) if t1 > t0 else d1
+    return reports[-1][1]

@@ -34,7 +34,7 @@ class Task:
 
     @property
     def title(self) -> str:  # numpydoc ignore=RT01
-        """The message of its progress, as in `brivl.encoding.fit`."""
+        """What people call it."""
         return f"Layer {self.request.layer}, {self.request.subject}"
 
 

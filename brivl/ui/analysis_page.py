@@ -14,10 +14,10 @@ from brivl.data.summary import DatasetSummary
 from brivl.errors import BrivlError
 from brivl.sharing.analysis_evidence import AnalysisEvidence, figure_record
 from brivl.ui import cached, share_tab, style, tabs, url_state
-from brivl.ui.menu import make_sure_of_menu
+from brivl.ui.menu import ensure_navigation
 from brivl.ui.page_inputs import Inputs
-from brivl.ui.result_or_run import answer
-from brivl.ui.sidebar import ask_whose, sidebar
+from brivl.ui.result_or_run import result_or_run
+from brivl.ui.sidebar import sidebar, subject_controls
 from brivl.ui.style import Chip
 from brivl.ui.url_state import ALL, Choices
 from brivl.viz.style import PLOT_CONFIG, FigureLabel
@@ -131,9 +131,9 @@ def show(page: AnalysisPage) -> None:
     page : AnalysisPage
         The page.
     """
-    make_sure_of_menu()
+    ensure_navigation()
     style.put_style()
-    chosen = sidebar(None if page.whole_question else ask_whose)
+    chosen = sidebar(None if page.whole_question else subject_controls)
     if chosen is None:
         return
     try:
@@ -150,7 +150,7 @@ def show_demo(page: AnalysisPage) -> None:
     page : AnalysisPage
         The page.
     """
-    make_sure_of_menu()
+    ensure_navigation()
     style.put_style()
     with st.sidebar:
         style.title("BriVL explorer")
@@ -195,7 +195,7 @@ def switch_dataset_button(page: AnalysisPage, dataset: str, request: Any) -> Non
 
     def change() -> None:
         url_state.change(data=dataset)
-        other = replace(request, dataset=dataset, subject=cached.known(dataset).subjects[0])
+        other = replace(request, dataset=dataset, subject=cached.dataset_summary(dataset).subjects[0])
         cached.model_queue().submit(task_of(page.analysis, cached.store(), other))
 
     st.button(f"{page.button} with {dataset} (simulated)", type="primary", on_click=change)
@@ -212,7 +212,7 @@ def _result(page: AnalysisPage, request: Any, inputs: Inputs, summary: DatasetSu
             page.intro(request)
         task = task_of(page.analysis, cached.store(), request)
         preview = None if page.preview is None else lambda: page.preview(task, request)  # type: ignore[misc]
-        evidence = answer(
+        evidence = result_or_run(
             task, lambda: cached.evidence(page.analysis, request), button=page.button or None, preview=preview
         )
         if evidence is None:

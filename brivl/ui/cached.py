@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -20,7 +20,8 @@ from brivl.data.registry import DatasetCard, list_datasets
 from brivl.data.status import DataReport, data_reports
 from brivl.data.subject_facts import SubjectFacts, facts_key, stored_facts
 from brivl.data.summary import DatasetSummary, summarise_dataset
-from brivl.encoding.fit import FitRequest, FitResult, fit_key, stored_fit
+from brivl.encoding.fit import FitRequest, FitResult, fit_key
+from brivl.encoding.fit import stored_fit as read_fit
 from brivl.encoding.identical_features import identical_features_key, stored_identical_features
 from brivl.encoding.single_model import single_model_key, stored_single_models
 from brivl.encoding.within_subject import (
@@ -35,26 +36,36 @@ from brivl.jobs.resident import open_model_queue
 from brivl.sharing.analysis_evidence import AnalysisEvidence, stored_evidence
 from brivl.sharing.saved_views import SavedView, saved_views, views_state
 from brivl.store.artifacts import Store
-from brivl.store.keys import ArtifactKey
 from brivl.store.manifests import Manifest
 from brivl.store.report import CacheReport, cache_report
 from brivl.ui.allowed_paths import check_dataset, check_gallery
 
-Kept = TypeVar("Kept")
-LOOK_AGAIN = 30  # s until folders are looked at again
-N_ANSWERS = 200
+REFRESH_SECONDS = 30  # s until folders are looked at again
+N_FITS = 200
 N_SUBJECTS = 16
 N_MAPS = 32
 N_ITEMS = 500
 
 
 def store() -> Store:
-    """The result store; nothing is created before the first write."""
+    """Give the store of results.
+
+    Returns
+    -------
+    Store
+        Nothing is created on disk before the first write.
+    """
     return Store(cache_dir())
 
 
 def job_queue() -> JobQueue:
-    """The queue of computations, one per server and cache folder."""
+    """Give the queue of fits and other computations, one per server and cache folder.
+
+    Returns
+    -------
+    JobQueue
+        The queue.
+    """
     return _job_queue(str(cache_dir()))
 
 
@@ -64,7 +75,13 @@ def _job_queue(root: str) -> JobQueue:
 
 
 def model_queue() -> JobQueue:
-    """The queue of queries of models, answered by a process that keeps them loaded; one per server and cache."""
+    """Give the queue of queries of models, one per server and cache folder.
+
+    Returns
+    -------
+    JobQueue
+        Its process keeps the models loaded.
+    """
     return _model_queue(str(cache_dir()))
 
 
@@ -74,17 +91,29 @@ def _model_queue(root: str) -> JobQueue:
 
 
 def cards() -> list[DatasetCard]:
-    """Datasets that can be listed, also those that cannot be opened."""
+    """List the datasets.
+
+    Returns
+    -------
+    list of DatasetCard
+        Also those that cannot be opened.
+    """
     return _cards(str(cache_dir()), str(data_dirs()))
 
 
-@st.cache_resource(ttl=LOOK_AGAIN, show_spinner="Looking for datasets")
+@st.cache_resource(ttl=REFRESH_SECONDS, show_spinner="Looking for datasets")
 def _cards(root: str, _folders: str) -> list[DatasetCard]:
     return list_datasets(Store(Path(root)))
 
 
 def reports() -> list[DataReport]:
-    """What there is of each dataset on this machine."""
+    """List what there is of each dataset on this machine.
+
+    Returns
+    -------
+    list of DataReport
+        One for each dataset.
+    """
     return _reports(str(cache_dir()), str(data_dirs()))
 
 
@@ -94,7 +123,13 @@ def _reports(root: str, _folders: str) -> list[DataReport]:
 
 
 def download_queue() -> JobQueue:
-    """The queue of downloads, apart from computations, which need not wait for them."""
+    """Give the queue of downloads, one per server and cache folder.
+
+    Returns
+    -------
+    JobQueue
+        Computations do not wait for it.
+    """
     return _download_queue(str(cache_dir()))
 
 
@@ -104,7 +139,13 @@ def _download_queue(root: str) -> JobQueue:
 
 
 def maintenance_queue() -> JobQueue:
-    """The queue of looking after the cache, apart from computations, which need not wait for it."""
+    """Give the queue of checks and pruning of the cache, one per server and cache folder.
+
+    Returns
+    -------
+    JobQueue
+        Computations do not wait for it.
+    """
     return _maintenance_queue(str(cache_dir()))
 
 
@@ -113,41 +154,76 @@ def _maintenance_queue(root: str) -> JobQueue:
     return JobQueue(Path(root))
 
 
-def known(name: str) -> DatasetSummary:
-    """A dataset as pages know it. Raises BrivlError where it cannot be opened, or lies where pages do not reach."""
+def dataset_summary(name: str) -> DatasetSummary:
+    """Open a dataset.
+
+    Parameters
+    ----------
+    name : str
+        Its name or folder.
+
+    Returns
+    -------
+    DatasetSummary
+        What pages need of it. BrivlError is raised where it cannot be opened, or lies where pages do not reach.
+    """
     check_dataset(name)
-    return _known(name, str(cache_dir()))
+    return _dataset_summary(name, str(cache_dir()))
 
 
-@st.cache_resource(ttl=LOOK_AGAIN, max_entries=N_SUBJECTS, show_spinner="Opening the dataset")
-def _known(name: str, root: str) -> DatasetSummary:
+@st.cache_resource(ttl=REFRESH_SECONDS, max_entries=N_SUBJECTS, show_spinner="Opening the dataset")
+def _dataset_summary(name: str, root: str) -> DatasetSummary:
     return summarise_dataset(Store(Path(root)), name)
 
 
 def _unless_gone(look_up: Callable[..., Any], *args: Any) -> Any:
-    """What a cached look-up finds. None, of a result evicted a moment ago, is not kept: it will be computed again."""
+    """Give the result of a cached look-up; None, of a result just evicted, is not kept, and is computed again."""
     found = look_up(*args)
     if found is None:
         look_up.clear(*args)
     return found
 
 
-def answer(request: FitRequest) -> FitResult | None:
-    """The stored answer, or None."""
-    key = fit_key(store(), request, known(request.dataset))
+def stored_fit(request: FitRequest) -> FitResult | None:
+    """Look up a fit.
+
+    Parameters
+    ----------
+    request : FitRequest
+        The fit.
+
+    Returns
+    -------
+    FitResult or None
+        None where it is not stored.
+    """
+    key = fit_key(store(), request, dataset_summary(request.dataset))
     if not store().has(key):
         return None
-    return _unless_gone(_answer, request, f"{cache_dir()} {key.digest} {request}")
+    return _unless_gone(_stored_fit, request, f"{cache_dir()} {key.digest} {request}")
 
 
-@st.cache_resource(max_entries=N_ANSWERS, show_spinner=False)
-def _answer(_request: FitRequest, state: str) -> FitResult | None:
-    return stored_fit(store(), _request, known(_request.dataset))
+@st.cache_resource(max_entries=N_FITS, show_spinner=False)
+def _stored_fit(_request: FitRequest, state: str) -> FitResult | None:
+    return read_fit(store(), _request, dataset_summary(_request.dataset))
 
 
 def facts(dataset: str, subject: str) -> SubjectFacts | None:
-    """Voxels, timing and truth of a subject if a worker has noted them, else None."""
-    key = facts_key(known(dataset), subject)
+    """Look up the voxels, timing and ground truth of a subject.
+
+    Parameters
+    ----------
+    dataset : str
+        Name of the dataset.
+    subject : str
+        The subject.
+
+    Returns
+    -------
+    SubjectFacts or None
+        None until a worker has stored them.
+    """
+    key = facts_key(dataset_summary(dataset), subject)
     if not store().has(key):
         return None
     return _unless_gone(_facts, dataset, subject, f"{cache_dir()} {key.digest}")
@@ -155,60 +231,81 @@ def facts(dataset: str, subject: str) -> SubjectFacts | None:
 
 @st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
 def _facts(dataset: str, subject: str, state: str) -> SubjectFacts | None:
-    return stored_facts(store(), known(dataset), subject)
+    return stored_facts(store(), dataset_summary(dataset), subject)
 
 
-def alone(request: FitRequest) -> np.ndarray | None:
-    """(2, n_voxels) stored R2 of each model alone, or None."""
-    keys = [single_model_key(store(), request, model, known(request.dataset)) for model in request.models]
+def single_model_scores(request: FitRequest) -> np.ndarray | None:
+    """Look up the scores of each model of a fit when it is fitted alone.
+
+    Parameters
+    ----------
+    request : FitRequest
+        The joint fit.
+
+    Returns
+    -------
+    ndarray of shape (2, n_voxels) or None
+        Cross-validated R², None where one is not stored.
+    """
+    keys = [single_model_key(store(), request, model, dataset_summary(request.dataset)) for model in request.models]
     if not all(store().has(key) for key in keys):
         return None
-    return _unless_gone(_alone, request, f"{cache_dir()} {[key.digest for key in keys]} {request.models}")
+    return _unless_gone(_single_model_scores, request, f"{cache_dir()} {[key.digest for key in keys]} {request.models}")
 
 
-@st.cache_resource(max_entries=N_ANSWERS, show_spinner=False)
-def _alone(_request: FitRequest, state: str) -> np.ndarray | None:
-    return stored_single_models(store(), _request, known(_request.dataset))
+@st.cache_resource(max_entries=N_FITS, show_spinner=False)
+def _single_model_scores(_request: FitRequest, state: str) -> np.ndarray | None:
+    return stored_single_models(store(), _request, dataset_summary(_request.dataset))
 
 
 def identical(request: FitRequest) -> bool:
-    """Whether the two models are known to have identical features at the layer of a fit."""
-    key = identical_features_key(store(), request, known(request.dataset))
+    """Tell whether the two models are known to have identical features at the layer of a fit.
+
+    Parameters
+    ----------
+    request : FitRequest
+        The fit.
+
+    Returns
+    -------
+    bool
+        False also until that was stored.
+    """
+    key = identical_features_key(store(), request, dataset_summary(request.dataset))
     if not store().has(key):
         return False
     return bool(_unless_gone(_identical, request, f"{cache_dir()} {key.digest}"))
 
 
-@st.cache_resource(max_entries=N_ANSWERS, show_spinner=False)
+@st.cache_resource(max_entries=N_FITS, show_spinner=False)
 def _identical(_request: FitRequest, state: str) -> bool | None:
-    return stored_identical_features(store(), _request, known(_request.dataset))
+    return stored_identical_features(store(), _request, dataset_summary(_request.dataset))
 
 
-def tests_within(asked: WithinSubjectRequest) -> WithinSubjectResult | None:
-    """The stored tests within a subject, or None."""
-    key = within_subject_key(store(), asked, known(asked.fit.dataset))
-    return _unless_gone(_tests_within, asked, f"{cache_dir()} {key.digest} {asked}") if store().has(key) else None
+def within_subject_tests(request: WithinSubjectRequest) -> WithinSubjectResult | None:
+    """Look up the tests within a subject.
 
+    Parameters
+    ----------
+    request : WithinSubjectRequest
+        The tests.
 
-@st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
-def _tests_within(_asked: WithinSubjectRequest, state: str) -> WithinSubjectResult | None:
-    return stored_within_subject(store(), _asked, known(_asked.fit.dataset))
-
-
-def of_subject(key_of: Callable[..., ArtifactKey], look_up: Callable[..., Kept | None], asked: Any) -> Kept | None:
-    """The stored answer to a question that names its dataset, or None.
-
-    key_of and look_up are its backend's, such as decode_key and known_decoding: (store, asked, known) -> key, answer.
+    Returns
+    -------
+    WithinSubjectResult or None
+        None where they are not stored.
     """
-    key = key_of(store(), asked, known(asked.dataset))
-    if not store().has(key):
-        return None
-    return _unless_gone(_of_subject, look_up, asked, f"{cache_dir()} {key.kind} {key.digest} {asked}")
+    key = within_subject_key(store(), request, dataset_summary(request.fit.dataset))
+    return (
+        _unless_gone(_within_subject_tests, request, f"{cache_dir()} {key.digest} {request}")
+        if store().has(key)
+        else None
+    )
 
 
 @st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
-def _of_subject(_look_up: Callable[..., Any], _asked: Any, state: str) -> Any:
-    return _look_up(store(), _asked, known(_asked.dataset))
+def _within_subject_tests(_request: WithinSubjectRequest, state: str) -> WithinSubjectResult | None:
+    return stored_within_subject(store(), _request, dataset_summary(_request.fit.dataset))
 
 
 def evidence(analysis: Analysis[Any, Any], request: Any, data: Any = None) -> AnalysisEvidence | None:
@@ -230,7 +327,7 @@ def evidence(analysis: Analysis[Any, Any], request: Any, data: Any = None) -> An
     """
     if data is None:
         opens_dataset = analysis.open_data is open_dataset_of and hasattr(request, "dataset")
-        data = known(request.dataset) if opens_dataset else analysis.open_data(store(), request, no_progress)
+        data = dataset_summary(request.dataset) if opens_dataset else analysis.open_data(store(), request, no_progress)
     keys = keys_of(analysis, store(), request, data)
     if not all(store().has(key) for key in keys):
         return None
@@ -243,7 +340,18 @@ def _evidence(_analysis: Analysis[Any, Any], _request: Any, _data: Any, state: s
 
 
 def flatmap(voxels: Voxels) -> FlatmapGeometry | None:
-    """The flatmap of these voxels if a worker has prepared it, else None."""
+    """Look up the flatmap of voxels.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        The voxels of a subject.
+
+    Returns
+    -------
+    FlatmapGeometry or None
+        None until a worker has prepared it.
+    """
     key = flatmap_key(voxels)
     return _unless_gone(_flatmap, voxels, f"{cache_dir()} {key.digest}") if store().has(key) else None
 
@@ -253,30 +361,69 @@ def _flatmap(_voxels: Voxels, state: str) -> FlatmapGeometry | None:
     return stored_flatmap(store(), _voxels)
 
 
-def takes(requests: Sequence[FitRequest]) -> str:
-    """The sentence that says how long a run takes."""
+def run_time(requests: Sequence[FitRequest]) -> str:
+    """Estimate how long fits take.
+
+    Parameters
+    ----------
+    requests : sequence of FitRequest
+        The fits, at least one.
+
+    Returns
+    -------
+    str
+        A sentence.
+    """
     first = requests[0]
-    return _takes(known(first.dataset).dataset.name, first.preset, len(requests), str(cache_dir()))
+    return _run_time(dataset_summary(first.dataset).dataset.name, first.preset, len(requests), str(cache_dir()))
 
 
-@st.cache_data(ttl=LOOK_AGAIN, show_spinner=False)
-def _takes(dataset: str, preset: str, n_fits: int, root: str) -> str:
+@st.cache_data(ttl=REFRESH_SECONDS, show_spinner=False)
+def _run_time(dataset: str, preset: str, n_fits: int, root: str) -> str:
     return run_time_note(Store(Path(root)), dataset, preset, n_fits)
 
 
 def gallery(name: str, most: int) -> Gallery:
-    """A gallery that can be searched. Raises BrivlError where it cannot be opened, or lies where pages do not reach."""
+    """Open a gallery.
+
+    Parameters
+    ----------
+    name : str
+        "scenes", "clips" or a folder.
+    most : int
+        Largest number of items.
+
+    Returns
+    -------
+    Gallery
+        What can be searched. BrivlError is raised where it cannot be opened, or lies where pages do not reach.
+    """
     check_gallery(name)
     return _gallery(name, most)
 
 
-@st.cache_resource(ttl=LOOK_AGAIN, max_entries=8, show_spinner="Looking through the folder")
+@st.cache_resource(ttl=REFRESH_SECONDS, max_entries=8, show_spinner="Looking through the folder")
 def _gallery(name: str, most: int) -> Gallery:
     return open_gallery(name, most)
 
 
 def item_thumbnail(of: Gallery, row: int, side: int) -> Thumbnail:
-    """An item of a gallery as it is looked at. Raises DataError where its file has gone."""
+    """Give an item of a gallery in small.
+
+    Parameters
+    ----------
+    of : Gallery
+        The gallery.
+    row : int
+        Number of the item.
+    side : int
+        Longest side in pixels.
+
+    Returns
+    -------
+    Thumbnail
+        The picture; DataError is raised where its file has gone.
+    """
     return _item_thumbnail(of, row, side, of.digest(range(row, row + 1)))
 
 
@@ -286,7 +433,13 @@ def _item_thumbnail(_of: Gallery, row: int, side: int, state: str) -> Thumbnail:
 
 
 def views() -> list[SavedView]:
-    """The saved views, oldest first; read again once one was saved or removed. Raises StoreError."""
+    """List the saved views.
+
+    Returns
+    -------
+    list of SavedView
+        Oldest first; read again once one was saved or removed. StoreError is raised where the folder cannot be read.
+    """
     return _views(cache_dir(), f"{cache_dir()} {views_state(cache_dir())}")
 
 
@@ -296,7 +449,15 @@ def _views(_root: Path, state: str) -> list[SavedView]:
 
 
 def cache_state() -> tuple[int, list[Manifest]]:
-    """Bytes in the cache, and the manifests of all fits, newest last."""
+    """Measure the cache.
+
+    Returns
+    -------
+    size : int
+        Bytes.
+    fits : list of Manifest
+        Manifests of all fits, newest last.
+    """
     return _cache_state(str(cache_dir()))
 
 
@@ -307,7 +468,13 @@ def _cache_state(root: str) -> tuple[int, list[Manifest]]:
 
 
 def cache_report_now() -> CacheReport:
-    """What the cache holds, by kind. Raises StoreError, RequestError as brivl.store.report does."""
+    """Describe what the cache holds, by kind.
+
+    Returns
+    -------
+    CacheReport
+        At most some seconds old; errors are raised as `brivl.store.report` does.
+    """
     return _cache_report(str(cache_dir()), cache_max())
 
 
@@ -317,6 +484,6 @@ def _cache_report(root: str, limit: str) -> CacheReport:
 
 
 def forget_cache_report() -> None:
-    """Look at the cache anew next time: something has changed it."""
+    """Measure the cache anew next time, since something has changed it."""
     _cache_report.clear()
     _cache_state.clear()

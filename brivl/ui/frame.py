@@ -15,9 +15,9 @@ from brivl.encoding.fit import leakage_warning
 from brivl.errors import BrivlError
 from brivl.jobs.queue import JobStatus
 from brivl.ui import cached, share_tab, style, tabs
-from brivl.ui.jobs import Run, active_job, run_buttons, say_failures, watch
-from brivl.ui.menu import make_sure_of_menu
-from brivl.ui.results import Shown, said_subjects
+from brivl.ui.jobs import Run, active_job, run_buttons, show_failures, watch
+from brivl.ui.menu import ensure_navigation
+from brivl.ui.results import Shown, describe_subjects
 from brivl.ui.sidebar import sidebar
 from brivl.ui.style import Chip
 from brivl.ui.url_state import Choices
@@ -39,7 +39,7 @@ class PageSpec:
 
 def explore(spec: PageSpec) -> None:
     """Draw a page. Everything that a user can cause ends as a sentence."""
-    make_sure_of_menu()
+    ensure_navigation()
     style.put_style()
     asked = sidebar()
     if asked is None:
@@ -107,7 +107,7 @@ def _show_old(spec: PageSpec, known: DatasetSummary) -> None:
     shown = spec.look_up(old, known)
     if spec.ready(shown):
         a, b = shown.names
-        what = f"layer {old.layer}, {said_subjects(old)}, {a} and {b}, preset {old.preset}"
+        what = f"layer {old.layer}, {describe_subjects(old)}, {a} and {b}, preset {old.preset}"
         st.caption(f"Still shown until the new answer is ready: {what}")
         with st.container(key="stale"):
             _show(spec, shown)
@@ -115,10 +115,10 @@ def _show_old(spec: PageSpec, known: DatasetSummary) -> None:
 
 def _empty(shown: Shown, runs: Sequence[Run]) -> None:
     choices = shown.choices
-    what = f"layer {choices.layer}, {said_subjects(choices)}"
-    fitted = all(cached.answer(request) is not None for request in runs[0].requests)  # on the command line, say
+    what = f"layer {choices.layer}, {describe_subjects(choices)}"
+    fitted = all(cached.stored_fit(request) is not None for request in runs[0].requests)  # on the command line, say
     style.headline(f"Computed and not prepared for this page yet: {what}." if fitted else f"No result yet for {what}.")
-    say_failures(runs)
+    show_failures(runs)
     style.caption(PREPARES if fitted else _what_a_run_does(shown, runs))
     _warn_of_leaks(shown)
     run_buttons(runs)
@@ -128,7 +128,7 @@ def _what_a_run_does(shown: Shown, runs: Sequence[Run]) -> str:
     choices, (a, b) = shown.choices, shown.names
     return (
         f"A run predicts each voxel of {shown.known.short_name} from layer {choices.layer} of {a} and of {b} together, "
-        f"and says which of the two explains how much. {cached.takes(runs[0].requests)} The answer is kept."
+        f"and says which of the two explains how much. {cached.run_time(runs[0].requests)} The answer is kept."
     )
 
 
@@ -141,11 +141,11 @@ def _warn_of_leaks(shown: Shown) -> None:
 
 
 def _offer_rest(shown: Shown, runs: Sequence[Run]) -> None:
-    say_failures(runs)
+    show_failures(runs)
     n = len(shown.missing)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
-            f"{n} of {n + len(shown.answers)} fits of this page are not there yet. {cached.takes(shown.missing)}"
+            f"{n} of {n + len(shown.answers)} fits of this page are not there yet. {cached.run_time(shown.missing)}"
         )
         run_buttons(runs[-1:])
     _warn_of_leaks(shown)

@@ -15,7 +15,7 @@ _lock = Lock()
 _n_modules = 0  # when objects were last set aside
 
 
-def spare_modules() -> None:
+def freeze_imported_modules() -> None:
     """Set aside what there is whenever modules have come: a collection then looks at what is younger alone.
 
     A quarter of a million objects belong to modules, and to look through them takes some tenths of a second. What a
@@ -103,13 +103,13 @@ def _redirect(old: str, new: str) -> Any:
 
 def navigate() -> None:
     """Run the page that the address names."""
-    spare_modules()
+    freeze_imported_modules()
     page = st.navigation(pages(), position="top")
     st.session_state[ENTERED] = True
     page.run()
 
 
-def make_sure_of_menu() -> None:
+def ensure_navigation() -> None:
     """Go through app.py after all, if Streamlit did not.
 
     The first address that a fresh server is asked for, say /layers, is answered by running pages/layers.py alone: until

@@ -1,4 +1,4 @@
-"""The frame of the demo pages: a sidebar of inputs, headline, chips, and an answer that the staying worker computes."""
+"""The stored result of a page that asks a model, or its computation: progress, Cancel, errors as sentences."""
 
 from __future__ import annotations
 
@@ -11,18 +11,24 @@ import streamlit as st
 from brivl.errors import BrivlError
 from brivl.jobs.queue import JobStatus
 from brivl.ui import cached, style
-from brivl.ui.jobs import in_progress
-from brivl.ui.menu import make_sure_of_menu
+from brivl.ui.jobs import MODEL_QUERIES, progress_bar
+from brivl.ui.menu import ensure_navigation
 
-Answer = TypeVar("Answer")
-AT_ONCE = 0.7  # s to wait for an answer before progress is shown: most queries need less
-EVERY = 0.3  # s between looks at one that takes longer
+Result = TypeVar("Result")
+SHORT_WAIT = 0.7  # s to wait for a result before progress is shown: most queries need less
+REFRESH_SECONDS = 0.3  # between two looks at one that takes longer
 
 
 @contextmanager
 def demo_page() -> Iterator[None]:
-    """Menu, style and the product's name; what goes wrong within ends as a sentence on the page."""
-    make_sure_of_menu()
+    """Draw menu, style and the product's name; an error within ends as a sentence on the page.
+
+    Yields
+    ------
+    None
+        The page is drawn within.
+    """
+    ensure_navigation()
     style.put_style()
     with st.sidebar:
         style.title("BriVL explorer")
@@ -32,32 +38,46 @@ def demo_page() -> Iterator[None]:
         st.error(str(error))
 
 
-def answer(
+def result_or_run(
     task: Mapping[str, Any],
-    read: Callable[[], Answer | None],
+    read: Callable[[], Result | None],
     *,
     button: str | None = None,
     preview: Callable[[], None] | None = None,
-) -> Answer | None:
-    """The stored answer; where there is none, compute it, show progress meanwhile, and give None for this run.
+) -> Result | None:
+    """Look a result up; where it is not stored, compute it and show progress meanwhile.
 
-    task: the request of the worker, JSON, the same whoever asks. read: looks the answer up, light, None if it is not
-    there. button: wait for a click on a button of this name instead of starting at once. preview: drawn below the
-    progress, again and again.
+    Parameters
+    ----------
+    task : mapping
+        Request of the worker, JSON values, the same whoever makes it.
+    read : callable
+        Looks the result up, quickly; None where it is not stored.
+    button : str or None
+        Label of the button that starts the computation; None starts it at once.
+    preview : callable or None
+        Drawn below the progress, again and again.
+
+    Returns
+    -------
+    Result or None
+        None while there is no result.
     """
-    found = read()
-    if found is not None:
-        return found
-    board, status = cached.model_queue(), cached.model_queue().find(task)
+    stored = read()
+    if stored is not None:
+        return stored
+    jobs = cached.model_queue()
+    status = jobs.find(task)
+    MODEL_QUERIES.show_refusal()
     if status is not None and status.state in ("failed", "cancelled"):
-        _say_end(status)
+        _show_end(status)
         _start_button(task, button or "Try again")
         return None
     if status is None or not status.active:
         if button is not None:
             _start_button(task, button)
             return None
-        status = board.wait(board.submit(task), AT_ONCE)
+        status = jobs.wait(jobs.submit(task), SHORT_WAIT)
         if status.state == "done":
             return read()
         if not status.active:
@@ -66,20 +86,28 @@ def answer(
     return None
 
 
-def _say_end(status: JobStatus) -> None:
+def _show_end(status: JobStatus) -> None:
     if status.state == "failed":
-        st.error(status.error or "The computation ended without an answer. Try again.")
+        st.error(status.error or "The computation ended without a result. Try again.")
     else:
-        st.info("The computation was cancelled.")
+        st.info("Cancelled.")
 
 
 def _start_button(task: Mapping[str, Any], label: str) -> None:
-    st.button(label, type="primary", on_click=cached.model_queue().submit, args=(task,), key=f"start {label}")
+    st.button(label, type="primary", on_click=MODEL_QUERIES.submit, args=(task,), key=f"start {label}")
 
 
-@st.fragment(run_every=EVERY)
+@st.fragment(run_every=REFRESH_SECONDS)
 def watch(job_id: str, preview: Callable[[], None] | None = None) -> None:
-    """Progress of a query with its Cancel; redraws the page when it has ended."""
+    """Show the progress of a query with Cancel; the page is drawn again when it has ended.
+
+    Parameters
+    ----------
+    job_id : str
+        The job.
+    preview : callable or None
+        Drawn below the progress.
+    """
     try:
         status = cached.model_queue().status(job_id)
     except BrivlError:
@@ -87,17 +115,8 @@ def watch(job_id: str, preview: Callable[[], None] | None = None) -> None:
         return
     if not status.active:
         st.rerun()
-    with st.container(key="progress", horizontal=True, vertical_alignment="center"):
-        st.progress(min(1.0, max(0.0, status.done / status.total)) if status.total else 0.0, text=_in_words(status))
-        if st.button("Cancel", key=f"cancel {job_id}"):
-            cached.model_queue().cancel(job_id)
-            st.rerun()
+    # The first query of a server also loads the models.
+    loading = status.state == "running" and not status.done and status.message in ("", "Starting")
+    progress_bar(MODEL_QUERIES, status, "Loading the models (once for all queries)" if loading else "")
     if preview is not None:
         preview()
-
-
-def _in_words(status: JobStatus) -> str:
-    """What happens now; the first query of a server also loads the models."""
-    if status.state == "running" and not status.done and status.message in ("", "Starting"):
-        return "Loading the models, once for all questions"
-    return in_progress(status, unit="steps")

@@ -85,7 +85,7 @@ def look_up(choices: Choices, known: DatasetSummary, layers: range | None = None
     """Answers that are in the store. Cheap: keys are compared, files are opened once. Raises BrivlError."""
     requests = choices.requests(layers)
     facts = {subject: cached.facts(choices.data, subject) for subject in choices.chosen_subjects}
-    found = {(r.layer, r.subject): cached.answer(r) if facts[r.subject] else None for r in requests}
+    found = {(r.layer, r.subject): cached.stored_fit(r) if facts[r.subject] else None for r in requests}
     return Shown(
         choices,
         known,
@@ -105,10 +105,10 @@ def mean_parts(shown: Shown) -> pd.DataFrame:
 
     NaN where a fit was stored without the fits of each model alone.
     """
-    return layer_parts(shown.answers, cached.alone, shown.region)
+    return layer_parts(shown.answers, cached.single_model_scores, shown.region)
 
 
-def said_subjects(choices: Choices) -> str:
+def describe_subjects(choices: Choices) -> str:
     """The subjects asked for, in words."""
     return f"all {len(choices.subjects)} subjects" if choices.subject == ALL else choices.subject
 

@@ -38,7 +38,7 @@ def sidebar(ask: Ask | None = None) -> tuple[Choices, DatasetSummary] | None:
         style.title("BriVL explorer")
         _data(name)
     try:
-        known = cached.known(name)
+        known = cached.dataset_summary(name)
     except BrivlError as error:
         st.session_state[url_state.KEPT] = {**fields, "data": name}
         _cannot_open(error)
@@ -54,7 +54,7 @@ def sidebar(ask: Ask | None = None) -> tuple[Choices, DatasetSummary] | None:
     return choices, known
 
 
-def ask_whose(choices: Choices, known: DatasetSummary) -> Choices:
+def subject_controls(choices: Choices, known: DatasetSummary) -> Choices:
     """Only the subject and the preset."""
     _subject(choices)
     _protocol(choices)

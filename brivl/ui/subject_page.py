@@ -14,8 +14,8 @@ from brivl.data.summary import DatasetSummary
 from brivl.errors import BrivlError
 from brivl.store.artifacts import Store
 from brivl.ui import cached, style, url_state
-from brivl.ui.menu import make_sure_of_menu
-from brivl.ui.sidebar import ask_whose, sidebar
+from brivl.ui.menu import ensure_navigation
+from brivl.ui.sidebar import sidebar, subject_controls
 from brivl.ui.style import Chip
 from brivl.ui.url_state import ALL, Choices
 from brivl.viz.flatmap.figure import Quantity, voxel_map
@@ -34,10 +34,10 @@ class MapContent:
 
 
 def subject_page(draw: Callable[[Choices, DatasetSummary], None]) -> None:
-    """Menu, style and the sidebar of `ask_whose`, then the page; what a user can cause ends as a sentence."""
-    make_sure_of_menu()
+    """Menu, style and the sidebar of `subject_controls`, then the page; what a user can cause ends as a sentence."""
+    ensure_navigation()
     style.put_style()
-    asked = sidebar(ask_whose)
+    asked = sidebar(subject_controls)
     if asked is None:
         return
     try:
@@ -77,7 +77,7 @@ def go_on_with(name: str, button: str, asked: Any = None, request: Request | Non
     def change() -> None:
         url_state.change(data=name)
         if request is not None:
-            there = replace(asked, dataset=name, subject=cached.known(name).subjects[0])
+            there = replace(asked, dataset=name, subject=cached.dataset_summary(name).subjects[0])
             cached.model_queue().submit(request(cached.store(), there))
 
     st.button(button, type="primary", on_click=change)

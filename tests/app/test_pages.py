@@ -97,7 +97,7 @@ def test_aal_levels(level: str, count: int) -> None:
 
 
 def test_order_by_p_is_ascending() -> None:
-    fill(SENTENCES, [4], list(cached.known(SENTENCES).subjects))
+    fill(SENTENCES, [4], list(cached.dataset_summary(SENTENCES).subjects))
     at = open_page("regions", data=SENTENCES, subject="All", level="region", order="p")
     (chart,) = charts(at)
     p = [data[4] for data in chart["data"][0]["customdata"]]
@@ -129,7 +129,7 @@ def test_layers_with_fewer_subjects_are_not_compared() -> None:
 
 def test_region_filters_the_mean() -> None:
     fill(MOVIE, [8], ["S01"])
-    known = cached.known(MOVIE)
+    known = cached.dataset_summary(MOVIE)
     shown = look_up(url_state.resolve({"data": MOVIE, "region": "V1"}, known)[0], known)
     answer, facts = shown.answers[8, "S01"], shown.facts["S01"]
     inside = facts.voxels.rois["V1"] & answer.result.selected

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from brivl.jobs import queue
+from brivl.jobs.queue import JobStatus
 from brivl.jobs.rate import Rate
-from brivl.ui import cached
+from brivl.ui import cached, jobs
+from brivl.ui.jobs import in_progress
 from tests.support.app_driver import PAGES, PATIENCE, button, charts, fresh_server, headline, html, open_page  # noqa: F401 (a fixture)
 from tests.support.app_samples import MOVIE, fill
 
@@ -30,7 +33,7 @@ def test_run_shows_progress_and_cancel_ends_it() -> None:
     button(at, "Cancel").click().run()
     assert cached.job_queue().status(status.job_id).state == "cancelled"
     assert time.monotonic() - started < PATIENCE
-    assert any("cancelled" in info.value for info in at.info)
+    assert [info.value for info in at.info] == ["Cancelled. Finished fits were kept."]
     assert button(at, "Run layer 8, S01")
 
 
@@ -118,3 +121,42 @@ def test_time_left_does_not_count_preparations() -> None:
         rate.update(0, second)  # simulating, extracting features: no share of the fit
     rate.update(0.5, 69.0)
     assert rate.seconds_left(1, 69.0) == pytest.approx(10.0)
+
+
+def test_progress_says_the_stage_and_a_range_only_once_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("brivl.ui.jobs.time.time", lambda: 1025.0)
+    status = JobStatus("id", "running", "Fitting layer 8, S02", 3.4, 12, None, 1000.0, stage=3, n_stages=4)
+    assert in_progress(status) == "Stage 3 of 4: fitting layer 8, S02 · 3 of 12 fits · 25 s elapsed"
+    known = replace(status, seconds_left=(20.0, 40.0))
+    assert in_progress(known).endswith("25 s elapsed · 20–40 s left in this stage")
+    last = replace(known, stage=4, seconds_left=(50.0, 300.0))
+    assert in_progress(last, "").endswith("fitting layer 8, S02 · 25 s elapsed · 50 s to 5 min left")
+    waits = JobStatus("id", "queued", "Queued behind: Decoding · S01 (stage 2 of 4)")
+    assert in_progress(waits) == "Queued behind: Decoding · S01 (stage 2 of 4)"
+
+
+def test_cancel_asks_where_another_session_waits_for_the_same_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = open_page("layers")
+    button(at, "Run layer 8, S01").click().run()
+    (status,) = cached.job_queue().active()
+    jobs.waiting().note(status.job_id, "another session")
+    monkeypatch.setattr(jobs, "is_connected", lambda session: session == "another session")
+    button(at, "Cancel").click().run()
+    assert not at.exception and cached.job_queue().status(status.job_id).active
+    assert "Another visitor or tab is waiting" in at.warning[0].value
+    button(at, "Let it run").click().run()
+    assert not at.warning and cached.job_queue().status(status.job_id).active
+    button(at, "Cancel").click().run()
+    button(at, "Cancel for all").click().run()
+    assert not at.exception and cached.job_queue().status(status.job_id).state == "cancelled"
+    assert [info.value for info in at.info] == ["Cancelled. Finished fits were kept."]
+
+
+def test_cancel_does_not_ask_for_a_tab_that_was_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = open_page("layers")
+    button(at, "Run layer 8, S01").click().run()
+    (status,) = cached.job_queue().active()
+    jobs.waiting().note(status.job_id, "a closed tab")
+    assert not jobs.is_connected("a closed tab")
+    button(at, "Cancel").click().run()
+    assert cached.job_queue().status(status.job_id).state == "cancelled"

@@ -67,9 +67,11 @@ def test_link_restores_the_view_and_knows_its_numbers() -> None:
     assert fields["region"] == "V1" and fields["layer"] == "8"
     opened = open_page("layers", layer="8", subject="S01", region="V1", result=fields["result"])
     assert not opened.exception and notes(opened) == ""
-    n = len(cached.answer(FitRequest(MOVIE, PAIRS[MOVIE], 8, "S01")).result.selected)
-    put_fit(store, cached.known(MOVIE), FitRequest(MOVIE, PAIRS[MOVIE], 8, "S01"), n, np.random.default_rng(9))
-    cached._answer.clear()
+    n = len(cached.stored_fit(FitRequest(MOVIE, PAIRS[MOVIE], 8, "S01")).result.selected)
+    put_fit(
+        store, cached.dataset_summary(MOVIE), FitRequest(MOVIE, PAIRS[MOVIE], 8, "S01"), n, np.random.default_rng(9)
+    )
+    cached._stored_fit.clear()
     changed = open_page("layers", layer="8", subject="S01", result=fields["result"])
     assert "The numbers behind this link have changed" in notes(changed)
     changed.slider[0].set_value(7).run()
@@ -88,7 +90,7 @@ def test_bundle_button_gives_the_page() -> None:
 
 def test_bundle_of_a_page_holds_its_table() -> None:
     store = fill(MOVIE, [8], ["S01"])
-    known = cached.known(MOVIE)
+    known = cached.dataset_summary(MOVIE)
     view = LAYERS.view(look_up(url_state.resolve({"data": MOVIE, "subject": "S01"}, known)[0], known))
     assert isinstance(view, tabs.View)
     record = view.record

@@ -163,7 +163,7 @@ def test_a_cancelled_fit_leaves_nothing(steps: int, plain: str, tmp_path: Path) 
     left = iter(range(steps))
 
     def stop(_done: float, _total: float, message: str) -> None:
-        if message.startswith("Layer ") and next(left, None) is None:
+        if message.startswith("Fitting layer ") and next(left, None) is None:
             raise Cancelled("Stopped.")
 
     with pytest.raises(Cancelled):

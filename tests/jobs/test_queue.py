@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from brivl import threads
 from brivl.config import PROJECT
 from brivl.errors import RequestError, StoreError
 from brivl.jobs import processes, queue
+from brivl.jobs.processes import Launch, OnLine
 from brivl.jobs.queue import COMMAND as COMMAND_OF_THE_APP
 from brivl.jobs.queue import JobQueue, job_id_of
 from brivl.jobs.rate import SMOOTHING_SECONDS, Rate
@@ -46,7 +48,7 @@ def test_progress_is_seen_and_the_result_arrives(job_queue: JobQueue, tmp_path: 
         until(lambda i=i: job_queue.status(job_id).message == f"step {i}")
         status = job_queue.status(job_id)
         assert (status.state, status.done, status.total) == ("running", i, 5)
-        assert (status.seconds_left is None) == (i == 0), "the rate is known after the first step"
+        assert status.seconds_left is None, "five quick steps are no measurement"
         (tmp_path / str(i)).touch()
     last = job_queue.wait(job_id, PATIENCE)
     assert last.state == "done" and last.result is not None and last.result["steps"] == 5
@@ -116,14 +118,111 @@ def test_jobs_run_in_the_order_of_submission_and_a_queued_job_can_be_cancelled(
     ids = [first, *(job_queue.submit({"task": "note", "file": str(log), "n": n}) for n in range(3))]
     assert [s.job_id for s in job_queue.active()] == ids
     status = job_queue.status(ids[3])
-    assert status.state == "queued" and status.message == "Waiting for 3 other computations"
+    assert status.state == "queued" and status.message == "Queued behind: Count, and 2 more"
     job_queue.cancel(ids[2])
     assert job_queue.status(ids[2]).state == "cancelled"
-    assert job_queue.status(ids[3]).message.endswith("2 other computations")
+    assert job_queue.status(ids[3]).message == "Queued behind: Count, and 1 more"
     (tmp_path / "0").touch()
     states = [job_queue.wait(job_id, PATIENCE).state for job_id in ids]
     assert states == ["done", "done", "cancelled", "done"]
     assert log.read_text().split("\n")[:-1] == ["begin 0", "end 0", "begin 2", "end 2"]
+
+
+class Unkillable:
+    """Stands for a worker that the system does not end, as when it waits for a disk, until the test lets go."""
+
+    def __init__(self, launch: Launch) -> None:
+        self.request, self.gone = launch.request, threading.Event()
+
+    def run(self, on_line: OnLine) -> int:
+        while not self.gone.wait(0.01):
+            pass
+        on_line({"done": 1, "total": 1, "message": "too late"})
+        return -signal.SIGKILL
+
+    def stop(self, number: signal.Signals) -> None:
+        pass
+
+
+def test_cancel_takes_effect_within_a_second_though_the_process_does_not_end(tmp_path: Path) -> None:
+    workers: list[Unkillable] = []
+
+    def start(launch: Launch) -> Unkillable:
+        workers.append(Unkillable(launch))
+        return workers[-1]
+
+    job_queue = JobQueue(tmp_path, start=start)
+    first, second = (job_queue.submit({"task": "count", "steps": n}) for n in (1, 2))
+    started = time.monotonic()
+    job_queue.cancel(first)
+    assert time.monotonic() - started < 1
+    assert job_queue.status(first).state == "cancelled" and job_queue.status(second).state == "running"
+    again = job_queue.submit({"task": "count", "steps": 1})  # may be asked for again at once
+    assert again == first and job_queue.status(first).state == "queued"
+    workers[0].gone.set()  # the old process ends at last, which changes nothing
+    until(lambda: not any(thread.name == "brivl-job" and not thread.is_alive() for thread in threading.enumerate()))
+    assert job_queue.status(first).state == "queued" and job_queue.status(second).state == "running"
+    job_queue.cancel(first)
+    workers[1].gone.set()
+    assert job_queue.wait(second, PATIENCE).state == "failed"
+    job_queue.shutdown()
+
+
+def test_short_jobs_go_before_long_ones_but_not_for_ever(tmp_path: Path) -> None:
+    workers: dict[str, Unkillable] = {}
+
+    def start(launch: Launch) -> Unkillable:
+        return workers.setdefault(str(launch.request["n"]), Unkillable(launch))
+
+    job_queue = JobQueue(tmp_path, start=start)
+    job_queue.submit({"task": "decoding", "n": "running"})
+    job_queue.submit({"task": "audit", "n": "long"})
+    n = queue.MOST_OVERTAKEN
+    for i in range(n + 2):
+        job_queue.submit({"task": "generation", "n": str(i)})
+    for name in ("caption", "another"):
+        job_queue.submit({"task": "captioning", "n": name})
+    assert list(workers) == ["running", "caption"], "a caption does not wait for a decoding, a second one for the first"
+    expected = ["running", "caption", "another", *map(str, range(n)), "long", str(n), str(n + 1)]
+    for ends, starts in zip(["caption", "running", *expected[3:]], expected[2:], strict=False):
+        workers[ends].gone.set()
+        until(lambda starts=starts: starts in workers)
+    assert list(workers) == expected
+    workers["another"].gone.set()
+    workers[expected[-1]].gone.set()
+    job_queue.shutdown()
+
+
+def test_a_job_says_which_stage_it_has_reached(tmp_path: Path) -> None:
+    """Fits of a sweep report in turn, so that a stage does not go back; its title names data, layer and subjects."""
+    fits = [{"dataset": "/data/somewhere/movie", "layer": 8, "subject": f"S0{i}"} for i in (1, 2)]
+    lines = ["Simulating S01", "Features of brivl-mini", "Fitting layer 8, S01", "Simulating S02", "Layer 8, S01 done"]
+    stages, heard = [], threading.Semaphore(0)
+
+    class Reporting(Unkillable):
+        def run(self, on_line: OnLine) -> int:
+            for line in lines:
+                on_line({"done": 0, "total": 2, "message": line})
+                stages.append(job_queue.status(job_id_of(self.request)).stage)
+            heard.release()
+            return super().run(on_line)
+
+    workers: list[Reporting] = []
+
+    def start(launch: Launch) -> Reporting:
+        workers.append(Reporting(launch))
+        return workers[-1]
+
+    job_queue = JobQueue(tmp_path, start=start)
+    job_id = job_queue.submit({"task": "sweep", "fits": fits})
+    assert heard.acquire(timeout=PATIENCE) and stages == [1, 2, 3, 3, 3]
+    status = job_queue.status(job_id)
+    assert (status.stage, status.n_stages, status.title) == (3, 4, "movie · 2 subjects · layer 8")
+    waits = job_queue.submit({"task": "audit", "asked": {"fit": fits[0], "faults": []}})
+    assert job_queue.status(waits).message == "Queued behind: movie · 2 subjects · layer 8 (stage 3 of 4)"
+    assert job_queue.status(waits).title == "Audit · movie · S01 · layer 8"
+    workers[0].gone.set()
+    job_queue.shutdown()
 
 
 def test_two_workers_run_at_once_and_share_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,5 +320,22 @@ def test_rate_leaves_out_the_start_and_follows_a_change() -> None:
     for i in range(1, 1000):
         rate.update(5 + i, 102.0 + i * SMOOTHING_SECONDS)
     assert rate.seconds_left(1005, 102.0 + 999 * SMOOTHING_SECONDS) == pytest.approx(SMOOTHING_SECONDS, rel=1e-6)
+    assert rate.range_left(1005, 102.0 + 999 * SMOOTHING_SECONDS) is not None
     rate.update(0, 1e6)  # a new phase
+    assert rate.range_left(10, 1e6) is None
     assert rate.seconds_left(10, 1e6) is None
+
+
+def test_time_left_is_a_range_once_a_rate_was_measured() -> None:
+    rate = Rate()
+    rate.update(0, 0.0)
+    for i, second in enumerate((1, 2, 3), 1):
+        rate.update(i, second)
+    assert rate.range_left(20, 3.0) is None, "three seconds are no measurement"
+    for i, second in enumerate((4, 6, 8, 10, 12), 4):
+        rate.update(i, second)  # from one step a second to one in two seconds
+    least, most = rate.range_left(20, 12.0) or (0, 0)
+    assert (least, most) == (pytest.approx(12.0), pytest.approx(24.0))
+    least, most = rate.range_left(20, 20.0) or (0, 0)
+    assert (least, most) == (pytest.approx(4.0), pytest.approx(16.0))
+    assert rate.range_left(20, 40.0) is None, "no step for longer than the slowest rate explains: nothing is known"

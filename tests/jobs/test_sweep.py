@@ -115,7 +115,7 @@ def test_a_process_that_dies_loses_no_other_fit(always: bool, tmp_path: Path, mo
 
 def reports(folder: Path, root: Path, task: Task, progress: ProgressCallback) -> Outcome:
     """Stands for a fit; reports and goes on once the report has arrived."""
-    progress(3, 4, task.title)
+    progress(3, 4, f"Fitting layer 1, S{task.index}")
     while not (folder / f"heard-{task.index}").exists():
         time.sleep(0.01)
     return Outcome(task, "miss")
@@ -132,7 +132,7 @@ def test_fits_in_other_processes_report_how_far_they_are(tmp_path: Path, monkeyp
 
     with LocalWorkers(2) as workers:
         assert len(list(workers.run(tmp_path, tasks, hear))) == 3
-    assert sorted(heard) == [(i, 0.75, f"Layer 1, S{i}") for i in range(3)]
+    assert sorted(heard) == [(i, 0.75, f"Fitting layer 1, S{i}") for i in range(3)]
 
 
 def test_workers_are_as_many_as_cores_and_memory_allow(monkeypatch: pytest.MonkeyPatch) -> None:

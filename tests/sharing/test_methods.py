@@ -34,7 +34,7 @@ from tests.support.sharing_samples import figure_of, stored
 
 def done_page(subject: str = "All") -> Shown:
     fill(MOVIE, [8], ["S01", "S02", "S03", "S04", "S05"])
-    known = cached.known(MOVIE)
+    known = cached.dataset_summary(MOVIE)
     return look_up(url_state.resolve({"data": MOVIE, "subject": subject}, known)[0], known)
 
 

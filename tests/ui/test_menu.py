@@ -32,7 +32,7 @@ def is_looked_at(thing: object) -> bool:
 
 def test_what_modules_brought_is_set_aside_and_later_circles_are_still_collected() -> None:
     old = Circle()
-    menu.spare_modules()
+    menu.freeze_imported_modules()
     assert not is_looked_at(old) and gc.get_freeze_count() > 10_000
     young = Circle()
     gone = weakref.ref(young)
@@ -43,10 +43,10 @@ def test_what_modules_brought_is_set_aside_and_later_circles_are_still_collected
 
 
 def test_objects_are_set_aside_only_when_modules_have_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    menu.spare_modules()
+    menu.freeze_imported_modules()
     young = Circle()
-    menu.spare_modules()
+    menu.freeze_imported_modules()
     assert is_looked_at(young)
     monkeypatch.setitem(sys.modules, "brivl_came_later", types.ModuleType("brivl_came_later"))
-    menu.spare_modules()
+    menu.freeze_imported_modules()
     assert not is_looked_at(young)

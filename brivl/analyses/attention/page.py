@@ -19,7 +19,7 @@ from brivl.analysis import Options, task_of
 from brivl.sharing.analysis_evidence import AnalysisEvidence, figure_record
 from brivl.ui import cached, share_tab, style, tabs
 from brivl.ui.picture_input import credit
-from brivl.ui.result_or_run import answer, demo_page
+from brivl.ui.result_or_run import demo_page, result_or_run
 from brivl.ui.style import Chip
 from brivl.viz.style import PLOT_CONFIG, A, FigureLabel, rgba
 
@@ -43,7 +43,7 @@ def attention_page() -> None:
             return
         request = AttentionRequest(question.picture.reference, question.query, question.phrase)
         task = task_of(ATTENTION, cached.store(), request)
-        evidence = answer(task, lambda: cached.evidence(ATTENTION, request))
+        evidence = result_or_run(task, lambda: cached.evidence(ATTENTION, request))
         if evidence is None:
             with head:
                 style.headline(f"What does BriVL-mini attend to for “{short(question.phrase)}”?")

@@ -11,7 +11,7 @@ import streamlit as st
 from brivl.encoding.fit import FitRequest, FitResult
 from brivl.errors import BrivlError
 from brivl.ui import cached
-from brivl.ui.jobs import Run, active_job, say_failures, submit, watch
+from brivl.ui.jobs import Run, active_job, show_failures, submit, watch
 from brivl.ui.results import Shown
 from brivl.viz.style import R2
 
@@ -54,7 +54,7 @@ def null_table(answers: dict[str, FitResult]) -> pd.DataFrame:
 
 def _panel(true: FitResult) -> None:
     requests = null_requests(true.request)
-    found = {kind: cached.answer(request) for kind, request in requests.items()}
+    found = {kind: cached.stored_fit(request) for kind, request in requests.items()}
     known = {"as recorded": true} | {NULLS[kind]: answer for kind, answer in found.items() if answer is not None}
     st.dataframe(null_table(known), hide_index=True)
     missing = [requests[kind] for kind, answer in found.items() if answer is None]
@@ -65,10 +65,10 @@ def _panel(true: FitResult) -> None:
     if job is not None:
         watch(job.job_id)
         return
-    say_failures([run])
+    show_failures([run])
     st.caption(
         "The same fit with wrong events shows how much of the prediction is chance or mere timing. "
-        f"{cached.takes(missing)}"
+        f"{cached.run_time(missing)}"
     )
     if not cached.job_queue().active():
         st.button(run.label, on_click=submit, args=(run,), key="run nulls")

@@ -30,7 +30,7 @@ from brivl.errors import RequestError
 from brivl.ui import cached, style, url_state
 from brivl.ui.frame import PageSpec
 from brivl.ui.jobs import Run
-from brivl.ui.results import Shown, fit_view, look_up, said_subjects
+from brivl.ui.results import Shown, describe_subjects, fit_view, look_up
 from brivl.ui.sidebar import bound
 from brivl.ui.tabs import View
 from brivl.ui.url_state import MAPS, Choices
@@ -125,7 +125,7 @@ def _look_up(choices: Choices, known: DatasetSummary) -> Shown:
 
 def _runs(shown: Shown) -> Sequence[Run]:
     choices = shown.choices
-    return [Run(f"Run layer {choices.layer}, {said_subjects(choices)}", choices.requests())]
+    return [Run(f"Run layer {choices.layer}, {describe_subjects(choices)}", choices.requests())]
 
 
 def _view(shown: Shown) -> View:
@@ -202,7 +202,7 @@ def _paint(shown: Shown, geometry: FlatmapGeometry, scores: MapScores) -> Painti
 def _headline(shown: Shown, mapped: Mapped) -> str:
     choices = shown.choices
     best, layers = best_layers(viewer.all_layers(shown).answers) if choices.map == "best" else (None, [])
-    alone = [cached.alone(answer.request) for answer in shown.answers.values()]
+    alone = [cached.single_model_scores(answer.request) for answer in shown.answers.values()]
     finding = MapFinding(
         choices.map,
         choices.layer,

@@ -85,7 +85,7 @@ def _panel(shown: Shown, subject: str, truth: Truth) -> None:
 def _all_layers(shown: Shown, subject: str) -> list[EncodingResult] | None:
     """Results of every layer, None if one is missing."""
     choices = shown.choices
-    answers = [cached.answer(r) for r in choices.requests(choices.layers) if r.subject == subject]
+    answers = [cached.stored_fit(r) for r in choices.requests(choices.layers) if r.subject == subject]
     return None if any(answer is None for answer in answers) else [answer.result for answer in answers]
 
 

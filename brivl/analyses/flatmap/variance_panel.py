@@ -12,7 +12,7 @@ from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, Varian
 from brivl.encoding.means import mean_scores, nan_mean_rows
 from brivl.encoding.single_model import variance_partition_job
 from brivl.ui import cached, style
-from brivl.ui.jobs import Run, active_job, say_failures, submit, watch
+from brivl.ui.jobs import Run, active_job, show_failures, submit, watch
 from brivl.ui.results import Shown
 from brivl.viz.browser.packing import Packed
 
@@ -32,7 +32,7 @@ def alone_of(shown: Shown) -> dict[int, np.ndarray]:
     """Layer -> (2, n_voxels) R² of each model alone, mean over subjects; layers where all subjects have it."""
     found: dict[int, list[np.ndarray | None]] = {}
     for (layer, _), answer in sorted(shown.answers.items()):
-        found.setdefault(layer, []).append(cached.alone(answer.request))
+        found.setdefault(layer, []).append(cached.single_model_scores(answer.request))
     whole = {layer: [rows for rows in each if rows is not None] for layer, each in found.items()}
     return {layer: nan_mean_rows(rows) for layer, rows in whole.items() if len(rows) == len(found[layer])}
 
@@ -56,7 +56,11 @@ def panel(shown: Shown, layers: Shown) -> None:
     """On a map of parts: what fits each model alone where that is missing."""
     if shown.choices.map not in VARIANCE_COMPONENTS:
         return
-    lacking = {key: answer.request for key, answer in layers.answers.items() if cached.alone(answer.request) is None}
+    lacking = {
+        key: answer.request
+        for key, answer in layers.answers.items()
+        if cached.single_model_scores(answer.request) is None
+    }
     here = [request for (layer, _), request in lacking.items() if layer == shown.choices.layer]
     runs = [PartsRun(f"Fit each model alone, layer {shown.choices.layer}", here)] if here else []
     if len(lacking) > len(here):
@@ -70,7 +74,7 @@ def panel(shown: Shown, layers: Shown) -> None:
     if job is not None:
         watch(job.job_id)
     elif runs:
-        say_failures(runs)
+        show_failures(runs)
         with st.container(horizontal=True, key="parts-runs"):
             for run in runs:
                 st.button(run.label, on_click=submit, args=(run,), key=f"run {run.label}")

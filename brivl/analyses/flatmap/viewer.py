@@ -18,7 +18,7 @@ from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS
 from brivl.data.regions import BRAIN, region_choices
 from brivl.data.surfaces import has_surface
 from brivl.ui import cached, style, url_state
-from brivl.ui.result_or_run import answer
+from brivl.ui.result_or_run import result_or_run
 from brivl.ui.results import Shown, look_up
 from brivl.ui.url_state import MAPS, Choices
 from brivl.viz.browser.map_payload import RegionMasks
@@ -118,7 +118,7 @@ def _offer_solid(on_map: OnMap) -> None:
         "dataset": on_map.shown.choices.data,
         "subject": on_map.shown.subjects[0],
     }
-    if answer(task, lambda: cached_maps.browser_solid(on_map.voxels), button="Prepare the 3-D view") is not None:
+    if result_or_run(task, lambda: cached_maps.browser_solid(on_map.voxels), button="Prepare the 3-D view") is not None:
         st.rerun()
 
 

@@ -27,7 +27,7 @@ from brivl.encoding.time_course import (
 )
 from brivl.errors import BrivlError
 from brivl.ui import cached, style
-from brivl.ui.result_or_run import answer
+from brivl.ui.result_or_run import result_or_run
 from brivl.ui.results import Shown
 from brivl.viz.browser.packing import Packed, pack
 from brivl.viz.style import MEASURED, R2, theme_of
@@ -99,7 +99,7 @@ def _compute(card: OnCard) -> None:
         style.small("Measured and predicted, for each voxel or area that you click; a few seconds each, then kept.")
         return
     (found,) = card.shown.answers.values()
-    if answer(time_course_job(cached.store(), found.request, card.place), lambda: _known(card)) is not None:
+    if result_or_run(time_course_job(cached.store(), found.request, card.place), lambda: _known(card)) is not None:
         st.rerun(scope="fragment")
 
 

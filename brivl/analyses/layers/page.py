@@ -20,7 +20,7 @@ from brivl.errors import RequestError
 from brivl.ui import style, url_state
 from brivl.ui.frame import PageSpec
 from brivl.ui.jobs import Run
-from brivl.ui.results import Shown, fit_view, look_up, mean_parts, mean_scores, said_subjects
+from brivl.ui.results import Shown, describe_subjects, fit_view, look_up, mean_parts, mean_scores
 from brivl.ui.sidebar import bound
 from brivl.ui.tabs import View
 from brivl.ui.url_state import HEAT, Choices
@@ -39,8 +39,8 @@ def _look_up(choices: Choices, known: DatasetSummary) -> Shown:
 
 def _runs(shown: Shown) -> Sequence[Run]:
     choices = shown.choices
-    one = Run(f"Run layer {choices.layer}, {said_subjects(choices)}", choices.requests())
-    every = Run(f"Run all layers, {said_subjects(choices)}", choices.requests(choices.layers))
+    one = Run(f"Run layer {choices.layer}, {describe_subjects(choices)}", choices.requests())
+    every = Run(f"Run all layers, {describe_subjects(choices)}", choices.requests(choices.layers))
     return [one, every] if choices.n_layers > 1 else [one]
 
 

@@ -30,7 +30,7 @@ from brivl.errors import RequestError
 from brivl.ui import style, url_state
 from brivl.ui.frame import PageSpec
 from brivl.ui.jobs import Run
-from brivl.ui.results import Shown, fit_view, look_up, mean_parts, mean_scores, said_subjects
+from brivl.ui.results import Shown, describe_subjects, fit_view, look_up, mean_parts, mean_scores
 from brivl.ui.sidebar import bound
 from brivl.ui.tabs import View
 from brivl.ui.url_state import VOXEL
@@ -127,7 +127,7 @@ def _runs(shown: Shown) -> Sequence[Run]:
     requests = choices.requests()
     # Of one subject p and q come from tests within the subject, so they are part of the answer.
     tests = [asdict(one) for one in tests_panel.requests_of(requests, BRAIN)] if len(requests) == 1 else []
-    return [Run(f"Run layer {choices.layer}, {said_subjects(choices)}", requests, tests=tuple(tests))]
+    return [Run(f"Run layer {choices.layer}, {describe_subjects(choices)}", requests, tests=tuple(tests))]
 
 
 def _levels(shown: Shown) -> tuple[ParcellationName, ...]:

@@ -20,7 +20,7 @@ from brivl.encoding.within_subject import (
 from brivl.encoding.within_subject_tables import method_note, region_table, summary
 from brivl.errors import BrivlError
 from brivl.ui import cached, style
-from brivl.ui.result_or_run import answer
+from brivl.ui.result_or_run import result_or_run
 from brivl.ui.results import Shown
 from brivl.viz.style import R2
 
@@ -105,7 +105,7 @@ def stored_tests(shown: Shown) -> dict[str, WithinSubjectResult]:
         Subject -> tests; empty where no test is valid.
     """
     try:
-        found = {subject: cached.tests_within(asked) for subject, asked in asked_of(shown).items()}
+        found = {subject: cached.within_subject_tests(asked) for subject, asked in asked_of(shown).items()}
     except BrivlError:
         return {}
     return {subject: tests for subject, tests in found.items() if tests is not None}
@@ -118,7 +118,7 @@ def _each(shown: Shown) -> None:
         found = stored_tests(shown)
         return found if len(found) == len(asked) else None
 
-    tests = answer(
+    tests = result_or_run(
         within_subject_batch_job(cached.store(), list(asked.values())), read, button="Test within each subject"
     )
     if tests is None:
@@ -169,7 +169,7 @@ def _panel(shown: Shown, level: ParcellationName) -> None:
         st.segmented_control("Block", BLOCKS_S, default=BLOCKS_S[0], format_func=_seconds, key=KEY) if series else 0
     )
     asked = WithinSubjectRequest(found.request, shown.choices.region, float(seconds or BLOCKS_S[0]))
-    tests = answer(
+    tests = result_or_run(
         within_subject_job(cached.store(), asked),
         lambda: stored_within_subject(cached.store(), asked, shown.known),
         button="Test within this subject",

@@ -27,7 +27,7 @@ from brivl.ui import cached, share_tab, style, tabs
 from brivl.ui.allowed_paths import check_model
 from brivl.ui.page_inputs import Inputs
 from brivl.ui.picture_input import choose_picture, credit
-from brivl.ui.result_or_run import answer, demo_page
+from brivl.ui.result_or_run import demo_page, result_or_run
 from brivl.ui.style import Chip
 
 GALLERIES = {"scenes": "2,000 drawn scenes", "clips": "200 drawn clips", "folder": "a folder of mine"}
@@ -189,7 +189,7 @@ def _search(gallery: Gallery, request: RetrievalRequest) -> None:
         style.small(f"{title} embeds {gallery.title} once; queries then take less than a second.")
     task = task_of(RETRIEVAL, store, request)
     button = None if ready else f"Search with {title}"
-    if answer(task, lambda: cached.evidence(RETRIEVAL, request, gallery), button=button) is not None:
+    if result_or_run(task, lambda: cached.evidence(RETRIEVAL, request, gallery), button=button) is not None:
         st.rerun()
 
 

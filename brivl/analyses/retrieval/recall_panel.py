@@ -14,7 +14,7 @@ from brivl.data.galleries.recall import GalleryRecall, stored_recall
 from brivl.errors import BrivlError
 from brivl.models.encoders.embedding_digest import embedder_digest
 from brivl.ui import cached, style
-from brivl.ui.result_or_run import answer
+from brivl.ui.result_or_run import result_or_run
 
 COLUMNS = ["model", "direction", "R@1 (%)", "R@5 (%)", "R@10 (%)", "median rank"]
 
@@ -48,7 +48,9 @@ def _measured(gallery: Gallery, request: RetrievalRequest, model: str) -> Galler
     try:
         digest, store = embedder_digest(model), cached.store()
         task = recall_request(store, request.gallery, model, request.max_images)
-        return answer(task, lambda: stored_recall(store, gallery, digest), button=f"Measure {model_title(model)}")
+        return result_or_run(
+            task, lambda: stored_recall(store, gallery, digest), button=f"Measure {model_title(model)}"
+        )
     except BrivlError as error:
         st.error(str(error))
         return None

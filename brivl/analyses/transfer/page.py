@@ -68,7 +68,7 @@ def _problem(request: TransferRequest, summary: DatasetSummary) -> str:
     if request.other:
         check_dataset(request.other)
     try:
-        other = cached.known(partner_name(summary.dataset, request))
+        other = cached.dataset_summary(partner_name(summary.dataset, request))
         pair_up(summary.dataset, other.dataset, request.subject)
     except RequestError as error:
         return str(error)

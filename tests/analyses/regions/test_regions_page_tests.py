@@ -37,7 +37,7 @@ FIVE = ["S01", "S02", "S03", "S04", "S05"]
 
 def put_tests(store: Store, asked: WithinSubjectRequest, n: int) -> None:
     """Tests of n voxels, made up; the second of the pair as stored is worse by .02 everywhere."""
-    known = cached.known(asked.fit.dataset)
+    known = cached.dataset_summary(asked.fit.dataset)
     arrays = {"columns": np.arange(1, n + 1)}
     sign = 1 if canonical_order(PAIR) == PAIR else -1
     for prefix, m in (("", n), ("roi_", len(ROIS))):
@@ -145,7 +145,7 @@ def test_nothing_is_compared_until_all_subjects_are_there() -> None:
 def test_identical_features_are_said_on_every_page() -> None:
     """From a note that a worker has made of the features; names of models decide nothing."""
     store = fill(MOVIE, [7, 8], ["S01"])
-    key = identical_features_key(store, FitRequest(MOVIE, PAIR, 8, "S01"), cached.known(MOVIE))
+    key = identical_features_key(store, FitRequest(MOVIE, PAIR, 8, "S01"), cached.dataset_summary(MOVIE))
     store.put(key, {"identical": np.array(True)}, {"identical": True, "simulated": True})
     for page_name, fields in (("regions", {}), ("flatmap", {"map": "difference"}), ("layers", {})):
         at = open_page(page_name, **fields)
@@ -174,7 +174,7 @@ def counts(at) -> list[str]:
 
 def signs(store: Store, subject: str) -> np.ndarray:
     """(n_rois,) sign of the mean difference of a subject, from the stored scores."""
-    answer = cached.answer(FitRequest(MOVIE, PAIR, 8, subject))
+    answer = cached.stored_fit(FitRequest(MOVIE, PAIR, 8, subject))
     a, b = answer.result.r2_split
     masks = cached.facts(MOVIE, subject).voxels.rois.values()
     return np.array([np.sign(np.nanmean((a - b)[mask])) for mask in masks])
@@ -215,12 +215,12 @@ def test_voxels_as_pairs_come_with_the_effective_n() -> None:
     assert headline(at) == headline(open_page("regions", subject="All")), "a headline rests on subjects"
     voxels = cached.facts(MOVIE, "S01").voxels
     a, b = (
-        np.concatenate([cached.answer(FitRequest(MOVIE, PAIR, 8, s)).result.r2_split[side] for s in FIVE])
+        np.concatenate([cached.stored_fit(FitRequest(MOVIE, PAIR, 8, s)).result.r2_split[side] for s in FIVE])
         for side in (0, 1)
     )
     inside = np.tile(voxels.rois["FFA"], 5) & np.isfinite(a)
     expected = scipy.stats.ttest_rel(a[inside], b[inside]).pvalue
-    answers = {(8, s): cached.answer(FitRequest(MOVIE, PAIR, 8, s)) for s in FIVE}
+    answers = {(8, s): cached.stored_fit(FitRequest(MOVIE, PAIR, 8, s)) for s in FIVE}
     facts = {s: cached.facts(MOVIE, s) for s in FIVE}
     table = region_parts(answers, facts, RegionQuestion("roi", ("A", "B"), by_voxel=True)).table.set_index("region")
     assert table.loc["FFA", "p"] == pytest.approx(expected) and table.loc["FFA", "n"] == inside.sum()
@@ -244,8 +244,8 @@ def test_rows_are_in_the_order_asked_for(order: str) -> None:
 
 def answers_of(name: str, subjects: tuple[str, ...]) -> tuple[dict, dict]:
     """Answers and facts from the cache of this test."""
-    pair = cached.known(name).default_pair
-    found = {(4, s): cached.answer(FitRequest(name, pair, 4, s)) for s in subjects}
+    pair = cached.dataset_summary(name).default_pair
+    found = {(4, s): cached.stored_fit(FitRequest(name, pair, 4, s)) for s in subjects}
     return found, {s: cached.facts(name, s) for s in subjects}
 
 

@@ -93,7 +93,7 @@ def dying(at: float) -> ProgressCallback:
     """ProgressCallback that ends this process with SIGKILL when a fraction is done."""
 
     def report(done: float, total: float, message: str) -> None:
-        if message.startswith("Layer ") and total > 1 and done >= at * total:
+        if message.startswith("Fitting layer ") and total > 1 and done >= at * total:
             os.kill(os.getpid(), signal.SIGKILL)
 
     return report
@@ -135,7 +135,7 @@ def moments(store: Store, fit_request: FitRequest) -> list[float]:
     reported: list[tuple[float, int]] = []
 
     def record(done: float, total: float, message: str) -> None:
-        if message.startswith("Layer ") and total > 1:
+        if message.startswith("Fitting layer ") and total > 1:
             reported.append((done / total, n_checkpoints(store)))
 
     fit(store, fit_request, record)

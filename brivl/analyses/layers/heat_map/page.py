@@ -55,7 +55,7 @@ def heat_view(shown: Shown, choose_view: Callable[[], None]) -> View:
         )
     level = choices.level if choices.level in levels else parcellation_of(voxels, region) or levels[0]
     masks = {subject: region_masks(facts.voxels, level) for subject, facts in shown.facts.items()}
-    table = region_layer_means(shown.answers, masks, cached.alone)
+    table = region_layer_means(shown.answers, masks, cached.single_model_scores)
     extra = [name for name in st.session_state.get(CURVES, []) if name != region]
     heat = HeatMap(
         table,
