@@ -1,4 +1,4 @@
-"""What the page Cache shows: kinds of results, how many, how large, when last used; verify and prune, in a worker."""
+"""The page Cache: kinds of results, how many, how large, when last used; verify and prune, in a worker."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from brivl.ui.style import Chip
 MAINTENANCE = Queue(
     lambda: cached.maintenance_queue(),
     "MB",
-    "What was done until then stays done.",
+    "What was done is kept.",
     lambda: cached.forget_cache_report(),
 )
 SIZES = tuple(int(n) for n in (100e9, 50e9, 20e9, 10e9, 5e9, 2e9, 1e9, 500e6, 200e6, 100e6, 0))  # that may stay
 WHAT = (
-    "What was computed is kept here and found again, by any page and the command line. Where the cache outgrows its "
-    "limit (BRIVL_CACHE_MAX), results go that were not used for longest; they are computed again when they are asked "
-    "for. Uploads stay, and so does whatever is being read or written."
+    "Results are cached here for all pages and the command line. Where the cache exceeds its limit (BRIVL_CACHE_MAX), "
+    "least recently used results are deleted first; they are computed again when they are needed. Uploads, and files "
+    "that are being read or written, are kept."
 )
 
 
 def cache_page() -> None:
-    """Draw the page. Everything that a user can cause ends as a sentence."""
+    """Draw the page; every error ends as a sentence."""
     with demo_page():
         report = cached.cache_report_now()
         style.headline(f"The cache holds {report.n_results:,} results, {format_size(report.size)}")
@@ -46,7 +46,7 @@ def cache_page() -> None:
 
 def _chips(report: CacheReport) -> list[Chip]:
     chips = [Chip("no limit" if report.limit is None else f"limit {format_size(report.limit)}")]
-    chips += [Chip(f"{format_size(report.quarantine_size)} set aside as damaged")] if report.quarantine_size else []
+    chips += [Chip(f"{format_size(report.quarantine_size)} quarantined")] if report.quarantine_size else []
     chips += (
         [Chip(f"{report.n_unfinished} unfinished file{'s' if report.n_unfinished > 1 else ''}")]
         if report.n_unfinished
@@ -56,9 +56,9 @@ def _chips(report: CacheReport) -> list[Chip]:
 
 
 def _actions(report: CacheReport) -> None:
-    """Verify and Prune, or the one of them that is going on; and how the last of them ended."""
-    board = cached.maintenance_queue()
-    running = board.active()
+    """Draw Verify and Prune, or the progress of the one that is running; and how the last of them ended."""
+    jobs = cached.maintenance_queue()
+    running = jobs.active()
     if running:
         watch_queue(MAINTENANCE, running[0].job_id)
         return
@@ -68,17 +68,17 @@ def _actions(report: CacheReport) -> None:
             "Verify all",
             on_click=MAINTENANCE.submit,
             args=(verify_job(cached.store()),),
-            help="Reads and hashes every result. Damaged ones are set aside and computed again.",
+            help="Reads and hashes every result. Damaged ones are quarantined and computed again.",
         )
         most = st.selectbox("Keep at most", _sizes(report), format_func=_in_words, width=220)
         st.button(
             "Prune",
             on_click=MAINTENANCE.submit,
             args=(prune_job(cached.store(), most),),
-            help="Deletes what was not used for longest, and what killed computations left behind.",
+            help="Deletes the least recently used results, and what killed computations left behind.",
         )
-    for request, status in board.jobs()[:1]:
-        _say_end(request, status)
+    for request, status in jobs.jobs()[:1]:
+        _show_end(request, status)
 
 
 def _sizes(report: CacheReport) -> list[int]:
@@ -91,20 +91,20 @@ def _in_words(most: int) -> str:
     return format_size(most) if most else "uploads only"
 
 
-def _say_end(request: Mapping[str, Any], status: JobStatus) -> None:
+def _show_end(request: Mapping[str, Any], status: JobStatus) -> None:
     if status.state == "failed":
         st.error(status.error or "It ended early. Start it again.")
     elif status.state == "cancelled":
-        st.info("Cancelled. What was done until then stays done.")
+        st.info("Cancelled. What was done is kept.")
     elif status.result is not None:
-        said = _verified if request["task"] == "cache-verify" else _pruned
-        style.note(f"{time.strftime('%H:%M', time.localtime(status.started))}: {said(status.result)}")
+        describe = _verified if request["task"] == "cache-verify" else _pruned
+        style.note(f"{time.strftime('%H:%M', time.localtime(status.started))}: {describe(status.result)}")
 
 
 def _verified(end: Mapping[str, Any]) -> str:
-    damaged = f"{len(end['damaged'])} damaged and set aside" if end["damaged"] else "none damaged"
+    damaged = f"{len(end['damaged'])} damaged and quarantined" if end["damaged"] else "none damaged"
     return (
-        f"{end['n_whole']:,} results are whole, {format_size(end['n_bytes'])} read and hashed; {damaged}. Files left "
+        f"{end['n_whole']:,} results are intact, {format_size(end['n_bytes'])} read and hashed; {damaged}. Files left "
         f"by killed computations: {end['n_abandoned']}. Computations now: {end['n_held_locks']}."
     )
 
@@ -137,6 +137,6 @@ def _kinds(report: CacheReport) -> None:
 def _folders(report: CacheReport) -> None:
     if not report.folders:
         return
-    with st.expander("Beside the results"):
+    with st.expander("Other files"):
         rows = [(f.name, f.n_files, format_size(f.size), f.note) for f in report.folders]
         st.dataframe(pd.DataFrame(rows, columns=["folder", "files", "size", "what it is"]), hide_index=True)

@@ -1,4 +1,4 @@
-"""What the page Data shows: each dataset with its files, licence and citation, and a download where one is possible."""
+"""The page Data: each dataset with its facts, files, licence and citation, and a download where one is possible."""
 
 from __future__ import annotations
 
@@ -19,29 +19,34 @@ from brivl.ui.style import Chip
 KINDS = {"published": "published", "own": "your own", "simulated": "simulated"}
 DOWNLOADS = Queue(lambda: cached.download_queue(), "files", "What has arrived is kept.")
 NO_AFFINE = (
-    "The files carry no affine, so its voxels are drawn as slices of their own grid and on no surface, and no side is "
-    "marked left or right; regions are those that the files name."
+    "The files have no affine: voxels are drawn as slices of their own grid and on no surface, hemispheres are "
+    "unlabelled, and regions are those that the files name."
 )
 
 
 def data_page() -> None:
-    """Draw the page. Everything that a user can cause ends as a sentence."""
+    """Draw the page; every error ends as a sentence."""
     with demo_page():
         reports = cached.reports()
-        n_whole = sum(bool(r.files) and not r.to_fetch for r in reports)
+        n_installed = sum(bool(r.files) and not r.to_fetch for r in reports)
         n_own = sum(r.kind == "own" for r in reports)
         n_published = sum(r.kind == "published" for r in reports)
-        style.headline(f"{n_whole} of {n_published} published datasets whole on this machine, {n_own} of your own")
+        style.headline(f"Published datasets: {n_installed} of {n_published} installed · Your datasets: {n_own}")
         style.caption(_where())
-        for report in reports:
+        for report in sorted(reports, key=_is_missing):
             _dataset(report)
 
 
 def _where() -> str:
     folders = [str(folder) for folder in data_dirs()]
     if not folders:
-        return "Set BRIVL_DATA to a folder, and datasets in it are found; until then only simulated data are here."
-    return f"Looked for in {', '.join(folders)} (BRIVL_DATA), names, sizes and headers only."
+        return "Start the app with BRIVL_DATA=/path/to/folder to list your own datasets; simulated data are built in."
+    return f"Searched: {', '.join(folders)} (BRIVL_DATA). Only names, sizes and headers of files were read."
+
+
+def _is_missing(report: DataReport) -> bool:
+    """Whether no file of a published dataset is on this machine; such datasets stand last."""
+    return report.kind == "published" and len(report.to_fetch) == len(report.files)
 
 
 def _dataset(report: DataReport) -> None:
@@ -58,12 +63,32 @@ def _dataset(report: DataReport) -> None:
             style.small(report.folder)
         if report.name == "pereira2018":
             style.small(NO_AFFINE)
-        style.small(f"Licence: {report.licence or 'not stated'}")
-        style.small(f"Cite: {report.citation or 'not stated'}")
+        if simulated:
+            style.small(_simulated_facts(report.name))
+            style.small("Licence: BSD-3-Clause")
+        else:
+            licence = report.licence.replace("to which access is asked for", "access on request")
+            style.small(f"Licence: {licence or 'not stated'}")
+            style.small(f"Cite: {report.citation or 'not stated'}")
         if report.files:
             _files(report)
         if report.commands:
             _get(report)
+
+
+def _simulated_facts(name: str) -> str:
+    """Subjects, and volumes, TR, voxels and space of the first one that a fit has simulated."""
+    known = cached.dataset_summary(name)
+    n = len(known.subjects)
+    facts = next((f for subject in known.subjects if (f := cached.facts(name, subject)) is not None), None)
+    parts = [f"{n} subject{'s' if n > 1 else ''}", f"{known.stimulus_kind} stimuli"]
+    if facts is None:
+        return f"{', '.join(parts)}. Simulated with the first fit, which takes a minute or two."
+    timing = facts.timing
+    unit = "samples" if timing.tr is None else "volumes"
+    parts.append(f"{timing.n_train + timing.n_test:,} {unit}")
+    parts += [] if timing.tr is None else [f"TR {timing.tr:g} s"]
+    return f"{', '.join(parts)}, {facts.voxels.n_voxels:,} voxels, {facts.voxels.space}."
 
 
 def _files(report: DataReport) -> None:

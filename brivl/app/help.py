@@ -1,4 +1,4 @@
-"""What the page Help shows: the tour, the short guides and the other documents of the project, as they lie in docs/."""
+"""The page Help: the tour, the guides and the other documents of the project, as they are in docs/."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ LINK = re.compile(r"\[([^\]]+)\]\(([^)\s#]+\.md)(?:#[^)]*)?\)")
 
 @cache
 def documents() -> dict[str, Path]:
-    """Name in a link -> file: the tour, then the guides, then the rest; nothing outside of docs/ has a name."""
+    """List the documents.
+
+    Returns
+    -------
+    dict
+        Name in a link -> file: the tour, then the guides, then the rest. No file outside of docs/ has a name.
+    """
     guides = sorted((FOLDER / GUIDES).glob("*.md"))
     rest = sorted(path for path in FOLDER.glob("*.md") if path.stem != FIRST)
     return {
@@ -34,19 +40,30 @@ def help_page() -> None:
     """Draw the page."""
     ensure_navigation()
     style.put_style()
-    found = documents()
+    names = documents()
     name = st.query_params.get(DOC, FIRST)
-    name = name if name in found else FIRST
+    name = name if name in names else FIRST
     with st.sidebar:
         style.title("BriVL explorer")
-        for other, path in found.items():
+        for other, path in names.items():
             label = f"**{title_of(path)}**" if other == name else title_of(path)
             st.page_link("pages/help.py", label=label, query_params={DOC: other})
-    _show(name, found[name])
+    _show(name, names[name])
 
 
 def title_of(path: Path) -> str:
-    """The first line of a document, without its mark."""
+    """Read the title of a document.
+
+    Parameters
+    ----------
+    path : Path
+        The document.
+
+    Returns
+    -------
+    str
+        Its first line, without its mark.
+    """
     return path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ").replace("`", "")
 
 
@@ -63,7 +80,7 @@ def _show(name: str, path: Path) -> None:
 
 
 def _linked(text: str, name: str) -> str:
-    """Links to other documents lead to them on this page; to files elsewhere in the project they are plain text."""
+    """Make links to other documents lead to them on this page; links to other files become plain text."""
 
     def to(match: re.Match[str]) -> str:
         target = _joined(name, match[2])

@@ -1,14 +1,13 @@
-"""What the page Home shows."""
+"""The page Home: what the explorer does, three steps to a first result, jobs and the cache."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from brivl.analysis import short_name
 from brivl.data.summary import DatasetSummary
 from brivl.errors import BrivlError
 from brivl.jobs.queue import JobStatus
@@ -23,30 +22,34 @@ from brivl.ui.style import Chip
 from brivl.ui.url_state import Choices
 
 WHAT = (
-    "The BriVL explorer predicts fMRI responses from the layers of a multimodal model and of a unimodal one, both at "
-    "once, and says how much of the prediction is owed to each. Choose data, two models, a layer and a subject at the "
-    "left, and see the answer by layer, on the cortex and by region."
+    "Fits voxelwise encoding models on two networks jointly (banded ridge) and splits the cross-validated R² between "
+    "them. Choose a dataset, two models, a layer and a subject in the sidebar; view results by layer, on the cortical "
+    "surface, or by ROI."
 )
-DEMOS = {"retrieval": "Retrieve", "attention": "Attend", "captioning": "Caption", "generation": "Imagine"}
+SIMULATED = (
+    "Simulated data: responses were generated from known model layers plus noise (ground truth available). Not "
+    "measurements of any brain."
+)
+DEMOS = {"retrieval": "Retrieval", "attention": "Attention", "captioning": "Captioning", "generation": "Generation"}
 N_RECENT = 6
 GO = ":material/arrow_forward:"
 
 
 def home() -> None:
-    """Draw the page. Everything that a user can cause ends as a sentence."""
+    """Draw the page; every error ends as a sentence."""
     ensure_navigation()
     style.put_style()
-    asked = sidebar()
-    style.headline("Which model, which layer, which region?")
+    chosen = sidebar()
+    style.headline("Compare two models of the brain: by layer, voxel and region")
     style.caption(WHAT)
-    if asked is not None:
+    if chosen is not None:
         try:
-            _loaded(*asked)
+            _dataset(*chosen)
         except BrivlError as error:
             st.error(str(error))
     left, right = st.columns([5, 4], gap="large")
     with left:
-        job = None if asked is None else _tour(*asked)
+        job = None if chosen is None else _tour(*chosen)
         _demos()
         _models()
     with right:
@@ -54,7 +57,7 @@ def home() -> None:
         _cache()
 
 
-def _loaded(choices: Choices, known: DatasetSummary) -> None:
+def _dataset(choices: Choices, known: DatasetSummary) -> None:
     simulated = [Chip("SIMULATED", "simulated")] if known.simulated else []
     chips = [
         Chip(known.title),
@@ -62,18 +65,15 @@ def _loaded(choices: Choices, known: DatasetSummary) -> None:
         Chip(f"{len(known.subjects)} subjects"),
         Chip(f"{known.stimulus_kind} stimuli"),
     ]
-    style.chips([*chips, Chip(known.licence)] if known.licence else chips)
-    if known.name.startswith("phantom-"):
-        style.small(
-            "Simulated: responses and noise are made by this program from planted layers and models, so the truth is "
-            "known. They say nothing about any brain."
-        )
+    style.chips(chips)
+    if known.simulated:
+        style.small(SIMULATED)
     elif known.citation:
         style.small(known.citation)
 
 
 def _tour(choices: Choices, known: DatasetSummary) -> JobStatus | None:
-    """Three steps from nothing to an answer; the job of the first one, if it runs."""
+    """Draw three steps to a first result; the job of the first one, if it runs."""
     st.subheader("In three steps", anchor=False)
     run = Run(f"Run layer {choices.layer}, {describe_subjects(choices)}", choices.requests())
     shown = look_up(choices, known)
@@ -89,19 +89,19 @@ def _tour(choices: Choices, known: DatasetSummary) -> JobStatus | None:
         style.small(cached.run_time(run.requests))
         run_buttons([run])
     else:
-        style.small("Done: the answer is in the cache.")
+        style.small("Result ready (cached).")
     st.markdown("**2. Look** where in the brain the two models predict, and which of them predicts more.")
     st.page_link("pages/flatmap.py", label="Open the flatmap", icon=GO)
     st.markdown("**3. Compare** layers and regions, and take figure, numbers and methods text with you (tab Export).")
     with st.container(horizontal=True):
         st.page_link("pages/layers.py", label="Open the layers", icon=GO)
         st.page_link("pages/regions.py", label="Open the regions", icon=GO)
-        st.page_link("pages/help.py", label="Tour of five minutes", icon=":material/help:")
+        st.page_link("pages/help.py", label="5-minute tour", icon=":material/help:")
     return job
 
 
 def _demos() -> None:
-    st.markdown("**And the models themselves**: what they find, look at, say and imagine.")
+    st.markdown("**Explore the models**: retrieval, attention, captioning, image generation")
     with st.container(horizontal=True):
         for name, label in DEMOS.items():
             st.page_link(f"pages/{name}.py", label=label, icon=GO)
@@ -110,7 +110,7 @@ def _demos() -> None:
 def _models() -> None:
     st.subheader("Models", anchor=False)
     for card in SHIPPED.values():
-        kind = "stand-in" if card.is_proxy else "as published"
+        kind = "demo model, trained on cartoons" if card.is_proxy else "as published"
         st.markdown(f"**{card.title}** ({kind}, {' and '.join(card.kinds)}). {card.note}")
 
 
@@ -118,15 +118,17 @@ def _cache() -> None:
     st.subheader("Cache", anchor=False)
     size, fits = cached.cache_state()
     one, two = st.columns(2)
-    one.metric("Answers", f"{len(fits):,}")
+    one.metric("Results", f"{len(fits):,}")
     two.metric("Size", format_size(size))
     if fits:
         recent = fits[: -N_RECENT - 1 : -1]
-        asked = [manifest["info"]["request"] for manifest in recent]
-        rows = [(f"{r['dataset']}, {r['subject']}, layer {r['layer']}", " + ".join(r["models"])) for r in asked]
-        st.dataframe(pd.DataFrame(rows, columns=["latest answers", "models"]), hide_index=True)
+        requests = [manifest["info"]["request"] for manifest in recent]
+        names = [f"{short_name(r['dataset'])} · {r['subject']} · layer {r['layer']}" for r in requests]
+        models = [" + ".join(map(short_name, r["models"])) for r in requests]
+        rows = list(zip(names, models, strict=True))
+        st.dataframe(pd.DataFrame(rows, columns=["latest results", "models"]), hide_index=True)
     else:
-        style.small("No answer yet. Answers are kept and found again, in this session or another.")
+        style.small("No result yet. Results are cached and found again, in this session or another.")
     st.page_link("pages/cache.py", label="Open the cache", icon=GO)
 
 
@@ -139,21 +141,9 @@ def _jobs(tour: JobStatus | None) -> None:
     if not jobs:
         style.small("None since the server was started.")
         return
-    rows = [(f"{_when(status)} {_asked(request)}", _outcome(status)) for request, status in jobs]
+    rows = [(f"{status.title}{_start_time(status)}", status.error or status.state) for _, status in jobs]
     st.dataframe(pd.DataFrame(rows, columns=["job", "state"]), hide_index=True)
 
 
-def _when(status: JobStatus) -> str:
-    return time.strftime("%H:%M", time.localtime(status.started)) if status.started else ""
-
-
-def _asked(request: Mapping[str, Any]) -> str:
-    fits = request.get("fits", [])
-    if not fits:
-        return str(request.get("task", ""))
-    what = f"{fits[0]['dataset']}, {fits[0]['subject']}, layer {fits[0]['layer']}"
-    return what if len(fits) == 1 else f"{what}, {len(fits) - 1} more"
-
-
-def _outcome(status: JobStatus) -> str:
-    return status.error or status.state
+def _start_time(status: JobStatus) -> str:
+    return f" · started {time.strftime('%H:%M', time.localtime(status.started))}" if status.started else ""

@@ -1,4 +1,4 @@
-"""What the page Present shows: the saved views full screen, one at a time, stepped through by keyboard."""
+"""The page Present: the saved views full screen, one at a time, and a window with notes for the speaker."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from brivl.viz.browser.packing import Packed, pack
 
 KEY = "presenter"
 SEQ = "presenter news"  # in the session: number of the last news that was taken
-ASKED = "presenter asks"  # in the session: "leave" or "open", until the page has done so
+ACTION = "presenter action"  # in the session: "leave" or "open", until the page has done so
 VIEW = "view"  # in the URL: identity of the view that is shown
 NEAR = 2  # views before and after the shown one that the browser is given in advance
 ALONE = """<style>[data-testid="stHeader"], [data-testid="stSidebar"] {display: none;}</style>"""
 
 
 def present() -> None:
-    """Draw the page. Everything that a user can cause ends as a sentence."""
+    """Draw the page; every error ends as a sentence."""
     ensure_navigation()
     style.put_style()
     try:
@@ -38,23 +38,36 @@ def present() -> None:
         style.caption("Open the tab Share of a page with a result, and press Save this view.")
         st.page_link("pages/saved.py", label="Saved views", icon=":material/arrow_forward:")
         return
-    at = place_of(st.query_params.get(VIEW, ""), views)
-    _do_as_asked(views[at])
+    at = index_of(st.query_params.get(VIEW, ""), views)
+    _act(views[at])
     _show(views, at)
 
 
-def place_of(view_id: str, views: Sequence[SavedView]) -> int:
-    """Place of a view, the first where the address names none that there is."""
+def index_of(view_id: str, views: Sequence[SavedView]) -> int:
+    """Find a view.
+
+    Parameters
+    ----------
+    view_id : str
+        Its id, from the address.
+    views : sequence of SavedView
+        All views.
+
+    Returns
+    -------
+    int
+        Its place; 0 where the address names none that there is.
+    """
     return next((i for i, view in enumerate(views) if view.id == view_id), 0)
 
 
-def _do_as_asked(view: SavedView) -> None:
-    """Leave for the list of views, or for the page that the view was saved on."""
-    asked = st.session_state.pop(ASKED, None)
-    if asked == "leave":
+def _act(view: SavedView) -> None:
+    """Go to the list of views, or to the page that the view was saved on, where the presenter has asked for it."""
+    action = st.session_state.pop(ACTION, None)
+    if action == "leave":
         st.switch_page("pages/saved.py")
     path = page_file(view.page)
-    if asked == "open" and path is not None:
+    if action == "open" and path is not None:
         st.switch_page(path, query_params=dict(view.query))
 
 
@@ -67,7 +80,22 @@ def _show(views: Sequence[SavedView], at: int) -> None:
 
 
 def slides(views: Sequence[SavedView], at: int, near: range) -> dict[str, Any]:
-    """What the presenter shall show; see presenter/presenter.js."""
+    """Describe what the presenter shows.
+
+    Parameters
+    ----------
+    views : sequence of SavedView
+        All views.
+    at : int
+        Place of the one that is shown.
+    near : range
+        Places of those that the browser is given.
+
+    Returns
+    -------
+    dict
+        For presenter/presenter.js.
+    """
     return {
         "seq": st.session_state.get(SEQ, 0),
         "at": at,
@@ -81,7 +109,8 @@ def _slide(view: SavedView) -> dict[str, str]:
     return {
         "id": view.id,
         "title": view.title,
-        "note": view.note,
+        "caption": view.shown_caption,
+        "notes": view.speaker_notes,
         "aside": view.detail if view.title == view.headline else view.headline,
         "label": SIMULATED_LABEL if view.simulated else "",
         "shows": f"{view.headline}. {view.caption}",
@@ -89,12 +118,23 @@ def _slide(view: SavedView) -> dict[str, str]:
 
 
 def picture_of(view: SavedView) -> Packed:
-    """The picture that was drawn when the view was saved, as the report has it."""
+    """Pack the image of a view, as it was drawn when the view was saved.
+
+    Parameters
+    ----------
+    view : SavedView
+        The view.
+
+    Returns
+    -------
+    Packed
+        For `component.send`.
+    """
     return pack({"view": view.id}, {"png": np.frombuffer(view.picture, np.uint8)})
 
 
 def _take(views: Sequence[SavedView]) -> None:
-    """Take the presenter's news: the view that is shown into the URL, what else was asked to the page."""
+    """Take the presenter's news: the view that is shown goes into the URL, anything else is left to the page."""
     news = st.session_state[KEY].get("news")
     if not isinstance(news, Mapping) or not isinstance(news.get("seq"), int):
         return
@@ -103,4 +143,4 @@ def _take(views: Sequence[SavedView]) -> None:
     if isinstance(at, int) and 0 <= at < len(views):
         st.query_params[VIEW] = views[at].id
     if news.get("what") in ("leave", "open"):
-        st.session_state[ASKED] = news["what"]
+        st.session_state[ACTION] = news["what"]

@@ -1,4 +1,4 @@
-"""What the page Saved shows: the views that were saved, and the report made of them."""
+"""The page Saved: the views that were saved, their order, and the report made of them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from brivl.config import cache_dir
 from brivl.errors import BrivlError
 from brivl.sharing.figure_record import SIMULATED_LABEL
 from brivl.sharing.report import report_html, report_pptx
-from brivl.sharing.saved_views import SavedView, remove_view
+from brivl.sharing.saved_views import SavedView, move_view, remove_view
 from brivl.ui import cached, style
 from brivl.ui.menu import ensure_navigation, page_file
+from brivl.ui.share_tab import caption_and_methods
 
 PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 
 
 def saved() -> None:
-    """Draw the page. Everything that a user can cause ends as a sentence."""
+    """Draw the page; every error ends as a sentence."""
     ensure_navigation()
     style.put_style()
     style.headline("Saved views")
@@ -32,12 +33,12 @@ def saved() -> None:
         style.caption("No view is saved yet. Open the tab Share of a page with a result, and press Save this view.")
         return
     _report(views)
-    for view in views:
-        _view(view)
+    for i, view in enumerate(views):
+        _view(view, i, len(views))
 
 
 def _report(views: Sequence[SavedView]) -> None:
-    style.caption(f"{len(views)} saved, oldest first; the report holds all of them in this order.")
+    style.caption(f"{len(views)} saved. Presenter and report follow this order; ↑ and ↓ change it.")
     simulated = "simulated_" if any(view.simulated for view in views) else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.page_link("pages/present.py", label="Present", icon=":material/slideshow:")
@@ -60,29 +61,39 @@ def _report(views: Sequence[SavedView]) -> None:
         )
 
 
-def _view(view: SavedView) -> None:
+def _view(view: SavedView, place: int, n: int) -> None:
     with st.container(border=True, key=f"view {view.id}"):
         left, right = st.columns([2, 3], gap="medium")
         left.image(view.picture, alt=f"{view.headline}. {view.caption}")
         with right:
-            st.subheader(_plain(view.title), anchor=False)
+            st.subheader(style.escape_markdown(view.title), anchor=False)
             style.chips(
                 [style.Chip(view.page), *([style.Chip(SIMULATED_LABEL, "simulated")] if view.simulated else [])]
             )
-            if view.note:
-                st.text(view.note)
+            if view.shown_caption:
+                st.text(view.shown_caption)
             style.small(f"{view.headline}. {view.detail}. Saved {view.created[:16].replace('T', ' ')} UTC.")
             with st.container(horizontal=True, vertical_alignment="center"):
                 path = page_file(view.page)
                 if path is not None:
                     label, icon = "Open this view", ":material/arrow_forward:"
                     st.page_link(path, label=label, icon=icon, query_params=dict(view.query))
+                for sign, name, by in (("↑", "Move up", -1), ("↓", "Move down", 1)):
+                    st.button(
+                        sign,
+                        key=f"{name} {view.id}",
+                        help=name,
+                        on_click=move_view,
+                        args=(cache_dir(), view.id, by),
+                        disabled=not 0 <= place + by < n,
+                    )
                 st.button("Remove", key=f"remove {view.id}", on_click=_remove, args=(view.id,))
-
-
-def _plain(text: str) -> str:
-    """A title with every sign that Markdown reads written out; Streamlit lets no HTML through."""
-    return "".join(f"\\{sign}" if sign in "\\`*_{}[]()#+-.!|<>~$:^" else sign for sign in text)
+            if view.speaker_notes:
+                with st.expander("Speaker notes (hidden)"):
+                    st.text(view.speaker_notes)
+            with st.expander("Caption and methods, to copy"):
+                texts = view.headline, view.shown_caption or view.caption, view.methods
+                st.code(caption_and_methods(*texts), None, wrap_lines=True)
 
 
 def _remove(view_id: str) -> None:

@@ -154,6 +154,9 @@ def open_dataset(name: str, store: Store, progress: ProgressCallback = no_progre
         return open_folder(folder, store=store)
     if (split := split_name(name)) is not None:
         return open_folder(split[0], split[1], store)
+    base, colon, part = name.partition(":")
+    if "@" not in name and (named := folder_in_data_dirs(base)) is not None:
+        return open_folder(named, part if colon else None, store)
     base, _, null = name.rpartition("@")
     if base and null in NULLS:
         return NULLS[null](open_dataset(base, store, progress), 0)
@@ -347,6 +350,25 @@ def absolute_name(name: str) -> str:
         return f"{split[0].absolute()}:{split[1]}"
     base, at, null = name.rpartition("@")
     return f"{absolute_name(base)}@{null}" if at else name
+
+
+def folder_in_data_dirs(name: str) -> Path | None:
+    """Find a folder of BRIVL_DATA by its name alone, as links and bundles give it, which hold no paths.
+
+    Parameters
+    ----------
+    name : str
+        Name of the folder of a dataset.
+
+    Returns
+    -------
+    Path or None
+        The first such folder; None where there is none, and for what is no bare name.
+    """
+    if not name or name in (".", "..") or Path(name).name != name:
+        return None
+    folders = [path for folder in data_dirs() for path in _dataset_folders(folder)]
+    return next((path for path in folders if path.name == name and path.is_dir()), None)
 
 
 def list_datasets(store: Store) -> list[DatasetCard]:

@@ -52,9 +52,9 @@ class AnalysisEvidence:
     @property
     def source_note(self) -> str:
         """Citation and licence of the data."""
-        citation, licence = (getattr(self.data, name, "") for name in ("citation", "licence"))
-        words = ["Simulated data." if self.simulated else citation, licence]
-        return " ".join(word for word in words if word)
+        if self.simulated:
+            return "Simulated data."
+        return " ".join(text for name in ("citation", "licence") if (text := getattr(self.data, name, "")))
 
     def methods(self) -> str:
         """Give the methods paragraph with the software that was used.

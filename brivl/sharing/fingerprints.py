@@ -1,4 +1,4 @@
-"""What tells the numbers of an answer from others: a digest of them, and their means, by which close ones are known."""
+"""Fingerprints of results: a digest of their numbers, and means by which results that differ by rounding are known."""
 
 from __future__ import annotations
 
@@ -20,7 +20,18 @@ _digests: dict[int, tuple[weakref.ref, str]] = {}  # results are read-only and s
 
 
 def scores_digest(result: EncodingResult) -> str:
-    """sha256 of joint and split R² and of which voxels were fitted, exact to the last bit."""
+    """Digest the scores of a fit, exact to the last bit.
+
+    Parameters
+    ----------
+    result : EncodingResult
+        The fit.
+
+    Returns
+    -------
+    str
+        SHA-256 of joint and split R² and of which voxels were fitted.
+    """
     known = _digests.get(id(result))
     if known is None or known[0]() is not result:
         digest = array_digest(result.r2_joint, result.r2_split, result.selected)
@@ -31,7 +42,18 @@ def scores_digest(result: EncodingResult) -> str:
 
 
 def summary(result: EncodingResult) -> dict[str, Any]:
-    """Counts, and mean R² over the fitted voxels; None where none was fitted."""
+    """Summarise the scores of a fit.
+
+    Parameters
+    ----------
+    result : EncodingResult
+        The fit.
+
+    Returns
+    -------
+    dict
+        Counts of voxels, and mean R² over the fitted ones, None where none was fitted.
+    """
     return {
         "n_voxels": len(result.selected),
         "n_voxels_selected": int(result.selected.sum()),
@@ -41,7 +63,18 @@ def summary(result: EncodingResult) -> dict[str, Any]:
 
 
 def close(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two summaries are of one result up to rounding."""
+    """Tell whether two summaries are of one result up to rounding.
+
+    Parameters
+    ----------
+    one, other : mapping
+        From `summary`.
+
+    Returns
+    -------
+    bool
+        Counts are equal, means of R² within ROUNDING.
+    """
     means = [[s["mean_r2_joint"], *s["mean_r2_split"]] for s in (one, other)]
     counts = [(s["n_voxels"], s["n_voxels_selected"]) for s in (one, other)]
     gaps = [abs((a or 0.0) - (b or 0.0)) for a, b in zip(*means, strict=True)]
@@ -54,13 +87,34 @@ def _mean(values: np.ndarray) -> float | None:
 
 
 def result_digest(answers: Mapping[tuple[int, str], FitResult]) -> str:
-    """sha256 over the scores of all answers, by (layer, subject)."""
+    """Digest the scores of several fits.
+
+    Parameters
+    ----------
+    answers : mapping
+        Fits by (layer, subject).
+
+    Returns
+    -------
+    str
+        SHA-256 over all, in the order of their keys.
+    """
     return json_digest([[*key, scores_digest(answer.result)] for key, answer in sorted(answers.items())])
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a link says of the numbers behind it."""
+    """What a link contains about the numbers behind it.
+
+    Attributes
+    ----------
+    digest : str
+        First SHORT digits of the digest of all scores.
+    n_fits : int
+        Number of fits, or of stored parts of another analysis.
+    mean_joint : float
+        Mean joint R².
+    """
 
     digest: str
     n_fits: int
@@ -73,13 +127,35 @@ class Fingerprint:
 
 
 def fingerprint(answers: Mapping[tuple[int, str], FitResult]) -> Fingerprint:
-    """What a link to these answers says of them."""
+    """Make the fingerprint of fits.
+
+    Parameters
+    ----------
+    answers : mapping
+        Fits by (layer, subject).
+
+    Returns
+    -------
+    Fingerprint
+        For a link to them.
+    """
     means = [summary(answer.result)["mean_r2_joint"] or 0.0 for answer in answers.values()]
     return Fingerprint(result_digest(answers)[:SHORT], len(answers), float(np.mean(means)) if means else 0.0)
 
 
 def parse_fingerprint(text: str) -> Fingerprint | None:
-    """What `Seen.text` wrote; None for anything else."""
+    """Read a fingerprint from a link.
+
+    Parameters
+    ----------
+    text : str
+        As `Fingerprint.text` writes it.
+
+    Returns
+    -------
+    Fingerprint or None
+        None for anything else.
+    """
     digest, _, rest = text.partition("-")
     n_fits, _, mean = rest.partition("-")
     if len(digest) != SHORT or set(digest) - set("0123456789abcdef") or not (n_fits.isascii() and n_fits.isdecimal()):
@@ -92,16 +168,27 @@ def parse_fingerprint(text: str) -> Fingerprint | None:
 
 
 def what_changed(before: Fingerprint, now: Fingerprint) -> str:
-    """A sentence on how the numbers differ from those of a link; "" where they are the same."""
+    """Describe how numbers differ from those of a link.
+
+    Parameters
+    ----------
+    before, now : Fingerprint
+        Of the link, and of the results of today.
+
+    Returns
+    -------
+    str
+        A sentence; "" where they are equal.
+    """
     if before.digest == now.digest:
         return ""
     if before.n_fits != now.n_fits:
-        return f"When this link was made, {_fits(before.n_fits)} stood behind it; now there are {now.n_fits}."
+        return f"When this link was made, it showed {_fits(before.n_fits)}; now there are {now.n_fits}."
     if before.mean_joint == now.mean_joint == 0:  # the result of an analysis, which has no mean R²
         return "The numbers behind this link have changed since it was made."
     if abs(before.mean_joint - now.mean_joint) <= ROUNDING:
         return (
-            "These numbers were computed anew since this link was made; they agree on average "
+            "These numbers were computed again since this link was made; they agree on average "
             f"(mean joint R² {number(now.mean_joint)}) but not to the last digit."
         )
     return (

@@ -78,8 +78,9 @@ class FitEvidence:
     @property
     def source_note(self) -> str:
         """Citation and licence of the data."""
-        words = ["Simulated data." if self.known.simulated else self.known.citation, self.known.licence]
-        return " ".join(word for word in words if word)
+        if self.known.simulated:
+            return "Simulated data."
+        return " ".join(word for word in (self.known.citation, self.known.licence) if word)
 
     def methods(self) -> str:
         """Give the methods paragraph, in Markdown.

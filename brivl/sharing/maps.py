@@ -27,7 +27,22 @@ WHAT = {
 
 
 def map_name(evidence: FitEvidence, subject: str, what: str) -> str:
-    """ "maps/sub-S01/sub-S01_task-phantommovie_space-S1fullhead_stat-r2_desc-simulatedLayer08Joint_statmap"."""
+    """Name the files of a map as BIDS derivatives are.
+
+    Parameters
+    ----------
+    evidence : FitEvidence
+        The fits.
+    subject : str
+        The subject.
+    what : str
+        "joint", "a" or "b".
+
+    Returns
+    -------
+    str
+        "maps/sub-S01/sub-S01_task-phantommovie_space-S1fullhead_stat-r2_desc-simulatedLayer08Joint_statmap".
+    """
     voxels = evidence.facts[subject].voxels
     described = f"{'simulated' if evidence.known.simulated else ''}Layer{evidence.map_layer:02d}{what.capitalize()}"
     described = described[0].lower() + described[1:]
@@ -37,7 +52,18 @@ def map_name(evidence: FitEvidence, subject: str, what: str) -> str:
 
 
 def why_no_maps(evidence: FitEvidence) -> str:
-    """Why there is no volume, "" where there is one for each subject."""
+    """Explain why subjects have no volume.
+
+    Parameters
+    ----------
+    evidence : FitEvidence
+        The fits.
+
+    Returns
+    -------
+    str
+        A sentence; "" where each subject has one.
+    """
     without = [s for s, facts in evidence.facts.items() if facts.voxels.affine is None]
     if not without:
         return ""
@@ -46,9 +72,20 @@ def why_no_maps(evidence: FitEvidence) -> str:
 
 
 def map_files(store: Store, evidence: FitEvidence) -> dict[str, bytes]:
-    """Volumes, surfaces and their sidecars by name.
+    """Write volumes, surfaces and their sidecars.
 
-    No volume for subjects whose voxels have no place in mm, no surface for those without a way to fsaverage.
+    Parameters
+    ----------
+    store : Store
+        Where the fits lie.
+    evidence : FitEvidence
+        The fits.
+
+    Returns
+    -------
+    dict
+        Content by name. There is no volume for subjects whose voxels have no coordinates in mm, and no surface for
+        those without a mapping to fsaverage.
     """
     return _volumes(store, evidence) | _surfaces(store, evidence)
 

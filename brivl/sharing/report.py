@@ -1,4 +1,4 @@
-"""Saved views as one file to hand on: HTML that needs nothing from outside, or slides."""
+"""Saved views as one file: HTML that loads nothing from elsewhere, or slides."""
 
 from __future__ import annotations
 
@@ -18,17 +18,30 @@ section {border-top: 1px solid #C9D1D9; padding-top: 0.6rem; margin-top: 2rem; b
 img {max-width: 100%; height: auto;}
 .label {display: inline-block; background: #FFF1D6; border: 1px solid #D9962B; color: #7A3E00; font-weight: 650;
   border-radius: 1rem; padding: 0 0.7rem; font-size: 0.9rem;}
-.finding {font-weight: 650; margin: 0.3rem 0;} .note {white-space: pre-wrap;}
+.finding {font-weight: 650; margin: 0.3rem 0;} .caption {white-space: pre-wrap;}
 .small {font-size: 0.88rem; color: #52606D; overflow-wrap: anywhere;}
 @media print {section {break-before: page; border: 0;} body {margin: 0; max-width: none;}}
 """
-# Nothing may be loaded or run, whatever a title or note says.
+# Nothing may be loaded or run, whatever a title or caption says.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def report_html(views: Sequence[SavedView], title: str = "Saved views") -> bytes:
-    """One HTML page: pictures within it, every text escaped. Raises RequestError without views."""
-    _some(views)
+    """Write views as one HTML page, with its images within it; speaker notes are not in it.
+
+    Parameters
+    ----------
+    views : sequence of SavedView
+        The views, in the order of the page.
+    title : str
+        Title of the page.
+
+    Returns
+    -------
+    bytes
+        UTF-8; every text is escaped. RequestError is raised without views.
+    """
+    _check_not_empty(views)
     sections = "\n".join(_section(view) for view in views)
     label = f'<p class="label">{SIMULATED_LABEL}</p>' if any(view.simulated for view in views) else ""
     page = (
@@ -44,12 +57,12 @@ def report_html(views: Sequence[SavedView], title: str = "Saved views") -> bytes
 
 def _section(view: SavedView) -> str:
     label = f'<p class="label">{SIMULATED_LABEL}</p>' if view.simulated else ""
-    note = f'<p class="note">{escape(view.note)}</p>' if view.note else ""
+    caption = f'<p class="caption">{escape(view.shown_caption)}</p>' if view.shown_caption else ""
     finding = f'<p class="finding">{escape(view.headline)}</p>' if view.headline != view.title else ""
     picture = base64.b64encode(view.picture).decode("ascii")
     return (
-        f"<section>\n<h2>{escape(view.title)}</h2>\n{label}\n{note}\n{finding}\n"
-        f'<img alt="{escape(view.headline)}" src="data:image/png;base64,{picture}">\n'
+        f"<section>\n<h2>{escape(view.title)}</h2>\n{label}\n{finding}\n"
+        f'<img alt="{escape(view.headline)}" src="data:image/png;base64,{picture}">\n{caption}\n'
         f"<details><summary>Methods</summary><p>{escape(view.methods)}</p></details>\n"
         f'<p class="small">{escape(view.detail)}. Saved {escape(view.created[:10])}. Link within the app: '
         f"<code>{escape(view.link)}</code></p>\n</section>"
@@ -57,10 +70,21 @@ def _section(view: SavedView) -> str:
 
 
 def report_pptx(views: Sequence[SavedView]) -> bytes:
-    """One slide a view, its note first in the speaker's notes. Raises RequestError without views."""
+    """Write views as slides: the caption below the figure, the speaker notes first in the notes of the slide.
+
+    Parameters
+    ----------
+    views : sequence of SavedView
+        The views, in the order of the slides.
+
+    Returns
+    -------
+    bytes
+        Content of a .pptx file. RequestError is raised without views.
+    """
     from brivl.viz.slides import SlideContent, presentation_bytes
 
-    _some(views)
+    _check_not_empty(views)
     slides = [
         SlideContent(
             view.title,
@@ -69,6 +93,7 @@ def report_pptx(views: Sequence[SavedView]) -> bytes:
             _notes(view),
             SIMULATED_LABEL if view.simulated else "",
             view.detail,
+            view.shown_caption,
         )
         for view in views
     ]
@@ -76,10 +101,10 @@ def report_pptx(views: Sequence[SavedView]) -> bytes:
 
 
 def _notes(view: SavedView) -> str:
-    parts = [view.note, view.headline, view.caption, view.methods, f"Link within the app: {view.link}"]
+    parts = [view.speaker_notes, view.headline, view.caption, view.methods, f"Link within the app: {view.link}"]
     return "\n\n".join(part for part in parts if part)
 
 
-def _some(views: Sequence[SavedView]) -> None:
+def _check_not_empty(views: Sequence[SavedView]) -> None:
     if not views:
-        raise RequestError("There is no saved view to report; save one on a page, tab Share.")
+        raise RequestError("Expected a saved view, found none. Save one on a page with a result, tab Share.")

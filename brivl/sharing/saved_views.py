@@ -1,4 +1,4 @@
-"""Views that a user has saved: link, note, picture and words as they were, one folder file each, written at once.
+"""Views that a user has saved: link, caption, speaker notes, image and texts, each in a file that is written at once.
 
 They lie in cache/views, where no eviction reaches them; `make clean-cache` removes them with all else.
 """
@@ -14,14 +14,16 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from brivl.errors import RequestError, StoreError
 from brivl.store.writing import write_bytes
 
 FOLDER = "views"
-FORMAT = 1
+FORMAT = 2
+ORDER = "order.json"  # ids in the order that the user has chosen
 MOST_VIEWS = 500
-MOST_TITLE, MOST_NOTE = 200, 4_000  # characters
+MOST_TITLE, MOST_CAPTION, MOST_NOTES = 200, 600, 4_000  # characters
 MAX_BYTES = 32 * 2**20  # of one file
 _PAGE = re.compile(r"[a-z][a-z_]{0,39}")  # part of a path when the view is opened
 _ID = re.compile(r"[0-9a-f]{16}")
@@ -29,48 +31,120 @@ _ID = re.compile(r"[0-9a-f]{16}")
 
 @dataclass(frozen=True)
 class SavedView:
-    """One saved view; `picture` is a PNG, base64 in the file."""
+    """A saved view.
+
+    Attributes
+    ----------
+    id : str
+        16 hex digits.
+    title : str
+        Title of its slide.
+    shown_caption : str
+        The user's caption, shown with the figure in the presenter, on slides and in the report.
+    speaker_notes : str
+        The user's notes: in the notes of slides and in the window for the speaker, never shown with the figure.
+    page : str
+        Name of the page that it was saved on.
+    query : mapping of str to str
+        Query parameters of the link, as on this machine.
+    link : str
+        The link as it may be shown to others.
+    result : str
+        Fingerprint of the numbers.
+    headline, caption, detail : str
+        Texts of the figure.
+    methods : str
+        Methods paragraph.
+    simulated : bool
+        Whether any of the data are simulated.
+    created : str
+        ISO 8601, UTC.
+    picture : bytes
+        The figure, PNG; base64 in the file.
+    """
 
     id: str
     title: str
-    note: str
+    shown_caption: str
+    speaker_notes: str
     page: str
-    query: Mapping[str, str]  # of the link, as on this machine
-    link: str  # as it may be shown to others
-    result: str  # what the link says of the numbers
+    query: Mapping[str, str]
+    link: str
+    result: str
     headline: str
     caption: str
     detail: str
     methods: str
     simulated: bool
-    created: str  # ISO 8601, UTC
+    created: str
     picture: bytes
 
 
-def new_view(title: str, note: str, **fields: object) -> SavedView:
-    """A view with an identity and a date of its own. Raises RequestError for texts that are too long."""
-    if len(title) > MOST_TITLE or len(note) > MOST_NOTE:
-        raise RequestError(
-            f"Wanted a title of at most {MOST_TITLE} and a note of at most {MOST_NOTE:,} characters and got "
-            f"{len(title):,} and {len(note):,}; shorten them."
-        )
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+def new_view(title: str, shown_caption: str, speaker_notes: str, **fields: Any) -> SavedView:
+    """Make a view with an id and a date of its own.
+
+    Parameters
+    ----------
+    title : str
+        Its title; "" for the headline of the figure.
+    shown_caption : str
+        Caption that is shown.
+    speaker_notes : str
+        Notes that are not.
+    **fields : object
+        All other fields but `id` and `created`.
+
+    Returns
+    -------
+    SavedView
+        Not saved yet.
+
+    Raises
+    ------
+    RequestError
+        For texts that are too long.
+    """
+    for what, text, most in (
+        ("title", title, MOST_TITLE),
+        ("caption", shown_caption, MOST_CAPTION),
+        ("speaker notes", speaker_notes, MOST_NOTES),
+    ):
+        if len(text) > most:
+            raise RequestError(f"Expected a {what} of at most {most:,} characters, got {len(text):,}. Shorten it.")
     return SavedView(
-        uuid.uuid4().hex[:16],
-        title.strip() or str(fields["headline"])[:MOST_TITLE],
-        note.strip(),
-        created=now,
+        id=uuid.uuid4().hex[:16],
+        title=title.strip() or str(fields["headline"])[:MOST_TITLE],
+        shown_caption=shown_caption.strip(),
+        speaker_notes=speaker_notes.strip(),
+        created=datetime.now(UTC).isoformat(timespec="milliseconds"),
         **fields,
     )
 
 
 def save_view(root: Path, view: SavedView) -> None:
-    """Write a view; it is there whole or not at all. Raises StoreError, and RequestError where there are too many."""
+    """Write a view, completely or not at all.
+
+    Parameters
+    ----------
+    root : Path
+        The cache folder.
+    view : SavedView
+        The view.
+
+    Raises
+    ------
+    RequestError
+        Where there are MOST_VIEWS already.
+    StoreError
+        Where the disk refuses.
+    """
     folder = root / FOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if len(list(folder.glob("*.json"))) >= MOST_VIEWS:
-            raise RequestError(f"There are {MOST_VIEWS} saved views already; remove some first.")
+        if len(_paths(folder)) >= MOST_VIEWS:
+            raise RequestError(
+                f"Expected fewer than {MOST_VIEWS} saved views, got one more. Remove some on the page Saved."
+            )
         body = asdict(view) | {"format": FORMAT, "picture": base64.b64encode(view.picture).decode("ascii")}
         write_bytes(folder / f"{view.id}.json", json.dumps(body).encode())
     except OSError as error:
@@ -80,34 +154,120 @@ def save_view(root: Path, view: SavedView) -> None:
 
 
 def saved_views(root: Path) -> list[SavedView]:
-    """All that can be read, oldest first; files of another form are left alone. Raises StoreError."""
+    """Read all views.
+
+    Parameters
+    ----------
+    root : Path
+        The cache folder.
+
+    Returns
+    -------
+    list of SavedView
+        In the order that the user has chosen, those without a place in it last, oldest first. Files of another form
+        are left alone.
+
+    Raises
+    ------
+    StoreError
+        Where the folder cannot be read.
+    """
     folder = root / FOLDER
     try:
-        paths = list(folder.glob("*.json")) if folder.is_dir() else []
+        paths = _paths(folder) if folder.is_dir() else []
     except OSError as error:
-        raise StoreError(f"Could not look into {str(folder)!r}: {error.strerror}; check its rights.") from error
-    found = [view for path in paths if (view := _read(path)) is not None]
-    return sorted(found, key=lambda view: (view.created, view.id))
+        raise StoreError(
+            f"Expected a folder of saved views that can be read, got {str(folder)!r} ({error.strerror}). Check its "
+            "rights."
+        ) from error
+    views = [view for path in paths if (view := _read(path)) is not None]
+    place = {view_id: i for i, view_id in enumerate(_order(folder))}
+    return sorted(views, key=lambda view: (place.get(view.id, len(place)), view.created, view.id))
+
+
+def move_view(root: Path, view_id: str, by: int) -> None:
+    """Move a view within the order of all views.
+
+    Parameters
+    ----------
+    root : Path
+        The cache folder.
+    view_id : str
+        Its id; one that is not there changes nothing.
+    by : int
+        Places, negative towards the first. StoreError is raised where the disk refuses.
+    """
+    order = [view.id for view in saved_views(root)]
+    if view_id not in order:
+        return
+    place = min(len(order) - 1, max(0, order.index(view_id) + by))
+    order.remove(view_id)
+    order.insert(place, view_id)
+    try:
+        write_bytes(root / FOLDER / ORDER, json.dumps(order).encode())
+    except OSError as error:
+        raise StoreError(f"Could not save the order of the views: {error.strerror}. Free space, then try again.") from (
+            error
+        )
 
 
 def views_state(root: Path) -> list[tuple[str, int, int]]:
-    """What changes when a view is saved or removed: name, time and size of each file, none of which is read."""
-    found = []
+    """Describe what changes when a view is saved, moved or removed.
+
+    Parameters
+    ----------
+    root : Path
+        The cache folder.
+
+    Returns
+    -------
+    list of (str, int, int)
+        Name, time and size of each file; none is read.
+    """
+    state = []
     for path in (root / FOLDER).glob("*.json"):
-        with suppress(OSError):  # removed while we looked
+        with suppress(OSError):  # removed meanwhile
             stat = path.stat()
-            found.append((path.name, stat.st_mtime_ns, stat.st_size))
-    return sorted(found)
+            state.append((path.name, stat.st_mtime_ns, stat.st_size))
+    return sorted(state)
 
 
 def remove_view(root: Path, view_id: str) -> None:
-    """Delete a view; one that is gone already is no matter. Raises RequestError for what is no name, StoreError."""
+    """Delete a view; one that is gone already changes nothing.
+
+    Parameters
+    ----------
+    root : Path
+        The cache folder.
+    view_id : str
+        Its id.
+
+    Raises
+    ------
+    RequestError
+        For what is no id.
+    StoreError
+        Where the disk refuses.
+    """
     if not _ID.fullmatch(view_id):
-        raise RequestError(f"Wanted the name of a saved view and got {view_id!r}.")
+        raise RequestError(f"Expected the id of a saved view, got {view_id!r}. Choose one on the page Saved.")
     try:
         (root / FOLDER / f"{view_id}.json").unlink(missing_ok=True)
     except OSError as error:
-        raise StoreError(f"Could not remove the view {view_id!r}: {error.strerror}; check the rights.") from error
+        raise StoreError(f"Could not remove the view {view_id!r}: {error.strerror}. Check the rights.") from error
+
+
+def _paths(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("*.json") if path.name != ORDER]
+
+
+def _order(folder: Path) -> list[str]:
+    """Ids in the order that the user has chosen; [] where there is none, or none that can be read."""
+    try:
+        order = json.loads((folder / ORDER).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return []
+    return [item for item in order if isinstance(item, str)] if isinstance(order, list) else []
 
 
 def _read(path: Path) -> SavedView | None:
@@ -116,7 +276,12 @@ def _read(path: Path) -> SavedView | None:
         if path.stat().st_size > MAX_BYTES or not _ID.fullmatch(path.stem):
             return None
         body = json.loads(path.read_text(encoding="utf-8"))
-        if body.pop("format") != FORMAT or body["id"] != path.stem or not _PAGE.fullmatch(body["page"]):
+        written_by = body.pop("format")
+        if written_by == 1:  # the one note was meant for the speaker: slides had it in their notes
+            body |= {"shown_caption": "", "speaker_notes": body.pop("note")}
+        elif written_by != FORMAT:
+            return None
+        if body["id"] != path.stem or not _PAGE.fullmatch(body["page"]):
             return None
         view = SavedView(**body | {"picture": base64.b64decode(body["picture"], validate=True)})
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
@@ -127,7 +292,8 @@ def _read(path: Path) -> SavedView | None:
 def _well_formed(view: SavedView) -> bool:
     texts = (
         view.title,
-        view.note,
+        view.shown_caption,
+        view.speaker_notes,
         view.link,
         view.result,
         view.headline,
@@ -137,5 +303,5 @@ def _well_formed(view: SavedView) -> bool:
         view.created,
     )
     query = isinstance(view.query, dict) and all(isinstance(v, str) for v in view.query.values())
-    whole = all(isinstance(text, str) for text in texts) and isinstance(view.simulated, bool)
-    return whole and query and view.picture.startswith(b"\x89PNG\r\n")
+    complete = all(isinstance(text, str) for text in texts) and isinstance(view.simulated, bool)
+    return complete and query and view.picture.startswith(b"\x89PNG\r\n")

@@ -1,4 +1,4 @@
-"""The frame of every page that shows answers: headline, chips, one figure, caption, six tabs, self-check."""
+"""The frame of every page that shows fits: headline, chips, one figure, caption, six tabs."""
 
 from __future__ import annotations
 
@@ -22,13 +22,18 @@ from brivl.ui.sidebar import sidebar
 from brivl.ui.style import Chip
 from brivl.ui.url_state import Choices
 
-PREPARES = "Its scores are in the cache. A run prepares what this page draws them on; nothing is fitted again."
-LAST = "last shown"  # in the session: page -> question whose answer was last on it
+DEMO_HELP = "Small models, trained here on drawn scenes and their captions in place of the published ones."
+PRESET_HELP = (
+    "leakage-free (strict): whole runs or passages are held out, statistics of the training data only; as published "
+    "(paper): what the code of Lu et al. (2022) does"
+)
+PREPARES = "The scores are cached. A run prepares the surfaces that this page draws; nothing is fitted again."
+LAST_SELECTION_KEY = "last shown"  # in the session: page -> choices whose fits were last on it
 
 
 @dataclass(frozen=True)
 class PageSpec:
-    """How a page looks its answers up and shows them."""
+    """How a page looks its fits up and shows them."""
 
     name: str
     look_up: Callable[[Choices, DatasetSummary], Shown]
@@ -38,14 +43,20 @@ class PageSpec:
 
 
 def explore(spec: PageSpec) -> None:
-    """Draw a page. Everything that a user can cause ends as a sentence."""
+    """Draw a page; every error ends as a sentence.
+
+    Parameters
+    ----------
+    spec : PageSpec
+        The page.
+    """
     ensure_navigation()
     style.put_style()
-    asked = sidebar()
-    if asked is None:
+    chosen = sidebar()
+    if chosen is None:
         return
     try:
-        _explore(spec, *asked)
+        _explore(spec, *chosen)
     except BrivlError as error:
         st.error(str(error))
 
@@ -55,7 +66,7 @@ def _explore(spec: PageSpec, choices: Choices, known: DatasetSummary) -> None:
     runs = spec.runs(shown)
     job = active_job(runs)
     if spec.ready(shown):
-        st.session_state.setdefault(LAST, {})[spec.name] = choices
+        st.session_state.setdefault(LAST_SELECTION_KEY, {})[spec.name] = choices
         _show(spec, shown)
         if job is not None:  # below the figure, where Run stood, so that nothing jumps
             watch(job.job_id)
@@ -78,37 +89,47 @@ def _show(spec: PageSpec, shown: Shown) -> None:
 
 
 def chips_of(shown: Shown) -> list[Chip]:
-    """What the answers rest on."""
+    """List what the fits rest on.
+
+    Parameters
+    ----------
+    shown : Shown
+        The fits.
+
+    Returns
+    -------
+    list of Chip
+        Dataset, simulated or not, preset, voxels, subjects, region, models.
+    """
     known, choices = shown.known, shown.choices
     low, high = shown.n_voxels()
     has_ev = next(iter(shown.answers.values())).result.explainable_variance is not None
     threshold = f", EV > {PRESETS[choices.preset].ev_threshold:g}" if has_ev else ""
     count = f"{low:,}" if low == high else f"{low:,}–{high:,}"
-    found = [Chip(known.short_name)]
-    found += [Chip("SIMULATED", "simulated")] if known.simulated else []
-    found += [Chip(f"preset {choices.preset}"), Chip(f"{count} voxels{threshold}"), Chip(shown.who)]
-    found += [Chip(shown.coverage.fits)] if shown.missing else []
+    chips = [Chip(known.short_name)]
+    chips += [Chip("SIMULATED", "simulated")] if known.simulated else []
+    chips += [Chip(f"{style.preset_title(choices.preset)} preset", help=PRESET_HELP)]
+    chips += [Chip(f"{count} voxels{threshold}"), Chip(shown.who)]
+    chips += [Chip(shown.coverage.fits)] if shown.missing else []
     on_off = [a.result.r2_nuisance for a in shown.answers.values() if a.result.r2_nuisance is not None]
-    found += [Chip(f"stimulus on/off regressed out, R² {np.nanmean(on_off):.3f}")] if on_off else []
-    found += [Chip(choices.region)] if choices.region != "all" else []
+    chips += [Chip(f"stimulus on/off regressed out, R² {np.nanmean(on_off):.3f}")] if on_off else []
+    chips += [Chip(choices.region)] if choices.region != "all" else []
     if any(known.model_options[model].stand_in for model in choices.models):
-        found.append(Chip("stand-in models"))
-    return found
+        chips.append(Chip("demo models (trained on cartoons)", help=DEMO_HELP))
+    return chips
 
 
 def _show_old(spec: PageSpec, known: DatasetSummary) -> None:
-    """While a first answer is computed, the last one stays, dimmed and under its own name."""
-    old = st.session_state.get(LAST, {}).get(spec.name)
+    """While a first result is computed, the last one stays, dimmed and under its own name."""
+    old = st.session_state.get(LAST_SELECTION_KEY, {}).get(spec.name)
     if old is None or old.data != known.name:
-        style.caption(
-            "The figure appears here as soon as the first answer is ready. You may leave this page or close it."
-        )
+        style.caption("The figure appears here as soon as the first fit is ready. You may leave this page or close it.")
         return
     shown = spec.look_up(old, known)
     if spec.ready(shown):
         a, b = shown.names
-        what = f"layer {old.layer}, {describe_subjects(old)}, {a} and {b}, preset {old.preset}"
-        st.caption(f"Still shown until the new answer is ready: {what}")
+        what = f"layer {old.layer}, {describe_subjects(old)}, {a} and {b}, {style.preset_title(old.preset)} preset"
+        st.caption(f"Shown until the new result is ready: {what}")
         with st.container(key="stale"):
             _show(spec, shown)
 
@@ -116,8 +137,8 @@ def _show_old(spec: PageSpec, known: DatasetSummary) -> None:
 def _empty(shown: Shown, runs: Sequence[Run]) -> None:
     choices = shown.choices
     what = f"layer {choices.layer}, {describe_subjects(choices)}"
-    fitted = all(cached.stored_fit(request) is not None for request in runs[0].requests)  # on the command line, say
-    style.headline(f"Computed and not prepared for this page yet: {what}." if fitted else f"No result yet for {what}.")
+    fitted = all(cached.stored_fit(request) is not None for request in runs[0].requests)  # as on the command line
+    style.headline(f"Fitted, but not prepared for this page yet: {what}." if fitted else f"No result yet for {what}.")
     show_failures(runs)
     style.caption(PREPARES if fitted else _what_a_run_does(shown, runs))
     _warn_of_leaks(shown)
@@ -127,13 +148,13 @@ def _empty(shown: Shown, runs: Sequence[Run]) -> None:
 def _what_a_run_does(shown: Shown, runs: Sequence[Run]) -> str:
     choices, (a, b) = shown.choices, shown.names
     return (
-        f"A run predicts each voxel of {shown.known.short_name} from layer {choices.layer} of {a} and of {b} together, "
-        f"and says which of the two explains how much. {cached.run_time(runs[0].requests)} The answer is kept."
+        f"Fits layer {choices.layer} of {a} and {b} jointly to each voxel of {shown.known.short_name} and splits the "
+        f"cross-validated R² between them. {cached.run_time(runs[0].requests)} Results are cached."
     )
 
 
 def _warn_of_leaks(shown: Shown) -> None:
-    """What folds would share, before a fit; it may go on."""
+    """Warn of stimuli that training and test sets would share; the fit may go on."""
     choices = shown.choices
     warning = leakage_warning(shown.known.dataset, choices.chosen_subjects[0], choices.preset)
     if warning:
@@ -142,22 +163,26 @@ def _warn_of_leaks(shown: Shown) -> None:
 
 def _offer_rest(shown: Shown, runs: Sequence[Run]) -> None:
     show_failures(runs)
-    n = len(shown.missing)
+    n, n_ready = len(shown.missing), len(shown.answers)
+    layers = sorted({layer for layer, _ in shown.answers})
+    ready = f"layer {layers[0]}" if len(layers) == 1 else f"layers {', '.join(map(str, layers))}"
+    time_left = cached.run_time(shown.missing)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
-            f"{n} of {n + len(shown.answers)} fits of this page are not there yet. {cached.run_time(shown.missing)}"
+            f"{n_ready} of {n + n_ready} fits done ({ready}). Remaining {n}: {time_left[0].lower()}{time_left[1:]}"
         )
         run_buttons(runs[-1:])
     _warn_of_leaks(shown)
 
 
 def _sidebar_state(shown: Shown, job: JobStatus | None) -> None:
-    """Where the answer came from, and whether something else is being computed."""
+    """Tell how many fits are shown, and whether something else is being computed."""
     with st.sidebar:
         if shown.answers:
             seconds = sum(float(answer.info["seconds"]) for answer in shown.answers.values())
             n = len(shown.answers)
-            style.small(f"{n} fit{'s' if n > 1 else ''}: cached (computed in {format_duration(seconds)})")
+            style.small(f"{n} fit{'s' if n > 1 else ''} loaded (computing time {format_duration(seconds)})")
         others = [status for status in cached.job_queue().active() if job is None or status.job_id != job.job_id]
         if others:
-            style.small(f"{len(others)} other computation{'s' if len(others) > 1 else ''} running or waiting, see Home")
+            label = f"{len(others)} other job{'s' if len(others) > 1 else ''} running · view"
+            st.page_link("pages/home.py", label=label, icon=":material/arrow_forward:")

@@ -1,4 +1,4 @@
-"""Which pages there are."""
+"""The menu: which pages there are, and under which addresses."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import streamlit as st
 from brivl.config import APP_FILES
 
 _lock = Lock()
-_n_modules = 0  # when objects were last set aside
+_n_modules = 0  # when objects were last frozen
 
 
 def freeze_imported_modules() -> None:
-    """Set aside what there is whenever modules have come: a collection then looks at what is younger alone.
+    """Exclude the objects of all modules from garbage collection, each time after modules were imported.
 
-    A quarter of a million objects belong to modules, and to look through them takes some tenths of a second. What a
-    session held in a circle at that moment is not collected, which happens as often as a page is first imported.
+    A quarter of a million objects belong to modules, and looking through them takes some tenths of a second. Cycles
+    that a session held at that moment are not collected; this happens once for each page, when it is first imported.
     """
     global _n_modules
     with _lock:
@@ -41,7 +41,13 @@ OLD_PAGES = {  # address in earlier versions -> page of today; links and saved v
 
 
 def pages() -> dict[str, list]:
-    """The pages in the order of the menu, by section; those of the first stand in the bar itself."""
+    """List the pages.
+
+    Returns
+    -------
+    dict
+        In the order of the menu, by section; those of the first stand in the bar itself.
+    """
     return {
         "": [
             st.Page("pages/home.py", title="Home", default=True),
@@ -110,7 +116,7 @@ def navigate() -> None:
 
 
 def ensure_navigation() -> None:
-    """Go through app.py after all, if Streamlit did not.
+    """Enter through app.py where Streamlit did not.
 
     The first address that a fresh server is asked for, say /layers, is answered by running pages/layers.py alone: until
     st.navigation has been called once, a folder pages/ counts as Streamlit's older, automatic kind.

@@ -1,4 +1,4 @@
-"""Choosing a picture: a scene of the gallery by number, or an upload."""
+"""Choosing an image: a scene of the gallery by number, or an upload."""
 
 from __future__ import annotations
 
@@ -15,9 +15,19 @@ SEEN = "upload taken"  # in the session: the last file that was taken in
 
 
 def choose_picture(inputs: Inputs, name: str = "image") -> ReferencedImage:
-    """Draw the controls into the sidebar; the picture chosen. `inputs[name]` holds its reference.
+    """Draw the controls in the sidebar.
 
-    Raises RequestError where a link names a picture that is not there; the controls stay.
+    Parameters
+    ----------
+    inputs : Inputs
+        Inputs of the page.
+    name : str
+        Name of the input that holds the reference of the image.
+
+    Returns
+    -------
+    ReferencedImage
+        What is chosen. RequestError is raised where a link names an image that does not exist; the controls stay.
     """
     with st.sidebar:
         _scene(inputs, name)
@@ -61,6 +71,12 @@ def _upload(inputs: Inputs, name: str) -> None:
 
 
 def credit(chosen: ReferencedImage) -> None:
-    """What the picture is."""
+    """Draw where the image comes from.
+
+    Parameters
+    ----------
+    chosen : ReferencedImage
+        The image.
+    """
     own = "Your image; it stays on this machine."
     style.small(own if chosen.scene is None else f"Drawn scene (simulated): {chosen.caption}")

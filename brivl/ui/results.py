@@ -1,4 +1,4 @@
-"""Answers to a question, looked up: which are there, which are missing, and their means over voxels."""
+"""The fits of a page, looked up: which are stored, which are missing, and their means over voxels."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from brivl.viz.style import FigureLabel
 
 @dataclass(frozen=True)
 class Shown:
-    """A question with all its answers that are in the store, by (layer, subject), and the facts of their subjects."""
+    """What is chosen: the stored fits by (layer, subject), the facts of their subjects, the fits that are missing."""
 
     choices: Choices
     known: DatasetSummary
@@ -39,7 +39,7 @@ class Shown:
 
     @property
     def names(self) -> tuple[str, str]:
-        """Titles of the two models; told apart where they are the same."""
+        """Titles of the two models, different ones even where the models are the same."""
         a, b = (self.known.model_options[model].title for model in self.choices.models)
         return (a, b) if a != b else (f"{a} (1st)", f"{b} (2nd)")
 
@@ -60,7 +60,18 @@ class Shown:
         return Coverage.of(self.answers, missing, identical)
 
     def region(self, subject: str) -> np.ndarray | None:
-        """(n_voxels,) bool of the chosen region, None for all voxels; nothing where the subject lacks the region."""
+        """Give the voxels of the chosen region.
+
+        Parameters
+        ----------
+        subject : str
+            The subject.
+
+        Returns
+        -------
+        ndarray of shape (n_voxels,) or None
+            bool; None for all voxels, none where the subject lacks the region.
+        """
         if self.choices.region == BRAIN:
             return None
         voxels = self.facts[subject].voxels
@@ -68,7 +79,13 @@ class Shown:
         return np.zeros(voxels.n_voxels, bool) if found is None else found
 
     def n_voxels(self) -> tuple[int, int]:
-        """Smallest and largest number of voxels behind a score."""
+        """Count the voxels behind the scores.
+
+        Returns
+        -------
+        least, most : int
+            Over subjects and layers.
+        """
         counts = []
         for (_, subject), answer in self.answers.items():
             inside = self.region(subject)
@@ -76,40 +93,91 @@ class Shown:
         return min(counts), max(counts)
 
     def largest_gap(self) -> float:
-        """max |split R² of A + that of B - joint R²| over all voxels and answers shown; should be rounding error."""
+        """Check that split R² adds up to joint R².
+
+        Returns
+        -------
+        float
+            Largest absolute difference over all voxels and fits; should be rounding error.
+        """
         gaps = [np.abs(a.result.r2_split.sum(0) - a.result.r2_joint).astype(float) for a in self.answers.values()]
         return max(float(np.nanmax(gap)) for gap in gaps)
 
 
 def look_up(choices: Choices, known: DatasetSummary, layers: range | None = None) -> Shown:
-    """Answers that are in the store. Cheap: keys are compared, files are opened once. Raises BrivlError."""
+    """Look up fits. This is fast: keys are compared, and each file is opened once.
+
+    Parameters
+    ----------
+    choices : Choices
+        What is chosen.
+    known : DatasetSummary
+        The dataset.
+    layers : range or None
+        Layer numbers; None for the chosen layer.
+
+    Returns
+    -------
+    Shown
+        Stored and missing fits. BrivlError is raised where data cannot be read.
+    """
     requests = choices.requests(layers)
     facts = {subject: cached.facts(choices.data, subject) for subject in choices.chosen_subjects}
-    found = {(r.layer, r.subject): cached.stored_fit(r) if facts[r.subject] else None for r in requests}
+    fits = {(r.layer, r.subject): cached.stored_fit(r) if facts[r.subject] else None for r in requests}
     return Shown(
         choices,
         known,
-        {key: answer for key, answer in found.items() if answer is not None},
+        {key: fit for key, fit in fits.items() if fit is not None},
         {subject: f for subject, f in facts.items() if f is not None},
-        [r for r in requests if found[r.layer, r.subject] is None],
+        [r for r in requests if fits[r.layer, r.subject] is None],
     )
 
 
 def mean_scores(shown: Shown) -> pd.DataFrame:
-    """Means over the region's fitted voxels: layer, subject, r2_joint, r2_split_a, r2_split_b, n_voxels; tidy."""
+    """Average scores over the fitted voxels of the chosen region.
+
+    Parameters
+    ----------
+    shown : Shown
+        The fits.
+
+    Returns
+    -------
+    DataFrame
+        Tidy: layer, subject, r2_joint, r2_split_a, r2_split_b, n_voxels.
+    """
     return layer_means(shown.answers, shown.region)
 
 
 def mean_parts(shown: Shown) -> pd.DataFrame:
-    """Means of unique and shared variance over the same voxels: layer, subject, unique_a, unique_b, shared; tidy.
+    """Average unique and shared variance over the fitted voxels of the chosen region.
 
-    NaN where a fit was stored without the fits of each model alone.
+    Parameters
+    ----------
+    shown : Shown
+        The fits.
+
+    Returns
+    -------
+    DataFrame
+        Tidy: layer, subject, unique_a, unique_b, shared; NaN where a fit was stored without those of each model alone.
     """
     return layer_parts(shown.answers, cached.single_model_scores, shown.region)
 
 
 def describe_subjects(choices: Choices) -> str:
-    """The subjects asked for, in words."""
+    """Name the chosen subjects.
+
+    Parameters
+    ----------
+    choices : Choices
+        What is chosen.
+
+    Returns
+    -------
+    str
+        "S01" or "all 5 subjects".
+    """
     return f"all {len(choices.subjects)} subjects" if choices.subject == ALL else choices.subject
 
 
@@ -161,7 +229,7 @@ def fit_view(
     evidence = FitEvidence(shown.known, shown.answers, shown.facts, map_layer, choices.region, methods)
     record = FigureRecord(page, stem, label, lambda: {"scores": table()}, print_figure, evidence, link_fields())
     count = "1 fit" if len(shown.answers) == 1 else f"{len(shown.answers)} fits"
-    check = f"split adds up to joint: max |diff| {shown.largest_gap():.1g} over {count}"
+    check = f"Self-check: split R² adds up to joint R² (max |difference| {shown.largest_gap():.1g} over {count})."
     return View(record, draw, hint, below, check, "", column_titles(shown.names), lambda: _npz_export(shown))
 
 
@@ -199,7 +267,7 @@ def column_titles(names: tuple[str, str]) -> dict[str, str]:
 
 def _npz_export(shown: Shown) -> None:
     """Offer the scores of every voxel of one fit."""
-    st.caption("Scores of every voxel (.npz, as written by `python -m brivl fit --out`)")
+    st.caption("Scores of every voxel, as `python -m brivl fit --out` writes them")
     keys = sorted(shown.answers)
     layer, subject = keys[0]
     if len(keys) > 1:
@@ -207,4 +275,6 @@ def _npz_export(shown: Shown) -> None:
     answer, voxels = shown.answers[layer, subject], shown.facts[subject].voxels
     name = f"{'simulated_' if shown.known.simulated else ''}{subject}_layer{layer:02d}.npz"
     make = partial(npz_bytes, answer, voxels)
-    st.download_button("NPZ", make, name, "application/octet-stream", key="export npz", on_click="ignore")
+    st.download_button(
+        "Voxel scores (.npz)", make, name, "application/octet-stream", key="export npz", on_click="ignore"
+    )

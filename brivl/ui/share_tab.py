@@ -1,9 +1,9 @@
-"""What visitors share: the link with the fingerprint of its numbers, the bundle, views saved with a note."""
+"""What visitors share: the link with the fingerprint of its numbers, the bundle, saved views, caption and methods."""
 
 from __future__ import annotations
 
 from functools import partial
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
@@ -12,10 +12,11 @@ from brivl.errors import BrivlError
 from brivl.sharing.bundle import bundle_bytes, bundle_name
 from brivl.sharing.figure_record import RESULT, FigureRecord
 from brivl.sharing.fingerprints import parse_fingerprint, what_changed
-from brivl.sharing.saved_views import MOST_NOTE, MOST_TITLE, new_view, save_view
+from brivl.sharing.saved_views import MOST_CAPTION, MOST_NOTES, MOST_TITLE, new_view, save_view
 from brivl.ui import cached, style
 
-TITLE, NOTE = "title of the view", "note of the view"
+TITLE, CAPTION, NOTES = "title of the view", "caption of the view", "notes of the view"  # in the session
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 SNAPSHOT_DPI = 155  # as wide as a projector shows, 1,927 px
 BUNDLE_HELP = (
     "Figure (PNG at 300 dpi, SVG, PDF), slide with speaker notes, tidy tables, maps where there are any, methods (md, "
@@ -74,7 +75,7 @@ def bundle_button(record: FigureRecord) -> None:
         What the page shows.
     """
     st.download_button(
-        "Bundle (.zip): all of it",
+        "Download everything (.zip)",
         partial(bundle_bytes, cached.store(), record),
         bundle_name(record),
         "application/zip",
@@ -93,15 +94,67 @@ def share_tab(record: FigureRecord) -> None:
     record : FigureRecord
         What the page shows.
     """
-    st.caption("The link restores this view and says if its numbers have changed. The button at its end copies it.")
+    st.caption(link_note(st.context.url or ""))
     st.code(link(record), language=None, wrap_lines=True)
     st.text_input("Title", key=TITLE, max_chars=MOST_TITLE, placeholder=record.label.headline)
-    st.text_area("Note", key=NOTE, max_chars=MOST_NOTE, height=90)
+    caption, notes = st.columns(2)
+    caption.text_area(
+        "Caption (shown)",
+        key=CAPTION,
+        max_chars=MOST_CAPTION,
+        height=90,
+        help="Stands below the figure in the presenter, on slides and in the report.",
+    )
+    notes.text_area(
+        "Speaker notes (hidden)",
+        key=NOTES,
+        max_chars=MOST_NOTES,
+        height=90,
+        help="In the speaker's window of the presenter (key N) and in the notes of slides; never beside the figure.",
+    )
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Save this view", key="save view", type="primary"):
             _save(record)
         st.page_link("pages/saved.py", label="Saved views and report", icon=":material/arrow_forward:")
-    style.small("Saved views lie in the cache folder of this machine, and all who use it see them.")
+    style.small("Saved views are shared with everyone using this installation.")
+    with st.expander("Caption and methods, to copy"):
+        label = record.label
+        text = caption_and_methods(label.headline, label.caption, record.evidence.methods())
+        st.code(text, language=None, wrap_lines=True)
+
+
+def link_note(address: str) -> str:
+    """Describe what the link does.
+
+    Parameters
+    ----------
+    address : str
+        Address of the page.
+
+    Returns
+    -------
+    str
+        One sentence, and another where the server is reached on this machine alone.
+    """
+    note = "Copy the link: it reopens this view and warns if results have changed since."
+    local = urlsplit(address).hostname in LOCAL_HOSTS
+    return f"{note} It works on this machine only." if local else note
+
+
+def caption_and_methods(headline: str, caption: str, methods: str) -> str:
+    """Put together the texts that go with a figure into a paper or on a poster.
+
+    Parameters
+    ----------
+    headline, caption, methods : str
+        Of the figure.
+
+    Returns
+    -------
+    str
+        Two paragraphs.
+    """
+    return f"{headline.rstrip('.')}. {caption}\n\nMethods. {methods}"
 
 
 def _save(record: FigureRecord) -> None:
@@ -111,7 +164,8 @@ def _save(record: FigureRecord) -> None:
     try:
         view = new_view(
             st.session_state.get(TITLE, ""),
-            st.session_state.get(NOTE, ""),
+            st.session_state.get(CAPTION, ""),
+            st.session_state.get(NOTES, ""),
             page=record.page,
             query=record.query,
             link=record.link,

@@ -1,10 +1,11 @@
-"""The sidebar: one question, the same controls in the same order on every page."""
+"""The sidebar: what is chosen, with the same controls in the same order on every page."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -17,20 +18,37 @@ from brivl.data.summary import DatasetSummary
 from brivl.errors import BrivlError
 from brivl.ui import cached, style, url_state
 from brivl.ui.url_state import ALL, DEFAULT_POOLING, Choices
+from brivl.viz.style import theme_of
 
-POOLING_NAMES = {DEFAULT_POOLING: "model's own", "cls": "[CLS] token", "mean": "mean over tokens"}
+POOLING_NAMES = {DEFAULT_POOLING: "model default", "cls": "[CLS]", "mean": "mean"}
+POOLING_HELP = (
+    "How the tokens of a layer (image patches, words) become one feature vector: that of the [CLS] token, the mean "
+    "over tokens, or what the model's own embedding uses."
+)
+PRESET_HELP = (
+    "**leakage-free** (strict): whole runs or passages are held out, and all statistics come from the training data. "
+    "**as published** (paper): what the code of Lu et al. (2022) does."
+)
+DATA_HELP = "A built-in simulated dataset, or one of your own under BRIVL_DATA (you can type a path)."
 DRAWN_ON = "widgets drawn on"  # in the session: key -> the page that it was last drawn on
 DELAYS_ERROR = "what is wrong with the delays"  # in the session, until it is shown
 PILLS_UP_TO = 9  # subjects; more go into a list
 
+Controls = Callable[[Choices, DatasetSummary], Choices]
 
-Ask = Callable[[Choices, DatasetSummary], Choices]
 
+def sidebar(controls: Controls | None = None) -> tuple[Choices, DatasetSummary] | None:
+    """Draw the controls.
 
-def sidebar(ask: Ask | None = None) -> tuple[Choices, DatasetSummary] | None:
-    """Draw the controls; the question asked, or None where the dataset cannot be opened (which is then said).
+    Parameters
+    ----------
+    controls : callable or None
+        Draws the controls below the dataset, for pages that do not need all of them.
 
-    ask: draws the controls below the dataset, for pages that need not all of them.
+    Returns
+    -------
+    (Choices, DatasetSummary) or None
+        What is chosen; None where the dataset cannot be opened, with the reason on the page.
     """
     fields = url_state.raw_fields()
     name = url_state.dataset_of(fields)
@@ -46,27 +64,45 @@ def sidebar(ask: Ask | None = None) -> tuple[Choices, DatasetSummary] | None:
     choices, notes = url_state.resolve(fields, known)
     url_state.keep(url_state.to_fields(choices))
     with st.sidebar:
-        choices = (ask or _question)(choices, known)
-        _reading(choices, known)
+        chosen = (controls or _all_controls)(choices, known)
+        _reading(chosen, known)
         if scheduler():
             style.small(f"Runs go to the Dask scheduler {scheduler()}")
-    _say(notes)
-    return choices, known
+    if chosen.region != choices.region:
+        notes.append(url_state.missing_note("region", choices.region, chosen.subject, "all voxels"))
+        url_state.keep(url_state.to_fields(chosen))
+    _show(notes)
+    return chosen, known
 
 
 def subject_controls(choices: Choices, known: DatasetSummary) -> Choices:
-    """Only the subject and the preset."""
+    """Draw only the controls of subject and preset.
+
+    Parameters
+    ----------
+    choices : Choices
+        What is chosen.
+    known : DatasetSummary
+        The dataset.
+
+    Returns
+    -------
+    Choices
+        As they were.
+    """
     _subject(choices)
-    _protocol(choices)
+    _preset(choices)
     return choices
 
 
-def _question(choices: Choices, known: DatasetSummary) -> Choices:
+def _all_controls(choices: Choices, known: DatasetSummary) -> Choices:
     _models(choices, known)
     _layer(choices)
     _subject(choices)
     choices = _region(choices)
-    _preset(choices, known)
+    _preset(choices)
+    if known.stimulus_kind != "features":
+        _pooling(choices)
     return choices
 
 
@@ -75,8 +111,8 @@ def _cannot_open(error: BrivlError) -> None:
     st.button("Show the simulated movie", on_click=url_state.change, kwargs={"data": url_state.PHANTOM_MOVIE})
 
 
-def _say(notes: Sequence[str]) -> None:
-    """Only links can ask for what is not there, so this is said once, where the link led."""
+def _show(notes: Sequence[str]) -> None:
+    """Show notes once, where a link led: only links can name what does not exist."""
     if notes and st.session_state.pop(url_state.CAME_BY_URL, True):
         st.warning(" ".join(notes))
 
@@ -90,10 +126,22 @@ def _on_change(field: str) -> Callable[[], None]:
     return take
 
 
-def bound(field: str, value: object) -> dict:
-    """Key and callback of a widget, set to what the question says, so that links and pages agree with it.
+def bound(field: str, value: object) -> dict[str, Any]:
+    """Give key and callback of a widget, set to the selection, so that links and pages agree with it.
 
     On another page the widget is another one, which starts from its default, though its key still has the value.
+
+    Parameters
+    ----------
+    field : str
+        Name of the query parameter.
+    value : object
+        Its value.
+
+    Returns
+    -------
+    dict
+        Keyword arguments of the widget.
     """
     key, run = f"choose {field}", get_script_run_ctx()
     page = run and run.page_script_hash
@@ -112,7 +160,7 @@ def _data(name: str) -> None:
         names,
         format_func=lambda n: _dataset_title(n, cards.get(n)),
         accept_new_options=True,
-        help="A simulated experiment, a dataset of BRIVL_DATA, or a path within its folders (type it).",
+        help=DATA_HELP,
         **bound("data", name),
     )
 
@@ -159,12 +207,14 @@ def _dataset_title(name: str, card: DatasetCard | None) -> str:
 def _models(choices: Choices, known: DatasetSummary) -> None:
     def title(name: str) -> str:
         offer = known.model_options[name]
-        return f"{offer.title} (stand-in)" if offer.stand_in else offer.title
+        return f"{offer.title} (demo)" if offer.stand_in else offer.title
 
     names = list(known.model_options)
-    notes = "\n\n".join(f"**{o.title}**: {o.note}" for o in known.model_options.values())
-    st.selectbox("Compare", names, format_func=title, help=notes, **bound("a", choices.a))
-    st.selectbox("with", names, format_func=title, **bound("b", choices.b))
+    notes = "\n\n".join(f"**{option.title}**: {option.note}" for option in known.model_options.values())
+    theme = theme_of(style.theme())
+    swatch_a, swatch_b = (f':color[■]{{foreground="{colour}"}}' for colour in (theme.a_text, theme.b_text))
+    st.selectbox(f"{swatch_a} Model A", names, format_func=title, help=notes, **bound("a", choices.a))
+    st.selectbox(f"{swatch_b} Model B", names, format_func=title, **bound("b", choices.b))
 
 
 def _layer(choices: Choices) -> None:
@@ -183,7 +233,7 @@ def _subject(choices: Choices) -> None:
 
 
 def _region(choices: Choices) -> Choices:
-    """Regions are known once a subject has been fitted."""
+    """Draw the region filter; one that no subject has becomes all voxels, once a fit has told which there are."""
     facts = next((f for s in choices.chosen_subjects if (f := cached.facts(choices.data, s))), None)
     names = [BRAIN, *(region_choices(facts.voxels, choices.region) if facts else ())]
     if choices.region not in names:
@@ -202,13 +252,15 @@ def _region(choices: Choices) -> Choices:
     return choices
 
 
-def _protocol(choices: Choices) -> None:
-    help_text = (
-        "**strict** holds out whole runs or passages and uses statistics of the training data only. "
-        "**paper** does what the authors' published code does."
-    )
+def _preset(choices: Choices) -> None:
     base, _, delays = choices.preset.partition(":")
-    st.segmented_control("Preset", list(PRESETS), help=help_text, **bound("preset", base))
+    st.segmented_control(
+        "Preset",
+        list(PRESETS),
+        format_func=lambda name: style.PRESET_TITLES.get(name, name),
+        help=PRESET_HELP,
+        **bound("preset", base),
+    )
     if wrong := st.session_state.pop(DELAYS_ERROR, ""):
         st.error(wrong)
     with st.expander("Delays of the features", expanded=bool(delays)):
@@ -230,14 +282,14 @@ def _take_delays(preset: str) -> None:
         st.session_state[DELAYS_ERROR] = str(error)
 
 
-def _preset(choices: Choices, known: DatasetSummary) -> None:
-    _protocol(choices)
-    if known.stimulus_kind != "features":
-        with st.expander("Pooling over tokens"):
-            st.radio(
-                "Pooling",
-                list(POOLING_NAMES),
-                format_func=POOLING_NAMES.__getitem__,
-                label_visibility="collapsed",
-                **bound("pooling", choices.pooling),
-            )
+def _pooling(choices: Choices) -> None:
+    with st.expander("Token pooling"):
+        st.radio(
+            "Token pooling",
+            list(POOLING_NAMES),
+            format_func=POOLING_NAMES.__getitem__,
+            label_visibility="collapsed",
+            help=POOLING_HELP,
+            **bound("pooling", choices.pooling),
+        )
+        style.small(POOLING_HELP)

@@ -42,6 +42,8 @@ CSS = """
 [class*="st-key-figure"] [data-testid="stBidiComponentIsolated"], [class*="st-key-figure"] .stBidiComponent
   {height: 100% !important;}
 [class*="st-key-bytes-"], :has(> [class*="st-key-bytes-"]):not(:has(> :not([class*="st-key-bytes-"]))) {display: none;}
+[data-testid="stSidebar"] [data-testid="stPageLink"] p {white-space: normal; overflow: visible; text-overflow: clip;
+  line-height: 1.3;}
 .st-key-stale {opacity: 0.38; filter: grayscale(0.4); gap: 0.55rem;}
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {color: inherit !important;}
 [data-testid="stCaptionContainer"] {opacity: 0.82;}
@@ -52,43 +54,82 @@ h3 {font-size: 1.15rem !important; padding: 0.4rem 0 1rem 0 !important;}
 DARK_CSS = """<style>[kind="primary"] p, [kind="primary"] [data-testid="stIconMaterial"] {color: #0E1117;}</style>"""
 
 
+# Names of presets on pages; what they do stands in the sidebar's help.
+PRESET_TITLES = {"strict": "leakage-free", "paper": "as published"}
+
+
 @dataclass(frozen=True)
 class Chip:
-    """A short fact beside the headline."""
+    """A short fact beside the headline; `help` is shown when the mouse rests on it."""
 
     text: str
     kind: Literal["plain", "simulated"] = "plain"
+    help: str = ""
 
 
 def put_style() -> None:
-    """Load the style; once in each run of a page."""
+    """Load the style, once in each run of a page."""
     st.html(CSS + (DARK_CSS if theme() == "dark" else ""))
 
 
 def theme() -> ThemeName:
-    """Whether the visitor's page is light or dark; light until the browser has said."""
+    """Tell whether the visitor's page is light or dark.
+
+    Returns
+    -------
+    {"light", "dark"}
+        Light until the browser has told.
+    """
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
 def headline(text: str) -> None:
-    """The finding."""
+    """Draw the finding.
+
+    Parameters
+    ----------
+    text : str
+        Plain text.
+    """
     text = re.sub(r"(?<=\w)-(?=\w)", "\N{NON-BREAKING HYPHEN}", text)  # "ViT-mini" stays on one line
     st.html(f'<h1 class="bx-headline">{escape(text)}</h1>')
 
 
 def chips(items: Sequence[Chip]) -> None:
-    """What the finding rests on."""
-    inner = "".join(f'<span class="bx-chip bx-{chip.kind}">{escape(chip.text)}</span>' for chip in items)
-    st.html(f'<p class="bx-chips">{inner}</p>')
+    """Draw what the finding rests on.
+
+    Parameters
+    ----------
+    items : sequence of Chip
+        Short facts.
+    """
+    st.html(f'<p class="bx-chips">{"".join(map(_chip, items))}</p>')
+
+
+def _chip(chip: Chip) -> str:
+    title = f' title="{escape(chip.help)}"' if chip.help else ""
+    return f'<span class="bx-chip bx-{chip.kind}"{title}>{escape(chip.text)}</span>'
 
 
 def caption(text: str) -> None:
-    """What is plotted."""
+    """Draw what is plotted.
+
+    Parameters
+    ----------
+    text : str
+        Plain text.
+    """
     st.html(f'<p class="bx-caption">{escape(text)}</p>')
 
 
 def note(text: str) -> None:
-    """What must be read before the figure is believed."""
+    """Draw what must be read before the figure is believed.
+
+    Parameters
+    ----------
+    text : str
+        Plain text.
+    """
     st.html(f'<p class="bx-note">{escape(text)}</p>')
 
 
@@ -105,10 +146,56 @@ def warnings(lines: Sequence[str]) -> None:
 
 
 def title(text: str) -> None:
-    """Name of the product, above the controls."""
+    """Draw the name of the product, above the controls.
+
+    Parameters
+    ----------
+    text : str
+        Plain text.
+    """
     st.html(f'<p class="bx-title">{escape(text)}</p>')
 
 
 def small(text: str) -> None:
-    """A note that need not catch the eye."""
+    """Draw a note that need not catch the eye.
+
+    Parameters
+    ----------
+    text : str
+        Plain text.
+    """
     st.html(f'<p class="bx-small">{escape(text)}</p>')
+
+
+def preset_title(name: str) -> str:
+    """Give the name of a preset on pages.
+
+    Parameters
+    ----------
+    name : str
+        "strict" or "paper", which delays may follow.
+
+    Returns
+    -------
+    str
+        "leakage-free" or "leakage-free, delays 0,4,6".
+    """
+    base, _, delays = name.partition(":")
+    title = PRESET_TITLES.get(base, base)
+    return f"{title}, delays {delays}," if delays else title
+
+
+def escape_markdown(text: str) -> str:
+    """Escape all characters that Markdown reads; Streamlit lets no HTML through.
+
+    Parameters
+    ----------
+    text : str
+        Any text, also of a link.
+
+    Returns
+    -------
+    str
+        For `st.warning` and other elements that take Markdown.
+    """
+    return "".join(f"\\{sign}" if sign in "\\`*_{}[]()#+!|<>~$:^" else sign for sign in text)

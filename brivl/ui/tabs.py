@@ -34,7 +34,7 @@ class View:
     below : callable or None
         Draws what stands under the caption.
     check : str
-        A sentence on how the numbers were checked.
+        A sentence on how the numbers were checked, on the tab Method.
     table_note : str
         A sentence under the tables.
     titles : mapping of str to str
@@ -78,8 +78,6 @@ def draw(view: View) -> None:
 def _figure(view: View) -> None:
     view.draw()
     style.caption(f"{view.record.label.caption} {view.hint}".strip())
-    if view.check:
-        style.small(view.check)
     if view.below is not None:
         view.below()
 
@@ -128,6 +126,8 @@ def column_formats(table: pd.DataFrame, titles: Mapping[str, str]) -> dict[str, 
 def _method(view: View) -> None:
     evidence = view.record.evidence
     st.markdown(evidence.methods())
+    if view.check:
+        style.small(view.check)
     reasons = evidence.reasons()
     if reasons:
         st.markdown("**Why these settings**")

@@ -21,10 +21,11 @@ from brivl.viz.export import Page
 from brivl.viz.style import CHIP_FILL, CHIP_LINE, CHIP_TEXT, LIGHT
 
 WIDTH, HEIGHT, MARGIN = 13.333, 7.5, 0.45  # inches
-HEAD, FOOT = 1.25, 0.5  # inches of title and footer
+HEAD, FOOT, CAPTION = 1.25, 0.5, 0.8  # inches of title, footer and caption
 SLIDE_IMAGE = Page(
     WIDTH - 2 * MARGIN, HEIGHT - HEAD - FOOT - 0.1, 15, 20, has_headline=False
 )  # the slide has the title
+LONG_CAPTION = 240  # characters that fit in two lines of its large type
 LONG_TITLE = 95  # characters that fit in two lines of large type
 TITLE_ONLY = 5  # layout of python-pptx's default template
 FILE_DATE = datetime(2000, 1, 1)  # noqa: DTZ001 - date inside the file, fixed so that equal slides give equal bytes
@@ -33,7 +34,7 @@ _NO_XML = re.compile(r"[^\t\n\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
 
 @dataclass(frozen=True)
 class SlideContent:
-    """Content of a slide and its notes."""
+    """Content of a slide and its notes; the caption stands below the image, "" for none."""
 
     title: str
     image: bytes  # PNG
@@ -41,6 +42,7 @@ class SlideContent:
     notes: str
     label: str = ""  # such as "SIMULATED DATA", on the slide and at the start of its notes
     footer: str = ""
+    caption: str = ""
 
 
 def presentation_bytes(slides: Sequence[SlideContent]) -> bytes:
@@ -87,20 +89,34 @@ def _add_slide(deck: Deck, content: SlideContent) -> None:
     paragraph.font.size = Pt(28 if len(content.title) <= LONG_TITLE else 22)
     paragraph.font.bold, paragraph.font.color.rgb = True, _colour(LIGHT.text)
     _add_image(slide, content)
+    if content.caption:
+        _add_caption(slide, content.caption)
     _add_footer(slide, content)
     label = f"{content.label}. " if content.label else ""
     slide.notes_slide.notes_text_frame.text = _xml_safe(f"{label}{content.notes}")
 
 
 def _add_image(slide: DeckSlide, content: SlideContent) -> None:
-    """Add the image as large as fits between title and footer, centred, with its aspect ratio."""
+    """Add the image as large as fits between title and caption or footer, centred, with its aspect ratio."""
+    foot = FOOT + (CAPTION if content.caption else 0.0)
     shape = slide.shapes.add_picture(io.BytesIO(content.image), Emu(0), Emu(0))
-    space = Inches(WIDTH - 2 * MARGIN), Inches(HEIGHT - HEAD - FOOT)
+    space = Inches(WIDTH - 2 * MARGIN), Inches(HEIGHT - HEAD - foot)
     scale = min(space[0] / shape.width, space[1] / shape.height)
     shape.width, shape.height = Emu(int(shape.width * scale)), Emu(int(shape.height * scale))
     shape.left = Emu(int(Inches(MARGIN) + (space[0] - shape.width) / 2))
     shape.top = Emu(int(Inches(HEAD) + (space[1] - shape.height) / 2))
     shape._element._nvXxPr.cNvPr.set("descr", _xml_safe(content.alt_text))
+
+
+def _add_caption(slide: DeckSlide, caption: str) -> None:
+    top, width = HEIGHT - FOOT - CAPTION, WIDTH - 2 * MARGIN
+    box = slide.shapes.add_textbox(Inches(MARGIN - 0.1), Inches(top), Inches(width + 0.2), Inches(CAPTION))
+    box.name = "Caption"
+    box.text_frame.word_wrap, box.text_frame.vertical_anchor = True, MSO_ANCHOR.MIDDLE
+    box.text_frame.text = _xml_safe(caption)
+    for paragraph in box.text_frame.paragraphs:
+        paragraph.font.size = Pt(16 if len(caption) <= LONG_CAPTION else 12)
+        paragraph.font.color.rgb = _colour(LIGHT.text)
 
 
 def _add_footer(slide: DeckSlide, content: SlideContent) -> None:

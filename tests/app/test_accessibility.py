@@ -45,7 +45,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An explorer with an answer at every layer and a saved view."""
     cache = tmp_path_factory.mktemp("axe") / "cache"
     fill_store(Store(cache), N_VOXELS)
-    save_view(cache, a_view("A view", "With a note."))
+    save_view(cache, a_view("A view", "With a caption.", "And notes."))
     with server_on(cache) as started:
         yield started
 

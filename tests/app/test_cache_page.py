@@ -41,6 +41,7 @@ def test_page_lists_kinds(store: Store) -> None:
 
 def test_an_empty_cache_and_a_limit_that_is_no_size(monkeypatch: pytest.MonkeyPatch) -> None:
     at = open_page("cache")
+    assert "least recently used results are deleted first" in html(at)
     assert not at.exception and "0 results" in headline(at) and "Nothing is stored yet" in html(at)
     monkeypatch.setenv("BRIVL_CACHE_MAX", "plenty")
     at = open_page("cache")
@@ -59,11 +60,7 @@ def test_page_verifies_and_prunes_in_a_worker(store: Store, real_workers: None) 
     )
     cached.forget_cache_report()
     at.run()
-    assert (
-        "3 results are whole" in html(at)
-        and "1 damaged and set aside" in html(at)
-        and "set aside as damaged" in html(at)
-    )
+    assert "3 results are intact" in html(at) and "1 damaged and quarantined" in html(at) and "quarantined" in html(at)
     at.selectbox[0].select(0).run()
     button(at, "Prune").click().run()
     request, status = cached.maintenance_queue().jobs()[0]

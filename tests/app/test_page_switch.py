@@ -28,7 +28,7 @@ def shown(at: AppTest) -> dict[str, str]:
             found[name] = ", ".join(told if proto.set_value else first)
     slider = at.slider(key="choose layer").proto
     found["layer"] = str(round((slider.value if slider.set_value else slider.default)[0]))
-    words = {f"{title} (stand-in)": name for title, name in (("ViT-mini", "vit-mini"), ("BriVL-mini", "brivl-mini"))}
+    words = {f"{title} (demo)": name for title, name in (("ViT-mini", "vit-mini"), ("BriVL-mini", "brivl-mini"))}
     return {name: words.get(value, value.removesuffix(" (simulated)")) for name, value in found.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import numpy as np
@@ -41,9 +42,25 @@ def test_a_fit_from_the_command_line_is_not_said_to_be_missing() -> None:
 def test_home_on_an_empty_cache_says_what_it_is_and_what_is_simulated() -> None:
     at = open_page("home")
     assert not at.exception and not at.error
-    assert "SIMULATED" in html(at) and "No answer yet" in html(at)
+    assert "SIMULATED" in html(at) and "No result yet" in html(at)
     assert at.metric[0].value == "0"
     assert button(at, "Run layer 8, S01")
+    assert "Compare two models of the brain: by layer, voxel and region" in headline(at)
+    assert "Not measurements of any brain" in html(at) and "BSD-3" not in html(at)
+    assert [metric.label for metric in at.metric] == ["Results", "Size"]
+
+
+def test_recent_jobs_name_data_layer_and_subjects() -> None:
+    at = open_page("regions", subject="All", layer="3")
+    button(at, "Run layer 3, all 5 subjects").click().run()
+    cached.job_queue().submit({"task": "audit", "asked": {"fit": {"dataset": MOVIE, "subject": "S01", "layer": 8}}})
+    at = open_page("home")
+    assert not at.exception
+    jobs = next(frame.value for frame in at.dataframe if "job" in frame.value)
+    assert jobs["job"][0] == f"Audit · {MOVIE} · S01 · layer 8"
+    assert re.fullmatch(rf"{re.escape(MOVIE)} · 5 subjects · layer 3 · started \d\d:\d\d", jobs["job"][1])
+    links = [link.proto.label for link in open_page("layers").get("page_link")]
+    assert "2 other jobs running · view" in links
 
 
 def test_all_subjects_are_one_request_each() -> None:
@@ -64,8 +81,13 @@ def test_full_cache_shows_finding_chips_figure_and_self_check(page: str, subject
     at = open_page(page, subject=subject)
     assert not at.exception and not at.error
     said = html(at)
-    assert "SIMULATED" in said and "stand-in models" in said and "EV &gt; 0.1" in said
-    assert "split adds up to joint: max |diff| 0 " in said
+    assert (
+        "SIMULATED" in said
+        and "demo models (trained on cartoons)" in said
+        and "leakage-free preset" in said
+        and "EV &gt; 0.1" in said
+    )
+    assert "adds up to joint" not in said, "a check of the program is no finding"
     if page == "flatmap":
         assert [shown["simulated"] for shown in maps(at)] == [True]
     else:
@@ -127,6 +149,14 @@ def test_layers_with_fewer_subjects_are_not_compared() -> None:
     assert "7 of 60 fits" in html(at)
 
 
+def test_missing_fits_are_counted_with_the_layers_that_are_there() -> None:
+    fill(MOVIE, [8], ["S01", "S02"])
+    at = open_page("layers", subject="All")
+    (text,) = [caption.value for caption in at.caption if "fits done" in caption.value]
+    assert text.startswith("2 of 60 fits done (layer 8). Remaining 58: about ")
+    assert "2 fits loaded (computing time 24 s)" in html(at)
+
+
 def test_region_filters_the_mean() -> None:
     fill(MOVIE, [8], ["S01"])
     known = cached.dataset_summary(MOVIE)
@@ -168,6 +198,7 @@ def test_every_tab(page: str, tab: str) -> None:
     assert not at.exception and not at.error
     if tab == "Method":
         assert any("banded ridge" in m.value for m in at.markdown)
+        assert "split R² adds up to joint R² (max |difference| 0 over 2 fits)" in html(at)
     if tab == "Table":
         assert len(at.dataframe) == 1
 

@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from brivl.data.registry import open_dataset
+from brivl.errors import RequestError
 from brivl.jobs import queue
 from brivl.jobs.queue import JobStatus
 from brivl.jobs.rate import Rate
-from brivl.ui import cached, jobs
+from brivl.ui import cached, jobs, url_state
 from brivl.ui.jobs import in_progress
 from tests.support.app_driver import PAGES, PATIENCE, button, charts, fresh_server, headline, html, open_page  # noqa: F401 (a fixture)
 from tests.support.app_samples import MOVIE, fill
@@ -44,7 +46,9 @@ def test_old_figure_stays_dimmed_while_the_new_one_is_computed() -> None:
     at.run()
     button(at, "Run layer 9, S01").click().run()
     assert not at.exception
-    assert any(c.value.startswith("Still shown") and "layer 8, S01" in c.value for c in at.caption)
+    assert any(
+        c.value.startswith("Shown until the new result is ready") and "layer 8, S01" in c.value for c in at.caption
+    )
     assert len(charts(at)) == 1
 
 
@@ -65,12 +69,35 @@ def test_failure_is_a_sentence_and_run_stays() -> None:
 
 @pytest.mark.parametrize("page", ("home", *PAGES))
 def test_unknown_fields_of_a_link_are_said_and_replaced(page: str) -> None:
-    at = open_page(page, layer="99", subject="nobody", preset="<b>x</b>", a="unknown", map="globe", foo="bar")
+    at = open_page(
+        page, layer="99", subject="nobody", preset="<b>x</b>", a="unknown", map="globe", level="zzz", foo="bar"
+    )
     assert not at.exception
     (warning,) = at.warning
-    for asked in ("'99'", "'nobody'", "'unknown'"):
-        assert asked in warning.value
+    for sentence in (
+        "Layer 99 does not exist here (1–12). Showing layer 8.",
+        "Subject nobody does not exist here (S01, S02, S03, S04, S05, All). Showing S01.",
+        "Model unknown does not exist here",
+        "Map globe does not exist here",
+        "Parcellation zzz does not exist here",
+    ):
+        assert sentence in warning.value.replace("\\", "")
     assert at.query_params["layer"] == "8" and at.query_params["subject"] == "S01"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_region_that_no_subject_has_is_said(page: str) -> None:
+    fill(MOVIE, [8], ["S01"])
+    at = open_page(page, region="Narnia")
+    assert not at.exception
+    assert at.warning[0].value == "Region Narnia does not exist here \\(S01\\). Showing all voxels."
+    assert "region" not in at.query_params
+    assert not open_page(page, region="V1").warning
+
+
+def test_a_value_of_a_link_is_text_and_not_too_long() -> None:
+    note = url_state.missing_note("region", "[click](http://evil.example)" + "x" * 500, "S01", "all voxels")
+    assert "\\[click\\]\\(http" in note and len(note) < 150
 
 
 @pytest.mark.parametrize("page", ("home", *PAGES))
@@ -89,6 +116,22 @@ def test_a_dataset_that_cannot_be_opened(page: str, tmp_path: Path, monkeypatch:
 def test_a_name_that_is_no_dataset() -> None:
     at = open_page("layers", data="/nowhere/at/all")
     assert not at.exception and "'/nowhere/at/all'" in at.error[0].value
+    at = open_page("layers", data="nonsense")
+    assert "Expected a dataset, got 'nonsense'. Built-in datasets: phantom-movie" in at.error[0].value
+
+
+def test_a_folder_of_the_data_is_opened_by_its_name_as_links_of_bundles_have_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = plain_folder(tmp_path / "data" / "mine")
+    for root in (tmp_path / "data", tmp_path / "data" / "mine"):
+        monkeypatch.setenv("BRIVL_DATA", str(root))
+        at = open_page("layers", data="mine")
+        assert not at.exception and not at.error and at.query_params["data"] == folder
+        assert open_dataset("mine", cached.store()).subjects == ("S1",)
+    monkeypatch.delenv("BRIVL_DATA")
+    with pytest.raises(RequestError, match="Expected the name of a dataset, got 'mine'"):
+        open_dataset("mine", cached.store())
 
 
 def test_regions_without_names_say_what_is_needed(tmp_path: Path) -> None:

@@ -27,9 +27,12 @@ N = 7
 
 
 def some_views(n: int = N, **changes: Any) -> list[SavedView]:
-    """Views in order of their date, saved; the last one has a hostile title and note."""
-    views = [replace(a_view(f"View {i}", f"Note {i}", **changes), created=f"2026-01-{i + 1:02d}") for i in range(n)]
-    views[-1] = replace(views[-1], title=EVIL, note=EVIL)
+    """Views in order of their date, saved; the last one has a hostile title and caption."""
+    views = [
+        replace(a_view(f"View {i}", f"Caption {i}", f"Note {i}", **changes), created=f"2026-01-{i + 1:02d}")
+        for i in range(n)
+    ]
+    views[-1] = replace(views[-1], title=EVIL, shown_caption=EVIL)
     for view in reversed(views):
         save_view(cache_dir(), view)
     return views
@@ -55,7 +58,8 @@ def test_the_view_of_the_address_with_its_neighbours() -> None:
     assert data["views"]["3"] == {
         "id": views[3].id,
         "title": "View 3",
-        "note": "Note 3",
+        "caption": "Caption 3",
+        "notes": "Note 3",
         "label": "SIMULATED DATA",
         "aside": "Layer 8 first",
         "shows": "Layer 8 first. Means.",
@@ -102,7 +106,7 @@ def test_news_of_the_browser(news: dict, view: int | None, asked: str | None, mo
     monkeypatch.setattr(st, "session_state", session)
     monkeypatch.setattr(st, "query_params", query)
     present._take(views)
-    assert session[present.SEQ] == 3 and session.get(present.ASKED) == asked
+    assert session[present.SEQ] == 3 and session.get(present.ACTION) == asked
     assert query == ({} if view is None else {"view": views[view].id})
 
 
@@ -118,6 +122,8 @@ def test_the_script_is_one_module_that_loads_nothing() -> None:
     script = component.javascript()
     assert script.count("export default") == 1 and not re.search(r"^import ", script, re.MULTILINE)
     assert "innerHTML" not in script and "http" not in script
+    slide = (component.FOLDER / "slide.js").read_text()
+    assert "notes" not in slide.replace("speaker notes", "").replace("Notes", ""), "the slide never shows them"
 
 
 # In Chromium
@@ -172,10 +178,27 @@ def test_arrow_keys_step_through_the_views(deck: tuple[str, list[SavedView]], br
         page.keyboard.press(key)
         at(there)
     page.locator(f"{PRESENTER} h1", has_text="View 2").wait_for()  # until then it is called by its number
-    assert page.locator(f"{PRESENTER} .note").inner_text() == "Note 2"
+    assert page.locator(f"{PRESENTER} .caption").inner_text() == "Caption 2"
+    assert "Note 2" not in page.locator(PRESENTER).inner_text(), "notes are for the speaker alone"
     assert page.locator(f"{PRESENTER} .label").inner_text() == "SIMULATED DATA"
     page.wait_for_url(re.compile(views[2].id))
     third = page.url
+
+    # The speaker's window: notes, next view, clock; its keys step, too.
+    with page.expect_popup() as opened:
+        page.keyboard.press("n")
+    speaker = opened.value
+    speaker.locator(".notes", has_text="Note 2").wait_for()
+    assert speaker.locator(".next").inner_text() == "Next: View 3"
+    speaker.locator(".elapsed", has_text=re.compile(r"^00:0[1-9]$")).wait_for()
+    assert re.fullmatch(r"\d\d:\d\d( [AP]M)?", speaker.locator(".time").inner_text())
+    speaker.keyboard.press("ArrowRight")
+    at(4)
+    speaker.locator(".notes", has_text="Note 3").wait_for()
+    speaker.keyboard.press("ArrowLeft")
+    at(3)
+    speaker.close()
+    page.bring_to_front()
 
     # Buttons, too; what a saved view is called stays text.
     page.get_by_role("button", name="Next view").click()

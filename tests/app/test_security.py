@@ -111,6 +111,7 @@ def test_pages_open_no_folder_but_those_of_the_data(name: str, monkeypatch: pyte
     for check in (allowed_paths.check_dataset, allowed_paths.check_gallery):
         with pytest.raises(RequestError, match="within BRIVL_DATA"):
             check(name)
+    assert allowed_paths.full_name(name) == name
 
 
 def test_folders_of_the_data_are_open(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -121,6 +122,12 @@ def test_folders_of_the_data_are_open(monkeypatch: pytest.MonkeyPatch, tmp_path:
     for name in ("phantom-movie", "phantom-movie:240/40", "phantom-sentences@shuffled"):
         allowed_paths.check_dataset(name)
     allowed_paths.check_model("openai/clip-vit-base-patch32")
+    (tmp_path / "one").mkdir()
+    monkeypatch.setenv("BRIVL_DATA", str(tmp_path))
+    for name in ("one", "one:1-pictures", "one@shuffled"):  # as links of bundles name it, without the folder
+        assert allowed_paths.full_name(name) == f"{tmp_path}/{name}"
+    for name in ("two", "phantom-movie", "phantom-movie:240/40@shuffled", str(tmp_path / "one")):
+        assert allowed_paths.full_name(name) == name
     with pytest.raises(RequestError):
         allowed_paths.check_dataset(f"{tmp_path}/../other")
     with pytest.raises(RequestError):

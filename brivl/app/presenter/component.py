@@ -1,4 +1,4 @@
-"""The presenter's JavaScript as one module, and the two ways of mounting it: with a picture, or with what to show."""
+"""The presenter's JavaScript as one module, mounted with an image to keep or with the views to show."""
 
 from __future__ import annotations
 
@@ -13,12 +13,19 @@ from brivl.analyses.flatmap.webgl import component as viewer
 from brivl.viz.browser.packing import Packed
 
 FOLDER = Path(__file__).parent
-FILES = (viewer.FOLDER / "bytes.js", FOLDER / "slide.js", FOLDER / "presenter.js")  # each needs only files before it
+# Each file needs only those before it.
+FILES = (viewer.FOLDER / "bytes.js", *(FOLDER / name for name in ("slide.js", "speaker.js", "presenter.js")))
 
 
 @cache
 def javascript() -> str:
-    """The files joined into one ES module, as the viewer's are."""
+    """Join the files into one ES module, as the viewer's are.
+
+    Returns
+    -------
+    str
+        Source of the module.
+    """
     parts = [path.read_text(encoding="utf-8") for path in FILES]
     return "\n".join(viewer.EXPORT.sub("", viewer.IMPORT.sub("", part)) for part in parts)
 
@@ -30,11 +37,27 @@ def _mount(name: str) -> Callable[..., Any]:
 
 
 def send(picture: Packed) -> None:
-    """Give the browser a picture to keep. The same bytes are not sent again while the page stays open."""
+    """Give the browser an image to keep; the same bytes are not sent again while the page stays open.
+
+    Parameters
+    ----------
+    picture : Packed
+        Image of a view.
+    """
     with st.container(key=f"bytes-{picture.id}", height=1, border=False):
         _mount("brivl_picture")(key=f"bytes {picture.id}", data=picture.data, height=1)
 
 
 def show(key: str, data: Mapping[str, Any], on_news: Callable[[], None]) -> None:
-    """The presenter; `st.session_state[key].news` holds what it reports when `on_news` is called."""
+    """Show the presenter.
+
+    Parameters
+    ----------
+    key : str
+        Its key; `st.session_state[key].news` holds what it reports.
+    data : mapping
+        From `present.slides`.
+    on_news : callable
+        Called when it reports something.
+    """
     _mount("brivl_presenter")(key=key, data=dict(data), on_news_change=on_news)

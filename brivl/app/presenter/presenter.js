@@ -2,6 +2,7 @@
 
 import { unpack } from "./bytes.js";
 import { Slide } from "./slide.js";
+import { Speaker } from "./speaker.js";
 
 const SETTLED = 250; // ms without another step until Python hears which view is shown
 const MOST_KEPT = 24;
@@ -31,8 +32,9 @@ class Presenter {
     parent.append(this.root);
     this.slide = new Slide(this.root, {
       previous: () => this.go(this.at - 1), next: () => this.go(this.at + 1), open: () => this.ask("open"),
-      full: () => this.toggleFull(), leave: () => this.leave(),
+      full: () => this.toggleFull(), leave: () => this.leave(), speaker: () => this.openSpeaker(),
     });
+    this.speaker = new Speaker((event) => event.key !== "Tab" && this.key(event));
     Object.assign(this, { at: null, seq: 0, sent: 0, gone: false });
     this.onKey = (event) => this.key(event);
     this.onFull = () => { if (!document.fullscreenElement && this.inFull && !this.gone) this.leave(); }; // Escape left it
@@ -56,6 +58,13 @@ class Presenter {
   draw() {
     const view = this.data.views[this.at] ?? null;
     this.slide.show(this.at, this.data.n, view, view && pictures.get(view.id));
+    const next = this.data.views[this.at + 1] ?? null;
+    this.speaker.show(this.at, this.data.n, view, next, next && pictures.get(next.id));
+  }
+
+  openSpeaker() {
+    this.speaker.open();
+    this.draw();
   }
 
   go(to) {
@@ -100,7 +109,7 @@ class Presenter {
     const onButton = event.composedPath()[0] instanceof HTMLButtonElement;
     const does = {
       Home: () => this.go(0), End: () => this.go(this.data.n - 1), Escape: () => this.leave(),
-      f: () => this.toggleFull(), o: () => this.ask("open"), Tab: () => this._ring(event),
+      f: () => this.toggleFull(), o: () => this.ask("open"), n: () => this.openSpeaker(), Tab: () => this._ring(event),
       " ": onButton ? null : () => this.go(this.at + 1),
     }[event.key];
     if (event.key in STEPS) this.go(this.at + STEPS[event.key]);
@@ -112,7 +121,7 @@ class Presenter {
 
   /** Tab stays among the presenter's own buttons. */
   _ring(event) {
-    const all = [...this.root.querySelectorAll("button, .note:not([hidden])")];
+    const all = [...this.root.querySelectorAll("button, .caption:not([hidden])")];
     const [first, last] = [all[0], all[all.length - 1]];
     const here = this.root.getRootNode().activeElement;
     if (event.shiftKey && (here === first || !all.includes(here))) last.focus();
@@ -123,6 +132,7 @@ class Presenter {
 
   close() {
     clearTimeout(this.telling);
+    this.speaker.close();
     document.removeEventListener("keydown", this.onKey, true);
     document.removeEventListener("fullscreenchange", this.onFull);
     this.root.remove();

@@ -1,6 +1,6 @@
-// One view as a slide: title, figure, note; and the bar below with where one is and what can be done.
+// One view as a slide: title, figure, caption; and the bar below with where one is and what can be done.
 
-const WIDE = 1.35; // pictures narrower than this have their note beside them, not below
+const WIDE = 1.35; // pictures narrower than this have their caption beside them, not below
 
 function element(tag, className, parent) {
   const made = document.createElement(tag);
@@ -28,8 +28,8 @@ export class Slide {
     this.stage = element("div", "stage", body);
     this.picture = element("img", "", this.stage);
     this.picture.onload = () => body.classList.toggle("beside", this.picture.naturalWidth < WIDE * this.picture.naturalHeight);
-    this.note = element("p", "note", body);
-    this.note.tabIndex = 0; // long notes are scrolled by keyboard
+    this.caption = element("p", "caption", body);
+    this.caption.tabIndex = 0; // long captions are scrolled by keyboard
     const bar = element("div", "bar", root);
     this.label = element("span", "label", bar);
     this.aside = element("span", "aside", bar);
@@ -39,6 +39,7 @@ export class Slide {
     this.previous = knob(this.moves, "\u2190", "Previous view (left arrow)", acts.previous);
     this.place = element("span", "place", this.moves);
     this.next = knob(this.moves, "\u2192", "Next view (right arrow)", acts.next);
+    this.speaker = knob(bar, "Notes", "Window with speaker notes, next view and clock (N)", acts.speaker);
     this.open = knob(bar, "Open", "Open this view in the explorer (O)", acts.open);
     this.full = knob(bar, "Full screen", "Full screen on or off (F)", acts.full);
     this.leave = knob(bar, "Leave", "Leave the presenter (Escape)", acts.leave);
@@ -53,9 +54,9 @@ export class Slide {
     this.stage.setAttribute("aria-busy", String(!address));
     this.picture.hidden = !address;
     if (address) [this.picture.src, this.picture.alt] = [address, view.shows];
-    this.note.textContent = view?.note ?? "";
-    this.note.hidden = !view?.note;
-    this.note.scrollTop = 0;
+    this.caption.textContent = view?.caption ?? "";
+    this.caption.hidden = !view?.caption;
+    this.caption.scrollTop = 0;
     this.label.textContent = view?.label ?? "";
     this.label.hidden = !view?.label;
     this.aside.textContent = view?.aside ?? "";
