@@ -102,6 +102,7 @@ class _Job:
     stage: int = 0
     expected: float = 0.0  # seconds
     overtaken: int = 0  # shorter jobs that went before it
+    is_extra: bool = False  # a short job that runs beside those that take all workers
     finished: threading.Event = field(default_factory=threading.Event)
 
     def update(self, line: Mapping[str, JSON]) -> None:
@@ -363,14 +364,14 @@ class JobQueue:
 
     def _next(self) -> _Job | None:
         """Take the job that may start now, None where all workers are busy."""
-        if self._queue and len(self._running) < self._n_workers:
+        extra = [job for job in self._running if job.is_extra]
+        if self._queue and len(self._running) - len(extra) < self._n_workers:
             return self._queue.popleft()
         short = next((job for job in self._queue if job.expected <= SHORT_SECONDS), None)
-        if short is None or len(self._running) > self._n_workers:
-            return None
-        if any(job.expected <= SHORT_SECONDS for job in self._running):
+        if short is None or extra:
             return None
         self._queue.remove(short)
+        short.is_extra = True
         return short
 
     def _start_next(self) -> None:
