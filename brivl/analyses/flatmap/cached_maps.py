@@ -14,7 +14,7 @@ from brivl.data.flatmaps import flatmap_key
 from brivl.data.surfaces import stored_surface, surface_key
 from brivl.encoding.fit import FitResult, fit_key
 from brivl.encoding.means import mean_explainable_variance, mean_scores, results_by_layer
-from brivl.ui.cached import N_MAPS, N_SUBJECTS, known, store
+from brivl.ui.cached import N_MAPS, N_SUBJECTS, dataset_summary, store
 from brivl.viz.browser.map_payload import (
     RegionMasks,
     flatmap_base_payload,
@@ -63,7 +63,7 @@ def _browser_solid(_voxels: Voxels, state: str) -> Packed | None:
 def browser_scores(answers: Mapping[tuple[int, str], FitResult], names: tuple[str, str]) -> Packed:
     """Scores of all these layers, mean over their subjects, as the browser takes them."""
     requests = [answer.request for answer in answers.values()]
-    keys = [fit_key(store(), request, known(request.dataset)).digest for request in requests]
+    keys = [fit_key(store(), request, dataset_summary(request.dataset)).digest for request in requests]
     return _browser_scores(answers, names, f"{cache_dir()} {keys} {requests[0].models}")
 
 
@@ -74,7 +74,9 @@ def _browser_scores(_answers: Mapping[tuple[int, str], FitResult], names: tuple[
 
 def browser_alone(answers: Mapping[tuple[int, str], FitResult], by_layer: Mapping[int, np.ndarray]) -> Packed | None:
     """R2 of each model alone as the browser takes it; None where no layer has it. `answers`: what it belongs to."""
-    keys = [fit_key(store(), found.request, known(found.request.dataset)).digest for found in answers.values()]
+    keys = [
+        fit_key(store(), found.request, dataset_summary(found.request.dataset)).digest for found in answers.values()
+    ]
     models = next(iter(answers.values())).request.models if answers else ()
     return _browser_alone(by_layer, f"{cache_dir()} {keys} {sorted(by_layer)} {models}") if by_layer else None
 
