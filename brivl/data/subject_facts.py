@@ -84,7 +84,7 @@ def facts_key(dataset: DatasetIdentity, subject: str) -> ArtifactKey:
     return ArtifactKey("subject", {"data": dataset.digest(subject), "version": SUBJECT_VERSION})
 
 
-def stored_facts(store: Store, dataset: Dataset, subject: str) -> SubjectFacts | None:
+def stored_facts(store: Store, dataset: DatasetIdentity, subject: str) -> SubjectFacts | None:
     """Look up the facts in the store; the data are never opened.
 
     Parameters

@@ -15,7 +15,7 @@ SHORT_SECONDS = 30.0  # a task that usually takes no longer is short
 _STIMULI = ("Drawing", "Placing", "Simulating")
 _FEATURES = ("Features of", "Embedding the stimuli", "Captioning the stimuli", "Describing the stimuli")
 _FITS = ("Fitting layer",)
-_FLATMAP = ("Preparing the flatmap",)
+_FLATMAP = ("Preparing the flatmap", "Testing within")
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ def n_units(request: Mapping[str, JSON]) -> int:
     int
         At least 1.
     """
-    listed = next((request[name] for name in ("fits", "asked") if isinstance(request.get(name), list)), [])
-    return max(1, len(listed))
+    counts = [len(request[name]) for name in ("fits", "asked") if isinstance(request.get(name), list)]
+    return max([1, *counts])
 
 
 def stage_of(kind: TaskKind, message: str, earlier: int) -> int:

@@ -293,5 +293,6 @@ def npz_bytes(answer: FitResult, voxels: Voxels) -> bytes:
         Content of an .npz file.
     """
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **npz_arrays(answer, voxels))
+    arrays: dict[str, Any] = npz_arrays(answer, voxels)  # Any: numpy's types take the names for those of its options
+    np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()

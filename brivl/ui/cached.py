@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +176,7 @@ def _dataset_summary(name: str, root: str) -> DatasetSummary:
     return summarise_dataset(Store(Path(root)), name)
 
 
-def _unless_gone(look_up: Callable[..., Any], *args: Any) -> Any:
+def _unless_gone(look_up: Any, *args: Any) -> Any:  # a function that Streamlit caches, which has no type
     """Give the result of a cached look-up; None, of a result just evicted, is not kept, and is computed again."""
     found = look_up(*args)
     if found is None:

@@ -146,7 +146,7 @@ def _code(view: View) -> None:
 def _export(view: View) -> None:
     """Files are made when they are requested."""
     record = view.record
-    files = [
+    files: list[tuple[str, str, str, Callable[[], str | bytes]]] = [
         ("PNG, 16:9 slide", "png", "image/png", lambda: figure_bytes(record.draw(SLIDE), "png", dpi=144)),
         ("PDF, for print", "pdf", "application/pdf", lambda: figure_bytes(record.draw(PAPER), "pdf")),
         ("SVG, for print", "svg", "image/svg+xml", lambda: figure_bytes(record.draw(PAPER), "svg")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, cast
 
 import streamlit as st
 
@@ -97,7 +97,7 @@ class Choices:
         list of FitRequest
             One for each layer and subject.
         """
-        pooling = None if self.pooling == DEFAULT_POOLING else self.pooling
+        pooling = cast(Literal["cls", "mean"] | None, None if self.pooling == DEFAULT_POOLING else self.pooling)
         return [
             FitRequest(self.data, self.models, layer, subject, self.preset, pooling)
             for layer in ((self.layer,) if layers is None else layers)
