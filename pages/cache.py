@@ -1,4 +1,4 @@
-"""Cache: what is stored, whether it is whole, and making room."""
+"""Cache: what is stored, whether it is intact, and deleting it."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def _slide(view: SavedView) -> dict[str, str]:
         "title": view.title,
         "caption": view.shown_caption,
         "notes": view.speaker_notes,
-        "aside": view.detail if view.title == view.headline else view.headline,
+        "detail": view.detail if view.title == view.headline else view.headline,
         "label": SIMULATED_LABEL if view.simulated else "",
         "shows": f"{view.headline}. {view.caption}",
     }

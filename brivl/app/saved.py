@@ -61,7 +61,7 @@ def _report(views: Sequence[SavedView]) -> None:
         )
 
 
-def _view(view: SavedView, place: int, n: int) -> None:
+def _view(view: SavedView, position: int, n: int) -> None:
     with st.container(border=True, key=f"view {view.id}"):
         left, right = st.columns([2, 3], gap="medium")
         left.image(view.picture, alt=f"{view.headline}. {view.caption}")
@@ -85,7 +85,7 @@ def _view(view: SavedView, place: int, n: int) -> None:
                         help=name,
                         on_click=move_view,
                         args=(cache_dir(), view.id, by),
-                        disabled=not 0 <= place + by < n,
+                        disabled=not 0 <= position + by < n,
                     )
                 st.button("Remove", key=f"remove {view.id}", on_click=_remove, args=(view.id,))
             if view.speaker_notes:

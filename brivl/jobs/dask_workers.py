@@ -7,10 +7,14 @@ probe file shows at the start, and before each fit, whether a worker sees that f
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import os
 import re
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -51,7 +55,7 @@ class DaskWorkers:
 
     def __init__(self, address: str, root: Path) -> None:
         self._address, self._root = address, root
-        self._probe = root / "jobs" / f"probe-{token_hex(8)}"
+        self._probe = root / "jobs" / f"probe-{_host()}-{os.getpid()}-{token_hex(4)}"
         self._topic = f"brivl-{self._probe.name}"
         self._connected: Client | None = None
 
@@ -136,9 +140,7 @@ class DaskWorkers:
         try:
             self._probe.parent.mkdir(parents=True, exist_ok=True)
             self._probe.write_text(self._probe.name)
-            for old in self._probe.parent.glob("probe-*"):
-                if old.stat().st_mtime < time.time() - OLD_SECONDS:
-                    old.unlink(missing_ok=True)
+            _delete_orphaned_probes(self._probe.parent)
         except OSError as error:
             raise StoreError(
                 f"Could not write to the cache {str(self._root)!r} ({error.strerror}). Check its permissions."
@@ -242,3 +244,30 @@ def _reporter(topic: str, index: int) -> ProgressCallback:
 
 def _first_line(error: BaseException) -> str:
     return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+
+
+def _host() -> str:
+    """Eight hex digits for this machine; its name does not belong into a shared folder."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def _delete_orphaned_probes(folder: Path) -> None:
+    """Delete probe files of processes that were killed: on this machine by their number, of others by age."""
+    for path in folder.glob("probe-*"):
+        host, _, rest = path.name.removeprefix("probe-").partition("-")
+        number = rest.partition("-")[0]
+        of_this_host = host == _host() and number.isdecimal()
+        with suppress(FileNotFoundError):  # deleted meanwhile
+            old = path.stat().st_mtime < time.time() - OLD_SECONDS
+            if (of_this_host and not _is_running(int(number))) or old:
+                path.unlink()
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True

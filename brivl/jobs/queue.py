@@ -353,14 +353,14 @@ class JobQueue:
 
     def _enqueue(self, job: _Job) -> None:
         """Insert a job before longer ones, except those that have waited for several others already."""
-        place = len(self._queue)
-        while place and self._queue[place - 1].expected > job.expected:
-            if self._queue[place - 1].overtaken >= MOST_OVERTAKEN:
+        position = len(self._queue)
+        while position and self._queue[position - 1].expected > job.expected:
+            if self._queue[position - 1].overtaken >= MOST_OVERTAKEN:
                 break
-            place -= 1
-        for longer in list(self._queue)[place:]:
+            position -= 1
+        for longer in list(self._queue)[position:]:
             longer.overtaken += 1
-        self._queue.insert(place, job)
+        self._queue.insert(position, job)
 
     def _next(self) -> _Job | None:
         """Take the job that may start now, None where all workers are busy."""

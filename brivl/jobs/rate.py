@@ -9,7 +9,7 @@ from brivl.core.numbers import format_duration
 from brivl.store.artifacts import Store
 
 SMOOTHING_SECONDS = 15.0
-MEASURED_SECONDS = 4.0  # of work, before its rate says anything
+MEASURED_SECONDS = 4.0  # of work, before its rate is used
 N_WINDOWS = 4  # into which the measured time is split; the slowest and the fastest of them bound the estimate
 N_KEPT = 400  # reports
 

@@ -1,4 +1,4 @@
-"""A resident worker process, which answers one request after another and keeps its models loaded.
+"""A resident worker process, which runs one request after another and keeps its models loaded.
 
 A fit takes minutes and gets a process of its own (brivl.jobs.processes). A query of a model takes less time than
 importing torch, so the pages of models share one process that outlives its requests.
@@ -18,7 +18,7 @@ from brivl.jobs.processes import Launch, OnLine, keep_log, parse_line, send_requ
 from brivl.jobs.queue import JobQueue
 
 COMMAND = (sys.executable, "-m", "brivl.tasks.worker", "--stay")
-FINAL = ("result", "error", "cancelled")  # fields of the last line of an answer
+FINAL = ("result", "error", "cancelled")  # fields of the last line of a request
 
 
 class _Process:
@@ -47,7 +47,7 @@ class ResidentSlot:
     pool : ResidentPool
         Owner of the process, to which it is returned after the request.
     process : _Process | None
-        A process that has answered requests before; None to start one.
+        A process that has run requests before; None to start one.
     launch : Launch
         The request. OSError is raised where a process cannot be started.
     """
@@ -72,9 +72,9 @@ class ResidentSlot:
         int
             0, or the return code of a process that died.
         """
-        code, n_lines = self._answer(on_line)
+        code, n_lines = self._run_once(on_line)
         if code is not None and n_lines == 0 and self._reused and self._restart():
-            code, _ = self._answer(on_line)
+            code, _ = self._run_once(on_line)
         if code is not None:
             return code
         with self._lock:
@@ -82,7 +82,7 @@ class ResidentSlot:
         self._pool.release(self._process)
         return 0
 
-    def _answer(self, on_line: OnLine) -> tuple[int | None, int]:
+    def _run_once(self, on_line: OnLine) -> tuple[int | None, int]:
         """The return code of a process that died, else None; and the number of lines that it wrote."""
         n_lines = 0
         with suppress(BrokenPipeError):
@@ -112,7 +112,7 @@ class ResidentSlot:
             return True
 
     def stop(self, number: signal.Signals) -> None:
-        """Send a signal to the whole group, unless the request is answered.
+        """Send a signal to the whole group, unless the request has ended.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What people are told of a task before and while it runs: its title, its stages, and how long it usually takes."""
+"""Descriptions of tasks for people: its title, its stages, and how long it usually takes."""
 
 from __future__ import annotations
 

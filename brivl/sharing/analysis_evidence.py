@@ -144,7 +144,7 @@ class AnalysisEvidence:
         return result_digest(self.artifacts)
 
     def fingerprint(self) -> Fingerprint:
-        """Give what a link says of the numbers.
+        """Give the fingerprint that a link contains.
 
         Returns
         -------
@@ -162,11 +162,11 @@ class AnalysisEvidence:
             Value by column.
         """
         names = ("subject", "model", "preset")
-        told = {name: getattr(self.request, name) for name in names if hasattr(self.request, name)}
-        return ({"dataset": self.dataset} if self.dataset else {}) | told | {"simulated": self.simulated}
+        settings = {name: getattr(self.request, name) for name in names if hasattr(self.request, name)}
+        return ({"dataset": self.dataset} if self.dataset else {}) | settings | {"simulated": self.simulated}
 
     def manifest(self, store: Store) -> dict[str, Any]:
-        """Give what the manifest of a bundle says of the result.
+        """Describe the result for the manifest of a bundle.
 
         Parameters
         ----------

@@ -24,12 +24,12 @@ SLIDE_DPI = 160
 
 
 def bundle_bytes(store: Store, record: FigureRecord) -> bytes:
-    """Make the bundle of a figure; equal answers, drawn alike, give equal bytes.
+    """Make the bundle of a figure; equal results, drawn alike, give equal bytes.
 
     Parameters
     ----------
     store : Store
-        Where the answers lie.
+        Where the results are stored.
     record : FigureRecord
         The figure.
 
@@ -66,7 +66,7 @@ def manifest(store: Store, record: FigureRecord, files: Mapping[str, bytes]) -> 
     Parameters
     ----------
     store : Store
-        Where the answers lie.
+        Where the results are stored.
     record : FigureRecord
         The figure.
     files : mapping
@@ -155,7 +155,7 @@ def _readme(record: FigureRecord, files: Mapping[str, bytes]) -> str:
     label = f"{record.simulated_label}\n\n" if record.simulated_label else ""
     return (
         f"{label}{record.label.headline}\n\n{record.label.caption}\n\n"
-        f"Do the numbers still say this?  python -m brivl verify THIS.zip\n"
+        f"Are the numbers still the same?  python -m brivl verify THIS.zip\n"
         f"Link within the app: {record.link}\n\nFiles:\n" + "".join(f"  {name}\n" for name in sorted(files))
     )
 

@@ -22,7 +22,7 @@ SIMULATED_LABEL = "SIMULATED DATA"
 
 
 class Evidence(Protocol):
-    """The stored answers behind a figure, and what can be said of them: fits, or the result of an analysis."""
+    """The stored results behind a figure, fits or the result of an analysis, and the texts and files made of them."""
 
     @property
     def simulated(self) -> bool:
@@ -46,27 +46,27 @@ class Evidence(Protocol):
         """List keys of `citations.BIB` of the works that the figure rests on."""
 
     def shell_lines(self) -> str:
-        """Give the shell commands that compute the same answers."""
+        """Give the shell commands that compute the same results."""
 
     def python_lines(self) -> str:
-        """Give the Python lines that compute the same answers."""
+        """Give the Python lines that compute the same results."""
 
     def fingerprint(self) -> Fingerprint:
-        """Give what a link says of the numbers."""
+        """Give the fingerprint that a link contains."""
 
     def columns(self) -> dict[str, Any]:
         """Give the columns that make a table readable on its own: dataset, models, settings."""
 
     def manifest(self, store: Store) -> dict[str, Any]:
-        """Give what the manifest of a bundle says of the answers."""
+        """Describe the results for the manifest of a bundle."""
 
     def map_files(self, store: Store) -> dict[str, bytes]:
-        """Give maps of the answers as files, by path within a bundle."""
+        """Give maps of the results as files, by path within a bundle."""
 
 
 @dataclass(frozen=True)
 class FigureRecord:
-    """One figure, its tables and the answers behind both.
+    """One figure, its tables and the results behind both.
 
     Attributes
     ----------

@@ -32,13 +32,13 @@ def scores_digest(result: EncodingResult) -> str:
     str
         SHA-256 of joint and split R² and of which voxels were fitted.
     """
-    known = _digests.get(id(result))
-    if known is None or known[0]() is not result:
+    cached = _digests.get(id(result))
+    if cached is None or cached[0]() is not result:
         digest = array_digest(result.r2_joint, result.r2_split, result.selected)
-        place = id(result)
-        known = weakref.ref(result, lambda _gone: _digests.pop(place, None)), digest
-        _digests[place] = known
-    return known[1]
+        address = id(result)
+        cached = weakref.ref(result, lambda _ref: _digests.pop(address, None)), digest
+        _digests[address] = cached
+    return cached[1]
 
 
 def summary(result: EncodingResult) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Fits as the evidence behind a figure: methods, code, fingerprint, manifest and maps of a set of answers."""
+"""Fits as the evidence behind a figure: methods, code, fingerprint, manifest and maps of a set of fits."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Key = tuple[int, str]  # layer, subject
 
 @dataclass(frozen=True)
 class FitEvidence:
-    """Answers of fits, and what can be said of a figure that rests on them.
+    """Fits, and the texts and files of a figure that rests on them.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class FitEvidence:
 
     @property
     def done(self) -> Done:
-        """The answers as the methods paragraph takes them."""
+        """The fits as the methods paragraph takes them."""
         first = next(iter(self.answers.values())).request.subject
         timings = {subject: facts.timing for subject, facts in self.facts.items()}
         readings = {subject: facts.reading for subject, facts in self.facts.items()}
@@ -113,7 +113,7 @@ class FitEvidence:
         return works(self.done, [facts.voxels for facts in self.facts.values()], self.figure.references)
 
     def shell_lines(self) -> str:
-        """Give the shell commands that compute the same answers.
+        """Give the shell commands that compute the same fits.
 
         Returns
         -------
@@ -123,7 +123,7 @@ class FitEvidence:
         return "\n".join(part for part in (cli_lines(self.done), figure_command(self.done, self.figure)) if part)
 
     def python_lines(self) -> str:
-        """Give the Python lines that compute the same answers.
+        """Give the Python lines that compute the same fits.
 
         Returns
         -------
@@ -133,7 +133,7 @@ class FitEvidence:
         return figure_lines(self.done, self.figure) if self.figure.page else python_lines(self.done)
 
     def fingerprint(self) -> Fingerprint:
-        """Give what a link says of the numbers.
+        """Give the fingerprint that a link contains.
 
         Returns
         -------
@@ -161,12 +161,12 @@ class FitEvidence:
         }
 
     def manifest(self, store: Store) -> dict[str, Any]:
-        """Give what the manifest of a bundle says of the fits.
+        """Describe the fits for the manifest of a bundle.
 
         Parameters
         ----------
         store : Store
-            Where the answers lie; their keys are made with it.
+            Where the fits are stored; their keys are made with it.
 
         Returns
         -------
@@ -216,7 +216,7 @@ class FitEvidence:
         Parameters
         ----------
         store : Store
-            Where the answers lie.
+            Where the fits are stored.
 
         Returns
         -------
@@ -245,7 +245,7 @@ class FitEvidence:
 
 
 def npz_arrays(answer: FitResult, voxels: Voxels) -> dict[str, np.ndarray]:
-    """Collect the scores of a fit and what places its voxels.
+    """Collect the scores of a fit and the coordinates of its voxels.
 
     Parameters
     ----------

@@ -164,7 +164,7 @@ def saved_views(root: Path) -> list[SavedView]:
     Returns
     -------
     list of SavedView
-        In the order that the user has chosen, those without a place in it last, oldest first. Files of another form
+        In the order that the user has chosen, those that are not in it last, oldest first. Files of another form
         are left alone.
 
     Raises
@@ -181,8 +181,8 @@ def saved_views(root: Path) -> list[SavedView]:
             "rights."
         ) from error
     views = [view for path in paths if (view := _read(path)) is not None]
-    place = {view_id: i for i, view_id in enumerate(_order(folder))}
-    return sorted(views, key=lambda view: (place.get(view.id, len(place)), view.created, view.id))
+    rank = {view_id: i for i, view_id in enumerate(_order(folder))}
+    return sorted(views, key=lambda view: (rank.get(view.id, len(rank)), view.created, view.id))
 
 
 def move_view(root: Path, view_id: str, by: int) -> None:
@@ -200,9 +200,9 @@ def move_view(root: Path, view_id: str, by: int) -> None:
     order = [view.id for view in saved_views(root)]
     if view_id not in order:
         return
-    place = min(len(order) - 1, max(0, order.index(view_id) + by))
+    position = min(len(order) - 1, max(0, order.index(view_id) + by))
     order.remove(view_id)
-    order.insert(place, view_id)
+    order.insert(position, view_id)
     try:
         write_bytes(root / FOLDER / ORDER, json.dumps(order).encode())
     except OSError as error:

@@ -178,10 +178,10 @@ def _dataset_summary(name: str, root: str) -> DatasetSummary:
 
 def _unless_gone(look_up: Any, *args: Any) -> Any:  # a function that Streamlit caches, which has no type
     """Give the result of a cached look-up; None, of a result just evicted, is not kept, and is computed again."""
-    found = look_up(*args)
-    if found is None:
+    result = look_up(*args)
+    if result is None:
         look_up.clear(*args)
-    return found
+    return result
 
 
 def stored_fit(request: FitRequest) -> FitResult | None:
@@ -463,8 +463,8 @@ def cache_state() -> tuple[int, list[Manifest]]:
 
 @st.cache_data(ttl=3, show_spinner=False)
 def _cache_state(root: str) -> tuple[int, list[Manifest]]:
-    found = Store(Path(root))
-    return found.size(), list(found.list("fit"))
+    results = Store(Path(root))
+    return results.size(), list(results.list("fit"))
 
 
 def cache_report_now() -> CacheReport:

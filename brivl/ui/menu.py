@@ -118,7 +118,7 @@ def navigate() -> None:
 def ensure_navigation() -> None:
     """Enter through app.py where Streamlit did not.
 
-    The first address that a fresh server is asked for, say /layers, is answered by running pages/layers.py alone: until
+    The first page that a new server gives, such as /layers, it gives by running pages/layers.py alone: until
     st.navigation has been called once, a folder pages/ counts as Streamlit's older, automatic kind.
     """
     if ENTERED not in st.session_state:

@@ -75,8 +75,8 @@ class Shown:
         if self.choices.region == BRAIN:
             return None
         voxels = self.facts[subject].voxels
-        found = region_mask(voxels, self.choices.region)
-        return np.zeros(voxels.n_voxels, bool) if found is None else found
+        mask = region_mask(voxels, self.choices.region)
+        return np.zeros(voxels.n_voxels, bool) if mask is None else mask
 
     def n_voxels(self) -> tuple[int, int]:
         """Count the voxels behind the scores.

@@ -121,20 +121,20 @@ def raw_fields() -> dict[str, str]:
     return dict(kept)
 
 
-def keep(fields: Mapping[str, str], gone: tuple[str, ...] = ()) -> None:
+def keep(fields: Mapping[str, str], outdated: tuple[str, ...] = ()) -> None:
     """Put fields into the session and the URL, which is emptied when the page changes.
 
     Parameters
     ----------
     fields : mapping
         Value by name.
-    gone : tuple of str
+    outdated : tuple of str
         Names of other query parameters that are no longer true.
     """
     fields = {name: value for name, value in fields.items() if value}
     st.session_state[KEPT] = fields
     if {name: st.query_params[name] for name in FIELDS if name in st.query_params} != fields:
-        others = {name: st.query_params[name] for name in st.query_params if name not in (*FIELDS, *gone)}
+        others = {name: st.query_params[name] for name in st.query_params if name not in (*FIELDS, *outdated)}
         st.query_params.from_dict({**others, **fields})
 
 
@@ -150,7 +150,7 @@ def change(**fields: object) -> None:
     if "data" in fields and fields["data"] != kept.get("data"):
         kept = {name: value for name, value in kept.items() if name not in OF_DATASET}
     changed = {name: "" if value is None else str(value) for name, value in fields.items()}
-    keep(kept | changed, gone=(RESULT,))  # the link that led here knew the numbers of another selection
+    keep(kept | changed, outdated=(RESULT,))  # the link that led here knew the numbers of another selection
 
 
 def dataset_of(fields: Mapping[str, str]) -> str:

@@ -61,7 +61,7 @@ def test_the_view_of_the_address_with_its_neighbours() -> None:
         "caption": "Caption 3",
         "notes": "Note 3",
         "label": "SIMULATED DATA",
-        "aside": "Layer 8 first",
+        "detail": "Layer 8 first",
         "shows": "Layer 8 first. Means.",
     }
     assert pictures(at) == {view.id: view.picture for view in views[1:6]}, "the pictures of the report, undrawn"
@@ -155,7 +155,7 @@ def test_arrow_keys_step_through_the_views(deck: tuple[str, list[SavedView]], br
     title = page.locator(f"{PRESENTER} h1")
 
     def at(there: int) -> None:
-        page.locator(f"{PRESENTER} .place", has_text=f"{there} / 6").wait_for()
+        page.locator(f"{PRESENTER} .position", has_text=f"{there} / 6").wait_for()
 
     at(1)
     box = page.locator(PRESENTER).bounding_box()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,6 +87,26 @@ def test_a_worker_killed_in_mid_sweep_loses_nothing(
     assert len(manifests) == 4 and before and before.items() <= manifests.items()  # none was written twice
     assert contents(store, folder) == contents(reference, folder)
     assert not list(store.root.glob("jobs/probe*"))
+
+
+def test_probe_files_of_killed_processes_are_deleted(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    host = dask_workers._host()
+    dead, alive, elsewhere, old = (
+        tmp_path / f"probe-{name}"
+        for name in (
+            f"{host}-{ended.pid}-aa",
+            f"{host}-{os.getpid()}-bb",
+            f"00000000-{ended.pid}-cc",
+            "0123456789abcdef",
+        )
+    )
+    for path in (dead, alive, elsewhere, old):
+        path.write_text("")
+    os.utime(old, (0, 0))
+    dask_workers._delete_orphaned_probes(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted((alive, elsewhere))
 
 
 def test_a_failing_fit_does_not_lose_the_others(cluster: LocalCluster, folder: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-// The presenter: which view is shown, by keys and buttons, and what Python is told. Pictures are kept as they come.
+// The presenter: which view is shown, by keys and buttons, and what Python is sent. Images are kept as they come.
 
 import { unpack } from "./bytes.js";
 import { Slide } from "./slide.js";
@@ -35,9 +35,9 @@ class Presenter {
       full: () => this.toggleFull(), leave: () => this.leave(), speaker: () => this.openSpeaker(),
     });
     this.speaker = new Speaker((event) => event.key !== "Tab" && this.key(event));
-    Object.assign(this, { at: null, seq: 0, sent: 0, gone: false });
+    Object.assign(this, { at: null, seq: 0, sent: 0, leaving: false });
     this.onKey = (event) => this.key(event);
-    this.onFull = () => { if (!document.fullscreenElement && this.inFull && !this.gone) this.leave(); }; // Escape left it
+    this.onFull = () => { if (!document.fullscreenElement && this.inFull && !this.leaving) this.leave(); }; // Escape left it
     document.addEventListener("keydown", this.onKey, true);
     document.addEventListener("fullscreenchange", this.onFull);
     this.root.focus({ preventScroll: true });
@@ -45,9 +45,9 @@ class Presenter {
     if (navigator.userActivation?.isActive) this.enterFull(); // whoever pressed Present
   }
 
-  /** What Python says: {seq, at, n, views: {place: view}, label}; its place counts unless news of ours are on their way. */
-  update(data, tell) {
-    Object.assign(this, { data, tell });
+  /** data of Python: {seq, at, n, views: {position: view}, label}; its position counts unless news of ours are on their way. */
+  update(data, send) {
+    Object.assign(this, { data, send });
     this.root.setAttribute("aria-label", data.label);
     if (this.at === null) this.seq = this.sent = data.seq;
     if (this.at === null || (data.seq >= this.sent && this.seq === this.sent)) this.at = data.at;
@@ -73,19 +73,19 @@ class Presenter {
     this.at = at;
     this.seq += 1;
     this.draw();
-    clearTimeout(this.telling);
-    this.telling = setTimeout(() => this.ask("show"), this.data.views[at] ? SETTLED : 0);
+    clearTimeout(this.sending);
+    this.sending = setTimeout(() => this.ask("show"), this.data.views[at] ? SETTLED : 0);
   }
 
   ask(what) {
-    clearTimeout(this.telling);
+    clearTimeout(this.sending);
     if (what !== "show") {
       this.seq += 1;
-      this.gone = true; // the server takes a moment
-      this.root.classList.add("gone");
+      this.leaving = true; // the server takes a moment
+      this.root.classList.add("leaving");
     }
     this.sent = this.seq;
-    this.tell({ seq: this.seq, what, at: this.at });
+    this.send({ seq: this.seq, what, at: this.at });
   }
 
   leave() {
@@ -105,7 +105,7 @@ class Presenter {
   }
 
   key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || this.gone || !this.root.isConnected) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || this.leaving || !this.root.isConnected) return;
     const onButton = event.composedPath()[0] instanceof HTMLButtonElement;
     const does = {
       Home: () => this.go(0), End: () => this.go(this.data.n - 1), Escape: () => this.leave(),
@@ -131,7 +131,7 @@ class Presenter {
   }
 
   close() {
-    clearTimeout(this.telling);
+    clearTimeout(this.sending);
     this.speaker.close();
     document.removeEventListener("keydown", this.onKey, true);
     document.removeEventListener("fullscreenchange", this.onFull);

@@ -32,12 +32,12 @@ export class Slide {
     this.caption.tabIndex = 0; // long captions are scrolled by keyboard
     const bar = element("div", "bar", root);
     this.label = element("span", "label", bar);
-    this.aside = element("span", "aside", bar);
+    this.detail = element("span", "detail", bar);
     this.moves = element("div", "moves", bar);
     this.moves.setAttribute("role", "group");
     this.moves.setAttribute("aria-label", "Step through the views");
     this.previous = knob(this.moves, "\u2190", "Previous view (left arrow)", acts.previous);
-    this.place = element("span", "place", this.moves);
+    this.position = element("span", "position", this.moves);
     this.next = knob(this.moves, "\u2192", "Next view (right arrow)", acts.next);
     this.speaker = knob(bar, "Notes", "Window with speaker notes, next view and clock (N)", acts.speaker);
     this.open = knob(bar, "Open", "Open this view in the explorer (O)", acts.open);
@@ -59,14 +59,14 @@ export class Slide {
     this.caption.scrollTop = 0;
     this.label.textContent = view?.label ?? "";
     this.label.hidden = !view?.label;
-    this.aside.textContent = view?.aside ?? "";
-    this.place.textContent = `${at + 1} / ${n}`;
+    this.detail.textContent = view?.detail ?? "";
+    this.position.textContent = `${at + 1} / ${n}`;
     this._off(this.previous, at === 0);
     this._off(this.next, at === n - 1);
-    const said = `View ${at + 1} of ${n}: ${this.title.textContent}`;
-    if (view && this.live.textContent !== said) this.live.textContent = said;
+    const announced = `View ${at + 1} of ${n}: ${this.title.textContent}`;
+    if (view && this.live.textContent !== announced) this.live.textContent = announced;
   }
 
-  /** A button at the end of the row keeps the focus: it says that it does nothing, and does nothing. */
+  /** A button at the end of the row keeps the focus: it is marked as disabled, and does nothing. */
   _off(button, off) { button.setAttribute("aria-disabled", String(off)); }
 }

@@ -16,7 +16,7 @@ const two = (n) => String(n).padStart(2, "0");
 const duration = (ms) => `${two(Math.floor(ms / 60000))}:${two(Math.floor(ms / 1000) % 60)}`;
 
 export class Speaker {
-  /** onKey: told the keys that are pressed in the window, as the presenter is told its own. */
+  /** onKey: called with the keys that are pressed in the window. */
   constructor(onKey) { Object.assign(this, { onKey, window: null, since: 0 }); }
 
   get isOpen() { return Boolean(this.window && !this.window.closed); }
