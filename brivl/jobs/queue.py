@@ -62,6 +62,8 @@ class JobStatus:
         What it computes, in a line.
     stage, n_stages : int
         Stage that it has reached, counted from 1, and stages in all; 0 where they are not known.
+    waits_for : str
+        Task of the job before it, where it is queued.
     """
 
     job_id: str
@@ -76,6 +78,7 @@ class JobStatus:
     title: str = ""
     stage: int = 0
     n_stages: int = 0
+    waits_for: str = ""
 
     @property
     def active(self) -> bool:  # numpydoc ignore=RT01
@@ -334,12 +337,17 @@ class JobQueue:
             describe_request(job.request),
             job.stage,
             len(kind_of(job.request).stages),
+            str(self._before(job)[0].request.get("task", "")) if job.state == "queued" and self._before(job) else "",
         )
+
+    def _before(self, job: _Job) -> list[_Job]:
+        """The jobs that a queued one waits for: those that run, then those before it in the queue."""
+        all_jobs = [*(other for other in self._jobs.values() if other in self._running), *self._queue]
+        return all_jobs[: all_jobs.index(job)]
 
     def _queued_message(self, job: _Job) -> str:
         """ "Queued behind: Decoding · phantom-movie · S01 (stage 2 of 4), and 1 more"."""
-        before = [*(other for other in self._jobs.values() if other in self._running), *self._queue]
-        before = before[: before.index(job)]
+        before = self._before(job)
         if not before:
             return "Queued"
         first, n_stages = before[0], len(kind_of(before[0].request).stages)

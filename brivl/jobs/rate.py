@@ -59,7 +59,7 @@ def run_time_note(store: Store, dataset: str, preset: str, n_fits: int) -> str:
     seconds = median_fit_seconds(store, dataset, preset)
     if seconds is None:
         return "First run: 1 to 2 min more for stimuli and features."
-    return f"About {format_duration(seconds * n_fits)}."
+    return f"Takes about {format_duration(seconds * n_fits)}."
 
 
 class Rate:

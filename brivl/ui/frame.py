@@ -166,11 +166,9 @@ def _offer_rest(shown: Shown, runs: Sequence[Run]) -> None:
     n, n_ready = len(shown.missing), len(shown.answers)
     layers = sorted({layer for layer, _ in shown.answers})
     ready = f"layer {layers[0]}" if len(layers) == 1 else f"layers {', '.join(map(str, layers))}"
-    time_left = cached.run_time(shown.missing)
+    time_left = cached.run_time(shown.missing).removeprefix("Takes ")
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(
-            f"{n_ready} of {n + n_ready} fits done ({ready}). Remaining {n}: {time_left[0].lower()}{time_left[1:]}"
-        )
+        st.caption(f"{n_ready} of {n + n_ready} fits done ({ready}). Remaining {n}: {time_left}")
         run_buttons(runs[-1:])
     _warn_of_leaks(shown)
 

@@ -19,6 +19,7 @@ from brivl.errors import BrivlError
 from brivl.jobs.queue import JobQueue, JobStatus
 from brivl.jobs.sweep import sweep_job
 from brivl.ui import cached
+from brivl.ui.menu import page_file
 
 REFRESH_SECONDS = 1.0  # between two looks at a job
 REFUSED = "could not start"  # in the session: unit of a queue -> why it took no job
@@ -340,6 +341,9 @@ def progress_bar(queue: Queue, status: JobStatus, text: str = "") -> None:
             on_click=_cancel_or_ask,
             args=(queue, status.job_id),
         )
+        path = page_file(status.waits_for) if status.waits_for else None
+        if path is not None:
+            st.page_link(path, label="Open the job before it", icon=":material/arrow_forward:")
     if st.session_state.get(CONFIRM) == status.job_id:
         _ask(queue, status.job_id)
 

@@ -233,7 +233,7 @@ def _subject(choices: Choices) -> None:
 
 
 def _region(choices: Choices) -> Choices:
-    """Draw the region filter; a region that no subject has becomes all voxels, once a fit has stored which there are."""
+    """Draw the region filter; a region that no subject has becomes all voxels, once a fit has stored the regions."""
     facts = next((f for s in choices.chosen_subjects if (f := cached.facts(choices.data, s))), None)
     names = [BRAIN, *(region_choices(facts.voxels, choices.region) if facts else ())]
     if choices.region not in names:

@@ -221,6 +221,7 @@ def test_a_job_says_which_stage_it_has_reached(tmp_path: Path) -> None:
     waits = job_queue.submit({"task": "audit", "asked": {"fit": fits[0], "faults": []}})
     assert job_queue.status(waits).message == "Queued behind: movie · 2 subjects · layer 8 (stage 3 of 4)"
     assert job_queue.status(waits).title == "Audit · movie · S01 · layer 8"
+    assert job_queue.status(waits).waits_for == "sweep"
     workers[0].gone.set()
     job_queue.shutdown()
 
