@@ -33,7 +33,7 @@ def data_page() -> None:
         n_published = sum(r.kind == "published" for r in reports)
         style.headline(f"Published datasets: {n_installed} of {n_published} installed · Your datasets: {n_own}")
         style.caption(_where())
-        for report in sorted(reports, key=_is_missing):
+        for report in sorted(reports, key=_rank):
             _dataset(report)
 
 
@@ -44,9 +44,11 @@ def _where() -> str:
     return f"Searched: {', '.join(folders)} (BRIVL_DATA). Only names, sizes and headers of files were read."
 
 
-def _is_missing(report: DataReport) -> bool:
-    """Whether no file of a published dataset is on this machine; such datasets stand last."""
-    return report.kind == "published" and len(report.to_fetch) == len(report.files)
+def _rank(report: DataReport) -> int:
+    """The visitor's own data first, published datasets of which no file is on this machine last."""
+    if report.kind == "published":
+        return 1 if len(report.to_fetch) < len(report.files) else 3
+    return 0 if report.kind == "own" else 2
 
 
 def _dataset(report: DataReport) -> None:

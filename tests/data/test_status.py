@@ -21,6 +21,7 @@ from brivl.data.registry import published_datasets
 from brivl.data.status import DataReport, data_reports
 from brivl.errors import DataError, RequestError
 from brivl.store.artifacts import Store
+from brivl.ui import cached
 from tests.support.app_driver import button, fresh_server, headline, html, open_page  # noqa: F401 (a fixture)
 from tests.support.pereira_fixture import make_brain, write_subject
 
@@ -197,7 +198,14 @@ def test_page_shows_states_and_commands(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("brivl.data.status.can_download", lambda: False)
     at = open_page("data")
     assert not at.exception and not at.error
-    assert "0 of 3 published datasets whole" in headline(at)
+    assert "Published datasets: 0 of 3 installed · Your datasets: 0" in headline(at)
+    published = [report.title for report in cached.reports() if report.kind == "published"]
+    titles = [subheader.value for subheader in at.subheader]
+    assert titles.index(published[1]) == 0, "what is here in part stands first, what is missing last"
+    assert set(titles[-2:]) < set(published)
+    assert "hemispheres are unlabelled" in html(at) and "access on request" in html(at)
+    assert "5 subjects, image stimuli. Simulated with the first fit" in html(at) and "Licence: BSD-3-Clause" in html(at)
+    assert "not a measurement of any brain" not in html(at)
     assert "13 missing" in html(at) and "no affine" in html(at) and "SIMULATED" in html(at)
     assert any("git annex get" in code.value for code in at.code)
 
