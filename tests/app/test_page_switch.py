@@ -29,6 +29,7 @@ def shown(at: AppTest) -> dict[str, str]:
     slider = at.slider(key="choose layer").proto
     found["layer"] = str(round((slider.value if slider.set_value else slider.default)[0]))
     words = {f"{title} (demo)": name for title, name in (("ViT-mini", "vit-mini"), ("BriVL-mini", "brivl-mini"))}
+    words |= {"leakage-free": "strict", "as published": "paper"}
     return {name: words.get(value, value.removesuffix(" (simulated)")) for name, value in found.items()}
 
 

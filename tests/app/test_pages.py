@@ -32,7 +32,7 @@ def test_a_fit_from_the_command_line_is_not_said_to_be_missing() -> None:
     store = fill(MOVIE, [8], ["S01"])
     shutil.rmtree(store.root / "subject-flatmap")
     at = open_page("flatmap", layer="8", subject="S01")
-    assert "Computed and not prepared for this page yet: layer 8, S01." in html(at)
+    assert "Fitted, but not prepared for this page yet: layer 8, S01." in html(at)
     assert "No result yet" not in html(at) and "nothing is fitted again" in html(at)
     assert (
         button(at, "Run layer 8, S01") and "layer 8" in headline(open_page("layers", layer="8", subject="S01")).lower()

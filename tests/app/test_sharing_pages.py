@@ -38,7 +38,7 @@ def png() -> bytes:
     return base64.b64decode(png_uri(np.ones((20, 30, 4))).partition(",")[2])
 
 
-def a_view(title: str = "A view", caption: str = "", notes: str = "", **changes: object) -> SavedView:
+def a_view(title: str = "A view", shown: str = "", notes: str = "", **changes: object) -> SavedView:
     fields = {
         "page": "layers",
         "query": {"data": MOVIE, "layer": "8"},
@@ -51,7 +51,7 @@ def a_view(title: str = "A view", caption: str = "", notes: str = "", **changes:
         "simulated": True,
         "picture": png(),
     } | changes
-    return new_view(title, caption, notes, **fields)
+    return new_view(title, shown, notes, **fields)
 
 
 def warnings_of(at) -> str:

@@ -199,4 +199,4 @@ def test_what_a_link_says_of_its_numbers() -> None:
     assert "agree on average" in what_changed(before, Fingerprint("a" * 10, 1, 0.08125))
     of_analyses = [Fingerprint(digit * 10, 1, 0.0) for digit in "ab"]
     assert what_changed(*of_analyses) == "The numbers behind this link have changed since it was made."
-    assert "1 fit stood" in what_changed(before, Fingerprint("a" * 10, 3, 0.2))
+    assert "it showed 1 fit; now there are 3" in what_changed(before, Fingerprint("a" * 10, 3, 0.2))

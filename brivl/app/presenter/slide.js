@@ -39,7 +39,7 @@ export class Slide {
     this.previous = knob(this.moves, "\u2190", "Previous view (left arrow)", acts.previous);
     this.position = element("span", "position", this.moves);
     this.next = knob(this.moves, "\u2192", "Next view (right arrow)", acts.next);
-    this.speaker = knob(bar, "Notes", "Window with speaker notes, next view and clock (N)", acts.speaker);
+    this.speaker = knob(bar, "Notes", "Speaker notes in a window, with a clock (N)", acts.speaker);
     this.open = knob(bar, "Open", "Open this view in the explorer (O)", acts.open);
     this.full = knob(bar, "Full screen", "Full screen on or off (F)", acts.full);
     this.leave = knob(bar, "Leave", "Leave the presenter (Escape)", acts.leave);
