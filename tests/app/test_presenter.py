@@ -122,8 +122,7 @@ def test_the_script_is_one_module_that_loads_nothing() -> None:
     script = component.javascript()
     assert script.count("export default") == 1 and not re.search(r"^import ", script, re.MULTILINE)
     assert "innerHTML" not in script and "http" not in script
-    slide = (component.FOLDER / "slide.js").read_text()
-    assert "notes" not in slide.replace("speaker notes", "").replace("Notes", ""), "the slide never shows them"
+    assert ".notes" not in (component.FOLDER / "slide.js").read_text(), "the slide never shows them"
 
 
 # In Chromium
