@@ -45,6 +45,8 @@ def run_app(args: argparse.Namespace) -> int:
     flags = [f"--{name}={value}" for name, value in flat(settings)]
     flags += [f"--server.port={args.port}", f"--server.headless={str(args.headless).lower()}"]
     command = [sys.executable, "-m", "streamlit", "run", str(APP_FILES / "app.py"), *flags]
+    address = settings["browser"]["serverAddress"]
+    print(f"BriVL explorer: http://{address}:{args.port} (Ctrl-C ends it)", flush=True)
     try:
         return subprocess.call(command)
     except KeyboardInterrupt:  # Ctrl-C ends the server too

@@ -36,6 +36,15 @@ CSS = """
 [class*="st-key-figure"] {--h: max(400px, calc(100vh - 325px)); flex: 0 0 var(--h) !important;
   height: var(--h) !important; min-height: var(--h); max-height: var(--h);}
 .st-key-figure-map {--h: clamp(400px, calc(100vh - 325px), 47vw) !important;}
+@media (max-width: 1000px) {.st-key-figure-map {--h: 520px !important;}}  /* the scale lies below the map */
+.st-key-map-row {flex-wrap: wrap; align-items: flex-start;}
+.st-key-map-row > :has(> .st-key-figure-map) {flex: 1 1 560px !important; width: auto !important; min-width: 0;}
+.st-key-map-row > :has(> .st-key-map-card) {flex: 1 1 100% !important; width: auto !important; min-width: 0;}
+@media (min-width: 1200px) {
+  .st-key-map-row:has([data-holds="card"]) {flex-wrap: nowrap;}
+  .st-key-map-row > :has(> .st-key-map-card [data-holds="card"]) {flex: 0 0 350px !important; overflow-y: auto;
+    max-height: clamp(400px, calc(100vh - 325px), 47vw);}
+}
 .st-key-figure-tall {--h: max(430px, calc(100vh - 300px)) !important;}
 [class*="st-key-figure"] > div, [class*="st-key-figure"] [data-testid="stFullScreenFrame"],
 [class*="st-key-figure"] [data-testid="stPlotlyChart"] {height: 100% !important;}

@@ -134,9 +134,11 @@ def _viewer(
     if st.session_state.pop(WHOLE_PAGE, False):
         st.rerun()
     looked = view_state.current()
-    with st.container(key="figure-map"):
-        component.show(KEY, _data(on_map, label, looked) | sent, lambda: _take(on_map))
-    below(looked)
+    with st.container(key="map-row", horizontal=True, gap="small"):
+        with st.container(key="figure-map"):
+            component.show(KEY, _data(on_map, label, looked) | sent, lambda: _take(on_map))
+        with st.container(key="map-card"):  # beside the map once it holds a card and where there is room (ui.style)
+            below(looked)
 
 
 def _data(on_map: OnMap, label: FigureLabel, looked: view_state.MapLook) -> dict[str, Any]:

@@ -58,6 +58,10 @@ def _drive(address: str, browser: Any) -> None:  # noqa: F811
     assert page.locator(".card h3").inner_text().startswith(f"Voxel {picked:,}")
     page.wait_for_url(re.compile(f"voxel={picked}"))
 
+    # The card lies beside the map, within the screen.
+    card, stage = (page.locator(each).first.bounding_box() for each in (".card", ".stage"))
+    assert card["x"] > stage["x"] + stage["width"] and card["y"] + 100 < 900
+
     # Layers are scrubbed in the browser; the headline follows once they have settled.
     slider = page.locator(".viewer input[type=range]")
     slider.focus()

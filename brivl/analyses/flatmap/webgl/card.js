@@ -47,6 +47,8 @@ export class Card {
     if (this.isLate(data)) return;
     Object.assign(this, { data, course });
     this.root.hidden = !!data.empty;
+    const host = this.root.getRootNode().host ?? this.root.parentElement; // in the page, whose style docks the card
+    host.dataset.holds = data.empty ? "" : "card";
     this.root.dataset.complete = String(!data.preview);
     if (data.empty) return;
     this.root.replaceChildren();

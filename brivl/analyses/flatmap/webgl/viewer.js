@@ -53,7 +53,7 @@ export class Viewer {
     this.panes = [];
     Object.assign(this, { tool: "pan", seq: 0, sent: 0, camera: { ...WHOLE }, picked: null, polygon: null, others: [], shape: "flat", orbit: { ...FRONT } });
     this.root.addEventListener("keydown", (event) => onKey(this, event));
-    this.watch = new ResizeObserver(() => this.panes.forEach((pane) => pane.drawSoon()));
+    this.watch = new ResizeObserver(() => this.panes.forEach((pane) => { pane.showTip(-1); pane.drawSoon(); }));
     this.watch.observe(this.grid);
     this.root.brivl = this; // for tests and the bench
   }
