@@ -34,6 +34,7 @@ from brivl.ui.results import Shown, describe_subjects, fit_view, look_up
 from brivl.ui.sidebar import bound
 from brivl.ui.tabs import View
 from brivl.ui.url_state import MAPS, Choices
+from brivl.viz.flatmap import print_figure
 from brivl.viz.flatmap.figure import CONFIG, MapView, flatmap_figure
 from brivl.viz.flatmap.painting import (
     MapScores,
@@ -140,7 +141,9 @@ def _view(shown: Shown) -> View:
         stem,
         label,
         table=lambda: _table(mapped),
-        print_figure=lambda page: flatmap_page(outlined, mapped.painting(shown), label, page, highlight),
+        print_figure=lambda page: flatmap_page(
+            outlined, mapped.painting(shown), label, page, highlight, _print_view(mapped)
+        ),
         draw=lambda: _draw(shown, mapped, label, highlight),
         hint=HINT,
         below=lambda: recovery_panel.draw(shown),
@@ -148,6 +151,14 @@ def _view(shown: Shown) -> View:
             shown.choices.map, shown.coverage, mapped.voxels, mapped.parts is not None, shown.choices.region
         ),
     )
+
+
+def _print_view(mapped: Mapped) -> print_figure.MapView:
+    """The part of the map that is on the screen, with the pinned voxel: what is seen is saved and exported."""
+    looked = view_state.current()
+    (x, y, zoom), n_voxels = looked.camera, mapped.voxels.n_voxels
+    voxel = looked.voxel if looked.voxel is not None and looked.voxel < n_voxels else None
+    return print_figure.MapView(x, y, zoom, voxel)
 
 
 def _outlined(shown: Shown, geometry: FlatmapGeometry) -> FlatmapGeometry:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from brivl.core.flatmap.geometry import label_positions
+from brivl.core.flatmap.geometry import label_positions, voxel_centres
 from brivl.core.numbers import number
 from brivl.core.records import FlatmapGeometry, describe_space
 from brivl.viz.export import POINTS, SLIDE, Page, new_page, print_style
@@ -22,12 +24,28 @@ from brivl.viz.flatmap.painting import (
 )
 from brivl.viz.style import LIGHT, R2, FigureLabel
 
+
+@dataclass(frozen=True)
+class MapView:
+    """The part of a map that a printed figure shows, as on the page."""
+
+    x: float = 0.5  # centre, as a fraction of the width of the flatmap
+    y: float = 0.5  # and of its height, from the top
+    zoom: float = 1.0  # 1 shows the whole map
+    voxel: int | None = None  # marked by a ring
+
+
 NAME_SIZE = 0.62  # type size of ROI names over that of the page
 SCALE_SHARE = 0.16  # fraction of the width
 
 
 def flatmap_page(
-    geometry: FlatmapGeometry, painting: Painting, label: FigureLabel, page: Page = SLIDE, highlight: str | None = None
+    geometry: FlatmapGeometry,
+    painting: Painting,
+    label: FigureLabel,
+    page: Page = SLIDE,
+    highlight: str | None = None,
+    view: MapView = MapView(),  # noqa: B008
 ) -> Figure:
     """Draw a page with the flatmap on the left, its scale on the right and its space below.
 
@@ -43,6 +61,8 @@ def flatmap_page(
         Size of the page.
     highlight : str, optional
         ROI that is drawn with a heavy outline.
+    view : MapView
+        Part of the map to show, and the voxel to mark.
 
     Returns
     -------
@@ -52,7 +72,7 @@ def flatmap_page(
     with print_style(page):
         figure = new_page(label, page)
         brain, side = figure.subplots(1, 2, width_ratios=(1 - SCALE_SHARE, SCALE_SHARE))
-        draw_map(brain, geometry, painting, highlight, page)
+        draw_map(brain, geometry, painting, highlight, page, view)
         side.axis("off")
         if isinstance(painting.scale, ColourSquare):
             draw_square(side, painting.scale, page)
@@ -62,7 +82,14 @@ def flatmap_page(
     return figure
 
 
-def draw_map(axes: Axes, geometry: FlatmapGeometry, painting: Painting, highlight: str | None, page: Page) -> None:
+def draw_map(
+    axes: Axes,
+    geometry: FlatmapGeometry,
+    painting: Painting,
+    highlight: str | None,
+    page: Page,
+    view: MapView = MapView(),  # noqa: B008
+) -> None:
     """Draw a flatmap with outlines, the names that fit, hemispheres, and its space below.
 
     Parameters
@@ -77,6 +104,8 @@ def draw_map(axes: Axes, geometry: FlatmapGeometry, painting: Painting, highligh
         ROI that is drawn with a heavy outline.
     page : Page
         Size of the page.
+    view : MapView
+        Part of the map to show, and the voxel to mark.
     """
     axes.imshow(
         np.clip(overlay_on_curvature(geometry, painting.rgba, "light"), 0, 1), interpolation="none", aspect="equal"
@@ -86,7 +115,9 @@ def draw_map(axes: Axes, geometry: FlatmapGeometry, painting: Painting, highligh
         path, wide = outline_path(polygons), thin * (2.6 if name == highlight else 1)
         axes.plot(*path.T, color="white", linewidth=wide, path_effects=_halo(wide + page.base / 9))
     height, width = geometry.mask.shape
-    scale = width / (page.width * (1 - SCALE_SHARE) * POINTS)  # image pixels per point, at least
+    left, right = width * view.x - width / view.zoom / 2, width * view.x + width / view.zoom / 2
+    top, bottom = height * view.y - height / view.zoom / 2, height * view.y + height / view.zoom / 2
+    scale = width / view.zoom / (page.width * (1 - SCALE_SHARE) * POINTS)  # image pixels per point, at least
     size = page.base * NAME_SIZE
     for text in labels_that_fit(label_positions(geometry), 0.6 * size * scale):
         axes.text(
@@ -99,10 +130,17 @@ def draw_map(axes: Axes, geometry: FlatmapGeometry, painting: Painting, highligh
             ha="center",
             va="center",
             path_effects=_halo(page.base / 7),
+            clip_on=True,
         )
     for name, (x, y) in geometry.marks.items():
-        axes.text(x, y, name, size=page.base * 1.2, weight="bold", ha="center", va="center")
-    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), aspect="equal")
+        axes.text(x, y, name, size=page.base * 1.2, weight="bold", ha="center", va="center", clip_on=view.zoom != 1)
+    if view.voxel is not None:
+        x, y = voxel_centres(geometry)[view.voxel]
+        for colour, wide in (("black", 2.6), ("white", 1.2)):
+            axes.plot(
+                x, y, "o", ms=page.base * 0.6, mfc="none", mec=colour, mew=wide * page.base / 13, gid="picked voxel"
+            )
+    axes.set(xlim=(left - 0.5, right - 0.5), ylim=(bottom - 0.5, top - 0.5), aspect="equal")
     axes.axis("off")
     axes.text(
         0,

@@ -15,6 +15,7 @@ from brivl.errors import RequestError
 from brivl.viz.colormaps import colour_2d, colour_diverging, colour_sequential, hatch, layer_colours
 from brivl.viz.export import PAPER
 from brivl.viz.flatmap import painting as paint
+from brivl.viz.flatmap import print_figure
 from brivl.viz.flatmap.figure import MapView, flatmap_base, flatmap_figure, picked_voxel
 from brivl.viz.flatmap.print_figure import flatmap_page
 from brivl.viz.flatmap.scale import PICKED
@@ -222,6 +223,22 @@ def test_the_square_names_both_axes_and_marks_the_picked_voxel(
     assert (in_square.x[0], in_square.y[0]) == pytest.approx((scores.a[9], scores.b[9])) and in_square.xaxis == "x2"
     legend = image_of(figure, "scale")
     np.testing.assert_allclose(legend[-1, -1, :3], colour_2d(np.array(1.0), np.array(0.0), (0, 1))[:3], atol=1 / 255)
+
+
+def test_the_page_for_print_shows_the_part_of_the_map_that_is_on_the_screen(
+    geometry: FlatmapGeometry, scores: paint.MapScores
+) -> None:
+    painting = paint.paint_joint(geometry, scores, (0, 0.2))
+    height, width = geometry.mask.shape
+    axes = flatmap_page(geometry, painting, LABEL, PAPER, view=print_figure.MapView(0.25, 0.5, 4, 9)).axes[0]
+    left, right = axes.get_xlim()
+    bottom, top = axes.get_ylim()
+    assert (left + right + 1) / 2 == pytest.approx(0.25 * width) and right - left == pytest.approx(width / 4)
+    assert (bottom + top + 1) / 2 == pytest.approx(0.5 * height) and bottom - top == pytest.approx(height / 4)
+    rings = [line for line in axes.lines if line.get_gid() == "picked voxel"]
+    assert len(rings) == 2 and leading_voxels(geometry)[int(rings[0].get_ydata()[0]), int(rings[0].get_xdata()[0])] == 9
+    plain = flatmap_page(geometry, painting, LABEL, PAPER).axes[0]
+    assert plain.get_xlim() == (-0.5, width - 0.5) and plain.get_ylim() == (height - 0.5, -0.5)
 
 
 def test_page_for_print_has_the_same_image_and_words(geometry: FlatmapGeometry, scores: paint.MapScores) -> None:
