@@ -38,7 +38,13 @@ EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
 
 @cache
 def javascript() -> str:
-    """The files joined into one ES module: Streamlit loads a component's code from one text, not from a folder."""
+    """Join the files into one ES module, since Streamlit loads a component's code from one text, not from a folder.
+
+    Returns
+    -------
+    str
+        The module; its files share one scope, so names at their top level differ.
+    """
     parts = [(FOLDER / name).read_text(encoding="utf-8") for name in FILES]
     return "\n".join(EXPORT.sub("", IMPORT.sub("", part)) for part in parts)
 
@@ -50,24 +56,49 @@ def _mount(name: str) -> Callable[..., Any]:
 
 
 def warm() -> None:
-    """Have the browser load what components need while the page is still being worked out."""
+    """Have the browser load what components need while the page is still being computed."""
     send(None, "none")
 
 
 def send(packed: Packed | None, key: str) -> None:
     """Give the browser bytes to keep. The same bytes are not sent again while the page stays open.
 
-    None keeps the place: what stands below on the page is made anew by the browser when something above it goes.
+    None keeps the place: the browser makes what stands below on the page anew when something above it goes.
+
+    Parameters
+    ----------
+    packed : Packed or None
+        What to send.
+    key : str
+        Name of the place on the page.
     """
     with st.container(key=f"bytes-{key}", height=1, border=False):
         _mount("brivl_bytes")(key=f"bytes {key}", data=packed and packed.data, height=1)
 
 
 def show(key: str, data: Mapping[str, Any], on_settled: Callable[[], None]) -> None:
-    """The viewer; `st.session_state[key].settled` holds its news when `on_settled` is called."""
+    """Show the viewer; `st.session_state[key].settled` holds its news when `on_settled` is called.
+
+    Parameters
+    ----------
+    key : str
+        Key of the component in the session.
+    data : mapping
+        What to show, as `viewer.js` reads it.
+    on_settled : callable
+        Called when the view has changed and settled.
+    """
     _mount("brivl_viewer")(key=key, data=dict(data), height="stretch", on_settled_change=on_settled)
 
 
 def card(key: str, data: Mapping[str, Any]) -> None:
-    """The card of a voxel or an area."""
+    """Show the card of a voxel or an area.
+
+    Parameters
+    ----------
+    key : str
+        Key of the component in the session.
+    data : mapping
+        What to show, as `card.js` reads it.
+    """
     _mount("brivl_card")(key=key, data=dict(data))
