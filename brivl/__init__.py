@@ -1,3 +1,3 @@
-"""BriVL explorer: which model, which layer, which region?"""
+"""BriVL explorer: multimodal and unimodal models compared as encoding models of the brain."""
 
 __version__ = "0.1.0"

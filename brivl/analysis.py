@@ -450,8 +450,8 @@ def request_from_json(kind: type[Request], fields: Mapping[str, Any]) -> Request
 def _from_json(hint: Any, value: Any) -> Any:
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         hint = next((kind for kind in typing.get_args(hint) if kind is not type(None)), hint)
-    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
-        return request_from_json(hint, value)  # type: ignore[type-var]
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+        return request_from_json(hint, value)
     if isinstance(value, list):
         inner = typing.get_args(hint)
         return tuple(_from_json(inner[0] if inner else Any, item) for item in value)

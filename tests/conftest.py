@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
+import sys
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -39,6 +41,15 @@ def clean_root() -> Iterator[None]:
     yield
     left = sorted(path.name for path in set(PROJECT.iterdir()) - before if path.is_file())
     assert not left, f"tests left {left} in {PROJECT}"
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """The same random numbers in each test, whichever ran before it."""
+    random.seed(0)
+    np.random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from brivl.core.claims.headlines import (
 )
 from brivl.core.numbers import round_limit
 from brivl.core.progress import ProgressCallback, no_progress
+from brivl.core.records import FlatmapGeometry
 from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, MeanScores, partition_variance
 from brivl.data.dataset import check_subject
 from brivl.data.flatmaps import flatmap_factory, make_flatmap
@@ -39,11 +41,15 @@ from brivl.encoding.single_model import fit_single_models, stored_single_models
 from brivl.encoding.within_subject import WithinSubjectRequest as Within
 from brivl.encoding.within_subject import WithinSubjectResult, stored_within_subject, within_subject_tests
 from brivl.errors import RequestError
+from brivl.models.feature_model import POOLINGS, Pooling
 from brivl.sharing.figure_record import FigureRecord
 from brivl.sharing.fit_evidence import FitEvidence, Key
 from brivl.sharing.methods import FigureMethods
 from brivl.store.artifacts import Store
 from brivl.viz.style import R2, FigureLabel
+
+if TYPE_CHECKING:
+    from brivl.viz.flatmap.painting import MapScores, Painting
 
 ALL = "all"
 HEAT_VIEW = "regions"  # of the page Layers: layer x region
@@ -52,31 +58,31 @@ MAPS = ("joint", "a", "b", "pair", "difference", *VARIANCE_COMPONENTS)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a user asks for; subjects ("all",) are all of the dataset."""
+class FigureRequest:
+    """Dataset, models, layers and page of a figure; subjects ("all",) are all of the dataset."""
 
     dataset: str
     models: tuple[str, str]
     layers: tuple[int, ...]
     subjects: tuple[str, ...]
     page: str = "layers"
-    settings: Mapping[str, str] = field(default_factory=dict)  # preset and SETTINGS where not as usual
+    settings: Mapping[str, str] = field(default_factory=dict)  # "preset" and SETTINGS where they are not the defaults
 
 
 @dataclass(frozen=True)
-class _Found:
-    """Answers to what was asked."""
+class _FigureInputs:
+    """Answers to what was request."""
 
     store: Store
-    asked: Asked
-    known: DatasetSummary
+    request: FigureRequest
+    summary: DatasetSummary
     answers: Mapping[Key, FitResult]
     facts: Mapping[str, SubjectFacts]
 
     @property
     def names(self) -> tuple[str, str]:
-        offers = self.known.model_options
-        a, b = (offers[m].title if m in offers else m for m in self.asked.models)
+        offers = self.summary.model_options
+        a, b = (offers[m].title if m in offers else m for m in self.request.models)
         return (a, b) if a != b else (f"{a} (1st)", f"{b} (2nd)")
 
     @property
@@ -89,27 +95,27 @@ class _Found:
 
     @property
     def layer(self) -> int:
-        return self.asked.layers[-1]
+        return self.request.layers[-1]
 
     @property
     def coverage(self) -> Coverage:
-        """All fits asked for are there; the page Layers asks for every layer of the models."""
-        wanted = {*self.answers}
-        if self.asked.page == "layers":
-            n_layers = self.known.n_layers(self.asked.models)
-            wanted |= {(layer, subject) for layer in range(1, n_layers + 1) for subject in self.subjects}
+        """All requested fits are there; the page Layers needs every layer of the models."""
+        expected = {*self.answers}
+        if self.request.page == "layers":
+            n_layers = self.summary.n_layers(self.request.models)
+            expected |= {(layer, subject) for layer in range(1, n_layers + 1) for subject in self.subjects}
         identical = {
             layer
             for (layer, _), answer in self.answers.items()
-            if stored_identical_features(self.store, answer.request, self.known)
+            if stored_identical_features(self.store, answer.request, self.summary)
         }
-        return Coverage.of(self.answers, wanted - {*self.answers}, identical)
+        return Coverage.of(self.answers, expected - {*self.answers}, identical)
 
     @property
     def parts(self) -> pd.DataFrame:
         """Means of unique and shared variance; NaN where the models were not fitted alone."""
         return layer_parts(
-            self.answers, lambda request: stored_single_models(self.store, request, self.known), self.inside
+            self.answers, lambda request: stored_single_models(self.store, request, self.summary), self.inside
         )
 
     @property
@@ -119,12 +125,12 @@ class _Found:
         return None if both.empty else MeanScores.of({name: both[name].to_numpy() for name in [*both][2:]})
 
     def setting(self, name: str, default: str) -> str:
-        return self.asked.settings.get(name) or default
+        return self.request.settings.get(name) or default
 
     def label(self, headline: str, caption: str) -> FigureLabel:
-        layer = "" if self.asked.page == "layers" else f", layer {self.layer}"
-        detail = f"{self.known.short_name}, {self.who}{layer}, preset {self.setting('preset', 'strict')}"
-        return FigureLabel(headline, caption, self.known.simulated, detail)
+        layer = "" if self.request.page == "layers" else f", layer {self.layer}"
+        detail = f"{self.summary.short_name}, {self.who}{layer}, preset {self.setting('preset', 'strict')}"
+        return FigureLabel(headline, caption, self.summary.simulated, detail)
 
     @property
     def region(self) -> str:
@@ -142,141 +148,169 @@ class _Found:
     def record(
         self, stem: str, label: FigureLabel, table: pd.DataFrame, draw: Callable, methods: FigureMethods
     ) -> FigureRecord:
-        all_of_them = len(self.subjects) == len(self.known.subjects) > 1
+        all_of_them = len(self.subjects) == len(self.summary.subjects) > 1
         fields = {
-            "data": self.known.name,
-            "a": self.asked.models[0],
-            "b": self.asked.models[1],
+            "data": self.summary.name,
+            "a": self.request.models[0],
+            "b": self.request.models[1],
             "layer": str(self.layer),
             "subject": "All" if all_of_them else self.subjects[0],
             "preset": self.setting("preset", "strict"),
-            **{name: self.asked.settings[name] for name in SETTINGS if self.setting(name, "")},
+            **{name: self.request.settings[name] for name in SETTINGS if self.setting(name, "")},
         }
-        evidence = FitEvidence(self.known, self.answers, self.facts, self.layer, self.region, methods)
-        return FigureRecord(self.asked.page, stem, label, lambda: {"scores": table}, draw, evidence, fields)
+        evidence = FitEvidence(self.summary, self.answers, self.facts, self.layer, self.region, methods)
+        return FigureRecord(self.request.page, stem, label, lambda: {"scores": table}, draw, evidence, fields)
 
 
-def make_figure(store: Store, asked: Asked, progress: ProgressCallback = no_progress) -> FigureRecord:
-    """The figure asked for; answers that are missing are fitted. Raises BrivlError for what cannot be answered."""
-    if asked.page not in PAGES:
-        raise RequestError(f"Wanted a page out of {sorted(PAGES)} and got {asked.page!r}.")
-    if len(asked.layers) != 1 and asked.page != "layers":
+def make_figure(store: Store, request: FigureRequest, progress: ProgressCallback = no_progress) -> FigureRecord:
+    """Make a figure with all that it rests on; missing fits are computed.
+
+    Parameters
+    ----------
+    store : Store
+        Where results are kept.
+    request : FigureRequest
+        What is drawn.
+    progress : callable
+        Progress callback; may raise to cancel.
+
+    Returns
+    -------
+    FigureRecord
+        The figure, its table and the fits behind both.
+
+    Raises
+    ------
+    RequestError
+        For a page, layer, subject or setting that does not exist.
+    BrivlError
+        As `brivl.encoding.fit.fit` does.
+    """
+    if request.page not in PAGES:
+        raise RequestError(f"Expected a page out of {sorted(PAGES)}, got {request.page!r}. Choose one of them.")
+    if len(request.layers) != 1 and request.page != "layers":
         raise RequestError(
-            f"The page {asked.page!r} shows one layer, and {len(asked.layers)} were asked for; name one."
+            f"Expected one layer for the page {request.page!r}, got {len(request.layers)}. Name one layer."
         )
-    known = summarise_dataset(store, asked.dataset)
-    subjects = known.subjects if asked.subjects == (ALL,) else asked.subjects
+    summary = summarise_dataset(store, request.dataset)
+    subjects = summary.subjects if request.subjects == (ALL,) else request.subjects
     for subject in subjects:
-        check_subject(known.dataset, subject)
+        check_subject(summary.dataset, subject)
     answers = {}
-    for layer in asked.layers:
+    preset, pooling = request.settings.get("preset") or "strict", request.settings.get("pooling", "")
+    for layer in request.layers:
         for subject in subjects:
-            request = FitRequest(
-                known.name,
-                asked.models,
-                layer,
-                subject,
-                asked.settings.get("preset") or "strict",
-                asked.settings.get("pooling") or None,
-            )
-            answers[layer, subject] = fit(store, request, progress)
+            one = FitRequest(summary.name, request.models, layer, subject, preset, _checked_pooling(pooling))
+            answers[layer, subject] = fit(store, one, progress)
             if answers[layer, subject].cache == "miss":
-                identical_features(store, request, progress)
-    facts = {subject: load_facts(store, known.dataset, subject) for subject in subjects}
-    return PAGES[asked.page](_Found(store, asked, known, answers, facts))
+                identical_features(store, one, progress)
+    facts = {subject: load_facts(store, summary.dataset, subject) for subject in subjects}
+    return PAGES[request.page](_FigureInputs(store, request, summary, answers, facts))
 
 
-def _layers(found: _Found) -> FigureRecord:
+def _checked_pooling(pooling: str) -> Pooling | None:
+    if pooling and pooling not in POOLINGS:
+        raise RequestError(f"Expected a pooling out of {list(POOLINGS)}, got {pooling!r}. Choose one of them.")
+    return next((one for one in POOLINGS if one == pooling), None)
+
+
+def _layers(inputs: _FigureInputs) -> FigureRecord:
     from brivl.analyses.layers.figures import LayerScores
     from brivl.analyses.layers.print_figure import layer_page
 
-    if found.setting("view", "") == HEAT_VIEW:
-        return _layer_by_region(found)
-    table = layer_means(found.answers, found.inside)
+    if inputs.setting("view", "") == HEAT_VIEW:
+        return _layer_by_region(inputs)
+    table = layer_means(inputs.answers, inputs.inside)
     if table.empty:
-        raise RequestError("No voxel was fitted; ask for another subject or preset.")
-    means = scores_by_layer(table, found.parts, found.coverage)
-    headline = layers_finding(table, found.names, found.coverage, means)
-    where = "" if found.region == BRAIN else f" of {found.region}"
-    label = found.label(headline, layers_caption(table, found.coverage, where))
-    methods = layers_methods(found.coverage, found.region, any(one.has_parts for one in means.values()))
-    scores = LayerScores(table, found.names, found.layer, found.coverage)
-    stem = f"layers_{found.known.stimulus_kind}_{found.subjects[0] if len(found.subjects) == 1 else 'All'}"
-    return found.record(stem, label, table, lambda page: layer_page(scores, label, page), methods)
+        raise RequestError("Expected at least one voxel that was fitted, got none. Choose another subject or protocol.")
+    means = scores_by_layer(table, inputs.parts, inputs.coverage)
+    headline = layers_finding(table, inputs.names, inputs.coverage, means)
+    where = "" if inputs.region == BRAIN else f" of {inputs.region}"
+    label = inputs.label(headline, layers_caption(table, inputs.coverage, where))
+    methods = layers_methods(inputs.coverage, inputs.region, any(one.has_parts for one in means.values()))
+    scores = LayerScores(table, inputs.names, inputs.layer, inputs.coverage)
+    stem = f"layers_{inputs.summary.stimulus_kind}_{inputs.subjects[0] if len(inputs.subjects) == 1 else 'All'}"
+    return inputs.record(stem, label, table, lambda page: layer_page(scores, label, page), methods)
 
 
-def _layer_by_region(found: _Found) -> FigureRecord:
+def _layer_by_region(inputs: _FigureInputs) -> FigureRecord:
     from brivl.analyses.layers.heat_map.print_figure import heat_page
 
-    level = checked_parcellation(found.setting("level", ""), found.facts[found.subjects[0]].voxels)
-    masks = {subject: region_masks(facts.voxels, level) for subject, facts in found.facts.items()}
+    level = checked_parcellation(inputs.setting("level", ""), inputs.facts[inputs.subjects[0]].voxels)
+    masks = {subject: region_masks(facts.voxels, level) for subject, facts in inputs.facts.items()}
     table = region_layer_means(
-        found.answers, masks, lambda request: stored_single_models(found.store, request, found.known)
+        inputs.answers, masks, lambda request: stored_single_models(inputs.store, request, inputs.summary)
     )
-    kind, sort = found.setting("map", "joint"), found.setting("sort", SORTS[0])
-    chosen = () if found.region == BRAIN else (found.region,)
-    heat = HeatMap(table, found.names, kind, level, found.coverage, sort, found.layer, chosen)
-    label = found.label(heat.headline, heat.caption)
-    stem = f"layers_by_region_{level}_{kind}_{found.subjects[0] if len(found.subjects) == 1 else 'All'}"
-    methods = heat_methods(heat, found.region)
-    return found.record(stem, label, table.assign(level=level), lambda page: heat_page(heat, label, page), methods)
+    kind, sort = inputs.setting("map", "joint"), inputs.setting("sort", SORTS[0])
+    chosen = () if inputs.region == BRAIN else (inputs.region,)
+    heat = HeatMap(table, inputs.names, kind, level, inputs.coverage, sort, inputs.layer, chosen)
+    label = inputs.label(heat.headline, heat.caption)
+    stem = f"layers_by_region_{level}_{kind}_{inputs.subjects[0] if len(inputs.subjects) == 1 else 'All'}"
+    methods = heat_methods(heat, inputs.region)
+    return inputs.record(stem, label, table.assign(level=level), lambda page: heat_page(heat, label, page), methods)
 
 
-def _flatmap(found: _Found) -> FigureRecord:
+def _flatmap(inputs: _FigureInputs) -> FigureRecord:
     from brivl.viz.flatmap.painting import MapScores
     from brivl.viz.flatmap.print_figure import flatmap_page
 
-    subject, kind = found.subjects[0], found.setting("map", "joint")
-    voxels = found.facts[subject].voxels
-    if any(not np.array_equal(other.voxels.ijk, voxels.ijk) for other in found.facts.values()):
-        raise RequestError("These subjects have different voxels, so there is no mean map. Choose one subject.")
+    subject, kind = inputs.subjects[0], inputs.setting("map", "joint")
+    voxels = inputs.facts[subject].voxels
+    if any(not np.array_equal(other.voxels.ijk, voxels.ijk) for other in inputs.facts.values()):
+        raise RequestError(
+            "Expected subjects with the same voxels for a mean map, got different ones. Choose one subject."
+        )
     if kind not in MAPS:
-        raise RequestError(f"Wanted a map out of {list(MAPS)} and got {kind!r}.")
-    geometry = make_flatmap(found.store, voxels, flatmap_factory(found.known.dataset, subject))
-    joint, a, b = mean_scores([answer.result for answer in found.answers.values()])
+        raise RequestError(f"Expected a map out of {list(MAPS)}, got {kind!r}. Choose one of them.")
+    geometry = make_flatmap(inputs.store, voxels, flatmap_factory(inputs.summary.dataset, subject))
+    joint, a, b = mean_scores([answer.result for answer in inputs.answers.values()])
     regions = region_masks(voxels, "roi" if voxels.rois else "region") if voxels.rois or voxels.aal is not None else {}
-    scores = MapScores(joint, a, b, found.names, regions)
-    parts = _parts(found) if kind in VARIANCE_COMPONENTS else {}
-    painting = _part_painting(kind, geometry, scores, parts) if parts else _painting(kind, geometry, scores)
+    scores = MapScores(joint, a, b, inputs.names, regions)
+    parts = _variance_components(inputs) if kind in VARIANCE_COMPONENTS else {}
+    painting = _component_painting(kind, geometry, scores, parts) if parts else _painting(kind, geometry, scores)
     if kind in VARIANCE_COMPONENTS:
-        alone = [fit_single_models(found.store, answer.request) for answer in found.answers.values()]
+        alone = [fit_single_models(inputs.store, answer.request) for answer in inputs.answers.values()]
     else:
-        rows = [stored_single_models(found.store, answer.request, found.known) for answer in found.answers.values()]
+        rows = [
+            stored_single_models(inputs.store, answer.request, inputs.summary) for answer in inputs.answers.values()
+        ]
         alone = [row for row in rows if row is not None] if all(row is not None for row in rows) else []
     finding = MapFinding(
         kind,
-        found.layer,
-        found.names,
-        [answer.result for answer in found.answers.values()],
-        found.coverage,
+        inputs.layer,
+        inputs.names,
+        [answer.result for answer in inputs.answers.values()],
+        inputs.coverage,
         regions,
         "ROIs" if voxels.rois else "regions",
         alone,
-        found.inside(subject),
+        inputs.inside(subject),
     )
     headline = flatmap_headline(finding)
-    label = found.label(headline, _map_caption(kind, found, joint, geometry.space))
-    stem = f"flatmap_{kind}_layer{found.layer:02d}_{subject if len(found.subjects) == 1 else 'All'}"
-    table = _voxel_table(found, scores, parts)
-    methods = flatmap_methods(kind, found.coverage, voxels, bool(alone), found.region)
-    return found.record(stem, label, table, lambda page: flatmap_page(geometry, painting, label, page), methods)
+    label = inputs.label(headline, _map_caption(kind, inputs, joint, geometry.space))
+    stem = f"flatmap_{kind}_layer{inputs.layer:02d}_{subject if len(inputs.subjects) == 1 else 'All'}"
+    table = _voxel_table(inputs, scores, parts)
+    methods = flatmap_methods(kind, inputs.coverage, voxels, bool(alone), inputs.region)
+    return inputs.record(stem, label, table, lambda page: flatmap_page(geometry, painting, label, page), methods)
 
 
-def _parts(found: _Found) -> dict[str, np.ndarray]:
-    """Unique and shared parts, mean over subjects; each model is fitted alone where that is missing."""
-    alone = nan_mean_rows([fit_single_models(found.store, answer.request) for answer in found.answers.values()])
-    joint = mean_scores([answer.result for answer in found.answers.values()])[0]
-    return partition_variance(joint, alone).by_name()
+def _variance_components(inputs: _FigureInputs) -> dict[str, np.ndarray]:
+    """Unique and shared variance, mean over subjects; fits of single models are computed where they are missing."""
+    single = nan_mean_rows([fit_single_models(inputs.store, answer.request) for answer in inputs.answers.values()])
+    joint = mean_scores([answer.result for answer in inputs.answers.values()])[0]
+    return partition_variance(joint, single).by_name()
 
 
-def _part_painting(kind: str, geometry: object, scores: object, parts: Mapping[str, np.ndarray]) -> object:
+def _component_painting(
+    kind: str, geometry: FlatmapGeometry, scores: MapScores, parts: Mapping[str, np.ndarray]
+) -> Painting:
     from brivl.viz.flatmap.painting import paint_value
 
     limit = round_limit(np.concatenate([scores.a, scores.b]))
     return paint_value(geometry, scores, parts[kind], ((0.0, limit), component_label(kind, scores.names)))
 
 
-def _painting(kind: str, geometry: object, scores: object) -> object:
+def _painting(kind: str, geometry: FlatmapGeometry, scores: MapScores) -> Painting:
     from brivl.viz.flatmap import painting as p
 
     split = round_limit(np.concatenate([scores.a, scores.b]))
@@ -292,8 +326,8 @@ def _painting(kind: str, geometry: object, scores: object) -> object:
     )
 
 
-def _map_caption(kind: str, found: _Found, joint: np.ndarray, space: str) -> str:
-    a, b = found.names
+def _map_caption(kind: str, inputs: _FigureInputs, joint: np.ndarray, space: str) -> str:
+    a, b = inputs.names
     what = {
         "joint": f"Joint {R2} of both models",
         "a": f"Split {R2} of {a}",
@@ -302,16 +336,16 @@ def _map_caption(kind: str, found: _Found, joint: np.ndarray, space: str) -> str
         "difference": f"Split {R2} of {a} minus that of {b}",
         **{part: component_caption(part, (a, b)) for part in VARIANCE_COMPONENTS},
     }[kind]
-    n = len(found.subjects)
+    n = len(inputs.subjects)
     mean = f", mean over the subjects in whom a voxel was fitted ({n})" if n > 1 else ""
     fitted = int(np.isfinite(joint).sum())
     count = f"{fitted:,} of {len(joint):,} voxels were fitted"
     return f"{what} on held-out data{mean}; {count}, the others are clear. {space}."
 
 
-def _voxel_table(found: _Found, scores: object, parts: Mapping[str, np.ndarray]) -> pd.DataFrame:
+def _voxel_table(inputs: _FigureInputs, scores: MapScores, parts: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """One row per fitted voxel."""
-    voxels = found.facts[found.subjects[0]].voxels
+    voxels = inputs.facts[inputs.subjects[0]].voxels
     table = pd.DataFrame(np.asarray(voxels.ijk), columns=["i", "j", "k"])
     table.insert(0, "voxel", np.arange(len(table)))
     mm = coordinates(voxels)
@@ -321,29 +355,33 @@ def _voxel_table(found: _Found, scores: object, parts: Mapping[str, np.ndarray])
     return table[np.isfinite(scores.joint)]
 
 
-def _tests(found: _Found) -> dict[str, WithinSubjectResult]:
-    """Tests within each subject: those that are stored, or all where that is asked for."""
-    asked = {subject: Within(answer.request, found.region) for (_, subject), answer in found.answers.items()}
-    if found.setting("tests", ""):
-        return {subject: within_subject_tests(found.store, one) for subject, one in asked.items()}
-    known = {subject: stored_within_subject(found.store, one, found.known) for subject, one in asked.items()}
-    return {subject: tests for subject, tests in known.items() if tests is not None}
+def _tests(inputs: _FigureInputs) -> dict[str, WithinSubjectResult]:
+    """Tests within each subject: the stored ones, or all where they are requested."""
+    requests = {subject: Within(answer.request, inputs.region) for (_, subject), answer in inputs.answers.items()}
+    if inputs.setting("tests", ""):
+        return {subject: within_subject_tests(inputs.store, one) for subject, one in requests.items()}
+    stored = {subject: stored_within_subject(inputs.store, one, inputs.summary) for subject, one in requests.items()}
+    return {subject: tests for subject, tests in stored.items() if tests is not None}
 
 
-def _regions(found: _Found) -> FigureRecord:
+def _regions(inputs: _FigureInputs) -> FigureRecord:
     from brivl.analyses.regions.print_figure import region_page
 
-    level = checked_parcellation(found.setting("level", ""), found.facts[found.subjects[0]].voxels)
-    question = region_question(found.setting, level, found.names)
+    level = checked_parcellation(inputs.setting("level", ""), inputs.facts[inputs.subjects[0]].voxels)
+    question = region_question(inputs.setting, level, inputs.names)
     question = replace(
-        question, tests=_tests(found), coverage=found.coverage, scores=found.mean_scores, region=found.region
+        question, tests=_tests(inputs), coverage=inputs.coverage, scores=inputs.mean_scores, region=inputs.region
     )
-    parts = region_parts(found.answers, found.facts, question)
-    label = found.label(parts.headline, " ".join(part for part in (parts.caption, parts.comparison.warning) if part))
-    stem = f"regions_{level}_layer{found.layer:02d}_{found.subjects[0] if len(found.subjects) == 1 else 'All'}"
+    parts = region_parts(inputs.answers, inputs.facts, question)
+    label = inputs.label(parts.headline, " ".join(part for part in (parts.caption, parts.comparison.warning) if part))
+    stem = f"regions_{level}_layer{inputs.layer:02d}_{inputs.subjects[0] if len(inputs.subjects) == 1 else 'All'}"
     stem += "_over_ceiling" if parts.quantity != R2 else ""
     methods = regions_methods(parts, question)
-    return found.record(stem, label, parts.table, lambda page: region_page(parts.scores, label, page), methods)
+    return inputs.record(stem, label, parts.table, lambda page: region_page(parts.scores, label, page), methods)
 
 
-PAGES: dict[str, Callable[[_Found], FigureRecord]] = {"layers": _layers, "flatmap": _flatmap, "regions": _regions}
+PAGES: dict[str, Callable[[_FigureInputs], FigureRecord]] = {
+    "layers": _layers,
+    "flatmap": _flatmap,
+    "regions": _regions,
+}

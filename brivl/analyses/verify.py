@@ -1,4 +1,4 @@
-"""Does a bundle still say what the numbers say? Its files against its manifest, its result against one made here."""
+"""Check of a bundle: its files against its manifest, its result against that of this installation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from brivl.analyses.registry import analysis_named
-from brivl.analyses.verify_tables import MadeHere, table_holds
+from brivl.analyses.verify_tables import LocalResults, table_holds
 from brivl.analysis import keys_of, request_from_json
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import EncodingResult
@@ -52,7 +52,7 @@ FIT_FIELDS = {
     "mean_r2_split",
 }
 MAP_ROUNDING = 1e-3  # R2 of a voxel; more than another order of adding makes
-SAID = {
+INGREDIENT_NOUNS = {
     "data": "the data",
     "models": "the models' weights",
     "layer": "the layer",
@@ -67,7 +67,7 @@ SAID = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """The verdict on one file, fit or result."""
 
     what: str
     verdict: Verdict
@@ -75,22 +75,22 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What was found of a bundle."""
+class BundleCheck:
+    """All findings about a bundle."""
 
     simulated: bool
     findings: list[Finding] = field(default_factory=list)
 
     @property
     def verdict(self) -> Verdict:
-        """ "differs" where anything does, else "unknown" where anything could not be looked at."""
-        found = {finding.verdict for finding in self.findings}
-        return "differs" if "differs" in found else "unknown" if "unknown" in found else "match"
+        """ "differs" where anything does, else "unknown" where anything could not be checked, else "match"."""
+        verdicts = {finding.verdict for finding in self.findings}
+        return "differs" if "differs" in verdicts else "unknown" if "unknown" in verdicts else "match"
 
 
 @dataclass(frozen=True)
-class Here:
-    """Where and how the result is made again."""
+class CheckSettings:
+    """Where the result is looked up, and whether it is computed again."""
 
     store: Store
     recompute: bool = False
@@ -98,32 +98,54 @@ class Here:
     progress: ProgressCallback = no_progress
 
 
-def check_bundle(path: Path, here: Here) -> Checked:
-    """Compare a bundle with its manifest and with the result made here. Raises DataError for what is no bundle."""
+def check_bundle(path: Path, settings: CheckSettings) -> BundleCheck:
+    """Compare a bundle with its manifest and with the result of this installation.
+
+    Parameters
+    ----------
+    path : Path
+        The zip file.
+    settings : CheckSettings
+        Where the result is looked up.
+
+    Returns
+    -------
+    BundleCheck
+        All findings.
+
+    Raises
+    ------
+    DataError
+        For a file that is no bundle.
+    """
     files = read_zip(path)
     manifest = _manifest(path, files)
-    found = [_own_digest(manifest), *_files(manifest, files)]
+    findings = [_own_digest(manifest), *_files(manifest, files)]
     if "analysis" in manifest:
-        return Checked(bool(manifest["simulated"]), [*found, *_analysis(manifest, files, here)])
-    known, problem = _dataset(manifest, here)
+        return BundleCheck(bool(manifest["simulated"]), [*findings, *_analysis(manifest, files, settings)])
+    summary, problem = _dataset(manifest, settings)
     answers: dict[tuple[int, str], FitResult] = {}
     for fit in manifest["fits"]:
-        made = Finding(_name(fit), "unknown", problem) if known is None else _made(fit, here, known)
-        if isinstance(made, Finding):
-            found.append(made)
+        if summary is None:
+            findings.append(Finding(_name(fit), "unknown", problem))
             continue
-        answers[fit["layer"], fit["subject"]] = made
-        found.append(_scores(_name(fit), fit, made.result))
-        found += _maps(fit, files, here, (known, made.result)) if fit["layer"] == manifest["map_layer"] else []
-    if known is not None and len(answers) == len(manifest["fits"]):
-        facts = {subject: load_facts(here.store, known.dataset, subject) for _, subject in answers}
-        found += _tables(manifest, files, MadeHere(answers, facts, partial(_tests, here)))
-    return Checked(bool(manifest["simulated"]), found)
+        answer = _local_fit(fit, settings, summary)
+        if isinstance(answer, Finding):
+            findings.append(answer)
+            continue
+        answers[fit["layer"], fit["subject"]] = answer
+        findings.append(_scores(_name(fit), fit, answer.result))
+        if fit["layer"] == manifest["map_layer"]:
+            findings += _maps(fit, files, settings, (summary, answer.result))
+    if summary is not None and len(answers) == len(manifest["fits"]):
+        facts = {subject: load_facts(settings.store, summary.dataset, subject) for _, subject in answers}
+        findings += _tables(manifest, files, LocalResults(answers, facts, partial(_tests, settings)))
+    return BundleCheck(bool(manifest["simulated"]), findings)
 
 
-def _tests(here: Here, fit: FitRequest, region: str) -> WithinSubjectResult:
+def _tests(settings: CheckSettings, fit: FitRequest, region: str) -> WithinSubjectResult:
     """Tests within a subject, computed where they are not stored."""
-    return within_subject_tests(here.store, WithinSubjectRequest(fit, region), here.progress)
+    return within_subject_tests(settings.store, WithinSubjectRequest(fit, region), settings.progress)
 
 
 def _manifest(path: Path, files: Mapping[str, bytes]) -> dict[str, Any]:
@@ -143,11 +165,12 @@ def _manifest(path: Path, files: Mapping[str, bytes]) -> dict[str, Any]:
         right = False
     if not right:
         raise DataError(
-            f"{path.name!r} is a zip file, but no bundle of this program: it has no {MANIFEST} of its form."
+            f"Expected a bundle of this program, got {path.name!r} without a valid {MANIFEST}. Export the bundle again."
         )
     if manifest["format"] != FORMAT:
         raise DataError(
-            f"{path.name!r} is a bundle of format {manifest['format']!r}, and format {FORMAT} is read here."
+            f"Expected a bundle of format {FORMAT}, got {path.name!r} of format {manifest['format']!r}. "
+            "Check it with the version that made it."
         )
     return manifest
 
@@ -160,32 +183,32 @@ def _own_digest(manifest: Mapping[str, Any]) -> Finding:
 
 def _files(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> list[Finding]:
     """One finding for all files that are as written, one for each that is not."""
-    said, there = manifest["files"], set(files) - {MANIFEST}
-    bad = [Finding(name, "differs", "is named in the manifest and not in the bundle") for name in said.keys() - there]
-    bad += [Finding(name, "differs", "is in the bundle and not in its manifest") for name in there - said.keys()]
-    for name in said.keys() & there:
-        wanted = said[name].get("sha256") if isinstance(said[name], dict) else None
-        if hashlib.sha256(files[name]).hexdigest() != wanted:
+    listed, there = manifest["files"], set(files) - {MANIFEST}
+    bad = [Finding(name, "differs", "is named in the manifest and not in the bundle") for name in listed.keys() - there]
+    bad += [Finding(name, "differs", "is in the bundle and not in its manifest") for name in there - listed.keys()]
+    for name in listed.keys() & there:
+        expected = listed[name].get("sha256") if isinstance(listed[name], dict) else None
+        if hashlib.sha256(files[name]).hexdigest() != expected:
             bad.append(Finding(name, "differs", "was changed after the bundle was made"))
-    n_good = len(there | said.keys()) - len(bad)
+    n_good = len(there | listed.keys()) - len(bad)
     return [Finding("files", "match", f"{n_good} are as written"), *sorted(bad, key=lambda finding: finding.what)]
 
 
-def _dataset(manifest: Mapping[str, Any], here: Here) -> tuple[DatasetSummary | None, str]:
+def _dataset(manifest: Mapping[str, Any], settings: CheckSettings) -> tuple[DatasetSummary | None, str]:
     """The dataset here, or why it cannot be opened; folders are found by their names in BRIVL_DATA."""
     name = manifest["dataset"]["name"]
     try:
-        return summarise_dataset(here.store, here.dataset or _local_name(here.store, name)), ""
+        return summarise_dataset(settings.store, settings.dataset or _local_name(settings.store, name)), ""
     except BrivlError as error:
-        advice = "" if here.dataset else " Where it lies in a folder, name that with --dataset."
+        advice = "" if settings.dataset else " Where it lies in a folder, name that with --dataset."
         return None, f"cannot be recomputed here because the dataset {name!r} cannot be opened: {error}{advice}"
 
 
-def _analysis(manifest: Mapping[str, Any], files: Mapping[str, bytes], here: Here) -> list[Finding]:
-    """Compare the result of an analysis, and its tables, with the result made here."""
+def _analysis(manifest: Mapping[str, Any], files: Mapping[str, bytes], settings: CheckSettings) -> list[Finding]:
+    """Compare the result of an analysis, and its tables, with the result of this installation."""
     name = str(manifest["analysis"]["name"])
     try:
-        evidence, changed = _evidence(manifest, here)
+        evidence, changed = _evidence(manifest, settings)
     except Cancelled:
         raise
     except (BrivlError, TypeError, AttributeError) as error:
@@ -204,28 +227,28 @@ def _analysis(manifest: Mapping[str, Any], files: Mapping[str, bytes], here: Her
     return [Finding(name, "match" if close else "differs", sentence), *rows]
 
 
-def _evidence(manifest: Mapping[str, Any], here: Here) -> tuple[AnalysisEvidence | None, str]:
+def _evidence(manifest: Mapping[str, Any], settings: CheckSettings) -> tuple[AnalysisEvidence | None, str]:
     """The result here; None with what has changed since, or with "" where it is not stored."""
     about = manifest["analysis"]
     analysis, fields = analysis_named(about["name"]), dict(about["request"])
     for field_name in analysis.dataset_fields:
         if fields.get(field_name):
-            fields[field_name] = _local_name(here.store, fields[field_name])
-    if here.dataset and analysis.dataset_fields[0] in fields:
-        fields[analysis.dataset_fields[0]] = here.dataset
+            fields[field_name] = _local_name(settings.store, fields[field_name])
+    if settings.dataset and analysis.dataset_fields[0] in fields:
+        fields[analysis.dataset_fields[0]] = settings.dataset
     request = request_from_json(analysis.request, fields)
-    data = analysis.open_data(here.store, request, here.progress)
+    data = analysis.open_data(settings.store, request, settings.progress)
     changed = set()
-    for key, part in zip(keys_of(analysis, here.store, request, data), about["parts"], strict=True):
+    for key, part in zip(keys_of(analysis, settings.store, request, data), about["parts"], strict=True):
         if key.digest != part["key"]:
             names = key.ingredients.keys() | part["ingredients"].keys()
             changed |= {n for n in names if key.ingredients.get(n) != part["ingredients"].get(n)}
     if changed:
-        words = sorted(SAID.get(name, name) for name in changed)
+        words = sorted(INGREDIENT_NOUNS.get(name, name) for name in changed)
         return None, f"{' and '.join(words)} differ from those of the bundle"
-    if here.recompute:
-        return recompute(analysis, here.store, request, data, here.progress), ""
-    return stored_evidence(analysis, here.store, request, data), ""
+    if settings.recompute:
+        return recompute(analysis, settings.store, request, data, settings.progress), ""
+    return stored_evidence(analysis, settings.store, request, data), ""
 
 
 def _local_name(store: Store, name: str) -> str:
@@ -252,7 +275,7 @@ def _name(fit: Mapping[str, Any]) -> str:
     return f"layer {fit['layer']}, {fit['subject']}"
 
 
-def _made(fit: Mapping[str, Any], here: Here, known: DatasetSummary) -> FitResult | Finding:
+def _local_fit(fit: Mapping[str, Any], settings: CheckSettings, dataset: DatasetSummary) -> FitResult | Finding:
     """The answer that is compared with a fit of the bundle, or why there is none."""
 
     def cannot(why: str) -> Finding:
@@ -260,36 +283,40 @@ def _made(fit: Mapping[str, Any], here: Here, known: DatasetSummary) -> FitResul
 
     try:
         request = FitRequest(
-            known.name, tuple(fit["models"]), fit["layer"], fit["subject"], fit["preset"], fit["pooling"]
+            dataset.name, tuple(fit["models"]), fit["layer"], fit["subject"], fit["preset"], fit["pooling"]
         )
-        key = fit_key(here.store, request, known.dataset)
+        key = fit_key(settings.store, request, dataset.dataset)
         if key.digest != fit["key"]:
-            changed = [said for name, said in SAID.items() if key.ingredients.get(name) != fit["ingredients"].get(name)]
-            return cannot(f"{' and '.join(changed) or 'what it rests on'} differ from those of the bundle")
-        result = _result(here, request, known)
+            changed = [
+                noun
+                for name, noun in INGREDIENT_NOUNS.items()
+                if key.ingredients.get(name) != fit["ingredients"].get(name)
+            ]
+            return cannot(f"{' and '.join(changed) or 'its ingredients'} differ from those of the bundle")
+        result = _result(settings, request, dataset)
     except Cancelled:
         raise
     except (BrivlError, TypeError, AttributeError) as error:
-        return cannot(f"it cannot be asked: {error}")
+        return cannot(f"its request is not understood: {error}")
     if result is None:
         return cannot("it is not in the cache; --recompute fits it")
-    return FitResult(request, result, {}, "miss" if here.recompute else "hit")
+    return FitResult(request, result, {}, "miss" if settings.recompute else "hit")
 
 
-def _tables(manifest: Mapping[str, Any], files: Mapping[str, bytes], made: MadeHere) -> list[Finding]:
-    found = []
+def _tables(manifest: Mapping[str, Any], files: Mapping[str, bytes], local: LocalResults) -> list[Finding]:
+    findings = []
     for name in sorted(name for name in files if name.endswith(".csv")):
-        holds = table_holds(files[name], str(manifest.get("page")), made)
+        holds = table_holds(files[name], str(manifest.get("page")), local)
         if holds is not None:
             sentence = "holds these scores" if holds else "holds other values than the scores"
-            found.append(Finding(name, "match" if holds else "differs", sentence))
-    return found
+            findings.append(Finding(name, "match" if holds else "differs", sentence))
+    return findings
 
 
-def _result(here: Here, request: FitRequest, known: DatasetSummary) -> EncodingResult | None:
-    if here.recompute:
-        return refit(here.store, request, here.progress)
-    answer = stored_fit(here.store, request, known.dataset)
+def _result(settings: CheckSettings, request: FitRequest, dataset: DatasetSummary) -> EncodingResult | None:
+    if settings.recompute:
+        return refit(settings.store, request, settings.progress)
+    answer = stored_fit(settings.store, request, dataset.dataset)
     return None if answer is None else answer.result
 
 
@@ -305,15 +332,18 @@ def _scores(what: str, fit: Mapping[str, Any], result: EncodingResult) -> Findin
 
 
 def _maps(
-    fit: Mapping[str, Any], files: Mapping[str, bytes], here: Here, made: tuple[DatasetSummary, EncodingResult]
+    fit: Mapping[str, Any],
+    files: Mapping[str, bytes],
+    settings: CheckSettings,
+    local: tuple[DatasetSummary, EncodingResult],
 ) -> list[Finding]:
     """Whether the maps of a subject hold the scores."""
     from brivl.data.formats.statmap import read_values
 
-    known, result = made
-    voxels = load_facts(here.store, known.dataset, fit["subject"]).voxels
+    summary, result = local
+    voxels = load_facts(settings.store, summary.dataset, fit["subject"]).voxels
     parts = dict(zip(WHAT, (result.r2_joint, *result.r2_split), strict=True))
-    found = []
+    findings = []
     for what, values in parts.items():
         ending = f"Layer{fit['layer']:02d}{what.capitalize()}_statmap.nii.gz".lower()
         who = f"maps/sub-{fit['subject'].removeprefix('sub-')}/".lower()
@@ -321,10 +351,10 @@ def _maps(
             try:
                 same = _alike(read_values(files[name], voxels), values)
                 sentence = "holds these scores" if same else "holds other values than the scores"
-                found.append(Finding(name, "match" if same else "differs", sentence))
+                findings.append(Finding(name, "match" if same else "differs", sentence))
             except DataError as error:
-                found.append(Finding(name, "differs", str(error)))
-    return found
+                findings.append(Finding(name, "differs", str(error)))
+    return findings
 
 
 def _alike(one: np.ndarray, other: np.ndarray) -> bool:
@@ -333,6 +363,17 @@ def _alike(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def refuse_no_file(path: Path) -> None:
-    """Raise RequestError where there is no such file."""
+    """Check that a bundle exists.
+
+    Parameters
+    ----------
+    path : Path
+        The zip file.
+
+    Raises
+    ------
+    RequestError
+        Where there is no such file.
+    """
     if not path.is_file():
-        raise RequestError(f"Wanted a bundle (.zip) and found no file {str(path)!r}.")
+        raise RequestError(f"Expected a bundle (.zip), got {str(path)!r}, which is no file. Check the path.")

@@ -1,4 +1,4 @@
-"""Whether the table of a bundle holds the scores that were made here."""
+"""Check of the table of a bundle against the scores of this installation."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from brivl.encoding.within_subject import WithinSubjectResult
 from brivl.errors import RequestError
 
 SCORES = ["r2_joint", "r2_split_a", "r2_split_b"]
-STATISTICS = ["n", "n_voxels", "mean_joint", "mean_a", "mean_b", "difference", "ci_low", "ci_high", "p", "q"]
+OF_ALL_SUBJECTS = ["prevalence_k", "prevalence_n"]  # rest on tests that a bundle may have been made without
 ROUNDING = 1e-3  # R2 of a voxel; more than another order of adding makes
 Results = Mapping[tuple[int, str], EncodingResult]  # by layer and subject
 
 
 @dataclass(frozen=True)
-class MadeHere:
-    """Answers that were made here.
+class LocalResults:
+    """Fits of this installation.
 
     Attributes
     ----------
@@ -45,21 +45,37 @@ class MadeHere:
 
     @property
     def results(self) -> Results:
+        """Scores by layer and subject."""
         return {key: answer.result for key, answer in self.answers.items()}
 
 
-def table_holds(content: bytes, page: str, made: MadeHere) -> bool | None:
-    """Whether the rows of a tidy CSV are these scores, or statistics of them; None for means within a region."""
+def table_holds(content: bytes, page: str, local: LocalResults) -> bool | None:
+    """Check whether the rows of a tidy CSV are the given scores, or statistics of them.
+
+    Parameters
+    ----------
+    content : bytes
+        The CSV file.
+    page : str
+        Page of the figure that it belongs to.
+    local : LocalResults
+        The scores.
+
+    Returns
+    -------
+    bool or None
+        None for means within a region, which are not checked.
+    """
     try:
         table = pd.read_csv(io.BytesIO(content))
         if page == "flatmap":
-            return _of_voxels(table, made.results)
+            return _of_voxels(table, local.results)
         if page == "regions" and "level" in table:  # bundles made before do not say at which level
-            return _of_regions(table, made)
+            return _of_regions(table, local)
         if page == "layers" and "region" in table:
-            return _of_layers_and_regions(table, made)
+            return _of_layers_and_regions(table, local)
         if page == "layers" and set(table["region_filter"]) == {"all"}:
-            return _of_subjects(table, made.results)
+            return _of_subjects(table, local.results)
     except (ValueError, KeyError, IndexError, TypeError, OverflowError, RequestError):  # no such table
         return False
     return None
@@ -74,30 +90,32 @@ def _of_voxels(table: pd.DataFrame, results: Results) -> bool:
 
 def _of_subjects(table: pd.DataFrame, results: Results) -> bool:
     rows = [(int(layer), str(subject)) for layer, subject in zip(table["layer"], table["subject"], strict=True)]
-    wanted = {
+    expected = {
         key: np.nanmean(np.vstack([r.r2_joint[None], r.r2_split]), axis=1, dtype=float)
         for key, r in results.items()
         if r.selected.any()
     }
-    return sorted(rows) == sorted(wanted) and _near(table[SCORES].to_numpy(float), np.array([wanted[r] for r in rows]))
+    return sorted(rows) == sorted(expected) and _near(
+        table[SCORES].to_numpy(float), np.array([expected[r] for r in rows])
+    )
 
 
-def _of_layers_and_regions(table: pd.DataFrame, made: MadeHere) -> bool:
+def _of_layers_and_regions(table: pd.DataFrame, local: LocalResults) -> bool:
     """The rows of layer x region against the means of the same scores."""
     index = ["layer", "region", "subject"]
-    voxels = next(iter(made.facts.values())).voxels
+    voxels = next(iter(local.facts.values())).voxels
     level = checked_parcellation(str(table["level"].iloc[0]), voxels)
-    masks = {subject: region_masks(facts.voxels, level) for subject, facts in made.facts.items()}
-    expected = region_layer_means(made.answers, masks, lambda _: None).set_index(index)[SCORES]
+    masks = {subject: region_masks(facts.voxels, level) for subject, facts in local.facts.items()}
+    expected = region_layer_means(local.answers, masks, lambda _: None).set_index(index)[SCORES]
     shown = table.astype({"layer": int, "region": str, "subject": str}).set_index(index)[SCORES]
     same_rows = sorted(shown.index) == sorted(expected.index)
     return same_rows and _near(shown.to_numpy(float), expected.loc[shown.index].to_numpy(float))
 
 
-def _of_regions(table: pd.DataFrame, made: MadeHere) -> bool:
+def _of_regions(table: pd.DataFrame, local: LocalResults) -> bool:
     """The rows against those that the same scores give at this level, whatever their order."""
     first = table.iloc[0]
-    voxels = next(iter(made.facts.values())).voxels
+    voxels = next(iter(local.facts.values())).voxels
     question = RegionQuestion(
         checked_parcellation(str(first["level"]), voxels),
         ("A", "B"),
@@ -106,13 +124,14 @@ def _of_regions(table: pd.DataFrame, made: MadeHere) -> bool:
         region=str(first["region_filter"]),
     )
     if str(first["unit"]) == "block" and np.isfinite(table["p"]).any():
-        fits = {subject: answer.request for (_, subject), answer in made.answers.items()}
-        question = replace(question, tests={s: made.tests(fit, question.region) for s, fit in fits.items()})
-    expected = region_parts(made.answers, made.facts, question).table.set_index("region")
+        fits = {subject: answer.request for (_, subject), answer in local.answers.items()}
+        question = replace(question, tests={s: local.tests(fit, question.region) for s, fit in fits.items()})
+    expected = region_parts(local.answers, local.facts, question).table.set_index("region")
     shown = table.set_index("region")
     if sorted(shown.index) != sorted(expected.index):
         return False
-    return _near(shown[STATISTICS].to_numpy(float), expected.loc[shown.index, STATISTICS].to_numpy(float))
+    numbers = expected.select_dtypes("number").columns.intersection(shown.columns).difference(OF_ALL_SUBJECTS)
+    return _near(shown[numbers].to_numpy(float), expected.loc[shown.index, numbers].to_numpy(float))
 
 
 def _near(one: np.ndarray, other: np.ndarray) -> bool:

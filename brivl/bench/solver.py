@@ -178,16 +178,16 @@ def _himalaya(size: Size, runs: Mapping[str, Sequence[Run]]) -> dict[str, JSON]:
     scale = size.subjects / n_subjects * N_DRAWS / size.draws
     full = "measured in full"
     part = f"EXTRAPOLATED: ran {size.draws} of {N_DRAWS} draws for {n_subjects} of {size.subjects} subjects, "
-    found: dict[str, JSON] = {"himalaya_is": full if scale == 1 else f"{part}multiplied by {scale:.3g}"}
+    summary: dict[str, JSON] = {"himalaya_is": full if scale == 1 else f"{part}multiplied by {scale:.3g}"}
     for name, suffix in (("himalaya", ""), ("himalaya_one_thread", "_one_thread")):
         wall, cpu = _median(runs[name]) * scale
-        found |= {
+        summary |= {
             f"{name}_wall_s": round(float(wall), 2),
             f"{name}_cpu_s": round(float(cpu), 2),
             f"ratio_wall{suffix}": round(float(wall / solver[0]), 1),
             f"ratio_cpu{suffix}": round(float(cpu / solver[1]), 1),
         }
-    return found
+    return summary
 
 
 def _scores(size: Size, solver: np.ndarray, himalaya: np.ndarray) -> dict[str, JSON]:

@@ -13,7 +13,7 @@ from brivl.data.anatomy.atlases import PARCELLATION_HELP
 from brivl.store.artifacts import Store
 
 if TYPE_CHECKING:
-    from brivl.analyses.figure_for import Asked
+    from brivl.analyses.figure_for import FigureRequest
 
 
 def add_verbs(verbs: argparse._SubParsersAction) -> None:
@@ -70,8 +70,8 @@ def _run(args: argparse.Namespace) -> None:
     print(f"{label}{record.label.headline}\n{args.out}: {len(content):,} bytes")
 
 
-def _request(args: argparse.Namespace) -> Asked:
-    from brivl.analyses.figure_for import Asked
+def _request(args: argparse.Namespace) -> FigureRequest:
+    from brivl.analyses.figure_for import FigureRequest
 
     settings = {
         "preset": args.preset,
@@ -86,4 +86,4 @@ def _request(args: argparse.Namespace) -> Asked:
     }
     layers = tuple(sorted(parse_layers(args.layer, "--layer")))
     subjects = parse_names(args.subject, "--subject")
-    return Asked(args.dataset, model_pair(args.models), layers, subjects, args.page, settings)
+    return FigureRequest(args.dataset, model_pair(args.models), layers, subjects, args.page, settings)

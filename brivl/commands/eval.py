@@ -24,7 +24,7 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
         Subparsers of the program.
     """
     p = verbs.add_parser("eval", help="measure the accuracy of a shipped model or an analysis on simulated data")
-    p.add_argument("what", choices=list(EVALS))
+    p.add_argument("what", choices=list(EVALS), type=lambda name: OLD_EVALS.get(name, name), help="what is evaluated")
     p.add_argument("--n", type=int, help="number of held-out scenes, pairs or prompts (default: that of the measure)")
     add_options(p, "json")
     p.set_defaults(run=_run)
@@ -88,7 +88,7 @@ def _generation(args: argparse.Namespace) -> dict[str, Any]:
     return evaluate_generation(100 if args.n is None else args.n)
 
 
-def _decode(args: argparse.Namespace) -> dict[str, Any]:
+def _decoding(args: argparse.Namespace) -> dict[str, Any]:
     """Identification of held-out stimuli from the first simulated subject's responses, and under null controls."""
     from brivl.analyses.decoding.analysis import DECODING
     from brivl.analyses.decoding.request import DecodingRequest
@@ -118,8 +118,8 @@ def _voxel_captions(args: argparse.Namespace) -> dict[str, Any]:
 REGIONS_BY_CATEGORY = {"face": "FFA", "body": "EBA", "place": "PPA", "object": "PMvh", "word": "Broca"}
 
 
-def _roi_images(args: argparse.Namespace) -> dict[str, Any]:
-    """Fraction of images for five regions of a simulated subject in which the classifier sees the true category."""
+def _drive(args: argparse.Namespace) -> dict[str, Any]:
+    """Fraction of images for five regions of a simulated subject that the classifier assigns to the true category."""
     from brivl.analyses.drive.analysis import DRIVE
     from brivl.analyses.drive.request import DriveRequest
     from brivl.analyses.drive.tables import category_fractions
@@ -144,7 +144,7 @@ def _of_record(analysis: Analysis[Any, Any], args: argparse.Namespace) -> dict[s
     return analysis.evaluate(Store(args.cache), args.n)
 
 
-def _aligned(args: argparse.Namespace) -> dict[str, Any]:
+def _alignment(args: argparse.Namespace) -> dict[str, Any]:
     """Scores by alignment weight, and the text-aligned encoder against banded ridge; bar: 0.9 of its median r."""
     from brivl.analyses.alignment.analysis import ALIGNMENT
     from brivl.analyses.alignment.request import AlignmentRequest
@@ -156,14 +156,15 @@ def _aligned(args: argparse.Namespace) -> dict[str, Any]:
     return {"dataset": request.dataset, "subject": request.subject, **scores_summary(result)}
 
 
+OLD_EVALS = {"decode": "decoding", "roi-images": "drive", "aligned": "alignment"}  # names in earlier versions
 EVALS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "retrieval": _retrieval,
     "captioning": _captioning,
     "attention": _attention,
     "generation": _generation,
-    "decode": _decode,
+    "decoding": _decoding,
     "voxel-captions": _voxel_captions,
-    "roi-images": _roi_images,
-    "aligned": _aligned,
-    **{analysis.name: partial(_of_record, analysis) for analysis in ANALYSES if analysis.evaluate is not None},
+    "drive": _drive,
+    "alignment": _alignment,
+    **{analysis.verb: partial(_of_record, analysis) for analysis in ANALYSES if analysis.evaluate is not None},
 }

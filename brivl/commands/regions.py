@@ -50,13 +50,13 @@ def _run(args: argparse.Namespace) -> None:
     models = model_pair(args.models)
     check_out(args.out, ".csv")
     subjects = parse_names(args.subject, "--subject")
-    from brivl.analyses.figure_for import Asked, make_figure
+    from brivl.analyses.figure_for import FigureRequest, make_figure
 
     settings = {name: str(getattr(args, name)) for name in ("preset", "level", "order", "scale", "unit")}
     one = len(subjects) == 1 and subjects != ("all",) and args.unit != "voxel"  # p and q of one subject are these tests
     settings |= {"tests": "yes"} if args.tests or one else {}
     with exit_on_sigint():
-        request = Asked(args.dataset, models, (args.layer,), subjects, "regions", settings)
+        request = FigureRequest(args.dataset, models, (args.layer,), subjects, "regions", settings)
         record = make_figure(Store(args.cache), request, progress_bar(quiet=args.json))
     if args.out:
         write_output(args.out, next(iter(record.csv_files().values())).encode())

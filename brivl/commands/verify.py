@@ -34,11 +34,11 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     """Print the findings; the exit code is 0 for a match, 1 for a difference, 2 where nothing can be recomputed."""
-    from brivl.analyses.verify import Here, check_bundle, refuse_no_file
+    from brivl.analyses.verify import CheckSettings, check_bundle, refuse_no_file
 
     refuse_no_file(args.bundle)
     with exit_on_sigint():
-        checked = check_bundle(args.bundle, Here(Store(args.cache), args.recompute, args.dataset))
+        checked = check_bundle(args.bundle, CheckSettings(Store(args.cache), args.recompute, args.dataset))
     if args.json:
         summary = {
             "bundle": args.bundle.name,

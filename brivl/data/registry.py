@@ -1,7 +1,7 @@
 """The registry of datasets: forms of folders, simulated datasets, and null controls, by name.
 
-A new form of folder is a package `brivl.data.X` with a record in `format.py`, and one line in `FORMATS`. Importing this
-module imports neither numpy nor any reader of files.
+A new form of folder is a package `brivl.data.X`, whose `__init__.py` holds its record, and one line in `FORMATS`.
+Importing this module imports neither numpy nor any reader of files.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from urllib.parse import parse_qsl, urlencode
 
 from brivl.config import data_dirs
 from brivl.core.progress import ProgressCallback, no_progress
-from brivl.data.algonauts2023.format import FORMAT as ALGONAUTS2023
-from brivl.data.bids.format import FORMAT as BIDS
+from brivl.data.algonauts2023 import FORMAT as ALGONAUTS2023
+from brivl.data.bids import FORMAT as BIDS
 from brivl.data.dataset_format import DatasetFormat, Fixture, Published
-from brivl.data.pereira2018.format import FORMAT as PEREIRA2018
+from brivl.data.pereira2018 import FORMAT as PEREIRA2018
 from brivl.data.phantoms.names import PHANTOM_CATEGORIES, PHANTOM_MOVIE, PHANTOM_SENTENCES, PHANTOM_STORIES
-from brivl.data.plain.format import FORMAT as PLAIN
-from brivl.data.shortclips.format import FORMAT as SHORTCLIPS
+from brivl.data.plain import FORMAT as PLAIN
+from brivl.data.shortclips import FORMAT as SHORTCLIPS
 from brivl.errors import BrivlError, DataError, RequestError
 
 if TYPE_CHECKING:

@@ -126,8 +126,8 @@ def load_facts(store: Store, dataset: Dataset, subject: str, responses: Response
     """
 
     def compute() -> tuple[dict[str, np.ndarray], dict]:
-        found = dataset.responses(subject) if responses is None else responses
-        arrays, info = _voxel_arrays(found.voxels)
+        loaded = dataset.responses(subject) if responses is None else responses
+        arrays, info = _voxel_arrays(loaded.voxels)
         truth = dataset.truth(subject)
         if truth is not None:
             arrays |= {
@@ -139,7 +139,7 @@ def load_facts(store: Store, dataset: Dataset, subject: str, responses: Response
             info["truth_models"] = list(truth.models)
         reading = reading_of(dataset, subject).to_json()
         info |= {"reading": reading} if any(reading.values()) else {}
-        return arrays, info | {"timing": _timing(dataset.design(subject), found)}
+        return arrays, info | {"timing": _timing(dataset.design(subject), loaded)}
 
     return _facts(store.get_or_compute(facts_key(dataset, subject), compute))
 

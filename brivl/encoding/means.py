@@ -63,8 +63,8 @@ def mean_explainable_variance(results: Sequence[EncodingResult]) -> np.ndarray |
     np.ndarray | None
         (n_voxels,); None where one of the results has no explainable variance.
     """
-    known = [r.explainable_variance for r in results if r.explainable_variance is not None]
-    return np.mean(known, axis=0) if len(known) == len(results) else None
+    evs = [r.explainable_variance for r in results if r.explainable_variance is not None]
+    return np.mean(evs, axis=0) if len(evs) == len(results) else None
 
 
 def results_by_layer(fits: Mapping[tuple[int, str], FitResult]) -> dict[int, list[EncodingResult]]:

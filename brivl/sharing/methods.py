@@ -389,11 +389,11 @@ def figure_lines(done: Done, figure: FigureMethods) -> str:
     """
     r = done.answers[0].request
     choices = {"preset": r.preset} | ({"pooling": r.pooling} if r.pooling else {}) | dict(figure.settings)
-    return f"""from brivl.analyses.figure_for import Asked, make_figure
+    return f"""from brivl.analyses.figure_for import FigureRequest, make_figure
 from brivl.config import cache_dir
 from brivl.store.artifacts import Store
 
-asked = Asked(
+request = FigureRequest(
     dataset={r.dataset!r},
     models={r.models!r},
     layers={tuple(done.layers)!r},
@@ -401,7 +401,7 @@ asked = Asked(
     page={figure.page!r},
     settings={choices!r},
 )
-record = make_figure(Store(cache_dir()), asked)
+record = make_figure(Store(cache_dir()), request)
 print(record.label.headline)
 print(record.make_tables()["scores"].to_string())
 """

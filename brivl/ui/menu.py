@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Collection
 from threading import Lock
 from typing import Any
 
@@ -41,14 +42,14 @@ OLD_PAGES = {  # address in earlier versions -> page of today; links and saved v
 
 
 def pages() -> dict[str, list]:
-    """List the pages.
+    """List the pages in the order of the menu; files of pages/ that are not named here follow in "Brain and model".
 
     Returns
     -------
     dict
-        In the order of the menu, by section; those of the first stand in the bar itself.
+        Pages of Streamlit by section; those of the section "" stand in the bar itself.
     """
-    return {
+    sections = {
         "": [
             st.Page("pages/home.py", title="Home", default=True),
             st.Page("pages/data.py", title="Data"),
@@ -79,6 +80,26 @@ def pages() -> dict[str, list]:
             *(_redirect(old, new) for old, new in OLD_PAGES.items()),
         ],
     }
+    named = {page.url_path for section in sections.values() for page in section} | {"home"}  # the first has no address
+    sections["Brain and model"] += [st.Page(f"pages/{name}.py", title=t) for name, t in further_pages(named).items()]
+    return sections
+
+
+def further_pages(named: Collection[str]) -> dict[str, str]:
+    """Find the pages that the menu does not name.
+
+    Parameters
+    ----------
+    named : collection of str
+        Names of the pages that have their place.
+
+    Returns
+    -------
+    dict
+        Title of each other file of pages/, which stands before the colon in its first line.
+    """
+    files = [path for path in sorted((APP_FILES / "pages").glob("*.py")) if path.stem not in named]
+    return {path.stem: path.read_text(encoding="utf-8").partition(":")[0].strip('"') for path in files}
 
 
 def page_file(name: str) -> str | None:

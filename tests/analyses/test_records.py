@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from brivl.analyses.registry import ANALYSES, analysis_named
-from brivl.analyses.verify import Here, check_bundle
+from brivl.analyses.verify import CheckSettings, check_bundle
 from brivl.analysis import Analysis, keys_of, request_from_json, run, stored, task_of
 from brivl.commands.main import main
 from brivl.config import PROJECT, cache_dir
@@ -145,14 +145,14 @@ def test_a_bundle_is_whole_and_holds_until_it_is_changed(analysis: Analysis, sto
     assert {"manifest.json", "methods.md", "methods.tex", "methods.bib", "README.txt"} <= set(files)
     assert b"SIMULATED DATA" in files["methods.md"] and evidence.methods().encode() in files["methods.md"]
     assert all(key.encode() in files["methods.bib"] for key in evidence.references())
-    checked = check_bundle(path, Here(store))
+    checked = check_bundle(path, CheckSettings(store))
     assert checked.verdict == "match", checked.findings
 
     name = next(name for name in files if name.endswith(".csv"))
     with zipfile.ZipFile(path, "w") as archive:
         for each, content in files.items():
             archive.writestr(each, content + b"9,9\n" if each == name else content)
-    assert check_bundle(path, Here(store)).verdict == "differs"
+    assert check_bundle(path, CheckSettings(store)).verdict == "differs"
 
 
 def test_a_bundle_of_another_result_differs(analysis: Analysis, store: Store, tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_a_bundle_of_another_result_differs(analysis: Analysis, store: Store, tm
             for name, values in artifact.arrays.items()
         }
         store.put(key, arrays, artifact.info if arrays else halved(artifact.info))  # some results are rows of numbers
-    assert check_bundle(path, Here(store)).verdict == "differs"
+    assert check_bundle(path, CheckSettings(store)).verdict == "differs"
 
 
 def test_a_result_is_computed_once(analysis: Analysis, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

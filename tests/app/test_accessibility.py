@@ -16,13 +16,13 @@ from brivl.sharing.saved_views import save_view
 from brivl.store.artifacts import Store
 from tests.app.test_browser import CHROMIUM, HEADLINE, PATIENCE
 from tests.app.test_sharing_pages import a_view
+from tests.support.browser_state import settled, skip_without_chromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 N_VOXELS = 500
 MENU, SECTION, DROPPED = (
     f"[data-testid={name}]" for name in ("stTopNavLink", "stTopNavSection", "stTopNavDropdownLink")
 )
-SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
 CHANGED = "([at, old]) => document.querySelector(at)?.innerText !== old"
 TABS = ("Table", "Method", "Code", "Export", "Share")  # the same on each page with an answer
 GRAVE = ("serious", "critical")
@@ -52,8 +52,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    if not CHROMIUM:
-        pytest.skip("Chromium is missing")
+    skip_without_chromium(CHROMIUM)
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(SOFTWARE))
@@ -136,8 +135,6 @@ def _tabs(page: Any) -> Iterator[tuple[str, str, str]]:
 
 
 def _settle(page: Any) -> None:
-    """Wait until the page is drawn; Streamlit says so at once, its fading takes another moment."""
-    page.wait_for_timeout(250)
-    page.locator(SETTLED).wait_for()
+    """Wait until the page is drawn and its fading is over."""
     page.locator(HEADLINE).first.wait_for()
-    page.wait_for_timeout(350)
+    settled(page)

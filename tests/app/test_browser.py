@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
@@ -16,6 +15,8 @@ from urllib.request import urlopen
 import pytest
 
 from brivl.config import PROJECT
+from tests.support.browser_state import skip_without_chromium
+from tests.support.processes import until
 
 CHROMIUM = os.environ.get("BRIVL_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 DATA = "data=phantom-movie%3A120%2F24"  # small: ten samples a run
@@ -58,27 +59,24 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE / 1000)
         log.close()
 
 
 def wait_until_up(address: str) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
+    def is_up() -> bool:
         try:
-            with urlopen(f"{address}/_stcore/health", timeout=5):
-                return
+            with urlopen(f"{address}/_stcore/health", timeout=60):
+                return True
         except OSError:
-            time.sleep(0.5)
-    raise AssertionError("the server did not start")
+            return False
+
+    until(is_up)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
-    if not CHROMIUM:
-        reason = "Chromium is missing, so the browser tests are skipped; install it (apt-get install chromium)."
-        print(reason, file=sys.__stderr__)
-        pytest.skip(reason)
+    skip_without_chromium(CHROMIUM)
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,10 +30,8 @@ def test_run_shows_progress_and_cancel_ends_it() -> None:
     assert button(at, "Cancel")
     again = open_page("layers")  # another session sees the same job
     assert button(again, "Cancel") and len(cached.job_queue().active()) == 1
-    started = time.monotonic()
     button(at, "Cancel").click().run()
     assert cached.job_queue().status(status.job_id).state == "cancelled"
-    assert time.monotonic() - started < PATIENCE
     assert [info.value for info in at.info] == ["Cancelled. Finished fits were kept."]
     assert button(at, "Run layer 8, S01")
 

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,17 +21,9 @@ from brivl.commands.main import main
 from brivl.config import PROJECT
 from brivl.errors import RequestError
 from brivl.threads import OPENMP, VARIABLES, WAITING
+from tests.support.processes import PATIENCE, gone, until
 
 SMALL = Size("sentences", 60, 30, 2, draws=2, himalaya_subjects=1)
-PATIENCE = 60
-
-
-def runs(pid: int) -> bool:
-    """Whether a process computes; one that has ended and was not reaped does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
@@ -41,11 +32,11 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="re
 @needs_proc
 def test_busy_loops_end_with_their_block_however_it_ends() -> None:
     with busy_loops(2) as pids:
-        assert len(set(pids)) == 2 and all(map(runs, pids))
-    assert not any(map(runs, pids))
+        assert len(set(pids)) == 2 and not any(map(gone, pids))
+    assert all(map(gone, pids))
     with pytest.raises(ZeroDivisionError), busy_loops(1) as pids:
         raise ZeroDivisionError
-    assert not any(map(runs, pids))
+    assert all(map(gone, pids))
 
 
 @needs_proc
@@ -57,16 +48,13 @@ def test_busy_loops_end_with_a_benchmark_that_is_killed() -> None:
         "    import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, stdout=subprocess.PIPE, timeout=PATIENCE)
-    deadline = time.monotonic() + PATIENCE
     pids = [int(pid) for pid in ran.stdout.split()]
     assert len(pids) == 2
-    while any(map(runs, pids)):
-        assert time.monotonic() < deadline, "busy loops outlived the benchmark"
-        time.sleep(0.02)
+    until(lambda: all(map(gone, pids)))
 
 
 def test_the_share_that_is_left_is_a_share() -> None:
-    assert 0 < share_left(0.05) <= 1.01
+    assert 0 < share_left(0.05) <= 1.1  # clocks of processor and wall tick apart
 
 
 def test_every_fit_runs_with_its_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,6 +104,7 @@ def test_the_command_line_prints_what_real_processes_measured(capsys: pytest.Cap
     assert main(["bench", "fit", *words, "--himalaya-subjects", "1", "--busy", "1", "--json"]) == 0
     measured = json.loads(capsys.readouterr().out)
     assert len(measured["solver_walls_s"]) == 3 and len(measured["busy_walls_s"]) == 1
-    assert min(measured[name] for name in ("himalaya_wall_s", "himalaya_one_thread_wall_s", "busy_wall_s")) > 0
-    assert 0 < measured["busy_share_left"] <= 1.01 and measured["cores"] >= 1
+    times = [measured[name] for name in ("himalaya_wall_s", "himalaya_one_thread_wall_s", "busy_wall_s")]
+    assert all(isinstance(value, float) and value >= 0 for value in times)  # rounded: 0 on a fast machine
+    assert 0 <= measured["busy_share_left"] <= 1.1 and measured["cores"] >= 1
     assert "EXTRAPOLATED" in measured["himalaya_is"] and "OMP_NUM_THREADS" in os.environ

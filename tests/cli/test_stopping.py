@@ -15,14 +15,22 @@ from tests.support.processes import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 # As a decomposition, this lets other threads run and comes back when it is done, here in twenty minutes or so.
-DEAF = "hashlib.pbkdf2_hmac('sha256', b'', b'', 2 * 10**9)"
-HEARING = "time.sleep(3600)"
+DEAF = "begun.start(); hashlib.pbkdf2_hmac('sha256', b'', b'', 2 * 10**9)"
+HEARING = "ready(); time.sleep(3600)"
 CODE = """
 import hashlib, signal, threading, time
 from brivl.cli.cancellation import exit_on_sigint
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that started the tests with & has it ignored
+def ready():
+    print("ready", flush=True)
+clock = time.pthread_getcpuclockid(threading.main_thread().ident)
+def wait_for_work():  # the main thread computes, and this one runs beside it
+    start = time.clock_gettime(clock)
+    while time.clock_gettime(clock) < start + 0.1:
+        time.sleep(0.01)
+    ready()
+begun = threading.Thread(target=wait_for_work)
 with exit_on_sigint():
-    threading.Timer(0.5, lambda: print("ready", flush=True)).start()  # when the work has begun
     try:
         {work}
     except KeyboardInterrupt:
@@ -49,7 +57,7 @@ def test_the_watch_ends_with_its_block_and_other_threads_need_none() -> None:
         watching = [thread for thread in threading.enumerate() if thread.name == "interrupts"]
         assert watching
     for thread in watching:
-        thread.join(10)
+        thread.join(PATIENCE)
     assert not any(thread.is_alive() for thread in watching)
     assert signal.set_wakeup_fd(before) == before
     seen: list[bool] = []
@@ -60,5 +68,5 @@ def test_the_watch_ends_with_its_block_and_other_threads_need_none() -> None:
 
     other = threading.Thread(target=elsewhere)
     other.start()
-    other.join(10)
+    other.join(PATIENCE)
     assert seen == [True]

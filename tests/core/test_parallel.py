@@ -18,8 +18,7 @@ from brivl.core import parallel
 from brivl.core.parallel import map_in_order, n_at_once, one_thread_per_call
 from brivl.errors import Cancelled
 from brivl.threads import VARIABLES, cores_to_use, use_cores
-
-PATIENCE = 60
+from tests.support.processes import PATIENCE
 
 
 def blas_threads() -> set[int]:

@@ -21,7 +21,7 @@ from tests.data.fuzz_bytes import Change
 from tests.data.fuzz_forms import FORMS, Form
 
 MOST_MEMORY = 2**30  # bytes of address space, the interpreter and its libraries included
-PATIENCE = 5.0  # s of processor time
+PATIENCE = 20.0  # s of processor time, on any machine; a file that is bad is refused in a fraction of one
 
 
 class _TooLong(BaseException):

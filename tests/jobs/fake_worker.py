@@ -37,7 +37,7 @@ def note(request: Mapping[str, Any], progress: ProgressCallback) -> None:
 
 def stubborn(request: Mapping[str, Any], progress: ProgressCallback) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
     progress(0, 1, f"{os.getpid()} {child.pid}")
     while True:
         pass

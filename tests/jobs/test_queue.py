@@ -266,7 +266,7 @@ def test_the_death_of_the_parent_ends_worker_and_children(tmp_path: Path) -> Non
         "job_queue = JobQueue(Path(sys.argv[1]), command=[sys.executable, '-m', 'tests.jobs.fake_worker'])\n"
         "job = job_queue.submit({'task': 'stubborn'})\n"
         "while not job_queue.status(job).message[:1].isdecimal(): time.sleep(0.01)\n"
-        "print(job_queue.status(job).message, flush=True); time.sleep(60)"
+        "print(job_queue.status(job).message, flush=True); time.sleep(3600)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, cwd=PROJECT) as server:
         assert server.stdout is not None

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brivl.analyses.figure_for import Asked, make_figure
+from brivl.analyses.figure_for import FigureRequest, make_figure
 from brivl.commands.main import main
 from brivl.config import PROJECT
 from brivl.sharing.fit_evidence import FitEvidence, npz_bytes
@@ -128,7 +128,7 @@ def test_the_code_runs_from_any_folder(tmp_path: Path) -> None:
     """Program and command, as a user pastes them, with the package on the path as an installation puts it."""
     store = Store(tmp_path / "store")
     folder = str(make_plain(tmp_path / "plain"))
-    record = make_figure(store, Asked(folder, ("signal", "other"), (2,), ("A",), "layers"))
+    record = make_figure(store, FigureRequest(folder, ("signal", "other"), (2,), ("A",), "layers"))
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     env = os.environ | {"PYTHONPATH": str(PROJECT), "BRIVL_CACHE": str(store.root)}

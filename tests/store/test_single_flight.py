@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pytest
 
@@ -214,9 +215,9 @@ def test_a_forked_child_does_not_keep_the_lock_of_a_killed_writer(tmp_path: Path
 
     def hold(writing: int) -> None:
         with locks.exclusive(path):
-            child, _ = fork(lambda _: time.sleep(600))
+            child, _ = fork(lambda _: time.sleep(3600))
             os.write(writing, str(child).encode())
-            time.sleep(600)
+            time.sleep(3600)
 
     pid, reading = fork(hold)
     child = int(os.read(reading, 100))
@@ -228,8 +229,15 @@ def test_a_forked_child_does_not_keep_the_lock_of_a_killed_writer(tmp_path: Path
         assert free
 
 
-def test_a_lock_waits_for_its_holder_and_its_removal_splits_nobody(tmp_path: Path) -> None:
-    path = tmp_path / "locks" / "a.lock"
+def test_a_lock_waits_for_its_holder_and_its_removal_splits_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, has_tried, acquire = tmp_path / "locks" / "a.lock", threading.Event(), filelock.FileLock._acquire
+
+    def attempt(lock: filelock.FileLock) -> None:
+        acquire(lock)
+        has_tried.set()
+
     with locks.exclusive(path) as held:
         assert held
         other: list[bool] = []
@@ -243,8 +251,9 @@ def test_a_lock_waits_for_its_holder_and_its_removal_splits_nobody(tmp_path: Pat
         thread.join()
         assert other == [False]
         waiting = threading.Thread(target=ask, args=(PATIENCE,))
+        monkeypatch.setattr(filelock.FileLock, "_acquire", attempt)
         waiting.start()
-        time.sleep(0.1)
+        assert has_tried.wait(PATIENCE)
         locks.discard(path)
     waiting.join()
     assert other == [False, True]

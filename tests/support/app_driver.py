@@ -17,11 +17,11 @@ from brivl.jobs.queue import JobQueue
 from brivl.ui import allowed_paths, cached
 from brivl.viz.browser.packing import unpack
 from tests.support.app_samples import MOVIE
+from tests.support.processes import PATIENCE
 
 APP = PROJECT / "app.py"
 PAGES = ("layers", "flatmap", "regions")
-PATIENCE = 60  # s for one run of a page on a busy machine
-SLEEPER = (sys.executable, "-c", "import time; time.sleep(60)")
+SLEEPER = (sys.executable, "-c", "import time; time.sleep(3600)")  # longer than any test
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-PATIENCE = 120.0  # seconds until a test that waits for something gives up
+PATIENCE = 300.0  # seconds until a test that waits for something gives up; never what a test is about
 
 
 def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:

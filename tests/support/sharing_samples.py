@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brivl.analyses.figure_for import Asked, make_figure
+from brivl.analyses.figure_for import FigureRequest, make_figure
 from brivl.sharing.figure_record import FigureRecord
 from brivl.store.artifacts import Store
 from tests.support.app_samples import MOVIE, SENTENCES, fill
@@ -17,5 +17,5 @@ def stored(name: str = MOVIE, layers: tuple[int, ...] = (8,), subjects: tuple[st
 
 def figure_of(store: Store, page: str = "flatmap", name: str = MOVIE, **changes: object) -> FigureRecord:
     """The figure of answers in the store; nothing is fitted."""
-    asked = {"layers": (8,), "subjects": ("S01",), "settings": {}} | changes
-    return make_figure(store, Asked(name, PAIRS[name], page=page, **asked))
+    fields = {"layers": (8,), "subjects": ("S01",), "settings": {}} | changes
+    return make_figure(store, FigureRequest(name, PAIRS[name], page=page, **fields))

@@ -25,6 +25,11 @@ window.mount = (data) => {
   mount({data, parentElement: root, setTriggerValue: (name, value) => window.news.push(value)});
 };
 window.keep = (text) => mount({data: Uint8Array.from(atob(text), (c) => c.charCodeAt(0)), parentElement: root});
+window.mounted = async (data) => {  // ends when the viewer shows these data
+  window.mount(data);
+  while (window.viewer().data !== data) await new Promise(requestAnimationFrame);
+};
+window.drawn = () => window.viewer().panes.every((pane) => !pane.waiting);
 window.viewer = () => root.querySelector(".viewer").brivl;
 window.ready = true;
 </script>"""

@@ -57,7 +57,6 @@ class Sample:
 
 
 def news(page: Any) -> dict:
-    """What Python hears last."""
-    page.wait_for_function("window.news.length > 0")
-    page.wait_for_timeout(30)
+    """What Python hears last, when no more is on its way."""
+    page.wait_for_function("window.news.length > 0 && !window.viewer().due")
     return page.evaluate("window.news[window.news.length - 1].view")

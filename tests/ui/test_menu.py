@@ -7,6 +7,7 @@ import sys
 import types
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -50,3 +51,11 @@ def test_objects_are_set_aside_only_when_modules_have_come(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "brivl_came_later", types.ModuleType("brivl_came_later"))
     menu.freeze_imported_modules()
     assert not is_looked_at(young)
+
+
+def test_a_new_page_joins_the_menu_by_its_first_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(menu, "APP_FILES", tmp_path)
+    (tmp_path / "pages").mkdir()
+    for name, title in (("layers", "Layers"), ("reliability", "Reliability")):
+        (tmp_path / "pages" / f"{name}.py").write_text(f'"""{title}: what it shows."""\n')
+    assert menu.further_pages({"layers"}) == {"reliability": "Reliability"}

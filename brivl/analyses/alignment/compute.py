@@ -278,22 +278,20 @@ def _prepare(
     responses: Responses,
     protocol: FitProtocol,
 ) -> _Run:
-    from brivl.core.encoding.fold_responses import fit_responses, split_responses
+    from brivl.core.encoding.fold_responses import fit_voxels, split_voxels
     from brivl.train.alignment import AlignedData
 
     split, voxels, progress = inputs.split, inputs.voxel_indices, context.progress
 
     def load(batch: slice) -> np.ndarray:
-        return fit_responses(np.asarray(responses.Y_train[:, voxels[batch]]), split, *protocol)
+        return fit_voxels(responses, voxels[batch], split, protocol)
 
     progress(0.05, 1, "Components of the responses")
     pca = response_pca(load, len(voxels), inputs.fit_rows, request.n_components)
     Y_test = np.empty((len(split.test), len(voxels)), np.float32)
     for start in range(0, len(voxels), TEST_BATCH):
         batch = voxels[start : start + TEST_BATCH]
-        repeats = np.asarray(responses.Y_test[:, :, batch]) if protocol.design.n_test else None
-        Y = split_responses(np.asarray(responses.Y_train[:, batch]), repeats, split, *protocol)
-        Y_test[:, start : start + TEST_BATCH] = Y.Y_test
+        Y_test[:, start : start + TEST_BATCH] = split_voxels(responses, batch, split, protocol).Y_test
     data = AlignedData(
         inputs.features[split.train],
         pca.scores,

@@ -63,7 +63,7 @@ def _fit(
     protocol: FitProtocol,
     on_progress: Callable[[float], None],
 ) -> Scores:
-    from brivl.core.encoding.fold_responses import preprocess_features, ridge_for, split_responses
+    from brivl.core.encoding.fold_responses import preprocess_features, ridge_for, split_voxels
     from brivl.core.encoding.split_score import r2_joint
     from brivl.core.transfer.maps import correlation
 
@@ -74,8 +74,7 @@ def _fit(
     for start in range(0, len(voxels), size):
         on_progress(start / len(voxels))
         batch = slice(start, start + size)
-        repeats = np.asarray(responses.Y_test[:, :, voxels[batch]]) if protocol.design.n_test else None
-        Y = split_responses(np.asarray(responses.Y_train[:, voxels[batch]]), repeats, split, *protocol)
+        Y = split_voxels(responses, voxels[batch], split, protocol)
         ridge = ridge_for(len(ready), split.train, *protocol)
         ridge.fit([X[split.train] for X in ready], Y.Y_train)
         predicted = ridge.predict([X[split.test] for X in ready])

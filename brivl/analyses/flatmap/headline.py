@@ -125,8 +125,10 @@ def flatmap_headline(finding: MapFinding) -> str:
     )
     if not finding.regions or finding.inside is not None:
         return voxel_headline(layer, names, a, b, facts)
-    pairs = [np.stack([mask_means(r.r2_split[side], finding.regions) for r in finding.results]) for side in (0, 1)]
-    return layer_headline(layer, names, compare_subjects(*pairs, list(finding.regions)), facts)
+    means_a, means_b = (
+        np.stack([mask_means(r.r2_split[side], finding.regions) for r in finding.results]) for side in (0, 1)
+    )
+    return layer_headline(layer, names, compare_subjects(means_a, means_b, list(finding.regions)), facts)
 
 
 def _means(finding: MapFinding, joint: np.ndarray, a: np.ndarray, b: np.ndarray) -> MeanScores:

@@ -59,7 +59,12 @@ def layers_finding(
     complete = table[table["layer"].isin(coverage.complete_layers)]
     joint = (table if complete.empty else complete).groupby("layer")["r2_joint"].mean()
     compared = sorted(set(complete["layer"].unique().tolist()) - coverage.identical)
-    means = LayerMeans(joint.to_dict(), _compare(complete, compared), compared, scores or {})
+    means = LayerMeans(
+        dict(zip(joint.index.tolist(), joint.tolist(), strict=True)),
+        _compare(complete, compared),
+        compared,
+        scores or {},
+    )
     return layers_headline(means, names, coverage)
 
 
@@ -90,9 +95,10 @@ def scores_by_layer(table: pd.DataFrame, parts: pd.DataFrame, coverage: Coverage
     """
     both = table.merge(parts, on=["layer", "subject"], how="left")
     names = ["r2_joint", "r2_split_a", "r2_split_b", *VARIANCE_COMPONENTS]
+    by_layer = {layer: both[both["layer"] == layer] for layer in sorted(both["layer"].unique().tolist())}
     return {
-        int(layer): MeanScores.of({name: rows[name].to_numpy(float) for name in names})
-        for layer, rows in both.groupby("layer")
+        layer: MeanScores.of({name: rows[name].to_numpy(float) for name in names})
+        for layer, rows in by_layer.items()
         if layer in coverage.complete_layers
     }
 

@@ -1,7 +1,8 @@
-"""Was the planted truth found? Difference by voxel, best layer against planted layer, difference by region. Plotly."""
+"""Recovery of the simulated ground truth: difference by voxel, best layer, difference by region, with Plotly."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,14 +16,28 @@ from brivl.viz.style import R2, TRUTH_DASH, A, B, FigureLabel, ThemeName, apply_
 
 MANY = 4000  # voxels from which density replaces points
 BINS = 60
-NEAR = 2  # layers around the planted one that count as found
+NEAR = 2  # layers around the planted one that count as recovered
 ROW, TOP, BOTTOM = 30, 50, 60  # px
 TRUTH_NAME = "planted"
 
 
 @dataclass(frozen=True)
 class DifferenceRecovery:
-    """Split R² of A minus B by voxel: noise-free truth and estimate (n_voxels,), their correlation, axis limit."""
+    """Difference of split R², A minus B, by voxel.
+
+    Attributes
+    ----------
+    truth : ndarray, shape (n_voxels,)
+        Noise-free difference.
+    estimate : ndarray, shape (n_voxels,)
+        Difference of the fit.
+    r : float
+        Correlation of both.
+    limit : float
+        Ends of the axes.
+    names : tuple of str
+        Names of models A and B.
+    """
 
     truth: np.ndarray
     estimate: np.ndarray
@@ -31,7 +46,13 @@ class DifferenceRecovery:
     names: tuple[str, str]
 
     def shown(self) -> tuple[np.ndarray, np.ndarray, int]:
-        """Truth and estimate of voxels with both inside the limit, and how many lie outside."""
+        """Select the voxels with both values inside the limit.
+
+        Returns
+        -------
+        tuple
+            Truth, estimate, and the number of voxels outside.
+        """
         check_limits((-self.limit, self.limit))
         truth, estimate = np.asarray(self.truth, float), np.asarray(self.estimate, float)
         both = np.isfinite(truth) & np.isfinite(estimate)
@@ -39,36 +60,78 @@ class DifferenceRecovery:
         return truth[inside], estimate[inside], int(both.sum() - inside.sum())
 
     def note(self) -> str:
-        """r, number of voxels, and how many the axes leave out."""
+        """Describe r, the number of voxels, and how many the axes leave out.
+
+        Returns
+        -------
+        str
+            One line.
+        """
         truth, _, outside = self.shown()
         text = f"r = {number(self.r)}, {len(truth) + outside:,} voxels"
         return f"{text}, {outside:,} outside the axes" if outside else text
 
     def axis_titles(self) -> tuple[str, str]:
+        """Name both axes.
+
+        Returns
+        -------
+        tuple of str
+            Titles of x and y.
+        """
         a, b = self.names
         return f"{TRUTH_NAME}: split {R2} of {a} − {b}, noise-free", f"estimated: split {R2} of {a} − {b}"
 
 
 @dataclass(frozen=True)
 class LayerRecovery:
-    """Planted and best layer by voxel (n_voxels,), 1-based; voxels with 0 (no signal) or NaN in either are left out."""
+    """Planted and best layer by voxel; voxels with 0 (no signal) or NaN in either are left out.
+
+    Attributes
+    ----------
+    planted : ndarray, shape (n_voxels,)
+        Layer whose features drive the voxel, counted from 1.
+    best : ndarray, shape (n_voxels,)
+        Layer with the highest joint R², counted from 1.
+    n_layers : int
+        Number of layers.
+    """
 
     planted: np.ndarray
     best: np.ndarray
     n_layers: int
 
     def counts(self) -> np.ndarray:
-        """Voxels by best (row) and planted (column) layer, (n_layers, n_layers) int."""
+        """Count voxels by best (row) and planted (column) layer.
+
+        Returns
+        -------
+        ndarray of int, shape (n_layers, n_layers)
+            Numbers of voxels.
+
+        Raises
+        ------
+        RequestError
+            For a layer beyond the last.
+        """
         planted, best = (np.nan_to_num(np.asarray(v, float)).astype(int) for v in (self.planted, self.best))
         if max(planted.max(initial=0), best.max(initial=0)) > self.n_layers:
-            raise RequestError(f"Layers must lie in 1..{self.n_layers}; got {max(planted.max(), best.max())!r}.")
-        known = (planted > 0) & (best > 0)
+            raise RequestError(
+                f"Expected layers from 1 to {self.n_layers}, got {max(planted.max(), best.max())!r}. Check the fits."
+            )
+        signal = (planted > 0) & (best > 0)
         table = np.zeros((self.n_layers, self.n_layers), int)
-        np.add.at(table, (best[known] - 1, planted[known] - 1), 1)
+        np.add.at(table, (best[signal] - 1, planted[signal] - 1), 1)
         return table
 
     def note(self) -> str:
-        """Share of voxels whose best layer is near the planted one."""
+        """Give the fraction of voxels whose best layer is near the planted one.
+
+        Returns
+        -------
+        str
+            One line.
+        """
         counts = self.counts()
         off = abs(np.subtract.outer(np.arange(self.n_layers), np.arange(self.n_layers)))
         near, total = int(counts[off <= NEAR].sum()), int(counts.sum())
@@ -81,7 +144,15 @@ class LayerRecovery:
 
 @dataclass(frozen=True)
 class RegionRecovery:
-    """Difference of split R² by region, top row first: `table` with the columns region, planted, estimated."""
+    """Difference of split R² by region, top row first.
+
+    Attributes
+    ----------
+    table : DataFrame
+        Columns region, planted, estimated.
+    names : tuple of str
+        Names of models A and B.
+    """
 
     table: pd.DataFrame
     names: tuple[str, str]
@@ -89,25 +160,61 @@ class RegionRecovery:
     def __post_init__(self) -> None:
         missing = [column for column in ("region", "planted", "estimated") if column not in self.table]
         if missing:
-            raise RequestError(f"The recovery figure lacks the columns {missing!r}. Add them to the table.")
+            raise RequestError(
+                f"Expected the columns region, planted and estimated, got a table without {missing!r}. Add them."
+            )
 
     def colours(self) -> list[str]:
-        """Blue where A is estimated higher, vermilion where B is."""
+        """Choose the colours of the bars.
+
+        Returns
+        -------
+        list of str
+            Blue where A is estimated higher, vermilion where B is.
+        """
         return [A if value >= 0 else B for value in self.table["estimated"]]
 
     def span(self) -> tuple[float, float]:
-        """Ends of the axis: all values and 0, with room beside the marks."""
+        """Find the ends of the axis.
+
+        Returns
+        -------
+        tuple of float
+            All values and 0, with room beside the marks.
+        """
         values = self.table[["planted", "estimated"]].to_numpy(float)
         low, high = np.nanmin(values, initial=0), np.nanmax(values, initial=0)
         room = 0.06 * (high - low or 1)
         return low - room, high + room
 
     def axis_title(self) -> str:
+        """Name the axis.
+
+        Returns
+        -------
+        str
+            The title.
+        """
         return f"split {R2}, {self.names[0]} − {self.names[1]}, mean over the region's voxels"
 
 
 def difference_figure(recovery: DifferenceRecovery, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
-    """Estimated against planted difference; the dashed green line is perfect recovery."""
+    """Draw estimated against planted difference; the dashed green line is perfect recovery.
+
+    Parameters
+    ----------
+    recovery : DifferenceRecovery
+        Differences by voxel.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+    theme : {"light", "dark"}
+        Colours of the page.
+
+    Returns
+    -------
+    Figure
+        Plotly figure.
+    """
     truth, estimate, _ = recovery.shown()
     figure = go.Figure(
         _density(truth, estimate, recovery.limit, theme) if len(truth) > MANY else _points(truth, estimate, theme)
@@ -155,7 +262,7 @@ def _quiet(theme: ThemeName) -> list[list]:
     return [[0, colours.grid], [1, colours.text]]
 
 
-def _truth_line(x: list[float], y: list[float], theme: ThemeName) -> go.Scatter:
+def _truth_line(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray, theme: ThemeName) -> go.Scatter:
     line = dict(color=theme_of(theme).truth, width=3, dash=TRUTH_DASH)
     return go.Scatter(x=x, y=y, mode="lines", name=TRUTH_NAME, line=line, hoverinfo="skip")
 
@@ -178,7 +285,22 @@ def _finish(figure: go.Figure, note: str, label: FigureLabel, theme: ThemeName) 
 
 
 def layer_recovery_figure(recovery: LayerRecovery, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
-    """Counts of voxels by planted and best layer; the dashed green line is perfect recovery."""
+    """Draw counts of voxels by planted and best layer; the dashed green line is perfect recovery.
+
+    Parameters
+    ----------
+    recovery : LayerRecovery
+        Layers by voxel.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+    theme : {"light", "dark"}
+        Colours of the page.
+
+    Returns
+    -------
+    Figure
+        Plotly figure.
+    """
     counts, layers = recovery.counts(), np.arange(1, recovery.n_layers + 1)
     figure = go.Figure(
         go.Heatmap(
@@ -211,7 +333,24 @@ def layer_recovery_figure(recovery: LayerRecovery, label: FigureLabel, theme: Th
 
 
 def region_recovery_figure(recovery: RegionRecovery, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
-    """Estimated difference as bars, planted as dashed green marks; its height grows with the number of regions."""
+    """Draw the estimated difference as bars and the planted one as dashed green marks.
+
+    The height grows with the number of regions.
+
+    Parameters
+    ----------
+    recovery : RegionRecovery
+        Differences by region.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+    theme : {"light", "dark"}
+        Colours of the page.
+
+    Returns
+    -------
+    Figure
+        Plotly figure.
+    """
     table, rows = recovery.table, np.arange(len(recovery.table), dtype=float)
     figure = go.Figure(
         go.Bar(

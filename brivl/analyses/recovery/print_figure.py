@@ -1,4 +1,4 @@
-"""Recovery of planted truth for print and talk, as matplotlib pages."""
+"""Recovery of the simulated ground truth for print and slides, with matplotlib."""
 
 from __future__ import annotations
 
@@ -27,7 +27,22 @@ def _page(draw: Callable[[Axes, float], None], label: FigureLabel, page: Page) -
 
 
 def difference_page(recovery: DifferenceRecovery, label: FigureLabel, page: Page = SLIDE) -> Figure:
-    """Matplotlib page with the content of `difference_figure`."""
+    """Draw the content of `difference_figure`.
+
+    Parameters
+    ----------
+    recovery : DifferenceRecovery
+        What is drawn.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+    page : Page
+        Size of the page.
+
+    Returns
+    -------
+    Figure
+        Matplotlib figure.
+    """
 
     def draw(axes: Axes, base: float) -> None:
         truth, estimate, _ = recovery.shown()
@@ -51,7 +66,22 @@ def difference_page(recovery: DifferenceRecovery, label: FigureLabel, page: Page
 
 
 def layer_recovery_page(recovery: LayerRecovery, label: FigureLabel, page: Page = SLIDE) -> Figure:
-    """Matplotlib page with the content of `layer_recovery_figure`."""
+    """Draw the content of `layer_recovery_figure`.
+
+    Parameters
+    ----------
+    recovery : LayerRecovery
+        What is drawn.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+    page : Page
+        Size of the page.
+
+    Returns
+    -------
+    Figure
+        Matplotlib figure.
+    """
 
     def draw(axes: Axes, base: float) -> None:
         counts, n = recovery.counts(), recovery.n_layers
@@ -85,7 +115,22 @@ def layer_recovery_page(recovery: LayerRecovery, label: FigureLabel, page: Page 
 
 
 def region_recovery_page(recovery: RegionRecovery, label: FigureLabel, page: Page = SLIDE) -> Figure:
-    """Matplotlib page with the content of `region_recovery_figure`; grows downwards with the number of regions."""
+    """Draw the content of `region_recovery_figure`.
+
+    Parameters
+    ----------
+    recovery : RegionRecovery
+        What is drawn.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+    page : Page
+        Size of the page.
+
+    Returns
+    -------
+    Figure
+        Matplotlib figure.
+    """
     table, rows = recovery.table, np.arange(len(recovery.table))
     height = max(page.height, 1.6 * page.base / POINTS * len(rows) + 0.42 * page.height)
 

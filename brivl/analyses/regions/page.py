@@ -209,7 +209,7 @@ def _mean_scores(shown: Shown) -> MeanScores | None:
     if table.empty:
         return None
     both = table.merge(parts, on=["layer", "subject"], how="left")
-    return MeanScores.of({name: both[name].to_numpy(float) for name in both if name not in ("layer", "subject")})
+    return MeanScores.of({str(name): both[name].to_numpy(float) for name in both if name not in ("layer", "subject")})
 
 
 def _pick() -> None:

@@ -29,10 +29,12 @@ class PaperFigure:
 
     @property
     def needs_aal(self) -> bool:
+        """Whether the figure needs AAL labels."""
         return self.kind in ("areas", "regions", "atlas", "area layers")
 
     @property
     def of_one_subject(self) -> bool:
+        """Whether the figure shows the first subject only."""
         return self.kind in ("selected", "maps")
 
 
@@ -89,9 +91,22 @@ ELSEWHERE = re.compile(r"fig[123][a-z]?")
 
 
 def choose(names: Sequence[str]) -> list[PaperFigure]:
-    """The figures asked for, in the paper's order; "all", "fig4" and "figS1" stand for all panels.
+    """Choose figures by name, in the order of the paper.
 
-    Raises RequestError for a name that is none.
+    Parameters
+    ----------
+    names : sequence of str
+        Keys of figures; "all", "fig4" and "figS1" stand for all panels.
+
+    Returns
+    -------
+    list of PaperFigure
+        The figures, each once.
+
+    Raises
+    ------
+    RequestError
+        For a name that is no figure.
     """
     keys = {key for name in names for key in _keys_of(name.strip())}
     return [figure for figure in FIGURES if figure.key in keys]
@@ -113,4 +128,6 @@ def _keys_of(name: str) -> list[str]:
             f"{name!r} rests on other data than movies and sentences: Fig. 1 is a drawing; for retrieval, attention, "
             "captioning and generation (Figs. 2 and 3) see python -m brivl eval."
         )
-    raise RequestError(f"Wanted a figure out of {', '.join(KEYS)}, a group such as fig4, or all, and got {name!r}.")
+    raise RequestError(
+        f"Expected a figure out of {', '.join(KEYS)}, a group such as fig4, or all, got {name!r}. Choose one of them."
+    )

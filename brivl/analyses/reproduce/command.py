@@ -15,7 +15,13 @@ OUT = Path("reproduced")
 
 
 def add_verbs(verbs: argparse._SubParsersAction) -> None:
-    """Add `reproduce` to the command line."""
+    """Add `reproduce` to the command line.
+
+    Parameters
+    ----------
+    verbs : argparse._SubParsersAction
+        Subparsers of the program.
+    """
     p = verbs.add_parser("reproduce", help="figures and statements of the paper, from movie and sentence data")
     p.add_argument("figures", nargs="+", metavar="FIGURE", help="fig4b, fig6c, figS4, ...; fig4 (all panels); all")
     p.add_argument("--data", required=True, nargs="+", metavar="DATA", help="phantoms, or folders (docs/own_data.md)")
@@ -29,13 +35,26 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
 
 
 def run_reproduce(args: argparse.Namespace) -> None:
-    """Write the files and print the table of checks. Raises BrivlError for what cannot be answered."""
-    from brivl.analyses.reproduce.compute import reproduce
-    from brivl.analyses.reproduce.source import Wanted
+    """Write the files and print the table of checks.
 
-    wanted = Wanted(tuple(args.data), _models(args.models), _names(args.subjects), _layers(args.layers), args.preset)
+    Parameters
+    ----------
+    args : Namespace
+        Arguments of the verb.
+
+    Raises
+    ------
+    BrivlError
+        For a request that cannot be answered.
+    """
+    from brivl.analyses.reproduce.compute import reproduce
+    from brivl.analyses.reproduce.source import ReproductionRequest
+
+    request = ReproductionRequest(
+        tuple(args.data), _models(args.models), _names(args.subjects), _layers(args.layers), args.preset
+    )
     with exit_on_sigint():
-        done = reproduce(Store(args.cache), args.figures, wanted, args.out, sweep_progress(quiet=args.json))
+        done = reproduce(Store(args.cache), args.figures, request, args.out, sweep_progress(quiet=args.json))
     if args.json:
         rows = done.checks.astype(object).where(done.checks.notna(), None).to_dict("records")
         print(
@@ -64,12 +83,12 @@ def _names(text: str | None) -> tuple[str, ...]:
 
 def _layers(text: str | None) -> tuple[int, ...]:
     """Numbers and spans: "4,8,12", "1-6"."""
-    found: list[int] = []
+    layers: list[int] = []
     for part in _names(text):
         first, _, last = part.partition("-")
         if not (first.isascii() and first.isdecimal()) or (last and not (last.isascii() and last.isdecimal())):
-            raise RequestError(f"Wanted layers such as 4,8,12 or 1-6 and got {text!r}.")
+            raise RequestError(f"Expected layers such as 4,8,12 or 1-6, got {text!r}. Correct --layers.")
         if len(part) > 8:
-            raise RequestError(f"Wanted layers such as 4,8,12 or 1-6 and got {text!r}.")
-        found += range(int(first), int(last or first) + 1)
-    return tuple(found)
+            raise RequestError(f"Expected layers such as 4,8,12 or 1-6, got {text!r}. Correct --layers.")
+        layers += range(int(first), int(last or first) + 1)
+    return tuple(layers)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from brivl.analyses.reproduce.means import Gathered, voxel_rule
+from brivl.analyses.reproduce.means import PaperMeans, voxel_rule
 from brivl.analyses.reproduce.paper_page import PaperPage
 from brivl.cli.options import write_output
 from brivl.core.claims.checks import Verdict
@@ -22,8 +22,28 @@ CHECKS = "checks"
 HEAD = ("check", "figures", "verdict", "claim", "rule", "evidence", "dataset", "simulated")
 
 
-def write_page(folder: Path, page: PaperPage, gathered: Gathered) -> list[Path]:
-    """Write STEM.pdf, STEM.png, STEM.csv and STEM.json. Raises StoreError; nothing half-written stays."""
+def write_page(folder: Path, page: PaperPage, gathered: PaperMeans) -> list[Path]:
+    """Write STEM.csv, STEM.json, STEM.pdf and STEM.png; each is complete or absent.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the results.
+    page : PaperPage
+        The page.
+    gathered : PaperMeans
+        Means of all fits of the dataset.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    StoreError
+        Where a file cannot be written.
+    """
     drawn = page.draw()
     drawn.set_layout_engine("none")  # it is laid out; without this each file would lay it out again
     contents = {
@@ -38,33 +58,59 @@ def write_page(folder: Path, page: PaperPage, gathered: Gathered) -> list[Path]:
     return paths
 
 
-def csv_bytes(page: PaperPage, gathered: Gathered) -> bytes:
-    """The page's table with figure, dataset and simulated in front of every row; numbers in full precision."""
-    known = gathered.source.known
+def csv_bytes(page: PaperPage, gathered: PaperMeans) -> bytes:
+    """Write the table of a page as CSV, with figure, dataset and simulated in front of every row.
+
+    Parameters
+    ----------
+    page : PaperPage
+        The page.
+    gathered : PaperMeans
+        Means of all fits of the dataset.
+
+    Returns
+    -------
+    bytes
+        Content of the file; numbers in full precision.
+    """
+    summary = gathered.source.summary
     table = page.table.copy()
-    for name, value in (("simulated", known.simulated), ("dataset", known.short_name), ("figure", page.figure.key)):
+    for name, value in (("simulated", summary.simulated), ("dataset", summary.short_name), ("figure", page.figure.key)):
         table.insert(0, name, value)
     return table.to_csv(index=False, lineterminator="\n").encode()
 
 
-def note(page: PaperPage, gathered: Gathered) -> dict[str, Any]:
-    """What a figure rests on, for the file beside it."""
+def note(page: PaperPage, gathered: PaperMeans) -> dict[str, Any]:
+    """Describe what a figure rests on, for the file beside it.
+
+    Parameters
+    ----------
+    page : PaperPage
+        The page.
+    gathered : PaperMeans
+        Means of all fits of the dataset.
+
+    Returns
+    -------
+    dict
+        JSON values.
+    """
     s = gathered.source
     return {
         "figure": page.figure.key,
         "paper": page.figure.name,
         "shows": page.figure.shows,
-        "label": "SIMULATED DATA" if s.known.simulated else "measured data",
-        "simulated": s.known.simulated,
+        "label": "SIMULATED DATA" if s.summary.simulated else "measured data",
+        "simulated": s.summary.simulated,
         "headline": page.label.headline,
         "caption": page.label.caption,
-        "dataset": s.known.short_name,
-        "title": s.known.title,
-        "licence": s.known.licence,
-        "citation": s.known.citation,
+        "dataset": s.summary.short_name,
+        "title": s.summary.title,
+        "licence": s.summary.licence,
+        "citation": s.summary.citation,
         "models": {"a": s.models[0], "b": s.models[1]},
         "names": {"a": s.names[0], "b": s.names[1]},
-        "stand_ins": [m for m in s.models if m in s.known.model_options and s.known.model_options[m].stand_in],
+        "stand_ins": [m for m in s.models if m in s.summary.model_options and s.summary.model_options[m].stand_in],
         "preset": s.preset,
         "layers": list(s.layers_of(page.figure)),
         "n_layers": s.n_layers,
@@ -75,7 +121,18 @@ def note(page: PaperPage, gathered: Gathered) -> dict[str, Any]:
 
 
 def check_table(verdicts: Sequence[tuple[Verdict, str, bool | None]]) -> pd.DataFrame:
-    """One row for each check with its dataset ("" where there is none) and whether that is simulated."""
+    """Make the table of checks.
+
+    Parameters
+    ----------
+    verdicts : sequence of tuple
+        Verdict, dataset ("" where there is none), whether that is simulated.
+
+    Returns
+    -------
+    DataFrame
+        One row for each check, columns HEAD.
+    """
     rows = [
         (v.id, " ".join(v.figures), v.verdict, v.claim, v.rule, v.evidence, dataset, simulated)
         for v, dataset, simulated in verdicts
@@ -84,10 +141,25 @@ def check_table(verdicts: Sequence[tuple[Verdict, str, bool | None]]) -> pd.Data
 
 
 def markdown(table: pd.DataFrame, title: str, remarks: Sequence[str]) -> str:
-    """The table of checks as Markdown, remarks (what is simulated, what was not made) above it."""
+    """Write the table of checks as Markdown.
+
+    Parameters
+    ----------
+    table : DataFrame
+        What `check_table` gives.
+    title : str
+        Heading.
+    remarks : sequence of str
+        What stands above the table: what is simulated, what was not made.
+
+    Returns
+    -------
+    str
+        The text.
+    """
     lines = [f"# {title}", "", *(f"{remark}\n" for remark in remarks)]
     lines += [_row(table.columns), _row(["---"] * len(table.columns))]
-    lines += [_row(_said(value) for value in row) for row in table.itertuples(index=False)]
+    lines += [_row(_cell(value) for value in row) for row in table.itertuples(index=False)]
     return "\n".join(lines) + "\n"
 
 
@@ -95,12 +167,32 @@ def _row(cells: Any) -> str:
     return f"| {' | '.join(str(cell).replace('|', '/') for cell in cells)} |"
 
 
-def _said(value: object) -> str:
+def _cell(value: object) -> str:
     return "" if value is None else {True: "yes", False: "no"}.get(value, str(value))  # type: ignore[call-overload]
 
 
 def write_checks(folder: Path, table: pd.DataFrame, text: str) -> list[Path]:
-    """Write checks.csv and checks.md. Raises StoreError."""
+    """Write checks.csv and checks.md.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the results.
+    table : DataFrame
+        What `check_table` gives.
+    text : str
+        What `markdown` gives.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    StoreError
+        Where a file cannot be written.
+    """
     contents: Mapping[str, bytes] = {
         "csv": table.to_csv(index=False, lineterminator="\n").encode(),
         "md": text.encode(),
@@ -112,10 +204,21 @@ def write_checks(folder: Path, table: pd.DataFrame, text: str) -> list[Path]:
 
 
 def make_folder(path: Path) -> None:
-    """Create the folder of the results. Raises StoreError where that cannot be."""
+    """Create the folder of the results.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+
+    Raises
+    ------
+    StoreError
+        Where it cannot be created.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(
-            f"Wanted to write into the folder {str(path)!r} and could not ({error.strerror}); choose another --out."
+            f"Expected to write into the folder {str(path)!r}, but could not ({error.strerror}). Choose another --out."
         ) from error

@@ -8,10 +8,10 @@ import numpy as np
 
 from brivl.analyses.layers.tables import coverage_of, layers_finding
 from brivl.analyses.reproduce.catalog import PaperFigure
-from brivl.analyses.reproduce.means import Gathered, kept
+from brivl.analyses.reproduce.means import PaperMeans, kept
 from brivl.analyses.reproduce.paper_maps import MapLimits, map_grid_page, map_pair_page
 from brivl.analyses.reproduce.paper_page import PaperPage, label_of
-from brivl.analyses.reproduce.tables import layer_table, voxel_csv, voxel_places
+from brivl.analyses.reproduce.tables import layer_table, voxel_csv, voxel_positions
 from brivl.core.claims.checks import at_depth
 from brivl.core.claims.headlines import Facts, voxel_headline
 from brivl.core.encoding.presets import PRESETS
@@ -36,8 +36,28 @@ GRID_CAPTION = (
 )
 
 
-def map_pages(store: Store, gathered: Gathered, figure: PaperFigure) -> Iterator[PaperPage]:
-    """Pages of the kinds "selected", "maps" and "map grid". RequestError where voxels belong to no flatmap."""
+def map_pages(store: Store, gathered: PaperMeans, figure: PaperFigure) -> Iterator[PaperPage]:
+    """Make the pages of the kinds "selected", "maps" and "map grid".
+
+    Parameters
+    ----------
+    store : Store
+        Where results are kept.
+    gathered : PaperMeans
+        Means of all fits of the dataset.
+    figure : PaperFigure
+        The figure of the paper.
+
+    Raises
+    ------
+    RequestError
+        Where the voxels belong to no flatmap.
+
+    Yields
+    ------
+    PaperPage
+        A page for each subject that the figure shows.
+    """
     for subject in gathered.source.subjects_of(figure):
         if figure.kind == "selected":
             yield _selected(store, gathered, figure, subject)
@@ -47,19 +67,19 @@ def map_pages(store: Store, gathered: Gathered, figure: PaperFigure) -> Iterator
             yield _grid(store, gathered, figure, subject)
 
 
-def _results(store: Store, gathered: Gathered, subject: str, layers: Sequence[int]) -> dict[int, EncodingResult]:
+def _results(store: Store, gathered: PaperMeans, subject: str, layers: Sequence[int]) -> dict[int, EncodingResult]:
     """Stored answers by layer."""
     s = gathered.source
-    found = {layer: stored_fit(store, s.request(layer, subject), s.known.dataset) for layer in layers}
-    return {layer: answer.result for layer, answer in found.items() if answer is not None}
+    fits = {layer: stored_fit(store, s.request(layer, subject), s.summary.dataset) for layer in layers}
+    return {layer: answer.result for layer, answer in fits.items() if answer is not None}
 
 
-def _geometry(store: Store, gathered: Gathered, subject: str) -> tuple[Voxels, FlatmapGeometry]:
+def _geometry(store: Store, gathered: PaperMeans, subject: str) -> tuple[Voxels, FlatmapGeometry]:
     voxels = gathered.facts[subject].voxels
-    return voxels, make_flatmap(store, voxels, flatmap_factory(gathered.source.known.dataset, subject))
+    return voxels, make_flatmap(store, voxels, flatmap_factory(gathered.source.summary.dataset, subject))
 
 
-def _scores(gathered: Gathered, result: EncodingResult, subject: str) -> tuple[MapScores, np.ndarray]:
+def _scores(gathered: PaperMeans, result: EncodingResult, subject: str) -> tuple[MapScores, np.ndarray]:
     """Scores of the voxels kept, NaN elsewhere, and which these are."""
     facts = gathered.facts[subject]
     shown = kept(gathered.source, result, facts)
@@ -67,17 +87,17 @@ def _scores(gathered: Gathered, result: EncodingResult, subject: str) -> tuple[M
     return MapScores(joint, a, b, gathered.source.names, facts.voxels.rois), shown
 
 
-def _limits(gathered: Gathered, results: Sequence[EncodingResult], subject: str) -> MapLimits:
+def _limits(gathered: PaperMeans, results: Sequence[EncodingResult], subject: str) -> MapLimits:
     scores = [_scores(gathered, result, subject)[0] for result in results]
     joint = np.concatenate([s.joint for s in scores])
     return MapLimits(round_limit(joint), round_limit(np.concatenate([v for s in scores for v in (s.a, s.b)])))
 
 
-def _selected(store: Store, gathered: Gathered, figure: PaperFigure, subject: str) -> PaperPage:
+def _selected(store: Store, gathered: PaperMeans, figure: PaperFigure, subject: str) -> PaperPage:
     s = gathered.source
     (result,) = _results(store, gathered, subject, s.layers_of(figure)).values()
     if result.explainable_variance is None:
-        raise RequestError(f"{figure.name} needs a repeated test run, and {s.known.short_name} has none")
+        raise RequestError(f"{figure.name} needs a repeated test run, and {s.summary.short_name} has none")
     voxels, geometry = _geometry(store, gathered, subject)
     scores, shown = _scores(gathered, result, subject)
     threshold = PRESETS[s.preset].ev_threshold
@@ -91,11 +111,11 @@ def _selected(store: Store, gathered: Gathered, figure: PaperFigure, subject: st
         f"Coloured voxels entered the fit; others are clear. {geometry.space}.",
     )
     painting = paint_value(geometry, scores, ev, ((0.0, 1.0), "explainable variance"))
-    table = voxel_places(subject, voxels).assign(explainable_variance=result.explainable_variance)
+    table = voxel_positions(subject, voxels).assign(explainable_variance=result.explainable_variance)
     return PaperPage(figure.key, figure, label, lambda: flatmap_page(geometry, painting, label, PAPER), table[shown])
 
 
-def _pair(store: Store, gathered: Gathered, figure: PaperFigure, subject: str) -> PaperPage:
+def _pair(store: Store, gathered: PaperMeans, figure: PaperFigure, subject: str) -> PaperPage:
     s = gathered.source
     (layer,) = s.layers_of(figure)
     compared = sorted({at_depth(k, s.n_layers) for k in (4, 8, 12)} & set(s.layers) | {layer})
@@ -117,7 +137,7 @@ def _pair(store: Store, gathered: Gathered, figure: PaperFigure, subject: str) -
     return PaperPage(figure.key, figure, label, lambda: map_pair_page(geometry, scores, limits, label), table)
 
 
-def _grid(store: Store, gathered: Gathered, figure: PaperFigure, subject: str) -> PaperPage:
+def _grid(store: Store, gathered: PaperMeans, figure: PaperFigure, subject: str) -> PaperPage:
     s = gathered.source
     results = _results(store, gathered, subject, s.layers)
     voxels, geometry = _geometry(store, gathered, subject)

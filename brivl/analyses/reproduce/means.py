@@ -23,20 +23,39 @@ Masks = dict[tuple[str, str], np.ndarray]  # (level, region) -> (n_voxels,) bool
 
 
 @dataclass(frozen=True)
-class Gathered:
-    """Means of all fits that were asked for, and where each subject's voxels lie."""
+class PaperMeans:
+    """Means of all requested fits of a dataset, and where the voxels of each subject lie."""
 
     source: Source
     means: ScoreMeans
     facts: Mapping[str, SubjectFacts]
 
 
-def gather(
+def compute_means(
     store: Store, source: Source, requests: Sequence[FitRequest], progress: ProgressCallback = no_progress
-) -> Gathered:
-    """Answers to the requests as means; what is in the store is used, the rest is fitted and kept, one by one.
+) -> PaperMeans:
+    """Average the scores of fits over regions; missing fits are computed and stored, one by one.
 
-    progress(done, total, message) counts fits. Raises BrivlError as `fit` does.
+    Parameters
+    ----------
+    store : Store
+        Where results are kept.
+    source : Source
+        The dataset and what is compared on it.
+    requests : sequence of FitRequest
+        The fits.
+    progress : callable
+        Progress callback, which counts fits.
+
+    Returns
+    -------
+    PaperMeans
+        Means by layer, subject and region.
+
+    Raises
+    ------
+    BrivlError
+        As `brivl.encoding.fit.fit` does.
     """
     rows: list[tuple] = []
     facts: dict[str, SubjectFacts] = {}
@@ -49,17 +68,34 @@ def gather(
         part(0, 1, f"Layer {request.layer}, {request.subject}")
         result = fit(store, request, part).result
         if request.subject not in facts:
-            facts[request.subject] = load_facts(store, source.known.dataset, request.subject)
+            facts[request.subject] = load_facts(store, source.summary.dataset, request.subject)
         if request.subject not in inside:
-            inside = {request.subject: masks(facts[request.subject].voxels)}
+            inside = {request.subject: region_masks_by_level(facts[request.subject].voxels)}
         rows += mean_rows(request, result, inside[request.subject], kept(source, result, facts[request.subject]))
     progress(len(requests), len(requests), "Fits ready")
-    return Gathered(source, ScoreMeans(pd.DataFrame(rows, columns=list(MEAN_COLUMNS)), source.n_layers), facts)
+    return PaperMeans(source, ScoreMeans(pd.DataFrame(rows, columns=list(MEAN_COLUMNS)), source.n_layers), facts)
 
 
 def kept(source: Source, result: EncodingResult, facts: SubjectFacts) -> np.ndarray:
-    """(n_voxels,) bool: voxels behind a figure. Fitted ones; of sentences those in AAL 1 to 90, and with the preset
-    "paper" only those with joint R² above 0, as in the paper (which chooses voxels by the scores that it reports)."""
+    """Select the voxels behind a figure.
+
+    These are the voxels that were fitted; of sentences those in AAL regions 1 to 90, and with the protocol "paper" only
+    those with joint R² above 0, as in the paper (which selects voxels by the scores that it reports).
+
+    Parameters
+    ----------
+    source : Source
+        The dataset and what is compared on it.
+    result : EncodingResult
+        The fit.
+    facts : SubjectFacts
+        Voxels of the subject.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_voxels,)
+        True for the voxels that enter the means.
+    """
     inside = np.asarray(result.selected, bool).copy()
     if source.family == "sentences":
         if facts.voxels.aal is not None:
@@ -69,8 +105,19 @@ def kept(source: Source, result: EncodingResult, facts: SubjectFacts) -> np.ndar
     return inside
 
 
-def voxel_rule(gathered: Gathered) -> str:
-    """`kept` in words."""
+def voxel_rule(gathered: PaperMeans) -> str:
+    """Describe in words which voxels `kept` selects.
+
+    Parameters
+    ----------
+    gathered : PaperMeans
+        Means of all fits of the dataset.
+
+    Returns
+    -------
+    str
+        Such as "explainable variance above 0.1".
+    """
     source, facts = gathered.source, next(iter(gathered.facts.values()))
     rules = []
     if (facts.timing.n_repeats or 1) > 1:
@@ -82,18 +129,46 @@ def voxel_rule(gathered: Gathered) -> str:
     return ", ".join(rules) or "all that could be fitted"
 
 
-def masks(voxels: Voxels) -> Masks:
-    """(level, region) -> (n_voxels,) bool: the whole brain, ROIs of the data, AAL at three levels."""
-    found = {(BRAIN, BRAIN): np.ones(voxels.n_voxels, bool)}
-    found |= {("roi", name): np.asarray(inside, bool) for name, inside in voxels.rois.items()}
+def region_masks_by_level(voxels: Voxels) -> Masks:
+    """Make the masks of all regions: the whole brain, ROIs of the data, AAL at three levels.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Positions and regions of the voxels of a subject.
+
+    Returns
+    -------
+    dict
+        (level, region) to a mask of shape (n_voxels,).
+    """
+    masks_by_region = {(BRAIN, BRAIN): np.ones(voxels.n_voxels, bool)}
+    masks_by_region |= {("roi", name): np.asarray(inside, bool) for name, inside in voxels.rois.items()}
     if voxels.aal is not None:
         aal = np.asarray(voxels.aal)
-        found |= {(level, r.name): np.isin(aal, r.labels) for level in AAL_LEVELS for r in aal_regions(level)}
-    return found
+        masks_by_region |= {(level, r.name): np.isin(aal, r.labels) for level in AAL_LEVELS for r in aal_regions(level)}
+    return masks_by_region
 
 
 def mean_rows(request: FitRequest, result: EncodingResult, groups: Masks, inside: np.ndarray) -> list[tuple]:
-    """Rows with MEAN_COLUMNS, for regions with at least one voxel that is kept."""
+    """Average the scores of one fit over each region.
+
+    Parameters
+    ----------
+    request : FitRequest
+        Layer and subject.
+    result : EncodingResult
+        The fit.
+    groups : dict
+        What `region_masks_by_level` gives.
+    inside : ndarray of bool, shape (n_voxels,)
+        Voxels that enter the means.
+
+    Returns
+    -------
+    list of tuple
+        Rows with MEAN_COLUMNS, for regions with at least one such voxel.
+    """
     rows = []
     for (level, region), mask in groups.items():
         chosen = mask & inside

@@ -14,7 +14,7 @@ from brivl.analyses.layers.tables import coverage_of, layers_finding
 from brivl.analyses.regions.figures import RegionScores
 from brivl.analyses.reproduce.catalog import PaperFigure
 from brivl.analyses.reproduce.maps import map_pages
-from brivl.analyses.reproduce.means import Gathered, voxel_rule
+from brivl.analyses.reproduce.means import PaperMeans, voxel_rule
 from brivl.analyses.reproduce.paper_atlas import AtlasScale, atlas_grid_page, atlas_page
 from brivl.analyses.reproduce.paper_page import PaperPage, label_of, who
 from brivl.analyses.reproduce.paper_regions import area_layers_page, boxed_region_page
@@ -31,7 +31,7 @@ from brivl.analyses.reproduce.tables import (
 from brivl.core.claims.headlines import Facts, layer_headline, small_sample_note
 from brivl.core.claims.sentence_checks import BOXED
 from brivl.core.numbers import number, round_limit
-from brivl.core.regions.areas import aal_regions
+from brivl.core.regions.areas import AalLevel, aal_regions
 from brivl.core.regions.atlas_views import AtlasView
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
@@ -43,10 +43,30 @@ NOUNS = {"area": "areas", "merged": "regions"}
 N_NAMED = 3
 
 
-def pages(store: Store, gathered: Gathered, figure: PaperFigure) -> Iterator[PaperPage]:
-    """The pages of a figure, one by one. RequestError where the data lack what it needs."""
+def pages(store: Store, gathered: PaperMeans, figure: PaperFigure) -> Iterator[PaperPage]:
+    """Make the pages of a figure, one by one.
+
+    Parameters
+    ----------
+    store : Store
+        Where results are kept.
+    gathered : PaperMeans
+        Means of all fits of the dataset.
+    figure : PaperFigure
+        The figure of the paper.
+
+    Raises
+    ------
+    RequestError
+        Where the data lack what the figure needs.
+
+    Yields
+    ------
+    PaperPage
+        A page.
+    """
     if figure.needs_aal and not (gathered.means.table["level"] == "region").any():
-        raise RequestError(f"{figure.name} needs AAL labels, and {gathered.source.known.short_name} has none")
+        raise RequestError(f"{figure.name} needs AAL labels, and {gathered.source.summary.short_name} has none")
     if figure.kind in ("selected", "maps", "map grid"):
         yield from map_pages(store, gathered, figure)
     elif figure.kind == "layers":
@@ -59,10 +79,10 @@ def pages(store: Store, gathered: Gathered, figure: PaperFigure) -> Iterator[Pap
         yield _regions(gathered, figure, "area" if figure.kind == "areas" else "merged")
 
 
-def _layers(gathered: Gathered, figure: PaperFigure) -> PaperPage:
+def _layers(gathered: PaperMeans, figure: PaperFigure) -> PaperPage:
     s, table = gathered.source, layer_table(gathered)
     if table.empty:
-        raise RequestError(f"{figure.name} needs a voxel that is kept, and {s.known.short_name} has none")
+        raise RequestError(f"{figure.name} needs a voxel that is kept, and {s.summary.short_name} has none")
     boxes = table["subject"].nunique() >= MIN_BOX
     label = label_of(
         gathered,
@@ -77,7 +97,7 @@ def _layers(gathered: Gathered, figure: PaperFigure) -> PaperPage:
     return PaperPage(figure.key, figure, label, lambda: layer_page(scores, label, PAPER), layer_csv(gathered))
 
 
-def _by_layer(gathered: Gathered, table: pd.DataFrame) -> str:
+def _by_layer(gathered: PaperMeans, table: pd.DataFrame) -> str:
     """Headline over all layers."""
     s = gathered.source
     return layers_finding(table, s.names, coverage_of(table, s.n_layers, s.subjects))
@@ -88,21 +108,21 @@ def _count(values: pd.Series) -> str:
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
-def _regions(gathered: Gathered, figure: PaperFigure, level: str) -> PaperPage:
+def _regions(gathered: PaperMeans, figure: PaperFigure, level: AalLevel) -> PaperPage:
     s = gathered.source
     (layer,) = s.layers_of(figure)
-    found = region_tables(gathered, level, layer)
-    table = found.comparison.table.rename(columns={"mean_a": "a", "mean_b": "b"}).assign(joint=found.joint)
+    tables = region_tables(gathered, level, layer)
+    table = tables.comparison.table.rename(columns={"mean_a": "a", "mean_b": "b"}).assign(joint=tables.joint)
     if level == "merged":
         table = table.sort_values("p", kind="stable", na_position="last")
     order = table["region"].tolist()
     label = label_of(
         gathered,
         figure,
-        layer_headline(layer, s.names, found.comparison, Facts(who(s.subjects), NOUNS[level])),
-        _region_caption(gathered, found, level),
+        layer_headline(layer, s.names, tables.comparison, Facts(who(s.subjects), NOUNS[level])),
+        _region_caption(gathered, tables, level),
     )
-    table, dots = (t.assign(region=t["region"].map(TITLES)) for t in (table.reset_index(drop=True), found.dots))
+    table, dots = (t.assign(region=t["region"].map(TITLES)) for t in (table.reset_index(drop=True), tables.dots))
     scores = RegionScores(table, dots if len(s.subjects) > 1 else dots.iloc[:0], s.names)
     boxed = [TITLES[name] for name in BOXED] if level == "merged" else []
     return PaperPage(
@@ -114,7 +134,7 @@ def _regions(gathered: Gathered, figure: PaperFigure, level: str) -> PaperPage:
     )
 
 
-def _region_caption(gathered: Gathered, found: RegionTables, level: str) -> str:
+def _region_caption(gathered: PaperMeans, tables: RegionTables, level: AalLevel) -> str:
     s = gathered.source
     several = len(s.subjects) > 1
     parts = [
@@ -125,12 +145,12 @@ def _region_caption(gathered: Gathered, found: RegionTables, level: str) -> str:
         if several
         else "One subject: no test.",
         "In the order of p; orange: regions boxed in the paper." if level == "merged" else "",
-        small_sample_note(found.comparison),
+        small_sample_note(tables.comparison),
     ]
     return " ".join(part for part in parts if part)
 
 
-def _area_layers(gathered: Gathered, figure: PaperFigure) -> PaperPage:
+def _area_layers(gathered: PaperMeans, figure: PaperFigure) -> PaperPage:
     s = gathered.source
     rows = gathered.means.table
     rows = rows[rows["level"] == "area"].rename(columns={"region": "area"})
@@ -147,7 +167,7 @@ def _area_layers(gathered: Gathered, figure: PaperFigure) -> PaperPage:
     )
 
 
-def _atlas(gathered: Gathered, figure: PaperFigure) -> PaperPage:
+def _atlas(gathered: PaperMeans, figure: PaperFigure) -> PaperPage:
     s, layers = gathered.source, gathered.source.layers_of(figure)
     values = {layer: atlas_values(gathered, layer, figure.value) for layer in layers}
     limit = round_limit(np.array([v for by_region in values.values() for v in by_region.values()]))
@@ -187,7 +207,7 @@ def _views() -> Sequence[AtlasView]:
 
 
 def _atlas_headline(
-    gathered: Gathered, figure: PaperFigure, values: Mapping[int, Mapping[int, float]], layers: Sequence[int]
+    gathered: PaperMeans, figure: PaperFigure, values: Mapping[int, Mapping[int, float]], layers: Sequence[int]
 ) -> str:
     s = gathered.source
     if len(layers) > 1:

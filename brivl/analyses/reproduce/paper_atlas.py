@@ -31,6 +31,7 @@ class AtlasScale:
 
     @property
     def bar(self) -> ColourBar:
+        """The colour bar, with its limits and label."""
         if self.names is None:
             return ColourBar(sequential(), (0.0, self.limit), f"joint {R2}")
         a, b = self.names
@@ -39,7 +40,18 @@ class AtlasScale:
         )
 
     def colours(self, values: np.ndarray) -> np.ndarray:
-        """RGBA of values, clear where NaN; whole regions are drawn, so that low values need not fade."""
+        """Colour values; whole regions are drawn, so that low values need not fade.
+
+        Parameters
+        ----------
+        values : ndarray
+            Values, NaN where there is none.
+
+        Returns
+        -------
+        ndarray, shape (..., 4)
+            RGBA from 0 to 1, clear where the value is NaN.
+        """
         if self.names is None:
             rgba = colour_sequential(values, (0.0, self.limit), LIGHT.negative)
         else:
@@ -51,7 +63,26 @@ class AtlasScale:
 def atlas_page(
     views: Sequence[AtlasView], values: Mapping[int, float], scale: AtlasScale, label: FigureLabel, page: Page = PAPER
 ) -> Figure:
-    """Matplotlib page: 2 x 2 views of the cortex, slices through the subcortex, scale. values: AAL number -> value."""
+    """Draw 2 x 2 views of the cortex, slices through the subcortex, and the scale.
+
+    Parameters
+    ----------
+    views : sequence of AtlasView
+        Four views of the cortex and two slices.
+    values : mapping
+        Value by number of the AAL region.
+    scale : AtlasScale
+        Limits and names of the scale.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+    page : Page
+        Size of the page.
+
+    Returns
+    -------
+    Figure
+        Matplotlib figure.
+    """
     with print_style(page):
         figure = new_page(label, page)
         grid = figure.subplots(2, 4, width_ratios=(1.35, 1.35, 1, 0.62))
@@ -69,7 +100,24 @@ def atlas_page(
 def atlas_grid_page(
     views: Sequence[AtlasView], layers: Sequence[tuple[int, Mapping[int, float]]], scale: AtlasScale, label: FigureLabel
 ) -> Figure:
-    """Matplotlib page: a row for each layer, a column for each view, scale at the right."""
+    """Draw a row for each layer and a column for each view, with the scale at the right.
+
+    Parameters
+    ----------
+    views : sequence of AtlasView
+        Four views of the cortex and two slices.
+    layers : sequence of tuple
+        Layer number, and value by number of the AAL region.
+    scale : AtlasScale
+        Limits and names of the scale.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+
+    Returns
+    -------
+    Figure
+        Matplotlib figure.
+    """
     n_rows = len(layers)
     height = WHOLE.height * (max(n_rows, 3) + BASE_ROWS) / (MOST_ROWS + BASE_ROWS)
     page = Page(WHOLE.width, height, WHOLE.base, WHOLE.headline)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from brivl.core.records import FlatmapGeometry
 from brivl.viz.export import PAPER, Page, new_page, print_style
 from brivl.viz.flatmap.painting import MapScores, Painting, outline_path, overlay_on_curvature, paint_joint, paint_pair
-from brivl.viz.flatmap.print_figure import SCALE_SHARE, draw_bar, draw_map, draw_square
+from brivl.viz.flatmap.print_figure import SCALE_SHARE, draw_map, draw_scale
 from brivl.viz.style import LIGHT, R2, FigureLabel
 
 TALL = Page(PAPER.width, 6.6, PAPER.base, PAPER.headline)
@@ -32,15 +32,34 @@ class MapLimits:
 def map_pair_page(
     geometry: FlatmapGeometry, scores: MapScores, limits: MapLimits, label: FigureLabel, page: Page = TALL
 ) -> Figure:
-    """Matplotlib page: both split R² above, joint R² below, each with its scale."""
+    """Draw both split R² above and joint R² below, each with its scale.
+
+    Parameters
+    ----------
+    geometry : FlatmapGeometry
+        The flatmap.
+    scores : MapScores
+        Scores by voxel.
+    limits : MapLimits
+        Upper ends of the scales.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+    page : Page
+        Size of the page.
+
+    Returns
+    -------
+    Figure
+        Matplotlib figure.
+    """
     paintings = _paint(geometry, scores, limits)
     with print_style(page):
         figure = new_page(label, page)
         grid = figure.subplots(2, 2, width_ratios=(1 - SCALE_SHARE, SCALE_SHARE))
-        for (brain, side), painting, draw in zip(grid, paintings, (draw_square, draw_bar), strict=True):
+        for (brain, side), painting in zip(grid, paintings, strict=True):
             draw_map(brain, geometry, painting, None, page)
             side.axis("off")
-            draw(side, painting.scale, page)
+            draw_scale(side, painting, page)
         figure.canvas.draw()
     return figure
 
@@ -48,8 +67,24 @@ def map_pair_page(
 def map_grid_page(
     geometry: FlatmapGeometry, layers: Sequence[tuple[int, MapScores]], limits: MapLimits, label: FigureLabel
 ) -> Figure:
-    """Matplotlib page: for each layer the pair of split R² on the left and joint R² on the right, layers in two columns
-    from the top down, scales below."""
+    """Draw the pair of split R² and joint R² side by side for each layer, layers in two columns, scales below.
+
+    Parameters
+    ----------
+    geometry : FlatmapGeometry
+        The flatmap.
+    layers : sequence of tuple
+        Layer number and MapScores.
+    limits : MapLimits
+        Upper ends of the scales.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+
+    Returns
+    -------
+    Figure
+        Matplotlib figure.
+    """
     n_rows = max(-(-len(layers) // 2), LEAST_ROWS)
     page = Page(WHOLE.width, WHOLE.height * (n_rows + 1.9) / (6 + 1.9), WHOLE.base, WHOLE.headline)
     with print_style(page):
@@ -78,9 +113,9 @@ def _paint(geometry: FlatmapGeometry, scores: MapScores, limits: MapLimits) -> t
 
 def _small_map(axes: Axes, geometry: FlatmapGeometry, painting: Painting) -> None:
     """Map with outlines, too small for names."""
-    picture = np.clip(overlay_on_curvature(geometry, painting.rgba, "light"), 0, 1)
+    image = np.clip(overlay_on_curvature(geometry, painting.rgba, "light"), 0, 1)
     height, width = geometry.mask.shape
-    axes.imshow(picture[::THIN, ::THIN], interpolation="none", extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+    axes.imshow(image[::THIN, ::THIN], interpolation="none", extent=(-0.5, width - 0.5, height - 0.5, -0.5))
     for polygons in geometry.outlines.values():
         axes.plot(*outline_path(polygons).T, color="white", linewidth=0.25)
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
@@ -90,7 +125,7 @@ def _scales(row: np.ndarray, geometry: FlatmapGeometry, scores: MapScores, limit
     pair, joint = _paint(geometry, scores, limits)
     square = row[0].inset_axes((0.0, 0.1, 1.0, 1.5))
     square.axis("off")
-    draw_square(square, pair.scale, page)
+    draw_scale(square, pair, page)
     bar = row[1].inset_axes((0.35, 0.25, 0.6, 1.2))
     bar.axis("off")
-    draw_bar(bar, joint.scale, page)
+    draw_scale(bar, joint, page)

@@ -23,7 +23,24 @@ N_COLUMNS = 4
 def boxed_region_page(
     scores: RegionScores, label: FigureLabel, boxed: Collection[str] = (), page: Page = PAPER
 ) -> Figure:
-    """`region_page` with an orange box around the rows of some regions."""
+    """Draw `region_page` with an orange box around the rows of some regions.
+
+    Parameters
+    ----------
+    scores : RegionScores
+        Scores by region.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+    boxed : collection of str
+        Titles of the regions with a box.
+    page : Page
+        Size of the page.
+
+    Returns
+    -------
+    Figure
+        Matplotlib figure.
+    """
     figure = region_page(scores, label, page)
     bars = figure.axes[0]
     for row, region in enumerate(scores.table["region"]):
@@ -46,9 +63,25 @@ def boxed_region_page(
 
 
 def area_layers_page(table: pd.DataFrame, names: tuple[str, str], label: FigureLabel, page: Page = AREAS) -> Figure:
-    """Matplotlib page with a panel for each area: joint and split R² by layer, lines mean of subjects, dots subjects.
+    """Draw joint and split R² by layer in a panel for each area.
 
-    table: area, layer, subject, joint, a, b.
+    Lines are means over subjects, dots are subjects.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns area, layer, subject, joint, a, b.
+    names : tuple of str
+        Names of models A and B.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+    page : Page
+        Size of the page.
+
+    Returns
+    -------
+    Figure
+        Matplotlib figure.
     """
     areas = list(dict.fromkeys(table["area"]))
     n_rows = -(-len(areas) // N_COLUMNS)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from brivl.analyses.reproduce.means import Gathered
+from brivl.analyses.reproduce.means import PaperMeans
 from brivl.core.claims.checks import BRAIN
 from brivl.core.records import EncodingResult, Voxels
-from brivl.core.regions.areas import aal_regions
+from brivl.core.regions.areas import AalLevel, aal_regions
 from brivl.core.regions.region_stats import RegionComparison, compare_subjects
 from brivl.data.regions import coordinates
 from brivl.errors import RequestError
@@ -22,8 +22,19 @@ QUANTITIES = (("joint", "joint R2"), ("a", "split R2"), ("b", "split R2"))
 
 @dataclass(frozen=True)
 class RegionTables:
-    """Scores by region at one layer. `comparison` and `joint` (mean over subjects) in the order of `names`;
-    dots: region, subject, joint, a, b, n_voxels."""
+    """Scores by region at one layer.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Regions, from front to back.
+    comparison : RegionComparison
+        Test of each region, in the order of `names`.
+    joint : ndarray, shape (n_regions,)
+        Joint R², mean over subjects.
+    dots : DataFrame
+        Columns region, subject, joint, a, b, n_voxels.
+    """
 
     names: tuple[str, ...]
     comparison: RegionComparison
@@ -31,16 +42,51 @@ class RegionTables:
     dots: pd.DataFrame
 
 
-def layer_table(gathered: Gathered, level: str = BRAIN, region: str = BRAIN) -> pd.DataFrame:
-    """layer, subject, r2_joint, r2_split_a, r2_split_b, n_voxels of one region."""
+def layer_table(gathered: PaperMeans, level: str = BRAIN, region: str = BRAIN) -> pd.DataFrame:
+    """List the scores of one region by layer and subject.
+
+    Parameters
+    ----------
+    gathered : PaperMeans
+        Means of all fits of the dataset.
+    level : str
+        Level of the region.
+    region : str
+        Its name.
+
+    Returns
+    -------
+    DataFrame
+        Columns layer, subject, r2_joint, r2_split_a, r2_split_b, n_voxels.
+    """
     table = gathered.means.table
     rows = table[(table["level"] == level) & (table["region"] == region)]
     named = {"joint": "r2_joint", "a": "r2_split_a", "b": "r2_split_b"}
     return rows.drop(columns=["level", "region"]).rename(columns=named).reset_index(drop=True)
 
 
-def region_tables(gathered: Gathered, level: str, layer: int) -> RegionTables:
-    """Regions of a level that have voxels, front to back, compared over subjects at a layer. RequestError for none."""
+def region_tables(gathered: PaperMeans, level: AalLevel, layer: int) -> RegionTables:
+    """Compare the two models in the regions of a level that have voxels, over subjects at a layer.
+
+    Parameters
+    ----------
+    gathered : PaperMeans
+        Means of all fits of the dataset.
+    level : str
+        "area", "merged" or "region" of AAL.
+    layer : int
+        Number of the layer, counted from 1.
+
+    Returns
+    -------
+    RegionTables
+        Regions from front to back.
+
+    Raises
+    ------
+    RequestError
+        Where no region has a voxel.
+    """
     table = gathered.means.table
     rows = table[(table["level"] == level) & (table["layer"] == layer)]
     if rows.empty:
@@ -52,8 +98,22 @@ def region_tables(gathered: Gathered, level: str, layer: int) -> RegionTables:
 
 
 def tidy(rows: pd.DataFrame, keys: Sequence[str], names: tuple[str, str]) -> pd.DataFrame:
-    """Long form of rows with joint, a, b, n_voxels: keys, subject, quantity, model, r2, n_voxels; means over subjects
-    as rows of their own (their n_voxels is the mean), after the subjects."""
+    """Bring scores into long form, with means over subjects as rows of their own after the subjects.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Columns subject, joint, a, b, n_voxels and the keys.
+    keys : sequence of str
+        Columns that identify a row.
+    names : tuple of str
+        Names of models A and B.
+
+    Returns
+    -------
+    DataFrame
+        Columns keys, subject, quantity, model, r2, n_voxels. In rows of means, n_voxels is the mean.
+    """
     mean = rows.groupby(list(keys), sort=False)[["joint", "a", "b", "n_voxels"]].mean().reset_index()
     both = pd.concat([rows, mean.assign(subject=MEAN)], ignore_index=True)
     models = dict(zip(("joint", "a", "b"), ("both", *names), strict=True))
@@ -64,46 +124,121 @@ def tidy(rows: pd.DataFrame, keys: Sequence[str], names: tuple[str, str]) -> pd.
     return pd.concat(parts, ignore_index=True)[[*keys, "subject", "quantity", "model", "r2", "n_voxels"]]
 
 
-def layer_csv(gathered: Gathered) -> pd.DataFrame:
-    """Figs. 4b, 5a."""
+def layer_csv(gathered: PaperMeans) -> pd.DataFrame:
+    """Make the table of Figs. 4b and 5a.
+
+    Parameters
+    ----------
+    gathered : PaperMeans
+        Means of all fits of the dataset.
+
+    Returns
+    -------
+    DataFrame
+        Columns layer, subject, quantity, model, r2, n_voxels.
+    """
     rows = gathered.means.table
     return tidy(rows[rows["level"] == BRAIN], ["layer"], gathered.source.names)
 
 
-def area_layer_csv(gathered: Gathered) -> pd.DataFrame:
-    """Fig. S4."""
+def area_layer_csv(gathered: PaperMeans) -> pd.DataFrame:
+    """Make the table of Fig. S4.
+
+    Parameters
+    ----------
+    gathered : PaperMeans
+        Means of all fits of the dataset.
+
+    Returns
+    -------
+    DataFrame
+        Columns region, layer, subject, quantity, model, r2, n_voxels.
+    """
     rows = gathered.means.table
     return tidy(rows[rows["level"] == "area"], ["region", "layer"], gathered.source.names)
 
 
-def region_csv(gathered: Gathered, level: str, layer: int, order: Sequence[str]) -> pd.DataFrame:
-    """Figs. 5b-d, 6c: regions in the order drawn; p (paired t) and q (Benjamini-Hochberg) stand beside the means."""
-    found = region_tables(gathered, level, layer)
-    rows = found.dots.assign(layer=layer)
+def region_csv(gathered: PaperMeans, level: AalLevel, layer: int, order: Sequence[str]) -> pd.DataFrame:
+    """Make the table of Figs. 5b-d and 6c.
+
+    Parameters
+    ----------
+    gathered : PaperMeans
+        Means of all fits of the dataset.
+    level : str
+        "area", "merged" or "region" of AAL.
+    layer : int
+        Number of the layer, counted from 1.
+    order : sequence of str
+        Regions in the order drawn.
+
+    Returns
+    -------
+    DataFrame
+        Scores in long form; p (paired t) and q (Benjamini-Hochberg) stand beside the means.
+    """
+    tables = region_tables(gathered, level, layer)
+    rows = tables.dots.assign(layer=layer)
     rows = rows.set_index("region").loc[list(order)].reset_index()
     table = tidy(rows, ["region", "layer"], gathered.source.names)
-    tests = found.comparison.table.set_index("region")
+    tests = tables.comparison.table.set_index("region")
     means = table["subject"] == MEAN
     for column in ("p", "q"):
         table[column] = np.where(means, table["region"].map(tests[column]), np.nan)
     return table
 
 
-def _no_voxel(gathered: Gathered, layer: int) -> str:
-    return f"no voxel of {gathered.source.known.short_name} in these regions is kept at layer {layer}"
+def _no_voxel(gathered: PaperMeans, layer: int) -> str:
+    return f"no voxel of {gathered.source.summary.short_name} in these regions is kept at layer {layer}"
 
 
-def atlas_values(gathered: Gathered, layer: int, value: str) -> dict[int, float]:
-    """AAL number -> mean over subjects of joint R² or of the difference of split R². RequestError without any voxel."""
+def atlas_values(gathered: PaperMeans, layer: int, value: str) -> dict[int, float]:
+    """Average joint R², or the difference of split R², over subjects.
+
+    Parameters
+    ----------
+    gathered : PaperMeans
+        Means of all fits of the dataset.
+    layer : int
+        Number of the layer, counted from 1.
+    value : {"joint", "difference"}
+        What is averaged.
+
+    Returns
+    -------
+    dict
+        Mean by number of the AAL region.
+
+    Raises
+    ------
+    RequestError
+        Where no voxel is kept at the layer.
+    """
     table = gathered.means.by_layer_and_region("region", value)
     if layer not in table.index:
         raise RequestError(_no_voxel(gathered, layer))
     numbers = {r.name: r.labels[0] for r in aal_regions("region")}
-    return {numbers[name]: float(v) for name, v in table.loc[layer].items() if np.isfinite(v)}
+    means = dict(zip(table.columns, table.loc[layer].to_numpy(float), strict=True))
+    return {numbers[name]: float(v) for name, v in means.items() if np.isfinite(v)}
 
 
-def atlas_csv(gathered: Gathered, layers: Sequence[int], value: str) -> pd.DataFrame:
-    """Figs. 6a-b, S2, S3: one row for each AAL region and layer."""
+def atlas_csv(gathered: PaperMeans, layers: Sequence[int], value: str) -> pd.DataFrame:
+    """Make the table of Figs. 6a-b, S2 and S3.
+
+    Parameters
+    ----------
+    gathered : PaperMeans
+        Means of all fits of the dataset.
+    layers : sequence of int
+        Numbers of layers.
+    value : {"joint", "difference"}
+        What is averaged.
+
+    Returns
+    -------
+    DataFrame
+        One row for each AAL region and layer.
+    """
     named = {r.labels[0]: r for r in aal_regions("region")}
     table = gathered.means.table
     counts = table[table["level"] == "region"].groupby(["layer", "region"])["subject"].nunique()
@@ -117,8 +252,25 @@ def atlas_csv(gathered: Gathered, layers: Sequence[int], value: str) -> pd.DataF
 
 
 def voxel_csv(subject: str, voxels: Voxels, results: Mapping[int, EncodingResult], shown: np.ndarray) -> pd.DataFrame:
-    """Figs. 4c-e, S5-S13: one row for each voxel drawn and layer, with its place, ROIs and scores."""
-    base = voxel_places(subject, voxels)
+    """Make the table of Figs. 4c-e and S5-S13.
+
+    Parameters
+    ----------
+    subject : str
+        Name of the subject.
+    voxels : Voxels
+        Positions and regions of the voxels of a subject.
+    results : mapping
+        Fits by layer.
+    shown : ndarray of bool, shape (n_voxels,)
+        Voxels that are drawn.
+
+    Returns
+    -------
+    DataFrame
+        One row for each voxel drawn and layer, with its position, ROIs and scores.
+    """
+    base = voxel_positions(subject, voxels)
     parts = []
     for layer, r in results.items():
         table = base.assign(r2_joint=r.r2_joint, r2_split_a=r.r2_split[0], r2_split_b=r.r2_split[1])
@@ -127,8 +279,21 @@ def voxel_csv(subject: str, voxels: Voxels, results: Mapping[int, EncodingResult
     return pd.concat(parts, ignore_index=True)
 
 
-def voxel_places(subject: str, voxels: Voxels) -> pd.DataFrame:
-    """subject, voxel, i, j, k, x_mm, y_mm, z_mm (where they are known), roi (several with ";")."""
+def voxel_positions(subject: str, voxels: Voxels) -> pd.DataFrame:
+    """List the positions and ROIs of voxels.
+
+    Parameters
+    ----------
+    subject : str
+        Name of the subject.
+    voxels : Voxels
+        Positions and regions of the voxels of a subject.
+
+    Returns
+    -------
+    DataFrame
+        Columns subject, voxel, i, j, k, x_mm, y_mm, z_mm (where they are known), roi (several with ";").
+    """
     table = pd.DataFrame(np.asarray(voxels.ijk), columns=["i", "j", "k"])
     table.insert(0, "voxel", np.arange(len(table)))
     table.insert(0, "subject", subject)

@@ -1,4 +1,4 @@
-"""Nuisance features: features without meaning that responses may follow all the same, as bands beside those of models.
+"""Nuisance features: bands beside those of models, which may predict responses although they hold no content.
 
 After Hadidi, Feghhi et al. (arXiv 2406.01538) for sentences: length, position, word rate, and autocorrelated sequences
 without any content. For movies: luminance and change between frames. For any time series: slow drift within runs.

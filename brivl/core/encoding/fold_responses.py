@@ -86,26 +86,29 @@ def split_voxels(
     return split_responses(np.asarray(responses.Y_train[:, voxel_indices]), repeats, split, *protocol)
 
 
-def fit_responses(Y: np.ndarray, split: Split, design: Design, preset: Preset) -> np.ndarray:
-    """Scale only the responses that are fitted.
+def fit_voxels(
+    responses: Responses, voxel_indices: np.ndarray | slice, split: Split, protocol: FitProtocol
+) -> np.ndarray:
+    """Read some voxels of one subject and scale only the responses that are fitted.
 
     Parameters
     ----------
-    Y : (n_train, n_voxels) array
-        Training responses.
+    responses : Responses
+        Responses of the subject.
+    voxel_indices : (n_selected,) int array or slice
+        Voxels to read.
     split : Split
         Rows to fit and to score.
-    design : Design
-        Samples of the subject.
-    preset : Preset
-        Delays of nuisance regressors.
+    protocol : FitProtocol
+        Design of the data and preset of the fit.
 
     Returns
     -------
     np.ndarray
-        (n_fit, n_voxels), `split_responses(...).Y_train`.
+        (n_fit, n_selected), `split_voxels(...).Y_train`.
     """
-    runs = run_labels(design.run_onsets, design.n_train)
+    design, preset = protocol
+    Y, runs = np.asarray(responses.Y_train[:, voxel_indices]), run_labels(design.run_onsets, design.n_train)
     scaled = _train_zscore(Y[split.train], onsets_of(runs[split.train]), design)
     columns = nuisance_columns(design, preset)
     if columns is None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from brivl.core.encoding.cv_splits import Split
-from brivl.core.encoding.fold_responses import FoldResponses, concatenate_voxels, fit_responses, split_voxels
+from brivl.core.encoding.fold_responses import FoldResponses, concatenate_voxels, fit_voxels, split_voxels
 from brivl.core.encoding.presets import FitProtocol, Preset
 from brivl.core.encoding.voxel_selection import SelectedVoxels
 from brivl.core.records import Design, Responses
@@ -98,8 +98,8 @@ class VoxelSource:
         """
         Y_train = np.empty((len(split.train), len(voxels)), np.float32)
         for responses, positions, indices in self._by_subject(voxels):
-            Y = np.asarray(responses.Y_train[:, _at_least_two(indices)])
-            Y_train[:, positions] = fit_responses(Y, split, *self._protocol)[:, : len(indices)]
+            Y = fit_voxels(responses, _at_least_two(indices), split, self._protocol)
+            Y_train[:, positions] = Y[:, : len(indices)]
         return Y_train
 
     def _by_subject(self, voxels: np.ndarray) -> Iterator[tuple[Responses, np.ndarray, np.ndarray]]:

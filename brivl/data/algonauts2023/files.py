@@ -151,13 +151,13 @@ def training_images(subject: Path, n: int) -> tuple[Path, ...]:
     """
     folder = subject / "training_split" / "training_images"
     try:
-        found = {path: IMAGE_NAME.fullmatch(path.name) for path in folder.iterdir()}
+        matches = {path: IMAGE_NAME.fullmatch(path.name) for path in folder.iterdir()}
     except OSError as error:
         raise DataError(
             f"Expected the folder {str(folder)!r} with the images, got none that can be read ({error.strerror}). "
             "Unpack the images there."
         ) from error
-    numbered = sorted((int(match[1]), path) for path, match in found.items() if match)
+    numbered = sorted((int(match[1]), path) for path, match in matches.items() if match)
     numbers = [number for number, _ in numbered]
     if numbers != list(range(1, n + 1)):
         twice = f"number {_first_gap(numbers)} is missing or there twice"
@@ -233,13 +233,13 @@ def _vertices(subject: Path, side: str, n: int) -> np.ndarray:
             f"Expected 0 or 1 at {N_FSAVERAGE:,} vertices in {str(path)!r}, got shape {mask.shape!r}, largest value "
             f"{mask.max(initial=0):g}. Unpack roi_masks of this subject again."
         )
-    found = np.flatnonzero(mask)
-    if len(found) != n:
+    vertices = np.flatnonzero(mask)
+    if len(vertices) != n:
         raise DataError(
-            f"Expected {n:,} vertices, as {side}_training_fmri.npy has, got {len(found):,} in {str(path)!r}. Get both "
-            "files again."
+            f"Expected {n:,} vertices, as {side}_training_fmri.npy has, got {len(vertices):,} in {str(path)!r}. Get "
+            "both files again."
         )
-    return found
+    return vertices
 
 
 def _labels(subject: Path, side: str, kind: str, n: int) -> np.ndarray:

@@ -141,8 +141,8 @@ def _write_side(subject: Path, side: str, area: np.ndarray, n: int, rng: np.rand
             for label in range(1, len(names) + 1, 2):
                 signal[:, labels == label] = drive[:, [label % len(CATEGORIES)]]
     noise = rng.standard_normal(signal.shape)
-    loud = signal.any(0)
-    Y = np.where(loud, np.sqrt(EXPLAINED_FRACTION) * signal + np.sqrt(1 - EXPLAINED_FRACTION) * noise, noise)
+    has_signal = signal.any(0)
+    Y = np.where(has_signal, np.sqrt(EXPLAINED_FRACTION) * signal + np.sqrt(1 - EXPLAINED_FRACTION) * noise, noise)
     responses = subject / "training_split" / "training_fmri"
     responses.mkdir(exist_ok=True)
     np.save(responses / f"{side}_training_fmri.npy", Y.astype(np.float32))

@@ -75,12 +75,12 @@ def _weights(raster: Raster, at: np.ndarray, n_columns: int) -> scipy.sparse.csr
     columns = at[raster.corners]  # (n_pixels, 3)
     share = np.where(columns >= 0, np.maximum(raster.weights, 0), 0.0)
     starts = np.arange(len(columns) + 1) * 3
-    found = scipy.sparse.csr_matrix(
+    weights = scipy.sparse.csr_matrix(
         (share.ravel(), np.maximum(columns, 0).ravel(), starts), shape=(len(columns), n_columns)
     )
-    found.sum_duplicates()
-    found.eliminate_zeros()
-    return normalise_rows(found)
+    weights.sum_duplicates()
+    weights.eliminate_zeros()
+    return normalise_rows(weights)
 
 
 def _outline(weights: scipy.sparse.csr_matrix, raster: Raster, inside: np.ndarray) -> list[np.ndarray]:

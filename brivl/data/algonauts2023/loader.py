@@ -91,9 +91,9 @@ class AlgonautsDataset:
             One image for each row.
         """
         n, _ = response_sizes(self._folder(subject))
-        pictures = training_images(self._folder(subject), n)
+        images = training_images(self._folder(subject), n)
         weights = scipy.sparse.identity(n, np.float32, "csr")
-        return Stimulus("image", list(pictures), weights, digest=_looked_at(pictures))
+        return Stimulus("image", list(images), weights, digest=_images_digest(images))
 
     def responses(self, subject: str) -> Responses:
         """Return the responses, left hemisphere first; large ones stay in their files.
@@ -203,7 +203,7 @@ class AlgonautsDataset:
         paths = [*response_files(folder), *mask_files(folder)]
         for path in paths:
             check_fetched(path, self.folder)
-        return digest_files(self.folder, paths, f"{LOADER_VERSION} {_looked_at(training_images(folder, n))}")
+        return digest_files(self.folder, paths, f"{LOADER_VERSION} {_images_digest(training_images(folder, n))}")
 
     def _folder(self, subject: str) -> Path:
         check_subject(self, subject)
@@ -256,10 +256,10 @@ def _both(paths: tuple[Path, Path], n: int, n_vertices: tuple[int, int]) -> Lazy
     return LazyArray((n, sum(n_vertices)), read)
 
 
-def _looked_at(pictures: tuple[Path, ...]) -> str:
+def _images_digest(images: tuple[Path, ...]) -> str:
     """What pictures are here, by names, sizes and times of their files."""
     try:
-        states = [(path.name, path.stat()) for path in pictures]
+        states = [(path.name, path.stat()) for path in images]
     except OSError as error:
         raise DataError(
             f"Expected an image that can be read, got {error.filename!r} ({error.strerror}). Unpack the images again."

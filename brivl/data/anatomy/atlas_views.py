@@ -72,13 +72,13 @@ def _hemispheres(atlas: LabelVolume) -> list[_Hemisphere]:
 
     brain, meshes = load_fsaverage5(), load_fsaverage("fsaverage5")
     middle = (brain.pia + brain.wm) / 2
-    found = []
+    hemispheres = []
     for number, side in enumerate(("left", "right")):
         pial, inflated = (meshes[kind].parts[side] for kind in ("pial", "inflated"))
         rows = slice(0, brain.n_left) if side == "left" else slice(brain.n_left, None)
         shape = (1 - INFLATED_FRACTION) * pial.coordinates + INFLATED_FRACTION * inflated.coordinates
-        found.append(_Hemisphere(shape, np.asarray(pial.faces), _cortical_labels(atlas, middle[rows], number)))
-    return found
+        hemispheres.append(_Hemisphere(shape, np.asarray(pial.faces), _cortical_labels(atlas, middle[rows], number)))
+    return hemispheres
 
 
 def _cortical_labels(atlas: LabelVolume, mm: np.ndarray, hemisphere: int) -> np.ndarray:
@@ -118,13 +118,11 @@ def _slice(atlas: LabelVolume, z: float) -> AtlasView:
     grid = atlas.labels[:, :, layer].astype(int)
     if atlas.affine[0, 0] < 0:
         grid = grid[::-1]
-    picture = grid.T[::-1] if atlas.affine[1, 1] > 0 else grid.T
-    rows, columns = np.flatnonzero(picture.any(1)), np.flatnonzero(picture.any(0))
-    picture = np.pad(
-        picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], ((0, 0), (SLICE_MARGIN, SLICE_MARGIN))
-    )
-    labels = np.where(np.isin(picture, SUBCORTICAL), picture, 0)
-    shade = np.where(picture > 0, 1.0, np.nan)
-    middle, width = picture.shape[0] / 2, picture.shape[1]
+    image = grid.T[::-1] if atlas.affine[1, 1] > 0 else grid.T
+    rows, columns = np.flatnonzero(image.any(1)), np.flatnonzero(image.any(0))
+    image = np.pad(image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], ((0, 0), (SLICE_MARGIN, SLICE_MARGIN)))
+    labels = np.where(np.isin(image, SUBCORTICAL), image, 0)
+    shade = np.where(image > 0, 1.0, np.nan)
+    middle, width = image.shape[0] / 2, image.shape[1]
     marks = {"L": (SLICE_MARGIN / 2, middle), "R": (width - SLICE_MARGIN / 2, middle)}
     return AtlasView(f"subcortex, z = {z:+.0f} mm".replace("-", "−"), labels, shade, marks)

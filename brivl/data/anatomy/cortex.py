@@ -210,16 +210,16 @@ def _packaged_s1(cortex: ModuleType) -> Path:
 
 
 def _copy_subject(source: Path, root: Path) -> None:
-    aside = Path(tempfile.mkdtemp(prefix="copy-", dir=root))
+    tmp_path = Path(tempfile.mkdtemp(prefix="copy-", dir=root))
     target = root / "db" / SUBJECT
     try:
-        shutil.copytree(source, aside / SUBJECT, copy_function=shutil.copyfile)
-        (aside / SUBJECT).rename(target)
+        shutil.copytree(source, tmp_path / SUBJECT, copy_function=shutil.copyfile)
+        (tmp_path / SUBJECT).rename(target)
     except OSError:
         if not target.is_dir():  # else another process was first
             raise
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(tmp_path, ignore_errors=True)
 
 
 def load_s1(store_root: Path | None = None) -> S1Surfaces:
@@ -364,7 +364,7 @@ def roi_vertices(s1: S1Surfaces) -> dict[str, np.ndarray]:
     place = (s1.flat - low) / (high - low)
     place[:, 1] = 1 - place[:, 1]
     at_cut = s1.faces[~on_flat[s1.faces].all(1)]
-    found = {}
+    masks = {}
     for name, polygons in s1.rois.items():
         inside = np.zeros(len(place), bool)
         for polygon in polygons:
@@ -372,5 +372,5 @@ def roi_vertices(s1: S1Surfaces) -> dict[str, np.ndarray]:
             inside[box] |= shapely.contains_xy(shapely.Polygon(polygon), place[box])
         touched = at_cut[inside[at_cut].any(1)]
         inside[touched[~on_flat[touched]]] = True
-        found[name] = inside
-    return found
+        masks[name] = inside
+    return masks

@@ -79,5 +79,5 @@ def _meeting(cells: np.ndarray, faces: np.ndarray) -> np.ndarray:
     corners = cells[faces]
     apart = (corners[:, 0] != corners[:, 1]) & (corners[:, 1] != corners[:, 2]) & (corners[:, 2] != corners[:, 0])
     corners = corners[apart & (corners >= 0).all(1)]
-    turned = np.argmin(corners, axis=1)[:, None]
-    return np.unique(np.take_along_axis(corners, (np.arange(3) + turned) % 3, axis=1), axis=0)
+    first = np.argmin(corners, axis=1)[:, None]
+    return np.unique(np.take_along_axis(corners, (np.arange(3) + first) % 3, axis=1), axis=0)

@@ -143,9 +143,9 @@ def columns_to_weights(columns: Sequence[np.ndarray], n_voxels: int) -> scipy.sp
     """
     stacked = np.stack(columns, axis=1)
     n_pixels, n_samples = stacked.shape
-    found = (stacked >= 0).ravel().astype(np.float32)
+    is_hit = (stacked >= 0).ravel().astype(np.float32)
     starts = np.arange(n_pixels + 1) * n_samples
-    weights = scipy.sparse.csr_matrix((found, np.maximum(stacked, 0).ravel(), starts), shape=(n_pixels, n_voxels))
+    weights = scipy.sparse.csr_matrix((is_hit, np.maximum(stacked, 0).ravel(), starts), shape=(n_pixels, n_voxels))
     weights.sum_duplicates()
     return weights
 

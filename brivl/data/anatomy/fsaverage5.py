@@ -164,8 +164,8 @@ def project_to_fsaverage5(voxels: Voxels, values: np.ndarray) -> np.ndarray:
     left = np.arange(len(brain.pia)) < brain.n_left
     columns = [nearest_voxels(mm, brain.wm + depth * (brain.pia - brain.wm), left, edge) for depth in CORTICAL_DEPTHS]
     weights = columns_to_weights(columns, len(mm))
-    known = np.isfinite(values)
-    total, share = weights @ np.where(known, values, 0.0), weights @ known.astype(float)
+    finite = np.isfinite(values)
+    total, share = weights @ np.where(finite, values, 0.0), weights @ finite.astype(float)
     return np.divide(total, share, out=np.full(len(share), np.nan), where=share > 0)
 
 
@@ -188,14 +188,14 @@ def nearest_voxels(mm: np.ndarray, places: np.ndarray, left: np.ndarray, reach: 
     np.ndarray
         (n_points,) row of `mm`; -1 where none is near enough.
     """
-    found = np.full(len(places), -1)
+    nearest_rows = np.full(len(places), -1)
     for pixels, side in ((left, mm[:, 0] <= 0), (~left, mm[:, 0] >= 0)):
         rows = np.flatnonzero(side)
         if not len(rows):
             continue
         distance, nearest = cKDTree(mm[rows]).query(places[pixels], distance_upper_bound=reach)
-        found[pixels] = np.where(np.isfinite(distance), rows[np.minimum(nearest, len(rows) - 1)], -1)
-    return found
+        nearest_rows[pixels] = np.where(np.isfinite(distance), rows[np.minimum(nearest, len(rows) - 1)], -1)
+    return nearest_rows
 
 
 def _region_outlines(brain: Fsaverage5, raster: Raster, left: np.ndarray) -> dict[str, tuple[list[np.ndarray], float]]:
@@ -205,13 +205,13 @@ def _region_outlines(brain: Fsaverage5, raster: Raster, left: np.ndarray) -> dic
     cerebral = aal <= N_CEREBRAL
     mm = grid.ijk[cerebral] @ affine[:3, :3].T + affine[:3, 3]
     nearest = nearest_voxels(mm, raster.interpolate((brain.pia + brain.wm) / 2), left, 4 * LABEL_GRID_MM)
-    picture = np.zeros(raster.mask.shape, int)
-    picture[raster.mask] = np.where(nearest >= 0, aal[cerebral][nearest], 0)
+    label_image = np.zeros(raster.mask.shape, int)
+    label_image[raster.mask] = np.where(nearest >= 0, aal[cerebral][nearest], 0)
     width, speck = raster.mask.shape[0] / 170, MIN_OUTLINE_FRACTION * raster.mask.sum()
-    found = {}
+    outlines = {}
     for number, name in zip(range(1, N_LABELS + 1), aal_region_names(), strict=True):
-        region = picture == number
+        region = label_image == number
         polygons = mask_outlines(region, smooth=width, speck=speck) if region.any() else []
         if polygons:
-            found[name] = polygons, float(region.sum())
-    return found
+            outlines[name] = polygons, float(region.sum())
+    return outlines

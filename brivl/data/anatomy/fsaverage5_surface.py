@@ -81,13 +81,13 @@ def _regions(brain: Fsaverage5, left: np.ndarray) -> np.ndarray:
     grid = mni_grid(2.0)
     aal, affine = np.asarray(grid.aal), np.asarray(grid.affine)
     cortical = (aal <= N_CEREBRAL) & ~np.isin(aal, SUBCORTICAL)
-    places, found = (brain.pia + brain.wm) / 2, np.zeros(len(brain.pia), int)
+    places, labels = (brain.pia + brain.wm) / 2, np.zeros(len(brain.pia), int)
     for side, odd in ((left, 1), (~left, 0)):
         rows = np.flatnonzero(cortical & (aal % 2 == odd))
         mm = grid.ijk[rows] @ affine[:3, :3].T + affine[:3, 3]
         distance, nearest = cKDTree(mm).query(places[side], distance_upper_bound=MAX_DISTANCE_MM)
-        found[side] = np.where(np.isfinite(distance), aal[rows[np.minimum(nearest, len(rows) - 1)]], 0)
-    return found
+        labels[side] = np.where(np.isfinite(distance), aal[rows[np.minimum(nearest, len(rows) - 1)]], 0)
+    return labels
 
 
 def _inflated(brain: Fsaverage5, left: np.ndarray) -> np.ndarray:

@@ -120,10 +120,10 @@ def _outlines(s1: S1Surfaces, mask: np.ndarray) -> dict[str, list[np.ndarray]]:
     between = -low / (high - low) * size[0]  # the column of x = 0, where the hemispheres meet
     columns = np.arange(mask.shape[1])
     sides = (mask_polygon(mask & (columns <= between)), mask_polygon(mask & (columns > between)))
-    found: dict[str, list[np.ndarray]] = {}
+    outlines: dict[str, list[np.ndarray]] = {}
     for name, drawn in s1.rois.items():
         for polygon in (fractions * size for fractions in drawn):
-            found.setdefault(name, []).extend(
+            outlines.setdefault(name, []).extend(
                 clip_polygons([polygon], sides[int(polygon[:, 0].mean() > between)], speck)
             )
-    return {name: polygons for name, polygons in found.items() if polygons}
+    return {name: polygons for name, polygons in outlines.items() if polygons}

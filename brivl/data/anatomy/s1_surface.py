@@ -112,11 +112,11 @@ def _columns(s1: S1Surfaces, kept: np.ndarray, voxels: Voxels) -> list[np.ndarra
     where[tuple(voxels.ijk.T)] = np.arange(voxels.n_voxels)
     to_index = np.linalg.inv(s1.affine)
     wm, pia = (surface[kept] @ to_index[:3, :3].T + to_index[:3, 3] for surface in (s1.wm, s1.pia))
-    found = []
+    indices = []
     for depth in CORTICAL_DEPTHS:
         index = np.rint(wm + depth * (pia - wm)).astype(int)
         inside = ((index >= 0) & (index < np.array(s1.shape))).all(1)
         columns = np.full(len(kept), -1)
         columns[inside] = where[tuple(index[inside].T)]
-        found.append(columns)
-    return found
+        indices.append(columns)
+    return indices

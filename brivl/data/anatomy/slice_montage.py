@@ -31,8 +31,8 @@ class _View:
     def oriented(self, grid: np.ndarray) -> np.ndarray:
         """(n_slices, n_rows, n_columns): slice 0 lowest, row 0 at the top, column 0 on the left."""
         right, up, through = (slice(None, None, -1) if flip else slice(None) for flip in self.reversed)
-        turned = grid.transpose(self.axes)[right, up, through]
-        return turned.transpose(2, 1, 0)[:, ::-1]
+        oriented = grid.transpose(self.axes)[right, up, through]
+        return oriented.transpose(2, 1, 0)[:, ::-1]
 
 
 def slice_montage(voxels: Voxels, background: np.ndarray | None = None) -> FlatmapGeometry:
@@ -69,12 +69,12 @@ def slice_montage(voxels: Voxels, background: np.ndarray | None = None) -> Flatm
     kept = (tiles != NO_VOXEL).any((1, 2))
     box = _box(tiles[kept], whole=background is not None)
     layout = _Layout.fitting(tiles[kept][(slice(None), *box)].shape, _edges(voxels, view))
-    picture = layout.paint(tiles[kept][(slice(None), *box)], NO_VOXEL)
-    mask = picture != NO_VOXEL
+    montage = layout.paint(tiles[kept][(slice(None), *box)], NO_VOXEL)
+    mask = montage != NO_VOXEL
     anatomy = None if background is None else layout.paint(_unit(view.oriented(background))[kept][(slice(None), *box)])
-    outlines = _outlines(voxels, picture)
+    outlines = _outlines(voxels, montage)
     return FlatmapGeometry(
-        pixel_to_voxel=_one_voxel_each(picture[mask], voxels.n_voxels),
+        pixel_to_voxel=_one_voxel_each(montage[mask], voxels.n_voxels),
         mask=mask,
         background=np.where(mask, VOXEL_BACKGROUND, np.nan) if anatomy is None else anatomy,
         outlines=outlines,
@@ -204,11 +204,11 @@ def _one_voxel_each(voxel: np.ndarray, n_voxels: int) -> scipy.sparse.csr_matrix
     )
 
 
-def _outlines(voxels: Voxels, picture: np.ndarray) -> dict[str, list[np.ndarray]]:
+def _outlines(voxels: Voxels, montage: np.ndarray) -> dict[str, list[np.ndarray]]:
     """Borders of the voxels' ROIs in the montage."""
-    inside = picture != NO_VOXEL
+    inside = montage != NO_VOXEL
     drawn = {
-        name: mask_outlines(inside & np.asarray(member, bool)[np.maximum(picture, 0)])
+        name: mask_outlines(inside & np.asarray(member, bool)[np.maximum(montage, 0)])
         for name, member in voxels.rois.items()
     }
     return {name: polygons for name, polygons in drawn.items() if polygons}

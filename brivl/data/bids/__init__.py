@@ -1,0 +1,43 @@
+"""BIDS folders of the user's own data, as the registry of datasets knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from brivl.data.dataset_format import DatasetFormat
+
+if TYPE_CHECKING:
+    from brivl.data.dataset import Dataset
+    from brivl.store.artifacts import Store
+
+
+def _matches(folder: Path) -> bool:
+    return any(path.is_dir() for path in folder.glob("sub-*"))
+
+
+def _open(folder: Path, part: str | None, store: Store | None) -> Dataset:
+    """Open FOLDER:TASK?column=NAME&space=T1w, of which the task and all options may be left out."""
+    from brivl.data.bids.loader import open_bids
+
+    task, _, options = (part or "").partition("?")
+    return open_bids(folder, task or None, dict(parse_qsl(options, keep_blank_values=True)))
+
+
+def _tasks(folder: Path) -> Sequence[str]:
+    from brivl.data.bids.layout import find_runs, tasks_with_events
+
+    tasks = tasks_with_events(find_runs(folder))
+    return tasks if len(tasks) > 1 else ()
+
+
+FORMAT = DatasetFormat(
+    name="bids",
+    layout="BIDS (sub-*/func/*_bold.nii.gz with *_events.tsv)",
+    matches=_matches,
+    open=_open,
+    parts=_tasks,
+    options=("column", "onoff", "test", "space", "res", "den", "desc", "echo", "part", "hemi", "atlas", "label"),
+)

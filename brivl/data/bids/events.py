@@ -164,11 +164,11 @@ def _seconds(cell: str, name: str, row: int, path: Path) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value) or (name == "duration" and value < 0):
-        wanted = "a number of seconds" + (
+        expected = "a number of seconds" + (
             ", 0 or more, or n/a" if name == "duration" else " from the first volume, or n/a"
         )
         raise DataError(
-            f"Expected the {name} in row {row + 2} of {str(path)!r} as {wanted}, got {cell!r}. Correct the row."
+            f"Expected the {name} in row {row + 2} of {str(path)!r} as {expected}, got {cell!r}. Correct the row."
         )
     return value
 

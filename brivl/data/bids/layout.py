@@ -140,14 +140,14 @@ def _state_of_folders(root: Path) -> tuple[tuple[str, int], ...]:
 def _find_runs(
     root: Path, form: tuple[tuple[str, str], ...], _state: tuple[tuple[str, int], ...]
 ) -> dict[str, tuple[Run, ...]]:
-    folders, found = _Folders(), {}
+    folders, runs_of_subject = _Folders(), {}
     for folder in sorted(p for p in root.glob("sub-*") if p.is_dir()):
         places = [folder / "func", *sorted(folder.glob("ses-*/func"))]
         bolds = [file for place in places for ending in NIFTI for file in folders.files(place, f"bold{ending}")]
         runs = tuple(sorted((_run(root, bold, folders) for bold in bolds), key=_order))
         if runs:
-            found[folder.name] = _of_one_form(runs, dict(form))
-    return found
+            runs_of_subject[folder.name] = _of_one_form(runs, dict(form))
+    return runs_of_subject
 
 
 def _order(run: Run) -> tuple:
@@ -167,8 +167,8 @@ def _of_one_form(runs: Sequence[Run], requested: Mapping[str, str]) -> tuple[Run
     kept: list[Run] = []
     for task in dict.fromkeys(run.task for run in runs):
         of_task = [run for run in runs if run.task == task]
-        wanted = [run for run in of_task if all(run.entities.get(k) == value for k, value in requested.items())]
-        kept += _chosen(of_task, wanted or of_task, bool(requested) and not wanted)
+        matching = [run for run in of_task if all(run.entities.get(k) == value for k, value in requested.items())]
+        kept += _chosen(of_task, matching or of_task, bool(requested) and not matching)
     return tuple(kept)
 
 

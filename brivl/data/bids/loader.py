@@ -414,15 +414,15 @@ class BidsDataset:
 
     def _image_paths(self, column: str, names: Sequence[str]) -> list[Path]:
         """Files of the names in a column; DataError where some are missing or not fetched."""
-        found = {name: self.stimulus_files.find(name) for name in names}
-        missing = [name for name, path in found.items() if path is None]
+        paths_by_name = {name: self.stimulus_files.find(name) for name in names}
+        missing = [name for name, path in paths_by_name.items() if path is None]
         if missing:
             raise DataError(
                 f"Expected {column} to name an image ({', '.join(IMAGE_ENDINGS)}) below "
                 f"{str(self.folder / 'stimuli')!r} or {str(self.folder)!r}, got {missing[0]!r} and {len(missing)} of "
                 f"{len(names)} that are not there. Add the images, or name a column of text with --column."
             )
-        paths = [path for path in found.values() if path is not None]
+        paths = [path for path in paths_by_name.values() if path is not None]
         unfetched = [path for path in paths if is_pointer(path) or not os.path.isfile(path)]
         if unfetched:
             raise DataError(
@@ -441,23 +441,23 @@ def _repeat_note(runs: Sequence[Run], presented: _Presented) -> tuple[str, ...]:
 def _warnings(presented: _Presented) -> tuple[str, ...]:
     """Few distinct items, items that recur in other runs, codes instead of words."""
     column = presented.column
-    found = [
+    warnings = [
         few_items_warning(len(presented.items), column.noun, column.name),
         recurrence_warning(presented.weights, presented.starts, column.noun),
     ]
     repeats = () if presented.test else repeats_of_a_run([run.weights for run in presented.placed])
     if repeats:
-        found.append(
+        warnings.append(
             f"{len(repeats)} runs present the same items at the same times, and each is predicted from the others. "
             "With ?test=repeats after the task in the name of the dataset they are the repeats of a test run, which "
             "gives explainable variance and a noise ceiling."
         )
     if column.kind == "text" and column.codes:
-        found.append(
+        warnings.append(
             f"The values of the column {column.name} look like codes ({presented.items[0]!r}), which no model "
             "understands as text. If they are names of images, put these below stimuli/; else name another column."
         )
-    return tuple(warning for warning in found if warning)
+    return tuple(warning for warning in warnings if warning)
 
 
 def open_bids(folder: Path | str, task: str | None = None, options: Mapping[str, str] | None = None) -> BidsDataset:

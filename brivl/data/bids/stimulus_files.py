@@ -45,9 +45,9 @@ class StimulusFiles:
         key = _key(name)
         if not key or key.startswith("/") or ".." in key.split("/"):
             return None
-        found = self._below_stimuli.get(key.removeprefix("stimuli/"))
-        if found is not None:
-            return found
+        path = self._below_stimuli.get(key.removeprefix("stimuli/"))
+        if path is not None:
+            return path
         path = self.folder / key
         try:
             there = path.suffix.lower() in IMAGE_ENDINGS and os.path.lexists(path)

@@ -90,6 +90,6 @@ def annex_key(path: Path) -> str | None:
     if not path.is_symlink():
         return None
     target = Path(os.readlink(path))
-    found = KEY.match(target.name)
-    known = found is not None and "annex" in target.parts and found["backend"].startswith(HASHES)
-    return target.name if known else None
+    match = KEY.match(target.name)
+    has_hash = match is not None and "annex" in target.parts and match["backend"].startswith(HASHES)
+    return target.name if has_hash else None

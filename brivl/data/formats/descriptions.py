@@ -52,11 +52,11 @@ def read_descriptions(path: Path, items: Sequence[Sequence[str]]) -> list[str]:
     DataError
         The file cannot be read, a line has neither form, or a text is given twice or not at all.
     """
-    found = _lines(path)
+    by_item = _lines(path)
     texts: list[str] = []
     missing = []
     for names in items:
-        text = next((found[name] for name in names if name in found), None)
+        text = next((by_item[name] for name in names if name in by_item), None)
         if text is None:
             missing.append(names[0])
         else:
@@ -81,7 +81,7 @@ def _lines(path: Path) -> dict[str, str]:
             f"Expected descriptions in UTF-8, got {str(path)!r}, which cannot be read ({error}). Save it as UTF-8."
         ) from error
     read = _json if path.suffix.lower() == ".jsonl" else _tabbed
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or (number == 1 and line.lower().split("\t") == ["item", "text"]):
             continue
@@ -91,12 +91,12 @@ def _lines(path: Path) -> dict[str, str]:
                 f'Expected {{"item": ..., "text": ...}} or ITEM, a tab and a text in line {number} of {str(path)!r}, '
                 f"got {line[:80]!r}. Correct the line."
             )
-        if item in found:
+        if item in texts:
             raise DataError(
                 f"Expected one text for {item!r} in {str(path)!r}, got a second in line {number}. Remove one of them."
             )
-        found[item] = text[:MAX_CHARACTERS]
-    return found
+        texts[item] = text[:MAX_CHARACTERS]
+    return texts
 
 
 def _json(line: str) -> tuple[str, str] | None:

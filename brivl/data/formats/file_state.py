@@ -122,11 +122,11 @@ def _published(path: Path) -> tuple[int | None, str, str]:
         name = os.readlink(path) if path.is_symlink() else _pointer_text(path)
     except OSError:
         name = ""
-    found = KEY.match(name.rsplit("/", 1)[-1]) if "annex" in name else None
-    if found is None:
+    match = KEY.match(name.rsplit("/", 1)[-1]) if "annex" in name else None
+    if match is None:
         return None, "", ""
-    algorithm = _HASHES.get(found["backend"].removesuffix("E"), "")
-    return int(found["size"]), algorithm, found["name"].split(".")[0] if algorithm else ""
+    algorithm = _HASHES.get(match["backend"].removesuffix("E"), "")
+    return int(match["size"]), algorithm, match["name"].split(".")[0] if algorithm else ""
 
 
 def _pointer_text(path: Path) -> str:
@@ -138,8 +138,8 @@ def _pointer_text(path: Path) -> str:
 
 def _archive(folder: Path, name: str) -> Path | None:
     """The archive of a subject's folder, where it lies beside it."""
-    found = sorted(folder.glob(f"{name.split('/')[0]}.tar*"))
-    return found[0] if found else None
+    archives = sorted(folder.glob(f"{name.split('/')[0]}.tar*"))
+    return archives[0] if archives else None
 
 
 def _wrong_size(path: Path, here: int, published: int | None) -> str:

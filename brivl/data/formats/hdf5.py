@@ -154,8 +154,8 @@ class Hdf5File:
     def _array(self, name: str) -> h5py.Dataset:
         link = self.file.get(name, getlink=True)
         if link is None:
-            found = ", ".join(repr(n) for n in list(self.file)[:12]) or "nothing"
-            raise DataError(f"Expected the array {name!r} in {str(self.path)!r}, got {found}. Get the file again.")
+            names = ", ".join(repr(n) for n in list(self.file)[:12]) or "nothing"
+            raise DataError(f"Expected the array {name!r} in {str(self.path)!r}, got {names}. Get the file again.")
         item = self.file[name] if isinstance(link, h5py.HardLink) else None
         if not isinstance(item, h5py.Dataset) or item.external or item.is_virtual:
             raise DataError(

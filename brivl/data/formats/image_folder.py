@@ -74,7 +74,7 @@ def list_images(folder: Path) -> list[ImageFile]:
     """
     if not folder.is_dir():
         raise DataError(f"Expected a folder of images, got {str(folder)!r}, which is no folder. Check the path.")
-    found, n_seen = [], 0
+    paths, n_seen = [], 0
     for place, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         n_seen += len(files)
@@ -82,8 +82,8 @@ def list_images(folder: Path) -> list[ImageFile]:
             raise DataError(
                 f"Expected a folder of at most {MAX_LISTED:,} files, got more in {str(folder)!r}. Name one below it."
             )
-        found += [Path(place, name) for name in files if is_image_name(name)]
-    states = [state for path in sorted(found) if (state := image_file(path))]
+        paths += [Path(place, name) for name in files if is_image_name(name)]
+    states = [state for path in sorted(paths) if (state := image_file(path))]
     if not states:
         raise DataError(
             f"Expected images in {str(folder)!r}, got none among its {n_seen:,} files. Name a folder with "

@@ -53,8 +53,8 @@ def read_mat(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
     """
     import scipy.io
 
-    found = scan_mat(path, wanted)
-    names = [name for name in wanted if name in found]
+    shapes = scan_mat(path, wanted)
+    names = [name for name in wanted if name in shapes]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # scipy warns where it could not read a variable

@@ -226,18 +226,18 @@ def scan_mat(path: Path, wanted: Collection[str] = ()) -> dict[str, tuple[int, .
 
 
 def _scan(file: BinaryIO, size: int, wanted: Collection[str]) -> dict[str, tuple[int, ...]]:
-    walk, found, at = _Walk(_byte_order(file.read(HEADER_BYTES))), {}, HEADER_BYTES
+    walk, shapes, at = _Walk(_byte_order(file.read(HEADER_BYTES))), {}, HEADER_BYTES
     while at < size:
         file.seek(at)
         kind, length, inside = walk.tag(_Plain(file, size - at))
         if inside is not None or kind not in (MATRIX, COMPRESSED) or length > size - at - 8:
             raise MalformedMat(f"at byte {at} an element of type {kind} claims {length} bytes of {size - at - 8}")
         name, shape = _variable(walk, file, kind, length, wanted)
-        if name in found:
+        if name in shapes:
             raise MalformedMat(f"the variable {name!r} comes twice")
-        found[name] = shape
+        shapes[name] = shape
         at += 8 + length
-    return found
+    return shapes
 
 
 def _variable(

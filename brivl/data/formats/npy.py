@@ -179,13 +179,13 @@ def _read_columns(path: Path, rows: slice, start: int, stop: int) -> np.ndarray:
     with _opened(path, None) as (file, held):
         n_rows = _header(path, None, file, held)[0][0]
         first, last, _ = rows.indices(n_rows)
-        found = np.empty((last - first, stop - start), np.float32)
+        values = np.empty((last - first, stop - start), np.float32)
         for i in range(first, last, STRIP_ROWS):
             strip = slice(i, min(i + STRIP_ROWS, last))
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-            found[strip.start - first : strip.stop - first] = mapped[strip, start:stop]
+            values[strip.start - first : strip.stop - first] = mapped[strip, start:stop]
             del mapped
-        return found
+        return values
 
 
 def array_label(path: Path, name: str | None) -> str:

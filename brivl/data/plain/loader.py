@@ -84,17 +84,17 @@ def read_description(path: Path) -> Description:
     if not path.is_file():
         return Description()
     about = read_json_object(path)
-    known = [field.name for field in fields(Description)]
-    unknown = sorted(set(about) - set(known))
+    names = [field.name for field in fields(Description)]
+    unknown = sorted(set(about) - set(names))
     if unknown:
         raise DataError(
-            f"Expected keys out of {known!r} in {str(path)!r}, got the unknown keys {unknown!r}. Correct or remove "
+            f"Expected keys out of {names!r} in {str(path)!r}, got the unknown keys {unknown!r}. Correct or remove "
             "them."
         )
     for key, value in about.items():
-        wanted = _wrong(key, value)
-        if wanted:
-            raise DataError(f"Expected {key!r} in {str(path)!r} as {wanted}, got {value!r}. Correct the value.")
+        expected = _wrong(key, value)
+        if expected:
+            raise DataError(f"Expected {key!r} in {str(path)!r} as {expected}, got {value!r}. Correct the value.")
     # Texts on one line: licences are sometimes pasted whole, with blank lines.
     values: dict[str, Any] = {k: " ".join(v.split()) if isinstance(v, str) else v for k, v in about.items()}
     return Description(**values)
@@ -335,11 +335,11 @@ class PlainDataset:
         check_subject(self, subject)
         top = ("dataset.json", "run_onsets.npy", "groups.npy", TEST_ONSETS)
         paths = [self.files[subject], self._voxels_file(subject), *(self.folder / name for name in top)]
-        found = [path for path in paths if path.is_file()]
+        existing = [path for path in paths if path.is_file()]
         # Default delays were filled for short TRs later; results at other TRs stay those that are stored.
         filled = self.about.tr is not None and self.about.tr < FILLED_BELOW_S
         version = f"{LOADER_VERSION}; delays filled" if filled else LOADER_VERSION
-        return digest_files(self.folder, [*found, *(ref.path for ref in self.features.values())], version)
+        return digest_files(self.folder, [*existing, *(ref.path for ref in self.features.values())], version)
 
     def _voxels_file(self, subject: str) -> Path:
         return self.folder / "voxels" / f"{subject}.npz"

@@ -74,10 +74,7 @@ def flatmap_page(
         brain, side = figure.subplots(1, 2, width_ratios=(1 - SCALE_SHARE, SCALE_SHARE))
         draw_map(brain, geometry, painting, highlight, page, view)
         side.axis("off")
-        if isinstance(painting.scale, ColourSquare):
-            draw_square(side, painting.scale, page)
-        else:
-            draw_bar(side, painting.scale, page)
+        draw_scale(side, painting, page)
         figure.canvas.draw()
     return figure
 
@@ -156,6 +153,24 @@ def draw_map(
 
 def _halo(width: float) -> list[patheffects.AbstractPathEffect]:
     return [patheffects.withStroke(linewidth=width, foreground="#000000", alpha=0.65)]
+
+
+def draw_scale(side: Axes, painting: Painting, page: Page) -> None:
+    """Draw the scale of a painting, a bar for one value and a square for a pair.
+
+    Parameters
+    ----------
+    side : Axes
+        Axes without frame and ticks that hold the scale.
+    painting : Painting
+        Coloured flatmap with its scale.
+    page : Page
+        Size of the page.
+    """
+    if isinstance(painting.scale, ColourSquare):
+        draw_square(side, painting.scale, page)
+    else:
+        draw_bar(side, painting.scale, page)
 
 
 def draw_bar(side: Axes, bar: ColourBar, page: Page) -> None:

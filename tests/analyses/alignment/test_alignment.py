@@ -120,7 +120,7 @@ def studio(monkeypatch: pytest.MonkeyPatch, words: Path) -> Iterator[None]:
 
 def test_the_planted_signal_is_predicted_beside_ridge(result: AlignmentResult) -> None:
     numbers = summary(result)
-    # `eval aligned` requires 0.9 of the whole dataset; 135 fitted images and two passes of the blocks reach less.
+    # `eval alignment` requires 0.9 of the whole dataset; 135 fitted images and two passes of the blocks reach less.
     assert numbers["aligned_r"] >= 0.75 * numbers["banded_ridge_r"] > 0.3
     assert numbers["passes"] == (numbers["aligned_r"] >= 0.9 * numbers["banded_ridge_r"])
     assert numbers["measured_on"] == "voxels with a planted category"

@@ -20,7 +20,7 @@ from brivl.analyses.audit.nuisance import BASELINES, baselines_for, nuisance_ban
 from brivl.analyses.audit.request import AuditRequest
 from brivl.analyses.audit.rows import FAULT_COLUMNS, fault_row
 from brivl.analyses.audit.tables import baseline_table, count_table, effect, fault_table, headline, methods
-from brivl.analyses.verify import Here, check_bundle
+from brivl.analyses.verify import CheckSettings, check_bundle
 from brivl.analysis import run, stored, task_of
 from brivl.commands.main import main
 from brivl.core.progress import no_progress
@@ -150,8 +150,8 @@ def test_a_check_computes_every_fit_anew(
     computed = fits._compute
     monkeypatch.setattr(fits, "_compute", lambda *args: n_fits.append(1) or computed(*args))
     n_stored = len(store.list(fits.KIND))
-    assert check_bundle(bundle, Here(store, dataset=request_.dataset)).verdict == "match" and not n_fits
-    checked = check_bundle(bundle, Here(store, recompute=True, dataset=request_.dataset))
+    assert check_bundle(bundle, CheckSettings(store, dataset=request_.dataset)).verdict == "match" and not n_fits
+    checked = check_bundle(bundle, CheckSettings(store, recompute=True, dataset=request_.dataset))
     assert checked.verdict == "match", checked.findings
     assert len(n_fits) == 4 + 2 * 3 and len(store.list(fits.KIND)) == n_stored  # faults, and baselines in three ways
 

@@ -12,6 +12,7 @@ from brivl.bench.views import DATASET, PAINTED, SUBJECT, server_on
 from brivl.bench.views_data import fill_store
 from brivl.store.artifacts import Store
 from tests.app.test_browser import HEADLINE, PATIENCE, browser  # noqa: F401 (a fixture)
+from tests.support.browser_state import step_back
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 N_VOXELS = 3000
@@ -141,8 +142,7 @@ def test_back_and_forward_of_the_browser_and_a_copied_link(address: str, browser
 def _back_to(page: Any, address: str, presses: int = 3) -> None:
     """By the browser's button; arriving on a page can leave two steps behind, the page and its question."""
     for _ in range(presses):
-        page.go_back()
-        page.wait_for_timeout(3000)
+        step_back(page, address)
         if re.search(address, page.url):
             return
     raise AssertionError(f"{presses} steps back led to {page.url}")

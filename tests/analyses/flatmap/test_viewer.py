@@ -39,8 +39,8 @@ def page(browser: Any, sample: Sample) -> Iterator[Any]:  # noqa: F811
 def as_at_first(page: Any, sample: Sample) -> None:
     """Each test finds the map as it was opened."""
     data = viewer_data(sample.ground, {"pair": sample.scores}) | {"seq": 1_000_000}
-    page.evaluate("(data) => { window.news.length = 0; window.mount(data); }", data)
-    page.wait_for_timeout(50)
+    page.wait_for_function("!window.viewer().due")  # else news of the test before would be taken for those of this one
+    page.evaluate("async (data) => { window.news.length = 0; await window.mounted(data); }", data)
 
 
 def pixels(page: Any, pane: int = 0) -> np.ndarray:
@@ -210,7 +210,7 @@ def test_dragging_and_the_wheel_move_the_map(page: Any) -> None:
 
 def test_panes_are_linked(page: Any, sample: Sample) -> None:
     page.evaluate("window.viewer().setPanes(3)")
-    page.wait_for_timeout(100)
+    page.wait_for_function("window.viewer().panes.length === 3 && window.drawn()")
     heads = page.locator(".pane")
     assert heads.count() == 3
     page.locator(".pane select[title='Map of this pane']").nth(1).select_option("difference")
@@ -240,8 +240,7 @@ def test_old_news_from_python_do_not_undo_what_was_done_since(page: Any, sample:
     page.evaluate("window.viewer().setMap('pair')")
     sent = news(page)
     assert sent["map"] == "pair"
-    page.evaluate("(data) => window.mount(data)", viewer_data(sample.ground, {"pair": sample.scores}))  # seq 0
-    page.wait_for_timeout(50)
+    page.evaluate("(data) => window.mounted(data)", viewer_data(sample.ground, {"pair": sample.scores}))  # seq 0
     assert page.evaluate("window.viewer().map") == "pair"
 
 

@@ -110,7 +110,7 @@ def test_a_click_on_a_region_keeps_it_and_the_flat_map_outlines_it(browser: Any,
     colours = page.evaluate("Array.from(window.viewer().panes[0].skin2)")
     assert [colour == 0xFF141414 for colour in colours] == [True, True, *[False] * 6], "around it, a dark edge"
     page.evaluate("window.viewer().setShape('flat')")
-    page.wait_for_timeout(80)
+    page.wait_for_function("window.drawn()")
     sides = np.array(page.evaluate("Array.from(window.viewer().panes[0].options.border)")).reshape(-1, 4)
     leading = leading_voxels(sample.geometry)
     held = np.pad((leading >= 0) & two[np.maximum(leading, 0)], 1)
@@ -119,7 +119,7 @@ def test_a_click_on_a_region_keeps_it_and_the_flat_map_outlines_it(browser: Any,
     outlined = add_outline(sample.geometry, "Two", two).outlines["Two"]
     assert all((np.abs(polygon[0] - polygon[-1]) < 1e-9).all() for polygon in outlined), "closed"
     page.evaluate("window.viewer().setShape('regions')")
-    page.wait_for_timeout(80)
+    page.wait_for_function("window.drawn()")
     page.mouse.click(box["x"] + x + 1, box["y"] + y)
     assert page.evaluate("window.viewer().region") is None, "the same again lets it go"
     assert not page.errors, page.errors
@@ -128,7 +128,7 @@ def test_a_click_on_a_region_keeps_it_and_the_flat_map_outlines_it(browser: Any,
 
 def test_surface_shows_the_same_colours_as_the_flat_map(space: Any) -> None:
     space.evaluate("window.viewer().setShape('pial')")
-    space.wait_for_timeout(80)
+    space.wait_for_function("window.drawn()")
     colours = space.evaluate("Array.from(new Uint8Array(window.viewer().panes[0].skin2.buffer))")
     v = space.evaluate(
         "(() => { const s = window.viewer().scores.layer(8), l = window.viewer().ground.luts.sequential;"

@@ -15,7 +15,7 @@ from scipy import stats
 from brivl.analyses.reproduce import files, pages
 from brivl.analyses.reproduce.compute import Reproduction, reproduce
 from brivl.analyses.reproduce.means import kept
-from brivl.analyses.reproduce.source import Wanted, open_sources
+from brivl.analyses.reproduce.source import ReproductionRequest, open_sources
 from brivl.commands.main import main
 from brivl.core.regions.areas import aal_regions
 from brivl.core.regions.atlas_views import AtlasView
@@ -64,15 +64,15 @@ def make(name: str, subjects: list[str], folder: Path, figures: list[str]) -> Ma
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRIVL_CACHE", str(folder / "cache"))
         store = fill(name, LAYERS[name], subjects)
-    wanted = Wanted((name,), subjects=tuple(subjects), layers=tuple(LAYERS[name]))
+    wanted = ReproductionRequest((name,), subjects=tuple(subjects), layers=tuple(LAYERS[name]))
     return Made(store, folder / "out", reproduce(store, figures, wanted, folder / "out"))
 
 
 def answer(made: Made, name: str, layer: int, subject: str) -> FitResult:
-    known = summarise_dataset(made.store, name)
-    found = stored_fit(made.store, FitRequest(name, known.default_pair, layer, subject))
-    assert found is not None
-    return found
+    summary = summarise_dataset(made.store, name)
+    stored = stored_fit(made.store, FitRequest(name, summary.default_pair, layer, subject))
+    assert stored is not None
+    return stored
 
 
 def read(folder: Path, stem: str) -> pd.DataFrame:
@@ -110,15 +110,15 @@ def test_all_movie_figures(movie: Made) -> None:
 def test_layer_figure_draws_the_stored_answers(movie: Made) -> None:
     table = read(movie.folder, "fig4b")
     assert len(table) == len(LAYERS[MOVIE]) * (len(WATCHERS) + 1) * 3
-    found = table.set_index(["layer", "subject", "quantity", "model"])["r2"]
+    rows = table.set_index(["layer", "subject", "quantity", "model"])["r2"]
     for layer in LAYERS[MOVIE]:
         results = [answer(movie, MOVIE, layer, subject).result for subject in WATCHERS]
         joint = [np.nanmean(r.r2_joint) for r in results]
-        np.testing.assert_allclose([found[layer, s, "joint R2", "both"] for s in WATCHERS], joint, rtol=1e-12)
-        np.testing.assert_allclose(found[layer, "mean", "joint R2", "both"], np.mean(joint), rtol=1e-12)
+        np.testing.assert_allclose([rows[layer, s, "joint R2", "both"] for s in WATCHERS], joint, rtol=1e-12)
+        np.testing.assert_allclose(rows[layer, "mean", "joint R2", "both"], np.mean(joint), rtol=1e-12)
         for side, model in enumerate(("BriVL-mini", "ViT-mini")):
             split = [np.nanmean(r.r2_split[side]) for r in results]
-            np.testing.assert_allclose([found[layer, s, "split R2", model] for s in WATCHERS], split, rtol=1e-12)
+            np.testing.assert_allclose([rows[layer, s, "split R2", model] for s in WATCHERS], split, rtol=1e-12)
 
 
 def test_map_holds_every_voxel_that_is_drawn(movie: Made) -> None:
@@ -177,8 +177,8 @@ def test_atlas_figures_hold_the_means_of_the_regions(sentences: Made) -> None:
 
 def test_the_paper_keeps_voxels_that_are_predicted(sentences: Made) -> None:
     """Preset "paper": AAL 1 to 90 with joint R² above 0; "strict": all fitted ones of AAL 1 to 90."""
-    (source,) = open_sources(sentences.store, Wanted((SENTENCES,), subjects=("P01",)))
-    facts = load_facts(sentences.store, source.known.dataset, "P01")
+    (source,) = open_sources(sentences.store, ReproductionRequest((SENTENCES,), subjects=("P01",)))
+    facts = load_facts(sentences.store, source.summary.dataset, "P01")
     result = answer(sentences, SENTENCES, 6, "P01").result
     joint = np.where(np.arange(len(result.r2_joint)) % 2 == 0, -0.1, result.r2_joint)
     result = replace(result, r2_joint=joint)
@@ -195,7 +195,7 @@ def test_both_datasets_at_once_and_experiment_3(own_cache: Path, tmp_path: Path)
             write_subject(folder, subject, rng.normal(size=(n, len(brain.aal))), brain, experiment=experiment)
         fill(f"{folder}:{experiment}", [6], ["P01", "M02"])
     store = fill(MOVIE, [12], WATCHERS)
-    wanted = Wanted((MOVIE, str(folder.parent)), subjects=(*WATCHERS, "P01", "M02"))
+    wanted = ReproductionRequest((MOVIE, str(folder.parent)), subjects=(*WATCHERS, "P01", "M02"))
     done = reproduce(store, ["fig4a", "fig5d", "figS1d"], wanted, tmp_path / "out")
     assert set(done.made) == {"fig4a", "fig5d", "figS1d"} and not done.not_made
     datasets = {key: pd.read_csv(tmp_path / "out" / f"{key}.csv")["dataset"].iloc[0] for key in done.made}
@@ -210,10 +210,10 @@ def test_both_datasets_at_once_and_experiment_3(own_cache: Path, tmp_path: Path)
         (["fig6c", "--data", MOVIE], "needs sentences"),
         (["figS1", "--data", SENTENCES], "experiment 3"),
         (["fig2a", "--data", MOVIE], "other data"),
-        (["fig9", "--data", MOVIE], "Wanted a figure"),
+        (["fig9", "--data", MOVIE], "Expected a figure"),
         (["fig4c", "--data", MOVIE, "--layers", "8"], "needs layer 4"),
         (["fig4b", "--data", MOVIE, "--layers", "13"], "layers 1 to 12"),
-        (["fig4b", "--data", MOVIE, "--layers", "a"], "Wanted layers"),
+        (["fig4b", "--data", MOVIE, "--layers", "a"], "Expected layers"),
         (["fig4b", "--data", MOVIE, "--subjects", "P01"], "Expected a subject of the dataset, got 'P01'"),
         (["fig4b", "--data", MOVIE, "--models", "brivl-mini"], "two model names"),
         (["fig4b", "--data", MOVIE, "--models", "brivl-mini,minilm-l6"], "image"),
@@ -233,7 +233,7 @@ def test_a_folder_that_cannot_be_written_is_said(movie: Made, capsys: pytest.Cap
     taken = movie.folder.parent / "taken"
     taken.write_text("a file")
     assert main(["--cache", str(movie.store.root), *ASKED, "--out", str(taken)]) == 2
-    assert "choose another --out" in capsys.readouterr().err
+    assert "Choose another --out" in capsys.readouterr().err
 
 
 ASKED = ["reproduce", "fig4b", "--data", MOVIE, "--layers", "4,8,12", "--subjects", ",".join(WATCHERS)]
@@ -248,7 +248,7 @@ def test_the_command_line_prints_the_table_or_json(
     assert "| 4b-ahead |" in said.out and "SIMULATED DATA" in said.out and "Layer 4, S01" in said.err
     first = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     assert main([*run, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["made"] == ["fig4b"] and {row["check"] for row in found["checks"]} == {"4b-rise", "4b-ahead"}
-    assert set(found["files"]) == set(first)
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["made"] == ["fig4b"] and {row["check"] for row in printed["checks"]} == {"4b-rise", "4b-ahead"}
+    assert set(printed["files"]) == set(first)
     assert first == {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}  # to the byte

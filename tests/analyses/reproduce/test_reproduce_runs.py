@@ -11,7 +11,7 @@ import pytest
 
 from brivl.analyses.reproduce import files as reproduce_files
 from brivl.analyses.reproduce.compute import reproduce
-from brivl.analyses.reproduce.source import Wanted
+from brivl.analyses.reproduce.source import ReproductionRequest
 from brivl.config import cache_dir
 from brivl.data import flatmaps
 from brivl.data.anatomy.slice_montage import slice_montage
@@ -41,7 +41,7 @@ def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_stopped_run_goes_on(tmp_path: Path) -> None:
     """Stopped once the first of two fits is kept; the second run makes the other one and ends like a run in one go."""
-    store, wanted = Store(cache_dir()), Wanted((str(make_plain(tmp_path / "plain")),), ("signal", "other"))
+    store, wanted = Store(cache_dir()), ReproductionRequest((str(make_plain(tmp_path / "plain")),), ("signal", "other"))
 
     def stop(done: float, total: float, message: str) -> None:
         if message.startswith("Layer 2"):
@@ -65,7 +65,7 @@ def test_a_stopped_run_goes_on(tmp_path: Path) -> None:
 
 def test_regions_need_labels(tmp_path: Path) -> None:
     """Plain arrays have no AAL labels; the sentence says so instead of an empty figure."""
-    wanted = Wanted((str(make_plain(tmp_path / "plain")),), ("signal", "other"))
+    wanted = ReproductionRequest((str(make_plain(tmp_path / "plain")),), ("signal", "other"))
     with pytest.raises(RequestError, match="needs AAL labels"):
         reproduce(Store(cache_dir()), ["fig5d"], wanted, tmp_path / "out")
 
@@ -73,7 +73,7 @@ def test_regions_need_labels(tmp_path: Path) -> None:
 def test_a_tiny_phantom_runs_to_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shrink(monkeypatch)
     monkeypatch.setattr(flatmaps, "_make", lambda _store, voxels, _own: slice_montage(voxels))  # no cortex in a test
-    wanted = Wanted((SMALL,), subjects=("S01", "S02"), layers=(LAYER,))
+    wanted = ReproductionRequest((SMALL,), subjects=("S01", "S02"), layers=(LAYER,))
     said: list[tuple[float, float, str]] = []
     done = reproduce(Store(cache_dir()), ["fig4", "fig5a"], wanted, tmp_path, lambda *now: said.append(now))
     fits = [now[0] for now in said if now[1] == 2]  # of two; single things follow
@@ -102,7 +102,7 @@ def test_shortclips_with_its_own_flatmap(tmp_path: Path) -> None:
     arrays["Y_train"] += signal[:N_TRAIN]
     arrays["Y_test"] += np.broadcast_to(signal[N_TRAIN:], (N_REPEATS, N_TEST, 20))
     write(folder / "responses" / "S01_responses.hdf", arrays | {"run_onsets": ONSETS})
-    wanted = Wanted((str(folder),), ("wordnet", "motion_energy"), subjects=("S01",))
+    wanted = ReproductionRequest((str(folder),), ("wordnet", "motion_energy"), subjects=("S01",))
     done = reproduce(Store(cache_dir()), ["fig4a", "fig4e"], wanted, tmp_path / "out")
     table = pd.read_csv(tmp_path / "out" / "fig4e.csv")
     assert done.made == ("fig4a", "fig4e") and not table["simulated"].any() and len(table) == 18

@@ -15,7 +15,7 @@ from brivl.analyses.retrieval.analysis import RETRIEVAL
 from brivl.analyses.retrieval.compute import Matches, RetrievalResult, items_showing
 from brivl.analyses.retrieval.request import RetrievalRequest, clean_text, is_cut, parts
 from brivl.analyses.retrieval.tables import headline, is_arbitrary, methods, notices, precision, query_words, summary
-from brivl.analyses.verify import Here, check_bundle
+from brivl.analyses.verify import CheckSettings, check_bundle
 from brivl.analysis import run, stored, task_of
 from brivl.commands.main import main
 from brivl.core.retrieval.query_words import detect_other_language
@@ -324,9 +324,9 @@ def test_a_bundle_of_a_folder_is_checked_where_the_folder_is_named(store: Store,
     assert pd.read_csv(table)["item"][0] == "b-green.png"
     with zipfile.ZipFile(bundle) as archive:
         assert all(str(tmp_path).encode() not in archive.read(name) for name in archive.namelist())
-    assert check_bundle(bundle, Here(store)).verdict == "unknown"
-    assert check_bundle(bundle, Here(store, dataset=folder)).verdict == "match"
-    assert check_bundle(bundle, Here(store, recompute=True, dataset=folder)).verdict == "match"
+    assert check_bundle(bundle, CheckSettings(store)).verdict == "unknown"
+    assert check_bundle(bundle, CheckSettings(store, dataset=folder)).verdict == "match"
+    assert check_bundle(bundle, CheckSettings(store, recompute=True, dataset=folder)).verdict == "match"
     paint(Path(folder) / "a-red.png", (1, 2, 3), (9, 9))
-    checked = check_bundle(bundle, Here(store, dataset=folder))
+    checked = check_bundle(bundle, CheckSettings(store, dataset=folder))
     assert checked.verdict == "unknown" and any("items of the gallery differ" in f.sentence for f in checked.findings)

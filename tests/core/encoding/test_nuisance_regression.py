@@ -9,7 +9,7 @@ import pytest
 
 from brivl.core.encoding.cv_splits import cv_splits
 from brivl.core.encoding.encode import encode
-from brivl.core.encoding.fold_responses import fit_responses, nuisance_r2, preprocess_features, split_responses
+from brivl.core.encoding.fold_responses import fit_voxels, nuisance_r2, preprocess_features, split_responses
 from brivl.core.encoding.presets import PRESETS, STRICT, FitProtocol
 from brivl.core.encoding.standardize import zscore_runs
 from brivl.core.records import Design, Responses, Voxels
@@ -53,7 +53,8 @@ def test_responses_and_features_are_those_of_explicit_least_squares() -> None:
     Y = zscore_runs(np.asarray(responses.Y_train, float)[split.train], np.arange(N_RUNS - 1) * LENGTH)
     removal = explicit(design, split.train)[np.ix_(split.train, split.train)]
     np.testing.assert_allclose(scaled.Y_train, removal @ Y, atol=1e-4)
-    np.testing.assert_array_equal(fit_responses(responses.Y_train, split, design, STRICT), scaled.Y_train)
+    fitted = fit_voxels(responses, slice(None), split, FitProtocol(design, STRICT))
+    np.testing.assert_array_equal(fitted, scaled.Y_train)
     plain = preprocess_features(Xs[0], split.train, replace(design, nuisance=None), STRICT)
     left = preprocess_features(Xs[0], split.train, design, STRICT)
     np.testing.assert_allclose(left, explicit(design, split.train) @ plain.astype(float), atol=1e-4)

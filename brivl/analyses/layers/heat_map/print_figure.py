@@ -61,8 +61,9 @@ def _draw_cells(figure: Figure, axes: Axes, heat: HeatMap, base: float) -> None:
         interpolation="nearest",
     )
     place = {region: row for row, region in enumerate(rows)}
-    for cell in cells[heat.uncertain(cells)].itertuples():
-        corner = (cell.layer - 0.5, place[cell.region] - 0.5)
+    uncertain = cells[heat.uncertain(cells)]
+    for layer, region in zip(uncertain["layer"].tolist(), uncertain["region"].tolist(), strict=True):
+        corner = (layer - 0.5, place[region] - 0.5)
         axes.add_patch(Rectangle(corner, 1, 1, fill=False, hatch="////", edgecolor=LIGHT.muted, linewidth=0))
     best = heat.best()
     best = best[best.index.isin(rows)]

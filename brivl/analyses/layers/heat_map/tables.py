@@ -236,7 +236,7 @@ class HeatMap:
         """The finding: best layers of regions, once all layers are there."""
         cells = self.cells()
         size = cells["value"].abs() if self.kind == "difference" else cells["value"]
-        top = cells.loc[size.idxmax()] if size.notna().any() else None
+        top = cells.iloc[int(np.nanargmax(size.to_numpy(float)))] if size.notna().any() else None
         peak = None if top is None else Peak(self.quantity, str(top["region"]), int(top["layer"]), float(top["value"]))
         regions = f"{self.table['region'].nunique()} {PARCELLATION_NOUNS[self.level]}"
         return heat_map_headline(self.best() if self.kind == "joint" else None, peak, regions, self.coverage)
@@ -317,7 +317,8 @@ class HeatMap:
             Such as "0.123 (0.101 to 0.145, n = 8)".
         """
         texts = []
-        for cell in cells.itertuples():
-            interval = f"{fixed(cell.low)} to {fixed(cell.high)}, " if np.isfinite(cell.low) else ""
-            texts.append(f"{fixed(cell.value)} ({interval}n = {cell.n})")
+        columns = (cells[name].tolist() for name in ("value", "low", "high", "n"))
+        for value, low, high, n in zip(*columns, strict=True):
+            interval = f"{fixed(low)} to {fixed(high)}, " if np.isfinite(low) else ""
+            texts.append(f"{fixed(value)} ({interval}n = {n})")
         return texts
