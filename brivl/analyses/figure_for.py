@@ -12,7 +12,7 @@ import pandas as pd
 from brivl.analyses.figure_methods import flatmap_methods, heat_methods, layers_methods, regions_methods
 from brivl.analyses.flatmap.headline import MapFinding, flatmap_headline
 from brivl.analyses.layers.heat_map.tables import SORTS, HeatMap, region_layer_means
-from brivl.analyses.layers.tables import layers_caption, layers_finding, scores_by_layer
+from brivl.analyses.layers.tables import layers_caption, layers_finding, scores_by_layer, with_parts
 from brivl.analyses.regions.tables import region_parts, region_question
 from brivl.core.claims.headlines import (
     Coverage,
@@ -22,7 +22,12 @@ from brivl.core.claims.headlines import (
 from brivl.core.numbers import round_limit
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import FlatmapGeometry
-from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, MeanScores, partition_variance
+from brivl.core.regions.variance_partitioning import (
+    VARIANCE_COMPONENTS,
+    MeanScores,
+    part_scale,
+    partition_variance,
+)
 from brivl.data.dataset import check_subject
 from brivl.data.flatmaps import flatmap_factory, make_flatmap
 from brivl.data.regions import (
@@ -117,6 +122,12 @@ class _FigureInputs:
         return layer_parts(
             self.answers, lambda request: stored_single_models(self.store, request, self.summary), self.inside
         )
+
+    @property
+    def single_models(self) -> dict[str, np.ndarray]:
+        """Subject -> R2 of each model alone (2, n_voxels), where it is stored; of fits of one layer."""
+        found = {s: stored_single_models(self.store, fit.request, self.summary) for (_, s), fit in self.answers.items()}
+        return {subject: single for subject, single in found.items() if single is not None}
 
     @property
     def mean_scores(self) -> MeanScores | None:
@@ -220,10 +231,11 @@ def _layers(inputs: _FigureInputs) -> FigureRecord:
 
     if inputs.setting("view", "") == HEAT_VIEW:
         return _layer_by_region(inputs)
-    table = layer_means(inputs.answers, inputs.inside)
-    if table.empty:
+    means_only, parts = layer_means(inputs.answers, inputs.inside), inputs.parts
+    if means_only.empty:
         raise RequestError("Expected at least one voxel that was fitted, got none. Choose another subject or protocol.")
-    means = scores_by_layer(table, inputs.parts, inputs.coverage)
+    table = with_parts(means_only, parts)
+    means = scores_by_layer(means_only, parts, inputs.coverage)
     headline = layers_finding(table, inputs.names, inputs.coverage, means)
     where = "" if inputs.region == BRAIN else f" of {inputs.region}"
     label = inputs.label(headline, layers_caption(table, inputs.coverage, where))
@@ -266,15 +278,10 @@ def _flatmap(inputs: _FigureInputs) -> FigureRecord:
     joint, a, b = mean_scores([answer.result for answer in inputs.answers.values()])
     regions = region_masks(voxels, "roi" if voxels.rois else "region") if voxels.rois or voxels.aal is not None else {}
     scores = MapScores(joint, a, b, inputs.names, regions)
-    parts = _variance_components(inputs) if kind in VARIANCE_COMPONENTS else {}
-    painting = _component_painting(kind, geometry, scores, parts) if parts else _painting(kind, geometry, scores)
-    if kind in VARIANCE_COMPONENTS:
-        alone = [fit_single_models(inputs.store, answer.request) for answer in inputs.answers.values()]
-    else:
-        rows = [
-            stored_single_models(inputs.store, answer.request, inputs.summary) for answer in inputs.answers.values()
-        ]
-        alone = [row for row in rows if row is not None] if all(row is not None for row in rows) else []
+    alone = _alone(inputs, kind)
+    parts = partition_variance(joint, nan_mean_rows(alone)).by_name() if alone else {}
+    is_part = kind in VARIANCE_COMPONENTS
+    painting = _component_painting(kind, geometry, scores, parts) if is_part else _painting(kind, geometry, scores)
     finding = MapFinding(
         kind,
         inputs.layer,
@@ -294,11 +301,12 @@ def _flatmap(inputs: _FigureInputs) -> FigureRecord:
     return inputs.record(stem, label, table, lambda page: flatmap_page(geometry, painting, label, page), methods)
 
 
-def _variance_components(inputs: _FigureInputs) -> dict[str, np.ndarray]:
-    """Unique and shared variance, mean over subjects; fits of single models are computed where they are missing."""
-    single = nan_mean_rows([fit_single_models(inputs.store, answer.request) for answer in inputs.answers.values()])
-    joint = mean_scores([answer.result for answer in inputs.answers.values()])[0]
-    return partition_variance(joint, single).by_name()
+def _alone(inputs: _FigureInputs, kind: str) -> list[np.ndarray]:
+    """R2 of each model alone of each subject; [] unless stored for all. For maps of parts missing ones are computed."""
+    if kind in VARIANCE_COMPONENTS:
+        return [fit_single_models(inputs.store, answer.request) for answer in inputs.answers.values()]
+    rows = list(inputs.single_models.values())
+    return rows if len(rows) == len(inputs.answers) else []
 
 
 def _component_painting(
@@ -306,7 +314,7 @@ def _component_painting(
 ) -> Painting:
     from brivl.viz.flatmap.painting import paint_value
 
-    limit = round_limit(np.concatenate([scores.a, scores.b]))
+    limit = round_limit(np.concatenate([parts[name] for name in part_scale(kind)]))
     return paint_value(geometry, scores, parts[kind], ((0.0, limit), component_label(kind, scores.names)))
 
 
@@ -370,7 +378,12 @@ def _regions(inputs: _FigureInputs) -> FigureRecord:
     level = checked_parcellation(inputs.setting("level", ""), inputs.facts[inputs.subjects[0]].voxels)
     question = region_question(inputs.setting, level, inputs.names)
     question = replace(
-        question, tests=_tests(inputs), coverage=inputs.coverage, scores=inputs.mean_scores, region=inputs.region
+        question,
+        tests=_tests(inputs),
+        coverage=inputs.coverage,
+        scores=inputs.mean_scores,
+        region=inputs.region,
+        single=inputs.single_models,
     )
     parts = region_parts(inputs.answers, inputs.facts, question)
     label = inputs.label(parts.headline, " ".join(part for part in (parts.caption, parts.comparison.warning) if part))

@@ -1,7 +1,7 @@
 """One fit of simulated subjects, by the solver or by himalaya, in a process of its own.
 
 Started by `brivl.bench.solver` as `python -m brivl.bench.simulated_fit FOLDER solver|himalaya`, with the settings of
-threads that are to be measured.
+threads that are to be measured; and as `... FOLDER parts REPEATS` for fits with and without variance partitioning.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,52 @@ def fit_solver(data: Simulated, n: int) -> np.ndarray:
 
     ridge = BandedRidge(tuple(ALPHAS)).fit([X[:n] for X in data.Xs], data.Y[:n])
     return ridge.score([X[n:] for X in data.Xs], data.Y[n:], split=True).sum(0)
+
+
+def fit_with_parts(data: Simulated, n: int) -> np.ndarray:
+    """Fit all subjects with the default solver, jointly and with each band alone from the same decompositions.
+
+    Parameters
+    ----------
+    data : Simulated
+        Bands and responses.
+    n : int
+        Training samples; the other rows are held out.
+
+    Returns
+    -------
+    np.ndarray
+        Held-out R2 (3, n_voxels): joint, and of each band alone.
+    """
+    from brivl.core.encoding.banded_ridge import BandedRidge
+    from brivl.core.encoding.split_score import r2_joint
+
+    held_out, Y = [X[n:] for X in data.Xs], data.Y[n:]
+    ridge = BandedRidge(tuple(ALPHAS)).fit([X[:n] for X in data.Xs], data.Y[:n], Xs_single=held_out)
+    joint, single = ridge.score(held_out, Y, split=True).sum(0), ridge.single_predictions_
+    assert single is not None
+    return np.stack([joint, *(r2_joint(Y, alone) for alone in single)])
+
+
+def fit_separately(data: Simulated, n: int) -> np.ndarray:
+    """Fit all subjects with each band alone, in fits of their own.
+
+    Parameters
+    ----------
+    data : Simulated
+        Bands and responses.
+    n : int
+        Training samples; the other rows are held out.
+
+    Returns
+    -------
+    np.ndarray
+        Held-out R2 (2, n_voxels) of each band alone.
+    """
+    from brivl.core.encoding.banded_ridge import BandedRidge
+
+    ridges = [BandedRidge(tuple(ALPHAS)).fit([X[:n]], data.Y[:n]) for X in data.Xs]
+    return np.stack([ridge.score([X[n:]], data.Y[n:]) for ridge, X in zip(ridges, data.Xs, strict=True)])
 
 
 def fit_himalaya(data: Simulated, size: Size, columns: slice) -> np.ndarray:
@@ -214,10 +261,7 @@ def measure(folder: Path, solver: str) -> dict[str, JSON]:
     dict[str, JSON]
         Wall and processor seconds of each fit, and the peak of memory in GiB.
     """
-    size = Size(**json.loads((folder / SIZE).read_text()))
-    *Xs, Y = (np.load(folder / name, allow_pickle=False) for name in FILES)
-    data = Simulated(Xs, Y)
-    few = Simulated([X[: 2 * N_WARM] for X in Xs], Y[: 2 * N_WARM, :2])
+    data, few, size = _load(folder)
     whole = slice(0, size.voxels * size.subjects)
     subjects = [slice(i * size.voxels, (i + 1) * size.voxels) for i in range(size.himalaya_subjects or size.subjects)]
     if solver == "solver":
@@ -231,6 +275,52 @@ def measure(folder: Path, solver: str) -> dict[str, JSON]:
     return {"seconds": [seconds for _, seconds in fits], "peak_rss_gib": round(peak, 2)}
 
 
+def measure_parts(folder: Path, repeats: int) -> dict[str, JSON]:
+    """Fit what lies in a folder without and with parts and each band in a fit of its own, in turns.
+
+    Parameters
+    ----------
+    folder : Path
+        What `save` has written.
+    repeats : int
+        Number of turns.
+
+    Returns
+    -------
+    dict[str, JSON]
+        Wall and processor seconds of each fit, by what was fitted; whether joint R2 is the same to the bit; and the
+        median and the largest difference over voxels between R2 of bands alone and those of fits of their own.
+    """
+    data, few, size = _load(folder)
+    fits = {"joint": fit_solver, "with_parts": fit_with_parts, "separate": fit_separately}
+    for fit in fits.values():
+        fit(few, N_WARM)  # so that imports are not measured
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in fits}
+    scores: dict[str, np.ndarray] = {}
+    for _ in range(repeats):
+        for name, fit in fits.items():
+            scores[name], timed = _timed(partial(_fit_all, fit, data, size.n), slice(None))
+            seconds[name].append(timed)
+    difference = np.abs(scores["with_parts"][1:] - scores["separate"]).max(0)
+    return {
+        "seconds": seconds,
+        "joint_is_the_same": bool(np.array_equal(scores["joint"], scores["with_parts"][0])),
+        "median_difference": float(np.median(difference)),
+        "largest_difference": float(difference.max()),
+    }
+
+
+def _fit_all(fit: Callable[[Simulated, int], np.ndarray], data: Simulated, n: int, _columns: slice) -> np.ndarray:
+    return fit(data, n)
+
+
+def _load(folder: Path) -> tuple[Simulated, Simulated, Size]:
+    """What `save` has written, a part of it to warm up with, and its size."""
+    *Xs, Y = (np.load(folder / name, allow_pickle=False) for name in FILES)
+    few = Simulated([X[: 2 * N_WARM] for X in Xs], Y[: 2 * N_WARM, :2])
+    return Simulated(Xs, Y), few, Size(**json.loads((folder / SIZE).read_text()))
+
+
 def _timed(fit: Callable[[slice], np.ndarray], columns: slice) -> tuple[np.ndarray, tuple[float, float]]:
     wall, cpu = time.monotonic(), time.process_time()
     scores = fit(columns)
@@ -238,4 +328,5 @@ def _timed(fit: Callable[[slice], np.ndarray], columns: slice) -> tuple[np.ndarr
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(Path(sys.argv[1]), sys.argv[2])))
+    asked = Path(sys.argv[1]), sys.argv[2]
+    print(json.dumps(measure_parts(asked[0], int(sys.argv[3])) if asked[1] == "parts" else measure(*asked)))

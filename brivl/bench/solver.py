@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from brivl.errors import BrivlError, RequestError
 from brivl.store.digests import JSON
 from brivl.threads import library_defaults, thread_settings
 
+PARTS_BAR = 1.4  # the most that a fit with unique and shared parts may take, in units of a fit without
 BAR = 2.0  # the most that a fit beside busy loops may take, in units of its idle time over the share that is left
 
 
@@ -95,6 +97,47 @@ def bench_fit(size: Size, protocol: Protocol = Protocol()) -> dict[str, JSON]:  
     return measured | (_busy(runs["solver"], runs["busy"]) if runs["busy"] else {})
 
 
+def bench_parts(size: Size, repeats: int = 3) -> dict[str, JSON]:
+    """Fit simulated subjects without and with unique and shared parts, in turns in one process.
+
+    Parameters
+    ----------
+    size : Size
+        What is fitted.
+    repeats : int
+        Number of turns.
+
+    Returns
+    -------
+    dict[str, JSON]
+        Medians over turns of wall and processor seconds; ratios of fits with parts to fits without, the median over
+        turns; and those of a fit without parts followed by a fit of each model, for comparison.
+
+    Raises
+    ------
+    RequestError
+        If sizes are below 1.
+    BrivlError
+        If the process fails.
+    """
+    _check(size, Protocol(repeats))
+    with tempfile.TemporaryDirectory(prefix="brivl-bench-") as name:
+        save(simulate(size), size, Path(name))
+        line = _process([name, "parts", str(repeats)], {**os.environ, **thread_settings(os.environ)})
+    walls, cpus = ({fit: np.array(turns)[:, column] for fit, turns in line["seconds"].items()} for column in range(2))
+    ratios = {
+        f"ratio_{kind}": seconds["with_parts"] / seconds["joint"] for kind, seconds in (("wall", walls), ("cpu", cpus))
+    }
+    separate = (walls["joint"] + walls["separate"]) / walls["joint"]
+    measured: dict[str, JSON] = {"bench": "parts", "repeats": repeats, "kind": size.kind}
+    measured |= {"n": size.n, "voxels": size.voxels, "subjects": size.subjects}
+    measured |= {f"{fit}_wall_s": round(float(np.median(seconds)), 2) for fit, seconds in walls.items()}
+    measured |= {name: round(float(np.median(ratio)), 3) for name, ratio in ratios.items()}
+    measured |= {"ratio_wall_separate_fits": round(float(np.median(separate)), 3), "bar": PARTS_BAR}
+    measured["within_bar"] = bool(np.median(ratios["ratio_wall"]) < PARTS_BAR)
+    return measured | {name: value for name, value in line.items() if name != "seconds"}
+
+
 def regret(size: Size) -> dict[str, JSON]:
     """Compare the cross-validated loss of the default search with that of its full grid.
 
@@ -147,12 +190,17 @@ def _check(size: Size, protocol: Protocol) -> None:
 def _run(folder: Path, solver: str, environment: Mapping[str, str]) -> Run:
     """Fit in a process with this environment."""
     share = share_left()
-    command = [sys.executable, "-m", "brivl.bench.simulated_fit", str(folder), solver]
+    line = _process([str(folder), solver], environment)
+    return Run(np.array(line["seconds"]), line["peak_rss_gib"], share)
+
+
+def _process(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
+    """What `brivl.bench.simulated_fit` prints."""
+    command = [sys.executable, "-m", "brivl.bench.simulated_fit", *arguments]
     ran = subprocess.run(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, check=False)
     if ran.returncode:
         raise BrivlError(f"The process that fits ended with code {ran.returncode}; it may have lacked memory.")
-    line = json.loads(ran.stdout)
-    return Run(np.array(line["seconds"]), line["peak_rss_gib"], share)
+    return json.loads(ran.stdout)
 
 
 def _median(runs: Sequence[Run]) -> np.ndarray:

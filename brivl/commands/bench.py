@@ -35,6 +35,7 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
     p.add_argument("--subjects", type=int, default=5, help="fit: subjects (default: %(default)s)")
     p.add_argument("--draws", type=int, default=20, help="fit: of himalaya's 20 draws; fewer are extrapolated")
     p.add_argument("--regret", action="store_true", help="fit: compare the loss of the search with the full grid")
+    p.add_argument("--parts", action="store_true", help="fit: time that unique and shared parts add to a fit")
     p.add_argument(
         "--himalaya-subjects", type=int, help="fit: subjects that himalaya fits; fewer are extrapolated, 0: none"
     )
@@ -127,10 +128,12 @@ def _measure(what: str, dataset_name: str, store: Store) -> dict[str, Any]:
 
 def _solvers(args: argparse.Namespace) -> dict[str, Any]:
     from brivl.bench.simulated_fit import Size
-    from brivl.bench.solver import Protocol, bench_fit, regret
+    from brivl.bench.solver import Protocol, bench_fit, bench_parts, regret
 
     n = 900 if args.n is None else args.n
     size = Size(args.kind, n, args.voxels, args.subjects, args.draws, args.himalaya_subjects)
+    if args.parts:
+        return bench_parts(size, args.repeats)
     return regret(size) if args.regret else bench_fit(size, Protocol(args.repeats, args.busy))
 
 

@@ -13,7 +13,17 @@ from brivl.core.numbers import probability
 from brivl.data.anatomy.atlases import PARCELLATION_HELP
 from brivl.store.artifacts import Store
 
-PRINTED_COLUMNS = ["region", "n_voxels", "mean_joint", "mean_a", "mean_b", "difference", "d_z", "p", "q"]
+PRINTED_COLUMNS = [
+    "region",
+    "n_voxels",
+    "mean_joint",
+    "mean_a",
+    "mean_b",
+    "mean_unique_a",
+    "mean_unique_b",
+    "mean_shared",
+]
+PRINTED_COLUMNS += ["difference", "d_z", "p", "q"]
 
 
 def add_verbs(verbs: argparse._SubParsersAction) -> None:

@@ -27,6 +27,7 @@ from brivl.store.digests import JSON
 from brivl.store.keys import ArtifactKey
 
 ENCODING_VERSION = 2  # raise when the same inputs would give other scores
+SINGLE_KIND = "fit-alone"  # of the stored R2 of one model alone
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,56 @@ def fit_key(store: Store, request: FitRequest, dataset: DatasetIdentity | None =
     )
 
 
+def single_model_key(
+    store: Store, request: FitRequest, model: str, dataset: DatasetIdentity | None = None
+) -> ArtifactKey:
+    """Build the key of the fit of one model alone, which does not depend on the other model.
+
+    Parameters
+    ----------
+    store : Store
+        The cache.
+    request : FitRequest
+        The fit of both models.
+    model : str
+        One of them.
+    dataset : DatasetIdentity | None
+        The dataset of the request, where the caller has opened it.
+
+    Returns
+    -------
+    ArtifactKey
+        Kind SINGLE_KIND; RequestError is raised as `fit_key` does.
+    """
+    both = fit_key(store, replace(request, models=(model, model)), dataset)
+    return ArtifactKey(SINGLE_KIND, {**both.ingredients, "models": both.ingredients["models"][:1]})
+
+
+def put_single_model(
+    store: Store, request: FitRequest, dataset: Dataset, model: str, scores: Mapping[str, np.ndarray]
+) -> None:
+    """Store the fit of one model alone, unless it is stored.
+
+    Parameters
+    ----------
+    store : Store
+        The cache.
+    request : FitRequest
+        The fit of both models.
+    dataset : Dataset
+        Its dataset.
+    model : str
+        One of the models.
+    scores : Mapping[str, np.ndarray]
+        "r2" and "selected", each (n_voxels,).
+    """
+    key = single_model_key(store, request, model, dataset)
+    if not store.has(key):
+        described = asdict(replace(request, dataset=dataset.name)) | {"models": [model]}
+        n_selected = int(scores["selected"].sum())
+        store.put(key, scores, {"request": described, "simulated": dataset.simulated, "n_voxels_selected": n_selected})
+
+
 def _check_own_models(dataset: DatasetIdentity, models: tuple[str, str]) -> None:
     unknown = sorted(set(models) - set(dataset.models))
     if unknown:
@@ -220,7 +271,7 @@ def stored_fit(store: Store, request: FitRequest, dataset: DatasetIdentity | Non
 
 
 def fit(store: Store, request: FitRequest, progress: ProgressCallback = no_progress) -> FitResult:
-    """Read a fit from the cache, or compute and store it.
+    """Read a fit from the cache, or compute and store it, and with it the fits of each model alone.
 
     Parameters
     ----------
@@ -242,7 +293,11 @@ def fit(store: Store, request: FitRequest, progress: ProgressCallback = no_progr
 
     def _compute_once() -> tuple[dict[str, np.ndarray], dict[str, JSON]]:
         computed.append(True)
-        return _compute(store, request, dataset, progress, FitCheckpoints(store, key))
+        arrays, info, single = _compute(store, request, dataset, progress, FitCheckpoints(store, key))
+        # Before the joint fit, which is thus never without its parts, whatever ends this process.
+        for model, r2 in zip(canonical_order(request.models), single, strict=True):
+            put_single_model(store, request, dataset, model, {"r2": r2, "selected": arrays["selected"]})
+        return arrays, info
 
     artifact = store.get_or_compute(key, _compute_once)
     if computed:
@@ -278,7 +333,8 @@ def refit(store: Store, request: FitRequest, progress: ProgressCallback = no_pro
         jobs.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=jobs) as folder:  # a cache of its own, without checkpoints of an earlier run
             checkpoints = FitCheckpoints(Store(Path(folder)), fit_key(store, request, dataset))
-            return _encoding_result(request, *_compute(store, request, dataset, progress, checkpoints))
+            arrays, info, _ = _compute(store, request, dataset, progress, checkpoints)
+            return _encoding_result(request, arrays, info)
     except OSError as error:
         raise StoreError(
             f"Could not write in {str(store.root)!r} ({error.strerror}). Set BRIVL_CACHE to another folder."
@@ -305,9 +361,10 @@ def fraction_done(done: float, total: float, message: str) -> float:
 
 def _compute(
     store: Store, request: FitRequest, dataset: Dataset, progress: ProgressCallback, checkpoints: FitCheckpoints
-) -> tuple[dict[str, np.ndarray], dict[str, JSON]]:
+) -> tuple[dict[str, np.ndarray], dict[str, JSON], np.ndarray]:
+    """Arrays and notes of the joint fit, and R2 of each model alone (2, n_voxels), in the canonical order."""
     # Imported here, so that reading a stored fit needs no himalaya.
-    from brivl.core.encoding.encode import encode
+    from brivl.core.encoding.encode import encode_parts
     from brivl.core.encoding.fold_responses import nuisance_r2
 
     started = time.monotonic()
@@ -319,7 +376,7 @@ def _compute(
     message = f"Fitting layer {request.layer}, {request.subject}"
     progress(0, 1, message)
     prepared = time.monotonic()
-    result = encode(
+    result, single = encode_parts(
         Xs,
         responses,
         dataset.design(request.subject),
@@ -339,7 +396,7 @@ def _compute(
         arrays["explainable_variance"] = result.explainable_variance
     if of_nuisance is not None:
         arrays["r2_nuisance"] = of_nuisance
-    return arrays, {
+    info: dict[str, JSON] = {
         "request": asdict(replace(request, models=models, dataset=dataset.name)),
         "excluded": dict(result.excluded),
         "seconds": round(time.monotonic() - started, 3),
@@ -348,6 +405,7 @@ def _compute(
         "n_voxels": len(result.selected),
         "n_voxels_selected": int(result.selected.sum()),
     }
+    return arrays, info, single
 
 
 def _fit_result(request: FitRequest, artifact: Artifact, cache: Literal["hit", "miss"]) -> FitResult:

@@ -1,4 +1,8 @@
-"""Fits of each model alone, with the folds and the protocol of the fit of both, for variance partitioning."""
+"""Fits of each model alone, with the folds and the protocol of the fit of both, for variance partitioning.
+
+`brivl.encoding.fit.fit` computes and stores them with every joint fit, from the same decompositions. Here they are
+read, and computed for joint fits that an earlier version has stored without them.
+"""
 
 from __future__ import annotations
 
@@ -16,39 +20,21 @@ from brivl.data.dataset import Dataset, DatasetIdentity
 from brivl.data.features import layer_features
 from brivl.data.registry import open_dataset
 from brivl.encoding.checkpoints import FitCheckpoints, delete_completed_checkpoints
-from brivl.encoding.fit import FitRequest, fit, fit_key
+from brivl.encoding.fit import FitRequest, fit, put_single_model, single_model_key
 from brivl.errors import RequestError
 from brivl.store.artifacts import Store
 from brivl.store.digests import JSON
-from brivl.store.keys import ArtifactKey
 
-KIND = "fit-alone"
+__all__ = [
+    "fit_single_models",
+    "single_model_key",
+    "stored_partition",
+    "stored_single_models",
+    "variance_partition",
+    "variance_partition_job",
+    "variance_partition_task",
+]
 N_FITS = 3  # of one variance partition: both models together, and each alone
-
-
-def single_model_key(
-    store: Store, request: FitRequest, model: str, dataset: DatasetIdentity | None = None
-) -> ArtifactKey:
-    """Build the key of the fit of one model alone, which does not depend on the other model.
-
-    Parameters
-    ----------
-    store : Store
-        The cache.
-    request : FitRequest
-        The fit of both models.
-    model : str
-        One of them.
-    dataset : DatasetIdentity | None
-        The dataset of the request, where the caller has opened it.
-
-    Returns
-    -------
-    ArtifactKey
-        Kind "fit-alone"; RequestError is raised as `fit_key` does.
-    """
-    both = fit_key(store, replace(request, models=(model, model)), dataset)
-    return ArtifactKey(KIND, {**both.ingredients, "models": both.ingredients["models"][:1]})
 
 
 def stored_single_models(
@@ -75,8 +61,33 @@ def stored_single_models(
     return np.stack(scores) if len(scores) == len(artifacts) else None
 
 
+def stored_partition(
+    store: Store, request: FitRequest, r2_joint: np.ndarray, dataset: DatasetIdentity | None = None
+) -> VariancePartition | None:
+    """Divide the joint R2 of a stored fit into unique and shared variance, where the fits of each model are stored.
+
+    Parameters
+    ----------
+    store : Store
+        The cache.
+    request : FitRequest
+        The fit of both models.
+    r2_joint : np.ndarray
+        (n_voxels,) joint R2 of that fit.
+    dataset : DatasetIdentity | None
+        The dataset of the request, where the caller has opened it.
+
+    Returns
+    -------
+    VariancePartition | None
+        Components of each voxel, in the order of the request's models; None where they are not computed.
+    """
+    single = stored_single_models(store, request, dataset)
+    return None if single is None else partition_variance(r2_joint, single)
+
+
 def fit_single_models(store: Store, request: FitRequest, progress: ProgressCallback = no_progress) -> np.ndarray:
-    """Read the fits of each model alone from the cache, or compute and store them.
+    """Read the fits of each model alone from the cache, or compute and store them without the joint fit.
 
     As in `brivl.encoding.fit.fit`, batches of voxels are kept, so that an interrupted fit continues.
 
@@ -98,10 +109,12 @@ def fit_single_models(store: Store, request: FitRequest, progress: ProgressCallb
     scores = []
     for i, model in enumerate(request.models):
         single, key = replace(request, models=(model, model)), single_model_key(store, request, model, dataset)
-        if not store.has(key):
-            store.get_or_compute(key, partial(_compute, store, single, dataset, partial(_report, progress, single, i)))
+        stored = store.get(key)
+        if stored is None:
+            found = _compute(store, single, dataset, partial(_report, progress, single, i), FitCheckpoints(store, key))
+            put_single_model(store, request, dataset, model, found)
             delete_completed_checkpoints(store)
-        scores.append(store.get_or_compute(key, partial(_compute, store, single, dataset, no_progress)).arrays["r2"])
+        scores.append(found["r2"] if stored is None else stored.arrays["r2"])
     return np.stack(scores)
 
 
@@ -113,20 +126,17 @@ def _report(
 
 
 def _compute(
-    store: Store, request: FitRequest, dataset: Dataset, progress: ProgressCallback
-) -> tuple[dict[str, np.ndarray], dict[str, JSON]]:
-    from brivl.core.encoding.encode import encode  # imported here, since it needs himalaya
+    store: Store, request: FitRequest, dataset: Dataset, progress: ProgressCallback, checkpoints: FitCheckpoints
+) -> dict[str, np.ndarray]:
+    """R2 of the first model alone, and which voxels were fitted."""
+    from brivl.core.encoding.encode import encode_parts  # imported here, since it needs himalaya
 
     stimulus, responses = dataset.stimulus(request.subject), dataset.responses(request.subject)
     X = layer_features(store, stimulus, request.models[0], request.layer, request.pooling, progress)
     protocol = FitProtocol(dataset.design(request.subject), PRESETS[request.preset])
-    checkpoints = FitCheckpoints(store, single_model_key(store, request, request.models[0], dataset))
-    result = encode([X], responses, *protocol, lambda done, total: progress(done, total, ""), checkpoints)
-    return {"r2": result.r2_joint, "selected": result.selected}, {
-        "request": asdict(replace(request, dataset=dataset.name)) | {"models": [request.models[0]]},
-        "simulated": dataset.simulated,
-        "n_voxels_selected": int(result.selected.sum()),
-    }
+    # As in the fit of both models: alphas are chosen by exact losses, and not only by mapped ones.
+    result, single = encode_parts([X], responses, *protocol, lambda done, total: progress(done, total, ""), checkpoints)
+    return {"r2": single[0], "selected": result.selected}
 
 
 def variance_partition(

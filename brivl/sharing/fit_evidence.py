@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from brivl.core.records import Voxels
+from brivl.core.regions.variance_partitioning import VariancePartition
 from brivl.data.subject_facts import SubjectFacts
 from brivl.data.summary import DatasetSummary
 from brivl.encoding.fit import FitResult, fit_key
@@ -244,7 +245,7 @@ class FitEvidence:
         return maps
 
 
-def npz_arrays(answer: FitResult, voxels: Voxels) -> dict[str, np.ndarray]:
+def npz_arrays(answer: FitResult, voxels: Voxels, partition: VariancePartition | None = None) -> dict[str, np.ndarray]:
     """Collect the scores of a fit and the coordinates of its voxels.
 
     Parameters
@@ -253,6 +254,8 @@ def npz_arrays(answer: FitResult, voxels: Voxels) -> dict[str, np.ndarray]:
         The fit.
     voxels : Voxels
         The voxels of its subject.
+    partition : VariancePartition, optional
+        Unique and shared variance, where they are computed.
 
     Returns
     -------
@@ -274,10 +277,12 @@ def npz_arrays(answer: FitResult, voxels: Voxels) -> dict[str, np.ndarray]:
     optional = {"affine": voxels.affine, "aal": voxels.aal, "explainable_variance": result.explainable_variance}
     optional["r2_nuisance"] = result.r2_nuisance
     arrays |= {name: value for name, value in optional.items() if value is not None}
+    if partition is not None:
+        arrays |= {"r2_unique": np.stack([partition.unique_a, partition.unique_b]), "r2_shared": partition.shared}
     return arrays | {f"roi_{name}": inside for name, inside in voxels.rois.items()}
 
 
-def npz_bytes(answer: FitResult, voxels: Voxels) -> bytes:
+def npz_bytes(answer: FitResult, voxels: Voxels, partition: VariancePartition | None = None) -> bytes:
     """Write the scores of a fit as `brivl fit --out` does.
 
     Parameters
@@ -286,6 +291,8 @@ def npz_bytes(answer: FitResult, voxels: Voxels) -> bytes:
         The fit.
     voxels : Voxels
         The voxels of its subject.
+    partition : VariancePartition, optional
+        Unique and shared variance, where they are computed.
 
     Returns
     -------
@@ -293,6 +300,6 @@ def npz_bytes(answer: FitResult, voxels: Voxels) -> bytes:
         Content of an .npz file.
     """
     buffer = io.BytesIO()
-    arrays: dict[str, Any] = npz_arrays(answer, voxels)  # Any: numpy's types take the names for those of its options
+    arrays: dict[str, Any] = npz_arrays(answer, voxels, partition)  # Any: numpy's types take names for its options
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()

@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from brivl.core.claims.headlines import Coverage
+from brivl.core.regions.variance_partitioning import partition_variance
 from brivl.data.regions import BRAIN, region_mask
 from brivl.data.subject_facts import SubjectFacts
 from brivl.data.summary import DatasetSummary
@@ -274,7 +275,9 @@ def _npz_export(shown: Shown) -> None:
         layer, subject = st.selectbox("Fit", keys, format_func=lambda key: f"layer {key[0]}, {key[1]}", width=260)
     answer, voxels = shown.answers[layer, subject], shown.facts[subject].voxels
     name = f"{'simulated_' if shown.known.simulated else ''}{subject}_layer{layer:02d}.npz"
-    make = partial(npz_bytes, answer, voxels)
+    single = cached.single_model_scores(answer.request)
+    partition = None if single is None else partition_variance(answer.result.r2_joint, single)
+    make = partial(npz_bytes, answer, voxels, partition)
     st.download_button(
         "Voxel scores (.npz)", make, name, "application/octet-stream", key="export npz", on_click="ignore"
     )

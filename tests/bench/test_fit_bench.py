@@ -108,3 +108,21 @@ def test_the_command_line_prints_what_real_processes_measured(capsys: pytest.Cap
     assert all(isinstance(value, float) and value >= 0 for value in times)  # rounded: 0 on a fast machine
     assert 0 <= measured["busy_share_left"] <= 1.1 and measured["cores"] >= 1
     assert "EXTRAPOLATED" in measured["himalaya_is"] and "OMP_NUM_THREADS" in os.environ
+
+
+def test_parts_are_timed_in_turns_in_one_process(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["bench", "fit", "--parts", "--kind", "sentences", "--n", "60", "--voxels", "30", "--subjects", "1"]
+    assert main([*words, "--repeats", "2", "--json"]) == 0
+    measured = json.loads(capsys.readouterr().out)
+    assert measured["bench"] == "parts" and measured["simulated"] and measured["bar"] == solver.PARTS_BAR == 1.4
+    assert measured["joint_is_the_same"] and measured["largest_difference"] < 1e-6, "few voxels: nothing is mapped"
+    assert measured["ratio_wall"] > 0 and measured["within_bar"] == (measured["ratio_wall"] < 1.4)
+
+
+def test_the_ratio_of_parts_is_that_of_each_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other work on the machine slows both fits of a turn, so that turns are compared, not medians."""
+    turns = {"joint": [[1.0, 1.0], [10.0, 1.0]], "with_parts": [[1.2, 1.3], [15.0, 1.3]], "separate": [[1, 1], [1, 1]]}
+    monkeypatch.setattr(solver, "_process", lambda *_: {"seconds": turns, "joint_is_the_same": True})
+    measured = solver.bench_parts(SMALL, 2)
+    assert measured["ratio_wall"] == pytest.approx(1.35) and measured["ratio_cpu"] == pytest.approx(1.3)
+    assert measured["within_bar"] is True and measured["ratio_wall_separate_fits"] == pytest.approx(1.55)

@@ -27,7 +27,22 @@ from brivl.viz.flatmap.figure import FlatmapBase, flatmap_base
 
 
 def ground(voxels: Voxels, geometry: FlatmapGeometry, rois: Mapping[str, np.ndarray]) -> FlatmapBase:
-    """What does not change on a flatmap with layer or model; `rois` are those of the voxels."""
+    """Prepare what does not change on a flatmap with layer or model, for figures that Python draws.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Voxels of the subject.
+    geometry : FlatmapGeometry
+        Their flatmap.
+    rois : mapping of str to (n_voxels,) bool array
+        Regions that are named under the pointer.
+
+    Returns
+    -------
+    FlatmapBase
+        Background, outlines and the voxel of each pixel.
+    """
     return _ground(geometry, rois, f"{cache_dir()} {flatmap_key(voxels).digest}")
 
 
@@ -37,7 +52,22 @@ def _ground(_geometry: FlatmapGeometry, _rois: Mapping[str, np.ndarray], state: 
 
 
 def browser_ground(voxels: Voxels, geometry: FlatmapGeometry, regions: RegionMasks) -> Packed:
-    """The flatmap of these voxels as the browser takes it."""
+    """Pack the flatmap of a subject for the browser.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Voxels of the subject.
+    geometry : FlatmapGeometry
+        Their flatmap.
+    regions : RegionMasks
+        Regions that are named under the pointer, and those that can be selected.
+
+    Returns
+    -------
+    Packed
+        Bytes for the browser.
+    """
     state = f"{cache_dir()} {flatmap_key(voxels).digest} {list(regions.selectable)}"
     return _browser_ground(voxels, geometry, regions, state)
 
@@ -48,7 +78,18 @@ def _browser_ground(_voxels: Voxels, _geometry: FlatmapGeometry, _regions: Regio
 
 
 def browser_solid(voxels: Voxels) -> Packed | None:
-    """The surfaces of these voxels in space as the browser takes them, if a worker has prepared them."""
+    """Pack the surfaces of a subject in space for the browser.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Voxels of the subject.
+
+    Returns
+    -------
+    Packed or None
+        None where no worker has prepared them.
+    """
     key = surface_key(voxels)
     return _browser_solid(voxels, f"{cache_dir()} {key.digest}") if store().has(key) else None
 
@@ -61,7 +102,20 @@ def _browser_solid(_voxels: Voxels, state: str) -> Packed | None:
 
 
 def browser_scores(answers: Mapping[tuple[int, str], FitResult], names: tuple[str, str]) -> Packed:
-    """Scores of all these layers, mean over their subjects, as the browser takes them."""
+    """Pack split R² for the browser, mean over subjects.
+
+    Parameters
+    ----------
+    answers : mapping of (int, str) to FitResult
+        (layer, subject) -> fit, of all layers fitted.
+    names : (str, str)
+        Names of models A and B.
+
+    Returns
+    -------
+    Packed
+        Bytes for the browser.
+    """
     requests = [answer.request for answer in answers.values()]
     keys = [fit_key(store(), request, dataset_summary(request.dataset)).digest for request in requests]
     return _browser_scores(answers, names, f"{cache_dir()} {keys} {requests[0].models}")
@@ -73,7 +127,20 @@ def _browser_scores(_answers: Mapping[tuple[int, str], FitResult], names: tuple[
 
 
 def browser_alone(answers: Mapping[tuple[int, str], FitResult], by_layer: Mapping[int, np.ndarray]) -> Packed | None:
-    """R2 of each model alone as the browser takes it; None where no layer has it. `answers`: what it belongs to."""
+    """Pack R² of each model alone for the browser.
+
+    Parameters
+    ----------
+    answers : mapping of (int, str) to FitResult
+        (layer, subject) -> fit that the scores belong to.
+    by_layer : mapping of int to (2, n_voxels) array
+        Layer -> R² of each model alone, mean over subjects.
+
+    Returns
+    -------
+    Packed or None
+        None where no layer has them.
+    """
     keys = [
         fit_key(store(), found.request, dataset_summary(found.request.dataset)).digest for found in answers.values()
     ]
@@ -87,7 +154,20 @@ def _browser_alone(_by_layer: Mapping[int, np.ndarray], state: str) -> Packed:
 
 
 def layers_payload(answers: Mapping[tuple[int, str], FitResult], names: tuple[str, str]) -> Packed:
-    """Split R² of all layers, and explainable variance, as the browser takes them."""
+    """Pack split R² of all layers and explainable variance, mean over subjects, without a cache.
+
+    Parameters
+    ----------
+    answers : mapping of (int, str) to FitResult
+        (layer, subject) -> fit, of all layers fitted.
+    names : (str, str)
+        Names of models A and B.
+
+    Returns
+    -------
+    Packed
+        Bytes for the browser.
+    """
     found = results_by_layer(answers)
     split = {layer: mean_scores(results)[1:] for layer, results in found.items()}
     return scores_payload(split, names, mean_explainable_variance(next(iter(found.values()))))

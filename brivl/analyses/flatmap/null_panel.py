@@ -23,7 +23,13 @@ BARS = (0.05, 0.1)
 
 
 def draw(shown: Shown) -> None:
-    """The panel, for the chosen layer and the first subject shown; nothing for simulated data and the nulls."""
+    """Draw the panel for the layer and the first subject shown; nothing for simulated data and the nulls.
+
+    Parameters
+    ----------
+    shown : Shown
+        Fits at the layer shown.
+    """
     known, choices = shown.known, shown.choices
     subject = shown.subjects[0]
     true = shown.answers.get((choices.layer, subject))
@@ -37,12 +43,34 @@ def draw(shown: Shown) -> None:
 
 
 def null_requests(request: FitRequest) -> dict[str, FitRequest]:
-    """The same question asked of the nulls of its dataset."""
+    """Make the same fit with wrong events.
+
+    Parameters
+    ----------
+    request : FitRequest
+        Fit with the events as recorded.
+
+    Returns
+    -------
+    dict of str to FitRequest
+        Kind of NULLS -> fit.
+    """
     return {kind: replace(request, dataset=f"{request.dataset}@{kind}") for kind in NULLS}
 
 
 def null_table(answers: dict[str, FitResult]) -> pd.DataFrame:
-    """One row per dataset: voxels above each bar, mean and largest joint R2 over fitted voxels."""
+    """Summarise joint R² with right and wrong events.
+
+    Parameters
+    ----------
+    answers : dict of str to FitResult
+        What the events are -> fit.
+
+    Returns
+    -------
+    DataFrame
+        One row for each fit: number of voxels above each of BARS, mean and largest joint R² over fitted voxels.
+    """
     rows = []
     for said, answer in answers.items():
         r2 = answer.result.r2_joint[np.isfinite(answer.result.r2_joint)].astype(float)

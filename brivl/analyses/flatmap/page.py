@@ -65,7 +65,13 @@ def _draw_region_links(region: str, regions: Mapping[str, np.ndarray], looked: v
 
 
 def choose(name: str) -> None:
-    """From now on this region, in place of the voxel, on every page."""
+    """Select a region in place of the voxel, on every page.
+
+    Parameters
+    ----------
+    name : str
+        Title of the region.
+    """
     view_state.keep(replace(view_state.current(), voxel=None, area=()))
     url_state.change(region=name)
     st.session_state[viewer.WHOLE_PAGE] = True
@@ -84,8 +90,8 @@ TITLES = {
     "pair": "Both models",
     "difference": "Difference",
     "best": "Best layer",
-    "unique_a": "Only first model",
-    "unique_b": "Only second model",
+    "unique_a": "Unique, first model",
+    "unique_b": "Unique, second model",
     "shared": "Shared",
 }
 
@@ -101,7 +107,18 @@ class Mapped:
     parts: VariancePartition | None = None  # where each model was fitted alone
 
     def painting(self, shown: Shown) -> Painting:
-        """For figures that Python draws: print, and browsers without WebGL2."""
+        """Colour the map for figures that Python draws: print, and browsers without WebGL2.
+
+        Parameters
+        ----------
+        shown : Shown
+            Fits at the layer shown.
+
+        Returns
+        -------
+        Painting
+            Colours of the pixels and their legend.
+        """
         if shown.choices.map in VARIANCE_COMPONENTS:
             return self._part_painting(shown)
         return _paint(shown, self.geometry, self.scores)
@@ -109,8 +126,8 @@ class Mapped:
     def _part_painting(self, shown: Shown) -> Painting:
         kind, unknown = shown.choices.map, np.full(self.voxels.n_voxels, np.nan)
         values = unknown if self.parts is None else self.parts.by_name()[kind]
-        on_map = viewer.OnMap(shown, self.voxels, self.geometry, self.scores)
-        limits = (0.0, viewer.limits_of(on_map, view_state.current())["split"])
+        on_map = viewer.OnMap(shown, self.voxels, self.geometry, self.scores, self.parts)
+        limits = (0.0, viewer.limits_of(on_map, view_state.current())["shared" if kind == "shared" else "unique"])
         return paint_value(
             self.geometry, self.scores, values, (limits, component_label(kind, shown.names)), style.theme()
         )
@@ -261,7 +278,7 @@ def _draw(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str | Non
     if st.session_state.get(PLAIN):
         _draw_plain(shown, mapped, label, highlight)
     else:
-        on_map = viewer.OnMap(shown, mapped.voxels, mapped.geometry, mapped.scores)
+        on_map = viewer.OnMap(shown, mapped.voxels, mapped.geometry, mapped.scores, mapped.parts)
         viewer.draw(on_map, label, lambda layers, looked: _below_map(shown, layers, mapped, looked))
     st.toggle("Plain figure", key=PLAIN, help="For browsers without WebGL2: slower, one map, the same values.")
     null_panel.draw(shown)
@@ -288,7 +305,9 @@ def _draw_plain(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str
         st.plotly_chart(
             figure, theme=None, key=CHART, on_select=_pick, selection_mode="points", config=CONFIG, height="stretch"
         )
-    voxel_card.draw(shown, viewer.all_layers(shown), mapped.regions, looked)
+    layers = viewer.all_layers(shown)
+    variance_panel.panel(shown, layers)
+    voxel_card.draw(shown, layers, mapped.regions, looked)
 
 
 def _pick() -> None:

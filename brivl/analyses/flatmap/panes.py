@@ -28,22 +28,63 @@ class MapSet:
     shown: Shown
 
     def at_all_layers(self) -> Shown:
-        """Every layer that has been fitted."""
+        """Look up the same question at every layer.
+
+        Returns
+        -------
+        Shown
+            Fits of all layers that have been fitted.
+        """
         return look_up(self.shown.choices, self.shown.known, self.shown.choices.layers)
 
     def packed(self, layers: Shown | None = None) -> Packed:
-        """Its scores as the browser takes them; `layers`: every layer that has been fitted, if looked up before."""
+        """Pack the scores for the browser.
+
+        Parameters
+        ----------
+        layers : Shown or None
+            Fits of all layers; None to look them up.
+
+        Returns
+        -------
+        Packed
+            Bytes for the browser.
+        """
         layers = layers or self.at_all_layers()
         return cached_maps.browser_scores(layers.answers, self.shown.names)
 
 
 def key_of(choices: Choices) -> str:
-    """Models, subject and preset as one word."""
+    """Name the scores that a question is about.
+
+    Parameters
+    ----------
+    choices : Choices
+        The question.
+
+    Returns
+    -------
+    str
+        Models, subject and preset, joined by BAR.
+    """
     return BAR.join((*choices.models, choices.subject, choices.preset))
 
 
 def asked_by_key(key: str, choices: Choices) -> dict[str, str]:
-    """The fields of the question that a key names, where it names what there is; none for another key."""
+    """Read a key that `key_of` has made.
+
+    Parameters
+    ----------
+    key : str
+        The key, from a link or the browser.
+    choices : Choices
+        The question, which says what there is.
+
+    Returns
+    -------
+    dict of str to str
+        Fields of the question: a, b, subject, preset; empty for a key of something else.
+    """
     parts = key.split(BAR)
     if len(parts) != 4 or parts[2] not in (*choices.subjects, ALL) or parts[3] not in PRESETS:
         return {}
@@ -51,7 +92,21 @@ def asked_by_key(key: str, choices: Choices) -> dict[str, str]:
 
 
 def map_sets(shown: Shown, voxels: Voxels) -> list[MapSet]:
-    """The question first, then others that differ in subject, preset or models and are fitted at the layer shown."""
+    """List what panes can show side by side.
+
+    Parameters
+    ----------
+    shown : Shown
+        Fits at the layer shown.
+    voxels : Voxels
+        Their voxels.
+
+    Returns
+    -------
+    list of MapSet
+        The question first, then those on the same voxels that differ in subject, preset or models and are fitted at the
+        layer shown; at most MOST_SETS.
+    """
     found = [MapSet(key_of(shown.choices), " and ".join(shown.names), shown)]
     for title, choices in _others(shown):
         if len(found) == MOST_SETS:

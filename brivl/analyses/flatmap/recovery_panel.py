@@ -41,7 +41,13 @@ VOXELS, REGIONS, LAYERS = "Voxels", "Regions", "Best layer"
 
 
 def draw(shown: Shown) -> None:
-    """The panel, for the first subject shown; nothing for measured data."""
+    """Draw the panel for the first subject shown; nothing for measured data.
+
+    Parameters
+    ----------
+    shown : Shown
+        Fits at the layer shown.
+    """
     subject = shown.subjects[0]
     truth = shown.facts[subject].truth
     if truth is None:
@@ -85,8 +91,9 @@ def _panel(shown: Shown, subject: str, truth: Truth) -> None:
 def _all_layers(shown: Shown, subject: str) -> list[EncodingResult] | None:
     """Results of every layer, None if one is missing."""
     choices = shown.choices
-    answers = [cached.stored_fit(r) for r in choices.requests(choices.layers) if r.subject == subject]
-    return None if any(answer is None for answer in answers) else [answer.result for answer in answers]
+    requests = [r for r in choices.requests(choices.layers) if r.subject == subject]
+    results = [answer.result for answer in map(cached.stored_fit, requests) if answer is not None]
+    return results if len(results) == len(requests) else None
 
 
 def _near(result: EncodingResult, truth: Truth, layer: int) -> EncodingResult:

@@ -1,8 +1,6 @@
-"""Unique and shared parts of R² on the page Flatmap: looked up, said, and computed by a button."""
+"""Unique and shared variance on the page Flatmap: looked up, packed for the browser, offered where missing."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
@@ -10,26 +8,27 @@ import streamlit as st
 from brivl.analyses.flatmap import cached_maps
 from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, VariancePartition, partition_variance
 from brivl.encoding.means import mean_scores, nan_mean_rows
-from brivl.encoding.single_model import variance_partition_job
 from brivl.ui import cached, style
-from brivl.ui.jobs import Run, active_job, show_failures, submit, watch
 from brivl.ui.results import Shown
+from brivl.ui.unique_parts import offer_parts
 from brivl.viz.browser.packing import Packed
 
 ASKED = "parts asked"  # in the session: from then on the browser is given them
 
 
-@dataclass(frozen=True)
-class PartsRun(Run):
-    """Fits each model alone, and both where that is missing."""
-
-    @property
-    def job(self) -> dict:
-        return variance_partition_job(cached.store(), list(self.requests))
-
-
 def alone_of(shown: Shown) -> dict[int, np.ndarray]:
-    """Layer -> (2, n_voxels) R² of each model alone, mean over subjects; layers where all subjects have it."""
+    """Average R² of each model alone over subjects.
+
+    Parameters
+    ----------
+    shown : Shown
+        Fits.
+
+    Returns
+    -------
+    dict of int to (2, n_voxels) array
+        Layer -> means; only layers where all subjects have them.
+    """
     found: dict[int, list[np.ndarray | None]] = {}
     for (layer, _), answer in sorted(shown.answers.items()):
         found.setdefault(layer, []).append(cached.single_model_scores(answer.request))
@@ -38,7 +37,18 @@ def alone_of(shown: Shown) -> dict[int, np.ndarray]:
 
 
 def parts_of(shown: Shown) -> VariancePartition | None:
-    """At the layer shown; None unless every subject shown has them."""
+    """Divide the joint R² of the layer shown, mean over subjects.
+
+    Parameters
+    ----------
+    shown : Shown
+        Fits at that layer.
+
+    Returns
+    -------
+    VariancePartition or None
+        Unique and shared variance; None unless every subject shown has them.
+    """
     alone = alone_of(shown).get(shown.choices.layer)
     if alone is None:
         return None
@@ -46,40 +56,38 @@ def parts_of(shown: Shown) -> VariancePartition | None:
 
 
 def packed_alone(layers: Shown) -> Packed | None:
-    """What the browser is given, once parts have been asked for; None where there is nothing."""
+    """Pack R² of each model alone for the browser, once a map of parts has been asked for.
+
+    Parameters
+    ----------
+    layers : Shown
+        Fits at all layers.
+
+    Returns
+    -------
+    Packed or None
+        None where nothing was asked for, or nothing is known.
+    """
     if layers.choices.map in VARIANCE_COMPONENTS:
         st.session_state[ASKED] = True
     return cached_maps.browser_alone(layers.answers, alone_of(layers)) if st.session_state.get(ASKED) else None
 
 
 def panel(shown: Shown, layers: Shown) -> None:
-    """On a map of parts: what fits each model alone where that is missing."""
-    if shown.choices.map not in VARIANCE_COMPONENTS:
-        return
-    lacking = {
-        key: answer.request
-        for key, answer in layers.answers.items()
-        if cached.single_model_scores(answer.request) is None
-    }
-    here = [request for (layer, _), request in lacking.items() if layer == shown.choices.layer]
-    runs = [PartsRun(f"Fit each model alone, layer {shown.choices.layer}", here)] if here else []
-    if len(lacking) > len(here):
-        runs.append(
-            PartsRun(
-                f"Fit each model alone, all {len({layer for layer, _ in layers.answers})} fitted layers",
-                list(lacking.values()),
-            )
+    """Offer the fits of each model alone where they are missing, and say what the parts are on maps of them.
+
+    Parameters
+    ----------
+    shown : Shown
+        Fits at the layer shown.
+    layers : Shown
+        Fits at all layers, of which maps of parts can be asked for.
+    """
+    on_a_part = shown.choices.map in VARIANCE_COMPONENTS
+    offer_parts(layers.answers if on_a_part else shown.answers)
+    if on_a_part:
+        style.small(
+            "Unique and shared variance compare the joint fit with fits of each model alone, with the same folds and "
+            "preset (de Heer et al. 2017; Lescroart and Gallant 2019). They differ from split R², which divides the "
+            "prediction of the joint fit. The three parts add up to joint R²; each may fall below 0 by noise."
         )
-    job = active_job(runs)
-    if job is not None:
-        watch(job.job_id)
-    elif runs:
-        show_failures(runs)
-        with st.container(horizontal=True, key="parts-runs"):
-            for run in runs:
-                st.button(run.label, on_click=submit, args=(run,), key=f"run {run.label}")
-    style.small(
-        "Unique and shared parts need fits of each model alone, with the same folds and preset (de Heer et al. 2017; "
-        "Lescroart and Gallant 2019). They differ from split R²: split R² divides the prediction of one fit, parts "
-        "compare fits. The three parts add up to joint R²; each may fall below 0 by noise."
-    )

@@ -20,7 +20,7 @@ from brivl.ui.url_state import MAPS
 KEPT = "map looked at"  # in the session: the fields, strings as in the URL
 FIELDS = ("voxel", "area", "camera", "limits", "panes", "names", "fade", "shape", "orbit")
 OF_SUBJECT = ("voxel", "area")  # what other voxels make meaningless
-SCALES = ("joint", "split", "difference")
+SCALES = ("joint", "split", "difference", "unique", "shared")
 MOST_PANES = 4
 WHOLE = (0.5, 0.5, 1.0)
 ZOOM = (0.8, 40.0)
@@ -54,13 +54,25 @@ class MapLook:
 
 
 def current() -> MapLook:
-    """As the URL says where it says something, else as it was left; nonsense in a link counts as nothing."""
+    """Read the view from the URL where it says something, else as it was left in this session.
+
+    Returns
+    -------
+    MapLook
+        The view; what cannot be read in a link is as usual.
+    """
     asked = {name: st.query_params[name] for name in FIELDS if name in st.query_params}
     return read(asked or st.session_state.get(KEPT, {}))
 
 
 def keep(look: MapLook) -> None:
-    """Put it into the session and the URL."""
+    """Keep a view in the session and in the URL.
+
+    Parameters
+    ----------
+    look : MapLook
+        The view.
+    """
     fields = to_fields(look)
     st.session_state[KEPT] = fields
     if {name: st.query_params[name] for name in FIELDS if name in st.query_params} != fields:
@@ -69,7 +81,22 @@ def keep(look: MapLook) -> None:
 
 
 def of_voxels(look: MapLook, n_voxels: int, ground: str) -> MapLook:
-    """Without what belonged to the voxels of another subject that was shown before."""
+    """Leave out what belonged to the voxels of another subject that was shown before.
+
+    Parameters
+    ----------
+    look : MapLook
+        The view.
+    n_voxels : int
+        Voxels of the subject shown.
+    ground : str
+        What the flatmap of the subject shown is called.
+
+    Returns
+    -------
+    MapLook
+        The view without a voxel or area that would mean others now.
+    """
     before = st.session_state.get("map ground", ground)
     st.session_state["map ground"] = ground
     if before != ground:
@@ -78,7 +105,18 @@ def of_voxels(look: MapLook, n_voxels: int, ground: str) -> MapLook:
 
 
 def to_fields(look: MapLook) -> dict[str, str]:
-    """The strings of the URL; what is as usual is left out."""
+    """Write a view as fields of the URL.
+
+    Parameters
+    ----------
+    look : MapLook
+        The view.
+
+    Returns
+    -------
+    dict of str to str
+        Value by field; what is as usual is left out.
+    """
     fields = {
         "voxel": "" if look.voxel is None else str(look.voxel),
         "area": format_polygon(np.array(look.area)) if look.area else "",
@@ -94,7 +132,18 @@ def to_fields(look: MapLook) -> dict[str, str]:
 
 
 def read(fields: Mapping[str, str]) -> MapLook:
-    """The look that `to_fields` wrote."""
+    """Read the fields that `to_fields` has written.
+
+    Parameters
+    ----------
+    fields : mapping of str to str
+        Value by field.
+
+    Returns
+    -------
+    MapLook
+        The view; what cannot be read is as usual.
+    """
     return MapLook(
         _whole(fields.get("voxel")),
         _area(fields.get("area", "")),
@@ -109,7 +158,18 @@ def read(fields: Mapping[str, str]) -> MapLook:
 
 
 def from_browser(view: Mapping[str, Any]) -> MapLook:
-    """The look that the viewer reports; what is no such thing counts as nothing."""
+    """Read the view that the browser reports.
+
+    Parameters
+    ----------
+    view : mapping
+        Fields as in `viewer.view_of`, from JSON.
+
+    Returns
+    -------
+    MapLook
+        The view; what cannot be read is as usual.
+    """
     picked, camera = view.get("picked"), view.get("camera") or {}
     polygon = view.get("polygon") or []
     limits, orbit = view.get("limits") or {}, view.get("orbit") or {}

@@ -14,7 +14,7 @@ from brivl.analyses.flatmap.panes import MapSet, asked_by_key, key_of, map_sets
 from brivl.analyses.flatmap.webgl import component
 from brivl.core.numbers import round_limit
 from brivl.core.records import FlatmapGeometry, Voxels
-from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS
+from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, VariancePartition
 from brivl.data.regions import BRAIN, region_choices
 from brivl.data.surfaces import has_surface
 from brivl.ui import cached, style, url_state
@@ -27,10 +27,26 @@ from brivl.viz.flatmap.painting import MapScores
 from brivl.viz.style import MEASURED, FigureLabel, theme_of
 
 KEPT = "colour limits"
+UNKNOWN_PART = 0.1  # limit of the scales of unique and shared variance while these are not computed
 
 
 def shared_limit(choices: Choices, what: str, values: np.ndarray) -> float:
-    """The limit of a scale, from the first map of these data, models and preset that was shown in this session."""
+    """Choose the limit of a colour scale, once for these data, models and preset in this session.
+
+    Parameters
+    ----------
+    choices : Choices
+        The question.
+    what : str
+        Scale, one of `view_state.SCALES`.
+    values : np.ndarray
+        Values on the map that is shown first.
+
+    Returns
+    -------
+    float
+        The limit, which later maps keep.
+    """
     kept = st.session_state.setdefault(KEPT, {})
     question = (choices.data, choices.models, choices.preset, what)
     if question not in kept:
@@ -55,10 +71,21 @@ class OnMap:
     voxels: Voxels
     geometry: FlatmapGeometry
     scores: MapScores
+    parts: VariancePartition | None = None
 
 
 def draw(on_map: OnMap, label: FigureLabel, below: Below) -> None:
-    """The viewer, and what `below` draws for the kept voxel or area; only they follow a click, not the page."""
+    """Draw the viewer, and what belongs to the kept voxel or area; only they follow a click, not the page.
+
+    Parameters
+    ----------
+    on_map : OnMap
+        What the map shows.
+    label : FigureLabel
+        Texts around the figure.
+    below : callable
+        Draws what stands below the map.
+    """
     shown, voxels = on_map.shown, on_map.voxels
     regions = RegionMasks(on_map.scores.rois, region_choices(voxels, shown.choices.region))
     ground = cached_maps.browser_ground(voxels, on_map.geometry, regions)
@@ -123,7 +150,18 @@ def _offer_solid(on_map: OnMap) -> None:
 
 
 def all_layers(shown: Shown) -> Shown:
-    """The same question at every layer that has been fitted."""
+    """Look up the same question at every layer.
+
+    Parameters
+    ----------
+    shown : Shown
+        Fits at the layer shown.
+
+    Returns
+    -------
+    Shown
+        Fits of all layers that have been fitted.
+    """
     return look_up(shown.choices, shown.known, shown.choices.layers)
 
 
@@ -136,7 +174,7 @@ def _viewer(
     looked = view_state.current()
     with st.container(key="map-row", horizontal=True, gap="small"):
         with st.container(key="figure-map"):
-            component.show(KEY, _data(on_map, label, looked) | sent, lambda: _take(on_map))
+            component.show(KEY, {**_data(on_map, label, looked), **sent}, lambda: _take(on_map))
         with st.container(key="map-card"):  # beside the map once it holds a card and where there is room (ui.style)
             below(looked)
 
@@ -166,7 +204,20 @@ def _data(on_map: OnMap, label: FigureLabel, looked: view_state.MapLook) -> dict
 
 
 def view_of(choices: Choices, looked: view_state.MapLook) -> dict[str, Any]:
-    """The view as the viewer knows it, but for the limits."""
+    """Write the view for the browser, without the limits.
+
+    Parameters
+    ----------
+    choices : Choices
+        The question.
+    looked : MapLook
+        The rest of the view.
+
+    Returns
+    -------
+    dict
+        Plain values, as webgl/viewer.js takes them.
+    """
     x, y, zoom = looked.camera
     orbit = dict(zip(("yaw", "pitch", "zoom"), looked.orbit, strict=True))
     return {
@@ -186,10 +237,27 @@ def view_of(choices: Choices, looked: view_state.MapLook) -> dict[str, Any]:
 
 
 def limits_of(on_map: OnMap, looked: view_state.MapLook) -> dict[str, float]:
-    """Limit of each scale: set by hand, else the one kept for these data."""
-    choices, s = on_map.shown.choices, on_map.scores
+    """Give the limit of each colour scale.
+
+    Parameters
+    ----------
+    on_map : OnMap
+        What the map shows.
+    looked : MapLook
+        The view, with limits set by hand.
+
+    Returns
+    -------
+    dict of str to float
+        Limit by scale: set by hand, else kept for these data; UNKNOWN_PART for parts that are not computed.
+    """
+    choices, s, parts = on_map.shown.choices, on_map.scores, on_map.parts
     values = {"joint": s.joint, "split": np.concatenate([s.a, s.b]), "difference": s.a - s.b}
-    return {what: looked.limits.get(what) or shared_limit(choices, what, part) for what, part in values.items()}
+    limits = {name: looked.limits.get(name, UNKNOWN_PART) for name in ("unique", "shared")}
+    if parts is not None:  # only then are there values from which a limit can be kept
+        values |= {"unique": np.concatenate([parts.unique_a, parts.unique_b]), "shared": parts.shared}
+    kept = {what: looked.limits.get(what) or shared_limit(choices, what, part) for what, part in values.items()}
+    return limits | kept
 
 
 def _take(on_map: OnMap) -> None:
@@ -223,7 +291,20 @@ def _by_hand(looked: view_state.MapLook, on_map: OnMap) -> view_state.MapLook:
 
 
 def asked_by(view: Mapping[str, Any], choices: Choices) -> dict[str, Any]:
-    """The fields of the question that the viewer can change, where it names something that there is."""
+    """Read what the browser has changed of the question.
+
+    Parameters
+    ----------
+    view : mapping
+        The view as the browser reports it.
+    choices : Choices
+        The question, which says what there is.
+
+    Returns
+    -------
+    dict
+        Value by field of the question; what does not exist is left out.
+    """
     found: dict[str, Any] = {"region": view["region"] if isinstance(view.get("region"), str) else BRAIN}
     if view.get("map") in MAPS:
         found["map"] = view["map"]

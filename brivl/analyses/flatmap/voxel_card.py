@@ -51,7 +51,20 @@ class OnCard:
 
 
 def place_of(looked: MapLook, region: str) -> TimeCourseTarget | None:
-    """The voxel if one is kept, else the drawn area, else the chosen region; None for the whole brain."""
+    """Find what the card is about.
+
+    Parameters
+    ----------
+    looked : MapLook
+        The view.
+    region : str
+        Chosen region; BRAIN for none.
+
+    Returns
+    -------
+    TimeCourseTarget or None
+        The kept voxel, else the drawn area, else the region; None for the whole brain.
+    """
     if looked.voxel is not None:
         return TimeCourseTarget(looked.voxel)
     if looked.area:
@@ -60,7 +73,19 @@ def place_of(looked: MapLook, region: str) -> TimeCourseTarget | None:
 
 
 def draw(shown: Shown, layers: Shown, regions: Mapping[str, np.ndarray], looked: MapLook) -> None:
-    """The card, where there is something to say; below it what computes the time course."""
+    """Draw the card of a voxel, area or region, and below it what computes the time course.
+
+    Parameters
+    ----------
+    shown : Shown
+        Fits at the layer shown.
+    layers : Shown
+        Fits at all layers.
+    regions : mapping of str to (n_voxels,) bool array
+        Regions whose names are given.
+    looked : MapLook
+        The view.
+    """
     place = place_of(looked, shown.choices.region)
     if place is None:
         component.card(KEY, {"kind": "card", "empty": True})  # there already when a voxel is clicked
@@ -104,7 +129,18 @@ def _compute(card: OnCard) -> None:
 
 
 def course_payload(course: StoredTimeCourse) -> Packed:
-    """The time course as the browser takes it."""
+    """Pack a time course for the browser.
+
+    Parameters
+    ----------
+    course : StoredTimeCourse
+        Measured and predicted responses, and the stimuli.
+
+    Returns
+    -------
+    Packed
+        Bytes for the browser.
+    """
     arrays = {
         "measured": course.measured,
         "predicted": course.predicted,
@@ -124,7 +160,22 @@ def course_payload(course: StoredTimeCourse) -> Packed:
 
 
 def card_data(card: OnCard, course: StoredTimeCourse | None, packed: Packed | None) -> dict[str, Any]:
-    """What the card says; see viewer/card.js."""
+    """Collect what the card shows, as webgl/card.js takes it.
+
+    Parameters
+    ----------
+    card : OnCard
+        Voxels and fits.
+    course : StoredTimeCourse or None
+        Time course, where it is computed.
+    packed : Packed or None
+        The time course as it was sent.
+
+    Returns
+    -------
+    dict
+        Plain values.
+    """
     theme, truth = theme_of(style.theme()), _truth(card)
     planted = None if truth is None else _planted_layer(truth, card.inside)
     return {
@@ -151,7 +202,18 @@ def card_data(card: OnCard, course: StoredTimeCourse | None, packed: Packed | No
 
 
 def title(card: OnCard) -> str:
-    """ "Voxel 1,234, V1" or "Drawn area, 56 voxels (40 fitted)"."""
+    """Name the voxels of the card.
+
+    Parameters
+    ----------
+    card : OnCard
+        Voxels and fits.
+
+    Returns
+    -------
+    str
+        For example "Voxel 1,234, V1" or "Drawn area, 56 voxels (40 fitted)".
+    """
     if card.place.voxel is not None:
         names = [name for name, mask in card.regions.items() if mask[card.place.voxel]]
         return f"Voxel {card.place.voxel:,}, {', '.join(names) or 'no region'}"
@@ -160,7 +222,18 @@ def title(card: OnCard) -> str:
 
 
 def layer_values(card: OnCard) -> list[dict[str, float | None]]:
-    """Split R² by layer, mean over voxels and subjects; None where nothing was fitted."""
+    """Average split R² over voxels and subjects, by layer.
+
+    Parameters
+    ----------
+    card : OnCard
+        Voxels and fits.
+
+    Returns
+    -------
+    list of dict
+        "layer", and "a" and "b", which are None where nothing was fitted.
+    """
     found = []
     for layer, results in results_by_layer(card.layers.answers).items():
         split = np.array([[_mean(side[card.inside]) for side in result.r2_split] for result in results])
@@ -176,7 +249,20 @@ def _mean(values: np.ndarray) -> float:
 
 
 def facts(card: OnCard, course: StoredTimeCourse | None) -> list[Fact]:
-    """Names and values, in the order in which they are read."""
+    """List names and values of the card, in the order in which they are read.
+
+    Parameters
+    ----------
+    card : OnCard
+        Voxels and fits.
+    course : StoredTimeCourse or None
+        Time course, where it is computed.
+
+    Returns
+    -------
+    list of (str, str, str)
+        Name, value, and "truth" for what is known of simulated data.
+    """
     results = [found.result for found in card.shown.answers.values()]
     a, b = card.shown.names
     joint = _mean(np.concatenate([r.r2_joint[card.inside] for r in results]))
@@ -198,8 +284,8 @@ def facts(card: OnCard, course: StoredTimeCourse | None) -> list[Fact]:
     if parts is not None:
         means = {kind: _mean(values[card.inside]) for kind, values in parts.by_name().items()}
         said += [
-            (f"only {a}", number(means["unique_a"]), ""),
-            (f"only {b}", number(means["unique_b"]), ""),
+            (f"unique to {a}", number(means["unique_a"]), ""),
+            (f"unique to {b}", number(means["unique_b"]), ""),
             ("shared", number(means["shared"]), ""),
         ]
     if course is not None and course.info["n_voxels"] > 1:

@@ -1,4 +1,7 @@
-"""R² by layer (paper Figs. 4b and 5a): joint as a line, split R² of each model as box plots, every subject a dot."""
+"""R² by layer (paper Figs. 4b and 5a): joint as a line, split R² of each model as box plots, every subject a dot.
+
+Unique variance of each model and shared variance are dotted lines beside them, where they are computed.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,14 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from brivl.core.claims.headlines import Coverage
+from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS
 from brivl.errors import RequestError
 from brivl.viz.style import KEEP_OPACITY, R2, A, B, FigureLabel, ThemeName, apply_style, rgba, theme_of
 
 COLUMNS = ("layer", "subject", "r2_joint", "r2_split_a", "r2_split_b")
 OFFSET, BOX = 0.19, 0.30  # layers
 MIN_BOX = 3  # subjects; quartiles of fewer say nothing
+SYMBOLS = {"unique_a": "diamond", "unique_b": "diamond", "shared": "square"}
 AXIS_X, AXIS_Y = "Layer", f"{R2} on held-out data"
 
 
@@ -26,7 +31,8 @@ class LayerScores:
     Attributes
     ----------
     table : DataFrame
-        Columns layer, subject, r2_joint, r2_split_a, r2_split_b; one row for each layer and subject.
+        Columns layer, subject, r2_joint, r2_split_a, r2_split_b; one row for each layer and subject. Optionally
+        unique_a, unique_b and shared, NaN where the models were not fitted alone.
     names : (str, str)
         Names of models A and B.
     selected : int or None
@@ -83,6 +89,25 @@ class LayerScores:
         layers = range(self.layers[0], self.layers[-1] + 1) if self.layers else []
         return self.table.groupby("layer")["r2_joint"].mean().reindex(layers)
 
+    def part_means(self) -> Iterator[tuple[str, str, pd.Series]]:
+        """Average unique and shared variance over subjects.
+
+        Yields
+        ------
+        column, name : str
+            Column of the table, and what it is called in the legend.
+        mean : Series
+            Mean by layer; NaN at layers where a subject has no parts, or that are missing in between. Columns without
+            any mean are left out.
+        """
+        named = zip(VARIANCE_COMPONENTS, (*(f"unique to {name}" for name in self.names), "shared"), strict=True)
+        layers = self.joint_mean().index
+        for column, name in named:
+            if column in self.table:
+                mean = self.table.groupby("layer")[column].agg(lambda values: values.mean(skipna=False))
+                if mean.notna().any():
+                    yield column, name, mean.reindex(layers)
+
     def sides(self) -> Iterator[tuple[str, str, str, float]]:
         """List what differs between the two models in the figure.
 
@@ -128,6 +153,7 @@ def layer_figure(scores: LayerScores, label: FigureLabel, theme: ThemeName = "li
     for column, name, colour, offset in scores.sides():
         figure.add_traces(_boxes(scores.table, column, name, colour, offset))
         figure.add_trace(_dots(scores, column, name, colour, offset))
+    figure.add_traces(_part_lines(scores, theme))
     figure.add_trace(_joint_line(scores, theme))
     places, texts = scores.ticks()
     figure.update_xaxes(
@@ -176,6 +202,41 @@ def _joint_line(scores: LayerScores, theme: ThemeName) -> go.Scatter:
         unselected=KEEP_OPACITY,
         hovertemplate=f"layer %{{x}}<br>joint {R2}, {over}: %{{y:.3f}}<extra></extra>",
     )
+
+
+def part_colours(shared: str) -> dict[str, str]:
+    """Choose the colour of each part's line.
+
+    Parameters
+    ----------
+    shared : str
+        Colour of the shared variance.
+
+    Returns
+    -------
+    dict of str to str
+        Column of the table -> colour: those of the models for their unique variance.
+    """
+    return {"unique_a": A, "unique_b": B, "shared": shared}
+
+
+def _part_lines(scores: LayerScores, theme: ThemeName) -> list[go.Scatter]:
+    """Dotted lines of unique and shared variance."""
+    colours = part_colours(theme_of(theme).muted)
+    return [
+        go.Scatter(
+            x=mean.index.to_numpy(),
+            y=mean.to_numpy(),
+            mode="lines+markers",
+            name=name,
+            connectgaps=False,
+            line=dict(color=colours[column], width=2, dash="dot"),
+            marker=dict(color=colours[column], size=7, symbol=SYMBOLS[column]),
+            unselected=KEEP_OPACITY,
+            hovertemplate=f"layer %{{x}}<br>{name}: %{{y:.3f}}<extra></extra>",
+        )
+        for column, name, mean in scores.part_means()
+    ]
 
 
 def _links(scores: LayerScores, theme: ThemeName) -> go.Scatter:

@@ -13,7 +13,7 @@ from brivl.analyses.figure_methods import layers_methods
 from brivl.analyses.layers.figures import LayerScores, layer_figure
 from brivl.analyses.layers.heat_map.page import heat_view
 from brivl.analyses.layers.print_figure import layer_page
-from brivl.analyses.layers.tables import layers_caption, layers_finding, scores_by_layer
+from brivl.analyses.layers.tables import layers_caption, layers_finding, scores_by_layer, with_parts
 from brivl.data.regions import BRAIN
 from brivl.data.summary import DatasetSummary
 from brivl.errors import RequestError
@@ -23,6 +23,7 @@ from brivl.ui.jobs import Run
 from brivl.ui.results import Shown, describe_subjects, fit_view, look_up, mean_parts, mean_scores
 from brivl.ui.sidebar import bound
 from brivl.ui.tabs import View
+from brivl.ui.unique_parts import offer_parts
 from brivl.ui.url_state import HEAT, Choices
 from brivl.viz.style import PLOT_CONFIG, FigureLabel
 
@@ -63,11 +64,12 @@ def _draw_both(choose: Callable[[], None], draw: Callable[[], None]) -> None:
 
 
 def _by_layer(shown: Shown) -> View:
-    table = mean_scores(shown)
-    if table.empty:
+    means_only, parts = mean_scores(shown), mean_parts(shown)
+    if means_only.empty:
         raise RequestError(f"No voxel of {shown.choices.region!r} was fitted; choose another region, or all voxels.")
+    table = with_parts(means_only, parts)
     scores = LayerScores(table, shown.names, shown.choices.layer, shown.coverage)
-    means = scores_by_layer(table, mean_parts(shown), shown.coverage)
+    means = scores_by_layer(means_only, parts, shown.coverage)
     headline = layers_finding(table, shown.names, shown.coverage, means)
     caption = layers_caption(table, shown.coverage, _where(shown))
     label = FigureLabel(headline, caption, shown.known.simulated, _detail(shown))
@@ -81,6 +83,7 @@ def _by_layer(shown: Shown) -> View:
         print_figure=lambda page: layer_page(scores, label, page),
         draw=lambda: _draw(scores, label),
         hint=HINT,
+        below=lambda: offer_parts(shown.answers),
         methods=layers_methods(shown.coverage, shown.choices.region, any(one.has_parts for one in means.values())),
     )
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from brivl.analyses.layers.figures import AXIS_X, AXIS_Y, BOX, MIN_BOX, OFFSET, LayerScores, span
+from brivl.analyses.layers.figures import AXIS_X, AXIS_Y, BOX, MIN_BOX, OFFSET, SYMBOLS, LayerScores, part_colours, span
 from brivl.viz.export import SLIDE, Page, legend_line, new_page, print_style
 from brivl.viz.style import JOINT, R2, FigureLabel
 
@@ -62,6 +62,19 @@ def _draw(axes: Axes, scores: LayerScores, base: float) -> None:
             markeredgecolor="white",
             markeredgewidth=base / 24,
             label=f"{name} (split {R2})",
+        )
+    colours, marks = part_colours("#7B8794"), {"diamond": "D", "square": "s"}
+    for column, name, part in scores.part_means():
+        axes.plot(
+            part.index,
+            part,
+            marks[SYMBOLS[column]],
+            linestyle=":",
+            color=colours[column],
+            linewidth=base / 9,
+            markersize=base / 3.2,
+            zorder=3.5,
+            label=name,
         )
     mean = scores.joint_mean()
     axes.plot(

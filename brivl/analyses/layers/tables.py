@@ -8,6 +8,7 @@ import pandas as pd
 
 from brivl.analyses.layers.figures import MIN_BOX
 from brivl.core.claims.headlines import Coverage, LayerMeans, layers_headline
+from brivl.core.claims.split_and_unique import NOT_COMPUTED
 from brivl.core.regions.region_stats import RegionComparison, compare_subjects
 from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, MeanScores
 from brivl.viz.style import R2
@@ -93,7 +94,7 @@ def scores_by_layer(table: pd.DataFrame, parts: pd.DataFrame, coverage: Coverage
     dict of int to MeanScores
         Layer -> means; the parts are NaN where a subject has none.
     """
-    both = table.merge(parts, on=["layer", "subject"], how="left")
+    both = with_parts(table, parts)
     names = ["r2_joint", "r2_split_a", "r2_split_b", *VARIANCE_COMPONENTS]
     by_layer = {layer: both[both["layer"] == layer] for layer in sorted(both["layer"].unique().tolist())}
     return {
@@ -103,13 +104,31 @@ def scores_by_layer(table: pd.DataFrame, parts: pd.DataFrame, coverage: Coverage
     }
 
 
+def with_parts(table: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
+    """Add unique and shared variance to a table of means.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Means as `layer_means` returns them.
+    parts : DataFrame
+        Means of the parts as `layer_parts` returns them.
+
+    Returns
+    -------
+    DataFrame
+        The table with columns unique_a, unique_b and shared; NaN where the models were not fitted alone.
+    """
+    return table.merge(parts, on=["layer", "subject"], how="left")
+
+
 def layers_caption(table: pd.DataFrame, coverage: Coverage, where: str = "") -> str:
     """Write what is plotted.
 
     Parameters
     ----------
     table : DataFrame
-        Means as `layer_means` returns them.
+        Means as `layer_means` or `with_parts` returns them.
     coverage : Coverage
         Which fits are there.
     where : str
@@ -129,8 +148,21 @@ def layers_caption(table: pd.DataFrame, coverage: Coverage, where: str = "") -> 
         f"Mean held-out {R2} over {count} fitted voxels{where}{who}.",
         f"Line: joint {R2} of both models{', mean of the subjects fitted at a layer' if several else ''}; dots: split "
         f"{R2} of each model{', one for each subject, joined by a thin line' if several else ''}.",
+        _parts_caption(table),
         "Boxes: median and quartiles over subjects, whiskers to 1.5 interquartile ranges." if boxed else "",
         "n: subjects fitted at a layer." if several or coverage.missing else "",
         f"{coverage.fits} are there." if coverage.fits else "",
     ]
     return " ".join(part for part in parts if part)
+
+
+def _parts_caption(table: pd.DataFrame) -> str:
+    """What the dotted lines are, or that they are lacking."""
+    if "shared" not in table:
+        return ""
+    known = table["shared"].notna()
+    dotted = f"Dotted: unique {R2} of each model (joint {R2} minus {R2} of the other model alone) and shared {R2}."
+    if known.all():
+        return dotted
+    lacking = f"{NOT_COMPUTED[0].upper()}{NOT_COMPUTED[1:]} for {int((~known).sum())} of {len(table)} fits."
+    return f"{dotted} {lacking}" if known.any() else lacking

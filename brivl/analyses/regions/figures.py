@@ -34,7 +34,8 @@ class RegionScores:
     ----------
     table : DataFrame
         One row for each region: region (name as shown), joint, a, b (means over subjects), p, q (NaN: not defined);
-        n_voxels, and subjects ("4 of 5", in how many of them) where they are shown in words; INTERVALS where drawn.
+        n_voxels, and subjects ("4 of 5", in how many of them) where they are shown in words; INTERVALS where drawn;
+        unique_a, unique_b and shared where they are computed.
     subjects : DataFrame
         Columns region, subject, joint, a, b; may be empty.
     names : (str, str)
@@ -89,6 +90,21 @@ class RegionScores:
         """
         yield "a", self.names[0], A, -SLOT
         yield "b", self.names[1], B, SLOT
+
+    def unique_sides(self) -> Iterator[tuple[str, str, str, float]]:
+        """List the unique variance of each model, where it is computed.
+
+        Yields
+        ------
+        column, name, colour : str
+            Column of the table, name and colour of the model.
+        offset : float
+            Distance of its bar from the middle of the row, in rows; down is positive.
+        """
+        for side, name, colour, offset in self.sides():
+            column = f"unique_{side}"
+            if column in self.table and self.table[column].notna().any():
+                yield column, name, colour, offset
 
     def rows(self) -> np.ndarray:
         """Place the rows.
@@ -183,6 +199,7 @@ def region_figure(scores: RegionScores, label: FigureLabel, theme: ThemeName = "
         for column, name, colour, offset in scores.sides():
             figure.add_trace(_dots(scores, column, name, colour, offset))
     figure.add_trace(_joint(scores, theme))
+    figure.add_traces(_unique_marks(scores, theme))
     if scores.intervals:
         figure.add_trace(_differences(scores, theme))
     columns = scores.text_columns
@@ -288,6 +305,26 @@ def _joint(scores: RegionScores, theme: ThemeName) -> go.Scatter:
         unselected=KEEP_OPACITY,
         hovertemplate="%{customdata[0]}<br>joint: %{x:.3f}<extra></extra>",
     )
+
+
+def _unique_marks(scores: RegionScores, theme: ThemeName) -> list[go.Scatter]:
+    """A diamond in each bar at the unique variance of its model."""
+    marks = []
+    for column, name, colour, offset in scores.unique_sides():
+        unique = scores.table[column]
+        marks.append(
+            go.Scatter(
+                x=unique.to_numpy(float),
+                y=scores.rows() + offset,
+                mode="markers",
+                name=f"unique to {name}",
+                marker=dict(symbol="diamond", size=9, color=colour, line=dict(color=theme_of(theme).text, width=1.5)),
+                customdata=scores.table[["region"]].map(escape_html).to_numpy(object),
+                unselected=KEEP_OPACITY,
+                hovertemplate=f"%{{customdata[0]}}<br>unique to {name}: %{{x:.3f}}<extra></extra>",
+            )
+        )
+    return marks
 
 
 def _differences(scores: RegionScores, theme: ThemeName) -> go.Scatter:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 
+import numpy as np
 import streamlit as st
 
 from brivl.analyses.figure_methods import regions_methods
@@ -27,12 +28,13 @@ from brivl.data.regions import (
     why_unavailable,
 )
 from brivl.errors import RequestError
-from brivl.ui import style, url_state
+from brivl.ui import cached, style, url_state
 from brivl.ui.frame import PageSpec
 from brivl.ui.jobs import Run
 from brivl.ui.results import Shown, describe_subjects, fit_view, look_up, mean_parts, mean_scores
 from brivl.ui.sidebar import bound
 from brivl.ui.tabs import View
+from brivl.ui.unique_parts import offer_parts
 from brivl.ui.url_state import VOXEL
 from brivl.viz.style import PLOT_CONFIG, R2, FigureLabel
 
@@ -171,6 +173,7 @@ def _view(asked: Shown) -> View:
         tests_panel.stored_tests(shown),
         asked.coverage,
         _mean_scores(shown),
+        _single_models(shown),
     )
     parts = region_parts(shown.answers, shown.facts, question)
     label = FigureLabel(parts.headline, parts.caption, shown.known.simulated, _detail(shown))
@@ -186,6 +189,7 @@ def _view(asked: Shown) -> View:
         _region_bar(asked)
 
     def below() -> None:
+        offer_parts(shown.answers)
         tests_panel.draw(shown, level)
 
     draw_page = partial(region_page, parts.scores, label)
@@ -210,6 +214,12 @@ def _mean_scores(shown: Shown) -> MeanScores | None:
         return None
     both = table.merge(parts, on=["layer", "subject"], how="left")
     return MeanScores.of({str(name): both[name].to_numpy(float) for name in both if name not in ("layer", "subject")})
+
+
+def _single_models(shown: Shown) -> dict[str, np.ndarray]:
+    """Subject -> R2 of each model alone (2, n_voxels), of subjects for whom it is computed."""
+    found = {subject: cached.single_model_scores(answer.request) for (_, subject), answer in shown.answers.items()}
+    return {subject: single for subject, single in found.items() if single is not None}
 
 
 def _pick() -> None:

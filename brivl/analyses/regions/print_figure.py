@@ -88,6 +88,18 @@ def _draw_bars(axes: Axes, scores: RegionScores, base: float) -> None:
         label=f"joint {scores.quantity}",
         zorder=3,
     )
+    for column, name, colour, offset in scores.unique_sides():
+        axes.plot(
+            table[column],
+            rows + offset,
+            "D",
+            color=colour,
+            markersize=base / 3,
+            markeredgecolor=LIGHT.text,
+            markeredgewidth=base / 16,
+            label=f"unique to {name}",
+            zorder=5,
+        )
     _label_rows(axes, scores, base)
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from brivl.analyses.regions.ceiling import OVER_CEILING, scale_caption, scaled
 from brivl.analyses.regions.figures import RegionScores
 from brivl.core.claims.headlines import Coverage, Facts, largest_difference, layer_headline, small_sample_note
+from brivl.core.claims.split_and_unique import NOT_COMPUTED
 from brivl.core.regions.prevalence import Prevalence, prevalence
 from brivl.core.regions.region_stats import (
     RegionComparison,
@@ -20,7 +21,7 @@ from brivl.core.regions.region_stats import (
     mask_means,
     with_block_tests,
 )
-from brivl.core.regions.variance_partitioning import MeanScores
+from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, MeanScores, partition_variance
 from brivl.data.regions import (
     ATLAS_NOTES,
     BRAIN,
@@ -86,6 +87,9 @@ class RegionQuestion:
         Which fits are there of those asked for; None where none is missing.
     scores : MeanScores or None
         Means over all voxels with unique and shared variance, for the headline.
+    single : mapping of str to (2, n_voxels) array
+        Subject -> R2 of each model alone, for the unique and shared variance of each region; lacks subjects for whom
+        these are not computed.
     """
 
     level: ParcellationName
@@ -98,6 +102,7 @@ class RegionQuestion:
     tests: Mapping[str, WithinSubjectResult] = field(default_factory=dict)
     coverage: Coverage | None = None
     scores: MeanScores | None = None
+    single: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -153,7 +158,7 @@ def region_parts(answers: Answers, facts: Mapping[str, SubjectFacts], asked: Reg
     if asked.over_ceiling:
         answers = scaled(answers, facts)
     masks = {subject: _masks(facts[subject], asked) for _, subject in answers}
-    means = _means(answers, masks)
+    means = _means(answers, masks, {} if asked.over_ceiling else asked.single)
     comparison = _compare(answers, masks, means, asked)
     found = _prevalence(means, comparison, asked)
     table = _table(comparison, means, found, asked)
@@ -279,15 +284,18 @@ def _masks(facts: SubjectFacts, asked: RegionQuestion) -> Masks:
     return {} if inside is None else {name: m & inside for name, m in masks.items() if (m & inside).any()}
 
 
-def _means(answers: Answers, masks: Mapping[str, Masks]) -> pd.DataFrame:
-    """Means over fitted voxels: region, subject, joint, a, b, n_voxels; regions in the order of the first subject."""
+def _means(answers: Answers, masks: Mapping[str, Masks], single: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Means over fitted voxels: region, subject, joint, a, b, VARIANCE_COMPONENTS (NaN without fits of each model
+    alone), n_voxels; regions in the order of the first subject."""
     rows = []
     for (_, subject), answer in answers.items():
         own, r = masks[subject], answer.result
-        columns = [mask_means(v, own) for v in (r.r2_joint, *r.r2_split)]
+        unknown = np.full((2, len(r.r2_joint)), np.nan)
+        parts = partition_variance(r.r2_joint, single.get(subject, unknown)).by_name()
+        columns = [mask_means(v, own) for v in (r.r2_joint, *r.r2_split, *parts.values())]
         counts = [int((r.selected & m).sum()) for m in own.values()]
         rows += [(name, subject, *values) for name, *values in zip(own, *columns, counts, strict=True)]
-    table = pd.DataFrame(rows, columns=["region", "subject", "joint", "a", "b", "n_voxels"])
+    table = pd.DataFrame(rows, columns=["region", "subject", "joint", "a", "b", *VARIANCE_COMPONENTS, "n_voxels"])
     table = table[table["n_voxels"] > 0]
     if table.empty:
         raise RequestError("No voxel of these regions was fitted; choose another region or level, or all voxels.")
@@ -353,6 +361,8 @@ def _table(comparison: RegionComparison, means: pd.DataFrame, found: Prevalence,
     )
     table["n_voxels"] = table["region"].map(means.groupby("region")["n_voxels"].mean())
     table["mean_joint"] = table["region"].map(means.groupby("region")["joint"].mean())
+    for name in VARIANCE_COMPONENTS:  # a mean over some subjects is not that of all
+        table[f"mean_{name}"] = table["region"].map(means.groupby("region")[name].agg(lambda v: v.mean(skipna=False)))
     table = table[[*FIRST_COLUMNS, *(name for name in table if name not in FIRST_COLUMNS)]]
     return in_order(table, asked.order).reset_index(drop=True)
 
@@ -386,7 +396,7 @@ def _scores(table: pd.DataFrame, means: pd.DataFrame, parts: _Shown) -> RegionSc
     several, asked = means["subject"].nunique() > 1, parts.asked
     if parts.uncompared:
         table = table.assign(p=np.nan, q=np.nan, ci_low=np.nan, ci_high=np.nan)
-    shown = table.rename(columns={"mean_a": "a", "mean_b": "b", "mean_joint": "joint"})
+    shown = table.rename(columns={f"mean_{name}": name for name in ("a", "b", "joint", *VARIANCE_COMPONENTS)})
     shown = shown[(np.arange(len(shown)) < MOST_ROWS) | (shown["region"] == asked.lit)].reset_index(drop=True)
     counts = [f"{k} of {n}" for k, n in zip(shown["prevalence_k"], shown["prevalence_n"], strict=True)]
     return RegionScores(
@@ -405,6 +415,7 @@ def _caption(shown: _Shown) -> str:
     parts = [
         f"Bars: mean split {quantity} of each model over the region's fitted voxels{' and subjects' if several else ''}"
         f", on held-out data; black tick: joint {quantity}.",
+        _parts_caption(shown),
         f"The first {MOST_ROWS} of {n_rows} in this order; the table has all." if n_rows > MOST_ROWS else "",
         scale_caption(shown.answers) if asked.over_ceiling else "",
         ATLAS_NOTES.get(asked.level, ""),
@@ -415,6 +426,15 @@ def _caption(shown: _Shown) -> str:
         "" if shown.uncompared else small_sample_note(comparison),
     ]
     return " ".join(part for part in parts if part)
+
+
+def _parts_caption(shown: _Shown) -> str:
+    """What the diamonds are, or that they are lacking."""
+    if shown.asked.over_ceiling:
+        return ""
+    if not all(subject in shown.asked.single for subject in shown.subjects):
+        return f"{NOT_COMPUTED[0].upper()}{NOT_COMPUTED[1:]}."
+    return f"Diamonds: unique {R2} of each model (joint {R2} minus that of the other model alone)."
 
 
 def _test_caption(shown: _Shown) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -20,6 +21,7 @@ from brivl.core.encoding.fold_compression import compress_folds, is_partition
 from brivl.core.encoding.problem import Solver
 from brivl.core.encoding.random_search import draw_ratios, random_search
 from brivl.core.encoding.ratios import choose_candidate, ratio_grid
+from brivl.core.encoding.single_bands import SearchOutcome, no_report, predict_single_bands
 from brivl.core.encoding.split_score import himalaya_backend, r2_joint, r2_split
 from brivl.core.encoding.surface_search import SurfaceSearch
 from brivl.core.parallel import map_in_order, n_at_once, one_thread_per_call
@@ -70,6 +72,8 @@ class BandedRidge(BaseEstimator):
         Dual weights; rows as in `Xs_fit_`, fewer than n_train where rows could be compressed.
     Xs_fit_ : list of (n_rows, n_features) arrays
         Bands.
+    single_predictions_ : (n_bands, n_samples, n_voxels) array or None
+        Predictions of each band fitted alone, where `fit` was given rows to predict.
     """
 
     band_weights_: np.ndarray
@@ -77,6 +81,7 @@ class BandedRidge(BaseEstimator):
     cv_scores_: np.ndarray
     dual_coef_: np.ndarray
     Xs_fit_: list[np.ndarray]
+    single_predictions_: np.ndarray | None = None
 
     def __init__(
         self,
@@ -94,7 +99,12 @@ class BandedRidge(BaseEstimator):
 
     @one_thread_per_call()
     def fit(
-        self, Xs: Sequence[np.ndarray], Y: np.ndarray, progress: StepCallback | None = None, overwrite_Y: bool = False
+        self,
+        Xs: Sequence[np.ndarray],
+        Y: np.ndarray,
+        progress: StepCallback | None = None,
+        overwrite_Y: bool = False,
+        Xs_single: Sequence[np.ndarray] | None = None,
     ) -> BandedRidge:
         """Choose weights and alpha of each voxel by cross-validation, then refit on all rows.
 
@@ -108,6 +118,8 @@ class BandedRidge(BaseEstimator):
             Receives (done, total) during the search; may raise, which stops it.
         overwrite_Y : bool
             Let dual weights take the place of Y, if that is float32, which halves the memory.
+        Xs_single : Sequence of (n_samples, n_features) arrays or None
+            Bands of rows that each band alone shall predict too, with the same folds and alphas (`single_bands`).
 
         Returns
         -------
@@ -131,7 +143,9 @@ class BandedRidge(BaseEstimator):
         folds = compressed.folds, compressed.fold_weights
         bands = Bands.of(compressed.Xs, self.kernel_scales_, folds, self.candidates, self.alphas)
         overwrite = overwrite_Y or compressed.Y is not Y
-        self.band_weights_ = self._search(bands, compressed.Y, progress, overwrite)
+        self.single_predictions_ = None
+        across = None if Xs_single is None else [self._kernel(i, X) for i, X in enumerate(Xs_single)]
+        self.band_weights_ = self._search(bands, compressed.Y, progress, overwrite, across)
         self.cv_scores_ -= compressed.lost_error
         return self
 
@@ -188,11 +202,7 @@ class BandedRidge(BaseEstimator):
         """
         check_is_fitted(self, "dual_coef_")
         _check_bands(Xs, None, [X.shape[1] for X in self.Xs_fit_])
-
-        def _kernel(band: int) -> np.ndarray:
-            return self.kernel_scales_[band] * (np.asarray(Xs[band], np.float32) @ self.Xs_fit_[band].T)
-
-        bands = band_predictions(_kernel, self.dual_coef_, self.band_weights_)
+        bands = band_predictions(lambda band: self._kernel(band, Xs[band]), self.dual_coef_, self.band_weights_)
         return bands if split else bands.sum(0)
 
     def score(self, Xs: Sequence[np.ndarray], Y: np.ndarray, split: bool = False) -> np.ndarray:
@@ -214,14 +224,30 @@ class BandedRidge(BaseEstimator):
         """
         return r2_split(Y, self.predict(Xs, split=True)) if split else r2_joint(Y, self.predict(Xs))
 
-    def _search(self, bands: Bands, Y: np.ndarray, progress: StepCallback | None, overwrite: bool) -> np.ndarray:
-        """Choose weights (n_bands, n_voxels); set scores, alphas and dual weights."""
+    def _kernel(self, band: int, X: np.ndarray) -> np.ndarray:
+        """Kernel (n_samples, n_rows) of samples of a band with the fitted rows."""
+        return self.kernel_scales_[band] * (np.asarray(X, np.float32) @ self.Xs_fit_[band].T)
+
+    def _search(
+        self,
+        bands: Bands,
+        Y: np.ndarray,
+        progress: StepCallback | None,
+        overwrite: bool,
+        across: Sequence[np.ndarray] | None,
+    ) -> np.ndarray:
+        """Choose weights (n_bands, n_voxels); set scores, alphas, dual weights and predictions of single bands."""
         with himalaya_backend(self.solver.backend) as backend, one_thread_per_call():
             search = SurfaceSearch(bands.problem, self.solver, backend)
-            if self.solver.method == "himalaya" or not is_partition(bands.problem.folds, len(Y)):
+            is_random = self.solver.method == "himalaya" or not is_partition(bands.problem.folds, len(Y))
+            if is_random:
                 scores, alphas = random_search(bands.problem, Y, self.solver, progress)
             else:
                 scores, alphas = search.search(Y, ProgressSteps(progress, 2 * search.n_combinations))
+            if across is not None:
+                outcome = None if is_random else SearchOutcome(alphas, search.map, search.pivot_losses)
+                report = no_report if progress is None else partial(progress, 1, 1)
+                self.single_predictions_ = predict_single_bands(search, bands, Y, outcome, across, report)
             self.cv_scores_ = scores[bands.positions]
             best = choose_candidate(self.cv_scores_, bands.candidates)
             chosen = bands.positions[best]

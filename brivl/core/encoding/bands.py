@@ -24,6 +24,7 @@ class Bands:
     candidates: np.ndarray  # (n_candidates, n_kernels) in the caller's order of both
     positions: np.ndarray  # (n_candidates,) row of each of these in the problem
     owner: np.ndarray  # (n_bands,) first band with the same kernel
+    order: np.ndarray  # (n_kernels,) the caller's number of each kernel of the problem
 
     @classmethod
     def of(
@@ -63,8 +64,8 @@ class Bands:
         kernels = np.stack(list(map_in_order(_kernel, zip(Xs, scales, strict=True), n_threads)))
         owner = _identical(kernels)
         given = candidates(owner)
-        problem, positions = _canonical(Problem(kernels[np.unique(owner)], *folds, given, alphas))
-        return cls(problem, given, positions, owner)
+        problem, positions, order = _canonical(Problem(kernels[np.unique(owner)], *folds, given, alphas))
+        return cls(problem, given, positions, owner, order)
 
     def weights(self, best: np.ndarray) -> np.ndarray:
         """Convert chosen candidates to weights of bands.
@@ -101,15 +102,15 @@ def kernel_scales(Xs: Sequence[np.ndarray]) -> np.ndarray:
     return np.where(means > 0, 1 / np.where(means > 0, means, 1), 1).astype(np.float32)
 
 
-def _canonical(problem: Problem) -> tuple[Problem, np.ndarray]:
-    """Order kernels by their digests and candidates by their weights; and the new row of each given candidate.
+def _canonical(problem: Problem) -> tuple[Problem, np.ndarray, np.ndarray]:
+    """Order kernels by their digests and candidates by their weights; the new row of each given candidate, the order.
 
     The caller's order of bands then cannot change anything, not even rounding.
     """
     order = np.argsort([blake2b(np.ascontiguousarray(K).data).hexdigest() for K in problem.kernels])
     reordered = problem.candidates[:, order]
     rows = np.lexsort(reordered.T[::-1])
-    return replace(problem, kernels=problem.kernels[order], candidates=reordered[rows]), np.argsort(rows)
+    return replace(problem, kernels=problem.kernels[order], candidates=reordered[rows]), np.argsort(rows), order
 
 
 def _identical(kernels: np.ndarray) -> np.ndarray:

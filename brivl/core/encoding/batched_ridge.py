@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from brivl.core.encoding.fold_compression import FoldProjection, is_partition
 from brivl.core.encoding.random_search import random_search
 from brivl.core.encoding.ratios import choose_candidate
 from brivl.core.encoding.score_map import ScoreMap
+from brivl.core.encoding.single_bands import SearchOutcome, predict_single_bands
 from brivl.core.encoding.spill_buffer import ROOM_BYTES, SpillBuffer
 from brivl.core.encoding.split_score import himalaya_backend
 from brivl.core.encoding.surface_search import N_SAMPLE, LossFunction, SurfaceSearch
@@ -34,6 +36,7 @@ class FittedBatch:
     weights: np.ndarray  # (n_bands, n_voxels) sums to 1
     alphas: np.ndarray  # (n_voxels,)
     predicted: np.ndarray  # (n_bands, n_test, n_voxels) float32
+    single: np.ndarray | None = None  # (n_bands, n_test, n_voxels) float32, predictions of each band fitted alone
 
 
 class BatchedRidge:
@@ -144,7 +147,7 @@ class BatchedRidge:
         self._operators = operators
 
     @one_thread_per_call()
-    def fit(self, Y: np.ndarray, report: FractionCallback) -> FittedBatch:
+    def fit(self, Y: np.ndarray, report: FractionCallback, single: bool = False) -> FittedBatch:
         """Choose weights and alpha of each voxel, refit and predict.
 
         Parameters
@@ -153,6 +156,8 @@ class BatchedRidge:
             Responses of a batch.
         report : FractionCallback
             Receives the fraction done.
+        single : bool
+            Fit each band alone too.
 
         Returns
         -------
@@ -161,20 +166,26 @@ class BatchedRidge:
         """
         Y, bands = self._project(Y), self._bands
         with self._computing():
-            scores, alphas = self._scores(Y, report)
+            scores, alphas, pivot_losses = self._scores(Y, report)
+            alone = None
+            if single:
+                outcome = SearchOutcome(alphas, self.map, pivot_losses) if self.is_surface else None
+                alone = predict_single_bands(self._search, bands, Y, outcome, self._across, partial(report, 1.0))
             best = choose_candidate(scores[bands.positions], bands.candidates)
             alphas = alphas[bands.positions[best], np.arange(len(best))]
             dual = refit(self._search, Y, bands.positions[best], alphas, np.empty_like(Y))
         weights = bands.weights(best)
-        return FittedBatch(weights, alphas, band_predictions(self._across.__getitem__, dual, weights))
+        return FittedBatch(weights, alphas, band_predictions(self._across.__getitem__, dual, weights), alone)
 
-    def _scores(self, Y: np.ndarray, report: FractionCallback) -> tuple[np.ndarray, np.ndarray]:
-        """Score of each candidate at its best alpha, and that alpha: both (n_candidates, n_voxels)."""
+    def _scores(self, Y: np.ndarray, report: FractionCallback) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Score of each candidate at its best alpha, that alpha, both (n_candidates, n_voxels), and pivots' losses."""
         if not self.is_surface:
-            return random_search(self._bands.problem, Y, self.solver, lambda done, total: report(done / total))
+            found = random_search(self._bands.problem, Y, self.solver, lambda done, total: report(done / total))
+            return *found, None
         if self.map is None:
-            return self._search.search_all(Y, _steps(report, 2 * self._search.n_combinations))
-        return self._search.mapped(Y, self.map, self._pivot_losses(Y, report))
+            return *self._search.search_all(Y, _steps(report, 2 * self._search.n_combinations)), None
+        losses = self._pivot_losses(Y, report)
+        return *self._search.mapped(Y, self.map, losses), losses
 
     def _pivot_losses(self, Y: np.ndarray, report: FractionCallback) -> np.ndarray:
         """Losses (n_pivots, n_voxels) of the combinations from which all others are mapped."""

@@ -41,6 +41,7 @@ LIKELY_PIVOTS = 16
 N_PHASES = 4
 SURVEY, LEARN, PREPARE, FIT = range(N_PHASES)
 SCORES = ("joint", "split", "weights")  # names of stored arrays
+SINGLE = "single"  # name of the stored array of R2 of each band alone
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -129,6 +130,52 @@ def encode_in_batches(
     list of EncodingResult
         Scores of each subject.
     """
+    return [result for result, _ in _in_batches(Xs, subjects, protocol, progress, checkpoints, SCORES)]
+
+
+def encode_parts_in_batches(
+    Xs: Sequence[np.ndarray],
+    responses: Responses,
+    protocol: FitProtocol,
+    progress: StepCallback | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> tuple[EncodingResult, np.ndarray]:
+    """Fit and score as `encode_in_batches`, and each band alone.
+
+    Parameters
+    ----------
+    Xs : Sequence of (n_train + n_test, n_features) arrays
+        Bands.
+    responses : Responses
+        Responses of one subject.
+    protocol : FitProtocol
+        Design and preset.
+    progress : StepCallback or None
+        Receives (done, total).
+    checkpoints : Checkpoints or None
+        Store of finished batches.
+
+    Returns
+    -------
+    result : EncodingResult
+        Scores.
+    single : np.ndarray
+        (n_bands, n_voxels) float32, R2 of each band alone, NaN where a voxel was not fitted.
+    """
+    ((result, single),) = _in_batches(Xs, [responses], protocol, progress, checkpoints, (*SCORES, SINGLE))
+    assert single is not None
+    return result, single
+
+
+def _in_batches(
+    Xs: Sequence[np.ndarray],
+    subjects: Sequence[Responses],
+    protocol: FitProtocol,
+    progress: StepCallback | None,
+    checkpoints: Checkpoints | None,
+    names: Sequence[str],
+) -> list[tuple[EncodingResult, np.ndarray | None]]:
+    """Scores of each subject, and of each band alone if that is one of the names."""
     stored: Checkpoints = _NoCheckpoints() if checkpoints is None else checkpoints
     splits = cv_splits(*protocol)
     phases = ProgressPhases(progress, _work(len(Xs), splits, subjects, protocol))
@@ -137,10 +184,10 @@ def encode_in_batches(
     scores = []
     for i, split in enumerate(splits):
         reports = [phases.phase(len(subjects) + i * N_PHASES + phase) for phase in range(N_PHASES)]
-        scores.append(_SplitFit(f"fold-{i}", source, split, stored, reports).scores(Xs, protocol))
+        scores.append(_SplitFit(f"fold-{i}", source, split, stored, reports, names).scores(Xs, protocol))
     means = [np.mean(each, axis=0) for each in zip(*scores, strict=True)]
     by_subject = zip(*(np.split(mean, source.ends[:-1], axis=-1) for mean in means), strict=True)
-    return [selection.result(*own) for selection, own in zip(selections, by_subject, strict=True)]
+    return [selection.results(*own) for selection, own in zip(selections, by_subject, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -152,17 +199,19 @@ class _SplitFit:
     split: Split
     checkpoints: Checkpoints
     reports: Sequence[FractionCallback]  # survey, learn, prepare, fit
+    names: Sequence[str]  # of the scores
 
     def scores(self, Xs: Sequence[np.ndarray], protocol: FitProtocol) -> list[np.ndarray]:
-        """Joint R2 (n_voxels,), split R2 and band weights (n_bands, n_voxels)."""
+        """Scores by their names: joint R2 (n_voxels,); split R2, band weights, R2 alone (n_bands, n_voxels)."""
         batches = self._batches(protocol.preset)
         scores = {i: self.checkpoints.get(self._name(batch)) for i, batch in enumerate(batches)}
-        finished = {i: arrays for i, arrays in scores.items() if arrays is not None}
+        # Batches finished by a version without fits of single bands lack these.
+        finished = {i: a for i, a in scores.items() if a is not None and all(name in a for name in self.names)}
         if len(finished) < len(batches):
             with closing(self._ridge(Xs, protocol)) as ridge:
                 finished = self._fit_missing(finished, batches, ridge)
         self.reports[FIT](1.0)
-        return [np.concatenate([finished[i][name] for i in range(len(batches))], axis=-1) for name in SCORES]
+        return [np.concatenate([finished[i][name] for i in range(len(batches))], axis=-1) for name in self.names]
 
     def _fit_missing(
         self, finished: Mapping[int, Arrays], batches: Sequence[slice], ridge: BatchedRidge
@@ -182,9 +231,13 @@ class _SplitFit:
         """Scores of one batch, the `done`th of `total`."""
         self.reports[FIT](done / total)
         responses = self.source.split_responses(batch, self.split)
-        fitted = ridge.fit(responses.Y_train, lambda fraction: self.reports[FIT]((done + fraction) / total))
+        report = lambda fraction: self.reports[FIT]((done + fraction) / total)  # noqa: E731
+        fitted = ridge.fit(responses.Y_train, report, SINGLE in self.names)
         joint = r2_joint(responses.Y_test, fitted.predicted.sum(0))
-        return dict(zip(SCORES, (joint, r2_split(responses.Y_test, fitted.predicted), fitted.weights), strict=True))
+        scores = dict(zip(SCORES, (joint, r2_split(responses.Y_test, fitted.predicted), fitted.weights), strict=True))
+        if fitted.single is not None:
+            scores[SINGLE] = np.stack([r2_joint(responses.Y_test, predicted) for predicted in fitted.single])
+        return scores
 
     def _map(self, ridge: BatchedRidge, batches: Sequence[slice]) -> ScoreMap:
         """The map of scores, stored or learnt from a sample of all voxels."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from brivl.core.encoding.batches import Checkpoints, encode_in_batches, is_large
+from brivl.core.encoding.batches import Checkpoints, encode_in_batches, encode_parts_in_batches, is_large
 from brivl.core.encoding.cv_splits import cv_splits
 from brivl.core.encoding.delays import run_bounds
 from brivl.core.encoding.fold_responses import (
@@ -122,30 +122,98 @@ def encode_many(
         _check(Xs, responses, design)
     if is_large(subjects):
         return encode_in_batches(Xs, subjects, FitProtocol(design, preset), progress, checkpoints)
+    return [result for result, _ in _encode(Xs, subjects, FitProtocol(design, preset), progress, False)]
+
+
+def encode_parts(
+    Xs: Sequence[np.ndarray],
+    responses: Responses,
+    design: Design,
+    preset: Preset,
+    progress: StepCallback | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> tuple[EncodingResult, np.ndarray]:
+    """Fit as `encode`, and each band alone from the same decompositions, for variance partitioning.
+
+    Parameters
+    ----------
+    Xs : Sequence of (n_train + n_test, n_features) arrays
+        Bands, as in `encode_many`.
+    responses : Responses
+        Responses of the subject.
+    design : Design
+        Samples of the subject.
+    preset : Preset
+        All other choices of the fits.
+    progress : StepCallback or None
+        Receives (done, total).
+    checkpoints : Checkpoints or None
+        Store of finished batches of large responses.
+
+    Returns
+    -------
+    result : EncodingResult
+        Scores of the joint fit, equal to those of `encode` to the bit.
+    single : np.ndarray
+        (n_bands, n_voxels) float32, R2 of each band alone on the same samples, with the same folds and alphas; NaN
+        where a voxel was not fitted.
+
+    Raises
+    ------
+    DataError
+        If shapes do not agree.
+    RequestError
+        If no voxel is left, or delays coincide.
+    """
+    _check(Xs, responses, design)
+    if is_large([responses]):
+        return encode_parts_in_batches(Xs, responses, FitProtocol(design, preset), progress, checkpoints)
+    ((result, single),) = _encode(Xs, [responses], FitProtocol(design, preset), progress, True)
+    assert single is not None
+    return result, single
+
+
+def _encode(
+    Xs: Sequence[np.ndarray],
+    subjects: Sequence[Responses],
+    protocol: FitProtocol,
+    progress: StepCallback | None,
+    with_single: bool,
+) -> list[tuple[EncodingResult, np.ndarray | None]]:
+    """Scores of each subject, and R2 of each band alone if that is wanted, of responses that fit in memory."""
+    design, preset = protocol
     selections = [select_voxels(responses, design, preset.ev_threshold) for responses in subjects]
     by_subject = [_fold_responses(r, design, preset, s.selected) for r, s in zip(subjects, selections, strict=True)]
     n_folds = by_subject[0][1]
     scores = [
-        _fit_and_score(Xs, concatenate_voxels(fold), design, preset, _within_fold(progress, i, n_folds))
+        _fit_and_score(Xs, concatenate_voxels(fold), protocol, _within_fold(progress, i, n_folds), with_single)
         for i, fold in enumerate(zip(*(folds for folds, _ in by_subject), strict=True))
     ]
     means = [np.mean(each, axis=0) for each in zip(*scores, strict=True)]
     ends = np.cumsum([s.selected.sum() for s in selections])[:-1]
     means_of_subjects = zip(*(np.split(mean, ends, axis=-1) for mean in means), strict=True)
-    return [s.result(*own) for s, own in zip(selections, means_of_subjects, strict=True)]
+    return [s.results(*own) for s, own in zip(selections, means_of_subjects, strict=True)]
 
 
 def _fit_and_score(
-    Xs: Sequence[np.ndarray], responses: FoldResponses, design: Design, preset: Preset, progress: StepCallback | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Joint R2 (n_selected,), split R2 and band weights (n_bands, n_selected) of one split."""
+    Xs: Sequence[np.ndarray],
+    responses: FoldResponses,
+    protocol: FitProtocol,
+    progress: StepCallback | None,
+    with_single: bool,
+) -> list[np.ndarray]:
+    """Joint R2 (n_selected,), split R2, band weights and, if wanted, R2 alone (n_bands, n_selected) of one split."""
     train, test = responses.split.train, responses.split.test
-    bands = [preprocess_features(X, train, design, preset) for X in Xs]
-    ridge = ridge_for(len(Xs), train, design, preset)
-    ridge.fit([X[train] for X in bands], responses.Y_train, progress, True)
-    predicted = ridge.predict([X[test] for X in bands], split=True)
+    bands = [preprocess_features(X, train, *protocol) for X in Xs]
+    held_out = [X[test] for X in bands]
+    ridge = ridge_for(len(Xs), train, *protocol)
+    ridge.fit([X[train] for X in bands], responses.Y_train, progress, True, held_out if with_single else None)
+    predicted = ridge.predict(held_out, split=True)
     joint = r2_joint(responses.Y_test, predicted.sum(0))
-    return joint, r2_split(responses.Y_test, predicted), ridge.band_weights_
+    scores = [joint, r2_split(responses.Y_test, predicted), ridge.band_weights_]
+    if ridge.single_predictions_ is not None:
+        scores.append(np.stack([r2_joint(responses.Y_test, alone) for alone in ridge.single_predictions_]))
+    return scores
 
 
 def _fold_responses(

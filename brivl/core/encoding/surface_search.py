@@ -69,6 +69,7 @@ class SurfaceSearch:
         self.alphas = np.sort(np.asarray(problem.alphas, np.float64))[::-1]
         self.eigen: dict[int, Callable[[], Eigendecomposition]] = {}
         self.map: ScoreMap | None = None
+        self.pivot_losses: np.ndarray | None = None  # (n_pivots, n_voxels) of the voxels mapped
         self._ordered = bool((np.diff(self.blocks.order) == 1).all())
         self._row_weights = np.empty(len(self.blocks.order), np.float32)
         self._row_weights[self.blocks.order] = self.blocks.row_weights
@@ -314,7 +315,8 @@ class SurfaceSearch:
 
     def _mapped_scores(self, Y: np.ndarray, score_map: ScoreMap, steps: ProgressSteps) -> tuple[np.ndarray, np.ndarray]:
         """Best score and alpha of each candidate, from the pivots' losses."""
-        return self.mapped(Y, score_map, self._losses_of_many(score_map.pivots, Y, steps))
+        self.pivot_losses = self._losses_of_many(score_map.pivots, Y, steps)
+        return self.mapped(Y, score_map, self.pivot_losses)
 
     def mapped(self, Y: np.ndarray, score_map: ScoreMap, pivot_losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Map the scores of all candidates.
@@ -387,10 +389,25 @@ class SurfaceSearch:
                 for a in alphas:
                     yield candidate, a, rotated
 
-        return map_in_order(lambda part: (*part[:2], self._losses_at(*part)), _combinations(), self.n_threads)
+        return map_in_order(lambda part: (*part[:2], self.losses_at(*part)), _combinations(), self.n_threads)
 
-    def _losses_at(self, candidate: int, a: int, rotated: Array) -> np.ndarray:
-        """Losses at alpha number a; infinite where the alpha is lost in rounding."""
+    def losses_at(self, candidate: int, a: int, rotated: Array) -> np.ndarray:
+        """Compute the held-out losses of few voxels at one alpha.
+
+        Parameters
+        ----------
+        candidate : int
+            Number of the candidate.
+        a : int
+            Number of the alpha in `alphas`.
+        rotated : (n_rows, n_voxels) Array
+            Responses after `Eigendecomposition.rotate`.
+
+        Returns
+        -------
+        np.ndarray
+            (n_voxels,); infinite where the alpha is lost in rounding.
+        """
         eigen, alpha = self.decomposition(candidate), float(self.alphas[a])
         if alpha < eigen.smallest_alpha and a > 0:
             return np.full(rotated.shape[1], np.inf)
@@ -469,6 +486,21 @@ class SurfaceSearch:
         """Loss of no prediction, never 0, and sum of squares: (n_voxels,) each, from rows in their own order."""
         squares = np.square(Y)
         return np.maximum(self._row_weights @ squares, np.finfo(np.float32).tiny), squares.sum(0)
+
+    def null_losses(self, Y: np.ndarray) -> np.ndarray:
+        """Compute the loss of no prediction.
+
+        Parameters
+        ----------
+        Y : (n_rows, n_voxels) array
+            Responses, rows in their own order.
+
+        Returns
+        -------
+        np.ndarray
+            (n_voxels,), never 0.
+        """
+        return self._sums(Y)[0]
 
     def batches(self, Y: np.ndarray) -> list[slice]:
         """Divide voxels into those that are multiplied at once.

@@ -46,17 +46,44 @@ class SelectedVoxels:
         EncodingResult
             Scores of all voxels.
         """
+        return self.results(joint, split, weights)[0]
+
+    def results(
+        self, joint: np.ndarray, split: np.ndarray, weights: np.ndarray, single: np.ndarray | None = None
+    ) -> tuple[EncodingResult, np.ndarray | None]:
+        """Place scores as `result` does, and those of each band alone.
+
+        Parameters
+        ----------
+        joint : (n_selected,) array
+            Joint R2.
+        split : (n_bands, n_selected) array
+            Split R2.
+        weights : (n_bands, n_selected) array
+            Band weights.
+        single : (n_bands, n_selected) array or None
+            R2 of each band alone.
+
+        Returns
+        -------
+        result : EncodingResult
+            Scores of all voxels.
+        single : np.ndarray or None
+            (n_bands, n_voxels) float32, NaN where a voxel was not fitted.
+        """
         selected, excluded = self.selected.copy(), dict(self.excluded)
         scored = np.isfinite(joint)
         if not scored.all():
             excluded[CONSTANT_HELD_OUT] = int((~scored).sum())
             selected[selected] = scored
-        r2_joint, r2_split, band_weights = (
-            np.full((*part.shape[:-1], len(selected)), np.nan, np.float32) for part in (joint, split, weights)
-        )
-        r2_joint[selected] = joint[scored]
-        r2_split[:, selected], band_weights[:, selected] = split[:, scored], weights[:, scored]
-        return EncodingResult(r2_joint, r2_split, selected, self.explainable_variance, band_weights, excluded)
+
+        def _placed(scores: np.ndarray) -> np.ndarray:
+            placed = np.full((*scores.shape[:-1], len(selected)), np.nan, np.float32)
+            placed[..., selected] = scores[..., scored]
+            return placed
+
+        arrays = _placed(joint), _placed(split), selected, self.explainable_variance, _placed(weights)
+        return EncodingResult(*arrays, excluded), None if single is None else _placed(single)
 
 
 def select_voxels(responses: Responses, design: Design, ev_threshold: float) -> SelectedVoxels:

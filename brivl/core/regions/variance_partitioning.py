@@ -15,6 +15,22 @@ import numpy as np
 VARIANCE_COMPONENTS = ("unique_a", "unique_b", "shared")
 
 
+def part_scale(kind: str) -> tuple[str, ...]:
+    """List the components whose maps have one colour scale: both unique ones, so that they can be compared.
+
+    Parameters
+    ----------
+    kind : str
+        One of VARIANCE_COMPONENTS.
+
+    Returns
+    -------
+    tuple of str
+        Components on the scale of this one.
+    """
+    return ("shared",) if kind == "shared" else ("unique_a", "unique_b")
+
+
 @dataclass(frozen=True)
 class VariancePartition:
     """Components of the joint R2; NaN where a voxel was not fitted."""

@@ -16,10 +16,10 @@ from brivl.core.encoding.encode import encode
 from brivl.core.encoding.presets import STRICT, FitProtocol
 from brivl.core.records import Design, Responses, Voxels
 from brivl.core.regions.variance_partitioning import VariancePartition, partition_variance
-from brivl.encoding.fit import FitRequest, stored_fit
+from brivl.encoding.fit import SINGLE_KIND, FitRequest, fit, single_model_key, stored_fit
 from brivl.encoding.single_model import (
-    KIND,
     fit_single_models,
+    stored_partition,
     stored_single_models,
     variance_partition,
     variance_partition_job,
@@ -107,18 +107,40 @@ def test_parts_are_stored_by_model_and_follow_the_order(request_: FitRequest, tm
     assert stored_single_models(store, request_) is None
     partition = variance_partition(store, request_)
     alone = stored_single_models(store, request_)
-    assert alone is not None and len(list(store.list(KIND))) == 2
+    assert alone is not None and len(list(store.list(SINGLE_KIND))) == 2
     joint = stored_fit(store, request_).result.r2_joint
     np.testing.assert_allclose(partition.unique_a, joint - alone[1])
     np.testing.assert_array_equal(np.isnan(alone[0]), np.isnan(joint))
     swapped = variance_partition(store, replace(request_, models=request_.models[::-1]))
     np.testing.assert_array_equal(swapped.unique_b, partition.unique_a)
     np.testing.assert_allclose(swapped.shared, partition.shared, atol=1e-12)
-    assert len(list(store.list(KIND))) == 2, "the other model is no part of the key"
+    assert len(list(store.list(SINGLE_KIND))) == 2, "the other model is no part of the key"
 
 
-def test_a_worker_computes_them_and_can_be_stopped(request_: FitRequest, tmp_path: Path) -> None:
+def forget_parts(store: Store, request: FitRequest) -> None:
+    """As an earlier version has stored the fit."""
+    for model in request.models:
+        assert store.remove(single_model_key(store, request, model))
+
+
+def test_a_fit_is_stored_with_its_parts(request_: FitRequest, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    joint = fit(store, request_).result.r2_joint
+    parts = stored_partition(store, request_, joint)
+    assert parts is not None
+    swapped = stored_partition(store, replace(request_, models=request_.models[::-1]), joint)
+    np.testing.assert_array_equal(swapped.unique_a, parts.unique_b)
+    with_fit = stored_single_models(store, request_)
+    forget_parts(store, request_)
+    assert stored_partition(store, request_, joint) is None
+    assert fit(store, request_).cache == "hit" and stored_partition(store, request_, joint) is None, "not unasked"
+    np.testing.assert_allclose(fit_single_models(store, request_), with_fit, atol=1e-6)
+
+
+def test_a_worker_computes_them_for_a_fit_without_and_can_be_stopped(request_: FitRequest, tmp_path: Path) -> None:
     store, reported = Store(tmp_path / "store"), []
+    fit(store, request_)
+    forget_parts(store, request_)
 
     def stop(done: float, total: float, what: str) -> None:
         reported.append(done / total)
@@ -132,6 +154,26 @@ def test_a_worker_computes_them_and_can_be_stopped(request_: FitRequest, tmp_pat
     assert run_task(variance_partition_job(store, [request_]), lambda d, t, w: reported.append(d / t)) == {"n_fits": 1}
     assert reported == sorted(reported) and reported[-1] <= 1 and stored_single_models(store, request_) is not None
     np.testing.assert_array_equal(fit_single_models(store, request_), stored_single_models(store, request_))
+
+
+def test_the_verb_fit_gives_parts_and_says_where_there_are_none(
+    request_: FitRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--cache", str(tmp_path / "store"), "fit", "--dataset", request_.dataset, "--layer", "1"]
+    words += ["--models", ",".join(request_.models), "--subject", request_.subject]
+    assert main([*words, "--json", "--out", str(tmp_path / "scores.npz")]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    total = sum(summary["mean_r2_unique"]) + summary["mean_r2_shared"]
+    assert summary["mean_r2_joint"] == pytest.approx(total, abs=3e-6)
+    with np.load(tmp_path / "scores.npz") as arrays:
+        assert summary["mean_r2_shared"] == pytest.approx(np.nanmean(arrays["r2_shared"]), abs=1e-6)
+        np.testing.assert_allclose(
+            arrays["r2_unique"].sum(0) + arrays["r2_shared"], arrays["r2_joint"], atol=1e-6, equal_nan=True
+        )
+    assert main(words) == 0 and f"shared {summary['mean_r2_shared']}" in capsys.readouterr().out
+    forget_parts(Store(tmp_path / "store"), request_)
+    assert main(words) == 0 and "unique parts not computed" in capsys.readouterr().out
+    assert main([*words, "--json"]) == 0 and json.loads(capsys.readouterr().out)["mean_r2_shared"] is None
 
 
 def test_on_the_command_line(request_: FitRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ export function lowValueOpacity(strength, limit) {
 /** How a kind of map is coloured; `a` and `b` are the names of the models. */
 export function styleOf(kind, [a, b], limits) {
   const one = { mode: "sequential", mixOf: [1, 1], limits: [0, limits.split], scale: "split" };
+  const unique = { ...one, mixOf: [1, -1], limits: [0, limits.unique], scale: "unique" };
   return {
     joint: { ...one, limits: [0, limits.joint], title: "Joint R²", scale: "joint" },
     a: { ...one, mixOf: [1, 0], title: `Split R² of ${a}` },
@@ -21,9 +22,9 @@ export function styleOf(kind, [a, b], limits) {
       mode: "diverging", mixOf: [1, -1], limits: [-limits.difference, limits.difference],
       title: `Split R², ${a} − ${b}`, scale: "difference",
     },
-    unique_a: { ...one, mixOf: [1, -1], title: `R² of ${a} only` },
-    unique_b: { ...one, mixOf: [1, -1], title: `R² of ${b} only` },
-    shared: { ...one, mixOf: [1, -1], title: "R² shared by both" },
+    unique_a: { ...unique, title: `Unique R², ${a}` },
+    unique_b: { ...unique, title: `Unique R², ${b}` },
+    shared: { ...unique, limits: [0, limits.shared], title: "Shared R²", scale: "shared" },
     best: { mode: "classes", mixOf: [1, 0], limits: [0, 1], title: "Best layer (joint R²)", scale: null },
   }[kind];
 }

@@ -16,7 +16,7 @@ export function readOut(ground, voxel, { scores, layer, map }) {
   lines.push(`joint R² ${number(a[voxel] + b[voxel])}`, `${nameA} ${number(a[voxel])}`, `${nameB} ${number(b[voxel])}`);
   if (scores.alone?.layer(layer)) {
     const part = (kind) => number(scores.part(kind, layer, voxel));
-    lines.push(`only ${nameA} ${part("unique_a")}, only ${nameB} ${part("unique_b")}, shared ${part("shared")}`);
+    lines.push(`unique to ${nameA} ${part("unique_a")}, to ${nameB} ${part("unique_b")}, shared ${part("shared")}`);
   }
   if (scores.ev && scores.ev[voxel] === scores.ev[voxel]) lines.push(`explainable variance ${number(scores.ev[voxel])}`);
   if (map === "best") lines.push(bestLayer(scores, voxel));
