@@ -77,7 +77,7 @@ def viewer_data(ground: Packed, sets: Mapping[str, Packed], **view: Any) -> dict
         "names": True,
         "fade": False,
         "camera": {"x": 0.5, "y": 0.5, "zoom": 1},
-        "limits": {"joint": 0.2, "split": 0.1, "difference": 0.05},
+        "limits": {"joint": 0.2, "split": 0.1, "difference": 0.05, "unique": 0.04, "shared": 0.15},
         "others": [],
     }
     return {
