@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from brivl.core.records import Voxels
+from brivl.core.records import Voxels, describe_space
 from brivl.data.anatomy.atlases import ATLASES, ROI_KEY, ROI_TITLE
 from brivl.data.anatomy.atlases.atlas import Atlas
 from brivl.data.anatomy.coordinates import apply_affine
@@ -76,7 +76,7 @@ def why_unavailable(level: str, voxels: Voxels) -> str:
     """
     if level in (*MNI_PARCELLATIONS, "further"):
         titles = " and ".join(PARCELLATION_TITLES[key] for key in MNI_PARCELLATIONS)
-        return f"{titles} are atlases of MNI space; these voxels lie in {voxels.space}."
+        return f"{titles} are atlases of MNI space; these voxels lie in {describe_space(voxels.space)}."
     if level in _ATLASES:
         return f"These voxels have no AAL labels ({voxels.space})."
     return "These voxels have no ROIs." if level == ROI_KEY else ""
