@@ -111,14 +111,14 @@ def heat_methods(heat: HeatMap, region: str) -> FigureMethods:
     return FigureMethods(_joined(sentences), (*atlas_works, *(UNIQUE_WORKS if parts else ())), "layers", settings)
 
 
-def regions_methods(parts: RegionParts, asked: RegionQuestion) -> FigureMethods:
+def regions_methods(parts: RegionParts, question: RegionQuestion) -> FigureMethods:
     """Describe how the figure of R² by region was made: regions, tests, correction, ceiling.
 
     Parameters
     ----------
     parts : RegionParts
         Figure and table.
-    asked : RegionQuestion
+    question : RegionQuestion
         What was asked for.
 
     Returns
@@ -126,38 +126,38 @@ def regions_methods(parts: RegionParts, asked: RegionQuestion) -> FigureMethods:
     FigureMethods
         Sentences, references and settings.
     """
-    atlas, atlas_works = ATLASES.get(asked.level, (f"regions of {asked.level}", ()))
-    sentences = [f"Scores were averaged over the voxels of each region {_within(asked.region)}: {atlas}."]
+    atlas, atlas_works = ATLASES.get(question.level, (f"regions of {question.level}", ()))
+    sentences = [f"Scores were averaged over the voxels of each region {_within(question.region)}: {atlas}."]
     works = list(atlas_works)
-    if asked.over_ceiling:
+    if question.over_ceiling:
         sentences.append(
             "Before, R² of each voxel was normalised by its noise ceiling, EV / (EV + (1 − EV) / n) for the average of "
             "n repeats with explainable variance EV (Schoppe et al., 2016)."
         )
         works.append("schoppe2016")
-    if asked.scores is not None and asked.scores.has_parts:
+    if question.scores is not None and question.scores.has_parts:
         sentences.append(UNIQUE)
         works += UNIQUE_WORKS
-    test, test_works = _region_test(parts, asked)
-    settings = {"level": asked.level, "order": asked.order, **_region_setting(asked.region)}
-    settings |= {"scale": "ceiling"} if asked.over_ceiling else {}
-    settings |= {"unit": "voxel"} if asked.by_voxel else {}
-    settings |= {"tests": "yes"} if asked.tests else {}
+    test, test_works = _region_test(parts, question)
+    settings = {"level": question.level, "order": question.order, **_region_setting(question.region)}
+    settings |= {"scale": "ceiling"} if question.over_ceiling else {}
+    settings |= {"unit": "voxel"} if question.by_voxel else {}
+    settings |= {"tests": "yes"} if question.tests else {}
     return FigureMethods(_joined([*sentences, test]), (*works, *test_works), "regions", settings)
 
 
-def _region_test(parts: RegionParts, asked: RegionQuestion) -> tuple[str, tuple[str, ...]]:
+def _region_test(parts: RegionParts, question: RegionQuestion) -> tuple[str, tuple[str, ...]]:
     """The test behind p, q and interval."""
     table, n_regions = parts.comparison.table, len(parts.comparison.table)
     correction = BH.format(n=n_regions, what="regions")
-    if asked.coverage is not None and asked.coverage.identical:
+    if question.coverage is not None and question.coverage.identical:
         return "The two models have identical features at this layer and were not compared.", ()
-    if asked.coverage is not None and asked.coverage.missing:
-        return f"{asked.coverage.who} were fitted, and the models were not compared.", ()
+    if question.coverage is not None and question.coverage.missing:
+        return f"{question.coverage.who} were fitted, and the models were not compared.", ()
     if parts.comparison.unit == "block":
-        if not asked.tests:
+        if not question.tests:
             return "The models were not compared by a test.", ()
-        ((subject, tests),) = asked.tests.items()
+        ((subject, tests),) = question.tests.items()
         return (
             f"Within {subject}, the difference in split R² of the mean of each region, which is a difference of "
             "squared errors summed over samples (Diebold and Mariano, 1995), was tested by sign flips of blocks of "

@@ -80,10 +80,10 @@ def _dataset(report: DataReport) -> None:
 
 def _simulated_facts(name: str) -> str:
     """Subjects, and volumes, TR, voxels and space of the first one that a fit has simulated."""
-    known = cached.dataset_summary(name)
-    n = len(known.subjects)
-    facts = next((f for subject in known.subjects if (f := cached.facts(name, subject)) is not None), None)
-    parts = [f"{n} subject{'s' if n > 1 else ''}", f"{known.stimulus_kind} stimuli"]
+    summary = cached.dataset_summary(name)
+    n = len(summary.subjects)
+    facts = next((f for subject in summary.subjects if (f := cached.facts(name, subject)) is not None), None)
+    parts = [f"{n} subject{'s' if n > 1 else ''}", f"{summary.stimulus_kind} stimuli"]
     if facts is None:
         return f"{', '.join(parts)}. Simulated with the first fit, which takes a minute or two."
     timing = facts.timing

@@ -73,9 +73,9 @@ def _show(name: str, path: Path) -> None:
     parts = PICTURE.split(text.partition("\n")[2])  # text, words and address of a picture, text, ...
     st.markdown(_linked(parts[0], name))
     for shows, address, after in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
-        picture = path.parent / address
-        if picture.is_file():
-            st.image(str(picture), alt=shows, width=900)
+        image = path.parent / address
+        if image.is_file():
+            st.image(str(image), alt=shows, width=900)
         st.markdown(_linked(after, name))
 
 

@@ -57,30 +57,30 @@ def home() -> None:
         _cache()
 
 
-def _dataset(choices: Choices, known: DatasetSummary) -> None:
-    simulated = [Chip("SIMULATED", "simulated")] if known.simulated else []
+def _dataset(choices: Choices, summary: DatasetSummary) -> None:
+    simulated = [Chip("SIMULATED", "simulated")] if summary.simulated else []
     chips = [
-        Chip(known.title),
+        Chip(summary.title),
         *simulated,
-        Chip(f"{len(known.subjects)} subjects"),
-        Chip(f"{known.stimulus_kind} stimuli"),
+        Chip(f"{len(summary.subjects)} subjects"),
+        Chip(f"{summary.stimulus_kind} stimuli"),
     ]
     style.chips(chips)
-    if known.simulated:
+    if summary.simulated:
         style.small(SIMULATED)
-    elif known.citation:
-        style.small(known.citation)
+    elif summary.citation:
+        style.small(summary.citation)
 
 
-def _tour(choices: Choices, known: DatasetSummary) -> JobStatus | None:
+def _tour(choices: Choices, summary: DatasetSummary) -> JobStatus | None:
     """Draw three steps to a first result; the job of the first one, if it runs."""
     st.subheader("In three steps", anchor=False)
     run = Run(f"Run layer {choices.layer}, {describe_subjects(choices)}", choices.requests())
-    shown = look_up(choices, known)
+    shown = look_up(choices, summary)
     job = active_job([run])
     a, b = shown.names
     st.markdown(
-        f"**1. Fit** layer {choices.layer} of {a} and {b} to {describe_subjects(choices)} of {known.short_name}."
+        f"**1. Fit** layer {choices.layer} of {a} and {b} to {describe_subjects(choices)} of {summary.short_name}."
     )
     if job is not None:
         watch(job.job_id)

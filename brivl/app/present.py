@@ -76,7 +76,7 @@ def _show(views: Sequence[SavedView], at: int) -> None:
     near = range(max(0, at - NEAR), min(len(views), at + NEAR + 1))
     component.show(KEY, slides(views, at, near), lambda: _take(views))
     for i in sorted(near, key=lambda i: abs(i - at)):
-        component.send(picture_of(views[i]))
+        component.send(image_of(views[i]))
 
 
 def slides(views: Sequence[SavedView], at: int, near: range) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def _slide(view: SavedView) -> dict[str, str]:
     }
 
 
-def picture_of(view: SavedView) -> Packed:
+def image_of(view: SavedView) -> Packed:
     """Pack the image of a view, as it was drawn when the view was saved.
 
     Parameters

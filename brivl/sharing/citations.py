@@ -327,7 +327,7 @@ def works(done: Done, voxels: Collection[Voxels], cited: Collection[str] = ()) -
     """
     models = set(done.answers[0].request.models)
     has_ev = any(answer.result.explainable_variance is not None for answer in done.answers)
-    wanted = {
+    conditions = {
         "lu2022": True,
         "duprelatour2022": True,
         "hsu2004": has_ev,
@@ -337,7 +337,7 @@ def works(done: Done, voxels: Collection[Voxels], cited: Collection[str] = ()) -
         "wang2020": "minilm-l6" in models,
         "reimers2019": "minilm-l6" in models,
     }
-    return list(dict.fromkeys([*(key for key, used in wanted.items() if used), *cited]))
+    return list(dict.fromkeys([*(key for key, used in conditions.items() if used), *cited]))
 
 
 def methods_md(text: str, label: str = "") -> str:
@@ -407,7 +407,7 @@ def tex(text: str) -> str:
     str
         Text for a TeX file.
     """
-    return re.sub("|".join(map(re.escape, _TEX)), lambda found: _TEX[found[0]], text)
+    return re.sub("|".join(map(re.escape, _TEX)), lambda match: _TEX[match[0]], text)
 
 
 def _labelled(text: str, label: str) -> str:

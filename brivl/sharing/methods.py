@@ -242,8 +242,8 @@ def _nuisance(done: Done) -> str:
 
 
 def _software() -> str:
-    found = ", ".join(f"{name} {version}" for name, version in versions().items() if version)
-    return f"Software: {found}."
+    packages = ", ".join(f"{name} {version}" for name, version in versions().items() if version)
+    return f"Software: {packages}."
 
 
 def _listed(noun: str, items: Sequence[object]) -> str:

@@ -59,10 +59,10 @@ def _section(view: SavedView) -> str:
     label = f'<p class="label">{SIMULATED_LABEL}</p>' if view.simulated else ""
     caption = f'<p class="caption">{escape(view.shown_caption)}</p>' if view.shown_caption else ""
     finding = f'<p class="finding">{escape(view.headline)}</p>' if view.headline != view.title else ""
-    picture = base64.b64encode(view.picture).decode("ascii")
+    encoded = base64.b64encode(view.encoded).decode("ascii")
     return (
         f"<section>\n<h2>{escape(view.title)}</h2>\n{label}\n{finding}\n"
-        f'<img alt="{escape(view.headline)}" src="data:image/png;base64,{picture}">\n{caption}\n'
+        f'<img alt="{escape(view.headline)}" src="data:image/png;base64,{encoded}">\n{caption}\n'
         f"<details><summary>Methods</summary><p>{escape(view.methods)}</p></details>\n"
         f'<p class="small">{escape(view.detail)}. Saved {escape(view.created[:10])}. Link within the app: '
         f"<code>{escape(view.link)}</code></p>\n</section>"

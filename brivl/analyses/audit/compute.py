@@ -104,21 +104,23 @@ def compute(context: Context, request: AuditRequest) -> Stored:
     design = dataset.design(request.subject)
     plain = Material(store, dataset, in_order(request.fit), request.n_voxels, context.progress)
     kind = plain.stimulus.kind
-    wanted = [FAULTS[name] for name in FAULTS if not request.faults or name in request.faults]
+    requested = [FAULTS[name] for name in FAULTS if not request.faults or name in request.faults]
     possible = applicable(kind, design)
     names = baselines_for(plain.stimulus, design) if request.baselines else []
-    fits = _fits(wanted, possible, names, folds=SHUFFLED in possible)
+    fits = _fits(requested, possible, names, folds=SHUFFLED in possible)
     steps = _Steps(context.progress, fits)
     material = Material(store, dataset, plain.request, request.n_voxels, steps, context.anew)
-    found = {}
-    for how in fits:
+    results = {}
+    for variant in fits:
         steps(0, 1, "")
-        found[how.name] = audit_fit(material, how)
+        results[variant.name] = audit_fit(material, variant)
         steps.n_done += 1
     info = {
-        "faults": [fault_row(f, why_not(f, kind, design), found, material) for f in wanted if _has_row(f, found)],
-        "baselines": [baseline_row(BASELINES[name], found, material) for name in names],
-        "n_voxels": int(found[PLAIN.name]["counted"].sum()),
+        "faults": [
+            fault_row(f, why_not(f, kind, design), results, material) for f in requested if _has_row(f, results)
+        ],
+        "baselines": [baseline_row(BASELINES[name], results, material) for name in names],
+        "n_voxels": int(results[PLAIN.name]["counted"].sum()),
         "n_silent": _n_silent(material),
         "simulated": dataset.simulated,
         "leaks": {name: leak_warning(design, preset) for name, preset in PRESETS.items()},
@@ -129,14 +131,18 @@ def compute(context: Context, request: AuditRequest) -> Stored:
     return {}, info
 
 
-def _fits(wanted: Sequence[Fault], possible: list[Fault], names: Sequence[str], folds: bool) -> list[AuditFit]:
-    own = [fault_fit(fault, possible) for fault in wanted if fault in possible]
-    return [PLAIN, *(how for how in own if how), *(how for name in names for how in baseline_fits(name, folds))]
+def _fits(requested: Sequence[Fault], possible: list[Fault], names: Sequence[str], folds: bool) -> list[AuditFit]:
+    own = [fault_fit(fault, possible) for fault in requested if fault in possible]
+    return [
+        PLAIN,
+        *(variant for variant in own if variant),
+        *(variant for name in names for variant in baseline_fits(name, folds)),
+    ]
 
 
-def _has_row(fault: Fault, found: Mapping[str, Any]) -> bool:
+def _has_row(fault: Fault, results: Mapping[str, Any]) -> bool:
     """Whether a fault has a row; all together only where something was combined."""
-    return fault is not TOGETHER or fault.name in found
+    return fault is not TOGETHER or fault.name in results
 
 
 def _sides(material: Material) -> list:
@@ -165,9 +171,9 @@ def read(artifacts: Sequence[Artifact], request: AuditRequest) -> AuditResult:
         The result.
     """
     info = artifacts[0].info
-    turned = list(request.models) != list(info["models"])
+    swapped = list(request.models) != list(info["models"])
     faults, baselines = (
-        tuple(_turned(row) if turned else dict(row) for row in info[part]) for part in ("faults", "baselines")
+        tuple(_swapped(row) if swapped else dict(row) for row in info[part]) for part in ("faults", "baselines")
     )
     return AuditResult(
         request,
@@ -182,12 +188,12 @@ def read(artifacts: Sequence[Artifact], request: AuditRequest) -> AuditResult:
     )
 
 
-def _turned(row: Row) -> dict[str, Any]:
+def _swapped(row: Row) -> dict[str, Any]:
     """A row with A and B exchanged."""
-    found = {}
+    swapped_row = {}
     for name, value in row.items():
         first, _, rest = name.partition("_")
         if first == "difference" and not rest.startswith("error") and value is not None:
             value = -value
-        found[{"a": "b", "b": "a"}.get(first, first) + (f"_{rest}" if rest else "")] = value
-    return found
+        swapped_row[{"a": "b", "b": "a"}.get(first, first) + (f"_{rest}" if rest else "")] = value
+    return swapped_row

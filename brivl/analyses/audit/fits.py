@@ -105,21 +105,21 @@ def baseline_fits(name: str, folds: bool) -> list[AuditFit]:
         With the models, alone, and where there are folds, alone in shuffled ones.
     """
     alone: dict[str, Any] = {"alphas": (NEIGHBOURS_ALPHA,)} if name == AUTOCORRELATION else {}
-    found = [
+    fits = [
         AuditFit(f"with {name}", {"n_ratios": FEW_RATIOS}, baseline=name),
         AuditFit(f"{name} alone", alone, baseline=name, alone=True),
     ]
     in_shuffled = {**alone, **(SHUFFLED.changes or {})}
     shuffled = AuditFit(f"{name} alone, shuffled", in_shuffled, None, name, alone=True)
-    return [*found, shuffled] if folds else found
+    return [*fits, shuffled] if folds else fits
 
 
-def fit_title(how: AuditFit) -> str:
+def fit_title(variant: AuditFit) -> str:
     """Name a fit in words, for the progress of a computation.
 
     Parameters
     ----------
-    how : AuditFit
+    variant : AuditFit
         The fit.
 
     Returns
@@ -127,13 +127,13 @@ def fit_title(how: AuditFit) -> str:
     str
         For example "with random crops", or "luminance alone".
     """
-    if how.baseline:
-        title = BASELINES[how.baseline].title
+    if variant.baseline:
+        title = BASELINES[variant.baseline].title
         title = title[0].lower() + title[1:]
-        if not how.alone:
+        if not variant.alone:
             return f"with {title} as a third band"
-        return f"{title} alone, in shuffled folds" if "outer" in how.changes else f"{title} alone"
-    return f"with {FAULTS[how.name].short}" if how.name in FAULTS else "preset strict"
+        return f"{title} alone, in shuffled folds" if "outer" in variant.changes else f"{title} alone"
+    return f"with {FAULTS[variant.name].short}" if variant.name in FAULTS else "preset strict"
 
 
 @dataclass(frozen=True)
@@ -191,11 +191,11 @@ class Material:
         """
         from brivl.core.encoding.voxel_selection import select_in_batches
 
-        def tell(share: float) -> None:
+        def report(share: float) -> None:
             self.progress(share, 1, "Choosing voxels")
 
-        anywhere = select_in_batches(self.responses, self.design, -np.inf, tell).selected
-        count = select_in_batches(self.responses, self.design, STRICT.ev_threshold, tell).selected
+        anywhere = select_in_batches(self.responses, self.design, -np.inf, report).selected
+        count = select_in_batches(self.responses, self.design, STRICT.ev_threshold, report).selected
         counted = _thinned(np.flatnonzero(count), self.n_voxels)
         silent = np.zeros(0, int)
         if self.truth is not None:
@@ -203,12 +203,12 @@ class Material:
         columns = np.union1d(counted, silent)
         return columns, np.isin(columns, counted)
 
-    def features(self, how: AuditFit) -> list[np.ndarray]:
+    def features(self, variant: AuditFit) -> list[np.ndarray]:
         """Compute the bands of a fit.
 
         Parameters
         ----------
-        how : AuditFit
+        variant : AuditFit
             The fit.
 
         Returns
@@ -218,13 +218,13 @@ class Material:
         """
         asked = self.request
         bands = []
-        if not how.alone:
-            ending = f"@{how.variation}" if how.variation else ""
+        if not variant.alone:
+            ending = f"@{variant.variation}" if variant.variation else ""
             bands = [self._layer(f"{model}{ending}") for model in asked.models]
-        if how.baseline == UNTRAINED:
+        if variant.baseline == UNTRAINED:
             bands.append(self._layer(f"{asked.models[0]}@{UNTRAINED}"))
-        elif how.baseline:
-            bands.append(nuisance_band(self.store, self.stimulus, self.design, how.baseline, self.progress))
+        elif variant.baseline:
+            bands.append(nuisance_band(self.store, self.stimulus, self.design, variant.baseline, self.progress))
         return bands
 
     def _layer(self, model: str) -> np.ndarray:
@@ -232,14 +232,14 @@ class Material:
         return layer_features(self.store, self.stimulus, model, asked.layer, asked.pooling, self.progress)
 
 
-def audit_fit(material: Material, how: AuditFit) -> dict[str, np.ndarray]:
+def audit_fit(material: Material, variant: AuditFit) -> dict[str, np.ndarray]:
     """Look a fit up, or compute and store it.
 
     Parameters
     ----------
     material : Material
         The data of the subject.
-    how : AuditFit
+    variant : AuditFit
         The fit.
 
     Returns
@@ -249,8 +249,8 @@ def audit_fit(material: Material, how: AuditFit) -> dict[str, np.ndarray]:
         (n_columns,), counted (n_columns,) bool; for a tested fit `TESTS`.
     """
     if material.anew:
-        return _compute(material, how)
-    ingredients = {key: value for key, value in asdict(how).items() if key != "name"}
+        return _compute(material, variant)
+    ingredients = {key: value for key, value in asdict(variant).items() if key != "name"}
     key = ArtifactKey(
         KIND,
         {
@@ -260,27 +260,27 @@ def audit_fit(material: Material, how: AuditFit) -> dict[str, np.ndarray]:
             "version": VERSION,
         },
     )
-    found = material.store.get_or_compute(key, lambda: (_compute(material, how), {"fit": how.name}))
-    return dict(found.arrays)
+    stored = material.store.get_or_compute(key, lambda: (_compute(material, variant), {"fit": variant.name}))
+    return dict(stored.arrays)
 
 
-def _compute(material: Material, how: AuditFit) -> dict[str, np.ndarray]:
+def _compute(material: Material, variant: AuditFit) -> dict[str, np.ndarray]:
     from brivl.core.inference.held_out_predictions import held_out_predictions  # needs himalaya
 
     columns, counted = material.voxels
-    preset = replace(STRICT, **how.changes)
+    preset = replace(STRICT, **variant.changes)
     data = held_out_predictions(
-        material.features(how),
+        material.features(variant),
         material.responses,
         columns,
         FitProtocol(material.design, preset),
-        lambda share: material.progress(share, 1, how.name),
+        lambda share: material.progress(share, 1, variant.name),
     )
     n = len(data.measured)
     parts = r2_by_fold(data, halves(n) if data.folds is None else data.folds)
     whole = r2_by_fold(data, np.zeros(n, int))[0] if data.folds is None else parts.mean(0)
     arrays = {"r2": whole, "parts": parts, "columns": columns, "counted": counted}
-    if how.tested:
+    if variant.tested:
         arrays |= _tests(data, FitProtocol(material.design, preset), material.responses.voxels, columns)
     return arrays
 
@@ -295,11 +295,11 @@ def _tests(data: Predictions, protocol: FitProtocol, voxels: Voxels, columns: np
     blocks, draws = held_out_blocks(protocol, 20.0), PermutationSettings(N_DRAWS)
     chance = permute_blocks(data, blocks, draws)
     masks = regions_of(voxels, columns)
-    found = {"voxel_p": chance.p[0], "voxel_q": chance.q[0], "region_p": np.zeros(0), "region_q": np.zeros(0)}
+    tests = {"voxel_p": chance.p[0], "voxel_q": chance.q[0], "region_p": np.zeros(0), "region_q": np.zeros(0)}
     if masks:
         difference = flip_blocks_of_means(data, masks, blocks, draws)
-        found |= {"region_p": difference.p, "region_q": difference.q}
-    return found
+        tests |= {"region_p": difference.p, "region_q": difference.q}
+    return tests
 
 
 def regions_of(voxels: Voxels, columns: np.ndarray) -> dict[str, np.ndarray]:

@@ -82,16 +82,16 @@ def baselines_for(stimulus: Stimulus, design: Design) -> list[str]:
     """
     kind, series = stimulus.kind, design.tr is not None
     grouped = design.groups is not None and not design.n_test
-    found = {
+    available = {
         "length": kind == "text",
         "position": grouped,
         "word-rate": kind == "text" and series,
         "luminance": kind == "image",
-        "frame-difference": kind == "image" and _is_film(stimulus),
+        "frame-difference": kind == "image" and _is_movie(stimulus),
         "drift": series,
         AUTOCORRELATION: grouped,
     }
-    names = [name for name, there in found.items() if there]
+    names = [name for name, there in available.items() if there]
     parts = [name for name in names if name != AUTOCORRELATION]
     names += [ALL] if len(parts) > 1 else []
     return names + ([UNTRAINED] if kind in ("image", "text") else [])
@@ -141,7 +141,7 @@ def _all_onsets(design: Design) -> np.ndarray:
     return np.r_[design.run_onsets, design.n_train + np.asarray(design.test_onsets)]
 
 
-def _is_film(stimulus: Stimulus) -> bool:
+def _is_movie(stimulus: Stimulus) -> bool:
     """Whether items are frames in the order of time: one or more in each sample, and none shown again later."""
     columns = scipy.sparse.csc_matrix(stimulus.weights)
     shown = np.flatnonzero(np.diff(columns.indptr))
@@ -163,7 +163,7 @@ def _of_frames(store: Store, stimulus: Stimulus, progress: ProgressCallback) -> 
 
 
 def _read_frames(stimulus: Stimulus, progress: ProgressCallback) -> np.ndarray:
-    n_items, found, last = len(stimulus.items), [], None
+    n_items, rows, last = len(stimulus.items), [], None
     for start in range(0, n_items, ITEMS_AT_A_TIME):
         progress(start, n_items, "Luminance of the frames")
         items = stimulus.items[start : start + ITEMS_AT_A_TIME]
@@ -172,6 +172,6 @@ def _read_frames(stimulus: Stimulus, progress: ProgressCallback) -> np.ndarray:
             last = grey[0]
         change = frame_difference_energy(grey, np.concatenate([last[None], grey[:-1]]))
         room = np.full((len(grey), 4 - change.shape[1]), change.min() if change.size else 0)  # of tiny pictures
-        found.append(np.concatenate([luminance_features(grey), change, room], axis=1))
+        rows.append(np.concatenate([luminance_features(grey), change, room], axis=1))
         last = grey[-1]
-    return np.asarray(stimulus.weights @ np.concatenate(found), np.float32)
+    return np.asarray(stimulus.weights @ np.concatenate(rows), np.float32)

@@ -104,6 +104,6 @@ def audit_key(store: Store, request: AuditRequest, dataset: DatasetIdentity | No
         raise RequestError(f"Expected faults out of {list(FAULTS)}, got {unknown!r}. Choose some of these.")
     if request.n_voxels < MIN_VOXELS:
         raise RequestError(f"Expected {MIN_VOXELS} voxels or more, got {request.n_voxels!r}. Choose more.")
-    how = {"faults": sorted(request.faults), "baselines": request.baselines, "n_voxels": request.n_voxels}
+    settings = {"faults": sorted(request.faults), "baselines": request.baselines, "n_voxels": request.n_voxels}
     fit = fit_key(store, in_order(request.fit), dataset).digest
-    return ArtifactKey(KIND, {"fit": fit, **how, "version": [VERSION, ROWS_VERSION]})
+    return ArtifactKey(KIND, {"fit": fit, **settings, "version": [VERSION, ROWS_VERSION]})

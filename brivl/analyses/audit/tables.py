@@ -80,7 +80,7 @@ def score_titles(models: tuple[str, str]) -> dict[str, str]:
 
 def _in_states(row: Mapping[str, Any], name: str, title: str, states: Mapping[str, str]) -> dict[str, Any]:
     """Two columns of a table: a value of a row in both states."""
-    return {f"{title}, {said}": _rounded(row[f"{name}_{state}"]) for state, said in states.items()}
+    return {f"{title}, {state_title}": _rounded(row[f"{name}_{state}"]) for state, state_title in states.items()}
 
 
 def _rounded(value: float | None) -> float | int | None:
@@ -204,7 +204,7 @@ def leak_table(result: AuditResult) -> pd.DataFrame:
         One row per preset.
     """
     none = "No passage or run is on both sides of a fold."
-    return pd.DataFrame([{"preset": name, "leakage": found or none} for name, found in result.leaks.items()])
+    return pd.DataFrame([{"preset": name, "leakage": sentence or none} for name, sentence in result.leaks.items()])
 
 
 def tables(result: AuditResult) -> dict[str, pd.DataFrame]:
@@ -220,8 +220,8 @@ def tables(result: AuditResult) -> dict[str, pd.DataFrame]:
     dict
         Tables by name, that of the faults first.
     """
-    found = {"faults": fault_table(result), "counts": count_table(result), "leakage": leak_table(result)}
-    return found | ({"baselines": baseline_table(result)} if result.baselines else {})
+    by_name = {"faults": fault_table(result), "counts": count_table(result), "leakage": leak_table(result)}
+    return by_name | ({"baselines": baseline_table(result)} if result.baselines else {})
 
 
 def headline(result: AuditResult, options: Options) -> str:

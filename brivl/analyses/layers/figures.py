@@ -73,8 +73,8 @@ class LayerScores:
         texts : list of str
             The layer, and in a second line "n = 5".
         """
-        asked = set() if self.coverage is None else {layer for layer, _ in self.coverage.missing}
-        layers = sorted({*self.layers, *asked})
+        missing = set() if self.coverage is None else {layer for layer, _ in self.coverage.missing}
+        layers = sorted({*self.layers, *missing})
         counts = self.table.dropna(subset=["r2_joint"]).groupby("layer")["subject"].nunique()
         return layers, [f"{layer}\nn = {int(counts.get(layer, 0))}" for layer in layers]
 

@@ -34,8 +34,8 @@ HINT = "Click a dot to select that layer."
 
 def _look_up(choices: Choices, known: DatasetSummary) -> Shown:
     # In layer x region the chosen region is a row and no filter.
-    asked = replace(choices, region=BRAIN) if choices.view == HEAT else choices
-    return look_up(asked, known, choices.layers)
+    shown_choices = replace(choices, region=BRAIN) if choices.view == HEAT else choices
+    return look_up(shown_choices, known, choices.layers)
 
 
 def _runs(shown: Shown) -> Sequence[Run]:

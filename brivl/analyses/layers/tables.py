@@ -32,8 +32,8 @@ def coverage_of(table: pd.DataFrame, n_layers: int, subjects: Sequence[str]) -> 
         All other layers and subjects are missing.
     """
     fitted = set(zip(table["layer"].astype(int), table["subject"], strict=True))
-    wanted = {(layer, subject) for layer in range(1, n_layers + 1) for subject in subjects}
-    return Coverage.of(fitted, wanted - fitted)
+    expected = {(layer, subject) for layer in range(1, n_layers + 1) for subject in subjects}
+    return Coverage.of(fitted, expected - fitted)
 
 
 def layers_finding(

@@ -57,11 +57,11 @@ class RegionScores:
 
     def __post_init__(self) -> None:
         columns = COLUMNS + (INTERVALS if self.intervals else ())
-        for frame, wanted in ((self.table, columns), (self.subjects, DOT_COLUMNS if len(self.subjects) else ())):
-            missing = [column for column in wanted if column not in frame]
+        for frame, needed in ((self.table, columns), (self.subjects, DOT_COLUMNS if len(self.subjects) else ())):
+            missing = [column for column in needed if column not in frame]
             if missing:
                 raise RequestError(
-                    f"The region figure needs the columns {wanted!r}; missing: {missing!r}. Add them to the table."
+                    f"The region figure needs the columns {needed!r}; missing: {missing!r}. Add them to the table."
                 )
 
     @property

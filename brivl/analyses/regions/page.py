@@ -82,9 +82,9 @@ def unit_toggle(shown: Shown) -> None:
     shown : Shown
         The question with its answers.
     """
-    wanted = is_by_voxel(shown)
-    if st.session_state.get(UNIT_KEY) != wanted:
-        st.session_state[UNIT_KEY] = wanted
+    selected = is_by_voxel(shown)
+    if st.session_state.get(UNIT_KEY) != selected:
+        st.session_state[UNIT_KEY] = selected
     st.toggle(
         "Test over voxels",
         key=UNIT_KEY,
@@ -107,9 +107,9 @@ def toggle(shown: Shown) -> None:
     """
     if not has_ceiling(shown.answers, shown.facts):
         return
-    wanted = is_over_ceiling(shown)
-    if st.session_state.get(KEY) != wanted:
-        st.session_state[KEY] = wanted
+    selected = is_over_ceiling(shown)
+    if st.session_state.get(KEY) != selected:
+        st.session_state[KEY] = selected
     st.toggle(
         "Normalise by noise ceiling", key=KEY, on_change=_take, help=f"{R2} as a share of what could be explained."
     )
@@ -150,17 +150,17 @@ def _level(shown: Shown) -> ParcellationName:
     return parcellation_of(shown.facts[shown.subjects[0]].voxels, choices.region) or levels[0]
 
 
-def _lit(asked: Shown, level: ParcellationName) -> tuple[Shown, str | None]:
+def _highlighted(loaded: Shown, level: ParcellationName) -> tuple[Shown, str | None]:
     """A chosen region that is one of the rows is framed among the others; any other keeps only what lies within."""
-    region = asked.choices.region
-    if region == BRAIN or not is_row(asked.facts[asked.subjects[0]], level, region):
-        return asked, None
-    return replace(asked, choices=replace(asked.choices, region=BRAIN)), region
+    region = loaded.choices.region
+    if region == BRAIN or not is_row(loaded.facts[loaded.subjects[0]], level, region):
+        return loaded, None
+    return replace(loaded, choices=replace(loaded.choices, region=BRAIN)), region
 
 
-def _view(asked: Shown) -> View:
-    level = _level(asked)
-    shown, lit = _lit(asked, level)
+def _view(loaded: Shown) -> View:
+    level = _level(loaded)
+    shown, highlighted = _highlighted(loaded, level)
     choices = shown.choices
     question = RegionQuestion(
         level,
@@ -169,9 +169,9 @@ def _view(asked: Shown) -> View:
         page.is_over_ceiling(shown),
         page.is_by_voxel(shown),
         choices.region,
-        lit,
+        highlighted,
         tests_panel.stored_tests(shown),
-        asked.coverage,
+        loaded.coverage,
         _mean_scores(shown),
         _single_models(shown),
     )
@@ -186,7 +186,7 @@ def _view(asked: Shown) -> View:
             style.note(parts.comparison.warning)
         figure = region_figure(parts.scores, label, style.theme())
         st.plotly_chart(figure, theme=None, key=CHART, config=PLOT_CONFIG, on_select=_pick, selection_mode="points")
-        _region_bar(asked)
+        _region_bar(loaded)
 
     def below() -> None:
         offer_parts(shown.answers)
@@ -235,20 +235,20 @@ def _region_of(row: object) -> str:
     return str(cells[1] if len(cells) == 2 else cells[0])
 
 
-def _region_bar(asked: Shown) -> None:
+def _region_bar(loaded: Shown) -> None:
     """Ways on from a chosen region."""
-    region = asked.choices.region
+    region = loaded.choices.region
     if region == BRAIN:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.page_link("pages/flatmap.py", label=f"Show {region} on the brain", icon=":material/arrow_forward:")
-        st.button("All voxels again", on_click=url_state.change, kwargs={"region": None}, key="no region")
+        st.button("Clear region", on_click=url_state.change, kwargs={"region": None}, key="no region")
 
 
 def _controls(shown: Shown, level: ParcellationName) -> None:
-    levels, wanted = _levels(shown), shown.choices.level
-    if wanted and wanted != level:
-        style.note(why_unavailable(wanted, shown.facts[shown.subjects[0]].voxels))
+    levels, selected = _levels(shown), shown.choices.level
+    if selected and selected != level:
+        style.note(why_unavailable(selected, shown.facts[shown.subjects[0]].voxels))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if len(levels) > 1:
             st.segmented_control(

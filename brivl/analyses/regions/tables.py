@@ -78,7 +78,7 @@ class RegionQuestion:
         Whether the test is over voxels, as often published; it enters no headline.
     region : str
         Region whose voxels are used; BRAIN for all.
-    lit : str or None
+    highlighted : str or None
         Row that is framed.
     tests : mapping of str to WithinSubjectResult
         Subject -> block tests within the subject. Of one subject they give p, q and interval; of several, they are what
@@ -98,7 +98,7 @@ class RegionQuestion:
     over_ceiling: bool = False
     by_voxel: bool = False
     region: str = BRAIN
-    lit: str | None = None
+    highlighted: str | None = None
     tests: Mapping[str, WithinSubjectResult] = field(default_factory=dict)
     coverage: Coverage | None = None
     scores: MeanScores | None = None
@@ -116,7 +116,7 @@ class RegionParts:
     comparison : RegionComparison
         One row for each region in anatomical order.
     table : DataFrame
-        All numbers, in the order asked for.
+        All statistics, in the order that was chosen.
     headline : str
         The finding.
     caption : str
@@ -133,7 +133,7 @@ class RegionParts:
     quantity: str
 
 
-def region_parts(answers: Answers, facts: Mapping[str, SubjectFacts], asked: RegionQuestion) -> RegionParts:
+def region_parts(answers: Answers, facts: Mapping[str, SubjectFacts], question: RegionQuestion) -> RegionParts:
     """Compare the models in every region, and make figure, table, headline and caption.
 
     Parameters
@@ -142,7 +142,7 @@ def region_parts(answers: Answers, facts: Mapping[str, SubjectFacts], asked: Reg
         (layer, subject) -> fit of one layer.
     facts : mapping of str to SubjectFacts
         Subject -> voxels and timing.
-    asked : RegionQuestion
+    question : RegionQuestion
         Regions and tests.
 
     Returns
@@ -155,21 +155,21 @@ def region_parts(answers: Answers, facts: Mapping[str, SubjectFacts], asked: Reg
     RequestError
         Where no voxel of any region was fitted, or the ceiling is asked of data without repeats.
     """
-    if asked.over_ceiling:
+    if question.over_ceiling:
         answers = scaled(answers, facts)
-    masks = {subject: _masks(facts[subject], asked) for _, subject in answers}
-    means = _means(answers, masks, {} if asked.over_ceiling else asked.single)
-    comparison = _compare(answers, masks, means, asked)
-    found = _prevalence(means, comparison, asked)
-    table = _table(comparison, means, found, asked)
-    shown = _Shown(answers, comparison, found, asked, _reason_not_to_compare(answers, asked))
+    masks = {subject: _masks(facts[subject], question) for _, subject in answers}
+    means = _means(answers, masks, {} if question.over_ceiling else question.single)
+    comparison = _compare(answers, masks, means, question)
+    counts = _prevalence(means, comparison, question)
+    table = _table(comparison, means, counts, question)
+    shown = _Shown(answers, comparison, counts, question, _reason_not_to_compare(answers, question))
     return RegionParts(
         _scores(table, means, shown),
         comparison,
         table,
         _headline(shown, means, masks),
         _caption(shown),
-        OVER_CEILING if asked.over_ceiling else R2,
+        OVER_CEILING if question.over_ceiling else R2,
     )
 
 
@@ -179,8 +179,8 @@ class _Shown:
 
     answers: Answers
     comparison: RegionComparison
-    found: Prevalence
-    asked: RegionQuestion
+    counts: Prevalence
+    question: RegionQuestion
     uncompared: str  # why the models are not compared, as a sentence; "" where they are
 
     @property
@@ -192,8 +192,8 @@ class _Shown:
         return next(layer for layer, _ in self.answers)
 
 
-def _reason_not_to_compare(answers: Answers, asked: RegionQuestion) -> str:
-    coverage = asked.coverage
+def _reason_not_to_compare(answers: Answers, question: RegionQuestion) -> str:
+    coverage = question.coverage
     if coverage is None:
         return ""
     layer = next(layer for layer, _ in answers)
@@ -205,19 +205,19 @@ def _reason_not_to_compare(answers: Answers, asked: RegionQuestion) -> str:
 
 
 def _headline(shown: _Shown, means: pd.DataFrame, masks: Mapping[str, Masks]) -> str:
-    asked, comparison = shown.asked, shown.comparison
-    coverage = asked.coverage or Coverage.of(shown.answers)
+    question, comparison = shown.question, shown.comparison
+    coverage = question.coverage or Coverage.of(shown.answers)
     facts = Facts(
         coverage.who,
-        PARCELLATION_NOUNS[asked.level],
-        OVER_CEILING if asked.over_ceiling else R2,
+        PARCELLATION_NOUNS[question.level],
+        OVER_CEILING if question.over_ceiling else R2,
         coverage.n_subjects - len(coverage.subjects),
         shown.layer in coverage.identical,
-        None if asked.over_ceiling else asked.scores,
+        None if question.over_ceiling else question.scores,
     )
-    if asked.by_voxel:  # the test over voxels is a choice for the table; a headline rests on subjects or blocks
-        comparison = _compare(shown.answers, masks, means, replace(asked, by_voxel=False))
-    return layer_headline(shown.layer, asked.names, comparison, facts)
+    if question.by_voxel:  # the test over voxels is a choice for the table; a headline rests on subjects or blocks
+        comparison = _compare(shown.answers, masks, means, replace(question, by_voxel=False))
+    return layer_headline(shown.layer, question.names, comparison, facts)
 
 
 def region_question(
@@ -275,12 +275,12 @@ def is_row(facts: SubjectFacts, level: ParcellationName, region: str) -> bool:
     return region in region_masks(facts.voxels, level)
 
 
-def _masks(facts: SubjectFacts, asked: RegionQuestion) -> Masks:
+def _masks(facts: SubjectFacts, question: RegionQuestion) -> Masks:
     """Regions of a subject, within the region chosen."""
-    masks = region_masks(facts.voxels, asked.level)
-    if asked.region == BRAIN:
+    masks = region_masks(facts.voxels, question.level)
+    if question.region == BRAIN:
         return masks
-    inside = region_mask(facts.voxels, asked.region)
+    inside = region_mask(facts.voxels, question.region)
     return {} if inside is None else {name: m & inside for name, m in masks.items() if (m & inside).any()}
 
 
@@ -303,26 +303,26 @@ def _means(answers: Answers, masks: Mapping[str, Masks], single: Mapping[str, np
 
 
 def _compare(
-    answers: Answers, masks: Mapping[str, Masks], means: pd.DataFrame, asked: RegionQuestion
+    answers: Answers, masks: Mapping[str, Masks], means: pd.DataFrame, question: RegionQuestion
 ) -> RegionComparison:
     names = list(dict.fromkeys(means["region"]))
     if len(answers) == 1:
         (_, subject), answer = next(iter(answers.items()))
         over_voxels = compare_voxels(*answer.result.r2_split, {name: masks[subject][name] for name in names})
-        return over_voxels if asked.by_voxel else _over_blocks(over_voxels, asked, subject)
-    if asked.by_voxel:
+        return over_voxels if question.by_voxel else _over_blocks(over_voxels, question, subject)
+    if question.by_voxel:
         a, b = ([answer.result.r2_split[side] for answer in answers.values()] for side in (0, 1))
         return compare_pooled(a, b, [masks[subject] for _, subject in answers], names)
     return compare_subjects(*(_by_subject(means, side, names) for side in "ab"), names)
 
 
-def _over_blocks(over_voxels: RegionComparison, asked: RegionQuestion, subject: str) -> RegionComparison:
+def _over_blocks(over_voxels: RegionComparison, question: RegionQuestion, subject: str) -> RegionComparison:
     """The tests within one subject; NaN where they have not been computed."""
-    tests = asked.tests.get(subject)
+    tests = question.tests.get(subject)
     if tests is None:
         return with_block_tests(over_voxels, pd.DataFrame(), 0)
-    comparison = with_block_tests(over_voxels, region_table(tests, asked.level), int(tests.info["n_blocks"]))
-    if asked.over_ceiling:  # the interval is one of R2 as it is
+    comparison = with_block_tests(over_voxels, region_table(tests, question.level), int(tests.info["n_blocks"]))
+    if question.over_ceiling:  # the interval is one of R2 as it is
         comparison.table[["ci_low", "ci_high"]] = np.nan
     return comparison
 
@@ -332,12 +332,12 @@ def _by_subject(means: pd.DataFrame, side: str, names: list[str]) -> np.ndarray:
     return means.pivot(index="subject", columns="region", values=side)[names].to_numpy(float)
 
 
-def _prevalence(means: pd.DataFrame, comparison: RegionComparison, asked: RegionQuestion) -> Prevalence:
+def _prevalence(means: pd.DataFrame, comparison: RegionComparison, question: RegionQuestion) -> Prevalence:
     """By tests within each subject where all have them, else by the sign of the difference."""
     names = list(comparison.table["region"])
     differences = _by_subject(means, "a", names) - _by_subject(means, "b", names)
     subjects = sorted(means["subject"].unique())  # as pivot orders them
-    clear = [_clear(asked.tests[s], asked.level, names) for s in subjects if s in asked.tests]
+    clear = [_clear(question.tests[s], question.level, names) for s in subjects if s in question.tests]
     return prevalence(differences, np.array(clear) if len(clear) == len(subjects) else None)
 
 
@@ -349,22 +349,24 @@ def _clear(tests: WithinSubjectResult, level: ParcellationName, names: list[str]
     return table.set_index("region")["clear"].reindex(names).fillna(False).to_numpy(bool)
 
 
-def _table(comparison: RegionComparison, means: pd.DataFrame, found: Prevalence, asked: RegionQuestion) -> pd.DataFrame:
+def _table(
+    comparison: RegionComparison, means: pd.DataFrame, counts: Prevalence, question: RegionQuestion
+) -> pd.DataFrame:
     """One row per region, every number of the comparison, in the order asked for; what is read most stands first."""
     table = comparison.table.assign(
         unit=comparison.unit,
-        prevalence_k=found.k,
-        prevalence_n=found.n,
-        prevalence_by=BASIS[found.basis],
-        level=asked.level,
-        score=OVER_CEILING if asked.over_ceiling else R2,
+        prevalence_k=counts.k,
+        prevalence_n=counts.n,
+        prevalence_by=BASIS[counts.basis],
+        level=question.level,
+        score=OVER_CEILING if question.over_ceiling else R2,
     )
     table["n_voxels"] = table["region"].map(means.groupby("region")["n_voxels"].mean())
     table["mean_joint"] = table["region"].map(means.groupby("region")["joint"].mean())
     for name in VARIANCE_COMPONENTS:  # a mean over some subjects is not that of all
         table[f"mean_{name}"] = table["region"].map(means.groupby("region")[name].agg(lambda v: v.mean(skipna=False)))
     table = table[[*FIRST_COLUMNS, *(name for name in table if name not in FIRST_COLUMNS)]]
-    return in_order(table, asked.order).reset_index(drop=True)
+    return in_order(table, question.order).reset_index(drop=True)
 
 
 def in_order(table: pd.DataFrame, order: str) -> pd.DataFrame:
@@ -393,36 +395,38 @@ def in_order(table: pd.DataFrame, order: str) -> pd.DataFrame:
 
 def _scores(table: pd.DataFrame, means: pd.DataFrame, parts: _Shown) -> RegionScores:
     """What the figure shows: the first MOST_ROWS in order, the framed one always among them."""
-    several, asked = means["subject"].nunique() > 1, parts.asked
+    several, question = means["subject"].nunique() > 1, parts.question
     if parts.uncompared:
         table = table.assign(p=np.nan, q=np.nan, ci_low=np.nan, ci_high=np.nan)
     shown = table.rename(columns={f"mean_{name}": name for name in ("a", "b", "joint", *VARIANCE_COMPONENTS)})
-    shown = shown[(np.arange(len(shown)) < MOST_ROWS) | (shown["region"] == asked.lit)].reset_index(drop=True)
+    shown = shown[(np.arange(len(shown)) < MOST_ROWS) | (shown["region"] == question.highlighted)].reset_index(
+        drop=True
+    )
     counts = [f"{k} of {n}" for k, n in zip(shown["prevalence_k"], shown["prevalence_n"], strict=True)]
     return RegionScores(
         shown.assign(subjects=counts if several and not parts.uncompared else ""),
         means if several else means.iloc[:0],
-        asked.names,
-        asked.lit if asked.lit in set(shown["region"]) else None,
-        OVER_CEILING if asked.over_ceiling else R2,
+        question.names,
+        question.highlighted if question.highlighted in set(shown["region"]) else None,
+        OVER_CEILING if question.over_ceiling else R2,
         intervals=not parts.uncompared and bool(np.isfinite(shown["ci_low"]).any()),
     )
 
 
 def _caption(shown: _Shown) -> str:
-    asked, comparison, several = shown.asked, shown.comparison, len(shown.subjects) > 1
-    quantity, n_rows = OVER_CEILING if asked.over_ceiling else R2, len(comparison.table)
+    question, comparison, several = shown.question, shown.comparison, len(shown.subjects) > 1
+    quantity, n_rows = OVER_CEILING if question.over_ceiling else R2, len(comparison.table)
     parts = [
         f"Bars: mean split {quantity} of each model over the region's fitted voxels{' and subjects' if several else ''}"
         f", on held-out data; black tick: joint {quantity}.",
         _parts_caption(shown),
         f"The first {MOST_ROWS} of {n_rows} in this order; the table has all." if n_rows > MOST_ROWS else "",
-        scale_caption(shown.answers) if asked.over_ceiling else "",
-        ATLAS_NOTES.get(asked.level, ""),
+        scale_caption(shown.answers) if question.over_ceiling else "",
+        ATLAS_NOTES.get(question.level, ""),
         "Dots: subjects, joined by thin lines." if several else "",
         shown.uncompared or _test_caption(shown),
-        prevalence_caption(shown.found) if several and not shown.uncompared else "",
-        "" if shown.uncompared else f"{largest_difference(asked.names, comparison, quantity)}.",
+        prevalence_caption(shown.counts) if several and not shown.uncompared else "",
+        "" if shown.uncompared else f"{largest_difference(question.names, comparison, quantity)}.",
         "" if shown.uncompared else small_sample_note(comparison),
     ]
     return " ".join(part for part in parts if part)
@@ -430,24 +434,24 @@ def _caption(shown: _Shown) -> str:
 
 def _parts_caption(shown: _Shown) -> str:
     """What the diamonds are, or that they are lacking."""
-    if shown.asked.over_ceiling:
+    if shown.question.over_ceiling:
         return ""
-    if not all(subject in shown.asked.single for subject in shown.subjects):
+    if not all(subject in shown.question.single for subject in shown.subjects):
         return f"{NOT_COMPUTED[0].upper()}{NOT_COMPUTED[1:]}."
     return f"Diamonds: unique {R2} of each model (joint {R2} minus that of the other model alone)."
 
 
 def _test_caption(shown: _Shown) -> str:
     """Which test gives p, q and the interval."""
-    asked, comparison, subjects = shown.asked, shown.comparison, shown.subjects
-    n_rows, difference = len(comparison.table), f"{asked.names[0]} − {asked.names[1]}"
+    question, comparison, subjects = shown.question, shown.comparison, shown.subjects
+    n_rows, difference = len(comparison.table), f"{question.names[0]} − {question.names[1]}"
     fdr = f"q: Benjamini-Hochberg over the {n_rows} regions"
     if comparison.unit == "block":
-        tests = asked.tests.get(subjects[0])
+        tests = question.tests.get(subjects[0])
         if tests is None:
             return "p and q: no test within this subject has been computed yet."
-        raw = f" They are tests of {R2} before normalisation." if asked.over_ceiling else ""
-        interval = "" if asked.over_ceiling else f" Whiskers: 95 % bootstrap interval of {difference} over blocks."
+        raw = f" They are tests of {R2} before normalisation." if question.over_ceiling else ""
+        interval = "" if question.over_ceiling else f" Whiskers: 95 % bootstrap interval of {difference} over blocks."
         return (
             f"p: sign flips of blocks of the difference within {subjects[0]} (two-sided); {fdr}. "
             f"{method_note(tests)}{raw}{interval}"
@@ -468,12 +472,12 @@ def _tested(comparison: RegionComparison, n_subjects: int) -> str:
     return f"those of {n_subjects} subjects who have voxels in a region ({low if low == high else f'{low} to {high}'})"
 
 
-def prevalence_caption(found: Prevalence) -> str:
+def prevalence_caption(counts: Prevalence) -> str:
     """Describe what the column of subjects counts.
 
     Parameters
     ----------
-    found : Prevalence
+    counts : Prevalence
         Counts, and what they rest on.
 
     Returns
@@ -481,7 +485,7 @@ def prevalence_caption(found: Prevalence) -> str:
     str
         A sentence.
     """
-    if found.basis == "tests":
+    if counts.basis == "tests":
         return (
             "Subjects: number in whom the model with the larger mean has the larger split R² by a test within the "
             "subject (blocks of held-out samples; q < .05 of the difference and of joint R²)."

@@ -72,7 +72,7 @@ def requests_of(fits: Sequence[FitRequest], region: str) -> list[WithinSubjectRe
     return [WithinSubjectRequest(fit, region, float(BLOCKS_S[0])) for fit in fits]
 
 
-def asked_of(shown: Shown) -> dict[str, WithinSubjectRequest]:
+def within_subject_requests(shown: Shown) -> dict[str, WithinSubjectRequest]:
     """Build the tests of each subject that p and q of one subject, and the prevalence of several, rest on.
 
     Parameters
@@ -86,8 +86,8 @@ def asked_of(shown: Shown) -> dict[str, WithinSubjectRequest]:
         Subject -> tests.
     """
     return {
-        subject: WithinSubjectRequest(found.request, shown.choices.region, float(BLOCKS_S[0]))
-        for (_, subject), found in shown.answers.items()
+        subject: WithinSubjectRequest(answer.request, shown.choices.region, float(BLOCKS_S[0]))
+        for (_, subject), answer in shown.answers.items()
     }
 
 
@@ -105,21 +105,23 @@ def stored_tests(shown: Shown) -> dict[str, WithinSubjectResult]:
         Subject -> tests; empty where no test is valid.
     """
     try:
-        found = {subject: cached.within_subject_tests(asked) for subject, asked in asked_of(shown).items()}
+        tests_by_subject = {
+            subject: cached.within_subject_tests(request) for subject, request in within_subject_requests(shown).items()
+        }
     except BrivlError:
         return {}
-    return {subject: tests for subject, tests in found.items() if tests is not None}
+    return {subject: tests for subject, tests in tests_by_subject.items() if tests is not None}
 
 
 def _each(shown: Shown) -> None:
-    asked = asked_of(shown)
+    requests = within_subject_requests(shown)
 
     def read() -> dict[str, WithinSubjectResult] | None:
-        found = stored_tests(shown)
-        return found if len(found) == len(asked) else None
+        stored = stored_tests(shown)
+        return stored if len(stored) == len(requests) else None
 
     tests = result_or_run(
-        within_subject_batch_job(cached.store(), list(asked.values())), read, button="Test within each subject"
+        within_subject_batch_job(cached.store(), list(requests.values())), read, button="Test within each subject"
     )
     if tests is None:
         return
@@ -147,8 +149,8 @@ def counts_table(tests: Mapping[str, WithinSubjectResult], names: tuple[str, str
     """
     a, b = names
     rows = []
-    for subject, found in tests.items():
-        counts = summary(found, ("a", "b"))
+    for subject, one in tests.items():
+        counts = summary(one, ("a", "b"))
         rows.append(
             {
                 "subject": subject,
@@ -163,15 +165,15 @@ def counts_table(tests: Mapping[str, WithinSubjectResult], names: tuple[str, str
 
 
 def _panel(shown: Shown, level: ParcellationName) -> None:
-    (found,) = shown.answers.values()
+    (answer,) = shown.answers.values()
     series = shown.facts[shown.subjects[0]].timing.tr is not None
     seconds = (
         st.segmented_control("Block", BLOCKS_S, default=BLOCKS_S[0], format_func=_seconds, key=KEY) if series else 0
     )
-    asked = WithinSubjectRequest(found.request, shown.choices.region, float(seconds or BLOCKS_S[0]))
+    request = WithinSubjectRequest(answer.request, shown.choices.region, float(seconds or BLOCKS_S[0]))
     tests = result_or_run(
-        within_subject_job(cached.store(), asked),
-        lambda: stored_within_subject(cached.store(), asked, shown.known),
+        within_subject_job(cached.store(), request),
+        lambda: stored_within_subject(cached.store(), request, shown.known),
         button="Test within this subject",
     )
     if tests is not None:

@@ -36,16 +36,16 @@ def _mount(name: str) -> Callable[..., Any]:
     return st.components.v2.component(name, css=css, js=javascript())
 
 
-def send(picture: Packed) -> None:
+def send(image: Packed) -> None:
     """Give the browser an image to keep; the same bytes are not sent again while the page stays open.
 
     Parameters
     ----------
-    picture : Packed
+    image : Packed
         Image of a view.
     """
-    with st.container(key=f"bytes-{picture.id}", height=1, border=False):
-        _mount("brivl_picture")(key=f"bytes {picture.id}", data=picture.data, height=1)
+    with st.container(key=f"bytes-{image.id}", height=1, border=False):
+        _mount("brivl_picture")(key=f"bytes {image.id}", data=image.data, height=1)
 
 
 def show(key: str, data: Mapping[str, Any], on_news: Callable[[], None]) -> None:

@@ -105,9 +105,9 @@ def with_block_tests(voxelwise: RegionComparison, tests: pd.DataFrame, n_blocks:
     table[gone] = np.nan
     names = {"p_difference": "p", "q_difference": "q", "p_max_difference": "p_max"}
     kept = ["ci_low", "ci_high", "p", "q", "p_max", "q_joint"]
-    found = tests.rename(columns=names) if len(tests) else pd.DataFrame(columns=["region", *kept])
-    found = found.set_index("region")[kept].reindex(table["region"])
-    table[kept] = found.to_numpy(float)
+    rows = tests.rename(columns=names) if len(tests) else pd.DataFrame(columns=["region", *kept])
+    rows = rows.set_index("region")[kept].reindex(table["region"])
+    table[kept] = rows.to_numpy(float)
     table["n"], table["n_a_higher"] = n_blocks, np.nan
     table["reason"] = np.where(np.isfinite(table["p"]), "", "not tested within the subject")
     return RegionComparison(table, "block", "")

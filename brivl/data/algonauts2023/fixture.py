@@ -23,7 +23,7 @@ from brivl.errors import RequestError
 from brivl.scenes.scene import render, sample_scene
 from brivl.scenes.things import CATEGORY
 
-N_TEST_IMAGES = 10  # pictures of the test split, whose responses are not given
+N_TEST_IMAGES = 10  # images of the test split, whose responses are not given
 N_FSAVERAGE5 = 10_242  # vertices of fsaverage5, half of those simulated
 EXPLAINED_FRACTION = 0.4  # share of the signal in a response
 IMAGE_SIDE = 64
@@ -31,24 +31,24 @@ IMAGE_SIDE = 64
 
 @dataclass(frozen=True)
 class AlgonautsSize:
-    """How much is simulated; the challenge has 8 subjects of up to 39,548 vertices and 9,841 pictures."""
+    """How much is simulated; the challenge has 8 subjects of up to 39,548 vertices and 9,841 images."""
 
     n_subjects: int = 2
     n_voxels: int = 2000  # vertices of both hemispheres
-    n_pictures: int = 300
+    n_images: int = 300
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not (1 <= self.n_subjects <= 8 and 100 <= self.n_voxels <= 40_000 and 20 <= self.n_pictures <= 10_000):
+        if not (1 <= self.n_subjects <= 8 and 100 <= self.n_voxels <= 40_000 and 20 <= self.n_images <= 10_000):
             raise RequestError(
                 f"Expected 1 to 8 subjects of 100 to 40,000 vertices and 20 to 10,000 images, got {self.n_subjects} of "
-                f"{self.n_voxels} and {self.n_pictures}. Choose other numbers."
+                f"{self.n_voxels} and {self.n_images}. Choose other numbers."
             )
 
     @property
     def n_bytes(self) -> int:
         """About what the files take on disk."""
-        return self.n_subjects * (self.n_pictures * (4 * self.n_voxels + 4000) + 2 * 8 * N_FSAVERAGE)
+        return self.n_subjects * (self.n_images * (4 * self.n_voxels + 4000) + 2 * 8 * N_FSAVERAGE)
 
     def write(self, folder: Path, progress: ProgressCallback) -> None:
         """Write a folder of this size.
@@ -80,7 +80,7 @@ def write_simulated_algonauts(folder: Path, size: AlgonautsSize, progress: Progr
         progress(i, size.n_subjects, f"Writing subj{i + 1:02d}")
         rng = np.random.default_rng([size.seed, i])
         subject = folder / f"subj{i + 1:02d}"
-        area = _write_pictures(subject, size, i)
+        area = _write_images(subject, size, i)
         sides = (size.n_voxels // 2, size.n_voxels - size.n_voxels // 2)
         for side, n in zip(HEMISPHERES, sides, strict=True):
             _write_side(subject, side, area, n, rng)
@@ -88,19 +88,19 @@ def write_simulated_algonauts(folder: Path, size: AlgonautsSize, progress: Progr
     progress(size.n_subjects, size.n_subjects, "Written")
 
 
-def _write_pictures(subject: Path, size: AlgonautsSize, number: int) -> np.ndarray:
-    """Training and test pictures; (n_pictures, n_categories) share of each training picture that a category fills."""
+def _write_images(subject: Path, size: AlgonautsSize, number: int) -> np.ndarray:
+    """Training and test images; (n_images, n_categories) share of each training image that a category fills."""
     train = subject / "training_split" / "training_images"
     test = subject / "test_split" / "test_images"
     train.mkdir(parents=True)
     test.mkdir(parents=True)
-    area = np.zeros((size.n_pictures, len(CATEGORIES)))
-    for i in range(size.n_pictures + N_TEST_IMAGES):
+    area = np.zeros((size.n_images, len(CATEGORIES)))
+    for i in range(size.n_images + N_TEST_IMAGES):
         scene = sample_scene(np.random.default_rng([size.seed, 7, number, i]))
         rendered = render(scene, IMAGE_SIDE)
         nsd = number * 9000 + i
-        if i >= size.n_pictures:
-            write_png(test / f"test-{i - size.n_pictures + 1:04d}_nsd-{nsd:05d}.png", rendered.image)
+        if i >= size.n_images:
+            write_png(test / f"test-{i - size.n_images + 1:04d}_nsd-{nsd:05d}.png", rendered.image)
             continue
         write_png(train / f"train-{i + 1:04d}_nsd-{nsd:05d}.png", rendered.image)
         for thing, mask in zip(scene.things, rendered.masks, strict=True):

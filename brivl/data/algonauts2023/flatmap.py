@@ -62,7 +62,7 @@ def vertex_flatmap(
     return FlatmapGeometry(
         pixel_to_voxel=weights,
         mask=raster.mask,
-        background=raster.picture(shade_folding(-raster.interpolate(brain.depth))),
+        background=raster.image(shade_folding(-raster.interpolate(brain.depth))),
         outlines=outlines,
         labels={name: label_position(polygons) for name, polygons in outlines.items()},
         marks=hemisphere_marks(raster.mask.shape),

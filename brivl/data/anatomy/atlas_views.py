@@ -108,7 +108,7 @@ def _surface(hemisphere: _Hemisphere, look: _Look) -> AtlasView:
     np.add.at(bright, faces[seen].ravel(), np.repeat(facing[seen], 3))
     bright /= np.maximum(np.bincount(faces[seen].ravel(), minlength=len(places)), 1)
     return AtlasView(
-        look.name, labels, raster.picture(MIN_BRIGHTNESS + (1 - MIN_BRIGHTNESS) * raster.interpolate(bright)), {}
+        look.name, labels, raster.image(MIN_BRIGHTNESS + (1 - MIN_BRIGHTNESS) * raster.interpolate(bright)), {}
     )
 
 

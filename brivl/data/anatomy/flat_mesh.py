@@ -48,7 +48,7 @@ class Raster:
         """
         return np.einsum("pc,pc...->p...", self.weights, per_vertex[self.corners])
 
-    def picture(self, per_pixel: np.ndarray) -> np.ndarray:
+    def image(self, per_pixel: np.ndarray) -> np.ndarray:
         """Arrange values of pixels as an image.
 
         Parameters

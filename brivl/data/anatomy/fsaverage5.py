@@ -117,7 +117,7 @@ def fsaverage5_flatmap(voxels: Voxels, height: int = 512) -> FlatmapGeometry:
     return FlatmapGeometry(
         pixel_to_voxel=_nearest_voxels(voxels, brain, raster, left),
         mask=raster.mask,
-        background=raster.picture(shade_folding(-raster.interpolate(brain.depth))),
+        background=raster.image(shade_folding(-raster.interpolate(brain.depth))),
         outlines={name: polygons for name, (polygons, _) in outlines.items()},
         labels={name: label_position(polygons) for name, (polygons, area) in outlines.items() if area >= shown},
         marks=hemisphere_marks(raster.mask.shape),

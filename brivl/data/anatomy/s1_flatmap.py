@@ -89,7 +89,7 @@ def _whole_grid(s1: S1Surfaces, height: int) -> tuple[FlatmapGeometry, tuple[int
     geometry = FlatmapGeometry(
         pixel_to_voxel=_sampled(s1, raster),
         mask=raster.mask,
-        background=raster.picture(shade_folding(raster.interpolate(mean_curvature((s1.pia + s1.wm) / 2, s1.faces)))),
+        background=raster.image(shade_folding(raster.interpolate(mean_curvature((s1.pia + s1.wm) / 2, s1.faces)))),
         outlines=outlines,
         labels={name: label_position(polygons) for name, polygons in outlines.items()},
         marks=hemisphere_marks(raster.mask.shape),

@@ -239,11 +239,12 @@ def _nearest(files: Sequence[_File]) -> Path | None:
     if not files:
         return None
     files = sorted(files, key=_particular)
-    rivals = [file.path for file in files if _particular(file)[:2] == _particular(files[-1])[:2]]
-    if len(rivals) > 1:
-        names = ", ".join(path.name for path in rivals)
+    duplicates = [file.path for file in files if _particular(file)[:2] == _particular(files[-1])[:2]]
+    if len(duplicates) > 1:
+        names = ", ".join(path.name for path in duplicates)
         raise DataError(
-            f"Expected one file of its kind for the run in {str(rivals[0].parent)!r}, got {names}. Keep one of them."
+            f"Expected one file of its kind for the run in {str(duplicates[0].parent)!r}, got {names}. Keep one "
+            "of them."
         )
     return files[-1].path
 

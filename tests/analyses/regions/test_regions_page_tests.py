@@ -284,7 +284,7 @@ def test_a_long_atlas_is_drawn_in_part_and_given_in_full() -> None:
         facts["P01"].voxels, rois={f"R{i}": np.arange(facts["P01"].voxels.n_voxels) == i + 1 for i in range(120)}
     )
     facts = {"P01": replace(facts["P01"], voxels=voxels)}
-    parts = region_parts(found, facts, RegionQuestion("roi", ("A", "B"), lit="R119"))
+    parts = region_parts(found, facts, RegionQuestion("roi", ("A", "B"), highlighted="R119"))
     assert len(parts.table) == 120 and parts.scores.n_regions == MOST_ROWS + 1 and parts.scores.highlight == "R119"
     assert f"first {MOST_ROWS} of 120" in parts.caption
 
@@ -297,7 +297,7 @@ def test_a_chosen_row_is_framed_and_leads_to_the_brain() -> None:
     framed = [shape for shape in layout["shapes"] if shape["line"]["width"]]
     assert [layout["yaxis"]["ticktext"][round(shape["y0"] + 0.5)] for shape in framed] == ["FFA"]
     assert any("FFA on the brain" in link.proto.label for link in at.get("page_link"))
-    button(at, "All voxels again").click().run()
+    button(at, "Clear region").click().run()
     assert "region" not in at.query_params
     assert not [shape for shape in charts(at)[0]["layout"]["shapes"] if shape["line"]["width"]]
 

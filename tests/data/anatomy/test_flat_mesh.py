@@ -40,7 +40,7 @@ def test_faces_without_area_and_either_turn_are_fine() -> None:
     faces = np.array([[0, 1, 2], [0, 3, 2], [0, 4, 2], [1, 1, 2]])
     raster = rasterise(points, faces, height=11)
     assert raster.mask.all() and raster.mask.shape == (11, 11)
-    np.testing.assert_allclose(raster.picture(raster.interpolate(points[:, 1]))[:, 0], np.arange(10, -1, -1), atol=1e-9)
+    np.testing.assert_allclose(raster.image(raster.interpolate(points[:, 1]))[:, 0], np.arange(10, -1, -1), atol=1e-9)
 
 
 def test_samples_of_a_pixel_weigh_the_same() -> None:

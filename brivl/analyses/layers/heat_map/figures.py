@@ -288,12 +288,12 @@ def curves_figure(heat: HeatMap, label: FigureLabel, theme: ThemeName = "light")
     figure, style = go.Figure(), theme_of(theme)
     for region, colour in zip(heat.chosen_regions(), CURVE_COLOURS, strict=False):
         curve = heat.curve(region)
-        known = curve.dropna(subset=["low", "high"])
-        if len(known):
+        bounded = curve.dropna(subset=["low", "high"])
+        if len(bounded):
             figure.add_trace(
                 go.Scatter(
-                    x=np.concatenate([known["layer"], known["layer"][::-1]]),
-                    y=np.concatenate([known["high"], known["low"][::-1]]),
+                    x=np.concatenate([bounded["layer"], bounded["layer"][::-1]]),
+                    y=np.concatenate([bounded["high"], bounded["low"][::-1]]),
                     fill="toself",
                     fillcolor=rgba(colour, BAND),
                     line=dict(width=0),

@@ -94,9 +94,9 @@ def _draw_cells(figure: Figure, axes: Axes, heat: HeatMap, base: float) -> None:
 def _draw_curves(axes: Axes, heat: HeatMap, base: float) -> None:
     for region, colour in zip(heat.chosen_regions(), CURVE_COLOURS, strict=False):
         curve = heat.curve(region)
-        known = curve.dropna(subset=["low", "high"])
-        if len(known):
-            axes.fill_between(known["layer"], known["low"], known["high"], color=colour, alpha=0.16, linewidth=0)
+        bounded = curve.dropna(subset=["low", "high"])
+        if len(bounded):
+            axes.fill_between(bounded["layer"], bounded["low"], bounded["high"], color=colour, alpha=0.16, linewidth=0)
         axes.plot(
             curve["layer"],
             curve["value"],

@@ -181,11 +181,11 @@ class HeatMap:
         (n_cells,) bool array
             Cells whose interval over subjects includes 0; of one subject, scores that are not above 0.
         """
-        known = np.isfinite(cells["low"].to_numpy())
+        bounded = np.isfinite(cells["low"].to_numpy())
         value, low, high = (cells[name].to_numpy() for name in ("value", "low", "high"))
         if self.kind == "difference":
-            return known & (low <= 0) & (high >= 0)
-        return np.where(known, low <= 0, value <= 0)
+            return bounded & (low <= 0) & (high >= 0)
+        return np.where(bounded, low <= 0, value <= 0)
 
     def best(self) -> pd.Series:
         """Find the layer with the highest joint R2 of each region.
