@@ -179,6 +179,8 @@ class Analysis(Generic[Request, Result]):
         (result) -> dataset, subject and settings in a few words, for the foot of a printed figure.
     old_names : tuple of str
         Names of verb and page in earlier versions, which go on working.
+    link_fields : callable
+        (request) -> query parameters of the page beside dataset and subject, for links made without a page.
     resolve : callable or None
         (store, request) -> request, in which what the command line names, such as an image file, is replaced by what
         is stored.
@@ -223,6 +225,7 @@ class Analysis(Generic[Request, Result]):
     dataset_fields: tuple[str, ...] = ("dataset",)
     prepare: Callable[[Context, Request], None] | None = None
     old_names: tuple[str, ...] = ()
+    link_fields: Callable[[Request], Mapping[str, str]] = lambda request: {}
     resolve: Callable[[Store, Request], Request] | None = None
     write: Callable[[Result, Path], list[str]] | None = None
     check_out: Callable[[Path], None] | None = None

@@ -356,7 +356,7 @@ def figure_record(
     options : mapping or None
         What the page chose in showing the result.
     fields : mapping or None
-        Query parameters of the page; None: those that name dataset and subject.
+        Query parameters of the page; None: dataset, subject and those of `Analysis.link_fields`.
 
     Returns
     -------
@@ -369,7 +369,7 @@ def figure_record(
     stem = "_".join(part for part in (analysis.name, re.sub(r"[^\w.-]+", "-", evidence.dataset), subject) if part)
     if fields is None:
         named = {"data": getattr(request, "dataset", ""), "subject": subject}
-        fields = {name: value for name, value in named.items() if value}
+        fields = {name: value for name, value in named.items() if value} | dict(analysis.link_fields(request))
 
     def draw(page: Page) -> Figure:
         if analysis.print_figure is not None:

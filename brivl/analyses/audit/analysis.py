@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from brivl.analyses.audit import compute, tables
-from brivl.analyses.audit.request import AuditRequest, audit_key
+from brivl.analyses.audit.request import AuditRequest, audit_key, link_fields
 from brivl.analysis import Analysis, Options
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def _figures(
 ) -> dict[str, go.Figure]:
     from brivl.analyses.audit.figures import figures
 
-    return figures(result, label, theme)
+    return figures(result, label, theme, options)
 
 
 AUDIT: Analysis[AuditRequest, compute.AuditResult] = Analysis(
@@ -39,5 +39,6 @@ AUDIT: Analysis[AuditRequest, compute.AuditResult] = Analysis(
     detail=tables.detail,
     references=("duprelatour2022", "kriegeskorte2009", "benjamini1995", "feghhi2024"),
     figures=_figures,
+    link_fields=link_fields,
     out_help="write the scores with each fault to this .csv",
 )

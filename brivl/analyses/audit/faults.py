@@ -97,7 +97,7 @@ UNCORRECTED = Fault(
 )
 TOGETHER = Fault(
     "together",
-    "As published: all faults at once",
+    "As published (all faults)",
     "all faults at once",
     "Every fault above that changes a score, at the same time.",
     "The published protocol.",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,17 @@ import plotly.graph_objects as go
 
 from brivl.analyses.audit.compute import AuditResult
 from brivl.analyses.audit.nuisance import BASELINES
-from brivl.analyses.audit.tables import FAULT, STRICT, WITH, WITHOUT, fault_title, model_titles, r2_text
+from brivl.analyses.audit.tables import (
+    FAULT,
+    STRICT,
+    WITH,
+    WITHOUT,
+    fault_title,
+    model_titles,
+    r2_text,
+    shows_baselines,
+)
+from brivl.analysis import Options
 from brivl.errors import RequestError
 from brivl.viz.style import R2, A, B, FigureLabel, ThemeName, apply_style, escape_html, theme_of
 
@@ -50,8 +62,10 @@ class PairScores:
         return HEIGHT * len(self.table) + TOP + BOTTOM
 
 
-def figures(result: AuditResult, label: FigureLabel, theme: ThemeName = "light") -> dict[str, go.Figure]:
-    """Draw the scores with each fault and with each baseline.
+def figures(
+    result: AuditResult, label: FigureLabel, theme: ThemeName = "light", options: Options | None = None
+) -> dict[str, go.Figure]:
+    """Draw the scores with each fault, or with each baseline.
 
     Parameters
     ----------
@@ -61,32 +75,28 @@ def figures(result: AuditResult, label: FigureLabel, theme: ThemeName = "light")
         Headline, caption and label of simulated data.
     theme : str
         "light" or "dark".
+    options : mapping or None
+        What the page chose; "view" is used.
 
     Returns
     -------
     dict
-        Figures by title; none of baselines where there are none.
+        One figure by its title; none where no fault changes a score.
     """
     names = model_titles(result.request.models)
-    faults = [
-        {"row": fault_title(row)}
-        | {f"{s}_{state}": row[f"{s}_{state}"] for s in ("joint", "a", "b") for state in ("off", "on")}
-        for row in result.faults
-        if row["joint_change"] is not None
-    ]
-    states = {"off": "without", "on": "with"}
-    baselines = [
-        {"row": BASELINES[row["baseline"]].title}
-        | {f"{s}_{state}": row[f"{s}_{kept}"] for s in ("joint", "a", "b") for state, kept in states.items()}
-        for row in result.baselines
-    ]
-    drawn = {}
-    if faults:
-        drawn[FAULTS_TITLE] = pair_figure(PairScores(pd.DataFrame(faults), names), label, theme)
-    if baselines:
-        scores = PairScores(pd.DataFrame(baselines), names, (WITHOUT, WITH))
-        drawn[BASELINES_TITLE] = pair_figure(scores, label, theme)
-    return drawn
+    if shows_baselines(result, options or {}):
+        rows = [_scores_of(row, BASELINES[row["baseline"]].title, "without", "with") for row in result.baselines]
+        return {BASELINES_TITLE: pair_figure(PairScores(pd.DataFrame(rows), names, (WITHOUT, WITH)), label, theme)}
+    changed = [row for row in result.faults if row["joint_change"] is not None]
+    rows = [_scores_of(row, fault_title(row), "off", "on") for row in changed]
+    return {FAULTS_TITLE: pair_figure(PairScores(pd.DataFrame(rows), names), label, theme)} if rows else {}
+
+
+def _scores_of(row: Mapping[str, Any], title: str, before: str, after: str) -> dict[str, Any]:
+    """The values of a stored row that are drawn."""
+    states = {"off": before, "on": after}
+    values = {f"{s}_{state}": row[f"{s}_{kept}"] for s in ("joint", "a", "b") for state, kept in states.items()}
+    return {"row": title} | values
 
 
 def pair_figure(scores: PairScores, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:

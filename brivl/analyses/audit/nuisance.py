@@ -59,7 +59,7 @@ BASELINES: Mapping[str, Baseline] = {
             "Neighbouring sentences",
             "A column for each sentence, blurred over its passage (after Feghhi et al. 2024): no content at all.",
         ),
-        Baseline(ALL, "All nuisance features", "All nuisance features in one band (except neighbouring sentences)."),
+        Baseline(ALL, "All nuisance features", "One band with all of the above (except neighbouring sentences)."),
         Baseline(UNTRAINED, "Untrained network", "Architecture and layer of the first model, with random weights."),
     )
 }

@@ -9,11 +9,20 @@ import streamlit as st
 from brivl.analyses.audit.analysis import AUDIT
 from brivl.analyses.audit.compute import AuditResult
 from brivl.analyses.audit.faults import FAULTS
-from brivl.analyses.audit.figures import BASELINES_TITLE, figures
+from brivl.analyses.audit.figures import BASELINES_TITLE, FAULTS_TITLE, figures
 from brivl.analyses.audit.nuisance import BASELINES
 from brivl.analyses.audit.request import AuditRequest
-from brivl.analyses.audit.tables import effect, model_titles, r2_text
+from brivl.analyses.audit.tables import (
+    BASELINES_VIEW,
+    FAULTS_VIEW,
+    effect,
+    model_titles,
+    r2_text,
+    shows_baselines,
+)
+from brivl.analysis import Options
 from brivl.data.summary import DatasetSummary
+from brivl.models.registry import SHIPPED
 from brivl.ui import style
 from brivl.ui.analysis_page import AnalysisPage, Shown, plot
 from brivl.ui.page_inputs import Inputs
@@ -25,6 +34,7 @@ ABOUT = (
     "compared with the leakage-free preset, which has none. Low-level baselines and an untrained network show how much "
     "R² needs no semantic content."
 )
+VIEWS = {FAULTS_VIEW: FAULTS_TITLE, BASELINES_VIEW: BASELINES_TITLE}
 WAITS = "About 10 to 30 fits of at most 1,000 voxels; each is stored as soon as it is done."
 
 
@@ -35,25 +45,37 @@ def _controls(choices: Choices | None, summary: DatasetSummary | None, inputs: I
 
 
 def _chips(request: AuditRequest) -> list[str]:
-    return [f"layer {request.layer}", *model_titles(request.models)]
+    proxies = any(model in SHIPPED and SHIPPED[model].is_proxy for model in request.models)
+    return [f"layer {request.layer}", *model_titles(request.models), *(["small proxy models"] if proxies else [])]
+
+
+def _options(inputs: Inputs, result: AuditResult) -> Options:
+    if not result.baselines:
+        return {}
+    view = inputs.choice("view", tuple(VIEWS))
+    st.segmented_control(
+        "Compare with", list(VIEWS), format_func=VIEWS.__getitem__, required=True, **inputs.bound("view", view)
+    )
+    return {"view": view}
 
 
 def _draw(shown: Shown) -> None:
-    for title, figure in figures(shown.result, shown.label, style.theme()).items():
-        if title == BASELINES_TITLE:
-            st.subheader(title, anchor=False)
+    for title, figure in figures(shown.result, shown.label, style.theme(), shown.options).items():
         plot(figure, f"audit {title}")
 
 
 def _below(shown: Shown) -> None:
     result: AuditResult = shown.result
+    if not shows_baselines(result, shown.options):
+        _explain({row["fault"]: effect(row, result.request.models) for row in result.faults})
+        _leaks(result)
+        return
+    st.subheader("The baselines one by one", anchor=False)
     for row in result.baselines:
         baseline = BASELINES[row["baseline"]]
         shuffled = row["alone_shuffled"]
         in_shuffled = "" if shuffled is None else f"; {r2_text(shuffled)} in shuffled folds"
-        style.small(f"{baseline.title}: {baseline.what} Alone: {R2} = {r2_text(row['alone'])}{in_shuffled}.")
-    _explain({row["fault"]: effect(row, result.request.models) for row in result.faults})
-    _leaks(result)
+        st.markdown(f"**{baseline.title}.** {baseline.what} Alone: {R2} = {r2_text(row['alone'])}{in_shuffled}.")
 
 
 def _explain(effects: Mapping[str, str]) -> None:
@@ -84,10 +106,11 @@ PAGE = AnalysisPage(
     ),
     about=ABOUT,
     controls=_controls,
-    defaults={},
+    defaults={"view": FAULTS_VIEW},
     whole_question=True,
     suits=lambda choices, summary: None,
     chips=_chips,
+    options=_options,
     draw=_draw,
     below=_below,
     intro=lambda request: _explain({}),

@@ -73,6 +73,23 @@ class AuditRequest:
         return FitRequest(self.dataset, self.models, self.layer, self.subject, "strict", self.pooling)
 
 
+def link_fields(request: AuditRequest) -> dict[str, str]:
+    """Give the query parameters with which the page shows an audit.
+
+    Parameters
+    ----------
+    request : AuditRequest
+        The request.
+
+    Returns
+    -------
+    dict
+        Models, layer and pooling.
+    """
+    a, b = request.models
+    return {"a": a, "b": b, "layer": str(request.layer)} | ({"pooling": request.pooling} if request.pooling else {})
+
+
 def audit_key(store: Store, request: AuditRequest, dataset: DatasetIdentity | None = None) -> ArtifactKey:
     """Make the key of an audit.
 

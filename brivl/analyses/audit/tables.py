@@ -10,7 +10,7 @@ import pandas as pd
 
 from brivl.analyses.audit.compute import AuditResult
 from brivl.analyses.audit.faults import FAULTS, TOGETHER
-from brivl.analyses.audit.nuisance import BASELINES
+from brivl.analyses.audit.nuisance import BASELINES, UNTRAINED
 from brivl.analyses.audit.rows import SELECTED, TESTED_REGIONS, TESTED_VOXELS, VOXELS
 from brivl.analysis import Options, short_name
 from brivl.models.registry import SHIPPED, parse_control
@@ -18,6 +18,7 @@ from brivl.models.registry import SHIPPED, parse_control
 STRICT, FAULT = "strict", "with fault"  # states of a fit with a fault: off and on in stored rows
 WITHOUT, WITH = "without", "with baseline"
 SCORES = ("joint", "a", "b", "difference")
+FAULTS_VIEW, BASELINES_VIEW = "faults", "baselines"  # what the figure shows
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -224,21 +225,41 @@ def tables(result: AuditResult) -> dict[str, pd.DataFrame]:
     return by_name | ({"baselines": baseline_table(result)} if result.baselines else {})
 
 
-def headline(result: AuditResult, options: Options) -> str:
-    """State the finding: what all faults at once do, or the one with the largest effect.
+def shows_baselines(result: AuditResult, options: Options) -> bool:
+    """Tell whether the figure shows the low-level baselines.
 
     Parameters
     ----------
     result : AuditResult
         The result.
     options : mapping
-        Not used: there is one view.
+        What the page chose; "view" is used.
+
+    Returns
+    -------
+    bool
+        False for the faults, which are the default, and where there are no baselines.
+    """
+    return options.get("view") == BASELINES_VIEW and bool(result.baselines)
+
+
+def headline(result: AuditResult, options: Options) -> str:
+    """State the finding: what all faults at once do, or the one with the largest effect; or what baselines reach.
+
+    Parameters
+    ----------
+    result : AuditResult
+        The result.
+    options : mapping
+        What the page chose; "view" is used.
 
     Returns
     -------
     str
         One sentence without its period.
     """
+    if shows_baselines(result, options):
+        return _baseline_headline(result)
     changed = {row["fault"]: row for row in result.faults if row["joint_change"] is not None}
     if not changed:
         return "No fault of the published protocol changes a score of these data"
@@ -249,6 +270,24 @@ def headline(result: AuditResult, options: Options) -> str:
         f"{start}, joint R² {_moves(row, 'joint')}{_main_cause(changed)}; {difference} "
         f"{_moves(row, 'difference', 'goes', 'goes')}"
     )
+
+
+def _baseline_headline(result: AuditResult) -> str:
+    """What the best low-level baseline and the untrained network reach alone, beside the models."""
+    alone = {row["baseline"]: row["alone"] for row in result.baselines if row["alone"] is not None}
+    low = [name for name in alone if name != UNTRAINED]
+    parts = []
+    if low:
+        best = max(low, key=lambda name: alone[name])
+        parts.append(f"low-level features alone reach R² = {r2_text(alone[best])} ({_lower(BASELINES[best].title)})")
+    if UNTRAINED in alone:
+        parts.append(f"an untrained network {'' if parts else 'alone reaches R² = '}{r2_text(alone[UNTRAINED])}")
+    sentence = ", ".join([*parts, f"the models jointly {r2_text(result.baselines[0]['joint_without'])}"])
+    return sentence[0].upper() + sentence[1:]
+
+
+def _lower(title: str) -> str:
+    return title[0].lower() + title[1:]
 
 
 def _moves(row: Mapping[str, Any], name: str, down: str = "drops", up: str = "rises") -> str:
@@ -312,7 +351,8 @@ def effect(row: Mapping[str, Any], models: tuple[str, str]) -> str:
     lines, difference = [], score_titles(models)["difference"]
     if row["joint_change"] is not None:
         lines.append(
-            f"Joint R² {_moves(row, 'joint')}, {difference} {_moves(row, 'difference', 'goes', 'goes')} ({FAULT})."
+            f"{FAULT.capitalize()}, joint R² {_moves(row, 'joint')} and {difference} "
+            f"{_moves(row, 'difference', 'goes', 'goes')}."
         )
     if row["counted_as"] and row["counted_as"] != VOXELS:
         of = f" of {row['n_tested']:,}" if row["n_tested"] else ""
@@ -341,23 +381,20 @@ def caption(result: AuditResult, options: Options) -> str:
     result : AuditResult
         The result.
     options : mapping
-        Not used: there is one view.
+        What the page chose; "view" is used.
 
     Returns
     -------
     str
         Full sentences.
     """
-    baselines = (
-        " Low-level baselines: open marks, the models alone; filled marks, with the baseline as a third band, which "
-        "takes over the variance that it shares with a model and predicts better."
-        if result.baselines
-        else ""
-    )
-    return (
-        f"R² on held-out data, mean over {result.n_voxels:,} voxels: joint model, and split R² of each model. Faults: "
-        f"open marks, leakage-free protocol (preset strict); filled marks, the same with one fault.{baselines}"
-    )
+    scores = f"R² on held-out data, mean over {result.n_voxels:,} voxels: joint model, and split R² of each model."
+    if shows_baselines(result, options):
+        return (
+            f"{scores} Open marks: the models alone; filled marks: with a low-level baseline as a third band, which "
+            "takes over the variance that it shares with a model and predicts better."
+        )
+    return f"{scores} Open marks: leakage-free protocol (preset strict); filled marks: the same with one fault."
 
 
 def methods(result: AuditResult) -> str:
@@ -409,7 +446,7 @@ def _test_words(result: AuditResult) -> str:
 def _baseline_words(result: AuditResult) -> str:
     if not result.baselines:
         return ""
-    titles = [BASELINES[row["baseline"]].title.lower() for row in result.baselines]
+    titles = [_lower(BASELINES[row["baseline"]].title) for row in result.baselines]
     return (
         f" Low-level baselines ({', '.join(titles)}) were fitted alone and as a third band beside the models, after "
         "Feghhi et al. (2024)."

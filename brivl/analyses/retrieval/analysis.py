@@ -40,6 +40,7 @@ RETRIEVAL = Analysis(
     parts=request.parts,
     open_data=request.open_gallery_of,
     dataset_fields=("gallery",),
+    link_fields=request.link_fields,
     resolve=request.resolve_image,
     attach=compute.attach,
     old_names=("retrieve",),

@@ -214,6 +214,35 @@ def retrieval_key(store: Store, part: RetrievalPart, gallery: Gallery) -> Artifa
     )
 
 
+def link_fields(request: RetrievalRequest) -> dict[str, str]:
+    """Give the query parameters with which the page answers a request.
+
+    Parameters
+    ----------
+    request : RetrievalRequest
+        The request; the page shows BriVL-mini and the first other model.
+
+    Returns
+    -------
+    dict
+        Query, gallery, second model and number of matches. The text is among them even where it is "", since the page
+        has an example as its default.
+    """
+    folder = "" if request.gallery in ("scenes", "clips") else request.gallery
+    others = [model for model in request.models if model != BRIVL_MINI]
+    fields = {
+        "minus": request.minus,
+        "pic": "True" if request.image else "",
+        "image": request.image,
+        "gallery": "folder" if folder else request.gallery,
+        "folder": folder,
+        "other": others[0] if others else "",
+        "k": str(request.k),
+        "most": str(request.max_images) if folder else "",
+    }
+    return {"text": request.text} | {name: value for name, value in fields.items() if value}
+
+
 def resolve_image(store: Store, request: RetrievalRequest) -> RetrievalRequest:
     """Replace the path of an image file by the reference of an upload, under which results are stored.
 

@@ -268,12 +268,12 @@ def caption(result: RetrievalResult, options: Options) -> str:
     """
     request, gallery = result.request, _gallery(result)
     first = next(iter(result.matches.values()))
-    terms = "terms are unit vectors, and their sum is scaled to unit length" if _is_sum(request) else "a unit vector"
+    terms = " (terms are unit vectors, and their sum is scaled to unit length)" if _is_sum(request) else ""
     videos = f" A video is the mean of {N_SEGMENTS} frames, one from each equal segment." if _is_video(gallery) else ""
     mark = f" ✓: the item shows {with_article(first.thing)}." if first.n_showing else ""
     warning = f" {_unknown_sentence(request)}" if _unknown_sentence(request) else ""
     return (
-        f"Items by their cosine similarity to the query {query_words(request)} ({terms}), best match first, out of "
+        f"Items by their cosine similarity to the query {query_words(request)}{terms}, best match first, out of "
         f"{first.n_searched:,}.{videos}{mark}{warning}"
     )
 
@@ -332,8 +332,10 @@ def _search_words(model: str, one: Matches, k: int) -> str:
         else f"searched by an inverted-file index (recall@10 of {one.index_recall:.3f} against an exhaustive search)"
     )
     measured = _precision_words(one, k)
-    known = f", {measured}, known from how the items were drawn" if measured else ""
-    return f"{model_title(model)}: {one.n_searched:,} items were {how}{known}."
+    known = (
+        f" {measured[0].upper()}{measured[1:]}; what an item shows is known, since it was drawn." if measured else ""
+    )
+    return f"{model_title(model)}: {one.n_searched:,} items were {how}.{known}"
 
 
 def detail(result: RetrievalResult) -> str:

@@ -315,6 +315,22 @@ def test_the_headline_says_what_most_of_the_effect_is_due_to() -> None:
     assert headline(dataclasses.replace(alone, faults=faults), {}).startswith("No fault")
 
 
+def test_baselines_have_a_view_with_its_own_headline_and_figure() -> None:
+    found, options, label = made_up(), {"view": "baselines"}, FigureLabel("h", "c", True, "d")
+    assert headline(found, options) == (
+        "Low-level features alone reach R² = 0.020 (luminance), an untrained network 0.020, the models jointly 0.400"
+    )
+    ((title, figure),) = figures(found, label, "light", options).items()
+    assert title == "Low-level baselines" and list(figure.layout.yaxis.ticktext) == ["Luminance", "Untrained network"]
+    filled = next(trace for trace in figure.data if trace.name == "joint, with baseline")
+    np.testing.assert_allclose(filled.x, [0.395, 0.395])
+    assert "third band" in AUDIT.caption(found, options) and "with one fault" in AUDIT.caption(found, {})
+    without = dataclasses.replace(found, baselines=())
+    assert headline(without, options) == headline(without, {}) and list(figures(without, label, "light", options)) == [
+        "Faults of the published protocol"
+    ]
+
+
 def test_words_are_those_of_the_field() -> None:
     """Model names with a minus sign, "strict" and "with fault", and which is closer to ground truth."""
     errors = {"difference_error_off": 0.49, "difference_error_on": 0.484, "silent_r2_off": -0.03, "silent_r2_on": 0.0}
@@ -330,7 +346,7 @@ def test_names_of_rows_have_no_tag_in_them() -> None:
     """The page showed <br> as letters: tags within names are escaped, and lines are broken afterwards."""
     drawn = figures(made_up(), FigureLabel("h", "c", True, "d"))
     ticks = drawn["Faults of the published protocol"].layout.yaxis.ticktext
-    assert "Test set z-scored with its<br>own mean and SD" in ticks
+    assert "Test set z-scored with its<br>own mean and SD" in ticks and "As published (all faults)" in ticks
     assert not [text for text in ticks if "&lt;" in text]
     printed = print_figures(drawn, FigureLabel("h", "c", True, "d"), SLIDE)
     names = [label.get_text() for axes in printed.axes for label in axes.get_yticklabels()]

@@ -13,7 +13,7 @@ from brivl.analyses.audit.analysis import AUDIT
 from brivl.analyses.audit.faults import FAULTS, why_not
 from brivl.analyses.audit.figures import PairScores, pair_figure
 from brivl.analyses.audit.nuisance import BASELINES
-from brivl.analyses.audit.request import AuditRequest
+from brivl.analyses.audit.request import AuditRequest, link_fields
 from brivl.analyses.audit.rows import FAULT_COLUMNS, STORED_TITLES
 from brivl.analysis import keys_of
 from brivl.config import cache_dir
@@ -95,17 +95,21 @@ def test_every_fault_is_explained_and_shown_with_its_effect(plain: str) -> None:
         "Not applicable, because padding belongs to texts",
         "Preset paper: Leakage: 8 of 8 passages.",
         "Preset strict: no passage or run",
-        "0.123 in shuffled folds",
         "7 of 120 held-out",
     ):
         assert words in text, words
     assert "<br>" not in text and " less " not in text
-    faults, baselines = charts(at)
-    assert [len(figure["data"]) for figure in (faults, baselines)] == [9, 9]
+    (faults,) = charts(at)
+    assert len(faults["data"]) == 9
     shown = next(trace for trace in faults["data"] if trace["name"] == "joint, with fault")
     wanted = [row["joint_on"] for row in rows if row["joint_on"] is not None]
     assert len(wanted) == 5 and list(shown["hovertext"])[0].endswith("joint, with fault: 0.100")
     assert any(note["text"] == "simulated" for note in faults["layout"]["annotations"])
+    at = open_page("audit", **asked_of(plain), view="baselines")
+    assert not at.exception and "Low-level features alone reach R² = " in headline(at)
+    (baselines,) = charts(at)
+    assert [t["name"] for t in baselines["data"] if "with baseline" in t["name"]][0] == "joint, with baseline"
+    assert any("0.123 in shuffled folds" in m.value for m in at.markdown)
 
 
 def test_six_tabs_and_a_saved_view(plain: str) -> None:
@@ -127,6 +131,8 @@ def test_six_tabs_and_a_saved_view(plain: str) -> None:
             assert shell.endswith("--subject A --models signal,other --layer 2")
     (link,) = [code.value for code in at.code if "result=" in code.value]
     assert "a=signal" in link and "layer=2" in link
+    made = {**link_fields(AuditRequest(plain, "A", ("signal", "other"), 2)), **asked_of(plain)}
+    assert all(f"{name}={value}" in link for name, value in made.items() if value and name != "data")
     button(at, "Save this view").click().run()
     (view,) = saved_views(cache_dir())
     assert view.page == "audit" and view.headline.startswith("As published") and view.simulated

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from brivl.analyses.retrieval import compute
 from brivl.analyses.retrieval import request as request_module
 from brivl.analyses.retrieval.analysis import RETRIEVAL
-from brivl.analyses.retrieval.request import RetrievalRequest
+from brivl.analyses.retrieval.request import RetrievalRequest, link_fields
 from brivl.analysis import run
 from brivl.config import cache_dir
 from brivl.data.galleries import registry as galleries
@@ -21,6 +21,7 @@ from brivl.jobs.queue import JobQueue
 from brivl.models.encoders import embedding
 from brivl.models.encoders.embedding_digest import embedder_digest
 from brivl.models.registry import BRIVL_MINI
+from brivl.sharing.analysis_evidence import figure_record, stored_evidence
 from brivl.sharing.saved_views import saved_views
 from brivl.store.artifacts import Store
 from brivl.ui import cached, tabs
@@ -160,6 +161,23 @@ def test_six_tabs_a_saved_view_and_a_link_that_knows_its_numbers() -> None:
     assert view.page == "retrieval" and view.headline.startswith("Best match for “a red car”") and view.simulated
     stale = open_retrieval(k="5", result="0123456789-1-0.0")
     assert "have changed" in html(stale)
+
+
+def test_a_link_of_the_command_line_asks_the_same(tmp_path: Path) -> None:
+    """The page opened with the fields of a link finds the same result, and does not warn."""
+    request = RetrievalRequest("red", minus="dog", k=5)
+    run(RETRIEVAL, Store(cache_dir()), request)
+    evidence = stored_evidence(RETRIEVAL, Store(cache_dir()), request)
+    assert evidence is not None
+    record = figure_record(evidence)
+    assert record.link.startswith("/retrieval?text=red&minus=dog&gallery=scenes&k=5&result=")
+    at = open_retrieval(**record.query)
+    assert not at.exception and record.label.headline in headline(at) and "have changed" not in html(at)
+    fields = link_fields(RetrievalRequest(image="scene:3", gallery=str(tmp_path), models=(BRIVL_MINI, "clip")))
+    assert (
+        fields["text"] == "" and fields["pic"] == "True" and (fields["gallery"], fields["other"]) == ("folder", "clip")
+    )
+    assert fields["folder"] == str(tmp_path) and fields["most"] == "20000"
 
 
 def test_an_old_address_leads_to_the_page() -> None:
