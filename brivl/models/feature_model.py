@@ -35,7 +35,7 @@ class ModelCard:
     kinds: tuple[Kind, ...]  # stimuli that the model accepts
     n_layers: dict[Kind, int]
     multimodal: bool
-    is_proxy: bool  # a small proxy model, trained here in place of the published one
+    is_proxy: bool  # a demo model, trained here in place of the published one
     note: str
 
     def as_dict(self) -> dict[str, Any]:

@@ -35,7 +35,7 @@ SHIPPED = {
             {"image": 12, "text": 6},
             True,
             True,
-            "Small proxy of BriVL: same design, trained here on drawn scenes and their captions.",
+            "Demo model of BriVL: same design, trained here on drawn scenes and their captions.",
         ),
         ModelCard(
             VIT_MINI,
@@ -44,7 +44,7 @@ SHIPPED = {
             {"image": 12},
             False,
             True,
-            "Small proxy of ViT: same size as BriVL-mini's visual stream, trained here to classify drawn scenes.",
+            "Demo model of ViT: same size as BriVL-mini's visual stream, trained here to classify drawn scenes.",
         ),
         ModelCard(
             MINILM,

@@ -1,4 +1,4 @@
-"""The small proxy models that come with the project, put together from their weights files."""
+"""The demo models that come with the project, put together from their weights files."""
 
 from __future__ import annotations
 

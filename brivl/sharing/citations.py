@@ -87,18 +87,21 @@ BIB = {
   title = {Brain diffusion for visual exploration: cortical discovery using large scale generative models},
   author = {Luo, Andrew F. and Henderson, Margaret M. and Wehbe, Leila and Tarr, Michael J.},
   booktitle = {Advances in Neural Information Processing Systems},
+  note = {arXiv:2306.03089},
   year = {2023}
 }""",
     "luo2024": """@inproceedings{luo2024,
   title = {{BrainSCUBA}: fine-grained natural language captions of visual cortex selectivity},
   author = {Luo, Andrew F. and Henderson, Margaret M. and Tarr, Michael J. and Wehbe, Leila},
   booktitle = {International Conference on Learning Representations},
+  note = {arXiv:2310.04420},
   year = {2024}
 }""",
     "nukrai2022": """@inproceedings{nukrai2022,
   title = {Text-only training for image captioning using noise-injected {CLIP}},
   author = {Nukrai, David and Mokady, Ron and Globerson, Amir},
   booktitle = {Findings of the Association for Computational Linguistics: EMNLP},
+  note = {arXiv:2211.00575},
   year = {2022}
 }""",
     "gu2022": """@article{gu2022,
@@ -108,6 +111,7 @@ BIB = {
   journal = {NeuroImage},
   volume = {247},
   pages = {118812},
+  doi = {10.1016/j.neuroimage.2021.118812},
   year = {2022}
 }""",
     "subramaniam2024": """@inproceedings{subramaniam2024,
@@ -156,6 +160,7 @@ BIB = {
   title = {Generic attention-model explainability for interpreting bi-modal and encoder-decoder transformers},
   author = {Chefer, Hila and Gur, Shir and Wolf, Lior},
   booktitle = {IEEE/CVF International Conference on Computer Vision},
+  note = {arXiv:2103.15679},
   year = {2021}
 }""",
     "hsu2004": """@article{hsu2004,
@@ -288,6 +293,7 @@ BIB = {
   year = {2019}
 }""",
 }
+_FIELD = re.compile(r"^  (\w+) = \{(.*?)\},?$", re.MULTILINE | re.DOTALL)
 _TEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -306,6 +312,28 @@ _TEX = {
     "×": r"$\times$",
     "‑": "-",
 }
+
+
+def short_reference(key: str) -> tuple[str, str]:
+    """Give a work as a text names it, with its address.
+
+    Parameters
+    ----------
+    key : str
+        Key of BIB.
+
+    Returns
+    -------
+    tuple of str
+        For example "Luo et al. (2024)", and the address of the DOI or on arXiv, "" where the entry has neither.
+    """
+    fields = {name: re.sub(r"[{}]|\\.", "", value) for name, value in _FIELD.findall(BIB[key])}
+    authors = [author.split(",")[0] for author in re.split(r"\s+and\s+", fields["author"])]
+    named = authors[0] if len(authors) == 1 else " and ".join(authors) if len(authors) == 2 else f"{authors[0]} et al."
+    arxiv = re.search(r"arXiv[^\d]*(\d{4}\.\d{5})", f"{fields.get('note', '')} {fields.get('journal', '')}")
+    address = f"https://doi.org/{fields['doi']}" if "doi" in fields else ""
+    address = address or (f"https://arxiv.org/abs/{arxiv[1]}" if arxiv else "")
+    return f"{named} ({fields['year']})", address
 
 
 def works(done: Done, voxels: Collection[Voxels], cited: Collection[str] = ()) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from brivl.analyses.attention.compute import EVALUATION, evaluation_task
 from brivl.analyses.registry import ANALYSES
 from brivl.analyses.retrieval.compute import recall_task
 from brivl.analysis import run_task as run_analysis_task
@@ -121,6 +122,7 @@ TASKS: dict[str, Callable[[Mapping[str, JSON], ProgressCallback], dict[str, JSON
     "flatmap": _flatmap,
     "download": download_task,
     "gallery-recall": recall_task,
+    EVALUATION: evaluation_task,
     "time-course": time_course_task,
     "infer": within_subject_task,
     "parts": variance_partition_task,

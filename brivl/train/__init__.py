@@ -1,1 +1,1 @@
-"""Training of the models: the small proxy models, BriVL at any size, and text-aligned encoders."""
+"""Training of the models: the demo models, BriVL at any size, and text-aligned encoders."""

@@ -1,4 +1,4 @@
-"""The training loop of the small proxy models: steps, learning-rate schedule and metrics."""
+"""The training loop of the demo models: steps, learning-rate schedule and metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Command-line options that all trainings of the small proxy models share."""
+"""Command-line options that all trainings of the demo models share."""
 
 from __future__ import annotations
 

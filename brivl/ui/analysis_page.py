@@ -16,11 +16,14 @@ from brivl.sharing.analysis_evidence import AnalysisEvidence, figure_record
 from brivl.ui import cached, share_tab, style, tabs, url_state
 from brivl.ui.menu import ensure_navigation
 from brivl.ui.page_inputs import Inputs
+from brivl.ui.published_method import published_method
 from brivl.ui.result_or_run import result_or_run
 from brivl.ui.sidebar import sidebar, subject_controls
 from brivl.ui.style import Chip
 from brivl.ui.url_state import ALL, Choices
 from brivl.viz.style import PLOT_CONFIG, FigureLabel
+
+DEMO_MODELS = "demo models (trained on cartoons)"  # a chip
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class AnalysisPage:
         What a computation does, shown before there is a result and below it.
     differs : str
         How this differs from the published method; "" for nothing.
+    published : tuple of str
+        Keys of `citations.BIB` of the published methods.
     controls : callable
         (choices or None, dataset summary or None, inputs) -> request, None where one cannot be made yet. Draws the
         controls of the sidebar; called within it.
@@ -91,6 +96,7 @@ class AnalysisPage:
     controls: Callable[[Choices | None, DatasetSummary | None, Inputs], Any]
     defaults: Mapping[str, str]
     differs: str = ""
+    published: tuple[str, ...] = ()
     whole_question: bool = False
     suits: Callable[[Choices, DatasetSummary], Unsuitable | None] = lambda choices, summary: needs_stimuli(summary)
     chips: Callable[[Any], Sequence[str]] = lambda request: ()
@@ -235,8 +241,7 @@ def _show(page: AnalysisPage, evidence: AnalysisEvidence, inputs: Inputs, summar
     tabs.draw(tabs.View(record, lambda: _draw(page, shown), below=below))
     with st.expander("About this analysis"):
         style.caption(page.about)
-        if page.differs:
-            style.caption(page.differs)
+    published_method(page.differs, page.published, page.analysis.name)
 
 
 def _draw(page: AnalysisPage, shown: Shown) -> None:

@@ -13,10 +13,10 @@ from brivl.analysis import Options
 from brivl.data.phantoms.categories import NAME as CATEGORIES
 from brivl.data.summary import DatasetSummary
 from brivl.models.feature_model import Kind
-from brivl.models.registry import shipped_for
+from brivl.models.registry import card_for, shipped_for
 from brivl.ui import style
 from brivl.ui.allowed_paths import check_model
-from brivl.ui.analysis_page import AnalysisPage, Shown, Unsuitable, needs_stimuli, plot
+from brivl.ui.analysis_page import DEMO_MODELS, AnalysisPage, Shown, Unsuitable, needs_stimuli, plot
 from brivl.ui.page_inputs import Inputs
 from brivl.ui.subject_page import MapContent, draw_subject_map
 from brivl.ui.url_state import Choices
@@ -38,7 +38,7 @@ ABOUT = (
 )
 DIFFERS = (
     "As in LLM-VEM (Ma et al. 2024): descriptions by a model, their embedding by a text encoder, a contrastive loss "
-    "with weight λ beside regression, components of the responses, two stages, a range of λ. Different: small proxy "
+    "with weight λ beside regression, components of the responses, two stages, a range of λ. Different: demo "
     "models in place of EVA02, miniGPT-4 and CLIP. What the source does not state is chosen here (docs/alignment.md)."
 )
 
@@ -100,7 +100,10 @@ def _draw(shown: Shown) -> None:
         table = models_table(result)[["model", "median_r", "median_r2"]]
         numbers = {name: st.column_config.NumberColumn(title, format="%.3f") for name, title in MEDIANS.items()}
         st.dataframe(table, hide_index=True, height=38 + 35 * len(table), column_config=numbers)
-        style.small("Medians over voxels of the test images; first seed.")
+        style.small(
+            "Medians over voxels of the test images, with the first seed. The curve is the mean over "
+            f"{result.request.n_seeds} seeds of the first stage, so its values differ."
+        )
     left, right = st.columns([3, 2], gap="large")
     with left:
         _map(shown)
@@ -122,16 +125,22 @@ def _below(shown: Shown) -> None:
     style.small("Descriptions of the first images: " + " · ".join(shown.result.sample_texts))
 
 
+def _demo(request: AlignmentRequest) -> tuple[str, ...]:
+    is_demo = card_for(request.backbone).is_proxy or request.descriptions == DEFAULTS["told"]
+    return (DEMO_MODELS,) if is_demo else ()
+
+
 PAGE = AnalysisPage(
     analysis=ALIGNMENT,
     button="Train",
     question=lambda request: f"Do descriptions of the images help to predict responses of {request.subject}?",
     about=ABOUT,
     differs=DIFFERS,
+    published=("ma2024",),
     controls=_controls,
     defaults=DEFAULTS,
     suits=_suits,
-    chips=lambda request: (f"preset {request.preset}", request.backbone, "small proxy models"),
+    chips=lambda request: (f"preset {request.preset}", request.backbone, *_demo(request)),
     options=_options,
     draw=_draw,
     below=_below,

@@ -171,7 +171,7 @@ def curve_table(result: AlignmentResult) -> pd.DataFrame:
     -------
     DataFrame
         One row per λ: means over seeds of the stopping loss, of median r and R2 and of pair accuracy
-        ("told_apart"), and the range of R2 over seeds.
+        ("pairwise_text_accuracy"), and the range of R2 over seeds.
     """
     r2 = result.curve[:, :, 1]
     return pd.DataFrame(
@@ -182,7 +182,7 @@ def curve_table(result: AlignmentResult) -> pd.DataFrame:
             "median_r2": r2.mean(1),
             "r2_low": r2.min(1),
             "r2_high": r2.max(1),
-            "told_apart": result.pair_accuracy.mean(1),
+            "pairwise_text_accuracy": result.pair_accuracy.mean(1),
         }
     )
 
@@ -245,8 +245,9 @@ def headline(result: AlignmentResult, options: Options) -> str:
 def _effect(result: AlignmentResult) -> str:
     gain = float(np.median(result.r2[final_model(result)]) - np.median(result.r2[unaligned_model(result)]))
     if abs(gain) <= seed_range(result):
-        return "no effect of descriptions"  # beyond that of the random seed
-    return f"descriptions {'add' if gain > 0 else 'cost'} {number(abs(gain), 2)}"
+        noise = number(seed_range(result), 2)
+        return f"caption alignment gives no gain (ΔR² {signed(gain, 2)}, within the range over seeds of {noise})"
+    return f"caption alignment {'adds' if gain > 0 else 'costs'} ΔR² {number(abs(gain), 2)}"
 
 
 def curve_sentence(result: AlignmentResult) -> str:
@@ -279,7 +280,7 @@ def curve_sentence(result: AlignmentResult) -> str:
     return (
         f"Median R² is {where}: {compared}. At λ = {last['lambda']:g} the difference from λ = 0 is {signed(loss, 2)}, "
         "and a test image lies nearer to its own description than to that of another image in "
-        f"{100 * last['told_apart']:.0f} % of pairs (λ = 0: {100 * first['told_apart']:.0f} %)."
+        f"{100 * last['pairwise_text_accuracy']:.0f} % of pairs (λ = 0: {100 * first['pairwise_text_accuracy']:.0f} %)."
     )
 
 

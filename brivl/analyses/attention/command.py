@@ -55,11 +55,11 @@ def run_attend(args: argparse.Namespace) -> None:
     if args.out is not None and args.out.suffix.lower() not in SUFFIXES:
         raise RequestError(f"Expected --out to end in .png or .npz, got {args.out.name!r}. Rename it.")
     store = Store(args.cache)
-    image, seen = _images(store, args.image)
+    image, pixels = _images(store, args.image)
     query, phrase = check_query(args.text, args.phrase)
-    found = explain(store, image, query, phrase)
-    values, shares = found.map_from(args.start_layer), found.words_from(args.text_start_layer)
-    height, width = seen.shape[:2]
+    attention = explain(store, image, query, phrase)
+    values, shares = attention.map_from(args.start_layer), attention.words_from(args.text_start_layer)
+    height, width = pixels.shape[:2]
     row, column = peak(scale_map(values, height, width))
     out: dict[str, Any] = {
         "model": "brivl-mini",
@@ -67,20 +67,20 @@ def run_attend(args: argparse.Namespace) -> None:
         "query": query,
         "phrase": phrase,
         "start_layer": {"image": args.start_layer, "text": args.text_start_layer},
-        "phrase_similarity": round(found.phrase_similarity, 4),
-        "query_similarity": round(found.query_similarity, 4),
+        "phrase_similarity": round(attention.phrase_similarity, 4),
+        "query_similarity": round(attention.query_similarity, 4),
         "peak": {"x": round((column + 0.5) / width, 4), "y": round((row + 0.5) / height, 4)},
-        "words": [{"word": w.text, "share": round(float(v), 4)} for w, v in zip(found.words, shares, strict=True)],
-        "n_words_read": found.n_words_read,
-        "warnings": list(domain_warnings(found, query, args.image.startswith("scene:"))),
+        "words": [{"word": w.text, "share": round(float(v), 4)} for w, v in zip(attention.words, shares, strict=True)],
+        "n_words_read": attention.n_words_read,
+        "warnings": list(domain_warnings(attention, query, args.image.startswith("scene:"))),
     }
     if args.out is not None:
-        _write(args.out, seen, values, found, out)
+        _write(args.out, pixels, values, attention, out)
     print(json.dumps(out)) if args.json else _print(out)
 
 
 def _images(store: Store, source: str) -> tuple[str | np.ndarray, np.ndarray]:
-    """What explain takes, and the picture to draw."""
+    """What `explain` takes, and the image to draw."""
     from brivl.data.formats.images import read_image
     from brivl.data.stimuli.images import referenced_image
 
@@ -90,14 +90,14 @@ def _images(store: Store, source: str) -> tuple[str | np.ndarray, np.ndarray]:
     return image, image
 
 
-def _write(path: Path, image: np.ndarray, values: np.ndarray, found: Attention, out: dict[str, Any]) -> None:
+def _write(path: Path, image: np.ndarray, values: np.ndarray, attention: Attention, out: dict[str, Any]) -> None:
     if path.suffix.lower() == ".npz":
         np.savez(
             path,
             map=values,
-            words=np.array([w.text for w in found.words]),
-            image_maps=found.maps,
-            word_relevance=found.word_relevance,
+            words=np.array([w.text for w in attention.words]),
+            image_maps=attention.maps,
+            word_relevance=attention.word_relevance,
         )
         return
     from brivl.analyses.attention.figures import attention_page
@@ -108,7 +108,7 @@ def _write(path: Path, image: np.ndarray, values: np.ndarray, found: Attention, 
     label = FigureLabel(
         f"Attention of BriVL-mini for “{out['phrase']}”",
         f"{' '.join(out['warnings'])} Generic Attention Explainability from layer {out['start_layer']['image']} on. "
-        "A small proxy model.",
+        "A demo model.",
     )
     path.write_bytes(figure_bytes(attention_page(AttentionFigure(image, values), label, SLIDE), "png", 120))
 
@@ -117,7 +117,7 @@ def _print(out: dict[str, Any]) -> None:
     x, y = out["peak"]["x"], out["peak"]["y"]
     for warning in out["warnings"]:
         print(warning)
-    print(f"brivl-mini (a small proxy model, trained on drawn scenes): {out['phrase']!r} in {out['query']!r}")
+    print(f"brivl-mini (a demo model, trained on drawn scenes): {out['phrase']!r} in {out['query']!r}")
     print(f"  similarity {out['phrase_similarity']:.3f} (query: {out['query_similarity']:.3f})")
     print(f"  the map peaks at {x:.0%} from the left and {y:.0%} from the top")
     for row in sorted(out["words"], key=lambda r: -r["share"]):

@@ -1,12 +1,15 @@
-"""What BriVL-mini rests on when it compares a picture with words: computed by the worker, kept in the store."""
+"""Relevance of patches and words for the similarity of an image and a text, and the pointing game that checks it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from brivl.core.progress import ProgressCallback
 from brivl.core.retrieval.query_words import MAX_QUERY_CHARACTERS, Word, split_words
 from brivl.data.stimuli.images import referenced_image
 from brivl.errors import RequestError
@@ -16,15 +19,27 @@ from brivl.store.digests import array_digest
 from brivl.store.keys import ArtifactKey
 
 ATTENTION_VERSION = 1
+EVALUATION = "attention-eval"  # task and kind of stored result
+N_EVALUATION_SCENES = 100  # of the pointing game that the page starts
 SCENE_SIDE = 64  # pixels at which scenes are drawn for the model, as in its training
 
 
 @dataclass(frozen=True)
 class Attention:
-    """Relevance in both streams for every start layer s, at index s - 1, float32, not below 0.
+    """Relevance in both streams for every start layer, which is at the index of its number less 1.
 
-    maps (n_image_layers, rows, columns): patches, for <image, phrase>. word_relevance (n_text_layers, n_words): words
-    of the query, for <image, query>. n_words_read: words that lie within the model's token limit.
+    Attributes
+    ----------
+    maps : (n_image_layers, rows, columns) array of float32
+        Relevance of patches for the similarity of image and phrase, not negative.
+    word_relevance : (n_text_layers, n_words) array of float32
+        Relevance of the words of the query for the similarity of image and query, not negative.
+    words : tuple of Word
+        Words of the query.
+    phrase_similarity, query_similarity : float
+        Cosine of the embeddings of image and phrase, and of image and query.
+    n_words_read : int
+        Words that lie within the model's token limit.
     """
 
     maps: np.ndarray
@@ -35,11 +50,43 @@ class Attention:
     n_words_read: int
 
     def map_from(self, start_layer: int) -> np.ndarray:
-        """(rows, columns) of a start layer. Raises RequestError where there is none."""
+        """Give the map of a start layer.
+
+        Parameters
+        ----------
+        start_layer : int
+            First layer whose attention is used, counted from 1.
+
+        Returns
+        -------
+        (rows, columns) array
+            Relevance of patches.
+
+        Raises
+        ------
+        RequestError
+            Where there is no such layer.
+        """
         return self.maps[_index(start_layer, len(self.maps), "image")]
 
     def words_from(self, start_layer: int) -> np.ndarray:
-        """(n_words,) shares of the words' relevance, together 1 (all 0 where there is none). Raises as map_from."""
+        """Give the relevance of words from a start layer on.
+
+        Parameters
+        ----------
+        start_layer : int
+            First layer whose attention is used, counted from 1.
+
+        Returns
+        -------
+        (n_words,) array
+            Fractions of the relevance, which add up to 1; all 0 where there is no relevance.
+
+        Raises
+        ------
+        RequestError
+            Where there is no such layer.
+        """
         values = self.word_relevance[_index(start_layer, len(self.word_relevance), "text")]
         return values / values.sum() if values.sum() > 0 else values
 
@@ -102,7 +149,25 @@ def stored_attention(store: Store, image: str, query: str, phrase: str = "") -> 
 
 
 def check_query(query: str, phrase: str) -> tuple[str, str]:
-    """Query and phrase without needless spaces, cut at MOST_CHARACTERS. Raises RequestError where no word is left."""
+    """Remove needless spaces from query and phrase, and cut both at MAX_QUERY_CHARACTERS.
+
+    Parameters
+    ----------
+    query : str
+        The query.
+    phrase : str
+        The phrase; "" for the whole query.
+
+    Returns
+    -------
+    tuple of str
+        Query and phrase.
+
+    Raises
+    ------
+    RequestError
+        Where no word is left.
+    """
     query, phrase = (" ".join(text.split())[:MAX_QUERY_CHARACTERS] for text in (query, phrase))
     if not split_words(query):
         raise RequestError(f"Expected a query with words, got {query[:40]!r}. Write for example 'a red car'.")
@@ -112,18 +177,48 @@ def check_query(query: str, phrase: str) -> tuple[str, str]:
 
 
 def n_start_layers() -> dict[str, int]:
-    """How many layers each stream of the model has: start layers count from 1 to these."""
+    """Count the layers of each stream, from which relevance can start.
+
+    Returns
+    -------
+    dict
+        "image" and "text": number of layers.
+    """
     return dict(card_for(BRIVL_MINI).n_layers)
 
 
 def evaluation_key(n_scenes: int | None) -> ArtifactKey:
-    """Key of the pointing game on n held-out scenes."""
+    """Make the key of the pointing game.
+
+    Parameters
+    ----------
+    n_scenes : int or None
+        Number of held-out scenes.
+
+    Returns
+    -------
+    ArtifactKey
+        Made of the weights and the number of scenes.
+    """
     digests = [model_digest(BRIVL_MINI, kind) for kind in ("image", "text")]
-    return ArtifactKey("attention-eval", {"models": digests, "n_scenes": n_scenes, "version": ATTENTION_VERSION})
+    return ArtifactKey(EVALUATION, {"models": digests, "n_scenes": n_scenes, "version": ATTENTION_VERSION})
 
 
 def evaluation(store: Store, n_scenes: int) -> dict[str, Any]:
-    """The measure of brivl.train.attention_evaluation, computed once for each n."""
+    """Play the pointing game on held-out scenes; computed once for each number of scenes.
+
+    Parameters
+    ----------
+    store : Store
+        Where results are kept.
+    n_scenes : int
+        Number of scenes.
+
+    Returns
+    -------
+    dict
+        What `brivl.train.attention_evaluation.evaluate_attention` measures.
+    """
 
     def measure() -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         from brivl.train.attention_evaluation import evaluate_attention
@@ -134,15 +229,44 @@ def evaluation(store: Store, n_scenes: int) -> dict[str, Any]:
 
 
 def stored_evaluation(store: Store) -> dict[str, Any] | None:
-    """The stored measure on most scenes that belongs to the present weights; None if there is none."""
-    wanted = evaluation_key(None).ingredients
+    """Look up the pointing game on the largest number of scenes.
+
+    Parameters
+    ----------
+    store : Store
+        Where results are kept.
+
+    Returns
+    -------
+    dict or None
+        None where none is stored for the present weights.
+    """
+    present = evaluation_key(None).ingredients
     stored = [
-        m
-        for m in store.list("attention-eval")
-        if all(m["ingredients"].get(k) == wanted[k] for k in ("models", "version"))
+        m for m in store.list(EVALUATION) if all(m["ingredients"].get(k) == present[k] for k in ("models", "version"))
     ]
     best = max(stored, key=lambda m: m["ingredients"]["n_scenes"], default=None)
     return None if best is None else dict(best["info"])
+
+
+def evaluation_task(request: Mapping[str, Any], progress: ProgressCallback) -> dict[str, Any]:
+    """Play the pointing game in a worker.
+
+    Parameters
+    ----------
+    request : mapping
+        JSON values: "store" and "n_scenes".
+    progress : callable
+        Progress callback.
+
+    Returns
+    -------
+    dict
+        Nothing: the result is in the store.
+    """
+    progress(0, 1, f"Pointing game on {request['n_scenes']} scenes")
+    evaluation(Store(Path(request["store"])), int(request["n_scenes"]))
+    return {}
 
 
 def _pixels(store: Store, image: str | np.ndarray) -> np.ndarray:
@@ -194,16 +318,17 @@ def compute_arrays(pixels: np.ndarray, query: str, phrase: str) -> tuple[dict[st
     """
     from brivl.models.attention.query import explain_query
 
-    found = asdict(explain_query(pixels, query, phrase))
-    return {"patches": found.pop("patches"), "words": found.pop("words")}, found | {"query": query, "phrase": phrase}
+    relevance = asdict(explain_query(pixels, query, phrase))
+    arrays = {name: relevance.pop(name) for name in ("patches", "words")}
+    return arrays, relevance | {"query": query, "phrase": phrase}
 
 
-def read_attention(found: Artifact, query: str) -> Attention:
+def read_attention(artifact: Artifact, query: str) -> Attention:
     """Read a stored explanation.
 
     Parameters
     ----------
-    found : Artifact
+    artifact : Artifact
         The stored result.
     query : str
         The query.
@@ -213,7 +338,7 @@ def read_attention(found: Artifact, query: str) -> Attention:
     Attention
         Relevance of patches and words.
     """
-    info, arrays = found.info, found.arrays
+    info, arrays = artifact.info, artifact.arrays
     numbers = (info["phrase_similarity"], info["query_similarity"], info["n_words_read"])
     return Attention(arrays["patches"], arrays["words"], split_words(query), *numbers)
 

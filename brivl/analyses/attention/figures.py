@@ -1,4 +1,4 @@
-"""A relevance map over the picture that it belongs to, on the page and for print."""
+"""A relevance map over its image, on the page and for print."""
 
 from __future__ import annotations
 
@@ -18,11 +18,26 @@ PEAK = "+"
 
 
 def attention_figure(shown: AttentionFigure, label: FigureLabel, theme: ThemeName) -> go.Figure:
-    """Picture, heat map (inferno: equal steps look equal), outline of the named thing, and a cross at the peak."""
+    """Draw the image, the map over it, the outline of the thing that the phrase names, and a cross at the peak.
+
+    Parameters
+    ----------
+    shown : AttentionFigure
+        Map and image.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+    theme : str
+        "light" or "dark".
+
+    Returns
+    -------
+    Figure
+        The figure.
+    """
     height, width = shown.image.shape[:2]
     scaled = shown.scaled
     row, column = peak(scaled)
-    figure = go.Figure(go.Image(z=shown.image, hoverinfo="skip", name="picture"))
+    figure = go.Figure(go.Image(z=shown.image, hoverinfo="skip", name="image"))
     figure.add_heatmap(
         z=np.round(scaled, 3),
         opacity=shown.opacity,
@@ -51,21 +66,38 @@ def attention_figure(shown: AttentionFigure, label: FigureLabel, theme: ThemeNam
         marker=dict(symbol="cross-thin", size=20, line=dict(width=3, color=theme_of("light").a_text)),
     )
     apply_style(figure, label, theme)
-    figure.update_xaxes(visible=False, range=(-0.5, width - 0.5), constrain="domain")
-    figure.update_yaxes(visible=False, range=(height - 0.5, -0.5), scaleanchor="x", constrain="domain")
+    figure.update_xaxes(visible=False, range=(-0.5, width - 0.5), constrain="domain", constraintoward="right")
+    figure.update_yaxes(
+        visible=False, range=(height - 0.5, -0.5), scaleanchor="x", constrain="domain", constraintoward="top"
+    )
     figure.update_layout(margin=dict(l=4, r=4, t=42, b=4), showlegend=False)
     return figure
 
 
 def attention_page(shown: AttentionFigure, label: FigureLabel, page: Page) -> Figure:
-    """The picture, and the map over it with its legend, side by side."""
+    """Draw the image, and beside it the map over the image with its legend.
+
+    Parameters
+    ----------
+    shown : AttentionFigure
+        Map and image.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+    page : Page
+        Size of page and type.
+
+    Returns
+    -------
+    Figure
+        Matplotlib figure.
+    """
     with print_style(page):
         figure = new_page(label, page)
         plain, over = figure.subplots(1, 2)
         for axes in (plain, over):
             axes.imshow(shown.image)
             axes.set_axis_off()
-        colours = LinearSegmentedColormap.from_list("inferno of the house", sequential())
+        colours = LinearSegmentedColormap.from_list("relevance", sequential())
         scaled = shown.scaled
         drawn = over.imshow(scaled, cmap=colours, vmin=0, vmax=1, alpha=shown.opacity)
         if shown.mask is not None:

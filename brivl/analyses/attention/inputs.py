@@ -1,4 +1,4 @@
-"""The question of the page Attend: a picture, a query, and the words of it whose map is wanted."""
+"""The inputs of the page Attention: an image, a query, and the words of it whose map is drawn."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from brivl.ui.page_inputs import Inputs
 from brivl.ui.picture_input import choose_picture
 
 WHOLE = "all"  # of the input "words": the whole query
-MOST_PILLS = 60
-FEW_KNOWN = 0.3  # share of the query's words
+MAX_PILLS = 60
+MIN_KNOWN = 0.3  # fraction of the words of a query
 OPACITIES = (0, 100)
 DEFAULTS = {
     "image": "scene:12",
@@ -28,14 +28,28 @@ DEFAULTS = {
     "text_start": str(TEXT_START),
     "opacity": "60",
 }
-EMPTIED = "attention: query emptied"
+EMPTIED = "attention: query emptied"  # in the session
 
 
 @dataclass(frozen=True)
-class Question:
-    """What is asked: `chosen` are the indices of the words of the phrase, none for the whole query."""
+class AttentionInputs:
+    """What the page shows.
 
-    picture: ReferencedImage
+    Attributes
+    ----------
+    image : ReferencedImage
+        The image.
+    query : str
+        The query.
+    chosen : tuple of int
+        Indices of the words of the phrase; none for the whole query.
+    start_layer, text_start_layer : int
+        First layers whose attention is used, counted from 1.
+    opacity : float
+        Of the map over the image, 0 to 1.
+    """
+
+    image: ReferencedImage
     query: str
     chosen: tuple[int, ...]
     start_layer: int
@@ -44,16 +58,23 @@ class Question:
 
     @property
     def phrase(self) -> str:
+        """The chosen words; the whole query where none is chosen."""
         return select_words(self.query, self.chosen)
 
-    @property
-    def named(self) -> int | None:
-        """The thing of a gallery scene that the phrase names."""
-        return None if self.picture.scene is None else named_thing(self.picture.scene, self.phrase)
 
+def draw_inputs() -> AttentionInputs | None:
+    """Draw the controls.
 
-def ask() -> Question | None:
-    """Draw the inputs; the question, or None where there is no query yet (said on the page)."""
+    Returns
+    -------
+    AttentionInputs or None
+        None where there is no query yet; the page then shows a sentence.
+
+    Raises
+    ------
+    RequestError
+        For an image that is not there.
+    """
     inputs = Inputs("attention", DEFAULTS)
     chosen = choose_picture(inputs)
     layers = n_start_layers()
@@ -73,11 +94,11 @@ def ask() -> Question | None:
     query = _query(inputs, chosen)
     if query is None:
         return None
-    return Question(chosen, query, _words(inputs, query, chosen), start, text_start, opacity / 100)
+    return AttentionInputs(chosen, query, _words(inputs, query, chosen), start, text_start, opacity / 100)
 
 
 def _query(inputs: Inputs, chosen: ReferencedImage) -> str | None:
-    """The text field. Empty stands for a scene's own caption, so that another scene brings another example."""
+    """Draw the text field. Empty stands for a scene's own caption, so that another scene brings another example."""
     query, key = inputs["q"].strip() or chosen.caption, "attention q"
     if st.session_state.get(key) != query:
         st.session_state[key] = query
@@ -103,7 +124,7 @@ def _remarks(query: str) -> None:
         style.note(f"The query has {len(query):,} characters; the first {MAX_QUERY_CHARACTERS:,} are used.")
     if has_foreign_letters(query):
         style.note("The model knows English only: what it shows for other languages means nothing.")
-    elif vocabulary_share(query) < FEW_KNOWN:
+    elif vocabulary_share(query) < MIN_KNOWN:
         style.note(
             "Few of these words occur in the English captions of drawn things that the model was trained on; "
             "what it shows for the others means little."
@@ -111,9 +132,9 @@ def _remarks(query: str) -> None:
 
 
 def _words(inputs: Inputs, query: str, chosen: ReferencedImage) -> tuple[int, ...]:
-    """The words as pills to click; the indices that are on."""
-    words = split_words(query)[:MOST_PILLS]
-    on, key = list(_asked(inputs["words"], len(words), _first_named(chosen, query))), "attention words"
+    """Draw the words as pills, and return the indices of the chosen ones."""
+    words = split_words(query)[:MAX_PILLS]
+    on, key = list(_word_indices(inputs["words"], len(words), _first_named(chosen, query))), "attention words"
     if list(st.session_state.get(key) or []) != on or key not in st.session_state:
         st.session_state[key] = on
 
@@ -122,7 +143,7 @@ def _words(inputs: Inputs, query: str, chosen: ReferencedImage) -> tuple[int, ..
 
     if words:
         st.pills(
-            "Click words for their map; none stands for the whole query",
+            "Select a word (none = whole query)",
             range(len(words)),
             key=key,
             selection_mode="multi",
@@ -132,19 +153,19 @@ def _words(inputs: Inputs, query: str, chosen: ReferencedImage) -> tuple[int, ..
     return tuple(on)
 
 
-def _asked(said: str, n_words: int, default: Sequence[int]) -> tuple[int, ...]:
-    """Indices of the URL, those that there are; what is no list of numbers gives the default."""
-    if said == WHOLE:
+def _word_indices(text: str, n_words: int, default: Sequence[int]) -> tuple[int, ...]:
+    """Indices in the address; the default for anything but a list of indices of words."""
+    if text == WHOLE:
         return ()
-    numbers = [int(part) for part in said.split(",") if part.isdecimal() and len(part) < 6]
+    numbers = [int(part) for part in text.split(",") if part.isdecimal() and len(part) < 6]
     kept = tuple(sorted({number for number in numbers if number < n_words}))
     return kept or tuple(default)
 
 
 def _first_named(chosen: ReferencedImage, query: str) -> list[int]:
-    """The first word that names one thing of the scene, rather by kind than by colour: there is something to see."""
+    """The first word that names one thing of the scene, by kind rather than by colour."""
     if chosen.scene is None:
         return []
-    words = split_words(query)[:MOST_PILLS]
+    words = split_words(query)[:MAX_PILLS]
     naming = [i for i, word in enumerate(words) if named_thing(chosen.scene, word.text) is not None]
     return sorted(naming, key=lambda i: not is_kind(words[i].text))[:1]

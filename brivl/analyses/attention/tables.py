@@ -342,7 +342,7 @@ def methods(result: AttentionResult) -> str:
     """
     return (
         "Relevance was computed by Generic Attention Explainability (Chefer et al. 2021) in both streams of "
-        "BriVL-mini, a small proxy model trained on drawn scenes: attention times the gradient of the similarity of "
+        "BriVL-mini, a demo model trained on drawn scenes: attention times the gradient of the similarity of "
         f"the image ({result.request.image}) and the text, positive part, mean over heads, accumulated over layers "
         f"{IMAGE_START} and above of the image stream and {TEXT_START} and above of the text stream. The similarity "
         f"was {result.attention.phrase_similarity:.3f} for “{short(result.phrase)}” and "
@@ -363,7 +363,7 @@ def detail(result: AttentionResult) -> str:
     str
         Image and model.
     """
-    return f"{result.request.image}, BriVL-mini (small proxy model), Generic Attention Explainability"
+    return f"{result.request.image}, BriVL-mini (demo model, trained on cartoons), Generic Attention Explainability"
 
 
 def summary(result: AttentionResult) -> dict[str, Any]:

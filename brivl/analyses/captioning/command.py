@@ -135,7 +135,7 @@ def _scores(listed: list[CaptionedImage], texts: list[str | None]) -> dict[str, 
 
 def _print(out: dict[str, Any]) -> None:
     print(OUT_OF_DOMAIN)
-    print(f"{out['model']} (a small proxy model, trained on drawn scenes), beam {out['beam']}")
+    print(f"{out['model']} (a demo model, trained on drawn scenes), beam {out['beam']}")
     for row in out["captions"]:
         print(f"  {row['file']}: {row['caption']}")
     for name, value in out.get("scores", {}).items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-DIM = 0.22  # brightness left where there is no attention
+DIM = 0.4  # brightness left where there is no attention
 
 
 def spotlight(image: np.ndarray, weights: np.ndarray, side: int = 128) -> np.ndarray:

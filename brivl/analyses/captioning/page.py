@@ -13,7 +13,7 @@ from brivl.data.stimuli.images import ReferencedImage, referenced_image
 from brivl.data.summary import DatasetSummary
 from brivl.models.registry import SHIPPED
 from brivl.ui import cached, style
-from brivl.ui.analysis_page import AnalysisPage, Shown
+from brivl.ui.analysis_page import DEMO_MODELS, AnalysisPage, Shown
 from brivl.ui.page_inputs import Inputs
 from brivl.ui.picture_input import choose_picture, credit
 from brivl.ui.url_state import Choices
@@ -21,7 +21,7 @@ from brivl.ui.url_state import Choices
 SEARCHES = ("greedy", "beam")
 WORDS = ("content", "all")
 MAX_BEAM = 8
-THUMBNAIL = 96  # pixels
+TILE = 132  # pixels of a side on the page
 FUNCTION_WORDS = frozenset("a an the in on at of to and is that there with".split())
 ABOUT = (
     "Two transformer decoders of equal size caption the image; one reads the patches of BriVL-mini's visual encoder, "
@@ -96,11 +96,11 @@ def _maps(image: ReferencedImage, caption: ImageCaption, every: bool) -> None:
     left_out = NO_MAP if every else NO_MAP | FUNCTION_WORDS
     positions = [i for i, word in enumerate(caption.words) if word not in left_out]
     words = probabilities(caption)
-    maps = [spotlight(image.image, caption.attention[i]) for i in positions]
-    if maps:
-        below = [f"{words[i][0]} {words[i][1]:.0%}" for i in positions]
-        alt = [f"Attention for “{words[i][0]}”" for i in positions]
-        st.image(maps, caption=below, width=THUMBNAIL, alt=alt)
+    with st.container(horizontal=True, gap="small"):
+        for i in positions:
+            word, p = words[i]
+            tile = spotlight(image.image, caption.attention[i], 2 * TILE)  # sharp on screens of high resolution
+            st.image(tile, caption=f"{word} {p:.0%}", width=TILE, alt=f"Attention for “{word}”")
 
 
 PAGE = AnalysisPage(
@@ -110,7 +110,10 @@ PAGE = AnalysisPage(
     about=ABOUT,
     controls=_controls,
     defaults={"image": "scene:2", "search": "greedy", "n_beams": "4", "words": "content"},
-    chips=lambda request: ("small proxy models", "greedy" if request.beam == 1 else f"beam of {request.beam}"),
+    chips=lambda request: (
+        DEMO_MODELS,
+        "greedy" if request.beam == 1 else f"beam of {request.beam}",
+    ),
     draw=_draw,
     intro=_intro,
 )

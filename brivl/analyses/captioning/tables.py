@@ -141,7 +141,7 @@ def methods(result: CaptioningResult) -> str:
     return (
         f"One image ({result.request.image}) was captioned by two transformer decoders of equal size with {search}. "
         "One attended to the patches of BriVL-mini's visual encoder, the other to those of ViT-mini. Both were trained "
-        "on captions of drawn scenes; they are small proxy models, not the published ones."
+        "on captions of drawn scenes; they are demo models, not the published ones."
     )
 
 
@@ -159,7 +159,7 @@ def detail(result: CaptioningResult) -> str:
         Image, search, models.
     """
     beam = result.request.beam
-    return f"{result.request.image}, {'greedy' if beam == 1 else f'beam of {beam}'}, small proxy models"
+    return f"{result.request.image}, {'greedy' if beam == 1 else f'beam of {beam}'}, demo models"
 
 
 def summary(result: CaptioningResult) -> dict[str, Any]:

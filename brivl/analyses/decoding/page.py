@@ -30,7 +30,7 @@ ABOUT = (
 DIFFERS = (
     "As in BrainCLIP (Liu et al. 2023) and the retrieval half of MindEye (Scotti et al. 2023): voxels to an image-text "
     "space, cosine, top-k among the test stimuli. Different: ridge with one alpha per dimension in place of a deep "
-    "network, stimulus windows for movies, and a small proxy model."
+    "network, stimulus windows for movies, and a demo model."
 )
 
 
@@ -110,9 +110,10 @@ PAGE = AnalysisPage(
     question=lambda request: f"Which stimulus was presented to {request.subject}?",
     about=ABOUT,
     differs=DIFFERS,
+    published=("liu2023", "scotti2023"),
     controls=_controls,
     defaults={"of": "", "space": "", "window": "6", "event": "1"},
-    chips=lambda request: (f"preset {request.preset}", f"space of {MODEL} (small proxy model)"),
+    chips=lambda request: (f"preset {request.preset}", f"space of {MODEL} (demo model, trained on cartoons)"),
     options=_options,
     draw=_draw,
     below=_one_stimulus,

@@ -143,7 +143,7 @@ def headline(result: DecodingResult, options: Options) -> str:
     return (
         f"Top-1 accuracy {100 * whole['top1']:.0f} % among {n_candidates(result, space)} stimuli (chance "
         f"{100 * whole['top1_chance']:.1f} %); pairwise accuracy {100 * whole['pairwise']:.0f} % (chance "
-        f"{100 * whole['pairwise_chance']:.0f} %)"
+        f"{100 * whole['pairwise_chance']:.0f} %), n = {len(result.pool)} stimuli"
     )
 
 

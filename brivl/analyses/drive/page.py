@@ -14,7 +14,7 @@ from brivl.data.regions import available_parcellations, region_masks
 from brivl.data.summary import DatasetSummary
 from brivl.scenes.things import KINDS
 from brivl.ui import cached, style
-from brivl.ui.analysis_page import AnalysisPage, Shown, Unsuitable, needs_stimuli, plot
+from brivl.ui.analysis_page import DEMO_MODELS, AnalysisPage, Shown, Unsuitable, needs_stimuli, plot
 from brivl.ui.page_inputs import Inputs
 from brivl.ui.subject_page import MapContent, draw_subject_map
 from brivl.ui.url_state import Choices
@@ -32,7 +32,7 @@ ABOUT = (
 DIFFERS = (
     "As in BrainDiVE (Luo et al. 2023) and NeuroGen (Gu et al. 2022): a generator steered by the gradient of the "
     "predicted response of a region. Different: a VQGAN of 64 pixels with a prior over codes in place of a diffusion "
-    "model, and small proxy models trained on drawn scenes."
+    "model, and demo models trained on drawn scenes."
 )
 
 
@@ -91,10 +91,11 @@ PAGE = AnalysisPage(
     question=lambda request: f"Which images have a large predicted response of {request.region} of {request.subject}?",
     about=ABOUT,
     differs=DIFFERS,
+    published=("luo2023", "gu2022"),
     controls=_controls,
     defaults={"drive": "", "n": "3", "seed": "0"},
     suits=_suits,
-    chips=lambda request: (request.region, "small proxy models", f"seed {request.seed}"),
+    chips=lambda request: (request.region, DEMO_MODELS, f"seed {request.seed}"),
     draw=_draw,
-    waits="An image takes about 20 s of CPU time.",
+    waits="About 20 s to 2 min per image.",
 )

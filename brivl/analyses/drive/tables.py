@@ -190,7 +190,7 @@ def detail(result: DriveResult) -> str:
         Dataset, subject, region, seed.
     """
     request = result.request
-    return f"{request.dataset}, {request.subject}, {request.region}, seed {request.seed}, small proxy models"
+    return f"{request.dataset}, {request.subject}, {request.region}, seed {request.seed}, demo models"
 
 
 def summary(result: DriveResult) -> dict[str, Any]:

@@ -80,9 +80,7 @@ def run_generation(args: argparse.Namespace) -> None:
     for one, about in zip(images, printed, strict=True):
         for notice in one.prompt.notices:
             print(f"brivl: {notice}", file=sys.stderr)
-        print(
-            f"{about['file']}: cosine to {one.prompt.text!r} {one.similarity:.3f}, {one.seconds:.0f} s (proxy models)"
-        )
+        print(f"{about['file']}: cosine to {one.prompt.text!r} {one.similarity:.3f}, {one.seconds:.0f} s (demo models)")
         print(f"  an independent classifier recognises: {recognised(one)}")
 
 

@@ -19,7 +19,7 @@ from brivl.analyses.generation.tables import recognised
 from brivl.data.summary import DatasetSummary
 from brivl.errors import RequestError
 from brivl.ui import cached, style
-from brivl.ui.analysis_page import AnalysisPage, Shown, plot
+from brivl.ui.analysis_page import DEMO_MODELS, AnalysisPage, Shown, plot
 from brivl.ui.page_inputs import Inputs
 from brivl.ui.url_state import Choices
 
@@ -31,6 +31,12 @@ ABOUT = (
     "Codes of VQGAN-mini are optimised (Adam, augmentations) to maximise BriVL-mini's image-text similarity; both "
     "models are frozen. An independent classifier, which takes no part, says what each image shows. The models know 26 "
     "kinds of things in 10 colours."
+)
+
+DIFFERS = (
+    "As in Lu et al. (2022), Fig. 3c: codes of a VQGAN are optimised so that the model finds the decoded image similar "
+    "to a text. Different: VQGAN-mini of 64 pixels, trained on drawn scenes, in place of a VQGAN of ImageNet, a start "
+    "from samples of a prior over its codes, and a demo model in place of BriVL."
 )
 
 
@@ -108,9 +114,11 @@ PAGE = AnalysisPage(
     button="Generate",
     question=_question,
     about=ABOUT,
+    differs=DIFFERS,
+    published=("lu2022",),
     controls=_controls,
     defaults={**dict(zip(FIELDS, EXAMPLES, strict=True)), "seed": "0", "steps": str(DEFAULT_STEPS), "start": "drawn"},
-    chips=lambda request: ("small proxy models", f"seed {request.seed}", f"{request.steps} steps"),
+    chips=lambda request: (DEMO_MODELS, f"seed {request.seed}", f"{request.steps} steps"),
     draw=_draw,
     below=_below,
     preview=_preview,

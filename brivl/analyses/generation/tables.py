@@ -23,10 +23,12 @@ def recognised(image: GeneratedImage) -> str:
     Returns
     -------
     str
-        Colours and kinds, "nothing" where no probability is above 0.5.
+        Colours and kinds with a probability above 0.5, and which of the two was not recognised.
     """
     kinds, colours = image.recognised
-    return ", ".join((*colours, *kinds)) or "nothing"
+    if not kinds and not colours:
+        return "nothing recognised"
+    return ", ".join((*colours, *kinds)) + ("" if kinds else " (object not recognised)")
 
 
 def tables(result: GenerationResult) -> dict[str, pd.DataFrame]:
@@ -141,7 +143,7 @@ def methods(result: GenerationResult) -> str:
         f"{request.steps} steps (seed {request.seed}) to maximise the cosine between BriVL-mini's embeddings of "
         "augmented crops of the image and of the prompt; generator and BriVL-mini were frozen. The optimisation "
         f"started from {STARTS[request.start]}. An independent classifier, which took no part, assigned kinds and "
-        "colours with a probability above 0.5. All models are small proxy models trained on drawn scenes."
+        "colours with a probability above 0.5. All models are demo models trained on drawn scenes."
     )
 
 
@@ -159,7 +161,7 @@ def detail(result: GenerationResult) -> str:
         Models and settings.
     """
     request = result.request
-    return f"BriVL-mini and VQGAN-mini (small proxy models), seed {request.seed}, {request.steps} steps"
+    return f"BriVL-mini and VQGAN-mini (demo models), seed {request.seed}, {request.steps} steps"
 
 
 def summary(result: GenerationResult) -> dict[str, Any]:

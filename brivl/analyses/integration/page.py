@@ -11,10 +11,10 @@ from brivl.analyses.integration.compute import IntegrationResult
 from brivl.analyses.integration.request import BOTH, MAX_MORE, MULTIMODAL, IntegrationRequest, layers_of
 from brivl.data.summary import DatasetSummary
 from brivl.models.feature_model import Kind
-from brivl.models.registry import shipped_for
+from brivl.models.registry import card_for, shipped_for
 from brivl.ui import style
 from brivl.ui.allowed_paths import check_model
-from brivl.ui.analysis_page import AnalysisPage, Shown
+from brivl.ui.analysis_page import DEMO_MODELS, AnalysisPage, Shown
 from brivl.ui.page_inputs import Inputs
 from brivl.ui.url_state import Choices
 
@@ -33,7 +33,7 @@ ABOUT = (
 DIFFERS = (
     "As in Subramaniam et al. (2024): each encoder by itself, the linear combination of the unimodal ones, and a "
     "control with random weights. Different: banded ridge within fMRI voxels in place of electrodes, blocks of stimuli "
-    "in place of a bootstrap over events, and small proxy models in place of published networks. Several encoders in "
+    "in place of a bootstrap over events, and demo models in place of published networks. Several encoders in "
     "one fit are compared after Oota et al. (2022)."
 )
 MATCHED = (
@@ -93,6 +93,12 @@ def _more(inputs: Inputs) -> tuple[str, ...]:
     return tuple(chosen)
 
 
+def _chips(request: IntegrationRequest) -> tuple[str, ...]:
+    encoders = (request.multimodal, request.vision, request.language, *request.more)
+    demo = (DEMO_MODELS,) if any(card_for(name).is_proxy for name in encoders) else ()
+    return (f"preset {request.preset}", f"layer {request.layer}", *demo)
+
+
 def _below(shown: Shown) -> None:
     result: IntegrationResult = shown.result
     request, shipped = result.request, DEFAULTS
@@ -107,8 +113,9 @@ PAGE = AnalysisPage(
     question=lambda request: f"Which regions of {request.subject} are better predicted by the multimodal encoder?",
     about=ABOUT,
     differs=DIFFERS,
+    published=("subramaniam2024", "oota2022"),
     controls=_controls,
     defaults=DEFAULTS,
-    chips=lambda request: (f"preset {request.preset}", f"layer {request.layer}", "small proxy models"),
+    chips=_chips,
     below=_below,
 )

@@ -21,7 +21,7 @@ from brivl.store.keys import ArtifactKey
 KIND, VERSION = "integration", 1
 MULTIMODAL, VISION, LANGUAGE = "multimodal", "vision", "language"
 BOTH = "vision + language"
-UNTRAINED = "untrained twin"  # as in stored results and columns of tables; shown as "untrained control"
+UNTRAINED = "untrained twin"  # as in stored results; shown as "untrained control"
 MAX_MORE = 3  # together with the three of the test, 6 bands with 69 candidates of band weights
 ANY_ENCODER = "a shipped model, or the name or folder of an encoder of transformers or timm"
 MORE_HELP = "up to 3 additional encoders, fitted alone and in the joint fit, but not part of the test"

@@ -49,22 +49,23 @@ def region_table(result: IntegrationResult) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per region, all voxels first: R2 of each set of features alone, difference from each baseline ("less")
-        with 95 % confidence interval and one-sided p, p against chance, p and q of the test, split R2 of the joint fit.
+        One row per region, all voxels first: R2 of each set of features alone, difference from each baseline
+        ("delta r2") with 95 % confidence interval and one-sided p, p against chance, p and q of the test, split R2 of
+        the joint fit.
     """
     columns: dict[str, Any] = {"region": list(result.regions), "n_voxels": list(result.n_voxels)}
-    columns |= {f"r2 {name}": values for name, values in result.r2.items()}
+    columns |= {f"r2 {title_of(name)}": values for name, values in result.r2.items()}
     for i, name in enumerate(result.baselines):
         columns |= {
-            f"less {name}": result.difference[i],
-            f"ci_low {name}": result.ci[0, i],
-            f"ci_high {name}": result.ci[1, i],
-            f"p {name}": result.p[i],
+            f"delta r2 {title_of(name)}": result.difference[i],
+            f"ci_low {title_of(name)}": result.ci[0, i],
+            f"ci_high {title_of(name)}": result.ci[1, i],
+            f"p {title_of(name)}": result.p[i],
         }
     columns |= {"p chance": result.chance_p, "p": result.p_all, "q": result.q_all}
     columns |= {f"split {band}": result.split_r2[i] for i, band in enumerate(result.bands)}
     if result.planted_share is not None:
-        columns["planted share"] = result.planted_share
+        columns["true share (simulated)"] = result.planted_share
     return pd.DataFrame(columns)
 
 

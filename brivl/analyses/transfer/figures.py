@@ -70,7 +70,7 @@ def direction_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName =
     rows = table.sort_values("across", kind="stable")
     names = [
         f"{escape_html(name)}{' ↺' if flipped else ''}"
-        for name, flipped in zip(rows["region"], rows["turned"], strict=True)
+        for name, flipped in zip(rows["region"], rows["sign_flipped"], strict=True)
     ]
     significant = (rows["q"] < 0.05).to_numpy()
     hover = [f"{escape_html(name)}: q {probability(q)}" for name, q in zip(rows["region"], rows["q"], strict=True)]

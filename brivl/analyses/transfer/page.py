@@ -43,7 +43,7 @@ ABOUT = (
 DIFFERS = (
     "As in Tang et al. (2023): features of one modality at a time, linear maps from paired captions, voxelwise L2 "
     "ridge with delays, correlations, correction of inverse tuning in visual cortex, components of the weights. "
-    "Different: a small proxy model in place of BridgeTower (which can be named on the command line), drawn scenes in "
+    "Different: a demo model in place of BridgeTower (which can be named on the command line), drawn scenes in "
     "place of Flickr30k, and p values by permutation of blocks."
 )
 
@@ -179,7 +179,7 @@ def _ends(components: SharedComponents, k: int) -> None:
 
 
 def _models(request: TransferRequest) -> str:
-    return f"{request.multimodal} (small proxy model), {request.vision} + {request.language}"
+    return f"{request.multimodal} (demo model, trained on cartoons), {request.vision} + {request.language}"
 
 
 PAGE = AnalysisPage(
@@ -188,6 +188,7 @@ PAGE = AnalysisPage(
     question=lambda request: f"Do models of stories predict the responses of {request.subject} to a movie?",
     about=ABOUT,
     differs=DIFFERS,
+    published=("tang2023",),
     controls=_controls,
     defaults=DEFAULTS,
     suits=_suits,

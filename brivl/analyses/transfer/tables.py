@@ -36,8 +36,8 @@ def region_table(result: TransferResult) -> pd.DataFrame:
     DataFrame
         One row per modality predicted and region, all voxels first: mean r of the modality's own model ("within") and
         of the other's ("across"; "raw" before signs are flipped), p, q, the same of unimodal features, whether the sign
-        was flipped ("turned"), across over within where the latter is above 0.05 ("ratio"), one-sided p and q that the
-        multimodal model transfers better than the unimodal ones ("better").
+        was flipped ("sign_flipped"), across over within where the latter is above 0.05 ("ratio"), one-sided p and q
+        that the multimodal model transfers better than the unimodal ones ("better").
     """
     return pd.concat([_direction_table(result, modality) for modality in MODALITIES], ignore_index=True)
 
@@ -52,7 +52,7 @@ def _direction_table(result: TransferResult, modality: str) -> pd.DataFrame:
     reliable = within > MIN_WITHIN
     better = result.better_p[modality]
     columns |= {
-        "turned": [region in result.sign_flipped[MULTIMODAL] for region in result.regions],
+        "sign_flipped": [region in result.sign_flipped[MULTIMODAL] for region in result.regions],
         "ratio": np.where(reliable, across / np.where(reliable, within, 1), np.nan),
         "p better": better,
         "q better": np.r_[np.nan, bh_q(better[1:])],

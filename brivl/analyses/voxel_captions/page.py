@@ -9,6 +9,7 @@ from brivl.analyses.voxel_captions.analysis import VOXEL_CAPTIONS
 from brivl.analyses.voxel_captions.compute import N_IMAGES, VoxelCaptionsResult
 from brivl.analyses.voxel_captions.request import VoxelCaptionsRequest
 from brivl.analyses.voxel_captions.tables import region_table, truth_sentence
+from brivl.core.numbers import number
 from brivl.data.stimuli.contact_sheet import split_tiles
 from brivl.data.summary import DatasetSummary
 from brivl.ui import style
@@ -27,13 +28,7 @@ DIFFERS = (
     "with noise, as CapDec (Nukrai et al. 2022). Different: the decoder is small and knows captions of drawn scenes "
     "only; sentences are also retrieved from a corpus; words are ranked as keywords in LaVCa, without a language model."
 )
-COLUMNS = {
-    "r2": st.column_config.NumberColumn("R²", format="%.3f"),
-    "n_voxels": "voxels",
-    "words": st.column_config.TextColumn(width="medium"),
-    "sentence": st.column_config.TextColumn("nearest sentence", width="medium"),
-    "written": st.column_config.TextColumn("generated sentence", width="medium"),
-}
+COLUMNS = {"n_voxels": "voxels", "r2": "R²", "sentence": "nearest sentence", "generated": "generated sentence"}
 
 
 def _controls(choices: Choices | None, summary: DatasetSummary | None, inputs: Inputs) -> VoxelCaptionsRequest:
@@ -45,8 +40,8 @@ def _below(shown: Shown) -> None:
     result: VoxelCaptionsResult = shown.result
     if result.agreement is not None:
         style.caption(
-            "Check on held-out images: the similarity of image and caption correlates with the response of the voxel "
-            f"at r = {result.agreement:.2f}; with captions of other voxels, r = {result.shuffled:.2f}."
+            f"Caption-image similarity predicts held-out responses, r = {number(result.agreement, 2)} (shuffled "
+            f"captions: {number(result.shuffled, 2)})."
         )
     if sentence := truth_sentence(result):
         style.caption(sentence)
@@ -57,7 +52,8 @@ def _below(shown: Shown) -> None:
 def _regions(shown: Shown, result: VoxelCaptionsResult) -> None:
     names = tuple(result.regions)
     table = region_table(result)
-    st.dataframe(table, hide_index=True, height=min(420, 38 + 35 * len(table)), column_config=COLUMNS)
+    text = table.assign(r2=table["r2"].map("{:.3f}".format), n_voxels=table["n_voxels"].map("{:,}".format))
+    st.table(text.rename(columns=COLUMNS).set_index("region"), border="horizontal")  # its cells wrap
     chosen = shown.inputs.choice("of", names)
     st.selectbox("Region", names, **shown.inputs.bound("of", chosen))
     one = result.regions[chosen]
@@ -80,8 +76,9 @@ PAGE = AnalysisPage(
     question=lambda request: f"What do the voxels of {request.subject} respond to, in words?",
     about=ABOUT,
     differs=DIFFERS,
+    published=("luo2024", "nukrai2022"),
     controls=_controls,
     defaults={"of": ""},
-    chips=lambda request: (f"preset {request.preset}", f"words of {MODEL} (small proxy model)"),
+    chips=lambda request: (f"preset {request.preset}", f"words of {MODEL} (demo model, trained on cartoons)"),
     below=_below,
 )

@@ -8,6 +8,7 @@ import pandas as pd
 
 from brivl.analyses.voxel_captions.compute import MIN_R2, N_WORDS, VoxelCaptionsResult
 from brivl.analysis import Options
+from brivl.core.numbers import number
 
 
 def region_table(result: VoxelCaptionsResult) -> pd.DataFrame:
@@ -30,11 +31,11 @@ def region_table(result: VoxelCaptionsResult) -> pd.DataFrame:
             "r2": round(one.r2, 3),
             "words": ", ".join(one.words),
             "sentence": one.sentences[0],
-            "written": one.generated,
+            "generated": one.generated,
         }
         for name, one in result.regions.items()
     ]
-    return pd.DataFrame(rows, columns=["region", "n_voxels", "r2", "words", "sentence", "written"])
+    return pd.DataFrame(rows, columns=["region", "n_voxels", "r2", "words", "sentence", "generated"])
 
 
 def voxel_table(result: VoxelCaptionsResult) -> pd.DataFrame:
@@ -57,7 +58,7 @@ def voxel_table(result: VoxelCaptionsResult) -> pd.DataFrame:
             "r2": result.r2,
             "words": [", ".join(result.vocabulary[i] for i in row) for row in result.words],
             "sentence": nearest,
-            "written": list(result.generated) or [""] * len(nearest),
+            "generated": list(result.generated) or [""] * len(nearest),
         }
     )
 
@@ -154,13 +155,13 @@ def headline(result: VoxelCaptionsResult, options: Options) -> str:
     truth = result.truth
     if truth is not None:
         return (
-            f"The planted category is among the {N_WORDS} words of {100 * truth['named']:.1f} % of {truth['n']:,} "
-            f"selective voxels (words of other voxels: {100 * truth['by_chance']:.1f} %)"
+            f"Top-{N_WORDS} words contain the true (simulated) category in {100 * truth['named']:.1f} % of "
+            f"{truth['n']:,} selective voxels (shuffled: {100 * truth['by_chance']:.1f} %)"
         )
     if result.agreement is not None:
         return (
-            f"The similarity of image and caption predicts held-out responses with r = {result.agreement:.2f} "
-            f"(captions of other voxels: {result.shuffled:.2f})"
+            f"Caption-image similarity predicts held-out responses, r = {number(result.agreement, 2)} (shuffled "
+            f"captions: {number(result.shuffled, 2)})"
         )
     n = int((result.r2 > MIN_R2).sum())
     return f"{n:,} of {len(result.r2):,} voxels are predicted well enough to be captioned (R² > {MIN_R2:g})"
@@ -190,7 +191,7 @@ def caption(result: VoxelCaptionsResult, options: Options) -> str:
 
 
 def truth_sentence(result: VoxelCaptionsResult) -> str:
-    """Say how often generated sentences name the planted category.
+    """Say how often generated sentences name the true category of simulated voxels.
 
     Parameters
     ----------
@@ -206,8 +207,8 @@ def truth_sentence(result: VoxelCaptionsResult) -> str:
     if "said" not in truth:
         return ""
     return (
-        f"The generated sentence names the planted category in {100 * truth['said']:.1f} % of {truth['n']:,} selective "
-        f"voxels (sentences of other voxels: {100 * truth['said_by_chance']:.1f} %)."
+        f"The generated sentence names the true (simulated) category in {100 * truth['said']:.1f} % of {truth['n']:,} "
+        f"selective voxels (shuffled: {100 * truth['said_by_chance']:.1f} %)."
     )
 
 

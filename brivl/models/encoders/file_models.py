@@ -50,12 +50,12 @@ def file_card(name: str) -> ModelCard:
 
 
 def _origin(info: dict[str, Any]) -> tuple[str, bool]:
-    """Where a model comes from, in a sentence, and whether that makes it a small proxy model."""
+    """Where a model comes from, in a sentence, and whether that makes it a demo model."""
     if "imported" in info:
         return f"Imported from {info['imported']}, as published.", False
     pairs = info.get("recipe", {}).get("pairs", "scenes")
     if pairs == "scenes":
-        return "Small proxy model, trained here on drawn scenes and their captions.", True
+        return "Demo model, trained here on drawn scenes and their captions.", True
     return f"Trained here on {pairs}.", False
 
 

@@ -144,13 +144,13 @@ def test_the_chosen_lambda_has_the_least_stopping_loss(result: AlignmentResult) 
     table = curve_table(result)
     aligned = table[table["lambda"] > 0]
     assert result.chosen_weight == aligned.loc[aligned["stopping_loss"].idxmin(), "lambda"]
-    accuracy = table["told_apart"].to_numpy()
+    accuracy = table["pairwise_text_accuracy"].to_numpy()
     assert accuracy[-1] > 0.6 and accuracy[-1] > accuracy[0] + 0.05  # the loss with λ > 0 learns the descriptions
     assert "λ" in curve_sentence(result) and "R²" in headline(result, {})
     lifted = result.r2.copy()
     lifted[final_model(result)] = result.r2.max() + 1
-    assert "descriptions add" in headline(replace(result, r2=lifted), {})
-    assert "no effect" in headline(replace(result, r2=np.zeros_like(lifted)), {})
+    assert "caption alignment adds" in headline(replace(result, r2=lifted), {})
+    assert "gives no gain" in headline(replace(result, r2=np.zeros_like(lifted)), {})
     rising = np.linspace(0.3, 0.5, 3)[:, None] + np.array([0, 0.001])
     curve = np.stack([rising, rising], axis=2)
     assert "the largest λ is best" in curve_sentence(replace(result, curve=curve))
@@ -298,7 +298,7 @@ def test_the_page_shows_curve_table_and_regions(
 ) -> None:
     at = open_alignment(monkeypatch, question)
     assert not at.exception and not at.error
-    assert "banded ridge" in page_headline(at) and "SIMULATED" in html(at) and "proxy" in html(at)
+    assert "banded ridge" in page_headline(at) and "SIMULATED" in html(at) and "demo models" in html(at)
     curve, regions = charts(at)[0], charts(at)[-1]
     assert curve["layout"]["xaxis"]["ticktext"] == ["0", "0.01", "0.1"] and len(regions["data"]) == 3
     at.segmented_control(key="alignment score").set_value("r").run()

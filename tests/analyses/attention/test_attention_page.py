@@ -13,7 +13,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from brivl.analyses.attention.analysis import ATTENTION
-from brivl.analyses.attention.compute import evaluation_key, explain
+from brivl.analyses.attention.compute import evaluation_key, explain, stored_evaluation
 from brivl.analyses.attention.figures import attention_figure, attention_page
 from brivl.analyses.attention.maps import AttentionFigure
 from brivl.analyses.attention.page import words_html
@@ -31,6 +31,7 @@ from brivl.scenes.naming import is_kind, named_thing
 from brivl.scenes.scene import render
 from brivl.sharing.analysis_evidence import label_of
 from brivl.store.artifacts import Store
+from brivl.tasks.registry import TASKS
 from brivl.ui import cached
 from brivl.viz.export import SLIDE, figure_bytes
 from brivl.viz.style import FigureLabel
@@ -73,7 +74,7 @@ def test_the_example_of_a_scene_is_its_caption_and_the_first_thing_in_it() -> No
     thing = scene.things[named_thing(scene, words[first])]
     assert f"the {thing.colour} {thing.kind}: a " in headline(at)
     said = html(at)
-    assert "SIMULATED" in said and "small proxy model" in said and "eval attention" in said
+    assert "SIMULATED" in said and "demo model" in said and button(at, "Measure pointing accuracy")
     assert all(f">{word}<small>" in said for word in words)
     (chart,) = charts(at)
     kinds = [trace["type"] for trace in chart["data"]]
@@ -143,6 +144,16 @@ def test_the_stored_measure_is_shown() -> None:
     fill("a red car", "car")
     said = html(open_attention(image=f"scene:{SCENE}", q="a red car", words="2"))
     assert "object words 71 % (chance 7 %, n = 9)" in said
+
+
+def test_the_pointing_game_is_played_by_a_click() -> None:
+    fill("a red car", "car")
+    at = open_attention(image=f"scene:{SCENE}", q="a red car", words="2")
+    button(at, "Measure pointing accuracy").click().run()
+    ((request, status),) = cached.model_queue().jobs()
+    assert request["task"] in TASKS and request["n_scenes"] == 100 and status.active
+    TASKS[request["task"]](request | {"n_scenes": 3}, lambda *_: None)
+    assert stored_evaluation(Store(cache_dir()))["n_scenes"] == 3
 
 
 def test_the_figure_knows_a_hit_from_a_miss() -> None:

@@ -57,7 +57,7 @@ def test_both_captioners_with_a_map_for_each_word():
     counts = [things_right(chosen, one.text) for one in said.values()]
     assert f"names {counts[0][0]} of {counts[0][1]} thing" in headline(at)
     assert f", ViT-mini names {counts[1][0]}<" in headline(at)
-    assert "small proxy models" in html(at) and "SIMULATED" in html(at) and "greedy" in html(at)
+    assert "demo models" in html(at) and "SIMULATED" in html(at) and "greedy" in html(at)
     assert f"- {chosen.caption}" in page
     for words, left_out in (("content", NO_MAP | FUNCTION_WORDS), ("all", NO_MAP)):
         at.segmented_control[1].set_value(words).run()

@@ -139,7 +139,7 @@ def test_every_choice_changes_the_key(store: Store):
 def test_the_page_shows_regions_steps_and_guesses(store: Store, studio: None):
     at = open_decode(event="2")
     assert not at.exception and not at.error
-    assert "Top-1 accuracy" in headline(at) and "SIMULATED" in html(at) and "proxy model" in html(at)
+    assert "Top-1 accuracy" in headline(at) and "SIMULATED" in html(at) and "demo model" in html(at)
     regions, steps = charts(at)
     assert len(regions["data"][0]["y"]) == len(steps["data"][0]["x"])
     assert len(at.get("image")) == 6 and "shown" in html(at) and "guess 5" in html(at)

@@ -71,7 +71,7 @@ def test_full_cache_shows_pictures_verdicts_and_curve(monkeypatch: pytest.Monkey
     at = open_generation(p1="a red car", p2="a blue dog", p3="", p4="", seed="3")
     assert not at.exception and not at.error
     assert "in 1 of 2 images" in headline(at)
-    assert "SIMULATED" in html(at) and "small proxy models" in html(at) and "independent classifier" in html(at)
+    assert "SIMULATED" in html(at) and "demo models" in html(at) and "independent classifier" in html(at)
     assert "Classifier: red, car." in html(at)
     (chart,) = charts(at)
     assert [trace["name"] for trace in chart["data"]] == ["a red car", "a blue dog"]

@@ -138,11 +138,11 @@ def test_all_rivals_must_be_beaten():
 def test_planted_shares_order_the_regions(store: Store):
     result = stored_result(store, REQUEST)
     table = region_table(result).set_index("region")
-    assert table.loc["multi", "planted share"] > 0.7 > table.loc["uni", "planted share"]
+    assert table.loc["multi", "true share (simulated)"] > 0.7 > table.loc["uni", "true share (simulated)"]
     best = dict(zip(result.regions, margin(result), strict=True))
     assert best["multi"] > best["both"] > best["uni"]
     assert table.loc["uni", "p"] > 0.5 and table.loc["multi", "p"] < table.loc["both", "p"]
-    assert table["r2 multimodal"]["multi"] > table["r2 untrained twin"]["multi"] + 0.05
+    assert table["r2 multimodal"]["multi"] > table["r2 untrained control"]["multi"] + 0.05
     assert np.isnan(table.loc["all voxels", "q"]) and findings(result)["truth"]["false_p05_where_share_below_half"] == 0
     assert result.bands == ("multimodal", "language", "vision")
     assert result.split_r2.shape == (3, len(result.regions))

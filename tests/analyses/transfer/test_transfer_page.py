@@ -146,7 +146,7 @@ def test_the_page_shows_both_ways_and_the_ends_of_a_dimension(store: Store, stud
     at = open_subject("transfer", NAME, "S01", pc="2")
     assert not at.exception and not at.error
     components = stored_result(store).components
-    assert "Stories predict the movie" in headline(at) and "SIMULATED" in html(at) and "proxy model" in html(at)
+    assert "Stories predict the movie" in headline(at) and "SIMULATED" in html(at) and "demo model" in html(at)
     assert components is not None and len(charts(at)) == 3
     assert len(charts(at)[0]["data"]) == 3
     assert len(at.get("image")) == 2 * components.n_frames and "High end" in html(at)
