@@ -38,7 +38,7 @@ def test_the_part_is_collapsed_and_links_to_works_and_to_the_whole_description()
     (part,) = at.expander
     assert part.label == TITLE and not part.proto.expanded
     links = part.markdown[0].value
-    assert all("[%s](%s)" % short_reference(key) in links for key in WORKS)
+    assert all("[{}]({})".format(*short_reference(key)) in links for key in WORKS)
     assert "(/help?doc=integration)" in links
 
 
