@@ -17,7 +17,7 @@ from pptx.slide import Slide as DeckSlide
 from pptx.util import Emu, Inches, Pt
 
 from brivl.store.archives import reset_dates
-from brivl.viz.export import Page
+from brivl.viz.export import POINTS, Page, print_style, wrap_text
 from brivl.viz.style import CHIP_FILL, CHIP_LINE, CHIP_TEXT, LIGHT
 
 WIDTH, HEIGHT, MARGIN = 13.333, 7.5, 0.45  # inches
@@ -26,7 +26,7 @@ SLIDE_IMAGE = Page(
     WIDTH - 2 * MARGIN, HEIGHT - HEAD - FOOT - 0.1, 15, 20, has_headline=False
 )  # the slide has the title
 LONG_CAPTION = 240  # characters that fit in two lines of its large type
-LONG_TITLE = 95  # characters that fit in two lines of large type
+TITLE_SIZES = (28, 24, 20, 18)  # points; the largest in which the title fits is used
 TITLE_ONLY = 5  # layout of python-pptx's default template
 FILE_DATE = datetime(2000, 1, 1)  # noqa: DTZ001 - date inside the file, fixed so that equal slides give equal bytes
 _NO_XML = re.compile(r"[^\t\n\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
@@ -86,7 +86,7 @@ def _add_slide(deck: Deck, content: SlideContent) -> None:
     title.text_frame.vertical_anchor = MSO_ANCHOR.TOP
     paragraph = title.text_frame.paragraphs[0]
     paragraph.alignment = PP_ALIGN.LEFT
-    paragraph.font.size = Pt(28 if len(content.title) <= LONG_TITLE else 22)
+    paragraph.font.size = Pt(_title_size(content.title))
     paragraph.font.bold, paragraph.font.color.rgb = True, _colour(LIGHT.text)
     _add_image(slide, content)
     if content.caption:
@@ -94,6 +94,15 @@ def _add_slide(deck: Deck, content: SlideContent) -> None:
     _add_footer(slide, content)
     label = f"{content.label}. " if content.label else ""
     slide.notes_slide.notes_text_frame.text = _xml_safe(f"{label}{content.notes}")
+
+
+def _title_size(title: str) -> int:
+    """The largest type in which a title fits above the image; fonts of presentations are narrower than ours."""
+    room = WIDTH - 2 * MARGIN - 0.2  # inches, within the margins of the text box
+    with print_style(SLIDE_IMAGE):
+        lines = {size: wrap_text(title, room, size, "bold").count("\n") + 1 for size in TITLE_SIZES}
+    fitting = (size for size, n in lines.items() if n * 1.2 * size / POINTS <= HEAD - 0.3)
+    return next(fitting, TITLE_SIZES[-1])
 
 
 def _add_image(slide: DeckSlide, content: SlideContent) -> None:

@@ -7,8 +7,10 @@ import io
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from pptx import Presentation
 
 from brivl.viz.export import PAPER, SLIDE, Page, figure_bytes, new_page, print_style, wrap_text
+from brivl.viz.slides import SlideContent, presentation_bytes
 from brivl.viz.style import FigureLabel
 
 HEADLINES = {
@@ -44,6 +46,18 @@ def test_lines_are_as_long_as_there_is_room(page: Page) -> None:
         head.set_text(f"{lines[i]} {lines[i + 1].split(' ')[0]}")
         widths.append(head.get_window_extent().width / head.figure.dpi)
     assert min(widths) > 0.98 * (page.width - 2 * page.base / 72)
+
+
+@pytest.mark.parametrize("headline", [*list(HEADLINES.values())[:2], "A short one"])
+def test_the_title_of_a_slide_ends_above_the_image(headline: str) -> None:
+    image = figure_bytes(written_page("x", PAPER), "png", 20)
+    content = presentation_bytes([SlideContent(headline, image, "alt", "notes")])
+    title = Presentation(io.BytesIO(content)).slides[0].shapes.title
+    size = title.text_frame.paragraphs[0].font.size.pt
+    with print_style(SLIDE):
+        lines = wrap_text(headline, title.width / 914400 - 0.2, size, "bold").split("\n")
+    assert len(lines) * 1.2 * size / 72 <= title.height / 914400 and size >= 18
+    assert headline != "A short one" or size == 28
 
 
 def test_line_breaks_and_every_letter_stay() -> None:

@@ -120,7 +120,7 @@ def cumulative_figure(table: pd.DataFrame, label: FigureLabel, theme: ThemeName 
         )
     )
     figure.add_hline(float(table["pairwise_chance"].mean()), line={"color": colours.muted, "dash": "dot", "width": 1})
-    names = [escape_html(name.removeprefix("+ ").split(" / ")[0]) for name in table["voxels"]]
+    names = ["by fold" if " or " in name else escape_html(name.removeprefix("+ ")) for name in table["voxels"]]
     figure.update_xaxes(tickvals=steps, ticktext=names, tickangle=-45, showgrid=False, title="region added")
     figure.update_yaxes(title=AXIS, tickformat=".1f", range=_range(table))
     figure.update_layout(height=340, margin={"t": 40, "b": 90})

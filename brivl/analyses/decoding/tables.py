@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brivl.analyses.decoding.compute import DecodingResult
+from brivl.analyses.decoding.compute import MIN_VOXELS, DecodingResult
 from brivl.analysis import Options, short_name
 from brivl.core.decoding.identification import Identification, pairwise_accuracy, top_k_accuracy
 from brivl.core.numbers import probability
@@ -16,6 +16,7 @@ from brivl.core.regions.region_stats import bh_q
 
 SPACES = {"image": "among images", "text": "among sentences"}
 ALPHA = 0.05
+FOLDS_DIFFER = " / "  # between names of regions in a stored set where cross-validation folds add different ones
 
 
 def space_of(result: DecodingResult, options: Options) -> str:
@@ -62,7 +63,7 @@ def accuracy_table(result: DecodingResult, space: str) -> pd.DataFrame:
         chance, top1_chance, top5_chance = (float(value) for value in result.chance[space][i])
         rows.append(
             {
-                "voxels": one.name,
+                "voxels": one.name.replace(FOLDS_DIFFER, " or "),
                 "kind": one.kind,
                 "n_voxels": one.n_voxels,
                 "pairwise": pairwise_accuracy(pools),
@@ -167,8 +168,9 @@ def caption(result: DecodingResult, options: Options) -> str:
     source = " The sentences are captions of the middle frame of each stimulus by the shipped captioner."
     return (
         f"Pairwise identification accuracy {SPACES[space]}, from each region alone and from regions added one by "
-        f"one. Filled symbols: q < .05. Regions are added in the order of their accuracy in the training folds."
-        f"{source if captioned else ''}"
+        "one. Filled symbols: q < .05. Regions of fewer than "
+        f"{MIN_VOXELS} voxels are left out. Regions are added in the order of their accuracy in the training folds; "
+        f"“by fold”: the folds add different regions there.{source if captioned else ''}"
     )
 
 
@@ -188,7 +190,8 @@ def methods(result: DecodingResult) -> str:
     if result.tr is not None:
         stimulus = f"Each stimulus was {result.window} samples ({result.window * result.tr:g} s) of the held-out runs"
     else:
-        stimulus = "Each stimulus was one held-out sentence or image; whole groups were held out together"
+        kind = "sentence" if result.stimulus_kind == "text" else "image"
+        stimulus = f"Each stimulus was one held-out {kind}; whole groups were held out together"
     smallest = probability(result.smallest_p).lstrip("= ")
     return (
         f"Ridge regression (preset {result.request.preset!r}) predicted the embedding of each stimulus by "
