@@ -8,7 +8,7 @@ from brivl.analyses.captioning.compute import CaptioningResult
 from brivl.analyses.captioning.figures import spotlight
 from brivl.analyses.captioning.tables import NO_MAP, probabilities
 from brivl.models.registry import SHIPPED
-from brivl.viz.export import Page, new_page, print_style
+from brivl.viz.export import Page, new_page, print_style, wrap_text
 from brivl.viz.style import FigureLabel
 
 MAX_WORDS = 10  # maps in a row
@@ -48,6 +48,7 @@ def print_figure(result: CaptioningResult, label: FigureLabel, page: Page) -> Fi
                 axes.set_axis_off()
                 axes.set_title(f"{words[i][0]}\n{words[i][1]:.0%}", fontsize=page.base * 0.7)
                 if column == 0:
-                    text = f"{SHIPPED[name].title}: {one.text}"
+                    room = 0.9 * page.width * MAX_WORDS / (MAX_WORDS + 3)
+                    text = wrap_text(f"{SHIPPED[name].title}: {one.text}", room, page.base * 0.85)
                     axes.text(0, -0.12, text, transform=axes.transAxes, va="top", fontsize=page.base * 0.85)
     return figure

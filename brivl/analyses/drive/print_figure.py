@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from brivl.analyses.drive.compute import DriveResult
 from brivl.analyses.drive.figures import UNIT
 from brivl.scenes.things import KINDS
-from brivl.viz.export import Page, new_page, print_style
+from brivl.viz.export import Page, new_page, print_style, wrap_text
 from brivl.viz.style import LIGHT, FigureLabel
 
 MAX_SHOWN = 6  # images in a row
@@ -44,7 +44,9 @@ def print_figure(result: DriveResult, label: FigureLabel, page: Page) -> Figure:
                 axes.imshow(images[i])
                 axes.set_axis_off()
                 kind = KINDS[int(kinds[i].argmax())]
-                axes.set_title(f"{group} {i + 1}\n{predicted[i]:+.1f} SD, {kind}", fontsize=page.base * 0.8)
+                size, room = page.base * 0.8, 0.9 * page.width / (n + 2)
+                title = wrap_text(f"{group} {i + 1}\n{predicted[i]:+.1f} SD, {kind}", room, size)
+                axes.set_title(title, fontsize=size)
         axes = figure.add_subplot(grid[:, n:])
         names = sorted(result.by_region, key=result.by_region.__getitem__)
         colours = [LIGHT.joint if name == result.request.region else LIGHT.grid for name in names]

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from brivl.analyses.generation.compute import GenerationResult
 from brivl.analyses.generation.figures import AXIS_X, AXIS_Y
 from brivl.analyses.generation.tables import recognised
-from brivl.viz.export import Page, new_page, print_style
+from brivl.viz.export import Page, new_page, print_style, wrap_text
 from brivl.viz.style import LIGHT, FigureLabel
 
 LINES = ("-", "--", ":", "-.")
@@ -37,7 +37,9 @@ def print_figure(result: GenerationResult, label: FigureLabel, page: Page) -> Fi
             axes = figure.add_subplot(grid[0, i])
             axes.imshow(one.image)
             axes.set_axis_off()
-            axes.set_title(f"“{one.prompt.text[:30]}”\n{recognised(one)}; cosine {one.similarity:.2f}")
+            size, room = page.base * 0.85, 0.9 * page.width / max(2, len(result.images))
+            title = f"“{one.prompt.text[:30]}”\n{recognised(one)}\ncosine {one.similarity:.2f}"
+            axes.set_title(wrap_text(title, room, size), fontsize=size)
         axes = figure.add_subplot(grid[1, :])
         for i, one in enumerate(result.images):
             name = one.prompt.text[:40]
