@@ -152,8 +152,8 @@ def test_the_pointing_game_is_played_by_a_click() -> None:
     button(at, "Measure pointing accuracy").click().run()
     ((request, status),) = cached.model_queue().jobs()
     assert request["task"] in TASKS and request["n_scenes"] == 100 and status.active
-    TASKS[request["task"]](request | {"n_scenes": 3}, lambda *_: None)
-    assert stored_evaluation(Store(cache_dir()))["n_scenes"] == 3
+    TASKS[request["task"]](request | {"n_scenes": 10}, lambda *_: None)
+    assert stored_evaluation(Store(cache_dir()))["n_scenes"] == 10
 
 
 def test_the_figure_knows_a_hit_from_a_miss() -> None:
