@@ -135,7 +135,7 @@ def test_the_verb_prints_what_it_writes(store: Store, tmp_path: Path, capsys):
     assert printed["n_voxels"] == len(written) and printed["simulated"] and written["simulated"].all()
     assert main(asked) == 0
     said = capsys.readouterr().out
-    assert "SIMULATED DATA" in said and "The planted category is among" in said
+    assert "SIMULATED DATA" in said and "words contain the true (simulated) category" in said
     assert written["generated"].str.endswith(".").all() and 0 < printed["truth"]["said"] <= 1
 
 
