@@ -192,6 +192,7 @@ def test_the_page_shows_heat_map_and_curves(kind: str) -> None:
     assert values["z"]["shape"] == f"{len(ROIS)}, 12" and len(heat["layout"]["shapes"]) == 1
     assert [one["name"] for one in curves["data"] if one["mode"] == "lines+markers"] == ["FFA"]
     assert "5 subjects" in headline(at) and "n = 5" in heat["layout"]["xaxis"]["ticktext"][0]
+    assert any("FFA, layer 8, on the brain" in link.proto.label for link in at.get("page_link"))
     at.multiselect[0].set_value(["V1"]).run()
     assert [one["name"] for one in charts(at)[1]["data"] if one["mode"] == "lines+markers"] == ["FFA", "V1"]
     at.segmented_control[0].set_value("").run()

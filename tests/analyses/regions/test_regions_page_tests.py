@@ -19,6 +19,7 @@ from brivl.commands.main import main
 from brivl.core.encoding.explainable_variance import noise_ceiling, normalise_by_ceiling
 from brivl.core.records import EncodingResult
 from brivl.core.regions.prevalence import prevalence
+from brivl.data.regions import PARCELLATION_NOUNS, PARCELLATION_TITLES
 from brivl.encoding.fit import FitRequest, canonical_order
 from brivl.encoding.identical_features import identical_features_key
 from brivl.encoding.within_subject import CHANCE, DIFFERENCE, WithinSubjectRequest, within_subject_key
@@ -257,6 +258,12 @@ def test_the_caption_counts_the_subjects_who_have_the_region() -> None:
     voxels = facts["M02"].voxels
     lacking = facts | {"M02": replace(facts["M02"], voxels=replace(voxels, aal=np.zeros_like(voxels.aal)))}
     assert "those of 3 subjects who have voxels in a region (2);" in region_parts(answers, lacking, question).caption
+
+
+def test_atlases_are_called_by_their_names() -> None:
+    """HCPex has 426 regions, HCP-MMP1 has 360; "45 regions, sides merged" did not say of which atlas."""
+    assert PARCELLATION_TITLES["hcp"].startswith("HCPex") and PARCELLATION_NOUNS["hcp"] == "HCPex regions"
+    assert all(PARCELLATION_TITLES[level].startswith("AAL") for level in ("area", "merged", "region", "aal3"))
 
 
 @pytest.mark.parametrize("level", ["aal3", "hcp"])

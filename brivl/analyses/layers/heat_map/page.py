@@ -106,6 +106,12 @@ def _draw(heat: HeatMap, label: FigureLabel, levels: tuple[str, ...], choose_vie
             placeholder="Further regions",
             help="Regions whose curves are drawn beside the selected one.",
         )
+        if heat.chosen and heat.layer is not None:
+            st.page_link(
+                "pages/flatmap.py",
+                label=f"Show {heat.chosen[0]}, layer {heat.layer}, on the brain",
+                icon=":material/arrow_forward:",
+            )
         st.plotly_chart(
             curves_figure(heat, label, style.theme()), theme=None, key=f"{CURVES} chart", config=PLOT_CONFIG
         )
