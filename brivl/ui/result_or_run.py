@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import streamlit as st
 
@@ -43,6 +43,7 @@ def result_or_run(
     read: Callable[[], Result | None],
     *,
     button: str | None = None,
+    primary: bool = True,
     preview: Callable[[], None] | None = None,
 ) -> Result | None:
     """Look a result up; where it is not stored, compute it and show progress meanwhile.
@@ -55,6 +56,8 @@ def result_or_run(
         Looks the result up, quickly; None where it is not stored.
     button : str or None
         Label of the button that starts the computation; None starts it at once.
+    primary : bool
+        Whether this is the main button of the page.
     preview : callable or None
         Drawn below the progress, again and again.
 
@@ -75,7 +78,7 @@ def result_or_run(
         return None
     if status is None or not status.active:
         if button is not None:
-            _start_button(task, button)
+            _start_button(task, button, primary)
             return None
         status = jobs.wait(jobs.submit(task), SHORT_WAIT)
         if status.state == "done":
@@ -93,8 +96,9 @@ def _show_end(status: JobStatus) -> None:
         st.info("Cancelled.")
 
 
-def _start_button(task: Mapping[str, Any], label: str) -> None:
-    st.button(label, type="primary", on_click=MODEL_QUERIES.submit, args=(task,), key=f"start {label}")
+def _start_button(task: Mapping[str, Any], label: str, primary: bool = True) -> None:
+    kind: Literal["primary", "secondary"] = "primary" if primary else "secondary"
+    st.button(label, type=kind, on_click=MODEL_QUERIES.submit, args=(task,), key=f"start {label}")
 
 
 @st.fragment(run_every=REFRESH_SECONDS)

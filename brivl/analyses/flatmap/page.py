@@ -59,7 +59,7 @@ def _draw_region_links(region: str, regions: Mapping[str, np.ndarray], looked: v
         return
     with st.container(horizontal=True, vertical_alignment="center", key="region-ways"):
         for name in names:
-            st.button(f"Whole region: {name}", on_click=choose, args=(name,), key=f"choose region {name}")
+            st.button(f"Select all of {name}", on_click=choose, args=(name,), key=f"choose region {name}")
         if region != BRAIN:
             st.page_link("pages/regions.py", label=f"{region} among the regions", icon=":material/arrow_forward:")
 
@@ -83,17 +83,6 @@ FADED = 0.35  # opacity outside the chosen region
 PLAIN = "plain map"
 FULL_EV, FAINTEST = 0.5, 0.15  # explainable variance from which colours are full; opacity where there is none
 HEIGHT = 520  # px
-TITLES = {
-    "joint": f"Joint {R2}",
-    "a": "First model",
-    "b": "Second model",
-    "pair": "Both models",
-    "difference": "Difference",
-    "best": "Best layer",
-    "unique_a": "Unique, first model",
-    "unique_b": "Unique, second model",
-    "shared": "Shared",
-}
 
 
 @dataclass(frozen=True)
@@ -280,7 +269,7 @@ def _draw(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str | Non
     else:
         on_map = viewer.OnMap(shown, mapped.voxels, mapped.geometry, mapped.scores, mapped.parts)
         viewer.draw(on_map, label, lambda layers, looked: _below_map(shown, layers, mapped, looked))
-    st.toggle("Plain figure", key=PLAIN, help="For browsers without WebGL2: slower, one map, the same values.")
+    st.toggle("Static figure", key=PLAIN, help="For browsers without WebGL2: slower, one map, the same values.")
     null_panel.draw(shown)
 
 
@@ -290,10 +279,21 @@ def _below_map(shown: Shown, layers: Shown, mapped: Mapped, looked: view_state.M
     _draw_region_links(shown.choices.region, mapped.regions, looked)
 
 
+def _map_titles(names: tuple[str, str]) -> dict[str, str]:
+    """Titles of the maps, with the names of the models."""
+    a, b = names
+    titles = {"joint": f"Joint {R2}", "a": a, "b": b, "pair": "A × B", "difference": "A − B", "best": "Best layer"}
+    return titles | {"unique_a": f"Unique, {a}", "unique_b": f"Unique, {b}", "shared": "Shared"}
+
+
 def _draw_plain(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str | None) -> None:
     """The map as a Plotly figure."""
     st.segmented_control(
-        "Map", MAPS, format_func=TITLES.__getitem__, label_visibility="collapsed", **bound("map", shown.choices.map)
+        "Map",
+        MAPS,
+        format_func=_map_titles(shown.names).__getitem__,
+        label_visibility="collapsed",
+        **bound("map", shown.choices.map),
     )
     looked = view_state.of_voxels(view_state.current(), mapped.voxels.n_voxels, "plain")
     view = MapView(style.theme(), looked.names, highlight, looked.voxel, height=HEIGHT)

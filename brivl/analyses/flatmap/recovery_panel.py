@@ -1,4 +1,4 @@
-"""Was the truth recovered? For simulated data, whose truth is known."""
+"""Recovery check: estimated beside true maps, for simulated data."""
 
 from __future__ import annotations
 
@@ -52,13 +52,15 @@ def draw(shown: Shown) -> None:
     truth = shown.facts[subject].truth
     if truth is None:
         return
-    title = f"Was the truth recovered? ({subject}, simulated data, whose truth is known)"
+    title = f"Recovery check: estimated and true difference ({subject}, simulated data)"
     panel = st.expander(title, key=PANEL, on_change="rerun")
     if not panel.open:
         return
     with panel:
         if set(shown.choices.models) != set(truth.models):
-            st.caption(f"The truth was planted with {truth.models[0]} and {truth.models[1]}. Compare these two.")
+            st.caption(
+                f"The data were simulated from {truth.models[0]} and {truth.models[1]}. Compare these two models."
+            )
             return
         _panel(shown, subject, truth)
 

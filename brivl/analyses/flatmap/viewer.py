@@ -145,7 +145,15 @@ def _offer_solid(on_map: OnMap) -> None:
         "dataset": on_map.shown.choices.data,
         "subject": on_map.shown.subjects[0],
     }
-    if result_or_run(task, lambda: cached_maps.browser_solid(on_map.voxels), button="Prepare the 3-D view") is not None:
+    if (
+        result_or_run(
+            task,
+            lambda: cached_maps.browser_solid(on_map.voxels),
+            button="Add 3-D surfaces (about 20 s)",
+            primary=False,
+        )
+        is not None
+    ):
         st.rerun()
 
 

@@ -121,7 +121,7 @@ def _compute(card: OnCard) -> None:
         return
     if not st.session_state.get(AUTO):
         st.button("Show time courses", on_click=lambda: st.session_state.update({AUTO: True}), key="show time courses")
-        style.small("Measured and predicted, for each voxel or area that you click; a few seconds each, then kept.")
+        style.small("Shows measured and predicted BOLD for the selection (a few seconds).")
         return
     (found,) = card.shown.answers.values()
     if result_or_run(time_course_job(cached.store(), found.request, card.place), lambda: _known(card)) is not None:
@@ -332,14 +332,14 @@ def _planted(card: OnCard) -> list[Fact]:
         return []
     layer = _planted_layer(truth, card.inside)
     if layer is None:
-        return [("planted", "no signal", "truth")]
+        return [("ground truth (simulated)", "no signal", "truth")]
     order = [truth.models.index(model) for model in card.shown.choices.models]
     best = [_mean(truth.oracle_split[side][card.inside]) for side in order]
     ceiling = _mean(truth.noise_ceiling[card.inside])
     a, b = card.shown.names
     return [
-        ("planted layer", str(layer), "truth"),
-        (f"planted, {a}", number(best[0]), "truth"),
-        (f"planted, {b}", number(best[1]), "truth"),
-        (f"reachable {R2}", number(ceiling), "truth"),
+        ("ground truth (simulated): layer", str(layer), "truth"),
+        (f"true share, {a}", number(best[0]), "truth"),
+        (f"true share, {b}", number(best[1]), "truth"),
+        (f"{R2} ceiling", number(ceiling), "truth"),
     ]

@@ -194,7 +194,7 @@ def test_card_of_a_voxel_says_what_was_fitted_and_what_was_planted() -> None:
     assert float(said["joint R²"]) == pytest.approx(float(result.r2_joint[13]), rel=6e-3)
     assert [p["layer"] for p in card["layers"]] == [7, 8]
     assert card["layers"][1]["a"] == pytest.approx(float(result.r2_split[0, 13]), rel=1e-6)
-    assert said["planted layer"] == str(13 % 3 * 4) and card["truth"] == {"layer": 4}
+    assert said["ground truth (simulated): layer"] == str(13 % 3 * 4) and card["truth"] == {"layer": 4}
     assert any(b.label == "Show time courses" for b in at.button)
 
 
@@ -269,8 +269,8 @@ def test_the_code_is_one_module_without_imports() -> None:
 def test_region_of_a_kept_voxel_can_be_chosen_and_is_compared_with_the_others() -> None:
     fill(MOVIE, [8], ["S01"])
     at = open_page("flatmap", voxel="12")
-    (choose,) = [b for b in at.button if b.label.startswith("Whole region: ")]
-    name = choose.label.removeprefix("Whole region: ")
+    (choose,) = [b for b in at.button if b.label.startswith("Select all of ")]
+    name = choose.label.removeprefix("Select all of ")
     choose.click().run()
     assert not at.exception and at.query_params["region"] in (name, [name]) and "voxel" not in at.query_params
     assert maps(at)[0]["view"]["region"] == name and maps(at)[0]["view"]["picked"] is None

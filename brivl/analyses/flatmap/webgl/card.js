@@ -115,7 +115,7 @@ export class Card {
     text([SMALL.left - 4, y(top) + 4], number(top, 2), "end");
     text([SMALL.left - 4, y(0) + 4], "0", "end");
     figure.append(svg);
-    const planted = truth ? [["planted layer", theme.truth, "dashed"]] : [];
+    const planted = truth ? [["true layer (simulated)", theme.truth, "dashed"]] : [];
     this._legend(figure, [["joint R²", theme.joint], [a, theme.a], [b, theme.b], ...planted]);
   }
 
@@ -148,7 +148,7 @@ export class Card {
     const point = (i) => {
       mark.setAttribute("x1", x(i));
       mark.setAttribute("x2", x(i));
-      this._under(under, i, `${meta.tr ? `${i * meta.tr} s` : `${unit} ${i + 1}`}: measured ${number(measured[i])}, predicted ${number(joint[i])}`);
+      this._under(under, i, `${meta.tr ? `t = ${number(i * meta.tr, 4)} s` : `${unit} ${i + 1}`}: measured ${number(measured[i])} SD, predicted ${number(joint[i])} SD`);
     };
     svg.setAttribute("tabindex", "0");
     let now = Math.floor(n / 2);
@@ -210,12 +210,12 @@ export class Card {
     }
     text([SMALL.width / 2, SMALL.height - 2], "delay (s)");
     figure.append(svg);
-    this._legend(figure, [[`size of weights, ${names[0]}`, theme.a], [names[1], theme.b]]);
+    this._legend(figure, [[`|weight| (a.u.), ${names[0]}`, theme.a], [names[1], theme.b]]);
   }
 
   _extremes(box) {
     const { n_most: most, n_least: least, extreme_texts: texts } = this.course.meta;
-    const lists = [["Drives it most", 0, most], ["Drives it least", most, least]];
+    const lists = [["Highest predicted response", 0, most], ["Lowest predicted response", most, least]];
     for (const [title, from, n] of lists) {
       if (!texts.length && !this.course.arrays.extremes_sheet.length) return;
       const part = add(box, "div");

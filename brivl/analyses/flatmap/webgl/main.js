@@ -60,7 +60,7 @@ function complain(parentElement, error) {
   const box = document.createElement("p");
   box.setAttribute("role", "alert");
   box.textContent = String(error.message) === "no WebGL2"
-    ? "This browser shows no WebGL2, which the map needs. Switch on “Plain figure”."
+    ? "This browser shows no WebGL2, which the map needs. Switch on “Static figure”."
     : `The map could not be drawn: ${error.message}`;
   parentElement.append(box);
 }
