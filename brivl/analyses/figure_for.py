@@ -126,8 +126,10 @@ class _FigureInputs:
     @property
     def single_models(self) -> dict[str, np.ndarray]:
         """Subject -> R2 of each model alone (2, n_voxels), where it is stored; of fits of one layer."""
-        found = {s: stored_single_models(self.store, fit.request, self.summary) for (_, s), fit in self.answers.items()}
-        return {subject: single for subject, single in found.items() if single is not None}
+        scores = {
+            s: stored_single_models(self.store, fit.request, self.summary) for (_, s), fit in self.answers.items()
+        }
+        return {subject: single for subject, single in scores.items() if single is not None}
 
     @property
     def mean_scores(self) -> MeanScores | None:

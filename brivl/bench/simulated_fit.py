@@ -328,5 +328,5 @@ def _timed(fit: Callable[[slice], np.ndarray], columns: slice) -> tuple[np.ndarr
 
 
 if __name__ == "__main__":
-    asked = Path(sys.argv[1]), sys.argv[2]
-    print(json.dumps(measure_parts(asked[0], int(sys.argv[3])) if asked[1] == "parts" else measure(*asked)))
+    words = Path(sys.argv[1]), sys.argv[2]
+    print(json.dumps(measure_parts(words[0], int(sys.argv[3])) if words[1] == "parts" else measure(*words)))

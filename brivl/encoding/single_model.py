@@ -111,10 +111,12 @@ def fit_single_models(store: Store, request: FitRequest, progress: ProgressCallb
         single, key = replace(request, models=(model, model)), single_model_key(store, request, model, dataset)
         stored = store.get(key)
         if stored is None:
-            found = _compute(store, single, dataset, partial(_report, progress, single, i), FitCheckpoints(store, key))
-            put_single_model(store, request, dataset, model, found)
+            computed = _compute(
+                store, single, dataset, partial(_report, progress, single, i), FitCheckpoints(store, key)
+            )
+            put_single_model(store, request, dataset, model, computed)
             delete_completed_checkpoints(store)
-        scores.append(found["r2"] if stored is None else stored.arrays["r2"])
+        scores.append(computed["r2"] if stored is None else stored.arrays["r2"])
     return np.stack(scores)
 
 

@@ -37,7 +37,7 @@ class FitEvidence:
 
     Attributes
     ----------
-    known : DatasetSummary
+    summary : DatasetSummary
         The dataset.
     answers : mapping of (int, str) to FitResult
         (layer, subject) -> fit.
@@ -51,7 +51,7 @@ class FitEvidence:
         What the figure adds to the methods of the fits.
     """
 
-    known: DatasetSummary
+    summary: DatasetSummary
     answers: Mapping[Key, FitResult]
     facts: Mapping[str, SubjectFacts]
     map_layer: int
@@ -64,24 +64,24 @@ class FitEvidence:
         first = next(iter(self.answers.values())).request.subject
         timings = {subject: facts.timing for subject, facts in self.facts.items()}
         readings = {subject: facts.reading for subject, facts in self.facts.items()}
-        return Done(self.known, self.facts[first].timing, list(self.answers.values()), timings, readings)
+        return Done(self.summary, self.facts[first].timing, list(self.answers.values()), timings, readings)
 
     @property
     def simulated(self) -> bool:
         """Whether the data are simulated."""
-        return self.known.simulated
+        return self.summary.simulated
 
     @property
     def dataset(self) -> str:
         """Name of the dataset without its folder."""
-        return self.known.short_name
+        return self.summary.short_name
 
     @property
     def source_note(self) -> str:
         """Citation and licence of the data."""
-        if self.known.simulated:
+        if self.summary.simulated:
             return "Simulated data."
-        return " ".join(word for word in (self.known.citation, self.known.licence) if word)
+        return " ".join(word for word in (self.summary.citation, self.summary.licence) if word)
 
     def methods(self) -> str:
         """Give the methods paragraph, in Markdown.
@@ -176,14 +176,14 @@ class FitEvidence:
         """
         from brivl.sharing.maps import why_no_maps
 
-        known = self.known
+        dataset = self.summary
         first = next(iter(self.answers.values())).request
         return {
             "dataset": {
-                "name": known.short_name,
-                "title": known.title,
-                "licence": known.licence,
-                "citation": known.citation,
+                "name": dataset.short_name,
+                "title": dataset.title,
+                "licence": dataset.licence,
+                "citation": dataset.citation,
             },
             "models": {side: self._model(name) for side, name in zip("ab", first.models, strict=True)},
             "fits": [self._fit(store, answer) for _, answer in sorted(self.answers.items())],
@@ -193,12 +193,12 @@ class FitEvidence:
         }
 
     def _model(self, name: str) -> dict[str, Any]:
-        offer = self.known.model_options.get(name)
+        offer = self.summary.model_options.get(name)
         return {"name": name, "title": offer.title if offer else name, "stand_in": bool(offer and offer.stand_in)}
 
     def _fit(self, store: Store, answer: FitResult) -> dict[str, Any]:
         request = answer.request
-        key = fit_key(store, request, self.known.dataset)
+        key = fit_key(store, request, self.summary.dataset)
         return {
             "subject": request.subject,
             "layer": request.layer,

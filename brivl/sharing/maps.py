@@ -44,9 +44,9 @@ def map_name(evidence: FitEvidence, subject: str, what: str) -> str:
         "maps/sub-S01/sub-S01_task-phantommovie_space-S1fullhead_stat-r2_desc-simulatedLayer08Joint_statmap".
     """
     voxels = evidence.facts[subject].voxels
-    described = f"{'simulated' if evidence.known.simulated else ''}Layer{evidence.map_layer:02d}{what.capitalize()}"
+    described = f"{'simulated' if evidence.summary.simulated else ''}Layer{evidence.map_layer:02d}{what.capitalize()}"
     described = described[0].lower() + described[1:]
-    parts = [f"task-{_word(evidence.known.short_name)}", f"space-{_space(voxels)}", "stat-r2", f"desc-{described}"]
+    parts = [f"task-{_word(evidence.summary.short_name)}", f"space-{_space(voxels)}", "stat-r2", f"desc-{described}"]
     who = f"sub-{_word(subject.removeprefix('sub-'))}"
     return f"maps/{who}/{'_'.join([who, *parts])}_statmap"
 
@@ -125,7 +125,7 @@ def _on_fsaverage(evidence: FitEvidence, subject: str, values: np.ndarray) -> np
         from brivl.data.anatomy.fsaverage5 import project_to_fsaverage5
 
         return project_to_fsaverage5(voxels, values)
-    dataset = getattr(evidence.known.dataset, "base", evidence.known.dataset)
+    dataset = getattr(evidence.summary.dataset, "base", evidence.summary.dataset)
     own = getattr(dataset, "on_fsaverage", None)
     return None if own is None else own(subject, values)
 
@@ -141,8 +141,8 @@ def _sidecar(store: Store, evidence: FitEvidence, subject: str, what: str, mesh:
         "Statistic": "R2",
         "Units": "share of variance",
         "SpatialReference": f"{mesh}, sampled from {voxels.space}" if mesh else voxels.space,
-        "Simulated": evidence.known.simulated,
-        "Dataset": evidence.known.short_name,
+        "Simulated": evidence.summary.simulated,
+        "Dataset": evidence.summary.short_name,
         "Subject": subject,
         "Layer": evidence.map_layer,
         "Models": dict(zip("ab", answer.request.models, strict=True)),
@@ -150,7 +150,7 @@ def _sidecar(store: Store, evidence: FitEvidence, subject: str, what: str, mesh:
         "Pooling": answer.request.pooling,
         "VoxelsFitted": int(answer.result.selected.sum()),
         "NotFitted": "NaN",
-        "FitKey": fit_key(store, answer.request, evidence.known.dataset).digest,
+        "FitKey": fit_key(store, answer.request, evidence.summary.dataset).digest,
         "ScoresSha256": scores_digest(answer.result),
         "GeneratedBy": [{"Name": "BriVL explorer", "Version": versions()["brivl"]}],
     }

@@ -25,7 +25,7 @@ class Done:
 
     Attributes
     ----------
-    known : DatasetSummary
+    summary : DatasetSummary
         The dataset.
     timing : Timing
         How the data of the first subject were taken.
@@ -37,7 +37,7 @@ class Done:
         Subject -> how the files were read.
     """
 
-    known: DatasetSummary
+    summary: DatasetSummary
     timing: Timing
     answers: Sequence[FitResult]
     timings: Mapping[str, Timing] = field(default_factory=dict)
@@ -116,9 +116,9 @@ def methods_paragraph(done: Done, figure: FigureMethods = FigureMethods()) -> st
 
 
 def _data(done: Done) -> str:
-    known = done.known
-    kind = "Simulated data" if known.simulated else "Data"
-    where = "" if known.simulated else f" ({known.citation})" if known.citation else ""
+    summary = done.summary
+    kind = "Simulated data" if summary.simulated else "Data"
+    where = "" if summary.simulated else f" ({summary.citation})" if summary.citation else ""
     designs: dict[str, list[str]] = {}  # what was taken -> in whom
     for subject in done.subjects:
         designs.setdefault(_design(done, subject), []).append(subject)
@@ -129,7 +129,7 @@ def _data(done: Done) -> str:
         taken = "; ".join(f"{_listed('subject', subjects)}: {design}" for design, subjects in designs.items())
     n = [int(answer.info["n_voxels_selected"]) for answer in done.answers]
     voxels = f"{min(n):,}" if min(n) == max(n) else f"{min(n):,} to {max(n):,}"
-    entered = f"{kind}: {known.short_name}{where}, {taken}; {voxels} voxels{_selection(done)} were analysed."
+    entered = f"{kind}: {summary.short_name}{where}, {taken}; {voxels} voxels{_selection(done)} were analysed."
     return " ".join([entered, *_readings(done)])
 
 
@@ -172,20 +172,20 @@ def _rows(timing: Timing) -> str:
 
 
 def _features(done: Done) -> str:
-    request, known = done.answers[0].request, done.known
-    named = [_model(known, name) for name in request.models]
+    request, summary = done.answers[0].request, done.summary
+    named = [_model(summary, name) for name in request.models]
     text = f"Features were the activations of {_listed('layer', done.layers)} of {named[0]} and of {named[1]}"
-    if known.stimulus_kind == "features":
+    if summary.stimulus_kind == "features":
         return f"Features were {named[0]} and {named[1]}, {TITLES['features']} ({_listed('layer', done.layers)})."
-    default = {"image": "[CLS] token", "text": "mean over text tokens"}[known.stimulus_kind]
+    default = {"image": "[CLS] token", "text": "mean over text tokens"}[summary.stimulus_kind]
     pooled = {None: default, "cls": "[CLS] token", "mean": "mean over tokens"}[request.pooling]
-    averaged = ", averaged over the frames of each TR" if known.stimulus_kind == "image" and done.timing.tr else ""
+    averaged = ", averaged over the frames of each TR" if summary.stimulus_kind == "image" and done.timing.tr else ""
     return f"{text} ({pooled}{averaged})."
 
 
-def _model(known: DatasetSummary, name: str) -> str:
-    offer = known.model_options.get(name)
-    return f"{offer.title} (a small stand-in)" if offer and offer.stand_in else offer.title if offer else name
+def _model(summary: DatasetSummary, name: str) -> str:
+    offer = summary.model_options.get(name)
+    return f"{offer.title} (a small proxy model)" if offer and offer.stand_in else offer.title if offer else name
 
 
 def _fitting(done: Done) -> str:

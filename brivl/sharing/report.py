@@ -59,7 +59,7 @@ def _section(view: SavedView) -> str:
     label = f'<p class="label">{SIMULATED_LABEL}</p>' if view.simulated else ""
     caption = f'<p class="caption">{escape(view.shown_caption)}</p>' if view.shown_caption else ""
     finding = f'<p class="finding">{escape(view.headline)}</p>' if view.headline != view.title else ""
-    encoded = base64.b64encode(view.encoded).decode("ascii")
+    encoded = base64.b64encode(view.picture).decode("ascii")
     return (
         f"<section>\n<h2>{escape(view.title)}</h2>\n{label}\n{finding}\n"
         f'<img alt="{escape(view.headline)}" src="data:image/png;base64,{encoded}">\n{caption}\n'

@@ -61,8 +61,8 @@ def explore(spec: PageSpec) -> None:
         st.error(str(error))
 
 
-def _explore(spec: PageSpec, choices: Choices, known: DatasetSummary) -> None:
-    shown = spec.look_up(choices, known)
+def _explore(spec: PageSpec, choices: Choices, summary: DatasetSummary) -> None:
+    shown = spec.look_up(choices, summary)
     runs = spec.runs(shown)
     job = active_job(runs)
     if spec.ready(shown):
@@ -74,7 +74,7 @@ def _explore(spec: PageSpec, choices: Choices, known: DatasetSummary) -> None:
             _offer_rest(shown, runs)
     elif job is not None:
         watch(job.job_id)
-        _show_old(spec, known)
+        _show_old(spec, summary)
     else:
         _empty(shown, runs)
     _sidebar_state(shown, job)
@@ -101,31 +101,31 @@ def chips_of(shown: Shown) -> list[Chip]:
     list of Chip
         Dataset, simulated or not, preset, voxels, subjects, region, models.
     """
-    known, choices = shown.known, shown.choices
+    summary, choices = shown.summary, shown.choices
     low, high = shown.n_voxels()
     has_ev = next(iter(shown.answers.values())).result.explainable_variance is not None
     threshold = f", EV > {PRESETS[choices.preset].ev_threshold:g}" if has_ev else ""
     count = f"{low:,}" if low == high else f"{low:,}–{high:,}"
-    chips = [Chip(known.short_name)]
-    chips += [Chip("SIMULATED", "simulated")] if known.simulated else []
+    chips = [Chip(summary.short_name)]
+    chips += [Chip("SIMULATED", "simulated")] if summary.simulated else []
     chips += [Chip(f"{style.preset_title(choices.preset)} preset", help=PRESET_HELP)]
     chips += [Chip(f"{count} voxels{threshold}"), Chip(shown.who)]
     chips += [Chip(shown.coverage.fits)] if shown.missing else []
     on_off = [a.result.r2_nuisance for a in shown.answers.values() if a.result.r2_nuisance is not None]
     chips += [Chip(f"stimulus on/off regressed out, R² {np.nanmean(on_off):.3f}")] if on_off else []
     chips += [Chip(choices.region)] if choices.region != "all" else []
-    if any(known.model_options[model].stand_in for model in choices.models):
+    if any(summary.model_options[model].stand_in for model in choices.models):
         chips.append(Chip("demo models (trained on cartoons)", help=DEMO_HELP))
     return chips
 
 
-def _show_old(spec: PageSpec, known: DatasetSummary) -> None:
+def _show_old(spec: PageSpec, summary: DatasetSummary) -> None:
     """While a first result is computed, the last one stays, dimmed and under its own name."""
     old = st.session_state.get(LAST_SELECTION_KEY, {}).get(spec.name)
-    if old is None or old.data != known.name:
+    if old is None or old.data != summary.name:
         style.caption("The figure appears here as soon as the first fit is ready. You may leave this page or close it.")
         return
-    shown = spec.look_up(old, known)
+    shown = spec.look_up(old, summary)
     if spec.ready(shown):
         a, b = shown.names
         what = f"layer {old.layer}, {describe_subjects(old)}, {a} and {b}, {style.preset_title(old.preset)} preset"
@@ -148,7 +148,7 @@ def _empty(shown: Shown, runs: Sequence[Run]) -> None:
 def _what_a_run_does(shown: Shown, runs: Sequence[Run]) -> str:
     choices, (a, b) = shown.choices, shown.names
     return (
-        f"Fits layer {choices.layer} of {a} and {b} jointly to each voxel of {shown.known.short_name} and splits the "
+        f"Fits layer {choices.layer} of {a} and {b} jointly to each voxel of {shown.summary.short_name} and splits the "
         f"cross-validated R² between them. {cached.run_time(runs[0].requests)} Results are cached."
     )
 
@@ -156,7 +156,7 @@ def _what_a_run_does(shown: Shown, runs: Sequence[Run]) -> str:
 def _warn_of_leaks(shown: Shown) -> None:
     """Warn of stimuli that training and test sets would share; the fit may go on."""
     choices = shown.choices
-    warning = leakage_warning(shown.known.dataset, choices.chosen_subjects[0], choices.preset)
+    warning = leakage_warning(shown.summary.dataset, choices.chosen_subjects[0], choices.preset)
     if warning:
         style.note(warning)
 

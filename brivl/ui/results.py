@@ -33,7 +33,7 @@ class Shown:
     """What is chosen: the stored fits by (layer, subject), the facts of their subjects, the fits that are missing."""
 
     choices: Choices
-    known: DatasetSummary
+    summary: DatasetSummary
     answers: Mapping[tuple[int, str], FitResult]
     facts: Mapping[str, SubjectFacts]
     missing: Sequence[FitRequest]
@@ -41,7 +41,7 @@ class Shown:
     @property
     def names(self) -> tuple[str, str]:
         """Titles of the two models, different ones even where the models are the same."""
-        a, b = (self.known.model_options[model].title for model in self.choices.models)
+        a, b = (self.summary.model_options[model].title for model in self.choices.models)
         return (a, b) if a != b else (f"{a} (1st)", f"{b} (2nd)")
 
     @property
@@ -105,14 +105,14 @@ class Shown:
         return max(float(np.nanmax(gap)) for gap in gaps)
 
 
-def look_up(choices: Choices, known: DatasetSummary, layers: range | None = None) -> Shown:
+def look_up(choices: Choices, summary: DatasetSummary, layers: range | None = None) -> Shown:
     """Look up fits. This is fast: keys are compared, and each file is opened once.
 
     Parameters
     ----------
     choices : Choices
         What is chosen.
-    known : DatasetSummary
+    summary : DatasetSummary
         The dataset.
     layers : range or None
         Layer numbers; None for the chosen layer.
@@ -127,7 +127,7 @@ def look_up(choices: Choices, known: DatasetSummary, layers: range | None = None
     fits = {(r.layer, r.subject): cached.stored_fit(r) if facts[r.subject] else None for r in requests}
     return Shown(
         choices,
-        known,
+        summary,
         {key: fit for key, fit in fits.items() if fit is not None},
         {subject: f for subject, f in facts.items() if f is not None},
         [r for r in requests if fits[r.layer, r.subject] is None],
@@ -227,7 +227,7 @@ def fit_view(
     choices = shown.choices
     layers = sorted({layer for layer, _ in shown.answers})
     map_layer = choices.layer if choices.layer in layers else layers[0]
-    evidence = FitEvidence(shown.known, shown.answers, shown.facts, map_layer, choices.region, methods)
+    evidence = FitEvidence(shown.summary, shown.answers, shown.facts, map_layer, choices.region, methods)
     record = FigureRecord(page, stem, label, lambda: {"scores": table()}, print_figure, evidence, link_fields())
     count = "1 fit" if len(shown.answers) == 1 else f"{len(shown.answers)} fits"
     check = f"Self-check: split R² adds up to joint R² (max |difference| {shown.largest_gap():.1g} over {count})."
@@ -274,7 +274,7 @@ def _npz_export(shown: Shown) -> None:
     if len(keys) > 1:
         layer, subject = st.selectbox("Fit", keys, format_func=lambda key: f"layer {key[0]}, {key[1]}", width=260)
     answer, voxels = shown.answers[layer, subject], shown.facts[subject].voxels
-    name = f"{'simulated_' if shown.known.simulated else ''}{subject}_layer{layer:02d}.npz"
+    name = f"{'simulated_' if shown.summary.simulated else ''}{subject}_layer{layer:02d}.npz"
     single = cached.single_model_scores(answer.request)
     partition = None if single is None else partition_variance(answer.result.r2_joint, single)
     make = partial(npz_bytes, answer, voxels, partition)

@@ -56,33 +56,33 @@ def sidebar(controls: Controls | None = None) -> tuple[Choices, DatasetSummary] 
         style.title("BriVL explorer")
         _data(name)
     try:
-        known = cached.dataset_summary(name)
+        summary = cached.dataset_summary(name)
     except BrivlError as error:
         st.session_state[url_state.KEPT] = {**fields, "data": name}
         _cannot_open(error)
         return None
-    choices, notes = url_state.resolve(fields, known)
+    choices, notes = url_state.resolve(fields, summary)
     url_state.keep(url_state.to_fields(choices))
     with st.sidebar:
-        chosen = (controls or _all_controls)(choices, known)
-        _reading(chosen, known)
+        chosen = (controls or _all_controls)(choices, summary)
+        _reading(chosen, summary)
         if scheduler():
             style.small(f"Runs go to the Dask scheduler {scheduler()}")
     if chosen.region != choices.region:
         notes.append(url_state.missing_note("region", choices.region, chosen.subject, "all voxels"))
         url_state.keep(url_state.to_fields(chosen))
     _show(notes)
-    return chosen, known
+    return chosen, summary
 
 
-def subject_controls(choices: Choices, known: DatasetSummary) -> Choices:
+def subject_controls(choices: Choices, summary: DatasetSummary) -> Choices:
     """Draw only the controls of subject and preset.
 
     Parameters
     ----------
     choices : Choices
         What is chosen.
-    known : DatasetSummary
+    summary : DatasetSummary
         The dataset.
 
     Returns
@@ -95,13 +95,13 @@ def subject_controls(choices: Choices, known: DatasetSummary) -> Choices:
     return choices
 
 
-def _all_controls(choices: Choices, known: DatasetSummary) -> Choices:
-    _models(choices, known)
+def _all_controls(choices: Choices, summary: DatasetSummary) -> Choices:
+    _models(choices, summary)
     _layer(choices)
     _subject(choices)
     choices = _region(choices)
     _preset(choices)
-    if known.stimulus_kind != "features":
+    if summary.stimulus_kind != "features":
         _pooling(choices)
     return choices
 
@@ -165,24 +165,24 @@ def _data(name: str) -> None:
     )
 
 
-def _reading(choices: Choices, known: DatasetSummary) -> None:
+def _reading(choices: Choices, summary: DatasetSummary) -> None:
     """Choice of the column of a BIDS folder's events that names the stimuli, and how the files were read."""
     try:
-        columns = known.event_columns(choices.chosen_subjects[0])
-        reading = known.reading(choices.chosen_subjects[0])
+        columns = summary.event_columns(choices.chosen_subjects[0])
+        reading = summary.reading(choices.chosen_subjects[0])
     except BrivlError:  # the page itself says what is wrong with the files
         return
     if columns:
-        named = options_of(known.name).get("column", "")
+        named = options_of(summary.name).get("column", "")
         st.selectbox(
             "Stimulus column",
             ["", *columns],
             index=["", *columns].index(named) if named in columns else 0,
             format_func=lambda name: name or "chosen by its values",
             help="The column of the events that names the images or texts.",
-            key=f"column of {known.name}",
+            key=f"column of {summary.name}",
             on_change=_take_column,
-            args=(known.name,),
+            args=(summary.name,),
         )
     if reading.notes:
         style.small(reading.notes[0])
@@ -204,13 +204,13 @@ def _dataset_title(name: str, card: DatasetCard | None) -> str:
     return f"{short} (cannot be opened)" if card.problem else f"{short} (simulated)" if card.simulated else short
 
 
-def _models(choices: Choices, known: DatasetSummary) -> None:
+def _models(choices: Choices, summary: DatasetSummary) -> None:
     def title(name: str) -> str:
-        offer = known.model_options[name]
+        offer = summary.model_options[name]
         return f"{offer.title} (demo)" if offer.stand_in else offer.title
 
-    names = list(known.model_options)
-    notes = "\n\n".join(f"**{option.title}**: {option.note}" for option in known.model_options.values())
+    names = list(summary.model_options)
+    notes = "\n\n".join(f"**{option.title}**: {option.note}" for option in summary.model_options.values())
     theme = theme_of(style.theme())
     swatch_a, swatch_b = (f':color[■]{{foreground="{colour}"}}' for colour in (theme.a_text, theme.b_text))
     st.selectbox(f"{swatch_a} Model A", names, format_func=title, help=notes, **bound("a", choices.a))

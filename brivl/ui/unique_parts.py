@@ -63,7 +63,7 @@ def offer_parts(answers: Answers) -> None:
         return
     show_failures([run])
     with st.container(horizontal=True, vertical_alignment="center", key="unique-parts"):
-        style.small(f"{_what(len(lacking), len(answers))} ({_how_long(answers, lacking)}).")
+        style.small(f"{_what(len(lacking), len(answers))} ({_duration(answers, lacking)}).")
         st.button(run.label, on_click=submit, args=(run,), key="run unique parts")
 
 
@@ -72,7 +72,7 @@ def _what(n_lacking: int, n_answers: int) -> str:
     return f"{NOT_COMPUTED[0].upper()}{NOT_COMPUTED[1:]}{of}: they need a fit of each model alone"
 
 
-def _how_long(answers: Answers, lacking: list[FitRequest]) -> str:
+def _duration(answers: Answers, lacking: list[FitRequest]) -> str:
     """Estimate from the time that the joint fits took."""
     infos = [answer.info for answer in answers.values() if answer.request in lacking]
     seconds = sum(float(info.get("fit_seconds", info["seconds"])) for info in infos)

@@ -169,14 +169,14 @@ def dataset_of(fields: Mapping[str, str]) -> str:
     return full_name(fields.get("data") or PHANTOM_MOVIE)
 
 
-def resolve(fields: Mapping[str, str], known: DatasetSummary) -> tuple[Choices, list[str]]:
+def resolve(fields: Mapping[str, str], summary: DatasetSummary) -> tuple[Choices, list[str]]:
     """Check the fields against what there is.
 
     Parameters
     ----------
     fields : mapping
         As `raw_fields` gives them.
-    known : DatasetSummary
+    summary : DatasetSummary
         The dataset.
 
     Returns
@@ -196,20 +196,20 @@ def resolve(fields: Mapping[str, str], known: DatasetSummary) -> tuple[Choices, 
 
     preset = fields.get("preset", "")  # its name may have delays, which are not listed
     presets = (*PRESETS, preset) if preset in PRESETS else tuple(PRESETS)
-    offers = tuple(known.model_options)
-    a = pick("a", offers, known.default_pair[0])
-    b = pick("b", offers, known.default_pair[1])
-    n_layers = known.n_layers((a, b))
+    offers = tuple(summary.model_options)
+    a = pick("a", offers, summary.default_pair[0])
+    b = pick("b", offers, summary.default_pair[1])
+    n_layers = summary.n_layers((a, b))
     layers = tuple(map(str, range(1, n_layers + 1)))
     layer = int(pick("layer", layers, str(default_layer(n_layers)), f"1–{n_layers}" if n_layers > 1 else "1"))
     chosen = Choices(
-        data=known.name,
+        data=summary.name,
         a=a,
         b=b,
         layer=layer,
         n_layers=n_layers,
-        subjects=known.subjects,
-        subject=pick("subject", (*known.subjects, ALL), known.subjects[0]),
+        subjects=summary.subjects,
+        subject=pick("subject", (*summary.subjects, ALL), summary.subjects[0]),
         preset=pick("preset", presets, "strict"),
         pooling=pick("pooling", POOLINGS, DEFAULT_POOLING),
         map=pick("map", MAPS, "joint"),

@@ -39,7 +39,7 @@ def done_page(subject: str = "All") -> Shown:
 
 
 def done_of(shown: Shown) -> Done:
-    return FitEvidence(shown.known, shown.answers, shown.facts, 8).done
+    return FitEvidence(shown.summary, shown.answers, shown.facts, 8).done
 
 
 def test_methods_paragraph_says_what_the_request_says() -> None:

@@ -216,20 +216,20 @@ class Material:
         list of (n_samples, n_features) arrays
             Those of the models first.
         """
-        asked = self.request
+        request = self.request
         bands = []
         if not variant.alone:
             ending = f"@{variant.variation}" if variant.variation else ""
-            bands = [self._layer(f"{model}{ending}") for model in asked.models]
+            bands = [self._layer(f"{model}{ending}") for model in request.models]
         if variant.baseline == UNTRAINED:
-            bands.append(self._layer(f"{asked.models[0]}@{UNTRAINED}"))
+            bands.append(self._layer(f"{request.models[0]}@{UNTRAINED}"))
         elif variant.baseline:
             bands.append(nuisance_band(self.store, self.stimulus, self.design, variant.baseline, self.progress))
         return bands
 
     def _layer(self, model: str) -> np.ndarray:
-        asked = self.request
-        return layer_features(self.store, self.stimulus, model, asked.layer, asked.pooling, self.progress)
+        request = self.request
+        return layer_features(self.store, self.stimulus, model, request.layer, request.pooling, self.progress)
 
 
 def audit_fit(material: Material, variant: AuditFit) -> dict[str, np.ndarray]:

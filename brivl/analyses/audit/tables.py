@@ -137,7 +137,7 @@ def count_table(result: AuditResult) -> pd.DataFrame:
             cells |= _in_states(row, "difference_error", f"RMS error of {difference}", states)
         rows.append(cells | {"not applicable because": row["why_not"]})
     table = pd.DataFrame(rows)
-    counts = [column for column in table if column.startswith(("n, ", "false positives"))]
+    counts = [column for column in map(str, table) if column.startswith(("n, ", "false positives"))]
     return table.astype(dict.fromkeys(counts, "Int64"))  # whole numbers, though some are missing
 
 

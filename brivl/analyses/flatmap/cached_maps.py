@@ -142,7 +142,7 @@ def browser_alone(answers: Mapping[tuple[int, str], FitResult], by_layer: Mappin
         None where no layer has them.
     """
     keys = [
-        fit_key(store(), found.request, dataset_summary(found.request.dataset)).digest for found in answers.values()
+        fit_key(store(), answer.request, dataset_summary(answer.request.dataset)).digest for answer in answers.values()
     ]
     models = next(iter(answers.values())).request.models if answers else ()
     return _browser_alone(by_layer, f"{cache_dir()} {keys} {sorted(by_layer)} {models}") if by_layer else None
@@ -168,6 +168,6 @@ def layers_payload(answers: Mapping[tuple[int, str], FitResult], names: tuple[st
     Packed
         Bytes for the browser.
     """
-    found = results_by_layer(answers)
-    split = {layer: mean_scores(results)[1:] for layer, results in found.items()}
-    return scores_payload(split, names, mean_explainable_variance(next(iter(found.values()))))
+    by_layer = results_by_layer(answers)
+    split = {layer: mean_scores(results)[1:] for layer, results in by_layer.items()}
+    return scores_payload(split, names, mean_explainable_variance(next(iter(by_layer.values()))))

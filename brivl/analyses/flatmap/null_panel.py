@@ -1,4 +1,4 @@
-"""What would wrong events give? For measured data: the same fit with events of other runs, or shifted in time."""
+"""Null control for measured data: the same fit with events of other runs, or shifted in time."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def draw(shown: Shown) -> None:
     shown : Shown
         Fits at the layer shown.
     """
-    known, choices = shown.known, shown.choices
+    summary, choices = shown.summary, shown.choices
     subject = shown.subjects[0]
     true = shown.answers.get((choices.layer, subject))
-    if known.simulated or known.stimulus_kind == "features" or "@" in known.name or true is None:
+    if summary.simulated or summary.stimulus_kind == "features" or "@" in summary.name or true is None:
         return
-    with st.expander(f"What would wrong events give? ({subject}, layer {choices.layer})"):
+    with st.expander(f"Null control: shuffled or shifted events ({subject}, layer {choices.layer})"):
         try:
             _panel(true)
         except BrivlError as error:
@@ -72,9 +72,9 @@ def null_table(answers: dict[str, FitResult]) -> pd.DataFrame:
         One row for each fit: number of voxels above each of BARS, mean and largest joint R² over fitted voxels.
     """
     rows = []
-    for said, answer in answers.items():
+    for sentence, answer in answers.items():
         r2 = answer.result.r2_joint[np.isfinite(answer.result.r2_joint)].astype(float)
-        rows.append([said, *(int((r2 > bar).sum()) for bar in BARS), round(r2.mean(), 4), round(r2.max(), 3)])
+        rows.append([sentence, *(int((r2 > bar).sum()) for bar in BARS), round(r2.mean(), 4), round(r2.max(), 3)])
     return pd.DataFrame(
         rows, columns=["events", *(f"voxels > {bar:g}" for bar in BARS), f"mean joint {R2}", f"largest {R2}"]
     )
@@ -82,10 +82,10 @@ def null_table(answers: dict[str, FitResult]) -> pd.DataFrame:
 
 def _panel(true: FitResult) -> None:
     requests = null_requests(true.request)
-    found = {kind: cached.stored_fit(request) for kind, request in requests.items()}
-    known = {"as recorded": true} | {NULLS[kind]: answer for kind, answer in found.items() if answer is not None}
-    st.dataframe(null_table(known), hide_index=True)
-    missing = [requests[kind] for kind, answer in found.items() if answer is None]
+    fits = {kind: cached.stored_fit(request) for kind, request in requests.items()}
+    curves = {"as recorded": true} | {NULLS[kind]: answer for kind, answer in fits.items() if answer is not None}
+    st.dataframe(null_table(curves), hide_index=True)
+    missing = [requests[kind] for kind, answer in fits.items() if answer is None]
     if not missing:
         return
     run = Run("Run the nulls", missing)

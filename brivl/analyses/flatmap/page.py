@@ -50,11 +50,11 @@ from brivl.viz.flatmap.print_figure import flatmap_page
 from brivl.viz.style import R2, FigureLabel
 
 
-def _draw_region_links(region: str, regions: Mapping[str, np.ndarray], looked: view_state.MapLook) -> None:
+def _draw_region_links(region: str, regions: Mapping[str, np.ndarray], state: view_state.MapLook) -> None:
     """Below the map: choose the regions that hold the kept voxel; compare the chosen one with the others."""
     names = []
-    if looked.voxel is not None:
-        names = [name for name, inside in regions.items() if inside[looked.voxel] and name != region]
+    if state.voxel is not None:
+        names = [name for name, inside in regions.items() if inside[state.voxel] and name != region]
     if not names and region == BRAIN:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="region-ways"):
@@ -122,9 +122,9 @@ class Mapped:
         )
 
 
-def _look_up(choices: Choices, known: DatasetSummary) -> Shown:
+def _look_up(choices: Choices, summary: DatasetSummary) -> Shown:
     """Answers whose flatmap is prepared; others count as missing, and a run prepares it."""
-    shown = look_up(choices, known)
+    shown = look_up(choices, summary)
     if all(cached.flatmap(shown.facts[subject].voxels) is not None for subject in shown.subjects):
         return shown
     return replace(shown, answers={}, missing=choices.requests())
@@ -137,7 +137,7 @@ def _runs(shown: Shown) -> Sequence[Run]:
 
 def _view(shown: Shown) -> View:
     mapped = _mapped(shown)
-    label = FigureLabel(_headline(shown, mapped), _caption(shown, mapped), shown.known.simulated, _detail(shown))
+    label = FigureLabel(_headline(shown, mapped), _caption(shown, mapped), shown.summary.simulated, _detail(shown))
     outlined = _outlined(shown, mapped.geometry)
     highlight = shown.choices.region if shown.choices.region in outlined.outlines else None
     stem = f"flatmap_{shown.choices.map}_layer{shown.choices.layer:02d}_{shown.choices.subject}"
@@ -161,9 +161,9 @@ def _view(shown: Shown) -> View:
 
 def _print_view(mapped: Mapped) -> print_figure.MapView:
     """The part of the map that is on the screen, with the pinned voxel: what is seen is saved and exported."""
-    looked = view_state.current()
-    (x, y, zoom), n_voxels = looked.camera, mapped.voxels.n_voxels
-    voxel = looked.voxel if looked.voxel is not None and looked.voxel < n_voxels else None
+    state = view_state.current()
+    (x, y, zoom), n_voxels = state.camera, mapped.voxels.n_voxels
+    voxel = state.voxel if state.voxel is not None and state.voxel < n_voxels else None
     return print_figure.MapView(x, y, zoom, voxel)
 
 
@@ -260,7 +260,7 @@ def _caption(shown: Shown, mapped: Mapped) -> str:
 
 
 def _detail(shown: Shown) -> str:
-    return f"{shown.known.short_name}, {shown.who}, layer {shown.choices.layer}, preset {shown.choices.preset}"
+    return f"{shown.summary.short_name}, {shown.who}, layer {shown.choices.layer}, preset {shown.choices.preset}"
 
 
 def _draw(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str | None) -> None:
@@ -268,15 +268,15 @@ def _draw(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str | Non
         _draw_plain(shown, mapped, label, highlight)
     else:
         on_map = viewer.OnMap(shown, mapped.voxels, mapped.geometry, mapped.scores, mapped.parts)
-        viewer.draw(on_map, label, lambda layers, looked: _below_map(shown, layers, mapped, looked))
+        viewer.draw(on_map, label, lambda layers, state: _below_map(shown, layers, mapped, state))
     st.toggle("Static figure", key=PLAIN, help="For browsers without WebGL2: slower, one map, the same values.")
     null_panel.draw(shown)
 
 
-def _below_map(shown: Shown, layers: Shown, mapped: Mapped, looked: view_state.MapLook) -> None:
+def _below_map(shown: Shown, layers: Shown, mapped: Mapped, state: view_state.MapLook) -> None:
     variance_panel.panel(shown, layers)
-    voxel_card.draw(shown, layers, mapped.regions, looked)
-    _draw_region_links(shown.choices.region, mapped.regions, looked)
+    voxel_card.draw(shown, layers, mapped.regions, state)
+    _draw_region_links(shown.choices.region, mapped.regions, state)
 
 
 def _map_titles(names: tuple[str, str]) -> dict[str, str]:
@@ -295,8 +295,8 @@ def _draw_plain(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str
         label_visibility="collapsed",
         **bound("map", shown.choices.map),
     )
-    looked = view_state.of_voxels(view_state.current(), mapped.voxels.n_voxels, "plain")
-    view = MapView(style.theme(), looked.names, highlight, looked.voxel, height=HEIGHT)
+    state = view_state.of_voxels(view_state.current(), mapped.voxels.n_voxels, "plain")
+    view = MapView(style.theme(), state.names, highlight, state.voxel, height=HEIGHT)
     ground = cached_maps.ground(mapped.voxels, mapped.geometry, mapped.regions)
     outlined = _outlined(shown, mapped.geometry)
     figure = flatmap_figure(outlined, mapped.painting(shown), mapped.scores, label, view, ground)
@@ -307,7 +307,7 @@ def _draw_plain(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str
         )
     layers = viewer.all_layers(shown)
     variance_panel.panel(shown, layers)
-    voxel_card.draw(shown, layers, mapped.regions, looked)
+    voxel_card.draw(shown, layers, mapped.regions, state)
 
 
 def _pick() -> None:

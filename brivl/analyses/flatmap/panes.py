@@ -35,7 +35,7 @@ class MapSet:
         Shown
             Fits of all layers that have been fitted.
         """
-        return look_up(self.shown.choices, self.shown.known, self.shown.choices.layers)
+        return look_up(self.shown.choices, self.shown.summary, self.shown.choices.layers)
 
     def packed(self, layers: Shown | None = None) -> Packed:
         """Pack the scores for the browser.
@@ -70,7 +70,7 @@ def key_of(choices: Choices) -> str:
     return BAR.join((*choices.models, choices.subject, choices.preset))
 
 
-def asked_by_key(key: str, choices: Choices) -> dict[str, str]:
+def choices_from_key(key: str, choices: Choices) -> dict[str, str]:
     """Read a key that `key_of` has made.
 
     Parameters
@@ -107,14 +107,14 @@ def map_sets(shown: Shown, voxels: Voxels) -> list[MapSet]:
         The question first, then those on the same voxels that differ in subject, preset or models and are fitted at the
         layer shown; at most MOST_SETS.
     """
-    found = [MapSet(key_of(shown.choices), " and ".join(shown.names), shown)]
+    sets = [MapSet(key_of(shown.choices), " and ".join(shown.names), shown)]
     for title, choices in _others(shown):
-        if len(found) == MOST_SETS:
+        if len(sets) == MOST_SETS:
             break
-        other = look_up(choices, shown.known)
+        other = look_up(choices, shown.summary)
         if other.answers and not other.missing and all(_same(f.voxels, voxels) for f in other.facts.values()):
-            found.append(MapSet(key_of(choices), title or " and ".join(other.names), other))
-    return found
+            sets.append(MapSet(key_of(choices), title or " and ".join(other.names), other))
+    return sets
 
 
 def _others(shown: Shown) -> Iterator[tuple[str, Choices]]:
@@ -126,9 +126,9 @@ def _others(shown: Shown) -> Iterator[tuple[str, Choices]]:
     for preset in PRESETS:
         if preset != choices.preset:
             yield f"preset {preset}", replace(choices, preset=preset)
-    for a, b in permutations(shown.known.model_options, 2):
-        if {a, b} != set(choices.models) and choices.layer <= shown.known.n_layers((a, b)):
-            yield "", replace(choices, a=a, b=b, n_layers=shown.known.n_layers((a, b)))
+    for a, b in permutations(shown.summary.model_options, 2):
+        if {a, b} != set(choices.models) and choices.layer <= shown.summary.n_layers((a, b)):
+            yield "", replace(choices, a=a, b=b, n_layers=shown.summary.n_layers((a, b)))
 
 
 def _same(one: Voxels, other: Voxels) -> bool:

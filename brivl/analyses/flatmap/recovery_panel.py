@@ -73,19 +73,21 @@ def _panel(shown: Shown, subject: str, truth: Truth) -> None:
     else:
         result, basis = at_true_layer(layers, truth), ALL_BASIS
     basis = basis.format(layer=choices.layer, near=NEAR)
-    found = compare_with_truth(result, truth, choices.models, region_masks(voxels, "roi" if voxels.rois else "region"))
-    headline = recovery_headline(found.difference_r, found.n_voxels, subject)
+    recovered = compare_with_truth(
+        result, truth, choices.models, region_masks(voxels, "roi" if voxels.rois else "region")
+    )
+    headline = recovery_headline(recovered.difference_r, recovered.n_voxels, subject)
     st.markdown(f"**{headline}**")
-    st.caption(f"{basis} {_numbers(found)}")
+    st.caption(f"{basis} {_numbers(recovered)}")
     label = FigureLabel(headline, basis, True, f"{choices.data}, {subject}, preset {choices.preset}")
     what = st.segmented_control("Show", [VOXELS, REGIONS, LAYERS], default=VOXELS, key="recovery of")
     if what == LAYERS:
         _layers(layers, truth, label)
     elif what == REGIONS:
-        _regions(found, shown.names, label)
+        _regions(recovered, shown.names, label)
     else:
-        limit = round_limit(np.concatenate([found.estimated, found.oracle]))
-        recovery = DifferenceRecovery(found.oracle, found.estimated, found.difference_r, limit, shown.names)
+        limit = round_limit(np.concatenate([recovered.estimated, recovered.oracle]))
+        recovery = DifferenceRecovery(recovered.oracle, recovered.estimated, recovered.difference_r, limit, shown.names)
         figure = difference_figure(recovery, label, style.theme())
         _show(figure, lambda: difference_page(recovery, label, SLIDE), VOXELS)
 
@@ -104,20 +106,20 @@ def _near(result: EncodingResult, truth: Truth, layer: int) -> EncodingResult:
     return replace(result, selected=result.selected & near)
 
 
-def _regions(found: Recovery, names: tuple[str, str], label: FigureLabel) -> None:
-    rows = [(name, *pair) for name, pair in found.regions.items()]
+def _regions(recovered: Recovery, names: tuple[str, str], label: FigureLabel) -> None:
+    rows = [(name, *pair) for name, pair in recovered.regions.items()]
     recovery = RegionRecovery(pd.DataFrame(rows, columns=["region", "planted", "estimated"]), names)
     figure = region_recovery_figure(recovery, label, style.theme())
     _show(figure, lambda: region_recovery_page(recovery, label, SLIDE), REGIONS)
 
 
-def _numbers(found: Recovery) -> str:
+def _numbers(recovered: Recovery) -> str:
     parts = [
-        f"Order of regions: Spearman ρ {number(found.region_rho, 2)}",
-        f"mean joint R² {number(100 * found.ceiling_fraction, 2)} % of the noise ceiling",
+        f"Order of regions: Spearman ρ {number(recovered.region_rho, 2)}",
+        f"mean joint R² {number(100 * recovered.ceiling_fraction, 2)} % of the noise ceiling",
     ]
-    if np.isfinite(found.null_mean_r2):
-        parts.append(f"mean joint R² of fitted voxels without signal {number(found.null_mean_r2, 2)}")
+    if np.isfinite(recovered.null_mean_r2):
+        parts.append(f"mean joint R² of fitted voxels without signal {number(recovered.null_mean_r2, 2)}")
     return "; ".join(parts) + "."
 
 

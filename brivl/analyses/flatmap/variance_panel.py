@@ -13,7 +13,7 @@ from brivl.ui.results import Shown
 from brivl.ui.unique_parts import offer_parts
 from brivl.viz.browser.packing import Packed
 
-ASKED = "parts asked"  # in the session: from then on the browser is given them
+REQUESTED = "parts asked"  # in the session: from then on the browser is given them
 
 
 def alone_of(shown: Shown) -> dict[int, np.ndarray]:
@@ -29,11 +29,11 @@ def alone_of(shown: Shown) -> dict[int, np.ndarray]:
     dict of int to (2, n_voxels) array
         Layer -> means; only layers where all subjects have them.
     """
-    found: dict[int, list[np.ndarray | None]] = {}
+    by_layer: dict[int, list[np.ndarray | None]] = {}
     for (layer, _), answer in sorted(shown.answers.items()):
-        found.setdefault(layer, []).append(cached.single_model_scores(answer.request))
-    whole = {layer: [rows for rows in each if rows is not None] for layer, each in found.items()}
-    return {layer: nan_mean_rows(rows) for layer, rows in whole.items() if len(rows) == len(found[layer])}
+        by_layer.setdefault(layer, []).append(cached.single_model_scores(answer.request))
+    whole = {layer: [rows for rows in each if rows is not None] for layer, each in by_layer.items()}
+    return {layer: nan_mean_rows(rows) for layer, rows in whole.items() if len(rows) == len(by_layer[layer])}
 
 
 def parts_of(shown: Shown) -> VariancePartition | None:
@@ -69,8 +69,8 @@ def packed_alone(layers: Shown) -> Packed | None:
         None where nothing was asked for, or nothing is known.
     """
     if layers.choices.map in VARIANCE_COMPONENTS:
-        st.session_state[ASKED] = True
-    return cached_maps.browser_alone(layers.answers, alone_of(layers)) if st.session_state.get(ASKED) else None
+        st.session_state[REQUESTED] = True
+    return cached_maps.browser_alone(layers.answers, alone_of(layers)) if st.session_state.get(REQUESTED) else None
 
 
 def panel(shown: Shown, layers: Shown) -> None:

@@ -61,8 +61,8 @@ def current() -> MapLook:
     MapLook
         The view; what cannot be read in a link is as usual.
     """
-    asked = {name: st.query_params[name] for name in FIELDS if name in st.query_params}
-    return read(asked or st.session_state.get(KEPT, {}))
+    fields = {name: st.query_params[name] for name in FIELDS if name in st.query_params}
+    return read(fields or st.session_state.get(KEPT, {}))
 
 
 def keep(look: MapLook) -> None:
@@ -254,9 +254,9 @@ def _panes(text: str) -> tuple[PaneChoice, ...]:
 
 
 def _checked(panes: Sequence[tuple]) -> tuple[PaneChoice, ...]:
-    found = [
+    checked = [
         PaneChoice(str(pane[0]), layer, pane[2])
         for pane in panes
         if len(pane) == 3 and pane[2] in MAPS and (layer := _whole(pane[1])) is not None
     ]
-    return tuple(found[: MOST_PANES - 1])
+    return tuple(checked[: MOST_PANES - 1])

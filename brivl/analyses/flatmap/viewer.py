@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from brivl.analyses.flatmap import cached_maps, variance_panel, view_state
-from brivl.analyses.flatmap.panes import MapSet, asked_by_key, key_of, map_sets
+from brivl.analyses.flatmap.panes import MapSet, choices_from_key, key_of, map_sets
 from brivl.analyses.flatmap.webgl import component
 from brivl.core.numbers import round_limit
 from brivl.core.records import FlatmapGeometry, Voxels
@@ -93,12 +93,12 @@ def draw(on_map: OnMap, label: FigureLabel, below: Below) -> None:
     view_state.keep(view_state.of_voxels(view_state.current(), voxels.n_voxels, ground.id))
     component.send(ground, "ground")
     layers = all_layers(shown)
-    wanted = {sets[0].key, *(pane.set for pane in view_state.current().panes)}
-    packed = {each.key: each.packed(layers if each is sets[0] else None) for each in sets if each.key in wanted}
+    needed = {sets[0].key, *(pane.set for pane in view_state.current().panes)}
+    packed = {each.key: each.packed(layers if each is sets[0] else None) for each in sets if each.key in needed}
     alone = {
         each.key: variance_panel.packed_alone(layers if each is sets[0] else each.at_all_layers())
         for each in sets
-        if each.key in wanted
+        if each.key in needed
     }
     solid = cached_maps.browser_solid(voxels) if has_surface(voxels) else None
     listed = [
@@ -106,7 +106,7 @@ def draw(on_map: OnMap, label: FigureLabel, below: Below) -> None:
     ]
     first = _send_first(sets[0], packed[sets[0].key])
     sent = {"ground": ground.id, "sets": listed, "solid": _id(solid), "first": first}
-    _viewer(on_map, label, sent, lambda looked: below(layers, looked))
+    _viewer(on_map, label, sent, lambda state: below(layers, state))
     late = {f"scores {key}": part for key, part in packed.items()} | {f"alone {key}": p for key, p in alone.items()}
     for name, part in (late | {"solid": solid}).items():
         if part is not None:
@@ -128,10 +128,10 @@ def _send_first(question: MapSet, whole: Packed) -> str | None:
 
 def _first(question: MapSet, whole: Packed) -> Packed | None:
     has: set[str] = st.session_state.setdefault(HAS, set())
-    known = whole.id in has
+    is_sent = whole.id in has
     has.add(whole.id)
-    looked, kind = view_state.current(), question.shown.choices.map
-    if known or looked.panes or looked.shape != "flat" or kind in ("best", *VARIANCE_COMPONENTS):
+    state, kind = view_state.current(), question.shown.choices.map
+    if is_sent or state.panes or state.shape != "flat" or kind in ("best", *VARIANCE_COMPONENTS):
         return None
     first = question.packed(question.shown)
     return None if first.id == whole.id else first
@@ -170,7 +170,7 @@ def all_layers(shown: Shown) -> Shown:
     Shown
         Fits of all layers that have been fitted.
     """
-    return look_up(shown.choices, shown.known, shown.choices.layers)
+    return look_up(shown.choices, shown.summary, shown.choices.layers)
 
 
 @st.fragment
@@ -179,20 +179,20 @@ def _viewer(
 ) -> None:
     if st.session_state.pop(WHOLE_PAGE, False):
         st.rerun()
-    looked = view_state.current()
+    state = view_state.current()
     with st.container(key="map-row", horizontal=True, gap="small"):
         with st.container(key="figure-map"):
-            component.show(KEY, {**_data(on_map, label, looked), **sent}, lambda: _take(on_map))
+            component.show(KEY, {**_data(on_map, label, state), **sent}, lambda: _take(on_map))
         with st.container(key="map-card"):  # beside the map once it holds a card and where there is room (ui.style)
-            below(looked)
+            below(state)
 
 
-def _data(on_map: OnMap, label: FigureLabel, looked: view_state.MapLook) -> dict[str, Any]:
+def _data(on_map: OnMap, label: FigureLabel, state: view_state.MapLook) -> dict[str, Any]:
     """What the viewer shall show; see viewer/viewer.js."""
     shown, theme = on_map.shown, theme_of(style.theme())
     return {
         "seq": st.session_state.get(SEQ, 0),
-        "simulated": shown.known.simulated,
+        "simulated": shown.summary.simulated,
         "label": f"Map. {label.headline}",
         "theme": {
             "text": theme.text,
@@ -207,18 +207,18 @@ def _data(on_map: OnMap, label: FigureLabel, looked: view_state.MapLook) -> dict
             "truth": theme.truth,
             "measured": MEASURED[style.theme()],
         },
-        "view": view_of(shown.choices, looked) | {"limits": limits_of(on_map, looked)},
+        "view": view_of(shown.choices, state) | {"limits": limits_of(on_map, state)},
     }
 
 
-def view_of(choices: Choices, looked: view_state.MapLook) -> dict[str, Any]:
+def view_of(choices: Choices, state: view_state.MapLook) -> dict[str, Any]:
     """Write the view for the browser, without the limits.
 
     Parameters
     ----------
     choices : Choices
         The question.
-    looked : MapLook
+    state : MapLook
         The rest of the view.
 
     Returns
@@ -226,32 +226,32 @@ def view_of(choices: Choices, looked: view_state.MapLook) -> dict[str, Any]:
     dict
         Plain values, as webgl/viewer.js takes them.
     """
-    x, y, zoom = looked.camera
-    orbit = dict(zip(("yaw", "pitch", "zoom"), looked.orbit, strict=True))
+    x, y, zoom = state.camera
+    orbit = dict(zip(("yaw", "pitch", "zoom"), state.orbit, strict=True))
     return {
         "map": choices.map,
         "layer": choices.layer,
         "set": key_of(choices),
         "region": None if choices.region == BRAIN else choices.region,
-        "polygon": list(looked.area) or None,
-        "picked": looked.voxel,
-        "names": looked.names,
-        "fade": looked.fade,
+        "polygon": list(state.area) or None,
+        "picked": state.voxel,
+        "names": state.names,
+        "fade": state.fade,
         "camera": {"x": x, "y": y, "zoom": zoom},
-        "others": [{"set": pane.set, "layer": pane.layer, "map": pane.map} for pane in looked.panes],
-        "shape": looked.shape,
+        "others": [{"set": pane.set, "layer": pane.layer, "map": pane.map} for pane in state.panes],
+        "shape": state.shape,
         "orbit": orbit,
     }
 
 
-def limits_of(on_map: OnMap, looked: view_state.MapLook) -> dict[str, float]:
+def limits_of(on_map: OnMap, state: view_state.MapLook) -> dict[str, float]:
     """Give the limit of each colour scale.
 
     Parameters
     ----------
     on_map : OnMap
         What the map shows.
-    looked : MapLook
+    state : MapLook
         The view, with limits set by hand.
 
     Returns
@@ -261,10 +261,10 @@ def limits_of(on_map: OnMap, looked: view_state.MapLook) -> dict[str, float]:
     """
     choices, s, parts = on_map.shown.choices, on_map.scores, on_map.parts
     values = {"joint": s.joint, "split": np.concatenate([s.a, s.b]), "difference": s.a - s.b}
-    limits = {name: looked.limits.get(name, UNKNOWN_PART) for name in ("unique", "shared")}
+    limits = {name: state.limits.get(name, UNKNOWN_PART) for name in ("unique", "shared")}
     if parts is not None:  # only then are there values from which a limit can be kept
         values |= {"unique": np.concatenate([parts.unique_a, parts.unique_b]), "shared": parts.shared}
-    kept = {what: looked.limits.get(what) or shared_limit(choices, what, part) for what, part in values.items()}
+    kept = {what: state.limits.get(what) or shared_limit(choices, what, part) for what, part in values.items()}
     return limits | kept
 
 
@@ -285,20 +285,20 @@ def _take(on_map: OnMap) -> None:
         st.session_state[variance_panel.ASKED] = True
     if new_parts or {pane.set for pane in panes} - before:  # their scores are sent by the page
         st.session_state[WHOLE_PAGE] = True
-    asked = replace(choices, **asked_by(view, choices))
-    if asked != choices:
+    changed = replace(choices, **choices_from(view, choices))
+    if changed != choices:
         st.session_state[WHOLE_PAGE] = True
         names = ("map", "layer", "region", "a", "b", "subject", "preset")
-        url_state.change(**{name: getattr(asked, name) for name in names})
+        url_state.change(**{name: getattr(changed, name) for name in names})
 
 
-def _by_hand(looked: view_state.MapLook, on_map: OnMap) -> view_state.MapLook:
+def _by_hand(state: view_state.MapLook, on_map: OnMap) -> view_state.MapLook:
     """Without the limits that are as they are anyway: a link need not hold them."""
     usual, before = limits_of(on_map, view_state.MapLook()), view_state.current().limits
-    return replace(looked, limits={k: v for k, v in looked.limits.items() if k in before or v != usual[k]})
+    return replace(state, limits={k: v for k, v in state.limits.items() if k in before or v != usual[k]})
 
 
-def asked_by(view: Mapping[str, Any], choices: Choices) -> dict[str, Any]:
+def choices_from(view: Mapping[str, Any], choices: Choices) -> dict[str, Any]:
     """Read what the browser has changed of the question.
 
     Parameters
@@ -313,9 +313,9 @@ def asked_by(view: Mapping[str, Any], choices: Choices) -> dict[str, Any]:
     dict
         Value by field of the question; what does not exist is left out.
     """
-    found: dict[str, Any] = {"region": view["region"] if isinstance(view.get("region"), str) else BRAIN}
+    changes: dict[str, Any] = {"region": view["region"] if isinstance(view.get("region"), str) else BRAIN}
     if view.get("map") in MAPS:
-        found["map"] = view["map"]
+        changes["map"] = view["map"]
     if view.get("layer") in choices.layers:
-        found["layer"] = view["layer"]
-    return found | asked_by_key(str(view.get("set", "")), choices)
+        changes["layer"] = view["layer"]
+    return changes | choices_from_key(str(view.get("set", "")), choices)

@@ -50,12 +50,12 @@ class OnCard:
     fitted: np.ndarray  # (n_voxels,) bool, those of `inside` that were fitted
 
 
-def place_of(looked: MapLook, region: str) -> TimeCourseTarget | None:
+def place_of(state: MapLook, region: str) -> TimeCourseTarget | None:
     """Find what the card is about.
 
     Parameters
     ----------
-    looked : MapLook
+    state : MapLook
         The view.
     region : str
         Chosen region; BRAIN for none.
@@ -65,14 +65,14 @@ def place_of(looked: MapLook, region: str) -> TimeCourseTarget | None:
     TimeCourseTarget or None
         The kept voxel, else the drawn area, else the region; None for the whole brain.
     """
-    if looked.voxel is not None:
-        return TimeCourseTarget(looked.voxel)
-    if looked.area:
-        return TimeCourseTarget(area=format_polygon(np.array(looked.area)))
+    if state.voxel is not None:
+        return TimeCourseTarget(state.voxel)
+    if state.area:
+        return TimeCourseTarget(area=format_polygon(np.array(state.area)))
     return None if region == BRAIN else TimeCourseTarget(region=region)
 
 
-def draw(shown: Shown, layers: Shown, regions: Mapping[str, np.ndarray], looked: MapLook) -> None:
+def draw(shown: Shown, layers: Shown, regions: Mapping[str, np.ndarray], state: MapLook) -> None:
     """Draw the card of a voxel, area or region, and below it what computes the time course.
 
     Parameters
@@ -83,10 +83,10 @@ def draw(shown: Shown, layers: Shown, regions: Mapping[str, np.ndarray], looked:
         Fits at all layers.
     regions : mapping of str to (n_voxels,) bool array
         Regions whose names are given.
-    looked : MapLook
+    state : MapLook
         The view.
     """
-    place = place_of(looked, shown.choices.region)
+    place = place_of(state, shown.choices.region)
     if place is None:
         component.card(KEY, {"kind": "card", "empty": True})  # there already when a voxel is clicked
         return
@@ -98,7 +98,7 @@ def draw(shown: Shown, layers: Shown, regions: Mapping[str, np.ndarray], looked:
         return
     fitted = inside & np.any([answer.result.selected for answer in shown.answers.values()], axis=0)
     card = OnCard(shown, layers, voxels, regions, place, inside, fitted)
-    course = _known(card)
+    course = _stored(card)
     packed = None if course is None else course_payload(course)
     if packed is not None:
         component.send(packed, "course")
@@ -107,12 +107,12 @@ def draw(shown: Shown, layers: Shown, regions: Mapping[str, np.ndarray], looked:
         _compute(card)
 
 
-def _known(card: OnCard) -> StoredTimeCourse | None:
+def _stored(card: OnCard) -> StoredTimeCourse | None:
     shown = card.shown
     if len(shown.answers) != 1 or not card.fitted.any():
         return None
-    (found,) = shown.answers.values()
-    return stored_time_course(cached.store(), found.request, card.place, shown.known)
+    (answer,) = shown.answers.values()
+    return stored_time_course(cached.store(), answer.request, card.place, shown.summary)
 
 
 def _compute(card: OnCard) -> None:
@@ -123,8 +123,8 @@ def _compute(card: OnCard) -> None:
         st.button("Show time courses", on_click=lambda: st.session_state.update({AUTO: True}), key="show time courses")
         style.small("Shows measured and predicted BOLD for the selection (a few seconds).")
         return
-    (found,) = card.shown.answers.values()
-    if result_or_run(time_course_job(cached.store(), found.request, card.place), lambda: _known(card)) is not None:
+    (answer,) = card.shown.answers.values()
+    if result_or_run(time_course_job(cached.store(), answer.request, card.place), lambda: _stored(card)) is not None:
         st.rerun(scope="fragment")
 
 
@@ -234,13 +234,13 @@ def layer_values(card: OnCard) -> list[dict[str, float | None]]:
     list of dict
         "layer", and "a" and "b", which are None where nothing was fitted.
     """
-    found = []
+    points = []
     for layer, results in results_by_layer(card.layers.answers).items():
         split = np.array([[_mean(side[card.inside]) for side in result.r2_split] for result in results])
         a, b = (_mean(split[:, side]) for side in (0, 1))
         finite = np.isfinite(a) and np.isfinite(b)
-        found.append({"layer": layer, "a": float(a) if finite else None, "b": float(b) if finite else None})
-    return found
+        points.append({"layer": layer, "a": float(a) if finite else None, "b": float(b) if finite else None})
+    return points
 
 
 def _mean(values: np.ndarray) -> float:
@@ -263,12 +263,12 @@ def facts(card: OnCard, course: StoredTimeCourse | None) -> list[Fact]:
     list of (str, str, str)
         Name, value, and "truth" for what is known of simulated data.
     """
-    results = [found.result for found in card.shown.answers.values()]
+    results = [answer.result for answer in card.shown.answers.values()]
     a, b = card.shown.names
     joint = _mean(np.concatenate([r.r2_joint[card.inside] for r in results]))
     split = [_mean(np.concatenate([r.r2_split[side][card.inside] for r in results])) for side in (0, 1)]
     weights = [_mean(np.concatenate([r.band_weights[side][card.inside] for r in results])) for side in (0, 1)]
-    said: list[Fact] = [
+    facts: list[Fact] = [
         *_where(card),
         (f"joint {R2}", number(joint), ""),
         (a, number(split[0]), ""),
@@ -276,21 +276,21 @@ def facts(card: OnCard, course: StoredTimeCourse | None) -> list[Fact]:
     ]
     variance = mean_explainable_variance(results)
     if variance is not None:
-        said.append(("explainable variance", number(_mean(variance[card.inside])), ""))
-    said.append(("best layer", _best(layer_values(card)), ""))
+        facts.append(("explainable variance", number(_mean(variance[card.inside])), ""))
+    facts.append(("best layer", _best(layer_values(card)), ""))
     if np.isfinite(weights[0]):
-        said.append((f"band weights, {a} : {b}", f"{number(weights[0], 2)} : {number(weights[1], 2)}", ""))
+        facts.append((f"band weights, {a} : {b}", f"{number(weights[0], 2)} : {number(weights[1], 2)}", ""))
     parts = parts_of(card.shown)
     if parts is not None:
         means = {kind: _mean(values[card.inside]) for kind, values in parts.by_name().items()}
-        said += [
+        facts += [
             (f"unique to {a}", number(means["unique_a"]), ""),
             (f"unique to {b}", number(means["unique_b"]), ""),
             ("shared", number(means["shared"]), ""),
         ]
     if course is not None and course.info["n_voxels"] > 1:
-        said.append((f"joint {R2} of their mean", number(course.info["r2_joint"]), ""))
-    return said + _planted(card)
+        facts.append((f"joint {R2} of their mean", number(course.info["r2_joint"]), ""))
+    return facts + _planted(card)
 
 
 def _where(card: OnCard) -> list[Fact]:
@@ -298,12 +298,12 @@ def _where(card: OnCard) -> list[Fact]:
     voxel = card.place.voxel
     if voxel is None:
         return []
-    said = [("index", ", ".join(str(int(i)) for i in card.voxels.ijk[voxel]), "")]
+    facts = [("index", ", ".join(str(int(i)) for i in card.voxels.ijk[voxel]), "")]
     mm = coordinates(replace(card.voxels, ijk=card.voxels.ijk[[voxel]]))
     if mm is not None:
         place = ", ".join(f"{v:.0f}".replace("-", "−") for v in mm[0])
-        said.append((card.voxels.coordinate_label, place, ""))
-    return said
+        facts.append((card.voxels.coordinate_label, place, ""))
+    return facts
 
 
 def _best(layers: list[dict[str, float | None]]) -> str:

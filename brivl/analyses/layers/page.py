@@ -32,10 +32,10 @@ VIEWS = {"": "By layer", HEAT: "Layer × region"}
 HINT = "Click a dot to select that layer."
 
 
-def _look_up(choices: Choices, known: DatasetSummary) -> Shown:
+def _look_up(choices: Choices, summary: DatasetSummary) -> Shown:
     # In layer x region the chosen region is a row and no filter.
     shown_choices = replace(choices, region=BRAIN) if choices.view == HEAT else choices
-    return look_up(shown_choices, known, choices.layers)
+    return look_up(shown_choices, summary, choices.layers)
 
 
 def _runs(shown: Shown) -> Sequence[Run]:
@@ -72,8 +72,8 @@ def _by_layer(shown: Shown) -> View:
     means = scores_by_layer(means_only, parts, shown.coverage)
     headline = layers_finding(table, shown.names, shown.coverage, means)
     caption = layers_caption(table, shown.coverage, _where(shown))
-    label = FigureLabel(headline, caption, shown.known.simulated, _detail(shown))
-    stem = f"layers_{shown.known.stimulus_kind}_{shown.choices.subject}"
+    label = FigureLabel(headline, caption, shown.summary.simulated, _detail(shown))
+    stem = f"layers_{shown.summary.stimulus_kind}_{shown.choices.subject}"
     return fit_view(
         shown,
         "layers",
@@ -93,7 +93,7 @@ def _where(shown: Shown) -> str:
 
 
 def _detail(shown: Shown) -> str:
-    return f"{shown.known.short_name}, {shown.who}, preset {shown.choices.preset}"
+    return f"{shown.summary.short_name}, {shown.who}, preset {shown.choices.preset}"
 
 
 def _draw(scores: LayerScores, label: FigureLabel) -> None:

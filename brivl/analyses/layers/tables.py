@@ -160,9 +160,9 @@ def _parts_caption(table: pd.DataFrame) -> str:
     """What the dotted lines are, or that they are lacking."""
     if "shared" not in table:
         return ""
-    known = table["shared"].notna()
+    present = table["shared"].notna()
     dotted = f"Dotted: unique {R2} of each model (joint {R2} minus {R2} of the other model alone) and shared {R2}."
-    if known.all():
+    if present.all():
         return dotted
-    lacking = f"{NOT_COMPUTED[0].upper()}{NOT_COMPUTED[1:]} for {int((~known).sum())} of {len(table)} fits."
-    return f"{dotted} {lacking}" if known.any() else lacking
+    lacking = f"{NOT_COMPUTED[0].upper()}{NOT_COMPUTED[1:]} for {int((~present).sum())} of {len(table)} fits."
+    return f"{dotted} {lacking}" if present.any() else lacking

@@ -136,7 +136,7 @@ def _levels(shown: Shown) -> tuple[ParcellationName, ...]:
     levels = available_parcellations(shown.facts[shown.subjects[0]].voxels)
     if not levels:
         raise RequestError(
-            f"Nothing is known about the regions of {shown.known.short_name!r}. Add ROI masks or AAL labels to its "
+            f"Nothing is known about the regions of {shown.summary.short_name!r}. Add ROI masks or AAL labels to its "
             "voxels (see README, Your own data); the pages Layers and Flatmap work without them."
         )
     return levels
@@ -176,7 +176,7 @@ def _view(loaded: Shown) -> View:
         _single_models(shown),
     )
     parts = region_parts(shown.answers, shown.facts, question)
-    label = FigureLabel(parts.headline, parts.caption, shown.known.simulated, _detail(shown))
+    label = FigureLabel(parts.headline, parts.caption, shown.summary.simulated, _detail(shown))
     stem = f"regions_{level}_layer{choices.layer:02d}_{choices.subject}"
     stem += "_over_ceiling" if parts.quantity != R2 else ""
 
@@ -218,8 +218,8 @@ def _mean_scores(shown: Shown) -> MeanScores | None:
 
 def _single_models(shown: Shown) -> dict[str, np.ndarray]:
     """Subject -> R2 of each model alone (2, n_voxels), of subjects for whom it is computed."""
-    found = {subject: cached.single_model_scores(answer.request) for (_, subject), answer in shown.answers.items()}
-    return {subject: single for subject, single in found.items() if single is not None}
+    scores = {subject: cached.single_model_scores(answer.request) for (_, subject), answer in shown.answers.items()}
+    return {subject: single for subject, single in scores.items() if single is not None}
 
 
 def _pick() -> None:
@@ -271,7 +271,7 @@ def _controls(shown: Shown, level: ParcellationName) -> None:
 
 
 def _detail(shown: Shown) -> str:
-    return f"{shown.known.short_name}, {shown.who}, layer {shown.choices.layer}, preset {shown.choices.preset}"
+    return f"{shown.summary.short_name}, {shown.who}, layer {shown.choices.layer}, preset {shown.choices.preset}"
 
 
 REGIONS = PageSpec("Regions", look_up, _runs, _view)

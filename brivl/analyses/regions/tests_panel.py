@@ -173,7 +173,7 @@ def _panel(shown: Shown, level: ParcellationName) -> None:
     request = WithinSubjectRequest(answer.request, shown.choices.region, float(seconds or BLOCKS_S[0]))
     tests = result_or_run(
         within_subject_job(cached.store(), request),
-        lambda: stored_within_subject(cached.store(), request, shown.known),
+        lambda: stored_within_subject(cached.store(), request, shown.summary),
         button="Test within this subject",
     )
     if tests is not None:

@@ -180,8 +180,8 @@ class BatchedRidge:
     def _scores(self, Y: np.ndarray, report: FractionCallback) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Score of each candidate at its best alpha, that alpha, both (n_candidates, n_voxels), and pivots' losses."""
         if not self.is_surface:
-            found = random_search(self._bands.problem, Y, self.solver, lambda done, total: report(done / total))
-            return *found, None
+            scores = random_search(self._bands.problem, Y, self.solver, lambda done, total: report(done / total))
+            return *scores, None
         if self.map is None:
             return *self._search.search_all(Y, _steps(report, 2 * self._search.n_combinations)), None
         losses = self._pivot_losses(Y, report)

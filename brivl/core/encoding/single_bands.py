@@ -118,8 +118,8 @@ class _SingleKernel:
 
     def __init__(self, search: SurfaceSearch, kernel: int, across: np.ndarray) -> None:
         problem = search.problem
-        found = np.flatnonzero(problem.candidates[:, kernel] > 1 - 1e-6)
-        self.candidate = int(found[0]) if len(found) else None
+        matching = np.flatnonzero(problem.candidates[:, kernel] > 1 - 1e-6)
+        self.candidate = int(matching[0]) if len(matching) else None
         alone = replace(problem, kernels=problem.kernels[[kernel]], candidates=np.ones((1, 1)))
         self.search, self.backend = SurfaceSearch(alone, search.solver, search.backend, search.buffer), search.backend
         if self.candidate is not None:
@@ -134,15 +134,15 @@ class _SingleKernel:
         """How alphas are chosen: by a search of this kernel, by that over all, or by its map and exact losses."""
         search = self.search
         if outcome is None:
-            known = random_search(search.problem, Y, search.solver, lambda done, total: report())[1][0]
+            alphas = random_search(search.problem, Y, search.solver, lambda done, total: report())[1][0]
         elif self.candidate is None:
             steps = ProgressSteps(lambda done, total: report(), 2 * search.n_combinations)
-            known = search.search_all(Y, steps)[1][0]
+            alphas = search.search_all(Y, steps)[1][0]
         elif outcome.map is None:
-            known = outcome.alphas[self.candidate]
+            alphas = outcome.alphas[self.candidate]
         else:
             return partial(self._open_choice(Y, outcome, self.candidate).decided, report)
-        return lambda rotated, block: known[block]
+        return lambda rotated, block: alphas[block]
 
     def rotate(self, Y: np.ndarray) -> Array:
         """Responses (n_rows, n_voxels) in the coordinates of the eigenvectors."""
@@ -194,13 +194,13 @@ class _AlphaChoice:
         """Best alpha (n_block,) of the voxels of a block, whose rotated responses are given."""
         gains, null = self.gains[:, block].copy(), self.null[block]
         exact = np.zeros(gains.shape, bool)
-        while (wanted := self._wanted(gains, exact)).any():
+        while (uncertain := self._uncertain(gains, exact)).any():
             report()
-            gains[wanted] = _exact_gains(self.search, rotated, null, wanted)[wanted]
-            exact |= wanted
+            gains[uncertain] = _exact_gains(self.search, rotated, null, uncertain)[uncertain]
+            exact |= uncertain
         return self.search.alphas[gains.astype(np.float32).argmax(0)]
 
-    def _wanted(self, gains: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    def _uncertain(self, gains: np.ndarray, exact: np.ndarray) -> np.ndarray:
         """Combinations (n_alphas, n_voxels) bool whose exact gain may change the choice.
 
         These are all that mapping cannot tell from the best one, and unreliable ones that are the best or next to it.
@@ -225,14 +225,14 @@ def _errors(mapped: np.ndarray, exact: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return near.sum(1) >= ENOUGH, SAFETY * np.where(near, np.abs(exact - mapped), 0).max(1)
 
 
-def _exact_gains(search: SurfaceSearch, rotated: Array, null: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def _exact_gains(search: SurfaceSearch, rotated: Array, null: np.ndarray, uncertain: np.ndarray) -> np.ndarray:
     """Exact gains (n_alphas, n_voxels) of the combinations that are wanted (bool), -inf of the others."""
-    gains = np.full(wanted.shape, -np.inf)
-    alphas = np.flatnonzero(wanted.any(1)).tolist()
+    gains = np.full(uncertain.shape, -np.inf)
+    alphas = np.flatnonzero(uncertain.any(1)).tolist()
 
     def _losses(a: int) -> np.ndarray:
-        return search.losses_at(0, a, rotated[:, np.flatnonzero(wanted[a])])
+        return search.losses_at(0, a, rotated[:, np.flatnonzero(uncertain[a])])
 
     for a, losses in zip(alphas, map_in_order(_losses, alphas, search.n_threads), strict=True):
-        gains[a, wanted[a]] = 1 - losses / null[wanted[a]]
+        gains[a, uncertain[a]] = 1 - losses / null[uncertain[a]]
     return gains

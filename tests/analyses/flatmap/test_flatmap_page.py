@@ -54,9 +54,9 @@ def test_the_layer_shown_goes_ahead_of_the_others_once() -> None:
 
 
 @pytest.mark.parametrize(("kind", "looked"), [("best", {}), ("shared", {}), ("joint", {"panes": "x~7~joint"})])
-def test_what_one_layer_cannot_paint_waits_for_all(kind: str, looked: dict[str, str]) -> None:
+def test_what_one_layer_cannot_paint_waits_for_all(kind: str, state: dict[str, str]) -> None:
     fill(MOVIE, [7, 8], ["S01"])
-    at = open_page("flatmap", map=kind, **looked)
+    at = open_page("flatmap", map=kind, **state)
     assert not at.exception and maps(at)[0]["first"] is None
     assert [meta["layers"] for meta, _ in packed(at) if meta["kind"] == "scores"] == [[7, 8]]
 
@@ -143,7 +143,7 @@ def test_news_of_the_viewer_change_the_question_only_to_what_there_is() -> None:
     fill(MOVIE, [8], ["S01"])
     asked = url_state.Choices(MOVIE, "brivl-mini", "vit-mini", 8, "S01", 12, ("S01",))
     news = {"map": "best", "layer": 7, "region": "V1", "set": "vit-mini|brivl-mini|S01|paper"}
-    assert viewer.asked_by(news, asked) == {
+    assert viewer.choices_from(news, asked) == {
         "map": "best",
         "layer": 7,
         "region": "V1",
@@ -153,7 +153,7 @@ def test_news_of_the_viewer_change_the_question_only_to_what_there_is() -> None:
         "preset": "paper",
     }
     wrong = {"map": "x", "layer": 99, "region": None, "set": 3}
-    assert viewer.asked_by(wrong, asked) == {"region": "all"}
+    assert viewer.choices_from(wrong, asked) == {"region": "all"}
 
 
 def test_panes_can_show_other_subjects_presets_and_models_whose_scores_are_sent_when_shown() -> None:

@@ -50,7 +50,8 @@ def heat_view(shown: Shown, choose_view: Callable[[], None]) -> View:
     levels = available_parcellations(voxels)
     if not levels:
         raise RequestError(
-            f"Expected voxels with regions, got those of {shown.known.short_name!r} without any. Add ROI masks or AAL "
+            f"Expected voxels with regions, got those of {shown.summary.short_name!r} without any. "
+            "Add ROI masks or AAL "
             "labels to them, or choose the view by layer."
         )
     level = choices.level if choices.level in levels else parcellation_of(voxels, region) or levels[0]
@@ -67,7 +68,7 @@ def heat_view(shown: Shown, choose_view: Callable[[], None]) -> View:
         choices.layer,
         (*((region,) if region in set(table["region"]) else ()), *extra),
     )
-    label = FigureLabel(heat.headline, heat.caption, shown.known.simulated, _detail(shown))
+    label = FigureLabel(heat.headline, heat.caption, shown.summary.simulated, _detail(shown))
     stem = f"layers_by_region_{level}_{heat.kind}_{choices.subject}"
     return fit_view(
         shown,
@@ -83,7 +84,7 @@ def heat_view(shown: Shown, choose_view: Callable[[], None]) -> View:
 
 
 def _detail(shown: Shown) -> str:
-    return f"{shown.known.short_name}, {shown.who}, preset {shown.choices.preset}"
+    return f"{shown.summary.short_name}, {shown.who}, preset {shown.choices.preset}"
 
 
 def _draw(heat: HeatMap, label: FigureLabel, levels: tuple[str, ...], choose_view: Callable[[], None]) -> None:
