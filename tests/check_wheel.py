@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -78,7 +79,9 @@ def main() -> None:
         again = json.loads(call(brivl, *words, cwd=work, env=env))
         assert (fitted["cache"], again["cache"]) == ("miss", "hit"), (fitted, again)
         assert "phantom-movie" in call(brivl, "datasets", cwd=work, env=env)
-        port = "8613"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
         server = subprocess.Popen([str(brivl), "app", "--port", port, "--headless"], cwd=work, env=env)
         try:
             wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
