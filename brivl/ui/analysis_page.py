@@ -23,8 +23,6 @@ from brivl.ui.style import Chip
 from brivl.ui.url_state import ALL, Choices
 from brivl.viz.style import PLOT_CONFIG, FigureLabel
 
-DEMO_MODELS = "demo models (trained on cartoons)"  # a chip
-
 
 @dataclass(frozen=True)
 class Unsuitable:
@@ -271,4 +269,7 @@ def _chips(page: AnalysisPage, request: Any, summary: DatasetSummary | None, sim
     chips = [] if summary is None else [Chip(summary.short_name)]
     chips += [Chip("SIMULATED", "simulated")] if simulated else []
     chips += [Chip(request.subject)] if hasattr(request, "subject") else []
-    return [*chips, *(Chip(text) for text in page.chips(request))]
+    if hasattr(request, "preset"):
+        chips.append(Chip(f"{style.preset_title(request.preset)} preset", help=style.PRESET_HELP))
+    helps = {text: style.DEMO_HELP if "demo model" in text else "" for text in page.chips(request)}
+    return [*chips, *(Chip(text, help=about) for text, about in helps.items())]

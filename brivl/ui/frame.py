@@ -22,11 +22,6 @@ from brivl.ui.sidebar import sidebar
 from brivl.ui.style import Chip
 from brivl.ui.url_state import Choices
 
-DEMO_HELP = "Small models, trained here on drawn scenes and their captions in place of the published ones."
-PRESET_HELP = (
-    "leakage-free (strict): whole runs or passages are held out, statistics of the training data only; as published "
-    "(paper): what the code of Lu et al. (2022) does"
-)
 PREPARES = "The scores are cached. A run prepares the surfaces that this page draws; nothing is fitted again."
 LAST_SELECTION_KEY = "last shown"  # in the session: page -> choices whose fits were last on it
 
@@ -108,14 +103,14 @@ def chips_of(shown: Shown) -> list[Chip]:
     count = f"{low:,}" if low == high else f"{low:,}–{high:,}"
     chips = [Chip(summary.short_name)]
     chips += [Chip("SIMULATED", "simulated")] if summary.simulated else []
-    chips += [Chip(f"{style.preset_title(choices.preset)} preset", help=PRESET_HELP)]
+    chips += [Chip(f"{style.preset_title(choices.preset)} preset", help=style.PRESET_HELP)]
     chips += [Chip(f"{count} voxels{threshold}"), Chip(shown.who)]
     chips += [Chip(shown.coverage.fits)] if shown.missing else []
     on_off = [a.result.r2_nuisance for a in shown.answers.values() if a.result.r2_nuisance is not None]
     chips += [Chip(f"stimulus on/off regressed out, R² {np.nanmean(on_off):.3f}")] if on_off else []
     chips += [Chip(choices.region)] if choices.region != "all" else []
     if any(summary.model_options[model].stand_in for model in choices.models):
-        chips.append(Chip("demo models (trained on cartoons)", help=DEMO_HELP))
+        chips.append(Chip(style.DEMO_MODELS, help=style.DEMO_HELP))
     return chips
 
 

@@ -64,6 +64,12 @@ DARK_CSS = """<style>[kind="primary"] p, [kind="primary"] [data-testid="stIconMa
 
 
 # Names of presets on pages; what they do stands in the sidebar's help.
+DEMO_MODELS = "demo models (trained on cartoons)"  # a chip
+DEMO_HELP = "Small models, trained here on drawn scenes and their captions in place of the published ones."
+PRESET_HELP = (
+    "leakage-free (strict): whole runs or passages are held out, statistics of the training data only; as published "
+    "(paper): what the code of Lu et al. (2022) does"
+)
 PRESET_TITLES = {"strict": "leakage-free", "paper": "as published"}
 
 

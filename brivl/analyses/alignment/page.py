@@ -16,7 +16,7 @@ from brivl.models.feature_model import Kind
 from brivl.models.registry import card_for, shipped_for
 from brivl.ui import style
 from brivl.ui.allowed_paths import check_model
-from brivl.ui.analysis_page import DEMO_MODELS, AnalysisPage, Shown, Unsuitable, needs_stimuli, plot
+from brivl.ui.analysis_page import AnalysisPage, Shown, Unsuitable, needs_stimuli, plot
 from brivl.ui.page_inputs import Inputs
 from brivl.ui.subject_page import MapContent, draw_subject_map
 from brivl.ui.url_state import Choices
@@ -127,7 +127,7 @@ def _below(shown: Shown) -> None:
 
 def _demo(request: AlignmentRequest) -> tuple[str, ...]:
     is_demo = card_for(request.backbone).is_proxy or request.descriptions == DEFAULTS["told"]
-    return (DEMO_MODELS,) if is_demo else ()
+    return (style.DEMO_MODELS,) if is_demo else ()
 
 
 PAGE = AnalysisPage(
@@ -140,7 +140,7 @@ PAGE = AnalysisPage(
     controls=_controls,
     defaults=DEFAULTS,
     suits=_suits,
-    chips=lambda request: (f"preset {request.preset}", request.backbone, *_demo(request)),
+    chips=lambda request: (request.backbone, *_demo(request)),
     options=_options,
     draw=_draw,
     below=_below,

@@ -11,14 +11,13 @@ from brivl.analyses.attention.compute import n_start_layers
 from brivl.core.retrieval.query_words import MAX_QUERY_CHARACTERS, has_foreign_letters, select_words, split_words
 from brivl.data.stimuli.images import ReferencedImage
 from brivl.models.attention.start_layers import IMAGE_START, TEXT_START
-from brivl.scenes.naming import is_kind, named_thing, vocabulary_share
+from brivl.scenes.naming import is_kind, named_thing
 from brivl.ui import style
 from brivl.ui.page_inputs import Inputs
 from brivl.ui.picture_input import choose_picture
 
 WHOLE = "all"  # of the input "words": the whole query
 MAX_PILLS = 60
-MIN_KNOWN = 0.3  # fraction of the words of a query
 OPACITIES = (0, 100)
 DEFAULTS = {
     "image": "scene:12",
@@ -124,11 +123,6 @@ def _remarks(query: str) -> None:
         style.note(f"The query has {len(query):,} characters; the first {MAX_QUERY_CHARACTERS:,} are used.")
     if has_foreign_letters(query):
         style.note("The model knows English only: what it shows for other languages means nothing.")
-    elif vocabulary_share(query) < MIN_KNOWN:
-        style.note(
-            "Few of these words occur in the English captions of drawn things that the model was trained on; "
-            "what it shows for the others means little."
-        )
 
 
 def _words(inputs: Inputs, query: str, chosen: ReferencedImage) -> tuple[int, ...]:

@@ -74,7 +74,7 @@ def _show(inputs: AttentionInputs, evidence: AnalysisEvidence, head: Any) -> Non
         style.headline(record.label.headline)
         simulated = [] if inputs.image.scene is None else [Chip("drawn scene (SIMULATED)", "simulated")]
         similar = Chip(f"similarity of image and phrase {similarity:.2f}")
-        style.chips([*simulated, Chip("demo model (trained on cartoons)"), similar])
+        style.chips([*simulated, Chip(style.DEMO_MODELS, help=style.DEMO_HELP), similar])
         share_tab.warn_if_changed(record)
     tabs.draw(tabs.View(record, lambda: _draw(inputs, evidence, record.label, options)))
     published_method(DIFFERS, ("chefer2021", "lu2022"), ATTENTION.name)

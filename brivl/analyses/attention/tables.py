@@ -15,7 +15,7 @@ from brivl.analysis import Context, Options, Stored
 from brivl.core.numbers import number
 from brivl.data.stimuli.images import ReferencedImage
 from brivl.models.attention.start_layers import IMAGE_START, TEXT_START
-from brivl.scenes.naming import named_thing
+from brivl.scenes.naming import named_thing, unknown_words
 from brivl.scenes.scene import render
 from brivl.store.artifacts import Artifact
 
@@ -269,6 +269,11 @@ def domain_warnings(attention: Attention, query: str, is_scene: bool) -> tuple[s
         lines.append(
             f"No match: the similarity of the image and “{short(query)}” is {number(attention.query_similarity, 2)}, "
             "lower than for 99 % of the things that are in a drawn scene. The map does not show where it is."
+        )
+    if unknown := unknown_words(query):
+        lines.append(
+            f"Unknown words, which are not in the captions that BriVL-mini was trained on: {', '.join(unknown[:10])}. "
+            "The map is arbitrary as far as it depends on them."
         )
     return tuple(lines)
 

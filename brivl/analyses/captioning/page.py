@@ -13,7 +13,7 @@ from brivl.data.stimuli.images import ReferencedImage, referenced_image
 from brivl.data.summary import DatasetSummary
 from brivl.models.registry import SHIPPED
 from brivl.ui import cached, style
-from brivl.ui.analysis_page import DEMO_MODELS, AnalysisPage, Shown
+from brivl.ui.analysis_page import AnalysisPage, Shown
 from brivl.ui.page_inputs import Inputs
 from brivl.ui.picture_input import choose_picture, credit
 from brivl.ui.url_state import Choices
@@ -111,7 +111,7 @@ PAGE = AnalysisPage(
     controls=_controls,
     defaults={"image": "scene:2", "search": "greedy", "n_beams": "4", "words": "content"},
     chips=lambda request: (
-        DEMO_MODELS,
+        style.DEMO_MODELS,
         "greedy" if request.beam == 1 else f"beam of {request.beam}",
     ),
     draw=_draw,

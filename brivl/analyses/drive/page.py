@@ -14,7 +14,7 @@ from brivl.data.regions import available_parcellations, region_masks
 from brivl.data.summary import DatasetSummary
 from brivl.scenes.things import KINDS
 from brivl.ui import cached, style
-from brivl.ui.analysis_page import DEMO_MODELS, AnalysisPage, Shown, Unsuitable, needs_stimuli, plot
+from brivl.ui.analysis_page import AnalysisPage, Shown, Unsuitable, needs_stimuli, plot
 from brivl.ui.page_inputs import Inputs
 from brivl.ui.subject_page import MapContent, draw_subject_map
 from brivl.ui.url_state import Choices
@@ -95,7 +95,7 @@ PAGE = AnalysisPage(
     controls=_controls,
     defaults={"drive": "", "n": "3", "seed": "0"},
     suits=_suits,
-    chips=lambda request: (request.region, DEMO_MODELS, f"seed {request.seed}"),
+    chips=lambda request: (request.region, style.DEMO_MODELS, f"seed {request.seed}"),
     draw=_draw,
     waits="About 20 s to 2 min per image.",
 )

@@ -19,7 +19,7 @@ from brivl.analyses.generation.tables import recognised
 from brivl.data.summary import DatasetSummary
 from brivl.errors import RequestError
 from brivl.ui import cached, style
-from brivl.ui.analysis_page import DEMO_MODELS, AnalysisPage, Shown, plot
+from brivl.ui.analysis_page import AnalysisPage, Shown, plot
 from brivl.ui.page_inputs import Inputs
 from brivl.ui.url_state import Choices
 
@@ -118,7 +118,7 @@ PAGE = AnalysisPage(
     published=("lu2022",),
     controls=_controls,
     defaults={**dict(zip(FIELDS, EXAMPLES, strict=True)), "seed": "0", "steps": str(DEFAULT_STEPS), "start": "drawn"},
-    chips=lambda request: (DEMO_MODELS, f"seed {request.seed}", f"{request.steps} steps"),
+    chips=lambda request: (style.DEMO_MODELS, f"seed {request.seed}", f"{request.steps} steps"),
     draw=_draw,
     below=_below,
     preview=_preview,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from brivl.errors import RequestError
 from brivl.scenes.captions import SYNONYMS
+from brivl.scenes.naming import unknown_words
 from brivl.scenes.things import COLOURS, KINDS
 
 MAX_CHARACTERS = 200
@@ -57,6 +58,9 @@ def read_prompt(typed: str) -> Prompt:
             "Out of domain: the prompt names none of the 26 kinds of things that the models were trained on (car, dog, "
             "house, tree, ...); the image will hardly show it. The models know English only."
         )
+    elif unknown := unknown_words(text):
+        words = ", ".join(unknown[:10])
+        notices.append(f"Unknown words, which the models were not trained on: {words}. They will hardly be shown.")
     return Prompt(text, kinds, colours, tuple(notices))
 
 

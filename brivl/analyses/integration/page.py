@@ -14,7 +14,7 @@ from brivl.models.feature_model import Kind
 from brivl.models.registry import card_for, shipped_for
 from brivl.ui import style
 from brivl.ui.allowed_paths import check_model
-from brivl.ui.analysis_page import DEMO_MODELS, AnalysisPage, Shown
+from brivl.ui.analysis_page import AnalysisPage, Shown
 from brivl.ui.page_inputs import Inputs
 from brivl.ui.url_state import Choices
 
@@ -95,8 +95,8 @@ def _more(inputs: Inputs) -> tuple[str, ...]:
 
 def _chips(request: IntegrationRequest) -> tuple[str, ...]:
     encoders = (request.multimodal, request.vision, request.language, *request.more)
-    demo = (DEMO_MODELS,) if any(card_for(name).is_proxy for name in encoders) else ()
-    return (f"preset {request.preset}", f"layer {request.layer}", *demo)
+    demo = (style.DEMO_MODELS,) if any(card_for(name).is_proxy for name in encoders) else ()
+    return (f"layer {request.layer}", *demo)
 
 
 def _below(shown: Shown) -> None:

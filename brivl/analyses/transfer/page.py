@@ -192,7 +192,7 @@ PAGE = AnalysisPage(
     controls=_controls,
     defaults=DEFAULTS,
     suits=_suits,
-    chips=lambda request: (f"preset {request.preset}", _models(request)),
+    chips=lambda request: (_models(request),),
     draw=_draw,
     below=_below,
 )

@@ -79,6 +79,6 @@ PAGE = AnalysisPage(
     published=("luo2024", "nukrai2022"),
     controls=_controls,
     defaults={"of": ""},
-    chips=lambda request: (f"preset {request.preset}", f"words of {MODEL} (demo model, trained on cartoons)"),
+    chips=lambda request: (f"words of {MODEL} (demo model, trained on cartoons)",),
     below=_below,
 )

@@ -183,6 +183,8 @@ def test_the_threshold_of_a_match_is_measured() -> None:
     attention = fill("a red car", "car")
     assert domain_warnings(replace(attention, query_similarity=0.4), "a red car", True) == ()
     assert domain_warnings(replace(attention, query_similarity=0.4), "a red car", False) == (OUT_OF_DOMAIN,)
+    (unknown,) = domain_warnings(replace(attention, query_similarity=0.4), "a red quantum car", True)
+    assert unknown.startswith("Unknown words") and ": quantum. " in unknown
 
 
 def test_a_photograph_and_a_query_without_match_are_said_first_and_in_amber() -> None:
@@ -199,7 +201,7 @@ def test_a_photograph_and_a_query_without_match_are_said_first_and_in_amber() ->
     unlike = replace(result, attention=replace(result.attention, query_similarity=-0.07))
     assert ATTENTION.headline(unlike, {}) == "No match for “bus” (similarity \N{MINUS SIGN}0.07)"
     lines = ATTENTION.warnings(unlike)
-    assert len(lines) == 2 and "does not show where it is" in lines[1]
+    assert lines[0] == OUT_OF_DOMAIN and "does not show where it is" in lines[1]
     assert label_of(ATTENTION, unlike, {}).caption.startswith(OUT_OF_DOMAIN)  # exported figures say so too
 
 

@@ -108,6 +108,7 @@ def test_prompts_are_cut_and_strange_ones_said() -> None:
     assert len(long.text) <= MAX_CHARACTERS and long.text.endswith(("a", "red", "car"))
     assert "999 characters" in long.notices[0]
     assert read_prompt("a red car").notices == ()
+    assert ": quantum. " in read_prompt("a red quantum car").notices[0]
     assert "English only" in read_prompt("一辆红色的汽车").notices[0]
     assert "none of the 26 kinds" in read_prompt("ein rotes Auto").notices[0]
     assert read_prompt("a\x00red\x1bcar").text == "a red car"
