@@ -58,7 +58,7 @@ def read_prompt(typed: str) -> Prompt:
             "Out of domain: the prompt names none of the 26 kinds of things that the models were trained on (car, dog, "
             "house, tree, ...); the image will hardly show it. The models know English only."
         )
-    elif unknown := unknown_words(text):
+    elif unknown := [word for word in unknown_words(text) if word not in MORE_NAMES]:
         words = ", ".join(unknown[:10])
         notices.append(f"Unknown words, which the models were not trained on: {words}. They will hardly be shown.")
     return Prompt(text, kinds, colours, tuple(notices))
