@@ -224,7 +224,7 @@ def _footer(figure: Figure, label: FigureLabel, page: Page) -> float:
 
 
 def legend_line(figure: Figure, axes: Axes, page: Page) -> None:
-    """Draw the legend of axes in one line at the left, between headline and axes.
+    """Draw the legend of axes at the left, between headline and axes, in as few lines as there is room for.
 
     Parameters
     ----------
@@ -239,11 +239,16 @@ def legend_line(figure: Figure, axes: Axes, page: Page) -> None:
     assert isinstance(engine, ConstrainedLayoutEngine)  # set by `new_page`
     left, bottom, width, height = engine.get()["rect"]
     top = bottom + height
+    handles, names = axes.get_legend_handles_labels()
+    widest = max(text_width(name, page.base) for name in names) + 3.6 * page.base / POINTS  # with handle and gaps
+    n_fitting = max(1, int(width * page.width // widest))
+    n_lines = -(-len(names) // n_fitting)
     legend = figure.legend(
-        *axes.get_legend_handles_labels(),
+        handles,
+        names,
         loc="upper left",
         bbox_to_anchor=(left, top),
-        ncols=4,
+        ncols=-(-len(names) // n_lines),
         borderaxespad=0,
         borderpad=0,
         handletextpad=0.4,
@@ -251,7 +256,7 @@ def legend_line(figure: Figure, axes: Axes, page: Page) -> None:
         handlelength=1.6,
     )
     legend.set_in_layout(False)
-    engine.set(rect=(left, bottom, width, height - 1.7 * page.base / POINTS / page.height))
+    engine.set(rect=(left, bottom, width, height - (0.3 + 1.4 * n_lines) * page.base / POINTS / page.height))
 
 
 def freeze_layout(figure: Figure) -> Figure:

@@ -68,7 +68,8 @@ def print_figures(figures: Mapping[str, go.Figure], label: FigureLabel, page: Pa
         rows = drawn.subplots(1, len(figures), squeeze=False, gridspec_kw={"width_ratios": widths})[0]
         room = page.width / len(figures) - 4 * page.base / POINTS  # inches beside the marks of an axis
         named = [axes for axes, figure in zip(rows, figures.values(), strict=True) if _draw(axes, figure, page)]
-        shared = len(named) > 1 and len({tuple(axes.get_legend_handles_labels()[1]) for axes in named}) == 1
+        legends = {tuple(axes.get_legend_handles_labels()[1]) for axes in named}
+        shared = len(legends) == 1 and (len(named) > 1 or len(figures) == 1)
         if shared:
             legend_line(drawn, named[0], page)
         for axes, title in zip(rows, figures, strict=True):

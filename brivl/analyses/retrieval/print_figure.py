@@ -66,7 +66,11 @@ def print_figure(result: RetrievalResult, label: FigureLabel, page: Page) -> Fig
                 _draw(axes, result.gallery, int(row))
                 mark = " ✓" if one.shows[i] else ""
                 name = result.gallery.item_name(int(row))[:24]
-                axes.set_title(f"{name}\n{one.scores[i]:.2f}{mark}", fontsize=page.base * 0.9, pad=0.25 * page.base)
+                axes.set_title(
+                    f"{name}\n{one.scores[i]:.2f}{mark}",
+                    fontsize=page.base * (0.9 if n_models == 1 else 0.7),
+                    pad=0.25 * page.base,
+                )
     return figure
 
 
