@@ -22,11 +22,12 @@ from brivl.analyses.audit.tables import (
 )
 from brivl.analysis import Options
 from brivl.data.summary import DatasetSummary
+from brivl.models.feature_model import POOLINGS
 from brivl.models.registry import SHIPPED
 from brivl.ui import style
 from brivl.ui.analysis_page import AnalysisPage, Shown, plot
 from brivl.ui.page_inputs import Inputs
-from brivl.ui.url_state import DEFAULT_POOLING, Choices
+from brivl.ui.url_state import Choices
 from brivl.viz.style import R2
 
 ABOUT = (
@@ -40,7 +41,7 @@ WAITS = "About 10 to 30 fits of at most 1,000 voxels; each is stored as soon as 
 
 def _controls(choices: Choices | None, summary: DatasetSummary | None, inputs: Inputs) -> AuditRequest:
     assert choices is not None  # the page of a subject
-    pooling = None if choices.pooling == DEFAULT_POOLING else choices.pooling
+    pooling = next((one for one in POOLINGS if one == choices.pooling), None)  # else that of the model
     return AuditRequest(choices.data, choices.chosen_subjects[0], choices.models, choices.layer, pooling)
 
 
@@ -52,9 +53,9 @@ def _chips(request: AuditRequest) -> list[str]:
 def _options(inputs: Inputs, result: AuditResult) -> Options:
     if not result.baselines:
         return {}
-    view = inputs.choice("view", tuple(VIEWS))
+    view = inputs.choice("show", tuple(VIEWS))
     st.segmented_control(
-        "Compare with", list(VIEWS), format_func=VIEWS.__getitem__, required=True, **inputs.bound("view", view)
+        "Compare with", list(VIEWS), format_func=VIEWS.__getitem__, required=True, **inputs.bound("show", view)
     )
     return {"view": view}
 
@@ -106,7 +107,7 @@ PAGE = AnalysisPage(
     ),
     about=ABOUT,
     controls=_controls,
-    defaults={"view": FAULTS_VIEW},
+    defaults={"show": FAULTS_VIEW},
     whole_question=True,
     suits=lambda choices, summary: None,
     chips=_chips,

@@ -105,7 +105,7 @@ def test_every_fault_is_explained_and_shown_with_its_effect(plain: str) -> None:
     wanted = [row["joint_on"] for row in rows if row["joint_on"] is not None]
     assert len(wanted) == 5 and list(shown["hovertext"])[0].endswith("joint, with fault: 0.100")
     assert any(note["text"] == "simulated" for note in faults["layout"]["annotations"])
-    at = open_page("audit", **asked_of(plain), view="baselines")
+    at = open_page("audit", **asked_of(plain), show="baselines")
     assert not at.exception and "Low-level features alone reach R² = " in headline(at)
     (baselines,) = charts(at)
     assert [t["name"] for t in baselines["data"] if "with baseline" in t["name"]][0] == "joint, with baseline"
@@ -151,7 +151,7 @@ def test_run_progress_cancel(plain: str) -> None:
     assert request["task"] == "audit" and request["request"]["layer"] == 2
     button(at, "Cancel").click().run()
     assert cached.model_queue().status(status.job_id).state == "cancelled"
-    assert any("cancelled" in info.value for info in at.info) and button(at, "Run the audit")
+    assert any("Cancelled" in info.value for info in at.info) and button(at, "Run the audit")
     cached.model_queue()._command = (sys.executable, "-c", "raise SystemExit(3)")
     button(at, "Run the audit").click().run()
     cached.model_queue().wait(status.job_id, PATIENCE)

@@ -72,7 +72,7 @@ def test_first_sight_offers_an_example_that_one_click_answers() -> None:
     ((request, status),) = cached.model_queue().jobs()
     assert request["request"]["text"] == "a red car" and status.active
     button(at, "Cancel").click().run()
-    assert any("cancelled" in i.value for i in at.info)
+    assert any("Cancelled" in i.value for i in at.info)
 
 
 def test_matches_and_a_click_on_one() -> None:
