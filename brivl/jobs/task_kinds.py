@@ -56,7 +56,7 @@ KINDS: Mapping[str, TaskKind] = {
     ),
     "drive": TaskKind("Drive", 400, (_STIMULI, _FEATURES, ("Fitting",), ("Comparing",), ("Generating",), _FLATMAP)),
     "alignment": TaskKind("Alignment", 600, (_STIMULI, _FEATURES, ("Components",), ("Training",), _FLATMAP)),
-    "retrieve": TaskKind("Retrieval", 10, (("Reading",), ("Embedding",), ("Building",))),
+    "retrieval": TaskKind("Retrieval", 10, (("Reading",), ("Embedding",), ("Building",))),
     "gallery-recall": TaskKind("Retrieval accuracy", 120),
     "attention": TaskKind("Attention", 5),
     "captioning": TaskKind("Captioning", 5),
