@@ -136,7 +136,7 @@ def _jobs(tour: JobStatus | None) -> None:
     st.subheader("Recent jobs", anchor=False)
     running = [status for status in cached.job_queue().active() if tour is None or status.job_id != tour.job_id]
     if running:
-        watch(running[0].job_id)
+        watch(running[0].job_id, waits=False)
     jobs = cached.job_queue().jobs()[:N_RECENT]
     if not jobs:
         style.small("None since the server was started.")

@@ -276,13 +276,15 @@ def show_failures(runs: Sequence[Run]) -> None:
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
-def watch(job_id: str) -> None:
+def watch(job_id: str, waits: bool = True) -> None:
     """Show the progress of fits with Cancel; the page is drawn again when another fit is ready and when all are.
 
     Parameters
     ----------
     job_id : str
         The job.
+    waits : bool
+        Whether the visitor waits for its result, so that others are asked before they cancel it.
     """
     try:
         status = cached.job_queue().status(job_id)
@@ -294,7 +296,7 @@ def watch(job_id: str) -> None:
         seen.pop(job_id, None)
         st.rerun()
     seen[job_id] = int(status.done)
-    progress_bar(FITS, status)
+    progress_bar(FITS, status, waits=waits)
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
@@ -319,7 +321,7 @@ def watch_queue(queue: Queue, job_id: str) -> None:
     progress_bar(queue, status)
 
 
-def progress_bar(queue: Queue, status: JobStatus, text: str = "") -> None:
+def progress_bar(queue: Queue, status: JobStatus, text: str = "", waits: bool = True) -> None:
     """Draw the progress of a job, and Cancel, which asks first where another session waits for the same job.
 
     Parameters
@@ -330,8 +332,11 @@ def progress_bar(queue: Queue, status: JobStatus, text: str = "") -> None:
         Its state.
     text : str
         What to say; "" for what `in_progress` says.
+    waits : bool
+        Whether the visitor waits for its result, so that others are asked before they cancel it.
     """
-    waiting().note(status.job_id, session_id())
+    if waits:
+        waiting().note(status.job_id, session_id())
     with st.container(key=f"progress-{status.job_id[:8]}", horizontal=True, vertical_alignment="center"):
         st.progress(_fraction(status), text=text or in_progress(status, queue.unit))
         st.button(

@@ -127,7 +127,7 @@ def test_the_whole_path(server: str, browser) -> None:
     page.goto(f"{server}/layers?{DATA}&subject=S02")
     page.get_by_role("button", name=re.compile("Run all layers")).click()
     page.get_by_role("button", name="Cancel").click()
-    page.get_by_text("The computation was cancelled").wait_for()
+    page.get_by_text("Cancelled.").first.wait_for()
     page.wait_for_selector(FIGURE)
     assert not errors, errors
     page.close()

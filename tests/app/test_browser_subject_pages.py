@@ -72,7 +72,7 @@ def test_the_four_pages_from_the_menu(start: str, browser: Any) -> None:  # noqa
     page.get_by_text("Which stimulus was presented to S01?").wait_for()
     page.get_by_role("button", name="Decode", exact=True).click()
     page.get_by_role("button", name="Cancel").click()
-    page.get_by_text("The computation was cancelled").wait_for()
+    page.get_by_text("Cancelled.").first.wait_for()
     assert page.get_by_text(re.compile("Traceback|Unexpected error")).count() == 0
     assert not errors, errors
     page.close()

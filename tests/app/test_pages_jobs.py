@@ -192,6 +192,15 @@ def test_cancel_asks_where_another_session_waits_for_the_same_job(monkeypatch: p
     assert [info.value for info in at.info] == ["Cancelled. Finished fits were kept."]
 
 
+def test_a_visitor_of_home_only_looks_at_a_job_and_does_not_wait_for_it() -> None:
+    at = open_page("layers")
+    button(at, "Run layer 8, S01").click().run()
+    (status,) = cached.job_queue().active()
+    jobs.waiting().forget(status.job_id)
+    home = open_page("home", layer="3")
+    assert button(home, "Cancel") and jobs.waiting().others(status.job_id, "another", lambda session: True) == 0
+
+
 def test_cancel_does_not_ask_for_a_tab_that_was_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     at = open_page("layers")
     button(at, "Run layer 8, S01").click().run()
