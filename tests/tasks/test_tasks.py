@@ -12,8 +12,9 @@ from brivl.analyses.flatmap.null_panel import null_requests, null_table
 from brivl.encoding.fit import FitRequest, fit, stored_fit
 from brivl.errors import RequestError
 from brivl.jobs.sweep import sweep_job
+from brivl.jobs.task_kinds import KINDS
 from brivl.store.artifacts import Store
-from brivl.tasks.registry import run_task
+from brivl.tasks.registry import TASKS, run_task
 from tests.support.cache_samples import is_stored
 from tests.support.plain_sample import make_plain
 
@@ -52,6 +53,10 @@ def test_a_sweep_counts_what_was_there(tmp_path: Path) -> None:
 def test_an_unknown_task_is_a_sentence() -> None:
     with pytest.raises(RequestError, match="Expected a task out of"):
         run_task({"task": "dance"}, lambda *_: None)
+
+
+def test_every_task_has_a_title_and_a_usual_duration() -> None:
+    assert set(KINDS) == set(TASKS)
 
 
 @pytest.mark.skipif(not HAXBY.is_dir(), reason="the Haxby slice is not beside this checkout")
