@@ -69,7 +69,7 @@ def open_tabs(at: AppTest, methods: str) -> AppTest:
             assert any(code.value.startswith("python -m brivl") for code in at.code)
         if name == "Export":
             labels = [element.proto.label for element in at.get("download_button")]
-            assert any(label.startswith("Bundle (.zip)") for label in labels)
+            assert any(label.startswith("Download everything (.zip)") for label in labels)
     return at
 
 

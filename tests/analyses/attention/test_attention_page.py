@@ -107,7 +107,7 @@ def test_what_is_not_known_is_asked_for_at_once_and_can_be_cancelled() -> None:
     at = open_attention(image=f"scene:{SCENE}", q="a green tree")
     assert not at.exception and not at.error and "What does BriVL-mini attend to for" in headline(at)
     button(at, "Cancel").click().run()
-    assert "cancelled" in " ".join(i.value for i in at.info)
+    assert "Cancelled" in " ".join(i.value for i in at.info)
 
 
 def test_empty_foreign_and_long_queries_get_a_sentence_each() -> None:

@@ -82,7 +82,7 @@ def test_what_is_not_known_is_asked_for_at_once_and_can_be_cancelled():
     assert "How do the two captioners describe the image?" in html(at)
     assert len(at.get("image")) == 1  # the picture is there already
     button(at, "Cancel").click().run()
-    assert "cancelled" in " ".join(i.value for i in at.info)
+    assert "Cancelled" in " ".join(i.value for i in at.info)
     assert button(at, "Try again")
 
 

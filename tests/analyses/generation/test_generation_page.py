@@ -52,7 +52,7 @@ def test_empty_cache_offers_the_examples_and_one_click_starts() -> None:
     assert request["request"]["prompts"] == list(page.EXAMPLES) and status.active
     assert button(at, "Cancel") and ": queued" in html(at)
     button(at, "Cancel").click().run()
-    assert any("cancelled" in i.value for i in at.info) and button(at, "Generate")
+    assert any("Cancelled" in i.value for i in at.info) and button(at, "Generate")
 
 
 def test_pictures_grow_on_the_page() -> None:
