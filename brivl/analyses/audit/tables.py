@@ -79,17 +79,13 @@ def score_titles(models: tuple[str, str]) -> dict[str, str]:
     return {"joint": "joint R²", "a": a, "b": b, "difference": f"{a} {MINUS} {b}"}
 
 
-def _in_states(row: Mapping[str, Any], name: str, title: str, states: Mapping[str, str]) -> dict[str, Any]:
-    """Two columns of a table: a value of a row in both states."""
-    return {f"{title}, {state_title}": _rounded(row[f"{name}_{state}"]) for state, state_title in states.items()}
-
-
-def _rounded(value: float | None) -> float | int | None:
-    return round(value, 4) if isinstance(value, float) else value
+def _rounded(value: float | None) -> float | None:
+    """Four decimals, NaN for a missing value."""
+    return np.nan if value is None else round(float(value), 4)
 
 
 def fault_table(result: AuditResult) -> pd.DataFrame:
-    """Tabulate the scores with each fault.
+    """Tabulate the scores with each fault, and for simulated data how far they are from the ground truth.
 
     Parameters
     ----------
@@ -99,21 +95,22 @@ def fault_table(result: AuditResult) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per fault: joint R2, split R2 of both models and their difference with the preset strict and with the
-        fault; missing where the fault cannot occur.
+        One row per fault and score with the preset strict and with the fault: joint R2, split R2 of both models, their
+        difference; for simulated data R2 of voxels without signal and the error of the difference.
     """
-    states, titles = {"off": STRICT, "on": FAULT}, score_titles(result.request.models)
-    rows = []
-    for row in result.faults:
-        cells: dict[str, Any] = {"fault": fault_title(row)}
-        for score in SCORES:
-            cells |= _in_states(row, score, titles[score], states)
-        rows.append(cells)
-    return pd.DataFrame(rows)
+    titles = score_titles(result.request.models)
+    titles |= {"silent_r2": "R² of voxels without signal", "difference_error": f"RMS error of {titles['difference']}"}
+    rows = [
+        (fault_title(row), title, _rounded(row[f"{name}_off"]), _rounded(row[f"{name}_on"]))
+        for row in result.faults
+        for name, title in titles.items()
+        if row[f"{name}_on"] is not None
+    ]
+    return pd.DataFrame(rows, columns=["fault", "score", STRICT, FAULT])
 
 
 def count_table(result: AuditResult) -> pd.DataFrame:
-    """Tabulate what was counted with each fault, and for simulated data how far scores are from the ground truth.
+    """Tabulate what was counted with each fault, and for simulated data how many of these are false positives.
 
     Parameters
     ----------
@@ -123,22 +120,18 @@ def count_table(result: AuditResult) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per fault.
+        One row per fault and count.
     """
-    states = {"off": STRICT, "on": FAULT}
-    difference = score_titles(result.request.models)["difference"]
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for row in result.faults:
-        cells = {"fault": fault_title(row), "counted": counted_words(row, result.request.models)}
-        cells |= _in_states(row, "n", "n", states)
-        if result.n_silent:
-            cells |= _in_states(row, "n_false", "false positives", states)
-            cells |= _in_states(row, "silent_r2", "R² without signal", states)
-            cells |= _in_states(row, "difference_error", f"RMS error of {difference}", states)
-        rows.append(cells | {"not applicable because": row["why_not"]})
-    table = pd.DataFrame(rows)
-    counts = [column for column in map(str, table) if column.startswith(("n, ", "false positives"))]
-    return table.astype(dict.fromkeys(counts, "Int64"))  # whole numbers, though some are missing
+        counts = {"n": counted_words(row, result.request.models), "n_false": "false positives in voxels without signal"}
+        rows += [
+            (fault_title(row), words, row[f"{name}_off"], row[f"{name}_on"])
+            for name, words in counts.items()
+            if row[f"{name}_on"] is not None
+        ]
+    table = pd.DataFrame(rows, columns=["fault", "counted", STRICT, FAULT])
+    return table.astype({STRICT: "Int64", FAULT: "Int64"})
 
 
 def counted_words(row: Mapping[str, Any], models: tuple[str, str]) -> str:
@@ -167,7 +160,7 @@ def counted_words(row: Mapping[str, Any], models: tuple[str, str]) -> str:
 
 
 def baseline_table(result: AuditResult) -> pd.DataFrame:
-    """Tabulate the scores of each baseline alone, and of the models without and with it as a third band.
+    """Tabulate the scores of the models without and with each baseline as a third band.
 
     Parameters
     ----------
@@ -177,17 +170,35 @@ def baseline_table(result: AuditResult) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per baseline.
+        One row per baseline and score.
     """
-    states, titles = {"without": WITHOUT, "with": WITH}, score_titles(result.request.models)
+    rows = [
+        (BASELINES[row["baseline"]].title, title, _rounded(row[f"{name}_without"]), _rounded(row[f"{name}_with"]))
+        for row in result.baselines
+        for name, title in score_titles(result.request.models).items()
+    ]
+    return pd.DataFrame(rows, columns=["baseline", "score", WITHOUT, WITH])
+
+
+def baseline_alone_table(result: AuditResult) -> pd.DataFrame:
+    """Tabulate the scores of each baseline itself.
+
+    Parameters
+    ----------
+    result : AuditResult
+        The result.
+
+    Returns
+    -------
+    DataFrame
+        One row per baseline: R2 alone, alone in shuffled folds where there are folds, and split R2 as a third band.
+    """
     rows = []
     for row in result.baselines:
         cells: dict[str, Any] = {"baseline": BASELINES[row["baseline"]].title, "R² alone": _rounded(row["alone"])}
         if row["alone_shuffled"] is not None:
             cells["R² alone, shuffled folds"] = _rounded(row["alone_shuffled"])
-        for score in SCORES:
-            cells |= _in_states(row, score, titles[score], states)
-        rows.append(cells | {"split R² of the baseline": _rounded(row["baseline_with"])})
+        rows.append(cells | {"split R² as a third band": _rounded(row["baseline_with"])})
     return pd.DataFrame(rows)
 
 
@@ -221,8 +232,13 @@ def tables(result: AuditResult) -> dict[str, pd.DataFrame]:
     dict
         Tables by name, that of the faults first.
     """
-    by_name = {"faults": fault_table(result), "counts": count_table(result), "leakage": leak_table(result)}
-    return by_name | ({"baselines": baseline_table(result)} if result.baselines else {})
+    by_name = {"faults": fault_table(result), "counts": count_table(result)}
+    left_out = [(fault_title(row), row["why_not"]) for row in result.faults if row["why_not"]]
+    if left_out:
+        by_name["not applicable"] = pd.DataFrame(left_out, columns=["fault", "because"])
+    if result.baselines:
+        by_name |= {"baselines": baseline_table(result), "baselines alone": baseline_alone_table(result)}
+    return by_name | {"leakage": leak_table(result)}
 
 
 def shows_baselines(result: AuditResult, options: Options) -> bool:

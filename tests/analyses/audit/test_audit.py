@@ -273,16 +273,32 @@ def test_regions_are_those_of_the_paper() -> None:
 
 
 def test_tables_and_sentences(found) -> None:
-    table, counts = fault_table(found), count_table(found)
-    assert len(table) == len(counts) == len(FAULTS) and not [c for c in counts if "signal" in c]
-    assert list(table)[1:3] == ["joint R², strict", "joint R², with fault"]
-    assert list(table)[-2:] == [f"signal \N{MINUS SIGN} other, {state}" for state in ("strict", "with fault")]
-    assert "crops belong to pictures" in counts["not applicable because"][4] and np.isnan(table.iloc[4, 1])
-    assert counts["n, strict"].tolist()[:3] == [N_VOXELS] * 3 and counts["n, strict"].isna()[4]
-    assert len(baseline_table(found)) == 2 and "mean over 12 voxels" in methods(found)
+    tables = AUDIT.tables(found)
+    assert list(tables) == ["faults", "counts", "not applicable", "baselines", "baselines alone", "leakage"]
+    scores = ["joint R²", "signal", "other", "signal \N{MINUS SIGN} other"]
+    faults = fault_table(found)
+    assert list(faults) == ["fault", "score", "strict", "with fault"] and faults["score"].tolist() == scores * 4
+    joint = faults[(faults["fault"] == FAULTS["own-zscore"].title) & (faults["score"] == "joint R²")].iloc[0]
+    row = row_of(found, "own-zscore")
+    assert [joint["strict"], joint["with fault"]] == pytest.approx([row["joint_off"], row["joint_on"]], abs=5e-5)
+    counts = count_table(found)
+    assert counts["strict"].tolist() == [N_VOXELS] * 3 + [0, N_VOXELS] and "Int64" == str(counts["strict"].dtype)
+    assert "crops belong to pictures" in tables["not applicable"]["because"][1]
+    assert baseline_table(found)["score"].tolist() == scores * 2 and len(tables["baselines alone"]) == 2
+    assert "mean over 12 voxels" in methods(found)
     assert "Kriegeskorte et al. 2009" in methods(found) and "Feghhi et al. (2024)" in methods(found)
     assert effect(row_of(found, "random-crop"), MODELS).startswith("Not applicable, because crops belong")
     assert headline(found, {}).startswith("As published, joint R² ")
+
+
+def test_tables_of_simulated_data_have_the_ground_truth() -> None:
+    truth = {"difference_error_off": 0.49, "difference_error_on": 0.484, "silent_r2_off": -0.03, "silent_r2_on": 0.0}
+    found = made_up(own_zscore=truth, test_selection={"n_false_off": 3, "n_false_on": 7})
+    scores = fault_table(found).set_index("score")
+    assert scores.loc["RMS error of BriVL-mini \N{MINUS SIGN} ViT-mini", "with fault"] == 0.484
+    assert scores.loc["R² of voxels without signal", "strict"] == -0.03
+    counts = count_table(found).set_index("counted")
+    assert counts.loc["false positives in voxels without signal", ["strict", "with fault"]].tolist() == [3, 7]
 
 
 def made_up(**changes: dict[str, float]) -> AuditResult:
@@ -338,7 +354,7 @@ def test_words_are_those_of_the_field() -> None:
     better, worse = (effect(row_of(found, name), found.request.models) for name in ("own-zscore", "random-crop"))
     assert "RMS error of BriVL-mini \N{MINUS SIGN} ViT-mini drops from 0.490 to 0.484 (closer to ground truth" in better
     assert "(closer to ground truth with fault)." in better and "ground truth with preset strict)." in worse
-    words = " ".join([better, worse, headline(found, {}), methods(found), *map(str, fault_table(found))])
+    words = " ".join([better, worse, headline(found, {}), methods(found), *fault_table(found)["score"]])
     assert " less " not in words and " A " not in words and "nearer" not in words
 
 
@@ -386,7 +402,7 @@ def test_command_line(found, store: Store, plain: str, capsys: pytest.CaptureFix
         "Sentences assigned to folds at random" in out and "SIMULATED" not in out and "Position in the passage" in out
     )
     assert main([*line, "--markdown"]) == 0
-    assert capsys.readouterr().out.count("\n| --- | ---") == 4
+    assert capsys.readouterr().out.count("\n| --- | ---") == 6
     assert main([*line, "--fault", "own-zscore", "test-selection", "--no-baselines", "--voxels", "900", "--json"]) == 0
     assert [r["fault"] for r in json.loads(capsys.readouterr().out)["faults"]] == ["own-zscore", "test-selection"]
     assert main([*line, "--fault", "nonsense"]) == 2 and main([*line, "--voxels", "1"]) == 2
