@@ -101,7 +101,7 @@ PHRASES = {
     r"[Ff]eatures without meaning": "nuisance features",
     r"noise that remembers": "autocorrelated noise",
     r"what was shown": "the stimulus",
-    r"\bstand-ins?\b": "proxy model",
+    r"\bstand-ins?\b|small proxy": "demo model",
     r"\bfilms?\b": "movie",
     r"where chance starts": "random seed",
     r"look for the like of": "query image",

@@ -185,7 +185,7 @@ def _features(done: Done) -> str:
 
 def _model(summary: DatasetSummary, name: str) -> str:
     offer = summary.model_options.get(name)
-    return f"{offer.title} (a small proxy model)" if offer and offer.stand_in else offer.title if offer else name
+    return f"{offer.title} (a demo model)" if offer and offer.stand_in else offer.title if offer else name
 
 
 def _fitting(done: Done) -> str:

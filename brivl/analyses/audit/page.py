@@ -47,7 +47,7 @@ def _controls(choices: Choices | None, summary: DatasetSummary | None, inputs: I
 
 def _chips(request: AuditRequest) -> list[str]:
     proxies = any(model in SHIPPED and SHIPPED[model].is_proxy for model in request.models)
-    return [f"layer {request.layer}", *model_titles(request.models), *(["small proxy models"] if proxies else [])]
+    return [f"layer {request.layer}", *model_titles(request.models), *([style.DEMO_MODELS] if proxies else [])]
 
 
 def _options(inputs: Inputs, result: AuditResult) -> Options:

@@ -206,7 +206,7 @@ def _grid(inputs: Inputs, gallery: Gallery, model: str, found: Matches, n_column
 
 def _chips_and_notices(gallery: Gallery, request: RetrievalRequest, found: list[Matches]) -> None:
     chips = [Chip("SIMULATED", "simulated")] if gallery.simulated else []
-    chips += [Chip("small proxy model")] if BRIVL_MINI in request.models else []
+    chips += [Chip(style.DEMO_MODELS, help=style.DEMO_HELP)] if BRIVL_MINI in request.models else []
     chips += [Chip(gallery.title), *(Chip(model_title(model)) for model in request.models)]
     recalls = [one.index_recall for one in found if one.index_recall is not None]
     style.chips([*chips, *(Chip(f"by index, recall@10 {recall:.3f}") for recall in recalls)])

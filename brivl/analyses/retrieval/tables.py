@@ -302,7 +302,7 @@ def methods(result: RetrievalResult) -> str:
     request, gallery = result.request, _gallery(result)
     names = " and ".join(model_title(model) for model in result.matches)
     proxy = (
-        ", a small proxy of BriVL (Fei et al. 2022) that was trained on drawn scenes and their captions"
+        ", a demo model of the design of BriVL (Fei et al. 2022) that was trained on drawn scenes and their captions"
         if BRIVL_MINI in result.matches
         else ""
     )
@@ -351,7 +351,7 @@ def detail(result: RetrievalResult) -> str:
     str
         Gallery and models.
     """
-    names = [f"{model_title(m)}{' (small proxy model)' if m == BRIVL_MINI else ''}" for m in result.matches]
+    names = [f"{model_title(m)}{' (demo model)' if m == BRIVL_MINI else ''}" for m in result.matches]
     return ", ".join([_gallery(result).title, *names])
 
 
