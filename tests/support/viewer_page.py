@@ -76,6 +76,7 @@ def viewer_data(ground: Packed, sets: Mapping[str, Packed], **view: Any) -> dict
         "picked": None,
         "names": True,
         "fade": False,
+        "threshold": 0,
         "camera": {"x": 0.5, "y": 0.5, "zoom": 1},
         "limits": {"joint": 0.2, "split": 0.1, "difference": 0.05, "unique": 0.04, "shared": 0.15},
         "others": [],

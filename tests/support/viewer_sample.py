@@ -38,13 +38,15 @@ class Sample:
         self.ground = flatmap_base_payload(self.geometry, flatmap_base(self.geometry, {}), self.voxels, regions)
         self.scores = scores_payload(self.split, NAMES, self.ev)
 
-    def of(self, layer: int, opacity: np.ndarray | None = None) -> MapScores:
+    def of(self, layer: int, opacity: np.ndarray | None = None, threshold: float = 0.0) -> MapScores:
         a, b = self.split[layer]
-        return MapScores(a + b, a, b, NAMES, {}, opacity)
+        return MapScores(a + b, a, b, NAMES, {}, opacity, threshold)
 
-    def painted(self, kind: str, layer: int = 8, opacity: np.ndarray | None = None) -> np.ndarray:
+    def painted(
+        self, kind: str, layer: int = 8, opacity: np.ndarray | None = None, threshold: float = 0.0
+    ) -> np.ndarray:
         """(height, width, 4) premultiplied, 0..255, as the figure for print has it."""
-        scores = self.of(layer, opacity)
+        scores = self.of(layer, opacity, threshold)
         paint = {
             "joint": lambda: painting.paint_joint(self.geometry, scores, (0.0, 0.2)),
             "a": lambda: painting.paint_value(self.geometry, scores, scores.a, ((0.0, 0.1), "A")),

@@ -183,7 +183,7 @@ def _mapped(shown: Shown) -> Mapped:
     assert geometry is not None  # _look_up saw to it
     regions = region_masks(voxels, "roi" if voxels.rois else "region") if voxels.rois or voxels.aal is not None else {}
     joint, a, b = mean_scores([answer.result for answer in shown.answers.values()])
-    scores = MapScores(joint, a, b, shown.names, regions, _opacity(shown))
+    scores = MapScores(joint, a, b, shown.names, regions, _opacity(shown), view_state.current().threshold)
     return Mapped(voxels, geometry, scores, regions, variance_panel.parts_of(shown))
 
 
@@ -252,10 +252,12 @@ def _caption(shown: Shown, mapped: Mapped) -> str:
     mean = f", mean over the subjects in whom a voxel was fitted ({n})" if n > 1 else ""
     region = "" if shown.choices.region == BRAIN else f" Voxels outside {shown.choices.region} are faded."
     fitted = int(np.isfinite(mapped.scores.joint).sum())
+    threshold = view_state.current().threshold
+    hidden = f" Values nearer to zero than {threshold:g} are not shown." if threshold else ""
     faded = f" Colours fade where explainable variance is below {FULL_EV:g}." if view_state.current().fade else ""
     return (
         f"{what[shown.choices.map]} on held-out data{mean}; {fitted:,} of {mapped.voxels.n_voxels:,} voxels were "
-        f"fitted, the others are clear.{region}{faded} {describe_space(mapped.geometry.space)}."
+        f"fitted, the others are clear.{region}{faded}{hidden} {describe_space(mapped.geometry.space)}."
     )
 
 

@@ -18,7 +18,7 @@ from brivl.errors import RequestError
 from brivl.ui.url_state import MAPS
 
 KEPT = "map looked at"  # in the session: the fields, strings as in the URL
-FIELDS = ("voxel", "area", "camera", "limits", "panes", "names", "fade", "shape", "orbit")
+FIELDS = ("voxel", "area", "camera", "limits", "panes", "names", "fade", "threshold", "shape", "orbit")
 OF_SUBJECT = ("voxel", "area")  # what other voxels make meaningless
 SCALES = ("joint", "split", "difference", "unique", "shared")
 MOST_PANES = 4
@@ -51,6 +51,7 @@ class MapLook:
     fade: bool = False  # by explainable variance
     shape: str = "flat"  # or a surface in space, where there is one
     orbit: tuple[float, float, float] = FRONT  # yaw, pitch, zoom of the surface in space
+    threshold: float = 0.0  # values nearer to zero are not shown
 
 
 def current() -> MapLook:
@@ -125,6 +126,7 @@ def to_fields(look: MapLook) -> dict[str, str]:
         "panes": ",".join(f"{pane.set}~{pane.layer}~{pane.map}" for pane in look.panes),
         "names": "" if look.names else "off",
         "fade": "ev" if look.fade else "",
+        "threshold": f"{look.threshold:g}" if look.threshold else "",
         "shape": "" if look.shape == "flat" else look.shape,
         "orbit": "" if look.orbit == FRONT else "_".join(f"{value:.4g}" for value in look.orbit),
     }
@@ -154,6 +156,7 @@ def read(fields: Mapping[str, str]) -> MapLook:
         fields.get("fade") == "ev",
         _shape(fields.get("shape")),
         _orbit(_floats(fields.get("orbit", ""))),
+        _threshold(next(iter(_floats(fields.get("threshold", ""))), 0.0)),
     )
 
 
@@ -184,6 +187,7 @@ def from_browser(view: Mapping[str, Any]) -> MapLook:
         bool(view.get("fade", False)),
         _shape(view.get("shape")),
         _orbit([orbit.get(name) for name in ("yaw", "pitch", "zoom")]),
+        _threshold(view.get("threshold")),
     )
 
 
@@ -239,6 +243,11 @@ def _orbit(values: Sequence) -> tuple[float, float, float]:
 def _pairs(text: str) -> dict[str, float]:
     named = [part.partition("-") for part in text.split("_")]
     return {name: numbers[0] for name, _, value in named if len(numbers := _floats(value)) == 1}
+
+
+def _threshold(value: object) -> float:
+    """A threshold from 0 to 1; anything else counts as none."""
+    return float(value) if isinstance(value, int | float) and 0 < value <= 1 else 0.0
 
 
 def _limits(limits: Mapping) -> dict[str, float]:

@@ -237,6 +237,7 @@ def view_of(choices: Choices, state: view_state.MapLook) -> dict[str, Any]:
         "picked": state.voxel,
         "names": state.names,
         "fade": state.fade,
+        "threshold": state.threshold,
         "camera": {"x": x, "y": y, "zoom": zoom},
         "others": [{"set": pane.set, "layer": pane.layer, "map": pane.map} for pane in state.panes],
         "shape": state.shape,

@@ -29,6 +29,7 @@ class MapScores:
     names: tuple[str, str]
     rois: Mapping[str, np.ndarray] = field(default_factory=dict)  # name -> (n_voxels,) bool
     opacity: np.ndarray | None = None  # (n_voxels,) 0..1, from explainable variance or noise ceiling
+    threshold: float = 0.0  # values nearer to zero are not shown
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,7 @@ def paint_value(
     pixels = to_pixels(geometry, values)
     rgba = colormaps.colour_sequential(pixels, limits, theme_of(theme).negative)
     rgba[..., 3] *= ~((pixels < 0) & ~colormaps.hatch(pixels.shape))
+    rgba[..., 3] *= (scores.threshold <= 0) | (pixels >= scores.threshold)
     bar = ColourBar(colormaps.shown_sequential(theme_of(theme).curvature), limits, title)
     return Painting(_faded(geometry, scores, rgba), bar, np.atleast_2d(values))
 
@@ -169,7 +171,9 @@ def paint_difference(
     """
     limits = colormaps.check_limits((-limit, limit))
     difference = np.asarray(scores.a, float) - np.asarray(scores.b, float)
-    rgba = colormaps.colour_diverging(to_pixels(geometry, difference), limit)
+    pixels = to_pixels(geometry, difference)
+    rgba = colormaps.colour_diverging(pixels, limit)
+    rgba[..., 3] *= np.abs(pixels) >= scores.threshold
     a, b = scores.names
     colours = colormaps.shown_diverging(theme_of(theme).curvature)
     bar = ColourBar(colours, limits, f"split {R2}\n{a} − {b}", (f"{b} higher", f"{a} higher"))
@@ -201,6 +205,7 @@ def paint_pair(
     pair = np.stack([scores.a, scores.b]).astype(float)
     a, b = to_pixels(geometry, pair)
     rgba = colormaps.colour_2d(a, b, limits)
+    rgba[..., 3] *= (scores.threshold <= 0) | (np.maximum(a, b) >= scores.threshold)
     colours = colormaps.shown_square(theme_of(theme).curvature)
     return Painting(_faded(geometry, scores, rgba), ColourSquare(limits, scores.names, colours), pair)
 

@@ -64,11 +64,11 @@ def _drive(address: str, browser: Any) -> None:  # noqa: F811
     assert card["x"] > stage["x"] + stage["width"] and card["y"] + 100 < 900
 
     # Layers are scrubbed in the browser; the headline follows once they have settled.
-    slider = page.locator(".viewer input[type=range]")
+    slider = page.locator(".viewer .layer input")
     slider.focus()
     for _ in range(3):
         page.keyboard.press("ArrowRight")
-    assert page.locator(".viewer output").inner_text() == "11"
+    assert page.locator(".viewer .layer output").inner_text() == "11"
     page.wait_for_url(re.compile("layer=11"))
     page.get_by_text(re.compile("^Layer 11:")).wait_for()
     assert "Layer 11" in page.inner_text(HEADLINE)
@@ -95,7 +95,7 @@ def _drive(address: str, browser: Any) -> None:  # noqa: F811
     other.wait_for_function(PAINTED)
     other.locator(".card h3", has_text="Drawn area").wait_for()
     assert other.locator(".card h3").inner_text() == said
-    assert other.locator(".pane").count() == 2 and other.locator(".viewer output").inner_text() == "11"
+    assert other.locator(".pane").count() == 2 and other.locator(".viewer .layer output").inner_text() == "11"
     assert not errors, errors
     other.close()
     page.close()

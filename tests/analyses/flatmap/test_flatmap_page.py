@@ -29,6 +29,7 @@ LOOK = MapLook(
     True,
     "pial",
     (-90.0, 12.5, 2.0),
+    0.1,
 )
 
 

@@ -70,6 +70,17 @@ def test_the_picture_is_the_one_for_print(page: Any, sample: Sample, kind: str) 
     assert (off > 1.5).mean() < 0.002 and np.median(off) < 1, "colours but for values on the border of two"
 
 
+@pytest.mark.parametrize("kind", ["joint", "pair", "difference"])
+def test_values_below_the_threshold_show_the_cortex(page: Any, sample: Sample, kind: str) -> None:
+    page.evaluate(f"window.viewer().setMap('{kind}')")
+    page.evaluate("window.viewer().setThreshold(0.04)")
+    off = np.abs(pixels(page) - sample.painted(kind, threshold=0.04))
+    assert (off > 1.5).mean() < 0.002 and np.median(off) < 1
+    assert (np.abs(pixels(page) - sample.painted(kind)) > 1.5).mean() > 0.02, "the threshold hides something"
+    assert "below 0.04 is not shown" in page.locator(".scale-note").last.inner_text()
+    assert news(page)["threshold"] == 0.04
+
+
 def test_another_layer_other_pixels(page: Any, sample: Sample) -> None:
     page.evaluate("window.viewer().setLayer(9)")
     assert (np.abs(pixels(page) - sample.painted("joint", 9)) > 1.5).mean() < 0.002
@@ -187,11 +198,11 @@ def test_box_and_lasso_choose_what_python_chooses(page: Any, sample: Sample) -> 
 
 
 def test_scrubbing_layers_is_told_once_it_has_settled(page: Any) -> None:
-    slider = page.locator("input[type=range]")
+    slider = page.locator(".layer input")
     slider.focus()
     for key in ("ArrowRight", "ArrowLeft", "ArrowLeft"):
         page.keyboard.press(key)
-    assert page.locator("output").inner_text() == "7"
+    assert page.locator(".layer output").inner_text() == "7"
     assert news(page)["layer"] == 7 and page.evaluate("window.news.length") == 1
 
 

@@ -65,9 +65,9 @@ export function greyBetween(sulcus, gyrus, share) {
 /**
  * Lay coloured values over a curvature picture, into `picture` (both Uint32Array by pixel, premultiplied).
  * pairs: two values a cell, MISSING where there is none; opacity: Float32Array by cell or null; grey: of values below 0;
- * width: of the picture, whose values below 0 are hatched, or 0 for a surface, where they are plain grey.
+ * threshold: values nearer to zero are left out; width: of the picture, whose values below 0 are hatched, or 0 for a surface, where they are plain grey.
  */
-export function colourCells(picture, curvature, cells, pairs, { style, colours, opacity, grey, width = 0 }) {
+export function colourCells(picture, curvature, cells, pairs, { style, colours, opacity, grey, threshold = 0, width = 0 }) {
   picture.set(curvature);
   const { mode, mixOf: [ka, kb], limits: [low, high] } = style;
   const negative = Math.round(255 * grey);
@@ -77,6 +77,7 @@ export function colourCells(picture, curvature, cells, pairs, { style, colours, 
     if (a === MISSING) continue;
     const b = pairs[2 * p + 1];
     let colour, alpha = opacity ? opacity[p] : 1;
+    if (threshold && mode !== "classes" && strengthOf(mode, ka * a + kb * b, a, b) < threshold) continue;
     if (mode === "pair") {
       colour = colours[placeOf(b, low, high, 256) * 256 + placeOf(a, low, high, 256)];
       alpha *= lowValueOpacity(Math.max(a, b) - low, high - low);
@@ -95,6 +96,11 @@ export function colourCells(picture, curvature, cells, pairs, { style, colours, 
     }
     picture[cells[p]] = alpha >= 1 ? colour : mixed(colour, curvature[cells[p]], alpha);
   }
+}
+
+/** How far a cell is from zero, for the threshold. */
+function strengthOf(mode, value, a, b) {
+  return mode === "pair" ? Math.max(a, b) : mode === "diverging" ? Math.abs(value) : value;
 }
 
 function mixed(top, under, alpha) {

@@ -107,6 +107,9 @@ export class Controls {
     this.set = picker(row("Compare with"), "Models", (v) => viewer.setSet(v));
     this.region = picker(row("Region"), "Region", (v) => viewer.setRegion(v));
     this.panes = picker(row("Maps side by side"), "Panes", (v) => viewer.setPanes(Number(v)));
+    const threshold = row("Threshold");
+    this.threshold = make("input", threshold, { type: "range", min: 0, oninput: () => viewer.setThreshold(Number(this.threshold.value)) });
+    this.thresholdValue = make("output", threshold);
     this.names = toggle(panel, "ROI labels", (on) => viewer.setNames(on));
     this.ev = toggle(panel, "Fade where the noise ceiling is low", (on) => viewer.setFade(on));
     this.details.addEventListener("keydown", (event) => { if (event.key === "Escape") this.details.open = false; });
@@ -139,6 +142,11 @@ export class Controls {
     this.side.select.style.display = viewer.shape === "flat" ? "none" : "";
     this.tool.root.style.display = viewer.shape === "flat" ? "" : "none";
     this.tool.set(viewer.tool);
+    const { scale } = viewer.panes[0]?.style ?? {};
+    const limit = viewer.limits[scale] ?? 1;
+    Object.assign(this.threshold, { max: limit, step: limit / 50, value: viewer.threshold });
+    this.threshold.setAttribute("aria-label", "Threshold");
+    this.thresholdValue.textContent = viewer.threshold ? viewer.threshold.toFixed(3) : "none";
     this.names.set(viewer.names);
     this.ev.set(viewer.fade);
     this.ev.label.style.display = scores.ev ? "" : "none";

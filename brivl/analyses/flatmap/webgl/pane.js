@@ -65,7 +65,7 @@ export class Pane {
     const pairs = scores.onMap(ground, map === "best" ? "best" : layer, false, map);
     if (this.pixels?.length !== ground.height * ground.width) this.pixels = new Uint32Array(ground.height * ground.width);
     colourCells(this.pixels, this._curvature(options.theme), ground.cells, pairs, {
-      style: this.style, colours: this._colours(scores), opacity: this._opacity(ground, scores, options), grey: options.theme.negative,
+      style: this.style, colours: this._colours(scores), opacity: this._opacity(ground, scores, options), grey: options.theme.negative, threshold: options.threshold,
       width: ground.width,
     });
     this.painter.set(ground.width, ground.height, this.pixels);
@@ -85,7 +85,7 @@ export class Pane {
     this.skin2 = this.skin2?.length === solid.n ? this.skin2 : new Uint32Array(solid.n);
     colourCells(this.skin2, under, solid.all, scores.onMap(solid, layer, byRegion, map), {
       style: this.style, colours: this._colours(scores), opacity: byRegion ? this._regionOpacity(solid, options) : this._opacity(solid, scores, options),
-      grey: options.theme.negative,
+      grey: options.theme.negative, threshold: options.threshold,
     });
     const edge = this._edgeOn(solid, byRegion, options);
     for (const vertex of edge) this.skin2[vertex] = EDGE;

@@ -11,7 +11,7 @@ import { PARTS, number } from "./scores.js";
 const SETTLED = { click: 0, select: 0, layer: 450, map: 150, look: 700 }; // ms until Python hears of a change
 const STEPS = [0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1];
 const WHOLE = { x: 0.5, y: 0.5, zoom: 1 };
-const KEPT = ["map", "layer", "set", "region", "polygon", "picked", "names", "fade", "camera", "limits", "others", "shape", "orbit"];
+const KEPT = ["map", "layer", "set", "region", "polygon", "picked", "names", "fade", "threshold", "camera", "limits", "others", "shape", "orbit"];
 const LOOSE = ["picked", "camera", "orbit"]; // what a frame alone can follow
 const FRONT = { yaw: -35, pitch: 18, zoom: 1 };
 
@@ -51,7 +51,7 @@ export class Viewer {
     this.curveBox = document.createElement("div");
     this.side.append(this.curveBox);
     this.panes = [];
-    Object.assign(this, { tool: "pan", seq: 0, sent: 0, camera: { ...WHOLE }, picked: null, polygon: null, others: [], shape: "flat", orbit: { ...FRONT } });
+    Object.assign(this, { tool: "pan", threshold: 0, seq: 0, sent: 0, camera: { ...WHOLE }, picked: null, polygon: null, others: [], shape: "flat", orbit: { ...FRONT } });
     this.root.addEventListener("keydown", (event) => onKey(this, event));
     this.watch = new ResizeObserver(() => this.panes.forEach((pane) => { pane.showTip(-1); pane.drawSoon(); }));
     this.watch.observe(this.grid);
@@ -137,7 +137,7 @@ export class Viewer {
     this.panes.forEach((pane, i) => {
       const view = views[i];
       pane.headControls.update(this, view);
-      const options = { theme: this.theme, names: this.names, region: this.region, byEv: this.fade && !!view.scores.ev, inside, chosen, border };
+      const options = { theme: this.theme, names: this.names, region: this.region, byEv: this.fade && !!view.scores.ev, threshold: this.threshold, inside, chosen, border };
       pane.paint(view, this.limits, options);
       pane.badge.textContent = view.loading ? "loading" : this.data.simulated ? "simulated" : "";
       pane.stage.classList.toggle("loading", !!view.loading);
@@ -171,6 +171,7 @@ export class Viewer {
   _note() {
     const lacking = this.panes.find(({ view: { scores, map, layer } }) => PARTS.includes(map) && !scores.alone?.layer(layer));
     if (lacking) return `The models were not fitted alone at layer ${lacking.view.layer}; a button below the map does so.`;
+    if (this.threshold) return `Threshold: ${this.panes[0].style.mode === "diverging" ? "|R²|" : "R²"} below ${number(this.threshold)} is not shown.`;
     if (this.shape === "regions") return "Each AAL region has the mean of its fitted voxels; subcortical regions lie below, enlarged.";
     return "";
   }
@@ -238,6 +239,7 @@ export class Viewer {
   }
   setRegion(region) { this._change("map", { region: region || null, polygon: null }); }
   setNames(names) { this._change("look", { names }); }
+  setThreshold(threshold) { this._change("look", { threshold }); }
   setFade(fade) { this._change("look", { fade }); }
   setTool(tool) { this.tool = tool; this.root.dataset.tool = tool; this.controls.update(this); }
   select(polygon) { this._change("select", { polygon, picked: null }); }
