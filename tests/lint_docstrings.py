@@ -14,7 +14,6 @@ from pathlib import Path
 from numpydoc.hooks.validate_docstrings import parse_config, process_file
 
 ROOT = Path(__file__).parents[1]
-NOT_YET = Path(__file__).with_name("lint_docstrings_not_yet.txt")  # files whose docstrings still lack sections
 
 
 def exempt(tree: ast.AST, in_function: bool = False, in_protocol: bool = False) -> Iterator[int]:
@@ -48,15 +47,11 @@ def findings(path: Path) -> list[str]:
 
 
 def main() -> int:
-    """Check the files named, or all but those of NOT_YET; the exit code is 1 where there is any finding."""
-    left_out = {ROOT / name for name in NOT_YET.read_text(encoding="utf-8").split()}
-    named = [Path(name).resolve() for name in sys.argv[1:]]
-    chosen = named or [path for path in sorted(ROOT.glob("brivl/**/*.py")) if path not in left_out]
+    """Check the files named, or all; the exit code is 1 where there is any finding."""
+    chosen = [Path(name).resolve() for name in sys.argv[1:]] or sorted(ROOT.glob("brivl/**/*.py"))
     lines = [line for path in chosen for line in findings(path)]
     print("\n".join(lines))
     print(f"{len(lines)} findings in {len(chosen)} files")
-    if not named:
-        print(f"{len(left_out)} files were not checked; {NOT_YET.relative_to(ROOT)} names them")
     return bool(lines)
 
 

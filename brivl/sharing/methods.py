@@ -249,8 +249,9 @@ def _software() -> str:
 def _listed(noun: str, items: Sequence[object]) -> str:
     if len(items) == 1:
         return f"{noun} {items[0]}"
-    if all(isinstance(i, int) for i in items) and list(items) == list(range(items[0], items[-1] + 1)):
-        return f"{noun}s {items[0]} to {items[-1]}"
+    numbers = [i for i in items if isinstance(i, int)]
+    if len(numbers) == len(items) and numbers == list(range(numbers[0], numbers[-1] + 1)):
+        return f"{noun}s {numbers[0]} to {numbers[-1]}"
     return f"{noun}s {', '.join(map(str, items[:-1]))} and {items[-1]}"
 
 

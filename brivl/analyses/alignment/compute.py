@@ -199,9 +199,9 @@ def compute(context: Context, request: AlignmentRequest) -> Stored:
     ridge = ridge_scores(inputs, responses, protocol, lambda share: run.report(0.75 + 0.24 * share, "Ridge"))
     rows += [(_info(name, None, 0, reads_text=name == TEXT_RIDGE), scores) for name, scores in ridge.items()]
     masks = _region_masks(responses, inputs.voxel_indices)
-    arrays = {
-        "r": np.float32([r for _, (r, _) in rows]),
-        "r2": np.float32([r2 for _, (_, r2) in rows]),
+    arrays: dict[str, np.ndarray] = {
+        "r": np.array([r for _, (r, _) in rows], np.float32),
+        "r2": np.array([r2 for _, (_, r2) in rows], np.float32),
         "columns": inputs.voxel_indices,
         "weights": np.array(weights_of(request)),
         "held_loss": sweep.stopping_loss,

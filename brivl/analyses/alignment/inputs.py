@@ -16,6 +16,7 @@ from brivl.data.features import layer_features
 from brivl.data.stimuli.contact_sheet import sample_items
 from brivl.data.stimuli.descriptions import sample_descriptions
 from brivl.errors import RequestError
+from brivl.models.feature_model import POOLINGS, Pooling
 from brivl.models.registry import SHIPPED, card_for
 from brivl.store.artifacts import Store
 
@@ -190,13 +191,12 @@ def text_embeddings(store: Store, texts: list[str], model: str, progress: Progre
         The mean over tokens; of a CLIP its last token, which has read all of the text.
     """
     card = card_for(model)
-    pooling = "cls" if card.multimodal and model not in SHIPPED else "mean"
+    pooling: Pooling = "cls" if card.multimodal and model not in SHIPPED else "mean"
     stimulus = Stimulus("text", texts, scipy.sparse.identity(len(texts), np.float32, "csr"))
     return layer_features(store, stimulus, model, card.n_layers["text"], pooling, progress)
 
 
 def _features(store: Store, stimulus: Stimulus, model: str, layer: int, progress: ProgressCallback) -> np.ndarray:
-    poolings = ("cls", "mean")
     return np.concatenate(
-        [layer_features(store, stimulus, model, layer, pooling, progress) for pooling in poolings], axis=1
+        [layer_features(store, stimulus, model, layer, pooling, progress) for pooling in POOLINGS], axis=1
     )

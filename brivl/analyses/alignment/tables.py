@@ -264,7 +264,8 @@ def curve_sentence(result: AlignmentResult) -> str:
         Two sentences.
     """
     table = curve_table(result)
-    best, first, last = table.loc[table["median_r2"].idxmax()], table.iloc[0], table.iloc[-1]
+    best = table.iloc[int(np.nanargmax(table["median_r2"].to_numpy(float)))]
+    first, last = table.iloc[0], table.iloc[-1]
     gain, loss = best["median_r2"] - first["median_r2"], last["median_r2"] - first["median_r2"]
     seeds = f"range over seeds {number(seed_range(result), 2)}"
     if best["lambda"]:
@@ -390,7 +391,7 @@ def scores_summary(result: AlignmentResult) -> dict[str, Any]:
             for _, row in curve_table(result).iterrows()
         },
         "models": {
-            row["model"]: {name: round(float(row[name]), 4) for name in table if name.startswith("median")}
+            row["model"]: {name: round(float(row[name]), 4) for name in map(str, table) if name.startswith("median")}
             for _, row in table.iterrows()
         },
         "measured_on": "voxels with a planted category" if column.endswith("selective") else "all fitted voxels",

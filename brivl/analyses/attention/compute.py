@@ -184,7 +184,7 @@ def n_start_layers() -> dict[str, int]:
     dict
         "image" and "text": number of layers.
     """
-    return dict(card_for(BRIVL_MINI).n_layers)
+    return {str(kind): n for kind, n in card_for(BRIVL_MINI).n_layers.items()}
 
 
 def evaluation_key(n_scenes: int | None) -> ArtifactKey:

@@ -280,10 +280,10 @@ def _take(on_map: OnMap) -> None:
     view_state.keep(_by_hand(view_state.from_browser(view), on_map))
     panes = view_state.current().panes
     new_parts = any(pane.map in VARIANCE_COMPONENTS for pane in panes) and not st.session_state.get(
-        variance_panel.ASKED
+        variance_panel.REQUESTED
     )
     if new_parts:
-        st.session_state[variance_panel.ASKED] = True
+        st.session_state[variance_panel.REQUESTED] = True
     if new_parts or {pane.set for pane in panes} - before:  # their scores are sent by the page
         st.session_state[WHOLE_PAGE] = True
     changed = replace(choices, **choices_from(view, choices))

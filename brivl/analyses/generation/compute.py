@@ -124,9 +124,20 @@ def read(artifacts: Sequence[Artifact], request: GenerationRequest) -> Generatio
     """
     images = []
     for artifact, prompt in zip(artifacts, request.prompts, strict=True):
-        info = artifact.info
-        numbers = {"similarity": float(info["similarity"]), "seconds": float(info["seconds"])}
-        images.append(GeneratedImage(read_prompt(prompt), **dict(artifact.arrays), **numbers))
+        info, arrays = artifact.info, artifact.arrays
+        images.append(
+            GeneratedImage(
+                read_prompt(prompt),
+                arrays["image"],
+                float(info["similarity"]),
+                arrays["steps"],
+                arrays["similarities"],
+                arrays["previews"],
+                arrays["kinds"],
+                arrays["colours"],
+                float(info["seconds"]),
+            )
+        )
     return GenerationResult(request, tuple(images))
 
 

@@ -34,7 +34,8 @@ def write_preview(store: Store, request: Mapping[str, Any], arrays: Mapping[str,
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as tmp_path, open(tmp_path, "wb") as file:
-            np.savez(file, **arrays)
+            named: dict[str, Any] = dict(arrays)  # Any: numpy's types take names for its options
+            np.savez(file, **named)
         for old in sorted(path.parent.glob("preview-*.npz"), key=lambda p: p.stat().st_mtime)[:-MAX_PREVIEWS]:
             old.unlink()
 

@@ -86,7 +86,7 @@ class LayerScores:
         Series
             Mean by layer; NaN at layers that are missing in between.
         """
-        layers = range(self.layers[0], self.layers[-1] + 1) if self.layers else []
+        layers = list(range(self.layers[0], self.layers[-1] + 1)) if self.layers else []
         return self.table.groupby("layer")["r2_joint"].mean().reindex(layers)
 
     def part_means(self) -> Iterator[tuple[str, str, pd.Series]]:

@@ -42,10 +42,11 @@ def _draw(axes: Axes, scores: LayerScores, base: float) -> None:
     table = scores.table
     if scores.selected is not None:
         axes.axvspan(scores.selected - 0.48, scores.selected + 0.48, color="#F0F2F4", zorder=0)
-    for row in table.itertuples():
+    columns = (table[name].tolist() for name in ("layer", "r2_split_a", "r2_split_b"))
+    for layer, a, b in zip(*columns, strict=True):
         axes.plot(
-            [row.layer - OFFSET, row.layer + OFFSET],
-            [row.r2_split_a, row.r2_split_b],
+            [layer - OFFSET, layer + OFFSET],
+            [a, b],
             color="#9AA5B1",
             linewidth=base / 24,
             zorder=1,
@@ -94,7 +95,8 @@ def _draw(axes: Axes, scores: LayerScores, base: float) -> None:
 
 
 def _draw_boxes(axes: Axes, table: pd.DataFrame, column: str, colour: str, offset: float) -> None:
-    for layer, group in table.groupby("layer"):
+    for layer in sorted(table["layer"].unique().tolist()):
+        group = table[table["layer"] == layer]
         if len(group) >= MIN_BOX:
             axes.boxplot(
                 [group[column]],

@@ -308,12 +308,13 @@ def _compare(
     names = list(dict.fromkeys(means["region"]))
     if len(answers) == 1:
         (_, subject), answer = next(iter(answers.items()))
-        over_voxels = compare_voxels(*answer.result.r2_split, {name: masks[subject][name] for name in names})
+        a_scores, b_scores = answer.result.r2_split
+        over_voxels = compare_voxels(a_scores, b_scores, {name: masks[subject][name] for name in names})
         return over_voxels if question.by_voxel else _over_blocks(over_voxels, question, subject)
     if question.by_voxel:
         a, b = ([answer.result.r2_split[side] for answer in answers.values()] for side in (0, 1))
         return compare_pooled(a, b, [masks[subject] for _, subject in answers], names)
-    return compare_subjects(*(_by_subject(means, side, names) for side in "ab"), names)
+    return compare_subjects(_by_subject(means, "a", names), _by_subject(means, "b", names), names)
 
 
 def _over_blocks(over_voxels: RegionComparison, question: RegionQuestion, subject: str) -> RegionComparison:

@@ -144,7 +144,7 @@ def compute(context: Context, request: VoxelCaptionsRequest) -> Stored:
     info["truth"] = _truth(dataset, request.subject, indices, words, corpus.words)
     if info["truth"] is not None and generated:
         info["truth"] |= sentence_truth(generated, dataset.preferred_categories(request.subject)[indices])
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "columns": indices,
         "r2": r2.astype(np.float32),
         "words": words,

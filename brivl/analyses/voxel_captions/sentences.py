@@ -86,7 +86,7 @@ def sentence_truth(sentences: Sequence[str], planted: np.ndarray, seed: int = 0)
     """
     selective = np.flatnonzero(planted != "")
     order = np.random.default_rng(seed).permutation(len(selective))
-    named = [named_categories(sentences[i]) for i in selective]
+    named = [named_categories(sentences[i]) for i in selective.tolist()]
     hits = np.array([category in names for category, names in zip(planted[selective], named, strict=True)])
     others = [category in named[i] for category, i in zip(planted[selective], order, strict=True)]
     categories = sorted(set(planted[selective].tolist()))

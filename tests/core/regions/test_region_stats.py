@@ -148,7 +148,7 @@ def test_voxels_as_unit_are_warned_about() -> None:
     a[3] = np.nan
     masks = {"one": np.arange(60) < 40, "two": np.arange(60) >= 30}
     result = compare_voxels(a, b, masks)
-    assert result.unit == "voxel" and "voxels" in result.warning and "not independent" in result.warning
+    assert result.unit == "voxel" and "voxels" in result.warning and "anti-conservative" in result.warning
     assert list(result.table["n"]) == [39, 30]
     assert result.table["p"][1] == pytest.approx(stats.ttest_rel(a[30:], b[30:]).pvalue)
     assert result.table["p_signflip"].isna().all()
