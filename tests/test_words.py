@@ -1,7 +1,7 @@
 """Names and texts use the words of the field: what was renamed does not come back.
 
 Parts of identifiers (`n_asked` has the parts n and asked), whole identifiers, and phrases of texts, each with what to
-write instead. `words_not_yet.txt` lists files that still have such a word, as "word path"; no line is added to it.
+write instead.
 """
 
 from __future__ import annotations
@@ -139,10 +139,6 @@ EXCEPTIONS = (
     ("known", "brivl/scenes/naming.py", "words that the scenes know, against unknown words"),
     ("writer", "brivl/tasks/worker.py", "writes lines of progress to a stream"),
 )
-NOT_YET = {
-    tuple(line.split(maxsplit=1))
-    for line in Path(__file__).with_name("words_not_yet.txt").read_text(encoding="utf-8").splitlines()
-}
 SOURCES = sorted([*PROJECT.glob("brivl/**/*.py"), *PROJECT.glob("pages/*.py")])
 DOCS = sorted([*PROJECT.glob("docs/**/*.md"), *PROJECT.glob("*.md")])
 HISTORY = ("CHANGELOG.md",)  # names what was renamed
@@ -194,15 +190,8 @@ def is_excepted(word: str, where: str) -> bool:
     return any(word == one and where.startswith(start) for one, start, _ in EXCEPTIONS)
 
 
-def key(word: str, where: str) -> tuple[str, str]:
-    """As a line of words_not_yet.txt: a phrase has its blanks as _."""
-    return word.replace(" ", "_"), where
-
-
 def test_words_that_were_replaced_do_not_come_back() -> None:
-    new = [
-        (word, where) for word, where in findings() if not is_excepted(word, where) and key(word, where) not in NOT_YET
-    ]
+    new = [(word, where) for word, where in findings() if not is_excepted(word, where)]
     advice = PARTS | NAMES | PHRASES
     assert not new, "\n".join(f"{where}: write {advice[word]!r} in place of {word!r}" for word, where in new)
 
@@ -210,8 +199,3 @@ def test_words_that_were_replaced_do_not_come_back() -> None:
 @pytest.mark.parametrize(("text", "word"), [("n_asked", "asked"), ("AskedFor", "asked"), ("basked", None)])
 def test_a_word_is_found_in_a_name(text: str, word: str | None) -> None:
     assert (parts(text) & set(PARTS)) == ({word} if word else set())
-
-
-if __name__ == "__main__":
-    left = sorted({key(*one) for one in findings() if not is_excepted(*one)})
-    Path(__file__).with_name("words_not_yet.txt").write_text("".join(f"{w} {p}\n" for w, p in left), encoding="utf-8")

@@ -148,11 +148,11 @@ def compute(context: Context, part: RetrievalPart) -> Stored:
     embedded = embed_gallery(store, gallery, embedder, progress)
     index = gallery_index(store, gallery, embedder, embedded, progress)
     if index is None:
-        found = nearest_neighbours(vector, embedded.vectors, MAX_MATCHES)
+        nearest = nearest_neighbours(vector, embedded.vectors, MAX_MATCHES)
     else:
-        found = index.search(vector, embedded.vectors, MAX_MATCHES)
-    there = found.rows[0] >= 0
-    rows = embedded.rows[found.rows[0][there]]
+        nearest = index.search(vector, embedded.vectors, MAX_MATCHES)
+    there = nearest.rows[0] >= 0
+    rows = embedded.rows[nearest.rows[0][there]]
     showing = None if part.image or part.minus else items_showing(gallery, part.text)
     showing = showing or Showing("", frozenset())
     info = {
@@ -168,7 +168,7 @@ def compute(context: Context, part: RetrievalPart) -> Stored:
         "n_showing": len(showing.rows),
     }
     shows = np.array([int(row) in showing.rows for row in rows], bool)
-    return {"rows": rows, "scores": found.scores[0][there], "shows": shows}, info
+    return {"rows": rows, "scores": nearest.scores[0][there], "shows": shows}, info
 
 
 def _vectors(store: Store, part: RetrievalPart, embedder: Embedder) -> list[np.ndarray]:

@@ -33,7 +33,7 @@ CSS = """
 
 
 def gallery_grid(
-    gallery: Gallery, found: Matches, k: int, n_columns: int, on_click: Callable[[int], None], key: str
+    gallery: Gallery, matches: Matches, k: int, n_columns: int, on_click: Callable[[int], None], key: str
 ) -> None:
     """Draw matches, best first, with the similarity below each and its caption on hover.
 
@@ -41,7 +41,7 @@ def gallery_grid(
     ----------
     gallery : Gallery
         The gallery.
-    found : Matches
+    matches : Matches
         What a model found; matches that show what the text names are marked.
     k : int
         Number of matches that are drawn.
@@ -53,12 +53,12 @@ def gallery_grid(
         Start of the names of the widgets in the session.
     """
     st.html(CSS)
-    for start in range(0, min(k, len(found.rows)), n_columns):
+    for start in range(0, min(k, len(matches.rows)), n_columns):
         columns = st.columns(n_columns, gap="small")
-        for column, i in zip(columns, range(start, min(k, len(found.rows))), strict=False):
-            row = int(found.rows[i])
+        for column, i in zip(columns, range(start, min(k, len(matches.rows))), strict=False):
+            row = int(matches.rows[i])
             with column, st.container(key=f"hit-{key}-{row}"):
-                below = f"{found.scores[i]:.2f}{' ✓' if found.shows[i] else ''}"
+                below = f"{matches.scores[i]:.2f}{' ✓' if matches.shows[i] else ''}"
                 _cell(gallery, row, below, on_click, key)
 
 

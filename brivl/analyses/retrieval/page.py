@@ -49,7 +49,7 @@ COLUMNS = 5  # of images, over the whole width
 MAX_TYPED = 2_000  # characters that the text box takes
 LIMITS = (1, 1_000_000)
 HINT = "Click an image to search by it; hover for its caption."
-Found = AnalysisEvidence | BrivlError | None  # of one model: its matches, why there are none, or not there yet
+OneResult = AnalysisEvidence | BrivlError | None  # of one model: its matches, why there are none, or not there yet
 
 
 def retrieval_page() -> None:
@@ -81,8 +81,8 @@ def _sidebar(inputs: Inputs) -> str:
             placeholder="such as red",
             **inputs.bound("minus", minus),
         )
-        with_picture = st.toggle("plus an image", **inputs.bound("pic", inputs["pic"] == "True"))
-    chosen = choose_picture(inputs) if with_picture else None
+        with_image = st.toggle("plus an image", **inputs.bound("pic", inputs["pic"] == "True"))
+    chosen = choose_picture(inputs) if with_image else None
     with st.sidebar:
         if chosen is not None:
             st.image(chosen.image, width=140, alt=chosen.alt_text)
@@ -129,13 +129,13 @@ def _request(inputs: Inputs, image: str, kind: str) -> RetrievalRequest:
 def _page(inputs: Inputs, gallery: Gallery, request: RetrievalRequest) -> None:
     """Draw the matches that are there in six tabs; without any, what is searched and its progress."""
     head = st.container()
-    found = {model: _look_up(gallery, replace(request, models=(model,))) for model in request.models}
-    ready = tuple(model for model, one in found.items() if isinstance(one, AnalysisEvidence))
+    results = {model: _look_up(gallery, replace(request, models=(model,))) for model in request.models}
+    ready = tuple(model for model, one in results.items() if isinstance(one, AnalysisEvidence))
     if not ready:
         with head:
             style.headline(f"{query_words(request)} in {gallery.title}")
             _chips_and_notices(gallery, request, [])
-        _columns(inputs, gallery, request, found)
+        _columns(inputs, gallery, request, results)
         recall_panel(gallery, request)
         return
     evidence = cached.evidence(RETRIEVAL, replace(request, models=ready), gallery)
@@ -148,30 +148,30 @@ def _page(inputs: Inputs, gallery: Gallery, request: RetrievalRequest) -> None:
         share_tab.warn_if_changed(record)
     view = tabs.View(
         record,
-        lambda: _columns(inputs, gallery, request, found),
+        lambda: _columns(inputs, gallery, request, results),
         hint=HINT,
         below=lambda: recall_panel(gallery, request),
     )
     tabs.draw(view)
 
 
-def _look_up(gallery: Gallery, request: RetrievalRequest) -> Found:
+def _look_up(gallery: Gallery, request: RetrievalRequest) -> OneResult:
     try:
         return cached.evidence(RETRIEVAL, request, gallery)
     except BrivlError as error:
         return error
 
 
-def _columns(inputs: Inputs, gallery: Gallery, request: RetrievalRequest, found: Mapping[str, Found]) -> None:
+def _columns(inputs: Inputs, gallery: Gallery, request: RetrievalRequest, results: Mapping[str, OneResult]) -> None:
     """Draw a column for each model: its matches, or its progress. The worker takes one model after the other."""
-    several, waits = len(found) > 1, False
-    columns = st.columns(len(found), gap="large") if several else [st.container()]
-    for column, (model, one) in zip(columns, found.items(), strict=True):
+    several, waits = len(results) > 1, False
+    columns = st.columns(len(results), gap="large") if several else [st.container()]
+    for column, (model, one) in zip(columns, results.items(), strict=True):
         with column:
             if several:
                 st.subheader(model_title(model), anchor=False)
             if isinstance(one, AnalysisEvidence):
-                _grid(inputs, gallery, model, one.result.matches[model], COLUMNS // len(found))
+                _grid(inputs, gallery, model, one.result.matches[model], COLUMNS // len(results))
             elif isinstance(one, BrivlError):
                 st.error(str(one))
             elif waits:
@@ -193,7 +193,7 @@ def _search(gallery: Gallery, request: RetrievalRequest) -> None:
         st.rerun()
 
 
-def _grid(inputs: Inputs, gallery: Gallery, model: str, found: Matches, n_columns: int) -> None:
+def _grid(inputs: Inputs, gallery: Gallery, model: str, matches: Matches, n_columns: int) -> None:
     def search_by(row: int) -> None:
         reference = f"scene:{row}"
         if gallery.name != "scenes":
@@ -201,14 +201,14 @@ def _grid(inputs: Inputs, gallery: Gallery, model: str, found: Matches, n_column
             reference = store_upload(cached.store(), png(frames[len(frames) // 2]), gallery.item_name(row))
         inputs.change(text="", minus="", pic="True", image=reference)
 
-    gallery_grid(gallery, found, _k(inputs), n_columns, search_by, f"{len(model)}-{gallery.kind}")
+    gallery_grid(gallery, matches, _k(inputs), n_columns, search_by, f"{len(model)}-{gallery.kind}")
 
 
-def _chips_and_notices(gallery: Gallery, request: RetrievalRequest, found: list[Matches]) -> None:
+def _chips_and_notices(gallery: Gallery, request: RetrievalRequest, matches: list[Matches]) -> None:
     chips = [Chip("SIMULATED", "simulated")] if gallery.simulated else []
     chips += [Chip(style.DEMO_MODELS, help=style.DEMO_HELP)] if BRIVL_MINI in request.models else []
     chips += [Chip(gallery.title), *(Chip(model_title(model)) for model in request.models)]
-    recalls = [one.index_recall for one in found if one.index_recall is not None]
+    recalls = [one.index_recall for one in matches if one.index_recall is not None]
     style.chips([*chips, *(Chip(f"by index, recall@10 {recall:.3f}") for recall in recalls)])
-    for notice in notices(request, gallery, found):
+    for notice in notices(request, gallery, matches):
         style.note(notice)

@@ -32,8 +32,8 @@ def recall_panel(gallery: Gallery, request: RetrievalRequest) -> None:
     if not gallery.captions_digest:
         return
     with st.expander(f"Recall on {gallery.title}"):
-        found = {model: _measured(gallery, request, model) for model in request.models}
-        measured = {model: one for model, one in found.items() if one is not None}
+        recalls = {model: _measured(gallery, request, model) for model in request.models}
+        measured = {model: one for model, one in recalls.items() if one is not None}
         rows = [row for model, one in measured.items() for row in _rows(gallery, model, one)]
         if rows:
             st.dataframe(pd.DataFrame(rows, columns=COLUMNS), hide_index=True)
@@ -56,8 +56,8 @@ def _measured(gallery: Gallery, request: RetrievalRequest, model: str) -> Galler
         return None
 
 
-def _rows(gallery: Gallery, model: str, found: GalleryRecall) -> list[tuple]:
-    ways = {f"text to {gallery.kind}": found.forward, f"{gallery.kind} to text": found.back}
+def _rows(gallery: Gallery, model: str, recall: GalleryRecall) -> list[tuple]:
+    ways = {f"text to {gallery.kind}": recall.forward, f"{gallery.kind} to text": recall.back}
     return [(model_title(model), way, *_percent(one), one.median_rank) for way, one in ways.items()]
 
 

@@ -98,7 +98,7 @@ def is_arbitrary(request: RetrievalRequest, model: str = BRIVL_MINI) -> bool:
     return bool(unknown(request, model)) and not request.image and not known_words(text)
 
 
-def notices(request: RetrievalRequest, gallery: Gallery, found: Iterable[Matches] = ()) -> list[str]:
+def notices(request: RetrievalRequest, gallery: Gallery, matches: Iterable[Matches] = ()) -> list[str]:
     """List what must be read before matches are believed.
 
     Parameters
@@ -107,7 +107,7 @@ def notices(request: RetrievalRequest, gallery: Gallery, found: Iterable[Matches
         The request.
     gallery : Gallery
         The gallery.
-    found : iterable of Matches
+    matches : iterable of Matches
         What the models found, as far as it is there.
 
     Returns
@@ -120,7 +120,7 @@ def notices(request: RetrievalRequest, gallery: Gallery, found: Iterable[Matches
     lines += [f"The text is longer than {MAX_CHARACTERS:,} characters; what follows them is left out."] if cut else []
     if BRIVL_MINI in request.models and (not gallery.simulated or request.image.startswith("upload:")):
         lines.append(OUT_OF_DOMAIN)
-    for one in found:
+    for one in matches:
         lines += one.notices
         if one.n_unreadable:
             names = ", ".join(one.unreadable)
@@ -326,16 +326,16 @@ def methods(result: RetrievalResult) -> str:
 
 
 def _search_words(model: str, one: Matches, k: int) -> str:
-    how = (
+    searched = (
         "compared with the query one by one"
         if one.index_recall is None
         else f"searched by an inverted-file index (recall@10 of {one.index_recall:.3f} against an exhaustive search)"
     )
     measured = _precision_words(one, k)
-    known = (
+    precision = (
         f" {measured[0].upper()}{measured[1:]}; what an item shows is known, since it was drawn." if measured else ""
     )
-    return f"{model_title(model)}: {one.n_searched:,} items were {how}.{known}"
+    return f"{model_title(model)}: {one.n_searched:,} items were {searched}.{precision}"
 
 
 def detail(result: RetrievalResult) -> str:
