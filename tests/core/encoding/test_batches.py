@@ -169,9 +169,9 @@ def test_finished_batches_are_not_fitted_again_and_change_nothing(data, monkeypa
     set_batch_size(monkeypatch, 1000)
     memory, fitted, fit = Memory(), [], BatchedRidge.fit
 
-    def counted(self: BatchedRidge, Y: np.ndarray, report: FractionCallback) -> object:
+    def counted(self: BatchedRidge, Y: np.ndarray, report: FractionCallback, single: bool = False) -> object:
         fitted.append(Y.shape[1])
-        return fit(self, Y, report)
+        return fit(self, Y, report, single)
 
     monkeypatch.setattr(BatchedRidge, "fit", counted)
     uninterrupted = encode(*data, DESIGN, PRESET)
