@@ -50,5 +50,6 @@ def print_figure(result: CaptioningResult, label: FigureLabel, page: Page) -> Fi
                 if column == 0:
                     room = 0.9 * page.width * MAX_WORDS / (MAX_WORDS + 3)
                     text = wrap_text(f"{SHIPPED[name].title}: {one.text}", room, page.base * 0.85)
-                    axes.text(0, -0.12, text, transform=axes.transAxes, va="top", fontsize=page.base * 0.85)
+                    below = axes.text(0, -0.12, text, transform=axes.transAxes, va="top", fontsize=page.base * 0.85)
+                    below.set_in_layout(False)  # it is wider than its tile
     return figure

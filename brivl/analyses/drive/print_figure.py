@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from brivl.analyses.drive.compute import DriveResult
 from brivl.analyses.drive.figures import UNIT
 from brivl.scenes.things import KINDS
-from brivl.viz.export import Page, new_page, print_style, wrap_text
+from brivl.viz.export import POINTS, Page, new_page, print_style, wrap_text
 from brivl.viz.style import LIGHT, FigureLabel
 
 MAX_SHOWN = 6  # images in a row
@@ -42,15 +42,19 @@ def print_figure(result: DriveResult, label: FigureLabel, page: Page) -> Figure:
             for i in range(n):
                 axes = figure.add_subplot(grid[row, i])
                 axes.imshow(images[i])
-                axes.set_axis_off()
+                axes.set(xticks=[], yticks=[])
+                axes.spines[:].set_visible(False)
+                if i == 0:
+                    axes.set_ylabel(group, fontsize=page.base * 0.8)
                 kind = KINDS[int(kinds[i].argmax())]
                 size, room = page.base * 0.8, 0.9 * page.width / (n + 2)
-                title = wrap_text(f"{group} {i + 1}\n{predicted[i]:+.1f} SD, {kind}", room, size)
+                title = wrap_text(f"{predicted[i]:+.1f} SD, {kind}", room, size)
                 axes.set_title(title, fontsize=size)
         axes = figure.add_subplot(grid[:, n:])
         names = sorted(result.by_region, key=result.by_region.__getitem__)
         colours = [LIGHT.joint if name == result.request.region else LIGHT.grid for name in names]
         axes.barh(names, [result.by_region[name] for name in names], color=colours)
+        axes.tick_params("y", labelsize=min(page.base, 0.22 * page.height * POINTS / len(names)))
         axes.set_xlabel(UNIT)
         axes.axvline(0, color=LIGHT.muted, lw=0.8)
     return figure

@@ -14,7 +14,7 @@ LINES = ("-", "--", ":", "-.")
 
 
 def print_figure(result: GenerationResult, label: FigureLabel, page: Page) -> Figure:
-    """Draw the images above, and the similarity over steps below.
+    """Draw the images, and beside them the similarity over steps.
 
     Parameters
     ----------
@@ -32,19 +32,21 @@ def print_figure(result: GenerationResult, label: FigureLabel, page: Page) -> Fi
     """
     with print_style(page):
         figure = new_page(label, page)
-        grid = figure.add_gridspec(2, len(result.images), height_ratios=(3, 2))
+        n_rows = 1 if len(result.images) == 1 else 2
+        n_columns = -(-len(result.images) // n_rows)
+        grid = figure.add_gridspec(n_rows, 2 * n_columns)
+        size, room = page.base * 0.8, 0.45 * page.width / n_columns
         for i, one in enumerate(result.images):
-            axes = figure.add_subplot(grid[0, i])
+            axes = figure.add_subplot(grid[i // n_columns, i % n_columns])
             axes.imshow(one.image)
             axes.set_axis_off()
-            size, room = page.base * 0.85, 0.9 * page.width / max(2, len(result.images))
-            title = f"“{one.prompt.text[:30]}”\n{recognised(one)}\ncosine {one.similarity:.2f}"
-            axes.set_title(wrap_text(title, room, size), fontsize=size)
-        axes = figure.add_subplot(grid[1, :])
+            title = f"“{one.prompt.text[:30]}”, cosine {one.similarity:.2f}\n{recognised(one)}"
+            axes.set_title(wrap_text(title, room, size), fontsize=size).set_in_layout(n_rows > 1)
+        axes = figure.add_subplot(grid[:, n_columns:])
         for i, one in enumerate(result.images):
             name = one.prompt.text[:40]
             axes.plot(one.steps, one.similarities, ls=LINES[i % len(LINES)], color=LIGHT.joint, label=name)
         axes.set_xlabel(AXIS_X)
         axes.set_ylabel(AXIS_Y)
-        axes.legend(loc="lower right")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, fontsize=size, borderaxespad=0.2)
     return figure
