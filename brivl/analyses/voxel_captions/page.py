@@ -8,8 +8,7 @@ import streamlit as st
 from brivl.analyses.voxel_captions.analysis import VOXEL_CAPTIONS
 from brivl.analyses.voxel_captions.compute import N_IMAGES, VoxelCaptionsResult
 from brivl.analyses.voxel_captions.request import VoxelCaptionsRequest
-from brivl.analyses.voxel_captions.tables import region_table, truth_sentence
-from brivl.core.numbers import number
+from brivl.analyses.voxel_captions.tables import agreement_text, region_table, truth_sentence
 from brivl.data.stimuli.contact_sheet import split_tiles
 from brivl.data.summary import DatasetSummary
 from brivl.ui import style
@@ -39,10 +38,7 @@ def _controls(choices: Choices | None, summary: DatasetSummary | None, inputs: I
 def _below(shown: Shown) -> None:
     result: VoxelCaptionsResult = shown.result
     if result.agreement is not None:
-        style.caption(
-            f"Caption-image similarity predicts held-out responses, r = {number(result.agreement, 2)} (shuffled "
-            f"captions: {number(result.shuffled, 2)})."
-        )
+        style.caption(f"Caption-image similarity predicts held-out responses, {agreement_text(result)}.")
     if sentence := truth_sentence(result):
         style.caption(sentence)
     if result.regions:

@@ -8,7 +8,6 @@ import pandas as pd
 
 from brivl.analyses.voxel_captions.compute import MIN_R2, N_WORDS, VoxelCaptionsResult
 from brivl.analysis import Options
-from brivl.core.numbers import number
 
 
 def region_table(result: VoxelCaptionsResult) -> pd.DataFrame:
@@ -159,10 +158,7 @@ def headline(result: VoxelCaptionsResult, options: Options) -> str:
             f"{truth['n']:,} selective voxels (shuffled: {100 * truth['by_chance']:.1f} %)"
         )
     if result.agreement is not None:
-        return (
-            f"Caption-image similarity predicts held-out responses, r = {number(result.agreement, 2)} (shuffled "
-            f"captions: {number(result.shuffled, 2)})"
-        )
+        return f"Caption-image similarity predicts held-out responses, {agreement_text(result)}"
     n = int((result.r2 > MIN_R2).sum())
     return f"{n:,} of {len(result.r2):,} voxels are predicted well enough to be captioned (R² > {MIN_R2:g})"
 
@@ -188,6 +184,23 @@ def caption(result: VoxelCaptionsResult, options: Options) -> str:
         "Mean held-out R² of the predicted voxels of each region, with the three words nearest to their mean encoding "
         "weights."
     )
+
+
+def agreement_text(result: VoxelCaptionsResult) -> str:
+    """Write the correlation of caption-image similarity and held-out responses, with that of shuffled captions.
+
+    Parameters
+    ----------
+    result : VoxelCaptionsResult
+        A result with agreement.
+
+    Returns
+    -------
+    str
+        Both with two decimals.
+    """
+    own, shuffled = (f"{value or 0.0:.2f}".replace("-0.00", "0.00") for value in (result.agreement, result.shuffled))
+    return f"r = {own} (shuffled captions: {shuffled})".replace("-", "\N{MINUS SIGN}")
 
 
 def truth_sentence(result: VoxelCaptionsResult) -> str:
