@@ -21,7 +21,7 @@ from brivl.ui.url_state import Choices
 SEARCHES = ("greedy", "beam")
 WORDS = ("content", "all")
 MAX_BEAM = 8
-TILE = 132  # pixels of a side on the page
+TILE = 98  # pixels of a side on the page
 FUNCTION_WORDS = frozenset("a an the in on at of to and is that there with".split())
 ABOUT = (
     "Two transformer decoders of equal size caption the image; one reads the patches of BriVL-mini's visual encoder, "
