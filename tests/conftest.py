@@ -53,6 +53,14 @@ def seeded() -> None:
 
 
 @pytest.fixture(autouse=True)
+def own_main() -> Iterator[None]:
+    """AppTest makes app.py the main module, which processes that are spawned later in this one would run again."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
+
+
+@pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache folder for each test, and no datasets of whoever runs it."""
     monkeypatch.setenv("BRIVL_CACHE", str(tmp_path / "cache"))

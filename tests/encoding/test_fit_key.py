@@ -45,6 +45,7 @@ OTHER_PRESET: dict[str, Any] = {
     "ev_threshold": 0.05,
     "seed": 1,
     "search": "himalaya",
+    "response": "hrf",
 }
 
 
@@ -91,7 +92,7 @@ def test_another_setting_of_the_preset_is_a_miss(
     store: Store, request_a: FitRequest, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changed = dataclasses.replace(PRESETS["strict"], **{name: OTHER_PRESET[name]})
-    monkeypatch.setitem(PRESETS, "strict", changed)
+    monkeypatch.setitem(PRESETS._presets, "strict", changed)
     assert not is_stored(store, request_a)
     monkeypatch.undo()
     assert is_stored(store, request_a)
@@ -174,8 +175,8 @@ def test_a_models_folder_may_lie_elsewhere(tmp_path: Path, own_cache: Path) -> N
 
 def test_manifests_of_a_fit_name_no_path_and_no_host(folder: Path, own_cache: Path) -> None:
     store = Store(own_cache)
-    fitting.fit(store, FitRequest(str(folder), ("signal", "other"), 2, "A"))
+    fitting.fit(store, FitRequest(str(folder), ("signal", "other"), 2, "A"))  # also the summary, parts, equal features
     texts = [path.read_text() for path in own_cache.glob("*/*.json")]
-    assert len(texts) == 2 and all(isinstance(json.loads(text)["seconds"], float) for text in texts)
+    assert len(texts) == 4 and all(isinstance(json.loads(text)["seconds"], float) for text in texts)
     for text in texts:
         assert str(folder.parent) not in text and str(own_cache) not in text and os.uname().nodename not in text
