@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from functools import cache
 from itertools import islice
 from types import ModuleType
@@ -31,6 +31,8 @@ MEMORY_SHARE = 0.25
 BLAS_USERS = ("numpy", "scipy.linalg", "faiss", "torch")
 # Parts whose results wait for those before them, per thread.
 AHEAD = 2
+
+_in_a_part: ContextVar[bool] = ContextVar("in a part", default=False)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -67,7 +69,8 @@ def map_in_order(function: Callable[[Item], Result], items: Iterable[Item], n_th
     items : Iterable[Item]
         What the parts are computed from.
     n_threads : int
-        Parts that run at a time; with 1 they run in the calling thread.
+        Parts that run at a time; with 1 they run in the calling thread, as do parts of a part: all threads might wait
+        for parts of their own otherwise.
 
     Yields
     ------
@@ -75,7 +78,7 @@ def map_in_order(function: Callable[[Item], Result], items: Iterable[Item], n_th
         Of each item.
     """
     with one_thread_per_call():
-        if n_threads == 1:
+        if n_threads == 1 or _in_a_part.get():
             yield from map(function, items)
             return
         pool, left, waiting = _blocks.pool(n_threads), iter(items), deque[Future[Result]]()
@@ -148,6 +151,7 @@ _blocks = _Blocks()
 
 def _compute(function: Callable[[Item], Result], item: Item) -> Result:
     """In a thread of the pool, which other parts need as well: what the part computes runs in this thread alone."""
+    _in_a_part.set(True)  # in the context of this part
     with use_cores(1):
         return function(item)
 

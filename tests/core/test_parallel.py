@@ -129,6 +129,17 @@ def test_a_part_may_have_parts_of_its_own() -> None:
         assert list(map_in_order(part, range(8), 2)) == [(1, [i, i + 1, i + 2]) for i in range(8)]
 
 
+def test_parts_of_a_part_run_in_its_thread_whatever_they_ask_for() -> None:
+    """Two threads whose parts both waited for parts in the same two threads would wait forever."""
+
+    def part(i: int) -> bool:
+        threads = list(map_in_order(lambda _: threading.current_thread(), range(3), 2))
+        return set(threads) == {threading.current_thread()}
+
+    assert list(map_in_order(part, range(8), 2)) == [True] * 8
+    assert len(set(map_in_order(lambda _: threading.current_thread(), range(50), 2))) <= 2
+
+
 def test_short_memory_means_fewer_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "available_memory", lambda: 4000)
     with use_cores(8):

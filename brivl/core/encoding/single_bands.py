@@ -8,9 +8,8 @@ leave-out losses: the choice is that of a search of the band alone over all alph
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from brivl.core.encoding.problem import Array
 from brivl.core.encoding.random_search import random_search
 from brivl.core.encoding.score_map import RELEVANT, ScoreMap
 from brivl.core.encoding.surface_search import SurfaceSearch
-from brivl.core.parallel import map_in_order
+from brivl.core.parallel import map_in_order, n_at_once
 from brivl.core.progress import ProgressSteps
 
 # Voxels whose losses are computed at all alphas, to measure the error of mapped losses.
@@ -89,17 +88,25 @@ def predict_single_bands(
         (n_bands, n_test, n_voxels) float32. Bands with one kernel have one prediction.
     """
     predicted = np.empty((len(across), len(across[0]), Y.shape[1]), np.float32)
-    for position, owner in enumerate(np.unique(bands.owner)):
-        kernel = int(np.flatnonzero(bands.order == position)[0])
-        single = _SingleKernel(search, kernel, across[owner])
-        decide = single.choice(Y, outcome, report)
-        for start in range(0, Y.shape[1], BLOCK):
-            block = slice(start, start + BLOCK)
-            report()
-            rotated = single.rotate(Y[:, block])
-            predicted[owner, :, block] = single.predict(rotated, decide(rotated, block))
-        for band in np.flatnonzero(bands.owner == owner):
-            predicted[band] = predicted[owner]
+
+    def _kernels() -> Iterator[tuple[int, _SingleKernel, Choice]]:
+        for position, owner in enumerate(np.unique(bands.owner).tolist()):
+            kernel = int(np.flatnonzero(bands.order == position)[0])
+            single = _SingleKernel(search, kernel, across[owner])
+            yield owner, single, single.choice(Y, outcome, report)
+
+    def _predict_block(part: tuple[int, _SingleKernel, Choice, slice]) -> None:
+        owner, single, decide, block = part
+        rotated = single.rotate(Y[:, block])
+        predicted[owner, :, block] = single.predict(rotated, decide(rotated, block))
+
+    blocks = [slice(start, start + BLOCK) for start in range(0, Y.shape[1], BLOCK)]
+    parts = [(*kernel, block) for kernel in _kernels() for block in blocks]
+    n_threads = min(search.n_threads, n_at_once(3 * 4 * len(Y) * min(BLOCK, Y.shape[1])))
+    for _ in map_in_order(_predict_block, parts, n_threads):
+        report()
+    for band in np.flatnonzero(bands.owner != np.arange(len(bands.owner))):
+        predicted[band] = predicted[bands.owner[band]]
     return predicted
 
 
@@ -141,7 +148,7 @@ class _SingleKernel:
         elif outcome.map is None:
             alphas = outcome.alphas[self.candidate]
         else:
-            return partial(self._open_choice(Y, outcome, self.candidate).decided, report)
+            return self._open_choice(Y, outcome, self.candidate).decided
         return lambda rotated, block: alphas[block]
 
     def rotate(self, Y: np.ndarray) -> Array:
@@ -190,12 +197,11 @@ class _AlphaChoice:
     reliable: np.ndarray
     error: np.ndarray
 
-    def decided(self, report: Callable[[], None], rotated: Array, block: slice) -> np.ndarray:
+    def decided(self, rotated: Array, block: slice) -> np.ndarray:
         """Best alpha (n_block,) of the voxels of a block, whose rotated responses are given."""
         gains, null = self.gains[:, block].copy(), self.null[block]
         exact = np.zeros(gains.shape, bool)
         while (uncertain := self._uncertain(gains, exact)).any():
-            report()
             gains[uncertain] = _exact_gains(self.search, rotated, null, uncertain)[uncertain]
             exact |= uncertain
         return self.search.alphas[gains.astype(np.float32).argmax(0)]

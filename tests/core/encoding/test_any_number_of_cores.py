@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from brivl.core.encoding import batched_ridge, standardize
+from brivl.core.encoding import batched_ridge, single_bands, standardize
 from brivl.core.encoding.banded_ridge import BandedRidge, Solver
 from brivl.core.encoding.batched_ridge import BatchedRidge
 from brivl.core.encoding.split_score import r2_joint, r2_split
@@ -48,10 +48,19 @@ print(json.dumps([array_digest(array) for array in arrays]))
 def fitted(n_voxels: int, solver: Solver) -> list[np.ndarray]:
     """Everything that a fit of all voxels at once computes."""
     Xs, Y = simulate(n_voxels=n_voxels)
-    ridge = BandedRidge(ALPHAS, solver=solver).fit([X[:N] for X in Xs], Y[:N])
+    ridge = BandedRidge(ALPHAS, solver=solver).fit([X[:N] for X in Xs], Y[:N], Xs_single=[X[N:] for X in Xs])
+    assert ridge.single_predictions_ is not None
     predicted = ridge.predict([X[N:] for X in Xs], split=True)
     scores = r2_split(Y[N:], predicted), r2_joint(Y[N:], predicted.sum(0))
-    return [ridge.dual_coef_, ridge.cv_scores_, ridge.alphas_, ridge.band_weights_, predicted, *scores]
+    return [
+        ridge.dual_coef_,
+        ridge.cv_scores_,
+        ridge.alphas_,
+        ridge.band_weights_,
+        ridge.single_predictions_,
+        predicted,
+        *scores,
+    ]
 
 
 def fitted_in_batches(folder: Path, n_voxels: int) -> list[np.ndarray]:
@@ -78,7 +87,8 @@ def fitted_in_batches(folder: Path, n_voxels: int) -> list[np.ndarray]:
     ],
     ids=["mapped", "small batches", "few voxels", "every combination", "numpy", "himalaya"],
 )
-def test_a_fit(n_voxels: int, solver: Solver) -> None:
+def test_a_fit(n_voxels: int, solver: Solver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(single_bands, "BLOCK", 400)
     assert_same_on_any_number_of_cores(lambda: fitted(n_voxels, solver))
 
 
