@@ -69,9 +69,9 @@ def fitted(store: Store, fit_request: FitRequest, progress: ProgressCallback = l
     own: list[int] = []
     fit_batch = batches.BatchedRidge.fit
 
-    def counted(self: batches.BatchedRidge, Y: np.ndarray, report: FractionCallback) -> object:
+    def counted(self: batches.BatchedRidge, Y: np.ndarray, report: FractionCallback, *single: bool) -> object:
         own.append(Y.shape[1])
-        return fit_batch(self, Y, report)
+        return fit_batch(self, Y, report, *single)
 
     batches.BatchedRidge.fit = counted
     answer = fit(store, fit_request, progress)
