@@ -22,6 +22,7 @@ CSS = """
 [data-testid="stSidebarUserContent"] {padding-top: 0; padding-bottom: 1rem;}
 [data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] {gap: 0.55rem;}
 .bx-title {font-size: 1.25rem; font-weight: 700; margin: -1.4rem 0 0 0;}
+@media (max-width: 760px) {.bx-title {margin-top: 0.4rem;}}
 .bx-headline {font-size: 1.42rem; line-height: 1.25; font-weight: 650; margin: 0; padding: 0; text-wrap: pretty;}
 .bx-chips {display: flex; flex-wrap: wrap; gap: 0.4rem; margin: 0;}
 .bx-chip {border: 1px solid color-mix(in srgb, currentColor 28%, transparent); border-radius: 1rem;

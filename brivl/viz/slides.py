@@ -86,7 +86,7 @@ def _add_slide(deck: Deck, content: SlideContent) -> None:
     title.text_frame.vertical_anchor = MSO_ANCHOR.TOP
     paragraph = title.text_frame.paragraphs[0]
     paragraph.alignment = PP_ALIGN.LEFT
-    paragraph.font.size = Pt(_title_size(content.title))
+    paragraph.font.size = Pt(_title_size(_xml_safe(content.title)))
     paragraph.font.bold, paragraph.font.color.rgb = True, _colour(LIGHT.text)
     _add_image(slide, content)
     if content.caption:
