@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from brivl.analyses.figure_for import FigureRequest, make_figure
 from brivl.commands.main import main
 from brivl.core.encoding.batches import encode_in_batches
 from brivl.core.encoding.encode import encode
@@ -199,3 +200,15 @@ def test_on_the_command_line(request_: FitRequest, tmp_path: Path, capsys: pytes
     assert main(words) == 0 and "shared" in capsys.readouterr().out
     assert main([*words, "--out", str(tmp_path / "no" / "parts.csv")]) == 2
     assert main([*words[:-1], "nobody"]) == 2
+
+
+@pytest.mark.parametrize("page", ["layers", "flatmap"])
+def test_tables_of_bundles_have_the_parts_of_the_fit(request_: FitRequest, tmp_path: Path, page: str) -> None:
+    store = Store(tmp_path / "store")
+    request = FigureRequest(request_.dataset, request_.models, (1,), (request_.subject,), page, {})
+    record = make_figure(store, request)
+    table = record.make_tables()["scores"]
+    parts = stored_partition(store, request_, stored_fit(store, request_).result.r2_joint)
+    np.testing.assert_allclose(table[["unique_a", "unique_b", "shared"]].sum(axis=1), table["r2_joint"], atol=1e-6)
+    assert table["unique_a"].mean() == pytest.approx(np.nanmean(parts.unique_a), abs=1e-6)
+    assert "Unique variance" in record.evidence.methods()
