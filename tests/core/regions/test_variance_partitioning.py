@@ -211,4 +211,3 @@ def test_tables_of_bundles_have_the_parts_of_the_fit(request_: FitRequest, tmp_p
     parts = stored_partition(store, request_, stored_fit(store, request_).result.r2_joint)
     np.testing.assert_allclose(table[["unique_a", "unique_b", "shared"]].sum(axis=1), table["r2_joint"], atol=1e-6)
     assert table["unique_a"].mean() == pytest.approx(np.nanmean(parts.unique_a), abs=1e-6)
-    assert "Unique variance" in record.evidence.methods()
