@@ -59,6 +59,7 @@ KINDS: Mapping[str, TaskKind] = {
     "retrieval": TaskKind("Retrieval", 10, (("Reading",), ("Embedding",), ("Building",))),
     "gallery-recall": TaskKind("Retrieval accuracy", 120),
     "attention": TaskKind("Attention", 5),
+    "attention-eval": TaskKind("Pointing accuracy", 120),
     "captioning": TaskKind("Captioning", 5),
     "generation": TaskKind("Generation", 60),
     "download": TaskKind("Download", 600),

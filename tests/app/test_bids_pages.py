@@ -30,7 +30,7 @@ def test_the_sidebar_says_what_was_read_and_the_column_can_be_chosen(study: str)
     assert "Stimuli: 12 distinct images from the column stimulus." in html(at)
     assert column_box(at).value == "" and not at.sidebar.warning
     column_box(at).set_value("trial_type").run()
-    assert not at.exception and options_of(at.session_state["question"]["data"]) == {"column": "trial_type"}
+    assert not at.exception and options_of(at.session_state["selection"]["data"]) == {"column": "trial_type"}
     assert "Stimuli: 2 distinct texts from the column trial_type: a, b." in html(at)
     warnings = " ".join(warning.value for warning in at.sidebar.warning)
     assert "Only 2 distinct texts" in warnings and "2 of 2 texts recur in other runs" in warnings
@@ -40,7 +40,7 @@ def test_delays_are_chosen_in_the_sidebar(study: str) -> None:
     at = open_page("layers", data=study)
     box = next(box for box in at.sidebar.text_input if box.label == "Delays in seconds")
     box.set_value("0,2.5,5").run()
-    assert not at.exception and at.session_state["question"]["preset"] == "strict:0,2.5,5"
+    assert not at.exception and at.session_state["selection"]["preset"] == "strict:0,2.5,5"
     box = next(box for box in at.sidebar.text_input if box.label == "Delays in seconds")
     box.set_value("5,0").run()
     assert any("Expected delays as rising seconds" in error.value for error in at.error)

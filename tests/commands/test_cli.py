@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import brivl
+from brivl.analyses.retrieval import compute
 from brivl.commands import main as main_module
 from brivl.commands.main import main
-from brivl.data.galleries import registry
 from brivl.models.registry import SHIPPED
 from tests.support.plain_sample import N_VOXELS, make_plain
 
@@ -133,8 +133,8 @@ def test_datasets(plain: Path, capsys: pytest.CaptureFixture[str], monkeypatch: 
 
 def test_retrieval(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The fields only; the accuracy of the model is stated in its card."""
-    whole, small = registry.open_gallery, {"scenes": 40, "clips": 6}
-    monkeypatch.setattr(registry, "open_gallery", lambda name: replace(whole(name), n=small[name]))
+    whole, small = compute.open_gallery, {"scenes": 40, "clips": 6}
+    monkeypatch.setattr(compute, "open_gallery", lambda name: replace(whole(name), n=small[name]))
     measured = printed(capsys, "eval", "retrieval", "--n", "20")
     assert measured["n_pairs"] == 20 and measured["simulated"] is True
     for way in ("text_to_image", "image_to_text"):

@@ -54,7 +54,7 @@ def test_the_layer_shown_goes_ahead_of_the_others_once() -> None:
     assert len(packed(at.run())) == 2 and maps(at)[0]["first"] is None, "the browser has them all by now"
 
 
-@pytest.mark.parametrize(("kind", "looked"), [("best", {}), ("shared", {}), ("joint", {"panes": "x~7~joint"})])
+@pytest.mark.parametrize(("kind", "state"), [("best", {}), ("shared", {}), ("joint", {"panes": "x~7~joint"})])
 def test_what_one_layer_cannot_paint_waits_for_all(kind: str, state: dict[str, str]) -> None:
     fill(MOVIE, [7, 8], ["S01"])
     at = open_page("flatmap", map=kind, **state)
