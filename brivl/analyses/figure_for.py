@@ -10,13 +10,12 @@ import numpy as np
 import pandas as pd
 
 from brivl.analyses.figure_methods import flatmap_methods, heat_methods, layers_methods, regions_methods
-from brivl.analyses.flatmap.headline import MapFinding, flatmap_headline
+from brivl.analyses.flatmap.headline import MapFinding, flatmap_caption, flatmap_headline
 from brivl.analyses.layers.heat_map.tables import SORTS, HeatMap, region_layer_means
 from brivl.analyses.layers.tables import layers_caption, layers_finding, scores_by_layer, with_parts
 from brivl.analyses.regions.tables import region_parts, region_question
 from brivl.core.claims.headlines import (
     Coverage,
-    component_caption,
     component_label,
 )
 from brivl.core.numbers import round_limit
@@ -296,7 +295,7 @@ def _flatmap(inputs: _FigureInputs) -> FigureRecord:
         inputs.inside(subject),
     )
     headline = flatmap_headline(finding)
-    label = inputs.label(headline, _map_caption(kind, inputs, joint, geometry.space))
+    label = inputs.label(headline, flatmap_caption(kind, inputs.names, joint, len(inputs.subjects), geometry.space))
     stem = f"flatmap_{kind}_layer{inputs.layer:02d}_{subject if len(inputs.subjects) == 1 else 'All'}"
     table = _voxel_table(inputs, scores, parts)
     methods = flatmap_methods(kind, inputs.coverage, voxels, bool(alone), inputs.region)
@@ -334,23 +333,6 @@ def _painting(kind: str, geometry: FlatmapGeometry, scores: MapScores) -> Painti
     return p.paint_value(
         geometry, scores, (scores.a, scores.b)[side], ((0.0, split), f"Split {R2} of {scores.names[side]}")
     )
-
-
-def _map_caption(kind: str, inputs: _FigureInputs, joint: np.ndarray, space: str) -> str:
-    a, b = inputs.names
-    what = {
-        "joint": f"Joint {R2} of both models",
-        "a": f"Split {R2} of {a}",
-        "b": f"Split {R2} of {b}",
-        "pair": f"Split {R2} of {a} (to the right in the legend) and of {b} (upwards)",
-        "difference": f"Split {R2} of {a} minus that of {b}",
-        **{part: component_caption(part, (a, b)) for part in VARIANCE_COMPONENTS},
-    }[kind]
-    n = len(inputs.subjects)
-    mean = f", mean over the subjects in whom a voxel was fitted ({n})" if n > 1 else ""
-    fitted = int(np.isfinite(joint).sum())
-    count = f"{fitted:,} of {len(joint):,} voxels were fitted"
-    return f"{what} on held-out data{mean}; {count}, the others are clear. {space}."
 
 
 def _voxel_table(inputs: _FigureInputs, scores: MapScores, parts: Mapping[str, np.ndarray]) -> pd.DataFrame:

@@ -25,22 +25,6 @@ BRAIN = "all"
 SCALE_FIELD, CEILING = "scale", "ceiling"  # in the URL, on the command line
 
 
-def in_mni(voxels: Voxels) -> bool:
-    """Test whether voxels have coordinates in MNI space.
-
-    Parameters
-    ----------
-    voxels : Voxels
-        Voxels of a subject.
-
-    Returns
-    -------
-    bool
-        Whether the voxels have an affine and their space is named MNI.
-    """
-    return voxels.in_mni
-
-
 def available_parcellations(voxels: Voxels) -> tuple[ParcellationName, ...]:
     """List the parcellations by which voxels can be grouped.
 
@@ -54,7 +38,7 @@ def available_parcellations(voxels: Voxels) -> tuple[ParcellationName, ...]:
     tuple of str
         "roi" and keys of atlases; empty where nothing is known about the voxels.
     """
-    spaces = {"AAL1": voxels.aal is not None, "MNI": in_mni(voxels)}
+    spaces = {"AAL1": voxels.aal is not None, "MNI": voxels.in_mni}
     atlases = tuple(atlas.key for atlas in ATLASES if spaces[atlas.space])
     return ((ROI_KEY,) if voxels.rois else ()) + atlases
 

@@ -1,4 +1,4 @@
-"""The headline of a flatmap: one function for page, bundle and report."""
+"""Headline and caption of a flatmap: one function each for page, bundle and report."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from brivl.core.claims.headlines import (
     Coverage,
     Facts,
     best_layer_headline,
+    component_caption,
     joint_headline,
     layer_headline,
     split_headline,
     variance_partition_headline,
     voxel_headline,
 )
-from brivl.core.records import EncodingResult
+from brivl.core.records import EncodingResult, describe_space
 from brivl.core.regions.region_stats import compare_subjects, mask_means
 from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, MeanScores, partition_variance
 from brivl.encoding.means import mean_scores, nan_mean_rows
+from brivl.viz.style import R2
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,52 @@ def flatmap_headline(finding: MapFinding) -> str:
         np.stack([mask_means(r.r2_split[side], finding.regions) for r in finding.results]) for side in (0, 1)
     )
     return layer_headline(layer, names, compare_subjects(means_a, means_b, list(finding.regions)), facts)
+
+
+def flatmap_caption(
+    kind: str, names: tuple[str, str], joint: np.ndarray, n_subjects: int, space: str, notes: str = ""
+) -> str:
+    """Write what a map shows, what its colours leave out, and the space.
+
+    Parameters
+    ----------
+    kind : str
+        Map, as in `MapFinding.kind`.
+    names : (str, str)
+        Names of models A and B.
+    joint : (n_voxels,) array
+        Joint R², NaN for voxels that were not fitted.
+    n_subjects : int
+        Subjects whose mean is shown.
+    space : str
+        Space of the flatmap.
+    notes : str
+        Sentences on the view, such as the voxels that it fades.
+
+    Returns
+    -------
+    str
+        Sentences.
+    """
+    a, b = names
+    what = {
+        "joint": f"Joint {R2} of both models",
+        "a": f"Split {R2} of {a}",
+        "b": f"Split {R2} of {b}",
+        "best": f"Of the layers that have been fitted, the one with the highest joint {R2}",
+        "pair": f"Split {R2} of {a} (to the right in the legend) and of {b} (upwards)",
+        "difference": f"Split {R2} of {a} minus that of {b}",
+        **{part: component_caption(part, names) for part in VARIANCE_COMPONENTS},
+    }[kind]
+    colours = {
+        "best": "",
+        "pair": " Colours fade where both values are low.",
+        "difference": " Colours fade where the difference is near 0.",
+    }.get(kind, " Low values fade into the cortex; hatched: below 0.")
+    mean = f", mean over the subjects in whom a voxel was fitted ({n_subjects})" if n_subjects > 1 else ""
+    count = f"{int(np.isfinite(joint).sum()):,} of {len(joint):,} voxels were fitted, the others show the cortex only"
+    notes = f" {notes}" if notes else ""
+    return f"{what} on held-out data{mean}; {count}.{colours}{notes} {describe_space(space)}."
 
 
 def _means(finding: MapFinding, joint: np.ndarray, a: np.ndarray, b: np.ndarray) -> MeanScores:

@@ -19,9 +19,9 @@ from brivl.analyses.flatmap import (
     viewer,
     voxel_card,
 )
-from brivl.analyses.flatmap.headline import MapFinding, flatmap_headline
-from brivl.core.claims.headlines import component_caption, component_label
-from brivl.core.records import FlatmapGeometry, Voxels, describe_space
+from brivl.analyses.flatmap.headline import MapFinding, flatmap_caption, flatmap_headline
+from brivl.core.claims.headlines import component_label
+from brivl.core.records import FlatmapGeometry, Voxels
 from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, VariancePartition
 from brivl.data.regions import BRAIN, coordinates, region_masks
 from brivl.data.summary import DatasetSummary
@@ -238,26 +238,19 @@ def _headline(shown: Shown, mapped: Mapped) -> str:
 
 
 def _caption(shown: Shown, mapped: Mapped) -> str:
-    n = len(shown.subjects)
-    names = shown.names
-    parts = {kind: component_caption(kind, names) for kind in VARIANCE_COMPONENTS}
-    what = parts | {
-        "joint": f"Joint {R2} of both models",
-        "a": f"Split {R2} of {names[0]}",
-        "b": f"Split {R2} of {names[1]}",
-        "best": f"Of the layers that have been fitted, the one with the highest joint {R2}",
-        "pair": f"Split {R2} of {names[0]} (to the right in the legend) and of {names[1]} (upwards)",
-        "difference": f"Split {R2} of {names[0]} minus that of {names[1]}",
-    }
-    mean = f", mean over the subjects in whom a voxel was fitted ({n})" if n > 1 else ""
-    region = "" if shown.choices.region == BRAIN else f" Voxels outside {shown.choices.region} are faded."
-    fitted = int(np.isfinite(mapped.scores.joint).sum())
-    threshold = view_state.current().threshold
-    hidden = f" Values nearer to zero than {threshold:g} are not shown." if threshold else ""
-    faded = f" Colours fade where explainable variance is below {FULL_EV:g}." if view_state.current().fade else ""
-    return (
-        f"{what[shown.choices.map]} on held-out data{mean}; {fitted:,} of {mapped.voxels.n_voxels:,} voxels were "
-        f"fitted, the others are clear.{region}{faded}{hidden} {describe_space(mapped.geometry.space)}."
+    state = view_state.current()
+    notes = [
+        f"Voxels outside {shown.choices.region} are faded." if shown.choices.region != BRAIN else "",
+        f"Colours fade where explainable variance is below {FULL_EV:g}." if state.fade else "",
+        f"Values nearer to zero than {state.threshold:g} are not shown." if state.threshold else "",
+    ]
+    return flatmap_caption(
+        shown.choices.map,
+        shown.names,
+        mapped.scores.joint,
+        len(shown.subjects),
+        mapped.geometry.space,
+        " ".join(filter(None, notes)),
     )
 
 

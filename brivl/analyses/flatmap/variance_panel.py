@@ -13,7 +13,7 @@ from brivl.ui.results import Shown
 from brivl.ui.unique_parts import offer_parts
 from brivl.viz.browser.packing import Packed
 
-REQUESTED = "parts asked"  # in the session: from then on the browser is given them
+REQUESTED = "unique parts requested"  # in the session: from then on the browser is given them
 
 
 def alone_of(shown: Shown) -> dict[int, np.ndarray]:

@@ -327,6 +327,9 @@ def _parts_clause(scores: Mapping[int, MeanScores], names: tuple[str, str], laye
     if len(layers) == 1:
         return f"; {parts_clause(names, scores[layers[0]])}"
     rows = [scores[layer] for layer in layers]
+    n_with_parts = sum(row.has_parts for row in rows)
+    if 0 < n_with_parts < len(rows):
+        return f"; unique parts computed at {n_with_parts} of {len(rows)} layers"
     columns = {
         "r2_joint": [one.joint for one in rows],
         "r2_split_a": [one.split[0] for one in rows],

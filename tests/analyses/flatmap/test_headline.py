@@ -7,15 +7,26 @@ from html import unescape
 import numpy as np
 import pytest
 
-from brivl.analyses.flatmap.headline import MapFinding, flatmap_headline
+from brivl.analyses.flatmap.headline import MapFinding, flatmap_caption, flatmap_headline
 from brivl.core.claims.headlines import Coverage
 from brivl.core.records import EncodingResult
-from tests.support.app_driver import fresh_server, headline, open_page
+from tests.support.app_driver import fresh_server, headline, html, open_page
 from tests.support.sharing_samples import figure_of, stored
 
 __all__ = ["fresh_server"]  # a fixture of every test here
 FIVE = ("S01", "S02", "S03", "S04", "S05")
 NAMES = ("BriVL", "ViT")
+
+
+def test_the_caption_says_what_the_colours_leave_out() -> None:
+    joint = np.array([0.2, np.nan, -0.1])
+    for kind, words in (
+        ("joint", "Low values fade into the cortex; hatched: below 0."),
+        ("difference", "Colours fade where the difference is near 0."),
+        ("pair", "Colours fade where both values are low."),
+    ):
+        text = flatmap_caption(kind, NAMES, joint, 1, "S1 (pycortex), fullhead")
+        assert words in text and "2 of 3 voxels were fitted" in text and "native space (not MNI)" in text
 
 
 @pytest.mark.parametrize("kind", ["joint", "a", "b", "pair", "difference"])
@@ -25,7 +36,9 @@ def test_page_and_bundle_have_one_headline(kind: str, subject: str) -> None:
     store = stored(subjects=FIVE)
     subjects = FIVE if subject == "All" else (subject,)
     record = figure_of(store, "flatmap", subjects=subjects, settings={"map": kind})
-    assert f">{record.label.headline}</h1>" in unescape(headline(open_page("flatmap", map=kind, subject=subject)))
+    at = open_page("flatmap", map=kind, subject=subject)
+    assert f">{record.label.headline}</h1>" in unescape(headline(at))
+    assert record.label.caption in unescape(html(at))
 
 
 def finding(kind: str, **changes: object) -> MapFinding:

@@ -190,6 +190,15 @@ def test_one_layer_of_twelve() -> None:
     )
 
 
+def test_unique_parts_of_some_layers_are_counted() -> None:
+    """Layers with parts beside layers without: neither a mean over some of them nor "not computed"."""
+    result = comparison([-0.02, -0.02], 8)
+    scores = {7: MeanScores(0.4, (0.1, 0.3)), 8: MeanScores(0.484, (0.2, 0.284), (0.006, 0.025), 0.453)}
+    means = LayerMeans({7: 0.4, 8: 0.484}, result, [7, 8], scores)
+    coverage = Coverage.of(fits([7, 8]))
+    assert headlines.layers_headline(means, NAMES, coverage).endswith("; unique parts computed at 1 of 2 layers")
+
+
 def test_layers_that_lack_subjects_are_named_and_not_compared() -> None:
     fitted = fits([3, 4]) | {(1, "S0"), (1, "S1"), (2, "S0")}
     coverage = Coverage.of(fitted, fits(range(1, 5)) - fitted)
