@@ -88,7 +88,7 @@ def running_app(cache: Path, settings: Mapping[str, str] | None = None) -> Itera
     command = [
         sys.executable,
         "-m",
-        "streamlit",
+        "brivl.app.server",
         "run",
         "app.py",
         "--server.headless",

@@ -44,7 +44,7 @@ def run_app(args: argparse.Namespace) -> int:
     settings = tomllib.loads(APP_SETTINGS.read_text(encoding="utf-8"))
     flags = [f"--{name}={value}" for name, value in flat(settings)]
     flags += [f"--server.port={args.port}", f"--server.headless={str(args.headless).lower()}"]
-    command = [sys.executable, "-m", "streamlit", "run", str(APP_FILES / "app.py"), *flags]
+    command = [sys.executable, "-m", "brivl.app.server", "run", str(APP_FILES / "app.py"), *flags]
     address = settings["browser"]["serverAddress"]
     print(f"BriVL explorer: http://{address}:{args.port} (Ctrl-C ends it)", flush=True)
     try:

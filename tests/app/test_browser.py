@@ -41,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     words = [
         sys.executable,
         "-m",
-        "streamlit",
+        "brivl.app.server",
         "run",
         "app.py",
         "--server.headless",

@@ -64,8 +64,12 @@ def test_real_voxels_are_predicted_and_wrong_events_predict_less(tmp_path: Path)
     store = Store(tmp_path / "store")
     request = FitRequest(str(HAXBY), ("brivl-mini", "minilm-l6"), 6, "sub-01")
     nulls = {kind: fit(store, null) for kind, null in null_requests(request).items()}
-    table = null_table({"recorded": fit(store, request)} | nulls).set_index("events")
-    assert table.loc["recorded", "voxels > 0.05"] >= 150
+    recorded = fit(store, request)
+    table = null_table({"recorded": recorded} | nulls).set_index("events")
+    # Stimulus on/off alone explains most of these voxels; what the items add comes on top and vanishes with wrong events.
+    on_off = recorded.result.r2_nuisance
+    assert on_off is not None and (on_off + recorded.result.r2_joint > 0.05).sum() >= 150
+    assert table.loc["recorded", "voxels > 0.05"] >= 40
     assert table.loc["shuffled", "mean joint R²"] < table.loc["recorded", "mean joint R²"]
-    assert table.loc["shifted", "voxels > 0.05"] <= 5
+    assert table.loc[["shuffled", "shifted"], "voxels > 0.05"].max() <= 5
     assert is_stored(store, replace(request, models=request.models[::-1]))
