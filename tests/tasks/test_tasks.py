@@ -66,7 +66,8 @@ def test_real_voxels_are_predicted_and_wrong_events_predict_less(tmp_path: Path)
     nulls = {kind: fit(store, null) for kind, null in null_requests(request).items()}
     recorded = fit(store, request)
     table = null_table({"recorded": recorded} | nulls).set_index("events")
-    # Stimulus on/off alone explains most of these voxels; what the items add comes on top and vanishes with wrong events.
+    # Stimulus on/off alone explains most of these voxels; what the items add comes on top and vanishes with wrong
+    # events.
     on_off = recorded.result.r2_nuisance
     assert on_off is not None and (on_off + recorded.result.r2_joint > 0.05).sum() >= 150
     assert table.loc["recorded", "voxels > 0.05"] >= 40
