@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Format = Literal["png", "pdf", "svg"]
 POINTS = 72  # per inch
+MAX_LINES = 2, 3  # of headline and caption at full size; longer ones are set smaller
+SMALLEST = 0.67  # of the full size
+MIN_POINTS = 8  # type that is smaller than this at full size already stays as it is
 _LOCK = threading.Lock()  # all threads of the server share matplotlib's rcParams
 _RENDERERS = tuple(RendererAgg(16, 16, dpi) for dpi in (72, 300))  # measure text; nothing is drawn with them
 
@@ -165,6 +168,14 @@ def _pieces(word: str, width: float, size: float, weight: str) -> list[str]:
     return pieces
 
 
+def _fitted_size(text: str, width: float, size: float, max_lines: int, weight: str = "normal") -> float:
+    """The largest type size up to `size` at which a text takes at most `max_lines` lines, but no less than SMALLEST."""
+    smallest = max(SMALLEST * size, min(size, MIN_POINTS))
+    while size > smallest and wrap_text(text, width, size, weight).count("\n") >= max_lines:
+        size = max(smallest, size - 1)
+    return size
+
+
 def new_page(label: FigureLabel, page: Page) -> Figure:
     """Create a figure with headline and footer, and a constrained layout between them; call it inside `print_style`.
 
@@ -193,9 +204,11 @@ def new_page(label: FigureLabel, page: Page) -> Figure:
 def _headline(figure: Figure, label: FigureLabel, page: Page) -> float:
     """Write the headline and return its height in inches."""
     pad = page.base / POINTS
-    head = wrap_text(label.headline, page.width - 2 * pad, page.headline, "bold")
-    figure.text(pad / page.width, 1 - pad / page.height, head, size=page.headline, weight="bold", va="top", ha="left")
-    return pad * 1.8 + 1.25 * page.headline / POINTS * (head.count("\n") + 1)
+    room = page.width - 2 * pad
+    size = _fitted_size(label.headline, room, page.headline, MAX_LINES[0], "bold")
+    head = wrap_text(label.headline, room, size, "bold")
+    figure.text(pad / page.width, 1 - pad / page.height, head, size=size, weight="bold", va="top", ha="left")
+    return pad * 1.8 + 1.25 * size / POINTS * (head.count("\n") + 1)
 
 
 def _footer(figure: Figure, label: FigureLabel, page: Page) -> float:
@@ -203,10 +216,10 @@ def _footer(figure: Figure, label: FigureLabel, page: Page) -> float:
     pad = page.base / POINTS
     chip = text_width(SIMULATED, page.base, "bold") + 2 * pad if label.simulated else 0
     words = " ".join(part for part in (label.caption, f"[{label.detail}]" if label.detail else "") if part)
-    text = wrap_text(words, page.width - 2 * pad - chip, page.base)
-    figure.text(
-        pad / page.width, pad * 0.8 / page.height, text, size=page.base, color=LIGHT.muted, va="bottom", ha="left"
-    )
+    room = page.width - 2 * pad - chip
+    size = _fitted_size(words, room, page.base, MAX_LINES[1])
+    text = wrap_text(words, room, size)
+    figure.text(pad / page.width, pad * 0.8 / page.height, text, size=size, color=LIGHT.muted, va="bottom", ha="left")
     if label.simulated:
         figure.text(
             1 - 1.4 * pad / page.width,
@@ -219,8 +232,8 @@ def _footer(figure: Figure, label: FigureLabel, page: Page) -> float:
             ha="right",
             bbox=dict(boxstyle="round,pad=0.35", facecolor=CHIP_FILL, edgecolor=CHIP_LINE),
         )
-    lines = max(text.count("\n") + 1 if text else 0, 1 if label.simulated else 0)
-    return pad * (1.4 + 1.25 * lines)
+    text_height = 1.25 * size / POINTS * (text.count("\n") + 1) if text else 0.0
+    return 1.4 * pad + max(text_height, 1.25 * pad if label.simulated else 0.0)
 
 
 def legend_line(figure: Figure, axes: Axes, page: Page) -> None:

@@ -8,7 +8,7 @@ from brivl.analyses.captioning.analysis import CAPTIONING
 from brivl.analyses.captioning.compute import CaptioningResult, ImageCaption, references_of
 from brivl.analyses.captioning.figures import spotlight
 from brivl.analyses.captioning.request import CaptioningRequest
-from brivl.analyses.captioning.tables import MAX_PROBABILITY, N_LISTED, NO_MAP, probabilities
+from brivl.analyses.captioning.tables import FUNCTION_WORDS, MAX_PROBABILITY, N_LISTED, NO_MAP, probabilities
 from brivl.data.stimuli.images import ReferencedImage, referenced_image
 from brivl.data.summary import DatasetSummary
 from brivl.models.registry import SHIPPED
@@ -22,7 +22,6 @@ SEARCHES = ("greedy", "beam")
 WORDS = ("content", "all")
 MAX_BEAM = 8
 TILE = 98  # pixels of a side on the page
-FUNCTION_WORDS = frozenset("a an the in on at of to and is that there with".split())
 ABOUT = (
     "Two transformer decoders of equal size caption the image; one reads the patches of BriVL-mini's visual encoder, "
     "the other those of ViT-mini."

@@ -18,6 +18,7 @@ OUT_OF_DOMAIN = (
 MAX_PROBABILITY = 0.8  # words below this probability are listed
 N_LISTED = 4
 NO_MAP = frozenset({"<end>", ",", "."})  # parts of a sentence that no map is shown for
+FUNCTION_WORDS = frozenset("a an the in on at of to and is that there with".split())
 
 
 def probabilities(caption: ImageCaption) -> list[tuple[str, float]]:

@@ -7,10 +7,11 @@ from matplotlib.figure import Figure
 from brivl.analyses.drive.compute import DriveResult
 from brivl.analyses.drive.figures import UNIT
 from brivl.scenes.things import KINDS
-from brivl.viz.export import POINTS, Page, new_page, print_style, wrap_text
+from brivl.viz.export import POINTS, Page, new_page, print_style
 from brivl.viz.style import LIGHT, FigureLabel
 
 MAX_SHOWN = 6  # images in a row
+MAX_REGIONS = 24  # bars; of more regions those of largest predicted response are drawn, and the requested one
 
 
 def print_figure(result: DriveResult, label: FigureLabel, page: Page) -> Figure:
@@ -47,14 +48,14 @@ def print_figure(result: DriveResult, label: FigureLabel, page: Page) -> Figure:
                 if i == 0:
                     axes.set_ylabel(group, fontsize=page.base * 0.8)
                 kind = KINDS[int(kinds[i].argmax())]
-                size, room = page.base * 0.8, 0.9 * page.width / (n + 2)
-                title = wrap_text(f"{predicted[i]:+.1f} SD, {kind}", room, size)
-                axes.set_title(title, fontsize=size)
+                axes.set_title(f"{predicted[i]:+.1f} SD\n{kind}", fontsize=page.base * 0.8)
         axes = figure.add_subplot(grid[:, n:])
         names = sorted(result.by_region, key=result.by_region.__getitem__)
-        colours = [LIGHT.joint if name == result.request.region else LIGHT.grid for name in names]
-        axes.barh(names, [result.by_region[name] for name in names], color=colours)
-        axes.tick_params("y", labelsize=min(page.base, 0.22 * page.height * POINTS / len(names)))
-        axes.set_xlabel(UNIT)
+        drawn = [name for name in names[:-MAX_REGIONS] if name == result.request.region] + names[-MAX_REGIONS:]
+        unit = UNIT if len(drawn) == len(names) else f"{UNIT}, {len(drawn)} of {len(names)} regions"
+        colours = [LIGHT.joint if name == result.request.region else LIGHT.grid for name in drawn]
+        axes.barh(drawn, [result.by_region[name] for name in drawn], color=colours)
+        axes.tick_params("y", labelsize=min(page.base, 0.4 * page.height * POINTS / len(drawn)))
+        axes.set_xlabel(unit)
         axes.axvline(0, color=LIGHT.muted, lw=0.8)
     return figure

@@ -111,19 +111,19 @@ def headline(result: DriveResult, options: Options) -> str:
     """
     fractions = category_fractions(result)
     finding = (
-        f"Predicted {result.request.region} response: {result.predicted.mean():.1f} SD for generated images, "
-        f"{result.natural_predicted.mean():.1f} SD for the best stimuli; predicted by the model, not measured"
+        f"Predicted {result.request.region} response (not measured): {result.predicted.mean():.1f} SD for generated "
+        f"images, {result.natural_predicted.mean():.1f} SD for the best stimuli"
     )
-    adversarial = "generated images may be adversarial"
+    adversarial = "images may be adversarial"
     if fractions is None or result.planted is None:
-        return f"{finding}, and {adversarial}"
+        return f"{finding}; generated {adversarial}"
     counts = {
         name: f"{round(fractions[name] * len(kinds))} of {len(kinds)}"
         for name, kinds in (("made", result.kinds), ("natural", result.natural_kinds))
     }
     return (
-        f"{finding}. Classifier: {result.planted.name} in {counts['made']} generated images, {counts['natural']} "
-        f"of the best stimuli; {adversarial}"
+        f"{finding}. Classifier: {result.planted.name} in {counts['made']} and {counts['natural']} images; generated "
+        f"{adversarial}"
     )
 
 

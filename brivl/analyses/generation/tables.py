@@ -97,7 +97,8 @@ def headline(result: GenerationResult, options: Options) -> str:
     if not named:
         return f"{n} image{'s' if n > 1 else ''} generated; no prompt names a kind that the classifier knows"
     right = sum(one.shows_prompt for one in named)
-    return f"An independent classifier recognises the thing and colour of the prompt in {right} of {len(named)} images"
+    images = f"{right} of {len(named)} image{'s' if len(named) > 1 else ''}"
+    return f"An independent classifier recognises the thing and colour of the prompt in {images}"
 
 
 def caption(result: GenerationResult, options: Options) -> str:

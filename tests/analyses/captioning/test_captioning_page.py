@@ -12,9 +12,8 @@ from streamlit.testing.v1 import AppTest
 
 from brivl.analyses.captioning.analysis import CAPTIONING
 from brivl.analyses.captioning.compute import ImageCaption, things_right
-from brivl.analyses.captioning.page import FUNCTION_WORDS
 from brivl.analyses.captioning.request import CaptioningRequest
-from brivl.analyses.captioning.tables import NO_MAP, OUT_OF_DOMAIN
+from brivl.analyses.captioning.tables import FUNCTION_WORDS, NO_MAP, OUT_OF_DOMAIN
 from brivl.analysis import run, stored
 from brivl.config import cache_dir
 from brivl.data.stimuli.images import referenced_image, store_upload
