@@ -9,7 +9,8 @@ import streamlit as st
 
 from brivl.config import data_dirs
 from brivl.data.download import download_request
-from brivl.data.status import DataReport
+from brivl.data.status import DataReport, folder_checks
+from brivl.errors import BrivlError
 from brivl.store.sizes import format_size
 from brivl.ui import cached, style
 from brivl.ui.jobs import Queue, watch_queue
@@ -57,6 +58,7 @@ def _dataset(report: DataReport) -> None:
         simulated = report.kind == "simulated"
         chips = [Chip("SIMULATED", "simulated") if simulated else Chip(KINDS[report.kind])]
         chips += [Chip(f"{n} {state}") for state, n in report.counts.items()]
+        chips += [Chip(report.fetched)] if report.fetched else []
         chips += [Chip(format_size(report.size))] if report.size else []
         style.chips(chips)
         if report.problem:
@@ -76,6 +78,8 @@ def _dataset(report: DataReport) -> None:
             _files(report)
         if report.commands:
             _get(report)
+        if report.kind == "own" and report.folder:
+            _check(report)
 
 
 def _simulated_facts(name: str) -> str:
@@ -108,6 +112,25 @@ def _files(report: DataReport) -> None:
     with st.expander(f"{len(rows)} files"):
         columns = ["file", "state", "here", "published size", "published checksum", "note"]
         st.dataframe(pd.DataFrame(rows, columns=columns), hide_index=True)
+
+
+def _check(report: DataReport) -> None:
+    """What of the files is here and what to fetch next, looked at on request since it reads events."""
+    if not st.toggle("Check files", key=f"check {report.name}", help="Events, stimuli and responses, in this order."):
+        return
+    try:
+        checks = folder_checks(report.name)
+    except BrivlError as error:
+        st.error(str(error))
+        return
+    for check in checks:
+        for line in check.facts:
+            style.small(line)
+        for line in check.warnings:
+            st.warning(line)
+        st.markdown(f"**Next:** {style.escape_markdown(check.next_step)}")
+        if check.command:
+            st.code(check.command, language="bash")
 
 
 def _get(report: DataReport) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,10 @@ from brivl.store.artifacts import Store
 from brivl.store.sizes import format_size
 
 if TYPE_CHECKING:
+    from brivl.data.folder_check import FolderCheck
     from brivl.data.status import DataReport
 
+FOLDER = "FOLDER"  # stands for the name of a folder, in the help too
 Checksums = dict[str, bool | None]  # file -> whether its checksum is right, None where none is published
 
 
@@ -34,7 +37,44 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
     add_options(p, "json")
     p.add_argument("--verify", action="store_true", help="read the files that are present, and check their checksums")
     p.set_defaults(run=_run)
-    _add_fixture(p.add_subparsers(metavar="make-fixture"))
+    actions = p.add_subparsers(metavar="make-fixture or FOLDER", action=_FolderOrAction)
+    _add_fixture(actions)
+    _add_folder(actions)
+    actions.choices = _Choices(actions.choices or {})
+
+
+class _Choices(dict[str, Any]):
+    """Parsers by the names of actions, among which argparse finds every word: others are names of folders."""
+
+    def __contains__(self, word: object) -> bool:
+        return True
+
+
+class _FolderOrAction(argparse._SubParsersAction):
+    """Actions by their names; any other word is the folder to look at, as in `data FOLDER`."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        words = list(values or ())
+        if words and words[0] not in self._name_parser_map:
+            words = [FOLDER, *words]
+        super().__call__(parser, namespace, words, option_string)
+
+
+def _add_folder(actions: argparse._SubParsersAction) -> None:
+    p = actions.add_parser(
+        FOLDER, help="say what of a folder is here for a task and a subject, and what to fetch or to add next"
+    )
+    p.add_argument("folder", metavar="FOLDER", help="a folder, FOLDER:TASK, or a folder of folders")
+    p.add_argument("--subject", default="", help="name of the subject; default: the first")
+    p.add_argument("--paths", action="store_true", help="print only the paths of what is to be fetched, one a line")
+    add_options(p, "json")
+    p.set_defaults(run=_run_folder)
 
 
 def _add_fixture(actions: argparse._SubParsersAction) -> None:
@@ -97,6 +137,10 @@ def _checksums(reports: list[DataReport]) -> dict[str, Checksums]:
 
 def _as_text(r: DataReport, checksums: Checksums | None) -> str:
     lines = [f"{r.title} [{r.kind.upper() if r.kind == 'simulated' else r.kind}]: {r.name}"]
+    if r.kind == "own" and (r.fetched or r.problem):
+        lines += [f"    {line}" for line in (r.fetched, r.problem) if line]
+        lines.append(f"    what to fetch or to add: python -m brivl data {shlex.quote(r.name)}")
+        return "\n".join(lines)
     if r.problem:
         return f"{lines[0]}\n    {r.problem}"
     if r.files:
@@ -114,6 +158,25 @@ def _as_text(r: DataReport, checksums: Checksums | None) -> str:
         )
     lines += [f"    licence: {r.licence}", f"    cite: {r.citation}"] if r.licence or r.citation else []
     lines += ["    to get the rest:", *(f"        {line}" for line in r.commands)] if r.commands else []
+    return "\n".join(lines)
+
+
+def _run_folder(args: argparse.Namespace) -> None:
+    from brivl.data.status import folder_checks
+
+    checks = folder_checks(args.folder, args.subject)
+    if args.json:
+        print(json.dumps({"checks": [asdict(c) | {"bytes_to_fetch": c.bytes_to_fetch} for c in checks]}))
+    elif args.paths:
+        print("\n".join(path for check in checks for path in check.to_fetch))
+    else:
+        print("\n".join(_check_as_text(check) for check in checks))
+
+
+def _check_as_text(check: FolderCheck) -> str:
+    lines = [f"{check.title}: {check.name}", *(f"    {fact}" for fact in check.facts)]
+    lines += [f"    Beware: {warning}" for warning in check.warnings]
+    lines += [f"    Next: {check.next_step}", *(f"        {line}" for line in check.command.split("\n") if line)]
     return "\n".join(lines)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from brivl.core.progress import ProgressCallback
     from brivl.data.dataset import Dataset
+    from brivl.data.folder_check import FolderCheck
     from brivl.store.artifacts import Store
 
 
@@ -122,6 +123,11 @@ class DatasetFormat:
         Simulated folders of this form.
     options : tuple of str
         Options that may follow the part in the name of a dataset, as in FOLDER:PART?column=NAME.
+    check : callable, optional
+        Takes a folder, a part of it or None, and a subject or "" and says what is here and what is needed next.
+    fetched : callable, optional
+        Takes a folder and a part of it or None and says in a few words what is not fetched; "" where all is. For lists,
+        so from names and links alone.
     """
 
     name: str
@@ -132,3 +138,5 @@ class DatasetFormat:
     published: Callable[[], Published] | None = None
     fixture: Fixture | None = None
     options: tuple[str, ...] = ()
+    check: Callable[[Path, str | None, str], Sequence[FolderCheck]] | None = None
+    fetched: Callable[[Path, str | None], str] | None = None

@@ -151,7 +151,8 @@ def few_items_warning(n_items: int, noun: str, column: str) -> str:
     shown = noun if n_items != 1 else noun.removesuffix("s")
     return (
         f"Only {n_items} distinct {shown} in the column {column}: features of any two models then differ by little "
-        f"more than {n_items} labels. Choose a column that names more items, if there is one."
+        f"more than {n_items} label{'s' if n_items != 1 else ''}. Choose a column that names more items, if there is "
+        "one."
     )
 
 

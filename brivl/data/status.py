@@ -10,8 +10,19 @@ from pathlib import Path
 from brivl.config import data_dirs, download_dir
 from brivl.data.dataset_format import Published
 from brivl.data.download import can_download, commands_to_copy
+from brivl.data.folder_check import FolderCheck, describe_states
 from brivl.data.formats.file_state import FileState, file_state
-from brivl.data.registry import DatasetCard, list_datasets, published_datasets, published_name, split_name
+from brivl.data.registry import (
+    DatasetCard,
+    folder_in_data_dirs,
+    format_of,
+    list_datasets,
+    open_folder,
+    published_datasets,
+    published_name,
+    split_name,
+)
+from brivl.errors import BrivlError, DataError
 from brivl.store.artifacts import Store
 
 MAX_FILES_COUNTED = 100_000  # of a folder of the user's own
@@ -41,6 +52,8 @@ class DataReport:
         Whether datalad is installed and can download missing files.
     problem : str
         Why the dataset cannot be opened; "" where it can.
+    fetched : str
+        What of a folder of the user's own is not fetched; "" where all is.
     """
 
     name: str
@@ -54,6 +67,7 @@ class DataReport:
     commands: tuple[str, ...] = ()
     downloadable: bool = False
     problem: str = ""
+    fetched: str = ""
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -90,6 +104,57 @@ def data_reports(store: Store) -> list[DataReport]:
         *(_card_report(card, "simulated") for card in others if card.simulated),
         *(_card_report(card, "own") for card in others if not card.simulated),
     ]
+
+
+def folder_checks(name: str, subject: str = "") -> list[FolderCheck]:
+    """Say what of the datasets in a folder is here and what their owner needs next, from names, sizes and headers.
+
+    Parameters
+    ----------
+    name : str
+        A folder, a folder of folders, or FOLDER:TASK; a bare name is looked for in BRIVL_DATA.
+    subject : str
+        Name of the subject; "" for the first.
+
+    Returns
+    -------
+    list of FolderCheck
+        One for each task or dataset.
+
+    Raises
+    ------
+    DataError
+        There is no such folder, or it has none of the known forms.
+    """
+    folder, part = _folder_and_part(name)
+    form = format_of(folder)
+    if form is None and (inner := [path for path in _folders_in(folder) if format_of(path) is not None]):
+        return [check for path in inner for check in folder_checks(str(path), subject)]
+    if form is not None and form.check is not None:
+        return list(form.check(folder, part, subject))
+    if form is None or form.published is None:
+        open_folder(folder)  # which says why it cannot be opened
+    published_form = published_name(folder) or (form.name if form else "")
+    report = _published_report(published_form, published_datasets()[published_form], folder)
+    step = f"Fetch {len(report.to_fetch)} files." if report.commands else f"All is here: --dataset {name}"
+    return [
+        FolderCheck(
+            name, report.title, subject, (f"Files: {describe_states(report.files)}.",), (), step,
+            "\n".join(report.commands), report.files, report.to_fetch,
+        )
+    ]  # fmt: skip
+
+
+def _folder_and_part(name: str) -> tuple[Path, str | None]:
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder, None
+    if (split := split_name(name)) is not None:
+        return split
+    base, colon, part = name.partition(":")
+    if (named := folder_in_data_dirs(base)) is not None:
+        return named, part if colon else None
+    raise DataError(f"Expected a folder, or FOLDER:TASK, got {name!r}, which is none. Check the path.")
 
 
 def default_folder(name: str) -> Path:
@@ -159,7 +224,27 @@ def _card_report(card: DatasetCard, kind: str) -> DataReport:
     split = split_name(card.name)
     folder = str(split[0]) if split else card.name if card.problem or Path(card.name).is_dir() else ""
     size = _size(Path(folder)) if folder else 0
-    return DataReport(card.name, card.title, kind, folder, card.licence, card.citation, (), size, problem=card.problem)
+    fetched = _fetched(Path(folder), split[1] if split else None) if folder and kind == "own" else ""
+    return DataReport(
+        card.name,
+        card.title,
+        kind,
+        folder,
+        card.licence,
+        card.citation,
+        (),
+        size,
+        problem=card.problem,
+        fetched=fetched,
+    )
+
+
+def _fetched(folder: Path, part: str | None) -> str:
+    try:
+        form = format_of(folder)
+        return "" if form is None or form.fetched is None else form.fetched(folder, part)
+    except (OSError, BrivlError):  # the card states the problem
+        return ""
 
 
 def _size(folder: Path) -> int:

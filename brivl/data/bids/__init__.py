@@ -11,6 +11,7 @@ from brivl.data.dataset_format import DatasetFormat
 
 if TYPE_CHECKING:
     from brivl.data.dataset import Dataset
+    from brivl.data.folder_check import FolderCheck
     from brivl.store.artifacts import Store
 
 
@@ -33,11 +34,30 @@ def _tasks(folder: Path) -> Sequence[str]:
     return tasks if len(tasks) > 1 else ()
 
 
+def _check(folder: Path, part: str | None, subject: str) -> Sequence[FolderCheck]:
+    from brivl.data.bids.check import check_bids
+
+    task, _, options = (part or "").partition("?")
+    return check_bids(folder, task, dict(parse_qsl(options, keep_blank_values=True)), subject)
+
+
+def _fetched(folder: Path, part: str | None) -> str:
+    from brivl.data.bids.layout import find_runs
+    from brivl.data.formats.annex import is_pointer
+
+    task = (part or "").partition("?")[0]
+    bold = [run.bold for runs in find_runs(folder).values() for run in runs if task in ("", run.task)]
+    n = sum(path.is_symlink() and is_pointer(path) for path in bold)
+    return f"{n:,} of {len(bold):,} runs not fetched" if n else ""
+
+
 FORMAT = DatasetFormat(
     name="bids",
     layout="BIDS (sub-*/func/*_bold.nii.gz with *_events.tsv)",
     matches=_matches,
     open=_open,
     parts=_tasks,
+    check=_check,
+    fetched=_fetched,
     options=("column", "onoff", "test", "space", "res", "den", "desc", "echo", "part", "hemi", "atlas", "label"),
 )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import math
 import os
 import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +15,7 @@ from typing import Literal
 
 from brivl.data.formats.annex import KEY, is_pointer
 from brivl.data.formats.mat_scan import scan_mat
+from brivl.data.formats.npy import array_shape
 from brivl.errors import DataError
 
 State = Literal["present", "missing", "not fetched", "truncated", "archive", "unreadable"]
@@ -146,6 +150,15 @@ def _wrong_size(path: Path, here: int, published: int | None) -> str:
     """Why a file is not whole, by its size and its header; "" where it looks whole."""
     if published is not None and here != published:
         return f"{here:,} bytes of {published:,}"
+    if not here:
+        return "empty, 0 bytes"
+    if path.name.endswith((".nii", ".nii.gz")):
+        return _short_nifti(path, here)
+    if path.suffix == ".npy":
+        try:
+            array_shape(path)
+        except DataError as error:
+            return str(error)
     if path.suffix == ".mat":
         try:
             scan_mat(path)
@@ -157,6 +170,52 @@ def _wrong_size(path: Path, here: int, published: int | None) -> str:
             return "not an HDF5 file"
         return f"{here:,} bytes of {claimed:,}" if here < claimed else ""
     return ""
+
+
+def _short_nifti(path: Path, here: int) -> str:
+    """Why an image is cut short, by the size that its header states; "" where it is whole, or no image at all."""
+    is_packed = path.name.endswith(".gz")
+    try:
+        with gzip.open(path) if is_packed else path.open("rb") as file:
+            head = file.read(352)
+    except (OSError, EOFError, zlib.error):
+        return "its header cannot be read"
+    expected = _nifti_bytes(head)
+    if expected is None:
+        return "" if len(head) == 352 else f"{here:,} bytes, less than a header"
+    if not is_packed:
+        return f"{here:,} bytes of {expected:,}" if here < expected else ""
+    with path.open("rb") as file:
+        file.seek(-4, os.SEEK_END)
+        unpacked = int.from_bytes(file.read(4), "little")  # size of the last member, modulo 2^32 (RFC 1952)
+    if unpacked == expected % 2**32:
+        return ""
+    n_bytes = _unpacked_bytes(path, expected)  # only where the short way does not tell: several members, or cut short
+    return f"{n_bytes:,} unpacked bytes of {expected:,}" if n_bytes < expected else ""
+
+
+def _nifti_bytes(head: bytes) -> int | None:
+    """Bytes of the unpacked file that a NIfTI-1 header states; None where it is none."""
+    for order in ("<", ">"):
+        if len(head) == 352 and struct.unpack_from(f"{order}i", head)[0] == 348:
+            n_dims, *sizes = struct.unpack_from(f"{order}8h", head, 40)
+            (bits,) = struct.unpack_from(f"{order}h", head, 72)
+            (offset,) = struct.unpack_from(f"{order}f", head, 108)
+            if 1 <= n_dims <= 7 and bits > 0 and all(size > 0 for size in sizes[:n_dims]) and 352 <= offset < 2**31:
+                return int(offset) + math.prod(sizes[:n_dims]) * bits // 8
+    return None
+
+
+def _unpacked_bytes(path: Path, enough: int) -> int:
+    """Bytes that can be unpacked from a file, up to what is enough."""
+    n_bytes = 0
+    try:
+        with gzip.open(path) as file:
+            while n_bytes < enough and (block := file.read(CHUNK)):
+                n_bytes += len(block)
+    except (OSError, EOFError, zlib.error):
+        pass
+    return n_bytes
 
 
 def _hdf5_end(path: Path) -> int | None:

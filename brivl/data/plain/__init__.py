@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from brivl.data.dataset_format import DatasetFormat
 
 if TYPE_CHECKING:
     from brivl.data.dataset import Dataset
+    from brivl.data.folder_check import FolderCheck
     from brivl.store.artifacts import Store
 
 
@@ -23,9 +25,16 @@ def _open(folder: Path, part: str | None, store: Store | None) -> Dataset:
     return open_plain(folder)
 
 
+def _check(folder: Path, part: str | None, subject: str) -> Sequence[FolderCheck]:
+    from brivl.data.plain.check import check_plain
+
+    return [check_plain(folder, subject)]
+
+
 FORMAT = DatasetFormat(
     name="plain",
     layout="plain arrays (features/*.npy, responses/*.npy, run_onsets.npy)",
     matches=_matches,
     open=_open,
+    check=_check,
 )
