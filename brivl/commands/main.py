@@ -11,11 +11,19 @@ from pathlib import Path
 import brivl
 from brivl.cli.cancellation import EXIT_STOPPED, STOPPED_MESSAGE
 from brivl.config import cache_dir
+from brivl.data.bids.selection import CHOSEN
 from brivl.errors import BrivlError, Cancelled
 from brivl.store.sizes import size_limit
 
 EXIT_BAD_INPUT = 2
-WITHOUT_COLUMN = ("bench", "recovery", "verify")  # of simulated data, or of a bundle
+WITHOUT_READING = ("bench", "recovery", "verify")  # of simulated data, or of a bundle
+READING = {  # options of the name of a BIDS dataset
+    "column": "column of BIDS events that names the stimuli (default: by its values)",
+    "derivatives": "folder with preprocessed BOLD of a raw BIDS folder, or none (default: those found beside it)",
+    **{name: f"BOLD files with {name}-VALUE in their names" for name in CHOSEN},
+    "space": "BOLD files with space-VALUE in their names (default: the only space, else MNI152NLin2009cAsym)",
+    "hemi": "one hemisphere of a surface, L or R (default: both)",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = command_parser().parse_args(argv)
     code = None
     try:
-        _take_column(args)
+        _take_reading(args)
         _take_delays(args)
         size_limit()  # an invalid BRIVL_CACHE_MAX is reported before anything is computed
         code = args.run(args)
@@ -62,12 +70,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _take_column(args: argparse.Namespace) -> None:
-    """Put --column into the name of the dataset, by which all verbs and pages open it."""
-    if getattr(args, "column", None):
-        from brivl.data.registry import name_with_options
+def _take_reading(args: argparse.Namespace) -> None:
+    """Put the options of reading into the name of the dataset, by which all verbs and pages open it."""
+    chosen = {name: value for name in READING if (value := getattr(args, name, None))}
+    if not chosen:
+        return
+    from brivl.data.registry import name_with_options
 
-        args.dataset = name_with_options(args.dataset, column=args.column)
+    if "derivatives" in chosen and Path(chosen["derivatives"]).is_dir():  # the name is valid in any working folder
+        chosen["derivatives"] = os.path.abspath(chosen["derivatives"])
+    args.dataset = name_with_options(args.dataset, **chosen)
 
 
 def _take_delays(args: argparse.Namespace) -> None:
@@ -148,8 +160,10 @@ def command_parser() -> argparse.ArgumentParser:
             add_verb(verbs, analysis)
     for name, verb in verbs.choices.items():
         options = {action.dest for action in verb._actions}
-        if "dataset" in options and "column" not in options and name not in WITHOUT_COLUMN:
-            verb.add_argument("--column", help="column of BIDS events that names the stimuli (default: by its values)")
+        if "dataset" in options and name not in WITHOUT_READING:
+            for option, about in READING.items():
+                if option not in options:
+                    verb.add_argument(f"--{option}", metavar="VALUE", help=about)
         if "preset" in options and "delays" not in options:
             verb.add_argument(
                 "--delays", help="seconds, such as 0,2,4,6,8, or hrf (default: 0,4,6,8; more at TR < 2 s)"

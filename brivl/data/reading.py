@@ -26,10 +26,13 @@ class Reading:
         Sentences: the column of the stimuli, rows that were left out, space, mask, cleaning.
     warnings : tuple of str
         Sentences on what makes scores misleading.
+    chips : tuple of str
+        What pages say beside the headline, in a few words each: form of the runs, and cleaning.
     """
 
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    chips: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Reading:
@@ -38,14 +41,14 @@ class Reading:
         Parameters
         ----------
         fields : mapping of str to list of str
-            Notes and warnings; either may be missing.
+            Notes, warnings and chips; any may be missing.
 
         Returns
         -------
         Reading
             The record.
         """
-        return cls(tuple(fields.get("notes", ())), tuple(fields.get("warnings", ())))
+        return cls(*(tuple(fields.get(name, ())) for name in ("notes", "warnings", "chips")))
 
     def to_json(self) -> dict[str, list[str]]:
         """Make lists for JSON.
@@ -53,9 +56,10 @@ class Reading:
         Returns
         -------
         dict of str to list of str
-            Notes and warnings.
+            Notes and warnings, and chips where there are any.
         """
-        return {"notes": list(self.notes), "warnings": list(self.warnings)}
+        said = {"notes": list(self.notes), "warnings": list(self.warnings)}
+        return said | ({"chips": list(self.chips)} if self.chips else {})
 
 
 @runtime_checkable

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from brivl.core.records import StimulusKind
 from brivl.data.dataset import Dataset
 from brivl.data.plain.loader import PlainDataset
 from brivl.data.reading import Reading, reading_of
 from brivl.data.registry import open_dataset
-from brivl.errors import RequestError
+from brivl.errors import BrivlError, RequestError
 from brivl.models.feature_model import Kind, ModelCard
 from brivl.models.registry import DEFAULT_PAIR, shipped_for
 from brivl.store.artifacts import Store
@@ -38,6 +40,55 @@ class ModelOption:
     n_layers: int
     stand_in: bool
     note: str
+
+
+@dataclass(frozen=True)
+class Forms:
+    """Forms in which runs were written, where there are several.
+
+    Attributes
+    ----------
+    offered : mapping of str to tuple of str
+        Option of the name of a dataset, such as "space" -> its values.
+    chosen : mapping of str to str
+        Option -> the value that is read.
+    """
+
+    offered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    chosen: Mapping[str, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class SelectsForms(Protocol):
+    """A dataset whose runs may have been written in several forms."""
+
+    def selectable(self, subject: str) -> dict[str, tuple[str, ...]]:
+        """Return the options with their values, where there are several.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        dict of str to tuple of str
+            Option -> values.
+        """
+
+    def selected(self, subject: str) -> dict[str, str]:
+        """Return the values that are read.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        dict of str to str
+            Option -> value.
+        """
 
 
 @dataclass(frozen=True)
@@ -85,7 +136,8 @@ class DatasetSummary:
     @property
     def short_name(self) -> str:
         """The name without the folders before it, which are left out of figures."""
-        return Path(self.name).name if Path(self.name).is_absolute() else self.name
+        name = Path(self.name).name if Path(self.name).is_absolute() else self.name
+        return re.sub(r"(derivatives=)[^&@]*%2F", r"\1", name)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -126,6 +178,24 @@ class DatasetSummary:
             self.readings[subject] = reading_of(self.dataset, subject)
         return self.readings[subject]
 
+    def reading_chips(self, subject: str) -> tuple[str, ...]:
+        """Say in a few words how the files were read, for pages.
+
+        Parameters
+        ----------
+        subject : str
+            Name of a subject; of several subjects the first one speaks for all.
+
+        Returns
+        -------
+        tuple of str
+            Form of the runs and cleaning; empty where files cannot be read, which the page says itself.
+        """
+        try:
+            return self.reading(subject if subject in self.subjects else self.subjects[0]).chips
+        except BrivlError:
+            return ()
+
     def event_columns(self, subject: str) -> tuple[str, ...]:
         """List the columns of the events that may name the stimuli.
 
@@ -143,6 +213,24 @@ class DatasetSummary:
             columns = getattr(getattr(self.dataset, "base", self.dataset), "event_columns", None)
             self.columns[subject] = () if columns is None else columns(subject)
         return self.columns[subject]
+
+    def forms(self, subject: str) -> Forms:
+        """List the forms in which the runs of a subject were written, and say which of them is read.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        Forms
+            Those of a BIDS folder; empty for other datasets, and where there is no choice.
+        """
+        base = getattr(self.dataset, "base", self.dataset)
+        if not isinstance(base, SelectsForms):
+            return Forms()
+        return Forms(base.selectable(subject), base.selected(subject))
 
     def n_layers(self, models: tuple[str, str]) -> int:
         """Count the layers that both models have.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 from brivl.config import data_dirs
 from brivl.data.registry import SIMULATED, folder_in_data_dirs
@@ -53,7 +54,12 @@ def check_dataset(name: str) -> None:
     name : str
         Its name; RequestError is raised where pages do not open it.
     """
-    if not SIMULATED_NAME.fullmatch(name) and not _is_within(ENDING.sub("", name)):
+    # A bare name of derivatives lies within the dataset's folder or beside it; a path may lie anywhere. Options are
+    # read as `open_dataset` reads them, whatever characters they have.
+    options = parse_qsl(name.rpartition(":")[2].partition("?")[2])
+    apart = [value.partition("@")[0] for key, value in options if key == "derivatives"]
+    within = all(_is_within(value) for value in apart if not re.fullmatch(r"\w[\w.+-]*", value))
+    if not SIMULATED_NAME.fullmatch(name) and not (within and _is_within(ENDING.sub("", name))):
         raise RequestError(
             f"Expected a dataset, got {name!r}. Built-in datasets: {', '.join(SIMULATED)}. For your own data, start "
             "the app with BRIVL_DATA=/path/to/folder; pages open only what is within BRIVL_DATA."

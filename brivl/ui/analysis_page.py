@@ -268,6 +268,9 @@ def _chips(page: AnalysisPage, request: Any, summary: DatasetSummary | None, sim
     """What a result rests on; simulated data are always labelled."""
     chips = [] if summary is None else [Chip(summary.short_name)]
     chips += [Chip("SIMULATED", "simulated")] if simulated else []
+    if summary is not None:
+        of = summary.reading_chips(getattr(request, "subject", ""))
+        chips += [Chip(text, help=style.READING_HELP) for text in of]
     chips += [Chip(request.subject)] if hasattr(request, "subject") else []
     if hasattr(request, "preset"):
         chips.append(Chip(f"{style.preset_title(request.preset)} preset", help=style.PRESET_HELP))

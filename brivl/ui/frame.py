@@ -103,6 +103,7 @@ def chips_of(shown: Shown) -> list[Chip]:
     count = f"{low:,}" if low == high else f"{low:,}–{high:,}"
     chips = [Chip(summary.short_name)]
     chips += [Chip("SIMULATED", "simulated")] if summary.simulated else []
+    chips += [Chip(text, help=style.READING_HELP) for text in summary.reading_chips(choices.subject)]
     chips += [Chip(f"{style.preset_title(choices.preset)} preset", help=style.PRESET_HELP)]
     chips += [Chip(f"{count} voxels{threshold}"), Chip(shown.who)]
     chips += [Chip(shown.coverage.fits)] if shown.missing else []

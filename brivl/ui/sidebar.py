@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,18 @@ PRESET_HELP = (
     "**as published** (paper): what the code of Lu et al. (2022) does."
 )
 DATA_HELP = "A built-in simulated dataset, or one of your own under BRIVL_DATA (you can type a path)."
+FORM_TITLES = {
+    "derivatives": "Folder of BOLD",
+    "space": "Space",
+    "res": "Resolution",
+    "den": "Density",
+    "desc": "Description (desc)",
+    "acq": "Acquisition",
+    "rec": "Reconstruction",
+    "dir": "Phase-encoding direction",
+    "echo": "Echo",
+    "hemi": "Hemisphere",
+}
 DRAWN_ON = "widgets drawn on"  # in the session: key -> the page that it was last drawn on
 DELAYS_ERROR = "what is wrong with the delays"  # in the session, until it is shown
 PILLS_UP_TO = 9  # subjects; more go into a list
@@ -165,8 +178,37 @@ def _data(name: str) -> None:
     )
 
 
+def _forms(subject: str, summary: DatasetSummary) -> None:
+    """Select boxes for the forms in which runs were written, each only where there is a choice."""
+    forms, named = summary.forms(subject), options_of(summary.name)
+    for option, values in forms.offered.items():
+        default = f"{forms.chosen[option]} (default)" if option in forms.chosen and option not in named else "default"
+        st.selectbox(
+            FORM_TITLES.get(option, option),
+            offered := ["", *values],
+            index=offered.index(named[option]) if named.get(option) in values else 0,
+            format_func=partial(_or_default, default=default),
+            help="Which of the bold files of each run are read; none stands for files without this part of the name.",
+            key=f"{option} of {summary.name}",
+            on_change=_take_form,
+            args=(summary.name, option),
+        )
+
+
+def _or_default(value: str, default: str) -> str:
+    return value or default
+
+
+def _take_form(name: str, option: str) -> None:
+    """Select a form. Resolution and density belong to a space, and all forms to their folder."""
+    belonging = {"space": ("res", "den", "desc", "hemi"), "derivatives": ("space", "res", "den", "desc", "hemi")}
+    others = dict.fromkeys(belonging.get(option, ()), "")
+    url_state.change(data=name_with_options(name, **others, **{option: st.session_state[f"{option} of {name}"]}))
+
+
 def _reading(choices: Choices, summary: DatasetSummary) -> None:
     """Choice of the column of a BIDS folder's events that names the stimuli, and how the files were read."""
+    _forms(choices.chosen_subjects[0], summary)
     try:
         columns = summary.event_columns(choices.chosen_subjects[0])
         reading = summary.reading(choices.chosen_subjects[0])

@@ -65,6 +65,7 @@ DARK_CSS = """<style>[kind="primary"] p, [kind="primary"] [data-testid="stIconMa
 
 
 # Names of presets on pages; what they do stands in the sidebar's help.
+READING_HELP = "How the bold files were read; the sidebar says more, and lets you choose."
 DEMO_MODELS = "demo models (trained on cartoons)"  # a chip
 DEMO_HELP = "Small models, trained here on drawn scenes and their captions in place of the published ones."
 PRESET_HELP = (

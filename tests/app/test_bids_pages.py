@@ -11,6 +11,7 @@ from brivl.data.registry import options_of
 from brivl.tasks.registry import run_task
 from tests.data.bids.test_reading import make_study
 from tests.support.app_driver import fresh_server, html, open_page  # noqa: F401 (a fixture)
+from tests.support.fmriprep_fixture import make_fmriprep
 
 
 @pytest.fixture
@@ -34,6 +35,24 @@ def test_the_sidebar_says_what_was_read_and_the_column_can_be_chosen(study: str)
     assert "Stimuli: 2 distinct texts from the column trial_type: a, b." in html(at)
     warnings = " ".join(warning.value for warning in at.sidebar.warning)
     assert "Only 2 distinct texts" in warnings and "2 of 2 texts recur in other runs" in warnings
+
+
+def test_space_and_derivatives_are_chosen_where_there_is_a_choice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = make_fmriprep(tmp_path / "study")
+    monkeypatch.setenv("BRIVL_DATA", str(tmp_path))
+    at = open_page("layers", data=str(raw))
+    boxes = {box.label: box for box in at.sidebar.selectbox}
+    assert not at.exception and boxes["Space"].options == [
+        "MNI152NLin2009cAsym (default)",
+        "MNI152NLin2009cAsym",
+        "T1w",
+    ]
+    assert "Folder of BOLD" not in boxes and "Hemisphere" not in boxes
+    boxes["Space"].set_value("T1w").run()
+    assert not at.exception and options_of(at.session_state["selection"]["data"]) == {"space": "T1w"}
+    assert "form space-T1w_desc-preproc" in html(at)
 
 
 def test_delays_are_chosen_in_the_sidebar(study: str) -> None:

@@ -128,6 +128,10 @@ def test_folders_of_the_data_are_open(monkeypatch: pytest.MonkeyPatch, tmp_path:
         assert allowed_paths.full_name(name) == f"{tmp_path}/{name}"
     for name in ("two", "phantom-movie", "phantom-movie:240/40@shuffled", str(tmp_path / "one")):
         assert allowed_paths.full_name(name) == name
+    allowed_paths.check_dataset(f"{tmp_path}/one:read?derivatives=fmriprep&space=T1w")
+    for apart in ("%2Fetc", "..", "..%2F..%2Fother", "~%2Fstudy"):
+        with pytest.raises(RequestError, match="within BRIVL_DATA"):
+            allowed_paths.check_dataset(f"{tmp_path}/one:read?derivatives={apart}")
     with pytest.raises(RequestError):
         allowed_paths.check_dataset(f"{tmp_path}/../other")
     with pytest.raises(RequestError):

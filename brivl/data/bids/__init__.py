@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
+from brivl.data.bids.selection import SELECTABLE
 from brivl.data.dataset_format import DatasetFormat
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ def _open(folder: Path, part: str | None, store: Store | None) -> Dataset:
 
 def _tasks(folder: Path) -> Sequence[str]:
     from brivl.data.bids.layout import find_runs, tasks_with_events
+    from brivl.data.bids.roots import find_roots
 
-    tasks = tasks_with_events(find_runs(folder))
+    tasks = tasks_with_events(find_runs(find_roots(folder)).by_subject)
     return tasks if len(tasks) > 1 else ()
 
 
@@ -43,10 +45,12 @@ def _check(folder: Path, part: str | None, subject: str) -> Sequence[FolderCheck
 
 def _fetched(folder: Path, part: str | None) -> str:
     from brivl.data.bids.layout import find_runs
+    from brivl.data.bids.roots import find_roots
     from brivl.data.formats.annex import is_pointer
 
     task = (part or "").partition("?")[0]
-    bold = [run.bold for runs in find_runs(folder).values() for run in runs if task in ("", run.task)]
+    runs_of_subject = find_runs(find_roots(folder)).by_subject
+    bold = [run.bold for runs in runs_of_subject.values() for run in runs if task in ("", run.task)]
     n = sum(path.is_symlink() and is_pointer(path) for path in bold)
     return f"{n:,} of {len(bold):,} runs not fetched" if n else ""
 
@@ -59,5 +63,5 @@ FORMAT = DatasetFormat(
     parts=_tasks,
     check=_check,
     fetched=_fetched,
-    options=("column", "onoff", "test", "space", "res", "den", "desc", "echo", "part", "hemi", "atlas", "label"),
+    options=("column", "onoff", "test", "derivatives", *SELECTABLE),
 )

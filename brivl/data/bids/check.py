@@ -17,6 +17,8 @@ from pathlib import Path
 from brivl.data.bids.events import read_table
 from brivl.data.bids.layout import Run, find_runs, tasks_with_events
 from brivl.data.bids.loader import BidsDataset, open_bids
+from brivl.data.bids.roots import find_roots
+from brivl.data.bids.selection import Selection
 from brivl.data.bids.stimulus_column import MISSING, OTHER_FILES, StimulusColumn, Table, choose_column
 from brivl.data.bids.stimulus_files import IMAGE_ENDINGS
 from brivl.data.folder_check import FolderCheck, describe_states
@@ -82,7 +84,7 @@ def check_bids(folder: Path, part: str, options: Mapping[str, str], subject: str
         The task has no such subject.
     """
     folder = Path(os.path.abspath(folder))
-    runs = find_runs(folder)
+    runs = find_runs(find_roots(folder, options.get("derivatives", "")), Selection.from_options(options)).by_subject
     with_events = tasks_with_events(runs)
     all_tasks = sorted({run.task for each in runs.values() for run in each})
     if not all_tasks:

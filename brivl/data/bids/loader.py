@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import urlencode
 
 import numpy as np
 import scipy.sparse
@@ -24,7 +25,9 @@ from brivl.data.bids.bold import (
 )
 from brivl.data.bids.description import citation_of, one_line
 from brivl.data.bids.events import Events, RunEvents, event_notes, event_weights, read_events, read_table
-from brivl.data.bids.layout import FORM_ENTITIES, Run, find_runs, tasks_with_events
+from brivl.data.bids.layout import Run, find_runs, tasks_with_events
+from brivl.data.bids.roots import DESCRIPTION, Roots, find_roots
+from brivl.data.bids.selection import ABSENT, SELECTABLE, Selection, choices
 from brivl.data.bids.stimulus_column import StimulusColumn, choose_column
 from brivl.data.bids.stimulus_files import IMAGE_ENDINGS, StimulusFiles
 from brivl.data.bids.timing import common_tr
@@ -35,11 +38,10 @@ from brivl.data.formats.json import read_json_object
 from brivl.data.reading import Reading, few_items_warning, recurrence_warning, repeats_of_a_run
 from brivl.errors import DataError
 
-DESCRIPTION = "dataset_description.json"
 # Part of the digest, to be changed when results change.
 LOADER_VERSION = "bids 2: linear drift of each run removed, column by its values, stimulus on/off regressed out"
 # May follow the task in the name of a dataset, as in TASK?column=NAME.
-OPTIONS = ("column", "onoff", "test", *FORM_ENTITIES)
+OPTIONS = ("column", "onoff", "test", "derivatives", *SELECTABLE)
 
 ON_OFF_NOTE = (
     "Nuisance: whether a stimulus is presented (on/off, at all delays) is regressed out of responses and features, "
@@ -109,8 +111,12 @@ class BidsDataset:
         Name of the dataset of the folder's other task, where the folder has two; else "".
     column : str
         Column of the events that the user names; "" to choose one by its values.
-    form : mapping of str to str
-        Entities of the requested form of runs, such as {"space": "T1w"}; empty for the default.
+    roots : Roots
+        The raw folder, which is `folder`, and folders of derivatives.
+    selection : Selection
+        Requested entities of bold files; empty for the default.
+    candidates : dict of str to tuple of Run
+        Every form of the runs of each subject, of which one can be selected.
     on_off : bool
         Whether stimulus on/off is a nuisance regressor where there is rest.
     test_repeats : bool
@@ -128,7 +134,9 @@ class BidsDataset:
     models: tuple[str, ...] = ()
     paired_dataset: str = ""
     column: str = ""
-    form: Mapping[str, str] = field(default_factory=dict)
+    roots: Roots = Roots(Path())  # noqa: RUF009
+    selection: Selection = Selection()  # noqa: RUF009
+    candidates: Mapping[str, tuple[Run, ...]] = field(default_factory=dict)
     on_off: bool = True
     test_repeats: bool = False
 
@@ -314,13 +322,16 @@ class BidsDataset:
         str
             Digest of names and contents of files.
         """
-        files = {path for run in self._runs(subject) for path in run.files}
-        files |= {path for path in [self.folder / DESCRIPTION] if path.is_file()}
+        runs = self._runs(subject)
+        files = {path for run in runs for path in run.files}
+        derived = {path for path in files if runs[0].root != self.folder and runs[0].root in path.parents}
+        files = files - derived | {path for path in [self.folder / DESCRIPTION] if path.is_file()}
         presented = self._presented(subject)
         if presented.column.kind == "image":
             files |= set(self._image_paths(presented.column.name, presented.items))
         extra = f"{LOADER_VERSION}; {presented.column.name}{'' if self.on_off else '; on/off not regressed out'}"
         extra += "; repeats are the test run" if self.test_repeats else ""
+        extra += f"; derivatives {digest_files(runs[0].root, derived)}" if derived else ""
         return digest_files(self.folder, files, extra)
 
     def reading(self, subject: str) -> Reading:
@@ -347,12 +358,66 @@ class BidsDataset:
             f"Stimuli: {presented.column.describe(presented.items)}",
             *event_notes(presented.events, presented.placed),
             f"Runs: {len(runs)}, TR {presented.tr:g} s" + (f", form {form}." if form else ", native space."),
+            *self._source_notes(subject),
             *_repeat_note(runs, presented),
             f"Voxels: {self._mask_note(subject)}.",
             "Cleaning: the linear drift of each run is removed; no high-pass filter, no confounds.",
             *((ON_OFF_NOTE,) if self._with_on_off(presented).nuisance is not None else ()),
         )
-        return Reading(notes, _warnings(presented))
+        chips = (form.replace("_", ", ").replace("-", " "),) if form else ()
+        return Reading(notes, _warnings(presented), (*chips, "not cleaned (linear drift only)"))
+
+    def _source_notes(self, subject: str) -> tuple[str, ...]:
+        """Which folder BOLD comes from, where events and stimuli come from another one, and runs that it lacks."""
+        runs = self._runs(subject)
+        if runs[0].root == self.folder:
+            return ()
+        source = f"BOLD: derivatives in {runs[0].root.name}; events and stimuli from {self.folder.name}."
+        n_raw = sum(run.root == self.folder for run in self.candidates.get(subject, ()))
+        if len(runs) < n_raw and not self.selection.requested:
+            return source, f"Derivatives have {len(runs)} of the {n_raw} bold files of {self.folder.name}."
+        return (source,)
+
+    def selectable(self, subject: str) -> dict[str, tuple[str, ...]]:
+        """List what can be selected among the forms of a subject's runs.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        dict of str to tuple of str
+            Option, such as "space" or "derivatives" -> values, where there are several; "none" stands for files without
+            the entity, and for raw BOLD.
+        """
+        check_subject(self, subject)
+        candidates = self.candidates.get(subject, ())
+        sources = tuple(dict.fromkeys([*(self.roots.name(run.root) for run in candidates), *self.roots.offered]))
+        offered = choices([bold.entities for run in candidates for bold in run.bolds])
+        return {"derivatives": sources, **offered} if len(sources) > 1 else offered
+
+    def selected(self, subject: str) -> dict[str, str]:
+        """Say which of the values of `selectable` are read.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        dict of str to str
+            Option -> value, the values with commas between them where runs differ; empty where nothing can be read.
+        """
+        check_subject(self, subject)
+        runs = self.runs[subject]
+        if any(run.problem for run in runs):
+            return {}
+        values = {"derivatives": {self.roots.name(run.root) for run in runs}}
+        values |= {name: {run.entities.get(name, ABSENT) for run in runs} for name in SELECTABLE}
+        return {name: ", ".join(sorted(values[name])) for name in self.selectable(subject)}
 
     def _mask_note(self, subject: str) -> str:
         """Origin of the mask; without a mask file this is said without reading all images."""
@@ -407,7 +472,13 @@ class BidsDataset:
         return [grid.n_volumes for grid in self._grids(subject)], common_tr(self._runs(subject))
 
     def _grids(self, subject: str) -> list[Grid]:
-        paths = [run.bold for run in self._runs(subject)]
+        runs = self._runs(subject)
+        if (kind := runs[0].kind) != "volume":
+            raise DataError(
+                f"Expected BOLD as volumes, got {kind} files such as {runs[0].bold.name!r}. Choose volumes with "
+                "--space."
+            )
+        paths = [run.bold for run in runs]
         grids = [read_grid(path) for path in paths]
         check_same_grid(paths, grids)
         return grids
@@ -470,7 +541,8 @@ def open_bids(folder: Path | str, task: str | None = None, options: Mapping[str,
     task : str, optional
         Name of the task; by default the only task that has events.
     options : mapping of str to str, optional
-        "column", and entities of the form of runs, such as "space".
+        "column"; "derivatives", a folder of derivatives, or "none" for raw BOLD; and entities of bold files, such as
+        "space".
 
     Returns
     -------
@@ -487,28 +559,40 @@ def open_bids(folder: Path | str, task: str | None = None, options: Mapping[str,
     unknown = sorted(set(options) - set(OPTIONS))
     if unknown:
         raise DataError(f"Expected options out of {', '.join(OPTIONS)}, got {unknown!r}. Choose one of them.")
-    form = {key: value for key, value in options.items() if key in FORM_ENTITIES}
-    runs = find_runs(folder, form)
-    task = _choose_task(folder, runs, task)
+    selection = Selection.from_options(options)
+    roots = find_roots(folder, options.get("derivatives", ""))
+    found = find_runs(roots, selection)
+    runs = found.by_subject
+    task = _choose_task(roots, runs, task)
     others = [other for other in tasks_with_events(runs) if other != task]
     kept = {subject: tuple(run for run in each if run.task == task) for subject, each in runs.items()}
-    path = folder / DESCRIPTION
-    description = read_json_object(path) if path.is_file() else {}
+    descriptions = [read_json_object(path) for root in roots.all if (path := root / DESCRIPTION).is_file()]
+    description = descriptions[0] if (roots.raw / DESCRIPTION).is_file() else {}
     return BidsDataset(
-        folder=folder,
+        folder=roots.raw,
         task=task,
-        name=folder.name,
-        title=one_line(description.get("Name")) or folder.name,
+        name=roots.raw.name,
+        title=one_line(description.get("Name")) or roots.raw.name,
         licence=one_line(description.get("License")) or "not stated",
         citation=citation_of(description),
-        simulated=description.get("Simulated") is True,
+        simulated=any(one.get("Simulated") is True for one in descriptions),
         runs={subject: each for subject, each in kept.items() if each},
-        paired_dataset=f"{folder}:{others[0]}" if len(others) == 1 else "",
+        paired_dataset=_paired(folder, others, options),
         column=options.get("column", ""),
-        form=form,
+        roots=roots,
+        selection=selection,
+        candidates={
+            subject: tuple(run for run in each if run.task == task) for subject, each in found.candidates.items()
+        },
         on_off=_choice(options, "onoff", ("yes", "no")) == "yes",
         test_repeats=_choice(options, "test", ("no", "repeats")) == "repeats",
     )
+
+
+def _paired(folder: Path, others: Sequence[str], options: Mapping[str, str]) -> str:
+    """Name of the dataset of the only other task, in the same form."""
+    kept = {name: value for name, value in options.items() if name in ("derivatives", *SELECTABLE)}
+    return f"{folder}:{others[0]}{'?' + urlencode(kept) if kept else ''}" if len(others) == 1 else ""
 
 
 def _choice(options: Mapping[str, str], name: str, values: tuple[str, str]) -> str:
@@ -519,8 +603,8 @@ def _choice(options: Mapping[str, str], name: str, values: tuple[str, str]) -> s
     return chosen
 
 
-def _choose_task(folder: Path, runs: dict[str, tuple[Run, ...]], task: str | None) -> str:
-    tasks = sorted({run.task for each in runs.values() for run in each})
+def _choose_task(roots: Roots, runs: dict[str, tuple[Run, ...]], task: str | None) -> str:
+    folder, tasks = roots.raw, sorted({run.task for each in runs.values() for run in each})
     with_events = tasks_with_events(runs)
     if not tasks:
         raise DataError(
@@ -531,7 +615,7 @@ def _choose_task(folder: Path, runs: dict[str, tuple[Run, ...]], task: str | Non
     if task is None and not with_events:
         raise DataError(
             f"Expected *_events.tsv files beside the runs in {str(folder)!r}, which list the stimuli, got none (tasks: "
-            f"{tasks!r}). Copy them from the raw BIDS folder."
+            f"{tasks!r}). Name the raw folder, which has them: --dataset RAW --derivatives {str(folder)!r}."
         )
     if task is None or task not in tasks:
         given = "several tasks" if task is None else f"no task {task!r}"

@@ -13,7 +13,7 @@ import pytest
 from numpy.polynomial import polynomial
 
 from brivl.data.bids.bold import computed_mask, detrend_run
-from brivl.data.bids.layout import entities
+from brivl.data.bids.file_names import entities
 from brivl.data.bids.loader import open_bids
 from brivl.data.null_controls import derangement, shift_events, shuffle_events
 from brivl.data.registry import open_folder
