@@ -58,8 +58,8 @@ class Reading:
         dict of str to list of str
             Notes and warnings, and chips where there are any.
         """
-        said = {"notes": list(self.notes), "warnings": list(self.warnings)}
-        return said | ({"chips": list(self.chips)} if self.chips else {})
+        listed = {"notes": list(self.notes), "warnings": list(self.warnings)}
+        return listed | ({"chips": list(self.chips)} if self.chips else {})
 
 
 @runtime_checkable

@@ -561,8 +561,8 @@ def open_bids(folder: Path | str, task: str | None = None, options: Mapping[str,
         raise DataError(f"Expected options out of {', '.join(OPTIONS)}, got {unknown!r}. Choose one of them.")
     selection = Selection.from_options(options)
     roots = find_roots(folder, options.get("derivatives", ""))
-    found = find_runs(roots, selection)
-    runs = found.by_subject
+    grouped = find_runs(roots, selection)
+    runs = grouped.by_subject
     task = _choose_task(roots, runs, task)
     others = [other for other in tasks_with_events(runs) if other != task]
     kept = {subject: tuple(run for run in each if run.task == task) for subject, each in runs.items()}
@@ -582,7 +582,7 @@ def open_bids(folder: Path | str, task: str | None = None, options: Mapping[str,
         roots=roots,
         selection=selection,
         candidates={
-            subject: tuple(run for run in each if run.task == task) for subject, each in found.candidates.items()
+            subject: tuple(run for run in each if run.task == task) for subject, each in grouped.candidates.items()
         },
         on_off=_choice(options, "onoff", ("yes", "no")) == "yes",
         test_repeats=_choice(options, "test", ("no", "repeats")) == "repeats",

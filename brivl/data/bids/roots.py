@@ -80,15 +80,15 @@ def find_roots(folder: Path, derivatives: str = "") -> Roots:
     DataError
         The named folder of derivatives is not there or has no subjects.
     """
-    found = _derivatives_of(folder)
-    offered = tuple(path.name for path in found)
+    available = _derivatives_of(folder)
+    offered = tuple(path.name for path in available)
     if derivatives == NO_DERIVATIVES:
         return Roots(folder, offered=offered)
     if not derivatives:
-        raw = None if found else _raw_of(folder)
-        return Roots(folder, found, offered) if raw is None else Roots(raw, (folder,))
+        raw = None if available else _raw_of(folder)
+        return Roots(folder, available, offered) if raw is None else Roots(raw, (folder,))
     places = [folder / "derivatives" / derivatives, folder.parent / derivatives, folder / derivatives]
-    named = [path for path in found if path.name == derivatives]
+    named = [path for path in available if path.name == derivatives]
     named += [Path(os.path.abspath(place.expanduser())) for place in places if _has_runs(place)]
     if not named:
         raise DataError(
