@@ -33,6 +33,7 @@ ATLASES: Mapping[str, tuple[str, tuple[str, ...]]] = {
 SURFACES: Mapping[str, str] = {
     "pycortex-S1": "on the flattened cortex of pycortex subject S1 (Gao et al., 2015), in native space",
     "fsaverage5": "on fsaverage5 with nilearn (Abraham et al., 2014)",
+    "fs_LR 32k": "on the fs_LR 32k surfaces of the HCP S1200 group (Van Essen et al., 2012)",
 }
 
 
@@ -206,7 +207,8 @@ def flatmap_methods(kind: str, coverage: Coverage, voxels: Voxels, has_parts: bo
         Sentences, references and settings.
     """
     n = len(coverage.subjects)
-    where = SURFACES.get(voxels.flatmap, "on a map of the dataset's own voxels")
+    drawn_on = voxels.surface.template if voxels.surface is not None else voxels.flatmap
+    where = SURFACES.get(drawn_on, "on a map of the dataset's own voxels")
     mean = f" Scores are means over the subjects in whom a voxel was fitted ({n})." if n > 1 else ""
     best = (
         " The best layer of a voxel is that with the highest joint R², where that is above 0." if kind == "best" else ""

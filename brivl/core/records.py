@@ -88,6 +88,37 @@ def describe_space(space: str) -> str:
 
 
 @dataclass(frozen=True)
+class SurfaceVertices:
+    """Which voxels are vertices of a cortical surface, and on which vertices of a template they are drawn.
+
+    The meshes of both hemispheres are joined, left first.
+    """
+
+    mesh: str  # of the data, such as "fsaverage5", "fs_LR 32k" or "fsnative"
+    n_vertices: tuple[int, int]  # of the left and right mesh of the data
+    structures: tuple[str, ...]  # CIFTI's names, such as "CIFTI_STRUCTURE_CORTEX_LEFT"
+    structure: np.ndarray  # (n_voxels,) int, position in `structures`
+    vertex: np.ndarray  # (n_voxels,) int, vertex of its hemisphere; -1 for a voxel in space, as subcortical ones
+    template: str  # mesh on which the data are drawn: "fsaverage5" or "fs_LR 32k"
+    drawn: np.ndarray  # (n_template_vertices,) int, voxel that a vertex of the template shows; -1 for none
+    place: np.ndarray  # (n_voxels,) int, nearest vertex of the template; -1 where it is not known
+    mm: np.ndarray | None = None  # (n_voxels, 3) MNI mm, of vertices at mid-thickness; NaN where not known
+    affine: np.ndarray | None = None  # (4, 4) index of voxels in space -> mm
+    shape: tuple[int, int, int] | None = None  # of the volume of voxels in space
+
+    @property
+    def n_in_space(self) -> int:
+        """Number of voxels that are no vertices.
+
+        Returns
+        -------
+        int
+            Subcortical voxels of CIFTI data, else 0.
+        """
+        return int((self.vertex < 0).sum())
+
+
+@dataclass(frozen=True)
 class Voxels:
     """Positions of voxels and the regions that they belong to."""
 
@@ -97,18 +128,22 @@ class Voxels:
     affine: np.ndarray | None  # (4, 4) voxel index -> mm RAS
     rois: Mapping[str, np.ndarray] = field(default_factory=dict)  # name -> (n_voxels,) bool
     aal: np.ndarray | None = None  # (n_voxels,) int, 0 = none, 1..116 = AAL1
-    flatmap: Literal["pycortex-S1", "fsaverage5", "slices", "mapper"] = "slices"
+    flatmap: Literal["pycortex-S1", "fsaverage5", "slices", "mapper", "vertices"] = "slices"
     mapper: str = ""  # digest of the mapper file, where flatmap is "mapper", which is part of the dataset
+    # Where flatmap is "vertices": `ijk` is then (vertex, 0, hemisphere) and, of voxels in space, the index; no affine.
+    surface: SurfaceVertices | None = None
 
     @property
     def in_mni(self) -> bool:
-        """Whether the voxels have an affine and their space is named MNI.
+        """Whether coordinates in MNI space are known: by affine and name of the space, or as vertices of a template.
 
         Returns
         -------
         bool
             True for coordinates in MNI space.
         """
+        if self.surface is not None:
+            return self.surface.mm is not None
         return self.affine is not None and names_mni(self.space)
 
     @property
@@ -121,6 +156,23 @@ class Voxels:
             "MNI mm" or "native-space mm".
         """
         return "MNI mm" if self.in_mni else "native-space mm"
+
+    def index_of(self, voxel: int) -> tuple[str, str]:
+        """Name the place of a voxel in the data.
+
+        Parameters
+        ----------
+        voxel : int
+            Column of the responses.
+
+        Returns
+        -------
+        tuple of str
+            What the place is, and the place: ("index", "12, 40, 7"), or ("vertex", "left 5,123") on a surface.
+        """
+        if self.surface is not None and self.surface.vertex[voxel] >= 0:
+            return "vertex", f"{'right' if self.ijk[voxel][2] else 'left'} {int(self.surface.vertex[voxel]):,}"
+        return "index", ", ".join(str(int(i)) for i in self.ijk[voxel])
 
     @property
     def n_voxels(self) -> int:

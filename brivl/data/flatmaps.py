@@ -57,7 +57,9 @@ def flatmap_key(voxels: Voxels) -> ArtifactKey:
     parts = {"ijk": voxels.ijk, "affine": voxels.affine, "aal": voxels.aal} | {
         f"roi {name}": inside for name, inside in voxels.rois.items()
     }
-    own = {"mapper": voxels.mapper} if voxels.mapper else {}
+    own: dict[str, object] = {"mapper": voxels.mapper} if voxels.mapper else {}
+    if voxels.surface is not None:
+        own |= {"drawn on": voxels.surface.template, "drawn": array_digest(voxels.surface.drawn)}
     return ArtifactKey(
         "subject-flatmap",
         own
@@ -172,6 +174,10 @@ def _make(store: Store, voxels: Voxels, own: FlatmapFactory | None) -> FlatmapGe
         from brivl.data.anatomy.s1_flatmap import s1_flatmap
 
         return s1_flatmap(voxels.ijk, HEIGHT, store)
+    if voxels.flatmap == "vertices":
+        from brivl.data.anatomy.vertex_maps import template_flatmap
+
+        return template_flatmap(voxels, HEIGHT)
     if voxels.flatmap == "fsaverage5":
         from brivl.data.anatomy.fsaverage5 import fsaverage5_flatmap
 

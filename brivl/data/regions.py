@@ -134,6 +134,8 @@ def region_masks(voxels: Voxels, level: ParcellationName) -> dict[str, np.ndarra
 
 def _y_mm(voxels: Voxels) -> np.ndarray:
     """(n_voxels,) y in mm, which is high at the front; 0 without an affine, so that the given order stays."""
+    if voxels.surface is not None and voxels.surface.mm is not None:
+        return np.nan_to_num(voxels.surface.mm[:, 1].astype(float))
     if voxels.affine is None:
         return np.zeros(voxels.n_voxels)
     return voxels.ijk @ voxels.affine[1, :3] + voxels.affine[1, 3]
@@ -215,6 +217,9 @@ def coordinates(voxels: Voxels) -> np.ndarray | None:
     Returns
     -------
     (n_voxels, 3) array, or None
-        Coordinates in mm RAS; None without an affine.
+        Coordinates in mm RAS; None without an affine. Of vertices those at mid-thickness of the template, NaN where
+        they are not known.
     """
+    if voxels.surface is not None:
+        return None if voxels.surface.mm is None else voxels.surface.mm.astype(float)
     return None if voxels.affine is None else apply_affine(voxels.affine, voxels.ijk)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brivl.core.records import Design, Responses, Truth, Voxels
+from brivl.core.records import Design, Responses, SurfaceVertices, Truth, Voxels
 from brivl.data.dataset import Dataset, DatasetIdentity
 from brivl.data.reading import Reading, reading_of
 from brivl.store.artifacts import Artifact, Store
@@ -160,14 +160,50 @@ def _timing(design: Design, responses: Responses) -> dict:
 def _voxel_arrays(v: Voxels) -> tuple[dict[str, np.ndarray], dict]:
     arrays = {"ijk": v.ijk}
     optional = {"affine": v.affine, "aal": v.aal, "rois": np.stack(list(v.rois.values())) if v.rois else None}
+    optional |= {f"surface_{name}": getattr(v.surface, name) for name in SURFACE_ARRAYS} if v.surface else {}
     arrays |= {name: value for name, value in optional.items() if value is not None}
-    return arrays, {
+    return arrays, _surface_info(v) | {
         "roi_names": list(v.rois),
         "shape": [int(n) for n in v.shape],
         "space": v.space,
         "flatmap": v.flatmap,
         "mapper": v.mapper,
     }
+
+
+# Fields of `SurfaceVertices` that are arrays; the others are stored as JSON.
+SURFACE_ARRAYS = ("structure", "vertex", "drawn", "place", "mm", "affine")
+
+
+def _surface_info(v: Voxels) -> dict:
+    surface = v.surface
+    if surface is None:
+        return {}
+    return {
+        "surface": {
+            "mesh": surface.mesh,
+            "n_vertices": list(surface.n_vertices),
+            "structures": list(surface.structures),
+            "template": surface.template,
+            "shape": None if surface.shape is None else [int(n) for n in surface.shape],
+        }
+    }
+
+
+def _surface(artifact: Artifact) -> SurfaceVertices | None:
+    info = artifact.info.get("surface")
+    if info is None:
+        return None
+    shape = info["shape"]
+    arrays = {name: artifact.arrays[key] for name in SURFACE_ARRAYS if (key := f"surface_{name}") in artifact.arrays}
+    return SurfaceVertices(
+        **arrays,
+        mesh=info["mesh"],
+        n_vertices=tuple(info["n_vertices"]),
+        structures=tuple(info["structures"]),
+        template=info["template"],
+        shape=None if shape is None else tuple(shape),
+    )
 
 
 def _facts(artifact: Artifact) -> SubjectFacts:
@@ -182,6 +218,7 @@ def _facts(artifact: Artifact) -> SubjectFacts:
         a.get("aal"),
         info["flatmap"],
         info.get("mapper", ""),
+        _surface(artifact),
     )
     truth = None
     if "truth_layer" in a:

@@ -1,4 +1,4 @@
-"""The surfaces of a subject's voxels in space, for voxels in MNI space and of pycortex's S1."""
+"""The surfaces of a subject's voxels in space, for voxels in MNI space, on vertices and of pycortex's S1."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ def has_surface(voxels: Voxels) -> bool:
     Returns
     -------
     bool
-        True for MNI space and for pycortex's S1.
+        True for MNI space, for vertices of a cortical mesh and for pycortex's S1.
     """
-    return voxels.flatmap == "pycortex-S1" or (voxels.flatmap == "fsaverage5" and voxels.affine is not None)
+    in_mni = voxels.flatmap == "fsaverage5" and voxels.affine is not None
+    return in_mni or voxels.flatmap in ("pycortex-S1", "vertices")
 
 
 def is_prepared_by_fits(voxels: Voxels) -> bool:
@@ -38,9 +39,9 @@ def is_prepared_by_fits(voxels: Voxels) -> bool:
     Returns
     -------
     bool
-        True for MNI space.
+        True for MNI space and for vertices.
     """
-    return has_surface(voxels) and voxels.flatmap == "fsaverage5"
+    return has_surface(voxels) and voxels.flatmap != "pycortex-S1"
 
 
 def surface_key(voxels: Voxels) -> ArtifactKey:
@@ -86,6 +87,10 @@ def make_surface(store: Store, voxels: Voxels) -> SurfaceMesh:
             from brivl.data.anatomy.s1_surface import s1_surface
 
             return to_arrays(s1_surface(voxels)), {"space": voxels.space}
+        if voxels.flatmap == "vertices":
+            from brivl.data.anatomy.vertex_maps import template_surface
+
+            return to_arrays(template_surface(voxels)), {"space": voxels.space}
         from brivl.data.anatomy.fsaverage5_surface import fsaverage5_surface
 
         return to_arrays(fsaverage5_surface(voxels)), {"space": voxels.space}

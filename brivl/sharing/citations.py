@@ -44,6 +44,16 @@ BIB = {
   doi = {10.3389/fninf.2014.00014},
   year = {2014}
 }""",
+    "vanessen2012": """@article{vanessen2012,
+  title = {Parcellations and hemispheric asymmetries of human cerebral cortex analyzed on surface-based atlases},
+  author = {Van Essen, David C. and Glasser, Matthew F. and Dierker, Donna L. and Harwell, John and Coalson, Timothy},
+  journal = {Cerebral Cortex},
+  volume = {22},
+  number = {10},
+  pages = {2241--2262},
+  doi = {10.1093/cercor/bhr291},
+  year = {2012}
+}""",
     "tzourio2002": """@article{tzourio2002,
   title = {Automated anatomical labeling of activations in {SPM} using a macroscopic anatomical parcellation of the
            {MNI} {MRI} single-subject brain},
@@ -360,12 +370,17 @@ def works(done: Done, voxels: Collection[Voxels], cited: Collection[str] = ()) -
         "duprelatour2022": True,
         "hsu2004": has_ev,
         "gao2015": any(part.flatmap == "pycortex-S1" for part in voxels),
-        "abraham2014": any(part.flatmap == "fsaverage5" for part in voxels),
+        "abraham2014": any("fsaverage5" in _drawn_on(part) for part in voxels),
+        "vanessen2012": any("fs_LR 32k" in _drawn_on(part) for part in voxels),
         "tzourio2002": any(part.aal is not None for part in voxels),
         "wang2020": "minilm-l6" in models,
         "reimers2019": "minilm-l6" in models,
     }
     return list(dict.fromkeys([*(key for key, used in conditions.items() if used), *cited]))
+
+
+def _drawn_on(voxels: Voxels) -> tuple[str, ...]:
+    return (voxels.flatmap, voxels.surface.template if voxels.surface is not None else "")
 
 
 def methods_md(text: str, label: str = "") -> str:

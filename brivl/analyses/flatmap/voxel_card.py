@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -298,10 +298,10 @@ def _where(card: OnCard) -> list[Fact]:
     voxel = card.place.voxel
     if voxel is None:
         return []
-    facts = [("index", ", ".join(str(int(i)) for i in card.voxels.ijk[voxel]), "")]
-    mm = coordinates(replace(card.voxels, ijk=card.voxels.ijk[[voxel]]))
-    if mm is not None:
-        place = ", ".join(f"{v:.0f}".replace("-", "−") for v in mm[0])
+    facts = [(*card.voxels.index_of(voxel), "")]
+    mm = coordinates(card.voxels)
+    if mm is not None and np.isfinite(mm[voxel]).all():
+        place = ", ".join(f"{v:.0f}".replace("-", "−") for v in mm[voxel])
         facts.append((card.voxels.coordinate_label, place, ""))
     return facts
 

@@ -35,9 +35,10 @@ MNI305_TO_152 = np.array(
 
 
 @dataclass(frozen=True)
-class Fsaverage5:
-    """Both hemispheres, left vertices first."""
+class CorticalTemplate:
+    """Both hemispheres of a template, left vertices first."""
 
+    name: str
     flat: np.ndarray  # (n_vertices, 2) mm, y up; left hemisphere on the left
     flat_faces: np.ndarray  # (n_faces, 3)
     pia: np.ndarray  # (n_vertices, 3) mm, MNI152 RAS
@@ -46,12 +47,12 @@ class Fsaverage5:
     n_left: int
 
 
-def load_fsaverage5() -> Fsaverage5:
+def load_fsaverage5() -> CorticalTemplate:
     """Load the meshes and the sulcal depth that nilearn ships; no network is needed.
 
     Returns
     -------
-    Fsaverage5
+    CorticalTemplate
         The template, in MNI152 coordinates.
     """
     from nilearn.datasets import load_fsaverage, load_fsaverage_data
@@ -60,22 +61,40 @@ def load_fsaverage5() -> Fsaverage5:
     depth = load_fsaverage_data(mesh="fsaverage5", data_type="sulcal").data.parts
     left, right = (meshes["flat"].parts[side] for side in ("left", "right"))
     n_left = len(left.coordinates)
-    flat = [
-        left.coordinates[:, :2] - [left.coordinates[np.unique(left.faces), 0].max() + HEMISPHERE_GAP_MM / 2, 0],
-        right.coordinates[:, :2] - [right.coordinates[np.unique(right.faces), 0].min() - HEMISPHERE_GAP_MM / 2, 0],
-    ]
     pia, wm = (
         np.concatenate([meshes[kind].parts[side].coordinates for side in ("left", "right")])
         for kind in ("pial", "white_matter")
     )
-    return Fsaverage5(
-        flat=np.concatenate(flat).astype(float),
+    return CorticalTemplate(
+        name="fsaverage5",
+        flat=side_by_side((left.coordinates, left.faces), (right.coordinates, right.faces)),
         flat_faces=np.concatenate([left.faces, right.faces + n_left]).astype(np.int64),
         pia=_to_mni152(pia),
         wm=_to_mni152(wm),
         depth=np.concatenate([depth["left"], depth["right"]]).astype(float),
         n_left=n_left,
     )
+
+
+def side_by_side(left: tuple[np.ndarray, np.ndarray], right: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Place the flat meshes of two hemispheres beside each other.
+
+    Parameters
+    ----------
+    left, right : tuple of np.ndarray
+        Places (n_vertices, 2 or 3) in mm, and triangles (n_faces, 3); vertices without a triangle do not count.
+
+    Returns
+    -------
+    np.ndarray
+        (n_vertices, 2) of both, left first.
+    """
+    (here, its_faces), (there, other_faces) = left, right
+    flat = [
+        here[:, :2] - [here[np.unique(its_faces), 0].max() + HEMISPHERE_GAP_MM / 2, 0],
+        there[:, :2] - [there[np.unique(other_faces), 0].min() - HEMISPHERE_GAP_MM / 2, 0],
+    ]
+    return np.concatenate(flat).astype(float)
 
 
 def _to_mni152(mm: np.ndarray) -> np.ndarray:
@@ -112,7 +131,7 @@ def fsaverage5_flatmap(voxels: Voxels, height: int = 512) -> FlatmapGeometry:
     brain = load_fsaverage5()
     raster = rasterise(brain.flat, brain.flat_faces, height)
     left = raster.corners[:, 0] < brain.n_left
-    outlines = _region_outlines(brain, raster, left)
+    outlines = region_outlines(brain, raster, left)
     shown = MIN_LABEL_FRACTION * raster.mask.sum()
     return FlatmapGeometry(
         pixel_to_voxel=_nearest_voxels(voxels, brain, raster, left),
@@ -125,7 +144,9 @@ def fsaverage5_flatmap(voxels: Voxels, height: int = 512) -> FlatmapGeometry:
     )
 
 
-def _nearest_voxels(voxels: Voxels, brain: Fsaverage5, raster: Raster, left: np.ndarray) -> scipy.sparse.csr_matrix:
+def _nearest_voxels(
+    voxels: Voxels, brain: CorticalTemplate, raster: Raster, left: np.ndarray
+) -> scipy.sparse.csr_matrix:
     affine = np.asarray(voxels.affine)
     mm = voxels.ijk @ affine[:3, :3].T + affine[:3, 3]
     edge = float(np.linalg.norm(affine[:3, :3], axis=0).max())
@@ -198,8 +219,25 @@ def nearest_voxels(mm: np.ndarray, places: np.ndarray, left: np.ndarray, reach: 
     return nearest_rows
 
 
-def _region_outlines(brain: Fsaverage5, raster: Raster, left: np.ndarray) -> dict[str, tuple[list[np.ndarray], float]]:
-    """Region -> (outlines in pixels, number of its pixels), from the AAL number at mid-thickness."""
+def region_outlines(
+    brain: CorticalTemplate, raster: Raster, left: np.ndarray
+) -> dict[str, tuple[list[np.ndarray], float]]:
+    """Outline the cerebral AAL regions on a flat template, by the AAL number at mid-thickness.
+
+    Parameters
+    ----------
+    brain : CorticalTemplate
+        The template.
+    raster : Raster
+        Its flat mesh as an image.
+    left : np.ndarray
+        (n_pixels,) bool, pixel of the left hemisphere.
+
+    Returns
+    -------
+    dict of str to tuple
+        Region to its outlines in pixels and the number of its pixels.
+    """
     grid = mni_grid(LABEL_GRID_MM)
     aal, affine = np.asarray(grid.aal), np.asarray(grid.affine)
     cerebral = aal <= N_CEREBRAL

@@ -10,7 +10,7 @@ from brivl.core.flatmap.surface import SurfaceMesh
 from brivl.core.records import Voxels
 from brivl.data.anatomy.aal import load_aal, mni_grid
 from brivl.data.anatomy.flat_mesh import columns_to_weights, shade_folding
-from brivl.data.anatomy.fsaverage5 import CORTICAL_DEPTHS, N_CEREBRAL, Fsaverage5, load_fsaverage5, nearest_voxels
+from brivl.data.anatomy.fsaverage5 import CORTICAL_DEPTHS, N_CEREBRAL, CorticalTemplate, load_fsaverage5, nearest_voxels
 from brivl.data.anatomy.mask_mesh import mask_mesh
 from brivl.errors import DataError
 
@@ -46,7 +46,7 @@ def fsaverage5_surface(voxels: Voxels) -> SurfaceMesh:
         )
     brain = load_fsaverage5()
     left = np.arange(len(brain.pia)) < brain.n_left
-    places, faces, numbers = _subcortical()
+    places, faces, numbers = subcortical_meshes()
     cortex = _on_cortex(voxels, brain, left)
     affine = np.asarray(voxels.affine)
     mm = voxels.ijk @ affine[:3, :3].T + affine[:3, 3]
@@ -54,21 +54,21 @@ def fsaverage5_surface(voxels: Voxels) -> SurfaceMesh:
     below = nearest_voxels(mm, places, places[:, 0] <= 0, 1.5 * edge)
     columns = [np.concatenate([part, below]) for part in cortex]
     forms = {
-        "inflated": _with_subcortical(_inflated(brain, left), places),
-        "pial": _with_subcortical(brain.pia, places),
+        "inflated": with_subcortical(fsaverage5_inflated(left), places),
+        "pial": with_subcortical(brain.pia, places),
     }
     curvature = shade_folding(-brain.depth)
     return SurfaceMesh(
         forms=forms,
-        faces=np.concatenate([_cortex_faces(), faces + len(brain.pia)]).astype(np.int32),
+        faces=np.concatenate([fsaverage5_faces(), faces + len(brain.pia)]).astype(np.int32),
         vertex_to_voxel=normalise_rows(columns_to_weights(columns, voxels.n_voxels)),
         shade=np.concatenate([curvature, np.full(len(places), 0.5)]).astype(np.float32),
-        region=np.concatenate([_regions(brain, left), numbers]).astype(np.int16),
+        region=np.concatenate([vertex_regions(brain, left), numbers]).astype(np.int16),
         n_cortex=len(brain.pia),
     )
 
 
-def _on_cortex(voxels: Voxels, brain: Fsaverage5, left: np.ndarray) -> list[np.ndarray]:
+def _on_cortex(voxels: Voxels, brain: CorticalTemplate, left: np.ndarray) -> list[np.ndarray]:
     """Voxel of each vertex at three depths, as on the flatmap."""
     affine = np.asarray(voxels.affine)
     mm = voxels.ijk @ affine[:3, :3].T + affine[:3, 3]
@@ -76,8 +76,21 @@ def _on_cortex(voxels: Voxels, brain: Fsaverage5, left: np.ndarray) -> list[np.n
     return [nearest_voxels(mm, brain.wm + depth * (brain.pia - brain.wm), left, edge) for depth in CORTICAL_DEPTHS]
 
 
-def _regions(brain: Fsaverage5, left: np.ndarray) -> np.ndarray:
-    """AAL number of each vertex at mid-thickness, of its own hemisphere (AAL's numbers are odd on the left)."""
+def vertex_regions(brain: CorticalTemplate, left: np.ndarray) -> np.ndarray:
+    """Find the AAL number of each vertex at mid-thickness, of its own hemisphere (AAL's numbers are odd on the left).
+
+    Parameters
+    ----------
+    brain : CorticalTemplate
+        The template.
+    left : np.ndarray
+        (n_vertices,) bool, vertex of the left hemisphere.
+
+    Returns
+    -------
+    np.ndarray
+        (n_vertices,) int, 0 where no region lies within MAX_DISTANCE_MM.
+    """
     grid = mni_grid(2.0)
     aal, affine = np.asarray(grid.aal), np.asarray(grid.affine)
     cortical = (aal <= N_CEREBRAL) & ~np.isin(aal, SUBCORTICAL)
@@ -90,18 +103,54 @@ def _regions(brain: Fsaverage5, left: np.ndarray) -> np.ndarray:
     return labels
 
 
-def _inflated(brain: Fsaverage5, left: np.ndarray) -> np.ndarray:
-    """Inflated hemispheres side by side."""
+def fsaverage5_inflated(left: np.ndarray) -> np.ndarray:
+    """Load the inflated hemispheres, side by side.
+
+    Parameters
+    ----------
+    left : np.ndarray
+        (20484,) bool, vertex of the left hemisphere.
+
+    Returns
+    -------
+    np.ndarray
+        (20484, 3) mm.
+    """
     from nilearn.datasets import load_fsaverage
 
     parts = load_fsaverage("fsaverage5")["inflated"].parts
-    form = np.concatenate([parts[side].coordinates for side in ("left", "right")]).astype(float)
-    form[left, 0] -= form[left, 0].max() + HEMISPHERE_GAP_MM / 2
-    form[~left, 0] -= form[~left, 0].min() - HEMISPHERE_GAP_MM / 2
-    return form
+    return apart(np.concatenate([parts[side].coordinates for side in ("left", "right")]).astype(float), left)
 
 
-def _cortex_faces() -> np.ndarray:
+def apart(form: np.ndarray, left: np.ndarray) -> np.ndarray:
+    """Move inflated hemispheres so that they do not touch.
+
+    Parameters
+    ----------
+    form : np.ndarray
+        (n_vertices, 3) mm.
+    left : np.ndarray
+        (n_vertices,) bool, vertex of the left hemisphere.
+
+    Returns
+    -------
+    np.ndarray
+        (n_vertices, 3) mm.
+    """
+    moved = form.copy()
+    moved[left, 0] -= form[left, 0].max() + HEMISPHERE_GAP_MM / 2
+    moved[~left, 0] -= form[~left, 0].min() - HEMISPHERE_GAP_MM / 2
+    return moved
+
+
+def fsaverage5_faces() -> np.ndarray:
+    """Load the triangles of both hemispheres.
+
+    Returns
+    -------
+    np.ndarray
+        (n_faces, 3) vertex indices, left first.
+    """
     from nilearn.datasets import load_fsaverage
 
     parts = load_fsaverage("fsaverage5")["pial"].parts
@@ -109,8 +158,14 @@ def _cortex_faces() -> np.ndarray:
     return np.concatenate([left.faces, right.faces + len(left.coordinates)])
 
 
-def _subcortical() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Vertices (mm), faces and AAL numbers of the twelve structures, from the atlas at 1 mm."""
+def subcortical_meshes() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Make meshes of the twelve subcortical structures, from the atlas at 1 mm.
+
+    Returns
+    -------
+    tuple of np.ndarray
+        Vertices (n_vertices, 3) in mm, triangles (n_faces, 3) and the AAL number of each vertex (n_vertices,).
+    """
     atlas = load_aal()
     places, faces, numbers, n = [], [], [], 0
     for number in SUBCORTICAL:
@@ -122,8 +177,21 @@ def _subcortical() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.concatenate(places), np.concatenate(faces), np.concatenate(numbers)
 
 
-def _with_subcortical(cortex: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """The structures below the cortex, enlarged, so that it does not hide them."""
+def with_subcortical(cortex: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Place the structures below the cortex, enlarged, so that it does not hide them.
+
+    Parameters
+    ----------
+    cortex : np.ndarray
+        (n_cortex, 3) mm.
+    places : np.ndarray
+        (n_below, 3) mm, vertices of the structures.
+
+    Returns
+    -------
+    np.ndarray
+        (n_cortex + n_below, 3) mm.
+    """
     middle = (places.min(0) + places.max(0)) / 2
     moved = (places - middle) * SUBCORTEX_SCALE + [0, middle[1], cortex[:, 2].min() + SUBCORTEX_OFFSET_MM]
     return np.concatenate([cortex, moved])

@@ -42,7 +42,7 @@ class LabelVolume:
         Parameters
         ----------
         mm : (n, 3) array
-            MNI coordinates in mm.
+            MNI coordinates in mm; NaN where not known, as of vertices.
 
         Returns
         -------
@@ -51,7 +51,7 @@ class LabelVolume:
         """
         index = np.linalg.solve(self.affine, np.c_[mm, np.ones(len(mm))].T)[:3]
         # floor(x + 1/2) and not rint: halves must all round the same way, or a regular grid is sampled unevenly.
-        index = np.floor(index + 0.5).astype(int)
+        index = np.floor(np.nan_to_num(index, nan=-1e6) + 0.5).astype(int)
         inside = ((index >= 0) & (index < np.array(self.labels.shape)[:, None])).all(0)
         labels = np.zeros(len(mm), int)
         labels[inside] = self.labels[tuple(index[:, inside])]

@@ -272,6 +272,28 @@ def read_dense_labels(path: Path) -> tuple[Grayordinates, np.ndarray, dict[int, 
     return _grayordinates(path, columns), values.astype(np.int64), names
 
 
+def read_dense_scalars(path: Path) -> tuple[Grayordinates, np.ndarray]:
+    """Read the first map of numbers of a CIFTI file.
+
+    Parameters
+    ----------
+    path : Path
+        A .dscalar.nii file.
+
+    Returns
+    -------
+    tuple
+        Grayordinates, and (n,) float32 values.
+
+    Raises
+    ------
+    DataError
+        As `read_grayordinates`.
+    """
+    image = _open(path)
+    return _grayordinates(path, _axes(path, image)[1]), np.asarray(image.dataobj[0], np.float32)
+
+
 def dscalar_bytes(where: Grayordinates, values: np.ndarray, name: str) -> bytes:
     """Write one value for each grayordinate as a .dscalar.nii.
 

@@ -18,6 +18,7 @@ from brivl.viz.browser.packing import Packed, pack
 from brivl.viz.flatmap.figure import FlatmapBase
 
 COORDINATE_UNIT = 50  # coordinates of vertices in parts of a mm, as in webgl/solid.js
+UNKNOWN_MM = -9999  # in the place of coordinates that are not known
 OUTLINE_UNIT = 8  # coordinates of outlines in parts of a pixel, as in webgl/ground.js
 NO_PIXEL = 65535  # position of a voxel without a pixel
 MAX_WEIGHT = 32767  # weights are integers up to this
@@ -122,7 +123,7 @@ def flatmap_base_payload(geometry: FlatmapGeometry, base: FlatmapBase, voxels: V
         "indices": weights.indices.astype(np.uint32),
         "weights": np.rint(weights.data * scale).astype(np.int16),
         "centres": _centres(base.centres),
-        "ijk": np.asarray(voxels.ijk).astype(np.int16),
+        "ijk": _indices(voxels.ijk),
         "regions": _bits(masks),
         "outline_points": points,
         "outline_offsets": offsets,
@@ -132,6 +133,11 @@ def flatmap_base_payload(geometry: FlatmapGeometry, base: FlatmapBase, voxels: V
     }
     if geometry.background is not None:
         arrays["background"] = _background(geometry.background)
+    if voxels.surface is not None:
+        arrays["is_vertex"] = (voxels.surface.vertex >= 0).astype(np.uint8)
+        if voxels.surface.mm is not None:
+            mm = np.nan_to_num(np.rint(voxels.surface.mm), nan=UNKNOWN_MM)
+            arrays["mm"] = np.clip(mm, UNKNOWN_MM, -UNKNOWN_MM).astype(np.int16)
     height, width = geometry.mask.shape
     meta = {
         "kind": "ground",
@@ -148,6 +154,12 @@ def flatmap_base_payload(geometry: FlatmapGeometry, base: FlatmapBase, voxels: V
         "marks": {name: [float(x), float(y)] for name, (x, y) in geometry.marks.items()},
     }
     return pack(meta, arrays)
+
+
+def _indices(ijk: np.ndarray) -> np.ndarray:
+    """(n_voxels, 3) int16, or uint32 where vertices are numbered beyond it."""
+    ijk = np.asarray(ijk)
+    return ijk.astype(np.int16 if ijk.max(initial=0) <= np.iinfo(np.int16).max else np.uint32)
 
 
 def scores_payload(

@@ -78,6 +78,8 @@ export class Ground extends Cells {
     this.background = arrays.background;
     this.centres = arrays.centres;
     this.ijk = arrays.ijk;
+    this.isVertex = arrays.is_vertex; // of data on a surface, with coordinates in mm by voxel
+    this.mm = arrays.mm;
     this.bits = arrays.regions;
     this.luts = { sequential: arrays.sequential, diverging: arrays.diverging, square: arrays.square };
     this.outlines = this._outlines(arrays.outline_points, arrays.outline_offsets);

@@ -6,12 +6,13 @@ import { number } from "./scores.js";
 export function readOut(ground, voxel, { scores, layer, map }) {
   const { a, b } = scores.layer(layer);
   const [nameA, nameB] = scores.meta.names;
-  const ijk = [0, 1, 2].map((k) => ground.ijk[3 * voxel + k]);
+  const [kind, index] = indexOf(ground, voxel);
   const lines = [
     ground.regionsOf(voxel).join(", ") || "no region",
-    `voxel ${voxel.toLocaleString("en")} (${ijk.join(", ")})`,
+    kind === "vertex" ? `vertex ${index}` : `voxel ${voxel.toLocaleString("en")} (${index})`,
   ];
-  if (ground.meta.affine) lines.push(`${placeInMm(ground, ijk)} ${ground.meta.coordinates}`);
+  const mm = placeInMm(ground, voxel);
+  if (mm) lines.push(`${mm} ${ground.meta.coordinates}`);
   if (a[voxel] !== a[voxel]) return [...lines, "not fitted"].join("\n");
   lines.push(`joint R² ${number(a[voxel] + b[voxel])}`, `${nameA} ${number(a[voxel])}`, `${nameB} ${number(b[voxel])}`);
   if (scores.alone?.layer(layer)) {
@@ -29,20 +30,32 @@ function bestLayer(scores, voxel) {
   return `best layer ${scores.layers[place[voxel] - 1]}, ${Math.round(100 * margin[voxel])} % above the others`;
 }
 
-/** Coordinates "−54, −29, −10" of a voxel; "" where the space has none. Their unit is `ground.meta.coordinates`. */
-function placeInMm({ meta: { affine } }, ijk) {
+/** ["index", "12, 40, 7"], or ["vertex", "left 5,123"] of data on a surface; as `Voxels.index_of` in Python. */
+function indexOf({ ijk, isVertex }, voxel) {
+  const [i, j, k] = ijk.subarray(3 * voxel, 3 * voxel + 3);
+  if (isVertex?.[voxel]) return ["vertex", `${k ? "right" : "left"} ${i.toLocaleString("en")}`];
+  return ["index", [i, j, k].join(", ")];
+}
+
+const UNKNOWN_MM = -9999; // as in brivl/viz/browser/map_payload.py
+
+/** Coordinates "−54, −29, −10" of a voxel; "" where they are not known. Their unit is `ground.meta.coordinates`. */
+function placeInMm({ ijk, mm, meta: { affine } }, voxel) {
+  const own = (of) => [0, 1, 2].map((axis) => of[3 * voxel + axis]);
+  const written = (place) => place.map((v) => number(v, 4)).join(", ");
+  if (mm) return mm[3 * voxel] === UNKNOWN_MM ? "" : written(own(mm));
   if (!affine) return "";
-  const mm = [0, 1, 2].map((r) => Math.round(affine[r][0] * ijk[0] + affine[r][1] * ijk[1] + affine[r][2] * ijk[2] + affine[r][3]));
-  return mm.map((v) => number(v, 4)).join(", ");
+  const [i, j, k] = own(ijk);
+  return written([0, 1, 2].map((r) => Math.round(affine[r][0] * i + affine[r][1] * j + affine[r][2] * k + affine[r][3])));
 }
 
 /** What the browser can say of a voxel on its card; Python adds the rest (brivl/analyses/flatmap/voxel_card.py). */
 export function cardOf(ground, voxel, { scores, layer }, theme) {
   const { a, b } = scores.layer(layer);
   const layers = scores.curve(voxel).map((p) => (p.a === p.a ? p : { layer: p.layer, a: null, b: null }));
-  const ijk = [0, 1, 2].map((k) => ground.ijk[3 * voxel + k]);
-  const facts = [["index", ijk.join(", ")]];
-  if (ground.meta.affine) facts.push([ground.meta.coordinates, placeInMm(ground, ijk)]);
+  const facts = [indexOf(ground, voxel)];
+  const mm = placeInMm(ground, voxel);
+  if (mm) facts.push([ground.meta.coordinates, mm]);
   facts.push(["joint R²", number(a[voxel] + b[voxel])], [scores.meta.names[0], number(a[voxel])], [scores.meta.names[1], number(b[voxel])]);
   if (scores.ev) facts.push(["explainable variance", number(scores.ev[voxel])]);
   const place = scores.bestLayer().place[voxel];
