@@ -168,7 +168,7 @@ def mmp_areas() -> tuple[np.ndarray, dict[int, str]]:
     return labels, cortical
 
 
-# Spheres of fs_LR are divided icosahedra of one rule, by which vertices of one density are places_59k on the other. Each
+# Spheres of fs_LR are divided icosahedra of one rule, by which vertices of one density are found on the other. Each
 # face (A, B, C) is taken in turn: the vertices of its edges AB, AC and BC that no face before had, from the corner of
 # the lower number on, and then those inside, by rows parallel to AB. Applied to 57 parts this gives the triangles of
 # the 32k sphere one by one (tests/data/anatomy/test_fs_lr.py).
