@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 ALL = "all"
 HEAT_VIEW = "regions"  # of the page Layers: layer x region
-SETTINGS = ("pooling", "map", "level", "order", "scale", "unit", "region", "view", "sort")  # that a link holds
+SETTINGS = ("pooling", "map", "level", "order", "rows", "scale", "unit", "region", "view", "sort")  # that a link holds
 MAPS = ("joint", "a", "b", "pair", "difference", *VARIANCE_COMPONENTS)
 
 

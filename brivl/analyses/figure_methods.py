@@ -141,6 +141,7 @@ def regions_methods(parts: RegionParts, question: RegionQuestion) -> FigureMetho
         works += UNIQUE_WORKS
     test, test_works = _region_test(parts, question)
     settings = {"level": question.level, "order": question.order, **_region_setting(question.region)}
+    settings |= {"rows": question.rows} if question.rows else {}
     settings |= {"scale": "ceiling"} if question.over_ceiling else {}
     settings |= {"unit": "voxel"} if question.by_voxel else {}
     settings |= {"tests": "yes"} if question.tests else {}

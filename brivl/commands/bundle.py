@@ -37,6 +37,7 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
     )
     p.add_argument("--level", default="", help=f"regions, layer x region: parcellation, {PARCELLATION_HELP}")
     p.add_argument("--order", default="", help="regions: order of rows, one of anatomical (default), p, effect, name")
+    p.add_argument("--rows", default="", help="regions: rows of the figure, top (20 by joint R2) or q (q < .05)")
     p.add_argument("--view", default="", help="layers: regions draws layer x region in place of R2 by layer")
     p.add_argument("--sort", default="", help="layer x region: anatomical (default), or layer to sort by best layer")
     p.add_argument("--scale", default="", help="regions: ceiling normalises R2 by the noise ceiling")
@@ -79,6 +80,7 @@ def _request(args: argparse.Namespace) -> FigureRequest:
         "map": args.map,
         "level": args.level,
         "order": args.order,
+        "rows": args.rows,
         "scale": args.scale,
         "view": args.view,
         "sort": args.sort,

@@ -40,6 +40,7 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
     add_options(p, "preset")
     p.add_argument("--level", default="", help=f"parcellation: {PARCELLATION_HELP}")
     p.add_argument("--order", default="anatomical", help="order of rows: anatomical (default), p, effect or name")
+    p.add_argument("--rows", default="", help="rows of the figure: all (default), top (20 by joint R2) or q (q < .05)")
     p.add_argument("--scale", default="", help="ceiling: normalise R2 by the noise ceiling")
     p.add_argument(
         "--unit",
@@ -62,7 +63,7 @@ def _run(args: argparse.Namespace) -> None:
     subjects = parse_names(args.subject, "--subject")
     from brivl.analyses.figure_for import FigureRequest, make_figure
 
-    settings = {name: str(getattr(args, name)) for name in ("preset", "level", "order", "scale", "unit")}
+    settings = {name: str(getattr(args, name)) for name in ("preset", "level", "order", "rows", "scale", "unit")}
     one = len(subjects) == 1 and subjects != ("all",) and args.unit != "voxel"  # p and q of one subject are these tests
     settings |= {"tests": "yes"} if args.tests or one else {}
     with exit_on_sigint():

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from brivl.core.records import Voxels, describe_space
+from brivl.core.regions.areas import AREAS, N_CEREBRAL, area_of
 from brivl.data.anatomy.atlases import ATLASES, ROI_KEY, ROI_TITLE
 from brivl.data.anatomy.atlases.atlas import Atlas
 from brivl.data.anatomy.coordinates import apply_affine
@@ -16,12 +17,15 @@ from brivl.errors import RequestError
 ParcellationName = str  # "roi", or the key of an atlas
 Order = Literal["anatomical", "p", "effect", "name"]  # of the rows of a table of regions
 ORDERS: tuple[Order, ...] = ("anatomical", "p", "effect", "name")
+ROWS: Mapping[str, str] = {"": "all", "top": "top 20", "q": "q < .05"}  # rows of a figure, and how they are called
+TOP_ROWS, Q_LIMIT = 20, 0.05
 _ATLASES: Mapping[str, Atlas] = {atlas.key: atlas for atlas in ATLASES}
 MNI_PARCELLATIONS: tuple[ParcellationName, ...] = tuple(atlas.key for atlas in ATLASES if atlas.space == "MNI")
 PARCELLATION_TITLES: Mapping[str, str] = {ROI_KEY: ROI_TITLE, **{atlas.key: atlas.title for atlas in ATLASES}}
 PARCELLATION_NOUNS: Mapping[str, str] = {ROI_KEY: ROI_TITLE, **{atlas.key: atlas.noun for atlas in ATLASES}}
 ATLAS_NOTES: Mapping[str, str] = {atlas.key: atlas.citation for atlas in ATLASES if atlas.citation}
 BRAIN = "all"
+AREA_KEY = "area"  # the level of AAL whose regions are the lobes
 SCALE_FIELD, CEILING = "scale", "ceiling"  # in the URL, on the command line
 
 
@@ -130,6 +134,36 @@ def region_masks(voxels: Voxels, level: ParcellationName) -> dict[str, np.ndarra
     present = set(np.unique(numbers).tolist())
     regions = [region for region in labels.regions if not present.isdisjoint(region.numbers)]
     return {region.title: np.isin(numbers, region.numbers) for region in regions}
+
+
+def region_lobes(voxels: Voxels, level: ParcellationName) -> dict[str, str]:
+    """Find the AAL lobe that holds most voxels of each region of an atlas.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Voxels of a subject.
+    level : str
+        Parcellation that the voxels have.
+
+    Returns
+    -------
+    dict of str to str
+        Title of each region with a voxel in a lobe to the name of the lobe (`core.regions.areas`, as Tzourio-Mazoyer
+        et al. 2002 group AAL); empty for ROIs, for the lobes themselves, and where voxels have no AAL labels.
+    """
+    if level in (ROI_KEY, AREA_KEY) or voxels.aal is None:
+        return {}
+    labels = np.asarray(voxels.aal).astype(int)
+    place_of = np.zeros(max(int(labels.max()), N_CEREBRAL) + 1, int)  # label -> 1 + place of its lobe, 0 for none
+    place_of[1 : N_CEREBRAL + 1] = [AREAS.index(area_of(label)) + 1 for label in range(1, N_CEREBRAL + 1)]
+    place = place_of[labels]
+    lobes = {}
+    for title, inside in region_masks(voxels, level).items():
+        counts = np.bincount(place[inside], minlength=len(AREAS) + 1)[1:]
+        if counts.any():
+            lobes[title] = AREAS[int(counts.argmax())]
+    return lobes
 
 
 def _y_mm(voxels: Voxels) -> np.ndarray:

@@ -46,6 +46,8 @@ CSS = """
   .st-key-map-row > :has(> .st-key-map-card [data-holds="card"]) {flex: 0 0 350px !important; overflow-y: auto;
     max-height: clamp(400px, calc(100vh - 325px), 47vw);}
 }
+.st-key-figure-regions {--h: max(440px, calc(100vh - 330px)) !important;}
+@media (max-width: 1180px) {.st-key-figure-regions {--h: 800px !important;}}  /* the map lies above the rows */
 .st-key-figure-tall {--h: max(430px, calc(100vh - 300px)) !important;}
 [class*="st-key-figure"] > div, [class*="st-key-figure"] [data-testid="stFullScreenFrame"],
 [class*="st-key-figure"] [data-testid="stPlotlyChart"] {height: 100% !important;}

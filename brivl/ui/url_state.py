@@ -11,7 +11,7 @@ import streamlit as st
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS
 from brivl.data.phantoms.movie import NAME as PHANTOM_MOVIE
-from brivl.data.regions import BRAIN, CEILING, ORDERS, PARCELLATION_TITLES, Order
+from brivl.data.regions import BRAIN, CEILING, ORDERS, PARCELLATION_TITLES, ROWS, Order
 from brivl.data.regions import SCALE_FIELD as SCALE
 from brivl.data.summary import DatasetSummary
 from brivl.encoding.fit import FitRequest
@@ -34,6 +34,7 @@ FIELDS = (
     "map",
     "level",
     "order",
+    "rows",
     SCALE,
     "unit",
     "view",
@@ -67,6 +68,7 @@ class Choices:
     map: str = "joint"
     level: str = ""
     order: Order = "anatomical"
+    rows: str = ""  # of the page Regions, one of ROWS: all, those with the highest scores, those with a low q
     scale: str = ""  # CEILING: normalised by the noise ceiling
     unit: str = ""  # VOXEL: voxels are the observations, else subjects
     view: str = ""  # of the page Layers; HEAT: layer x region
@@ -214,6 +216,7 @@ def resolve(fields: Mapping[str, str], summary: DatasetSummary) -> tuple[Choices
         pooling=pick("pooling", POOLINGS, DEFAULT_POOLING),
         map=pick("map", MAPS, "joint"),
         order=cast(Order, pick("order", ORDERS, "anatomical")),
+        rows=pick("rows", tuple(ROWS), "", shown="all rows"),
         region=fields.get("region") or BRAIN,
         level=pick("level", tuple(PARCELLATION_TITLES), "", shown="the first parcellation of the dataset"),
         scale=pick(SCALE, (CEILING,), "", shown="R²"),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
 from brivl.analyses.layers.figures import LayerScores, layer_figure
 from brivl.analyses.layers.print_figure import layer_page
-from brivl.analyses.regions.figures import RegionScores, region_figure
+from brivl.analyses.regions.browser_chart import RegionChart, chart_data
+from brivl.analyses.regions.figures import RegionScores
 from brivl.analyses.regions.print_figure import region_page
 from brivl.errors import RequestError
 from brivl.viz.export import PAPER, figure_bytes
@@ -99,53 +99,6 @@ def test_missing_columns_are_named() -> None:
         RegionScores(table.drop(columns="q"), subjects, NAMES)
 
 
-def test_regions_keep_the_caller_s_order_and_values() -> None:
-    table, subjects = region_tables(8, 5)
-    table = table.iloc[::-1].reset_index(drop=True)
-    figure = region_figure(RegionScores(table, subjects, NAMES), LABEL)
-    assert list(figure.layout.yaxis.ticktext) == list(table["region"])
-    low, high = figure.layout.yaxis.range
-    assert low > high  # first region on top
-    for name, column, colour in zip(NAMES, "ab", (A, B), strict=True):
-        bars = trace(figure, f"{name} (split R²)")
-        np.testing.assert_array_equal(bars.x, table[column])
-        assert bars.marker.color == colour and bars.base is None
-        dots = trace(figure, f"{name}, subjects")
-        np.testing.assert_array_equal(dots.x, subjects[column])
-        assert dots.marker.line.color == colour
-        where = table["region"].to_numpy()[np.rint(dots.y).astype(int)]
-        np.testing.assert_array_equal(where, subjects["region"])
-    np.testing.assert_array_equal(trace(figure, "joint R²").x, table["joint"])
-
-
-def test_p_and_q_stand_beside_their_region() -> None:
-    table, subjects = region_tables(3, 2)
-    table["p"], table["q"] = [0.0123, 0.00001, np.nan], [0.037, 0.00003, np.nan]
-    figure = region_figure(RegionScores(table, subjects, NAMES), LABEL)
-    found = {note.name: (note.y, note.text) for note in figure.layout.annotations if note.name}
-    assert found["p-0"] == (0, ".012") and found["q-0"] == (0, ".037")
-    assert found["p-1"] == (1, "< .001") and found["p-2"] == (2, "–")
-    assert "<i>p</i>" in notes(figure) and "<i>q</i>" in notes(figure)
-
-
-def test_height_grows_with_the_regions() -> None:
-    heights = [region_figure(RegionScores(*region_tables(n, 1), NAMES), LABEL).layout.height for n in (8, 45, 90)]
-    assert heights[1] - heights[0] == 37 * 30 and heights[2] - heights[1] == 45 * 30
-
-
-def test_chosen_region_is_framed() -> None:
-    table, subjects = region_tables(4, 1)
-    figure = region_figure(RegionScores(table, subjects, NAMES, highlight="Region 2"), LABEL)
-    framed = [shape for shape in figure.layout.shapes if shape.line.width]
-    assert [(shape.y0, shape.y1) for shape in framed] == [(1.5, 2.5)]
-
-
-def test_regions_without_subjects() -> None:
-    table, _ = region_tables(2, 1)
-    figure = region_figure(RegionScores(table, pd.DataFrame(), NAMES), LABEL)
-    assert [t.name for t in figure.data] == [f"{NAMES[0]} (split R²)", f"{NAMES[1]} (split R²)", "joint R²"]
-
-
 def test_dots_of_regions_not_shown_are_left_out() -> None:
     table, subjects = region_tables(3, 2)
     scores = RegionScores(table.iloc[:2], subjects, NAMES)
@@ -161,15 +114,12 @@ def test_differences_have_whiskers() -> None:
     table = table.assign(
         difference=[0.1, -0.1, 0.0], ci_low=[0.05, -0.2, np.nan], ci_high=[0.2, 0.0, np.nan], n_voxels=[10, 20, 1000]
     )
-    figure = region_figure(RegionScores(table, subjects, NAMES, intervals=True), LABEL)
-    marks = trace(figure, "difference")
-    np.testing.assert_allclose(marks.x, table["difference"])
-    np.testing.assert_allclose(marks.error_x.array, [0.1, 0.1, 0])
-    np.testing.assert_allclose(marks.error_x.arrayminus, [0.05, 0.1, 0])
-    ends = figure.layout.xaxis.domain, figure.layout.xaxis2.domain
-    assert ends[0][1] < ends[1][0] and ends[1][1] < 0.85, "bars, differences and words beside each other"
-    found = {note.name: note.text for note in figure.layout.annotations if note.name}
-    assert found["n_voxels-2"] == "1,000"
+    scores = RegionScores(table, subjects, NAMES, intervals=True)
+    chart = RegionChart(scores, ["Region 1"], {}, None, "joint", "", True)
+    data = chart_data(chart, list(table["region"]), "light")
+    assert [row["low"] for row in data["rows"]] == [0.05, -0.2, None] and data["rows"][2]["cells"][0] == "1,000"
+    assert [row["listed"] for row in data["rows"]] == [False, True, False]
+    assert [len(row["dots"]) for row in data["rows"]] == [2, 2, 2]
     page = region_page(RegionScores(table, subjects, NAMES, intervals=True), LABEL, PAPER)
     assert len(page.axes) == 3 and any("95 % interval" in text for text in words(page))
 

@@ -11,7 +11,7 @@ import pytest
 from brivl.config import cache_dir
 from brivl.ui import cached, tabs, url_state
 from brivl.ui.results import look_up, mean_scores
-from tests.support.app_driver import PAGES, button, charts, fresh_server, headline, html, maps, open_page  # noqa: F401 (a fixture)
+from tests.support.app_driver import PAGES, button, charts, fresh_server, headline, html, maps, open_page, region_charts  # noqa: F401 (a fixture)
 from tests.support.app_samples import MOVIE, SENTENCES, fill
 
 # Nothing stored
@@ -90,6 +90,8 @@ def test_full_cache_shows_finding_chips_figure_and_self_check(page: str, subject
     assert "adds up to joint" not in said, "a check of the program is no finding"
     if page == "flatmap":
         assert [shown["simulated"] for shown in maps(at)] == [True]
+    elif page == "regions":
+        assert [shown["simulated"] for shown in region_charts(at)] == [True]
     else:
         (chart,) = charts(at)
         assert chart["layout"]["meta"]["simulated"] is True
@@ -104,7 +106,7 @@ def test_headline_names_the_better_model_whichever_side_it_stands_on() -> None:
     swapped = open_page("regions", subject="All", a="vit-mini", b="brivl-mini")
     assert "BriVL-mini has the larger split R² in 3 of 3 ROIs" in headline(straight)
     assert headline(swapped) == headline(straight)
-    names = [[t["name"] for t in charts(at)[0]["data"] if "split" in t["name"]] for at in (straight, swapped)]
+    names = [region_charts(at)[0]["names"] for at in (straight, swapped)]
     assert names[0] == names[1][::-1]
 
 
@@ -113,16 +115,19 @@ def test_aal_levels(level: str, count: int) -> None:
     fill(SENTENCES, [4], ["P01", "M02", "M04"])
     at = open_page("regions", data=SENTENCES, subject="All", level=level)
     assert not at.exception and not at.error
-    (chart,) = charts(at)
-    assert len(chart["layout"]["yaxis"]["ticktext"]) == count
+    (chart,) = region_charts(at)
+    assert len(chart["rows"]) == count
+    lobes = [row["lobe"] for row in chart["rows"]]
+    assert len(set(lobes)) == (1 if level == "area" else 8) and lobes == sorted(lobes, key=lobes.index)
     assert f"{count} {'areas' if level == 'area' else 'regions'}" in headline(at)
 
 
 def test_order_by_p_is_ascending() -> None:
     fill(SENTENCES, [4], list(cached.dataset_summary(SENTENCES).subjects))
     at = open_page("regions", data=SENTENCES, subject="All", level="region", order="p")
-    (chart,) = charts(at)
-    p = [data[4] for data in chart["data"][0]["customdata"]]
+    (chart,) = region_charts(at)
+    place = [column["name"] for column in chart["columns"]].index("p")
+    p = [row["cells"][place] for row in chart["rows"]]
     numbers = [float(x.lstrip("<> ")) for x in p if x != "–"]
     assert len(numbers) > 10 and numbers == sorted(numbers)
 

@@ -16,7 +16,17 @@ from brivl.jobs.queue import JobStatus
 from brivl.jobs.rate import Rate
 from brivl.ui import cached, jobs, url_state
 from brivl.ui.jobs import in_progress
-from tests.support.app_driver import PAGES, PATIENCE, button, charts, fresh_server, headline, html, open_page  # noqa: F401 (a fixture)
+from tests.support.app_driver import (  # noqa: F401 (a fixture)
+    PAGES,
+    PATIENCE,
+    button,
+    charts,
+    fresh_server,
+    headline,
+    html,
+    open_page,
+    region_charts,
+)
 from tests.support.app_samples import MOVIE, fill
 
 # While a job runs
@@ -46,7 +56,7 @@ def test_old_figure_stays_dimmed_while_the_new_one_is_computed() -> None:
     assert any(
         c.value.startswith("Shown until the new result is ready") and "layer 8, S01" in c.value for c in at.caption
     )
-    assert len(charts(at)) == 1
+    assert len(region_charts(at)) == 1
 
 
 def test_failure_is_a_sentence_and_run_stays() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from brivl.config import cache_dir
 from brivl.tasks.registry import run_task
-from tests.support.app_driver import charts, fresh_server, headline, html, maps, open_page  # noqa: F401 (a fixture)
+from tests.support.app_driver import charts, fresh_server, headline, html, maps, open_page, region_charts  # noqa: F401 (a fixture)
 from tests.support.shortclips_fixture import (
     N_REPEATS,
     N_RUNS,
@@ -48,5 +48,5 @@ def test_pages_show_what_was_fitted(fitted: str, page: str) -> None:
     at = open_page(page, data=fitted, a="wordnet", b="motion_energy", layer="1", subject="S01")
     assert not at.exception and not at.error
     said = {"layers": "wordnet", "flatmap": "all 18 voxels", "regions": "wordnet"}
-    drawn = maps(at) if page == "flatmap" else charts(at)
+    drawn = {"flatmap": maps, "regions": region_charts, "layers": charts}[page](at)
     assert drawn and said[page] in headline(at) and "SIMULATED" not in html(at)

@@ -21,6 +21,7 @@ from tests.support.app_driver import (  # noqa: F401 (a fixture)
     maps,
     open_page,
     packed,
+    region_charts,
 )
 from tests.support.app_samples import MOVIE, fill
 
@@ -111,11 +112,9 @@ def test_regions_have_a_mark_in_each_bar_and_columns() -> None:
     put_alone(store)
     at = open_page("regions", subject="S01")
     for side, name, expected in (("a", NAMES[0], UNIQUE_A), ("b", NAMES[1], UNIQUE_B)):
-        mark, bar = trace(at, f"unique to {name}"), trace(at, f"{name} (split R²)")
-        assert mark["marker"]["symbol"] == "diamond"
-        np.testing.assert_allclose(values(mark["x"]), expected, atol=1e-6)
-        np.testing.assert_allclose(values(mark["y"]), values(bar["y"]))
-        assert side
+        (chart,) = region_charts(at)
+        assert chart["has_unique"] and f"to {name}" in chart["rows"][0]["spoken"].replace("unique to", "to")
+        np.testing.assert_allclose([row[f"unique_{side}"] for row in chart["rows"]], expected, atol=1e-5)
     assert "Diamonds: unique R²" in html(at)
     shown = table(at)
     parts = shown[["mean_unique_a", "mean_unique_b", "mean_shared"]]

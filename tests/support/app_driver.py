@@ -64,6 +64,11 @@ def maps(at: AppTest) -> list[dict]:
     return [json.loads(proto.json) for proto in viewers]
 
 
+def region_charts(at: AppTest) -> list[dict]:
+    """What the charts of the page Regions are told to show."""
+    return [json.loads(e.proto.json) for e in at.get("bidi_component") if e.proto.component_name == "brivl_regions"]
+
+
 def packed(at: AppTest) -> list[tuple[dict, dict[str, np.ndarray]]]:
     """Meta and arrays of all bytes that the browser is sent."""
     sent = [e.proto.bytes for e in at.get("bidi_component") if e.proto.component_name == "brivl_bytes"]

@@ -1,29 +1,23 @@
-"""R² by region (paper Figs. 5b-d and 6c): split R² as bars from 0, joint as a mark, every subject a dot, p and q."""
+"""R² by region (paper Figs. 5b-d and 6c): the rows of the figure, on the page and in print."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
-from brivl.core.numbers import fixed, probability
+from brivl.core.numbers import probability
 from brivl.errors import RequestError
-from brivl.viz.style import KEEP_OPACITY, R2, A, B, FigureLabel, ThemeName, apply_style, escape_html, rgba, theme_of
+from brivl.viz.style import R2, A, B
 
 COLUMNS = ("region", "joint", "a", "b", "p", "q")
 DOT_COLUMNS = ("region", "subject", "joint", "a", "b")
-ROW = 30  # pixels per region
 SLOT = 0.2  # distance of a bar from the middle of its row, in rows
-TOP, BOTTOM = 72, 60  # pixels above and below the rows
 RESPELLED = {"Sub cortical gray nuclei": "Subcortical grey nuclei"}  # as AAL spells them, and as they are shown
 INTERVALS = ("difference", "ci_low", "ci_high")
-TEXT_ENDS = {"subjects": 1.0, "q": 1.0, "p": 0.925, "n_voxels": 0.85}  # right edges of the columns in words
-SUBJECTS_WIDTH = 0.09  # by which the other columns move to the left
-WORDS_WIDTH, INTERVAL_WIDTH, GAP = 0.07, 0.17, 0.035  # of a column of words, of the differences, between panels
-LIFT = 34  # pixels from the rows to the legend, room for the heads of p and q
 
 
 @dataclass(frozen=True)
@@ -163,220 +157,22 @@ def short_name(region: str) -> str:
     return name
 
 
-def region_figure(scores: RegionScores, label: FigureLabel, theme: ThemeName = "light") -> go.Figure:
-    """Draw R² by region; the height grows with the number of regions.
+def row_name(region: str) -> str:
+    """Shorten the title of a region further than bars do: without the code of the atlas, hemisphere first.
 
     Parameters
     ----------
-    scores : RegionScores
-        Scores, tests and names.
-    label : FigureLabel
-        Texts around the figure.
-    theme : {"light", "dark"}
-        Theme of the page.
+    region : str
+        Title, such as "Middle frontal gyrus, left (Frontal_Mid_L)".
 
     Returns
     -------
-    Figure
-        Plotly figure.
+    str
+        Such as "L middle frontal gyrus".
     """
-    figure = go.Figure()
-    for column, name, colour, offset in scores.sides():
-        figure.add_trace(_bars(scores, column, name, colour, offset))
-    if len(scores.subjects):
-        x, y = scores.links()
-        figure.add_trace(
-            go.Scatter(
-                x=x,
-                y=y,
-                mode="lines",
-                name="links",
-                showlegend=False,
-                hoverinfo="skip",
-                line=dict(color=rgba(theme_of(theme).muted, 0.6), width=0.7),
-            )
-        )
-        for column, name, colour, offset in scores.sides():
-            figure.add_trace(_dots(scores, column, name, colour, offset))
-    figure.add_trace(_joint(scores, theme))
-    figure.add_traces(_unique_marks(scores, theme))
-    if scores.intervals:
-        figure.add_trace(_differences(scores, theme))
-    columns = scores.text_columns
-    shift = SUBJECTS_WIDTH if columns[-1][0] == "subjects" else 0.0
-    places = [TEXT_ENDS[name] - (0 if name == "subjects" else shift) for name, _, _ in columns]
-    texts = [
-        _text_column(cells, (name, head), x, theme) for (name, head, cells), x in zip(columns, places, strict=True)
-    ]
-    # One assignment: plotly checks the whole list again at every single addition.
-    figure.update_layout(annotations=[cell for column in texts for cell in column], shapes=_stripes(scores, theme))
-    _axes(figure, scores, places[0] - WORDS_WIDTH)
-    figure.update_layout(barmode="overlay", height=max(320, ROW * scores.n_regions + TOP + BOTTOM))
-    apply_style(figure, label, theme, above=LIFT)
-    inner = figure.layout.height - TOP - BOTTOM
-    return figure.update_layout(margin=dict(l=20, r=40, t=TOP, b=BOTTOM), legend=dict(y=1 + (LIFT - 6) / inner))
-
-
-def _axes(figure: go.Figure, scores: RegionScores, end: float) -> None:
-    """Axes of the bars and of the differences, which end where the words begin."""
-    if scores.intervals:
-        figure.update_layout(
-            xaxis2=dict(
-                title=dict(
-                    text=f"{escape_html(scores.names[0])} − {escape_html(scores.names[1])},<br>95 % interval",
-                    font=dict(size=12),
-                ),
-                domain=[end - INTERVAL_WIDTH, end],
-                anchor="y",
-                tickformat="~g",
-                nticks=4,
-                zeroline=True,
-                showgrid=True,
-            )
-        )
-        end -= INTERVAL_WIDTH + GAP
-    figure.update_layout(
-        xaxis=dict(
-            title=f"Held-out {scores.quantity}, mean over voxels",
-            domain=[0, end],
-            rangemode="tozero",
-            tickformat="~g",
-            side="bottom",
-            zeroline=True,
-        )
-    )
-    figure.update_yaxes(
-        tickvals=scores.rows(),
-        ticktext=[escape_html(short_name(region)) for region in scores.table["region"]],
-        range=[scores.n_regions - 0.4, -0.6],
-        ticks="",
-        ticklabelstandoff=6,
-        showgrid=False,
-        zeroline=False,
-        showline=False,
-    )
-
-
-def _bars(scores: RegionScores, column: str, name: str, colour: str, offset: float) -> go.Bar:
-    table = scores.table
-    hover = (
-        f"%{{customdata[0]}}<br>joint: %{{customdata[1]:.3f}}<br>{scores.names[0]}: %{{customdata[2]:.3f}}<br>"
-        f"{scores.names[1]}: %{{customdata[3]:.3f}}<br>p %{{customdata[4]}}, q %{{customdata[5]}}<extra></extra>"
-    )
-    shown = table[["region", "joint", "a", "b"]].assign(region=table["region"].map(escape_html)).to_numpy(object)
-    tests = np.array([[probability(p), probability(q)] for p, q in zip(table["p"], table["q"], strict=True)], object)
-    return go.Bar(
-        y=scores.rows() + offset,
-        x=table[column].to_numpy(float),
-        orientation="h",
-        width=2 * SLOT * 0.92,
-        name=f"{name} (split {scores.quantity})",
-        marker=dict(color=colour, line=dict(width=0)),
-        opacity=0.85,
-        customdata=np.hstack([shown, tests.reshape(-1, 2)]),
-        unselected=KEEP_OPACITY,
-        hovertemplate=hover,
-    )
-
-
-def _dots(scores: RegionScores, column: str, name: str, colour: str, offset: float) -> go.Scatter:
-    table = scores.subjects
-    return go.Scatter(
-        x=table[column].to_numpy(float),
-        y=scores.dot_rows() + offset,
-        mode="markers",
-        showlegend=False,
-        name=f"{name}, subjects",
-        marker=dict(color="#FFFFFF", size=6, line=dict(color=colour, width=1.5)),
-        customdata=table[["subject", "region"]].map(escape_html).to_numpy(object),
-        unselected=KEEP_OPACITY,
-        hovertemplate=f"%{{customdata[0]}}, %{{customdata[1]}}<br>{name}: %{{x:.3f}}<extra></extra>",
-    )
-
-
-def _joint(scores: RegionScores, theme: ThemeName) -> go.Scatter:
-    return go.Scatter(
-        x=scores.table["joint"].to_numpy(float),
-        y=scores.rows(),
-        mode="markers",
-        name=f"joint {scores.quantity}",
-        marker=dict(symbol="line-ns", size=ROW * 0.72, line=dict(color=theme_of(theme).joint, width=3)),
-        customdata=scores.table[["region"]].map(escape_html).to_numpy(object),
-        unselected=KEEP_OPACITY,
-        hovertemplate="%{customdata[0]}<br>joint: %{x:.3f}<extra></extra>",
-    )
-
-
-def _unique_marks(scores: RegionScores, theme: ThemeName) -> list[go.Scatter]:
-    """A diamond in each bar at the unique variance of its model."""
-    marks = []
-    for column, name, colour, offset in scores.unique_sides():
-        unique = scores.table[column]
-        marks.append(
-            go.Scatter(
-                x=unique.to_numpy(float),
-                y=scores.rows() + offset,
-                mode="markers",
-                name=f"unique to {name}",
-                marker=dict(symbol="diamond", size=9, color=colour, line=dict(color=theme_of(theme).text, width=1.5)),
-                customdata=scores.table[["region"]].map(escape_html).to_numpy(object),
-                unselected=KEEP_OPACITY,
-                hovertemplate=f"%{{customdata[0]}}<br>unique to {name}: %{{x:.3f}}<extra></extra>",
-            )
-        )
-    return marks
-
-
-def _differences(scores: RegionScores, theme: ThemeName) -> go.Scatter:
-    """A - B with its interval as whiskers; no whiskers where there is no interval."""
-    table, colour = scores.table, theme_of(theme).text
-    difference, low, high = (table[name].to_numpy(float) for name in INTERVALS)
-    drawn = np.isfinite(low) & np.isfinite(high)
-    return go.Scatter(
-        x=difference,
-        y=scores.rows(),
-        xaxis="x2",
-        mode="markers",
-        name="difference",
-        showlegend=False,
-        marker=dict(color=colour, size=7),
-        error_x=dict(
-            type="data",
-            symmetric=False,
-            array=np.where(drawn, high - difference, 0),
-            arrayminus=np.where(drawn, difference - low, 0),
-            color=colour,
-            thickness=1.5,
-            width=4,
-        ),
-        customdata=table[["region"]].map(escape_html).to_numpy(object),
-        text=[
-            f"{scores.names[0]} − {scores.names[1]}: {fixed(d)}" + (f" ({fixed(x)} to {fixed(y)})" if there else "")
-            for d, x, y, there in zip(difference, low, high, drawn, strict=True)
-        ],
-        unselected=KEEP_OPACITY,
-        hovertemplate="%{customdata[0]}<br>%{text}<extra></extra>",
-    )
-
-
-def _text_column(texts: Sequence[str], title: tuple[str, str], x: float, theme: ThemeName) -> list[dict]:
-    """Annotations of one column of words, its head first; title: its name, and as written."""
-    common = dict(xref="paper", x=x, xanchor="right", showarrow=False)
-    head = dict(text=f"<i>{title[1]}</i>", y=1, yref="paper", yanchor="bottom", font=dict(color=theme_of(theme).muted))
-    cells = [
-        dict(text=text, name=f"{title[0]}-{row}", y=row, yref="y", yanchor="middle", font=dict(size=13))
-        for row, text in enumerate(texts)
-    ]
-    return [common | item for item in (head, *cells)]
-
-
-def _stripes(scores: RegionScores, theme: ThemeName) -> list[dict]:
-    """Every second row shaded, so that the eye finds the p that belongs to a bar; the highlighted region framed."""
-    stripes = []
-    for row, region in enumerate(scores.table["region"]):
-        chosen = region == scores.highlight
-        if row % 2 or chosen:
-            frame = dict(width=1.5 if chosen else 0, color=theme_of(theme).text)
-            stripe = dict(type="rect", xref="paper", x0=0, x1=1, y0=row - 0.5, y1=row + 0.5, layer="below", line=frame)
-            stripes.append(stripe | dict(fillcolor=theme_of(theme).grid, opacity=0.9 if chosen else 0.35))
-    return stripes
+    name = re.sub(r" \(\w+_\w+\)$", "", short_name(region))
+    for side, letter in ((", left", "L"), (", right", "R")):
+        if name.endswith(side):
+            name = name.removesuffix(side)
+            return f"{letter} {name[:1].lower()}{name[1:]}"
+    return name

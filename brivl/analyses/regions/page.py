@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 
@@ -10,11 +10,13 @@ import numpy as np
 import streamlit as st
 
 from brivl.analyses.figure_methods import regions_methods
+from brivl.analyses.flatmap import cached_maps
+from brivl.analyses.flatmap.webgl import component
 from brivl.analyses.regions import page, tests_panel
+from brivl.analyses.regions.browser_chart import RegionChart, chart_data, pack_members
 from brivl.analyses.regions.ceiling import has_ceiling
-from brivl.analyses.regions.figures import region_figure
 from brivl.analyses.regions.print_figure import region_page
-from brivl.analyses.regions.tables import RegionQuestion, is_row, region_parts
+from brivl.analyses.regions.tables import RegionParts, RegionQuestion, is_row, region_parts
 from brivl.core.regions.variance_partitioning import MeanScores
 from brivl.data.regions import (
     BRAIN,
@@ -22,9 +24,13 @@ from brivl.data.regions import (
     MNI_PARCELLATIONS,
     ORDERS,
     PARCELLATION_TITLES,
+    ROWS,
     ParcellationName,
     available_parcellations,
     parcellation_of,
+    region_choices,
+    region_lobes,
+    region_masks,
     why_unavailable,
 )
 from brivl.errors import RequestError
@@ -35,8 +41,9 @@ from brivl.ui.results import Shown, describe_subjects, fit_view, look_up, mean_p
 from brivl.ui.sidebar import bound
 from brivl.ui.tabs import View
 from brivl.ui.unique_parts import offer_parts
-from brivl.ui.url_state import VOXEL
-from brivl.viz.style import PLOT_CONFIG, R2, FigureLabel
+from brivl.ui.url_state import MAPS, VOXEL
+from brivl.viz.browser.map_payload import RegionMasks
+from brivl.viz.style import R2, FigureLabel
 
 KEY = "choose scale"
 UNIT_KEY = "choose unit"
@@ -119,9 +126,9 @@ def _take() -> None:
     url_state.change(scale=CEILING if st.session_state[KEY] else "")
 
 
-CHART = "regions chart"
+CHART = "regions chart"  # key of the component in the session
 ORDER_NAMES = {"anatomical": "anatomical", "p": "p", "effect": "effect", "name": "A–Z"}
-HINT = "Click a bar to select its region; click empty space to clear."
+HINT = "Click a bar or the map to select a region; click it again to clear."
 
 
 def _runs(shown: Shown) -> Sequence[Run]:
@@ -174,6 +181,7 @@ def _view(loaded: Shown) -> View:
         loaded.coverage,
         _mean_scores(shown),
         _single_models(shown),
+        choices.rows,
     )
     parts = region_parts(shown.answers, shown.facts, question)
     label = FigureLabel(parts.headline, parts.caption, shown.summary.simulated, _detail(shown))
@@ -184,8 +192,7 @@ def _view(loaded: Shown) -> View:
         _controls(shown, level)
         if parts.comparison.warning:
             style.note(parts.comparison.warning)
-        figure = region_figure(parts.scores, label, style.theme())
-        st.plotly_chart(figure, theme=None, key=CHART, config=PLOT_CONFIG, on_select=_pick, selection_mode="points")
+        _chart(loaded, parts, level)
         _region_bar(loaded)
 
     def below() -> None:
@@ -222,17 +229,55 @@ def _single_models(shown: Shown) -> dict[str, np.ndarray]:
     return {subject: single for subject, single in scores.items() if single is not None}
 
 
-def _pick() -> None:
-    """A click on a bar, a mark or a dot chooses its region for all pages; one beside them lets it go."""
-    points = st.session_state[CHART].selection.points
-    row = next((point["customdata"] for point in points if point.get("customdata")), None)
-    url_state.change(region=None if row is None else _region_of(row))
+def _chart(loaded: Shown, parts: RegionParts, level: ParcellationName) -> None:
+    """Rows beside the map of the first subject, each region in the colour of its mean."""
+    subject, choices = loaded.subjects[0], loaded.choices
+    voxels = loaded.facts[subject].voxels
+    masks = region_masks(voxels, level)
+    geometry = cached.flatmap(voxels)
+    base, members = None, None
+    if geometry is not None:
+        levels = available_parcellations(voxels)
+        named = next((region_masks(voxels, key) for key in ("roi", "region") if key in levels), {})
+        regions = RegionMasks(named, region_choices(voxels, choices.region))
+        base, members = cached_maps.browser_ground(voxels, geometry, regions), pack_members(masks)
+        component.send(base, "ground")
+        component.send(members, "members of regions")
+    chosen = choices.region if choices.region in set(parts.table["region"]) else None
+    chart = RegionChart(
+        parts.every_row,
+        parts.listed,
+        region_lobes(voxels, level) if choices.order == "anatomical" else {},
+        chosen,
+        choices.map,
+        _map_note(loaded, geometry is not None),
+        loaded.summary.simulated,
+    )
+    data = chart_data(chart, list(masks), style.theme())
+    data |= {"ground": base and base.id, "members": members and members.id}
+    with st.container(key="figure-regions"):
+        component.regions(CHART, data, _take_news)
 
 
-def _region_of(row: object) -> str:
-    """The region in the custom data of a bar (first), a joint mark (alone) or a dot (after the subject)."""
-    cells = list(row.values()) if isinstance(row, dict) else list(row)  # type: ignore[call-overload]
-    return str(cells[1] if len(cells) == 2 else cells[0])
+def _map_note(shown: Shown, has_map: bool) -> str:
+    """What the map shows of several subjects, or that there is none."""
+    if not has_map:
+        return f"There is no map of {shown.subjects[0]}'s voxels yet. The page Flatmap makes one."
+    if len(shown.subjects) == 1:
+        return ""
+    return f"The cortex is {shown.subjects[0]}'s; colours are means over {len(shown.subjects)} subjects."
+
+
+def _take_news() -> None:
+    """A click chooses a region for all pages, a second one lets it go; the kind of map is that of the page Flatmap."""
+    news = st.session_state[CHART].get("settled")
+    if not isinstance(news, Mapping):
+        return
+    region, kind = news.get("region"), news.get("map")
+    changes: dict[str, object] = {"region": region if isinstance(region, str) else None}
+    if kind in MAPS and url_state.raw_fields().get("map", MAPS[0]) != kind:
+        changes["map"] = kind
+    url_state.change(**changes)
 
 
 def _region_bar(loaded: Shown) -> None:
@@ -264,6 +309,7 @@ def _controls(shown: Shown, level: ParcellationName) -> None:
             format_func=ORDER_NAMES.__getitem__,
             **bound("order", shown.choices.order),
         )
+        st.segmented_control("Rows", list(ROWS), format_func=ROWS.__getitem__, **bound("rows", shown.choices.rows))
         page.toggle(shown)
         page.unit_toggle(shown)
     if not set(MNI_PARCELLATIONS) & set(levels):

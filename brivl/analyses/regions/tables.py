@@ -28,6 +28,9 @@ from brivl.data.regions import (
     CEILING,
     ORDERS,
     PARCELLATION_NOUNS,
+    Q_LIMIT,
+    ROWS,
+    TOP_ROWS,
     Order,
     ParcellationName,
     region_mask,
@@ -90,6 +93,8 @@ class RegionQuestion:
     single : mapping of str to (2, n_voxels) array
         Subject -> R2 of each model alone, for the unique and shared variance of each region; lacks subjects for whom
         these are not computed.
+    rows : str
+        Which rows the figure has, one of ROWS; the table has all.
     """
 
     level: ParcellationName
@@ -103,6 +108,7 @@ class RegionQuestion:
     coverage: Coverage | None = None
     scores: MeanScores | None = None
     single: Mapping[str, np.ndarray] = field(default_factory=dict)
+    rows: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,11 @@ class RegionParts:
     Attributes
     ----------
     scores : RegionScores
-        What the figure draws.
+        What the figure for print draws: at most MOST_ROWS rows.
+    every_row : RegionScores
+        All regions, for the page.
+    listed : tuple of str
+        Regions that `RegionQuestion.rows` asks for, in order.
     comparison : RegionComparison
         One row for each region in anatomical order.
     table : DataFrame
@@ -126,6 +136,8 @@ class RegionParts:
     """
 
     scores: RegionScores
+    every_row: RegionScores
+    listed: tuple[str, ...]
     comparison: RegionComparison
     table: pd.DataFrame
     headline: str
@@ -163,12 +175,15 @@ def region_parts(answers: Answers, facts: Mapping[str, SubjectFacts], question: 
     counts = _prevalence(means, comparison, question)
     table = _table(comparison, means, counts, question)
     shown = _Shown(answers, comparison, counts, question, _reason_not_to_compare(answers, question))
+    listed = _listed(table, shown)
     return RegionParts(
+        _scores(table[table["region"].isin(listed[:MOST_ROWS] + _framed(listed, question))], means, shown),
         _scores(table, means, shown),
+        tuple(listed),
         comparison,
         table,
         _headline(shown, means, masks),
-        _caption(shown),
+        _caption(shown, len(listed)),
         OVER_CEILING if question.over_ceiling else R2,
     )
 
@@ -252,7 +267,10 @@ def region_question(
     unit = setting("unit", "subject")
     if unit not in ("subject", "voxel"):
         raise RequestError(f"Expected the unit 'subject' or 'voxel', got {unit!r}. Choose one of these.")
-    return RegionQuestion(level, names, order, scale == CEILING, unit == "voxel")
+    rows = setting("rows", "")
+    if rows not in ROWS:
+        raise RequestError(f"Expected rows out of {list(ROWS)}, got {rows!r}. Choose one of these.")
+    return RegionQuestion(level, names, order, scale == CEILING, unit == "voxel", rows=rows)
 
 
 def is_row(facts: SubjectFacts, level: ParcellationName, region: str) -> bool:
@@ -394,15 +412,28 @@ def in_order(table: pd.DataFrame, order: str) -> pd.DataFrame:
     return table
 
 
+def _listed(table: pd.DataFrame, shown: _Shown) -> list[str]:
+    """The regions asked for by `RegionQuestion.rows`, in the order of the table; all where none has a low q."""
+    asked = shown.question.rows
+    if asked == "top":
+        kept = table["mean_joint"].rank(ascending=False, method="first") <= TOP_ROWS
+    else:
+        kept = (table["q"] < Q_LIMIT) & (not shown.uncompared) if asked == "q" else pd.Series(True, table.index)
+    kept = kept | (table["region"] == shown.question.highlighted) if kept.any() else ~kept
+    return table["region"][kept].tolist()
+
+
+def _framed(listed: list[str], question: RegionQuestion) -> list[str]:
+    return [region for region in listed if region == question.highlighted]
+
+
 def _scores(table: pd.DataFrame, means: pd.DataFrame, parts: _Shown) -> RegionScores:
-    """What the figure shows: the first MOST_ROWS in order, the framed one always among them."""
+    """The rows of a table as a figure shows them."""
     several, question = means["subject"].nunique() > 1, parts.question
     if parts.uncompared:
         table = table.assign(p=np.nan, q=np.nan, ci_low=np.nan, ci_high=np.nan)
     shown = table.rename(columns={f"mean_{name}": name for name in ("a", "b", "joint", *VARIANCE_COMPONENTS)})
-    shown = shown[(np.arange(len(shown)) < MOST_ROWS) | (shown["region"] == question.highlighted)].reset_index(
-        drop=True
-    )
+    shown = shown.reset_index(drop=True)
     counts = [f"{k} of {n}" for k, n in zip(shown["prevalence_k"], shown["prevalence_n"], strict=True)]
     return RegionScores(
         shown.assign(subjects=counts if several and not parts.uncompared else ""),
@@ -414,14 +445,28 @@ def _scores(table: pd.DataFrame, means: pd.DataFrame, parts: _Shown) -> RegionSc
     )
 
 
-def _caption(shown: _Shown) -> str:
+def _rows_caption(shown: _Shown, n_listed: int) -> str:
+    """Which rows the figure has."""
+    asked, n_rows = shown.question.rows, len(shown.comparison.table)
+    if asked == "top":
+        rows = f"Rows: the {n_listed} of {n_rows} regions with the highest joint R²." if n_listed < n_rows else ""
+    elif asked == "q":
+        none = shown.uncompared or not (shown.comparison.table["q"] < Q_LIMIT).any()
+        rows = "No region has q < .05, so all are shown." if none else f"Rows: {n_listed} of {n_rows} with q < .05."
+    else:
+        rows = ""
+    cut = f"Figures for print have the first {MOST_ROWS}; the table has all." if n_listed > MOST_ROWS else ""
+    return " ".join(filter(None, (rows, cut)))
+
+
+def _caption(shown: _Shown, n_listed: int) -> str:
     question, comparison, several = shown.question, shown.comparison, len(shown.subjects) > 1
-    quantity, n_rows = OVER_CEILING if question.over_ceiling else R2, len(comparison.table)
+    quantity = OVER_CEILING if question.over_ceiling else R2
     parts = [
         f"Bars: mean split {quantity} of each model over the region's fitted voxels{' and subjects' if several else ''}"
         f", on held-out data; black tick: joint {quantity}.",
         _parts_caption(shown),
-        f"The first {MOST_ROWS} of {n_rows} in this order; the table has all." if n_rows > MOST_ROWS else "",
+        _rows_caption(shown, n_listed),
         scale_caption(shown.answers) if question.over_ceiling else "",
         ATLAS_NOTES.get(question.level, ""),
         "Dots: subjects, joined by thin lines." if several else "",

@@ -19,6 +19,7 @@ from brivl.commands.main import main
 from brivl.core.encoding.explainable_variance import noise_ceiling, normalise_by_ceiling
 from brivl.core.records import EncodingResult
 from brivl.core.regions.prevalence import prevalence
+from brivl.data.flatmaps import flatmap_key
 from brivl.data.regions import PARCELLATION_NOUNS, PARCELLATION_TITLES
 from brivl.encoding.fit import FitRequest, canonical_order
 from brivl.encoding.identical_features import identical_features_key
@@ -27,7 +28,7 @@ from brivl.errors import RequestError
 from brivl.sharing.bundle import bundle_bytes
 from brivl.store.artifacts import Store
 from brivl.ui import cached
-from tests.support.app_driver import button, charts, fresh_server, headline, html, open_page
+from tests.support.app_driver import button, fresh_server, headline, html, open_page, packed, region_charts
 from tests.support.app_samples import MOVIE, ROIS, SENTENCES, fill
 from tests.support.sharing_samples import figure_of
 
@@ -111,8 +112,8 @@ def test_one_subject_leads_with_tests_over_blocks() -> None:
     at = open_page("regions")
     assert [text(at, f"p-{row}") for row in range(3)] == [".004"] * 3
     assert "blocks of stimuli, q &lt; .05" in headline(at) and "anti-conservative" not in html(at)
-    whiskers = next(trace for trace in charts(at)[0]["data"] if trace["name"] == "difference")
-    assert whiskers["error_x"]["array"] and [text(at, f"n_voxels-{row}") for row in range(3)]
+    assert all(row["low"] < row["high"] for row in region_charts(at)[0]["rows"])
+    assert all(text(at, f"n_voxels-{row}") for row in range(3))
     over_voxels = open_page("regions", unit="voxel")
     assert headline(over_voxels) == headline(at) and "anti-conservative" in html(over_voxels)
 
@@ -130,7 +131,8 @@ def test_a_bundle_of_tests_over_blocks_is_verified(tmp_path: Path, capsys: pytes
 
 def text(at, name: str) -> str:
     """A cell of the columns of words in the figure."""
-    return next(a["text"] for a in charts(at)[0]["layout"]["annotations"] if a.get("name") == name)
+    (chart,), (column, _, row) = region_charts(at), name.rpartition("-")
+    return chart["rows"][int(row)]["cells"][[each["name"] for each in chart["columns"]].index(column)]
 
 
 def test_nothing_is_compared_until_all_subjects_are_there() -> None:
@@ -170,7 +172,9 @@ def test_several_subjects_are_tested_by_one_button() -> None:
 
 def counts(at) -> list[str]:
     """The column of subjects in the figure."""
-    return [a["text"] for a in charts(at)[0]["layout"]["annotations"] if (a.get("name") or "").startswith("subjects-")]
+    (chart,) = region_charts(at)
+    there = any(column["name"] == "subjects" for column in chart["columns"])
+    return [text(at, f"subjects-{row}") for row in range(len(chart["rows"]))] if there else []
 
 
 def signs(store: Store, subject: str) -> np.ndarray:
@@ -237,7 +241,7 @@ def test_voxels_as_pairs_come_with_the_effective_n() -> None:
 def test_rows_are_in_the_order_asked_for(order: str) -> None:
     fill(SENTENCES, [4], ["P01"])
     at = open_page("regions", data=SENTENCES, level="merged", order=order, unit="voxel")
-    rows = charts(at)[0]["layout"]["yaxis"]["ticktext"]
+    rows = [row["region"] for row in region_charts(at)[0]["rows"]]
     plain = region_parts(*answers_of(SENTENCES, ("P01",)), RegionQuestion("merged", ("A", "B"), by_voxel=True)).table
     key = {"p": plain["p"], "effect": -plain["difference"], "name": plain["region"].str.casefold()}[order]
     assert rows == plain["region"].iloc[np.argsort(key.to_numpy(), kind="stable")].tolist()
@@ -271,14 +275,16 @@ def test_further_atlases_in_mni_space_only(level: str) -> None:
     fill(SENTENCES, [4], ["P01"])
     at = open_page("regions", data=SENTENCES, level=level)
     assert not at.exception and not at.error
-    rows = charts(at)[0]["layout"]["yaxis"]["ticktext"]
-    assert rows and all("(" not in row for row in rows), "the atlas stands in the caption"
-    names = [cell[0] for cell in charts(at)[0]["data"][0]["customdata"]]
+    (chart,) = region_charts(at)
+    assert chart["rows"] and all("(" not in row["short"] for row in chart["rows"]), "the atlas stands in the caption"
+    names = [row["region"] for row in chart["rows"]]
+    lobes = [row["lobe"] for row in chart["rows"]]
+    assert all(lobes) and lobes == sorted(lobes, key=lobes.index), "regions of a lobe stand together"
     assert all(name.endswith("(AAL3)" if level == "aal3" else "(HCPex)") for name in names)
     assert ("Rolls" if level == "aal3" else "Huang") in html(at)
     fill(MOVIE, [8], ["S01"])
     movie = open_page("regions", level=level)
-    assert "atlases of MNI space" in html(movie) and len(charts(movie)[0]["layout"]["yaxis"]["ticktext"]) == 3
+    assert "atlases of MNI space" in html(movie) and len(region_charts(movie)[0]["rows"]) == 3
 
 
 def test_a_long_atlas_is_drawn_in_part_and_given_in_full() -> None:
@@ -293,26 +299,77 @@ def test_a_long_atlas_is_drawn_in_part_and_given_in_full() -> None:
     facts = {"P01": replace(facts["P01"], voxels=voxels)}
     parts = region_parts(found, facts, RegionQuestion("roi", ("A", "B"), highlighted="R119"))
     assert len(parts.table) == 120 and parts.scores.n_regions == MOST_ROWS + 1 and parts.scores.highlight == "R119"
-    assert f"first {MOST_ROWS} of 120" in parts.caption
+    assert f"first {MOST_ROWS}; the table has all" in parts.caption and parts.every_row.n_regions == 120
 
 
 def test_a_chosen_row_is_framed_and_leads_to_the_brain() -> None:
     fill(MOVIE, [8], ["S01"])
     at = open_page("regions", region="FFA")
-    layout = charts(at)[0]["layout"]
-    assert len(layout["yaxis"]["ticktext"]) == 3, "the other rows stay"
-    framed = [shape for shape in layout["shapes"] if shape["line"]["width"]]
-    assert [layout["yaxis"]["ticktext"][round(shape["y0"] + 0.5)] for shape in framed] == ["FFA"]
+    (chart,) = region_charts(at)
+    assert len(chart["rows"]) == 3 and chart["chosen"] == "FFA", "the other rows stay"
     assert any("FFA on the brain" in link.proto.label for link in at.get("page_link"))
     button(at, "Clear region").click().run()
     assert "region" not in at.query_params
-    assert not [shape for shape in charts(at)[0]["layout"]["shapes"] if shape["line"]["width"]]
+    assert region_charts(at)[0]["chosen"] is None
 
 
-def test_a_click_is_read_whatever_was_hit() -> None:
-    assert page._region_of(["V1", 0.1, 0.1, 0.1, ".1", ".1"]) == "V1"  # a bar
-    assert page._region_of(["V1"]) == "V1"  # the joint mark
-    assert page._region_of(["S01", "V1"]) == "V1"  # a subject's dot
+def test_the_map_of_the_regions_is_that_of_the_flatmap() -> None:
+    """The browser gets the same base map, and the voxels and means of each region."""
+    fill(MOVIE, [8], ["S01"])
+    at = open_page("regions", map="difference")
+    (chart,) = region_charts(at)
+    (base, _), (members, arrays) = packed(at)
+    assert base["kind"] == "ground" and members["kind"] == "members" and chart["ground"] and chart["members"]
+    voxels = cached.facts(MOVIE, "S01").voxels
+    for i, name in enumerate(chart["regions"]):
+        inside = arrays["voxels"][arrays["offsets"][i] : arrays["offsets"][i + 1]]
+        np.testing.assert_array_equal(inside, np.flatnonzero(voxels.rois[name]))
+    kind = next(kind for kind in chart["kinds"] if kind["key"] == chart["kind_of_map"])
+    values = dict(zip(chart["regions"], kind["values"], strict=True))
+    for row in chart["rows"]:
+        assert values[row["region"]] == pytest.approx(row["difference"], abs=1e-5)
+    assert kind["limits"][0] == -kind["limits"][1] and kind["mode"] == "diverging"
+
+
+def test_bars_stay_where_there_is_no_map() -> None:
+    store = fill(MOVIE, [8], ["S01"])
+    store.remove(flatmap_key(cached.facts(MOVIE, "S01").voxels))
+    st.cache_resource.clear()
+    at = open_page("regions")
+    (chart,) = region_charts(at)
+    assert not at.exception and chart["ground"] is None and len(chart["rows"]) == 3
+    assert "no map of S01's voxels yet" in chart["map_note"]
+
+
+def test_rows_can_be_cut_to_what_matters() -> None:
+    """Top 20 by joint R2 and q < .05 hold for the page, the figure for print and the caption; the table has all."""
+    fill(SENTENCES, [4], list(cached.dataset_summary(SENTENCES).subjects))
+    at = open_page("regions", data=SENTENCES, subject="All", level="region", rows="top")
+    (chart,) = region_charts(at)
+    joint = sorted((row["joint"] for row in chart["rows"]), reverse=True)
+    listed = sorted((row["joint"] for row in chart["rows"] if row["listed"]), reverse=True)
+    assert len(joint) == 90 and listed == joint[:20]
+    assert "20 of 90 regions with the highest joint R²" in html(at)
+    low = open_page("regions", data=SENTENCES, subject="All", level="region", rows="q")
+    (chart,) = region_charts(low)
+    place = [column["name"] for column in chart["columns"]].index("q")
+    q = {listed: [row["cells"][place] for row in chart["rows"] if row["listed"] is listed] for listed in (True, False)}
+    assert q[True] and all(float(text.lstrip("<> ")) < 0.05 for text in q[True])
+    assert all(text == "–" or float(text.lstrip("<> ")) >= 0.05 for text in q[False])
+    assert f"Rows: {len(q[True])} of 90 with q &lt; .05" in html(low)
+    untested = open_page("regions", data=SENTENCES, subject="P01", level="region", rows="q")
+    assert "No region has q &lt; .05, so all are shown" in html(untested)
+    assert all(row["listed"] for row in region_charts(untested)[0]["rows"])
+
+
+def test_a_click_chooses_a_region_and_a_second_one_clears_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    changes: list[dict] = []
+    monkeypatch.setattr(page.url_state, "change", lambda **fields: changes.append(fields))
+    monkeypatch.setattr(page.url_state, "raw_fields", dict)
+    for news in ({"region": "V1", "map": "joint"}, {"region": None, "map": "difference"}, {"region": 3, "map": "x"}, 7):
+        monkeypatch.setattr(page.st, "session_state", {page.CHART: {"settled": news}})
+        page._take_news()
+    assert changes == [{"region": "V1"}, {"region": None, "map": "difference"}, {"region": None}]
 
 
 # Over the noise ceiling
@@ -323,9 +380,12 @@ def test_switch_divides_by_the_ceiling_and_says_so() -> None:
     plain, over = open_page("regions"), open_page("regions", scale="ceiling")
     assert not over.exception and over.toggle[0].value and not plain.toggle[0].value
     ceiling = 0.3 / (0.3 + 0.7 / 10)
-    bars = [np.array(charts(at)[0]["data"][0]["customdata"])[:, 1:4].astype(float) for at in (plain, over)]
-    np.testing.assert_allclose(bars[1], bars[0] / ceiling, rtol=1e-6)
-    assert OVER_CEILING in charts(over)[0]["layout"]["xaxis"]["title"]["text"]
+    bars = [
+        np.array([[row[name] for name in ("joint", "a", "b")] for row in region_charts(at)[0]["rows"]])
+        for at in (plain, over)
+    ]
+    np.testing.assert_allclose(bars[1], bars[0] / ceiling, atol=1e-4)
+    assert region_charts(over)[0]["quantity"] == OVER_CEILING
     assert OVER_CEILING in headline(over) and "noise ceiling" not in headline(plain)
     assert "divided by its noise ceiling" in html(over)
     plain.toggle[0].set_value(True).run()

@@ -24,7 +24,7 @@ from brivl.data.summary import summarise_dataset
 from brivl.encoding.fit import FitRequest, fit
 from brivl.errors import DataError, RequestError
 from brivl.store.artifacts import Store
-from tests.support.app_driver import PAGES, charts, fresh_server, html, maps, open_page  # noqa: F401 (a fixture)
+from tests.support.app_driver import PAGES, charts, fresh_server, html, maps, open_page, region_charts  # noqa: F401 (a fixture)
 from tests.support.app_samples import put_fit
 from tests.support.pereira_fixture import (
     SHAPE,
@@ -237,6 +237,6 @@ def test_pages_show_slices_areas_and_layers(tmp_path: Path, store: Store) -> Non
         put_fit(store, summary, FitRequest(name, summary.default_pair, 4, subject), voxels.n_voxels, rng)
     for page in PAGES:
         at = open_page(page, data=name, layer="4", subject="P01")
-        assert not at.exception and not at.error and len(charts(at)) + len(maps(at)) == 1
+        assert not at.exception and not at.error and len(charts(at)) + len(maps(at)) + len(region_charts(at)) == 1
         assert "SIMULATED" not in html(at)
     assert "no affine" in html(open_page("flatmap", data=name, layer="4", subject="P01"))

@@ -30,6 +30,8 @@ FILES = (
     "keys.js",
     "pane.js",
     "viewer.js",
+    "region_rows.js",
+    "region_view.js",
     "main.js",
 )
 IMPORT = re.compile(r"^import .*?;\n", re.MULTILINE | re.DOTALL)
@@ -102,3 +104,18 @@ def card(key: str, data: Mapping[str, Any]) -> None:
         What to show, as `card.js` reads it.
     """
     _mount("brivl_card")(key=key, data=dict(data))
+
+
+def regions(key: str, data: Mapping[str, Any], on_settled: Callable[[], None]) -> None:
+    """Show rows of regions beside their map; `st.session_state[key].settled` holds what was chosen.
+
+    Parameters
+    ----------
+    key : str
+        Key of the component in the session.
+    data : mapping
+        What to show, as `region_view.js` reads it.
+    on_settled : callable
+        Called when a region or a kind of map has been chosen.
+    """
+    _mount("brivl_regions")(key=key, data=dict(data), height="stretch", on_settled_change=on_settled)

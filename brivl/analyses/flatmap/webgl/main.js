@@ -4,6 +4,7 @@ import { readHeader, unpack } from "./bytes.js";
 import { Card } from "./card.js";
 import { Ground } from "./ground.js";
 import { Alone, Scores } from "./scores.js";
+import { RegionView } from "./region_view.js";
 import { Solid } from "./solid.js";
 import { Viewer } from "./viewer.js";
 
@@ -27,7 +28,7 @@ function keep(bytes) {
   const at = slot(readHeader(bytes).id);
   if (at.filled) return;
   at.filled = true;
-  const make = { solid: (packed) => new Solid(packed), ground: (packed) => new Ground(packed), scores: (packed) => new Scores(packed), alone: (packed) => new Alone(packed), course: (packed) => packed };
+  const make = { solid: (packed) => new Solid(packed), ground: (packed) => new Ground(packed), scores: (packed) => new Scores(packed), alone: (packed) => new Alone(packed), course: (packed) => packed, members: (packed) => packed };
   at.resolve(unpack(bytes).then((packed) => make[packed.meta.kind](packed)));
 }
 
@@ -56,6 +57,13 @@ async function show(viewer, data, tell) {
   if (viewer.turn === turn) viewer.update(data, ground, solid, scores, alone, tell, early);
 }
 
+/** Rows at once where there is no map; else when the map is there. */
+async function showRegions(view, data, tell) {
+  const turn = (view.turn = (view.turn ?? 0) + 1);
+  const [ground, members] = await Promise.all([data.ground, data.members].map((id) => (id ? slot(id).made : null)));
+  if (view.turn === turn) view.update(data, ground, members, tell);
+}
+
 function complain(parentElement, error) {
   const box = document.createElement("p");
   box.setAttribute("role", "alert");
@@ -71,6 +79,12 @@ export default function brivlViewer({ data, parentElement, setTriggerValue }) {
     return undefined;
   }
   if (!data) return undefined;
+  if (data.kind === "regions") {
+    if (!viewers.has(parentElement)) viewers.set(parentElement, new RegionView(parentElement));
+    const view = viewers.get(parentElement);
+    showRegions(view, data, (news) => setTriggerValue("settled", news)).catch((error) => complain(parentElement, error));
+    return () => { view.watch.disconnect(); viewers.delete(parentElement); view.root.remove(); };
+  }
   const isCard = data.kind === "card";
   let viewer = viewers.get(parentElement);
   if (!viewer) {

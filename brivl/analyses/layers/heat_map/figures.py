@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from matplotlib import colormaps
 
 from brivl.analyses.layers.heat_map.tables import HeatMap
-from brivl.analyses.regions.figures import short_name
+from brivl.analyses.regions.figures import row_name
 from brivl.core.numbers import fixed, round_limit
 from brivl.viz.colormaps import diverging, plotly_scale
 from brivl.viz.style import R2, FigureLabel, ThemeName, apply_style, escape_html, rgba, theme_of
@@ -69,27 +67,6 @@ def matrix(heat: HeatMap, cells: pd.DataFrame) -> np.ndarray:
     """
     wide = cells.pivot(index="region", columns="layer", values="value")
     return wide.reindex(index=heat.rows(), columns=heat.layers).to_numpy(float)
-
-
-def row_name(region: str) -> str:
-    """Shorten the title of a region further than bars do: without the code of the atlas, hemisphere first.
-
-    Parameters
-    ----------
-    region : str
-        Title, such as "Middle frontal gyrus, left (Frontal_Mid_L)".
-
-    Returns
-    -------
-    str
-        Such as "L middle frontal gyrus".
-    """
-    name = re.sub(r" \(\w+_\w+\)$", "", short_name(region))
-    for side, letter in ((", left", "L"), (", right", "R")):
-        if name.endswith(side):
-            name = name.removesuffix(side)
-            return f"{letter} {name[:1].lower()}{name[1:]}"
-    return name
 
 
 def layer_ticks(heat: HeatMap) -> tuple[list[int], list[str]]:
