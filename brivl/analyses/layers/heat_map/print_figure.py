@@ -10,8 +10,9 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from brivl.analyses.layers.heat_map.figures import CURVE_COLOURS, colours_of, layer_ticks, matrix, row_name
+from brivl.analyses.layers.heat_map.figures import CURVE_COLOURS, colours_of, layer_ticks, matrix
 from brivl.analyses.layers.heat_map.tables import HeatMap
+from brivl.analyses.regions.figures import row_name
 from brivl.viz.export import POINTS, SLIDE, Page, legend_line, new_page, print_style
 from brivl.viz.style import LIGHT, FigureLabel
 
