@@ -157,7 +157,7 @@ def _rows(chart: RegionChart) -> list[dict[str, Any]]:
 
 
 def _spoken(scores: RegionScores, row: Any, words: Sequence[str]) -> str:
-    """All numbers of a row, for the pointer and for screen readers; parts end with a semicolon."""
+    """Every score of a row, for the pointer and for screen readers; parts end with a semicolon."""
     (name_a, name_b), low = scores.names, row.get("ci_low")
     parts = [str(row["region"]), f"joint {scores.quantity} {fixed(row['joint'])}"]
     parts += [f"{name_a} {fixed(row['a'])}", f"{name_b} {fixed(row['b'])}"]

@@ -414,11 +414,11 @@ def in_order(table: pd.DataFrame, order: str) -> pd.DataFrame:
 
 def _listed(table: pd.DataFrame, shown: _Shown) -> list[str]:
     """The regions asked for by `RegionQuestion.rows`, in the order of the table; all where none has a low q."""
-    rows = shown.question.rows
-    if asked == "top":
+    choice = shown.question.rows
+    if choice == "top":
         kept = table["mean_joint"].rank(ascending=False, method="first") <= TOP_ROWS
     else:
-        kept = (table["q"] < Q_LIMIT) & (not shown.uncompared) if asked == "q" else pd.Series(True, table.index)
+        kept = (table["q"] < Q_LIMIT) & (not shown.uncompared) if choice == "q" else pd.Series(True, table.index)
     kept = kept | (table["region"] == shown.question.highlighted) if kept.any() else ~kept
     return table["region"][kept].tolist()
 
@@ -447,10 +447,10 @@ def _scores(table: pd.DataFrame, means: pd.DataFrame, parts: _Shown) -> RegionSc
 
 def _rows_caption(shown: _Shown, n_listed: int) -> str:
     """Which rows the figure has."""
-    asked, n_rows = shown.question.rows, len(shown.comparison.table)
-    if asked == "top":
+    choice, n_rows = shown.question.rows, len(shown.comparison.table)
+    if choice == "top":
         rows = f"Rows: the {n_listed} of {n_rows} regions with the highest joint R²." if n_listed < n_rows else ""
-    elif asked == "q":
+    elif choice == "q":
         none = shown.uncompared or not (shown.comparison.table["q"] < Q_LIMIT).any()
         rows = "No region has q < .05, so all are shown." if none else f"Rows: {n_listed} of {n_rows} with q < .05."
     else:
