@@ -9,6 +9,7 @@ from brivl.analyses.regions.tables import RegionParts, RegionQuestion
 from brivl.core.claims.headlines import Coverage
 from brivl.core.records import Voxels
 from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS
+from brivl.data.anatomy.atlases import OWN_PREFIX
 from brivl.data.regions import BRAIN
 from brivl.sharing.methods import FigureMethods
 
@@ -35,6 +36,13 @@ SURFACES: Mapping[str, str] = {
     "fsaverage5": "on fsaverage5 with nilearn (Abraham et al., 2014)",
     "fs_LR 32k": "on the fs_LR 32k surfaces of the HCP S1200 group (Van Essen et al., 2012)",
 }
+
+
+def _atlas(level: str) -> tuple[str, tuple[str, ...]]:
+    """What the regions of a parcellation are, with references."""
+    if level.startswith(OWN_PREFIX):
+        return f"regions of {level.removeprefix(OWN_PREFIX)}, an atlas that lies with the data", ()
+    return ATLASES.get(level, (f"regions of {level}", ()))
 
 
 def layers_methods(coverage: Coverage, region: str, has_parts: bool) -> FigureMethods:
@@ -99,7 +107,7 @@ def heat_methods(heat: HeatMap, region: str) -> FigureMethods:
     FigureMethods
         Sentences, references and settings.
     """
-    atlas, atlas_works = ATLASES.get(heat.level, (f"regions of {heat.level}", ()))
+    atlas, atlas_works = _atlas(heat.level)
     several, parts = heat.coverage.n_subjects > 1, heat.kind in VARIANCE_COMPONENTS
     sentences = [
         f"Scores were averaged over the voxels of each region at each layer: {atlas}.",
@@ -127,7 +135,7 @@ def regions_methods(parts: RegionParts, question: RegionQuestion) -> FigureMetho
     FigureMethods
         Sentences, references and settings.
     """
-    atlas, atlas_works = ATLASES.get(question.level, (f"regions of {question.level}", ()))
+    atlas, atlas_works = _atlas(question.level)
     sentences = [f"Scores were averaged over the voxels of each region {_within(question.region)}: {atlas}."]
     works = list(atlas_works)
     if question.over_ceiling:

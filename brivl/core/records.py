@@ -119,6 +119,15 @@ class SurfaceVertices:
 
 
 @dataclass(frozen=True)
+class Parcellation:
+    """An atlas that lies with the data, by the label of each voxel."""
+
+    labels: np.ndarray  # (n_voxels,) int, 0 for none
+    names: Mapping[int, str]  # of labels that voxels have; a label without a name is called by its number
+    note: str = ""  # file and how it was brought to the voxels, one sentence
+
+
+@dataclass(frozen=True)
 class Voxels:
     """Positions of voxels and the regions that they belong to."""
 
@@ -132,6 +141,7 @@ class Voxels:
     mapper: str = ""  # digest of the mapper file, where flatmap is "mapper", which is part of the dataset
     # Where flatmap is "vertices": `ijk` is then (vertex, 0, hemisphere) and, of voxels in space, the index; no affine.
     surface: SurfaceVertices | None = None
+    parcellations: Mapping[str, Parcellation] = field(default_factory=dict)  # key that begins with "atlas-" -> atlas
 
     @property
     def in_mni(self) -> bool:

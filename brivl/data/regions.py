@@ -1,18 +1,23 @@
-"""Regions of a subject's voxels: ROIs that the dataset defines, and the regions of the atlases in `ATLASES`."""
+"""Regions of a subject's voxels: ROIs and atlases that come with the data, and the regions of `ATLASES`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from brivl.core.records import Voxels, describe_space
 from brivl.core.regions.areas import AREAS, N_CEREBRAL, area_of
-from brivl.data.anatomy.atlases import ATLASES, ROI_KEY, ROI_TITLE
+from brivl.data.anatomy.atlases import ATLASES, OWN_PREFIX, ROI_KEY, ROI_TITLE, AtlasTexts
 from brivl.data.anatomy.atlases.atlas import Atlas
 from brivl.data.anatomy.coordinates import apply_affine
 from brivl.errors import RequestError
+
+if TYPE_CHECKING:
+    from brivl.data.anatomy.label_volume import LabelVolume
 
 ParcellationName = str  # "roi", or the key of an atlas
 Order = Literal["anatomical", "p", "effect", "name"]  # of the rows of a table of regions
@@ -21,11 +26,13 @@ ROWS: Mapping[str, str] = {"": "all", "top": "top 20", "q": "q < .05"}  # rows o
 TOP_ROWS, Q_LIMIT = 20, 0.05
 _ATLASES: Mapping[str, Atlas] = {atlas.key: atlas for atlas in ATLASES}
 MNI_PARCELLATIONS: tuple[ParcellationName, ...] = tuple(atlas.key for atlas in ATLASES if atlas.space == "MNI")
-PARCELLATION_TITLES: Mapping[str, str] = {ROI_KEY: ROI_TITLE, **{atlas.key: atlas.title for atlas in ATLASES}}
-PARCELLATION_NOUNS: Mapping[str, str] = {ROI_KEY: ROI_TITLE, **{atlas.key: atlas.noun for atlas in ATLASES}}
+AAL1_PARCELLATIONS: tuple[ParcellationName, ...] = tuple(atlas.key for atlas in ATLASES if atlas.space == "AAL1")
+PARCELLATION_TITLES: Mapping[str, str] = AtlasTexts({ROI_KEY: ROI_TITLE} | {one.key: one.title for one in ATLASES})
+PARCELLATION_NOUNS: Mapping[str, str] = AtlasTexts({ROI_KEY: ROI_TITLE} | {one.key: one.noun for one in ATLASES})
 ATLAS_NOTES: Mapping[str, str] = {atlas.key: atlas.citation for atlas in ATLASES if atlas.citation}
 BRAIN = "all"
 AREA_KEY = "area"  # the level of AAL whose regions are the lobes
+CORTICAL_SHARE = 0.2  # of voxels in cortical regions of AAL1, from which they are drawn on fsaverage5
 SCALE_FIELD, CEILING = "scale", "ceiling"  # in the URL, on the command line
 
 
@@ -40,11 +47,13 @@ def available_parcellations(voxels: Voxels) -> tuple[ParcellationName, ...]:
     Returns
     -------
     tuple of str
-        "roi" and keys of atlases; empty where nothing is known about the voxels.
+        "roi" and keys of atlases, the default first; empty where nothing is known about the voxels.
     """
-    spaces = {"AAL1": voxels.aal is not None, "MNI": voxels.in_mni}
-    atlases = tuple(atlas.key for atlas in ATLASES if spaces[atlas.space])
-    return ((ROI_KEY,) if voxels.rois else ()) + atlases
+    labelled, in_mni = voxels.aal is not None, voxels.in_mni
+    atlases = (AAL1_PARCELLATIONS if labelled else ()) + (MNI_PARCELLATIONS if in_mni else ())
+    # AAL1 that is looked up by coordinates follows, so that the default stays what it was before it was looked up.
+    looked_up = AAL1_PARCELLATIONS if in_mni and not labelled else ()
+    return ((ROI_KEY,) if voxels.rois else ()) + atlases + looked_up + tuple(voxels.parcellations)
 
 
 def why_unavailable(level: str, voxels: Voxels) -> str:
@@ -67,6 +76,8 @@ def why_unavailable(level: str, voxels: Voxels) -> str:
         return f"{titles} are atlases of MNI space; these voxels lie in {describe_space(voxels.space)}."
     if level in _ATLASES:
         return f"These voxels have no AAL labels ({voxels.space})."
+    if level.startswith(OWN_PREFIX):
+        return f"No atlas called {level.removeprefix(OWN_PREFIX)} lies with these data."
     return "These voxels have no ROIs." if level == ROI_KEY else ""
 
 
@@ -121,9 +132,11 @@ def region_masks(voxels: Voxels, level: ParcellationName) -> dict[str, np.ndarra
         y = _y_mm(voxels)
         masks = dict(sorted(masks.items(), key=lambda item: -y[item[1]].mean() if item[1].any() else 0.0))
         return {name: inside for name, inside in masks.items() if inside.any()}
+    if level.startswith(OWN_PREFIX):
+        return _own_masks(voxels, level)
     labels = _ATLASES[level].load()
     if labels.volume is None:
-        numbers = np.asarray(voxels.aal)
+        numbers = aal_numbers(voxels)
     else:
         mm = coordinates(voxels)
         if mm is None:
@@ -166,6 +179,79 @@ def region_lobes(voxels: Voxels, level: ParcellationName) -> dict[str, str]:
     return lobes
 
 
+def _own_masks(voxels: Voxels, level: ParcellationName) -> dict[str, np.ndarray]:
+    """Regions of an atlas that lies with the data, from front to back where coordinates are known."""
+    own = voxels.parcellations[level]
+    present, y = [int(n) for n in np.unique(own.labels) if n], _y_mm(voxels)
+    depth = {number: float(np.mean(y[own.labels == number])) for number in present}
+    short = level.removeprefix(OWN_PREFIX)
+    return {
+        f"{own.names.get(number, f'label {number}')} ({short})": own.labels == number
+        for number in sorted(present, key=lambda number: (-depth[number], number))
+    }
+
+
+def aal_numbers(voxels: Voxels) -> np.ndarray:
+    """Return the AAL1 numbers of voxels: those of the dataset, else those at the coordinates in MNI space.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Voxels that have AAL labels, or coordinates in MNI space.
+
+    Returns
+    -------
+    (n_voxels,) array of int
+        1 to 116, 0 for none.
+
+    Raises
+    ------
+    RequestError
+        The voxels have neither.
+    """
+    if voxels.aal is not None:
+        return np.asarray(voxels.aal)
+    mm = coordinates(voxels) if voxels.in_mni else None
+    if mm is None:
+        raise RequestError(
+            f"Expected voxels with AAL labels or coordinates in MNI space, got neither. "
+            f"{why_unavailable(AAL1_PARCELLATIONS[0], voxels)} Choose another parcellation."
+        )
+    return _aal().at(mm)
+
+
+@lru_cache(maxsize=1)
+def _aal() -> LabelVolume:
+    from brivl.data.anatomy.aal import load_aal
+
+    return load_aal()
+
+
+def with_mni_anatomy(voxels: Voxels) -> Voxels:
+    """Give voxels in MNI space the labels of AAL1, and views on fsaverage5 where enough of them are cortical.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Voxels of any space.
+
+    Returns
+    -------
+    Voxels
+        The same voxels where they are not in MNI space, have labels, or lie outside of the atlas.
+    """
+    if voxels.aal is not None or not voxels.in_mni:
+        return voxels
+    from brivl.data.anatomy.aal import SUBCORTICAL
+
+    numbers = aal_numbers(voxels)
+    if not numbers.any():
+        return voxels
+    cortical = (numbers > 0) & (numbers <= N_CEREBRAL) & ~np.isin(numbers, SUBCORTICAL)
+    on_surface = voxels.flatmap == "slices" and cortical.mean() >= CORTICAL_SHARE
+    return replace(voxels, aal=numbers, flatmap="fsaverage5" if on_surface else voxels.flatmap)
+
+
 def _y_mm(voxels: Voxels) -> np.ndarray:
     """(n_voxels,) y in mm, which is high at the front; 0 without an affine, so that the given order stays."""
     if voxels.surface is not None and voxels.surface.mm is not None:
@@ -188,12 +274,12 @@ def region_choices(voxels: Voxels, also: str = BRAIN) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to (n_voxels,) array of bool
-        ROIs of the dataset, or else the regions of AAL1 at all levels.
+        ROIs of the dataset, or else the regions of AAL1 at all levels, or else those of atlases with the data.
     """
     available = available_parcellations(voxels)
     own_rois = ROI_KEY in available
     listed: Sequence[ParcellationName] = (
-        (ROI_KEY,) if own_rois else [level for level in available if level not in MNI_PARCELLATIONS]
+        (ROI_KEY,) if own_rois else [level for level in available if level in AAL1_PARCELLATIONS] or available
     )
     masks = {name: inside for level in listed for name, inside in region_masks(voxels, level).items()}
     if also == BRAIN or also in masks:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brivl.core.records import Design, Responses, SurfaceVertices, Truth, Voxels
+from brivl.core.records import Design, Parcellation, Responses, SurfaceVertices, Truth, Voxels
 from brivl.data.dataset import Dataset, DatasetIdentity
 from brivl.data.reading import Reading, reading_of
+from brivl.data.regions import with_mni_anatomy
 from brivl.store.artifacts import Artifact, Store
 from brivl.store.keys import ArtifactKey
 
@@ -127,7 +128,7 @@ def load_facts(store: Store, dataset: Dataset, subject: str, responses: Response
 
     def compute() -> tuple[dict[str, np.ndarray], dict]:
         loaded = dataset.responses(subject) if responses is None else responses
-        arrays, info = _voxel_arrays(loaded.voxels)
+        arrays, info = _voxel_arrays(with_mni_anatomy(loaded.voxels))
         truth = dataset.truth(subject)
         if truth is not None:
             arrays |= {
@@ -162,7 +163,12 @@ def _voxel_arrays(v: Voxels) -> tuple[dict[str, np.ndarray], dict]:
     optional = {"affine": v.affine, "aal": v.aal, "rois": np.stack(list(v.rois.values())) if v.rois else None}
     optional |= {f"surface_{name}": getattr(v.surface, name) for name in SURFACE_ARRAYS} if v.surface else {}
     arrays |= {name: value for name, value in optional.items() if value is not None}
-    return arrays, _surface_info(v) | {
+    arrays |= {f"labels_{key}": one.labels for key, one in v.parcellations.items()}
+    own = {
+        key: {"names": {str(label): name for label, name in one.names.items()}, "note": one.note}
+        for key, one in v.parcellations.items()
+    }
+    return arrays, _surface_info(v) | ({"parcellations": own} if own else {}) | {
         "roi_names": list(v.rois),
         "shape": [int(n) for n in v.shape],
         "space": v.space,
@@ -219,9 +225,14 @@ def _facts(artifact: Artifact) -> SubjectFacts:
         info["flatmap"],
         info.get("mapper", ""),
         _surface(artifact),
+        parcellations={
+            key: Parcellation(a[f"labels_{key}"], {int(n): name for n, name in one["names"].items()}, one["note"])
+            for key, one in info.get("parcellations", {}).items()
+        },
     )
     truth = None
     if "truth_layer" in a:
         models = tuple(info["truth_models"])
         truth = Truth(a["truth_layer"], a["truth_share"], a["noise_ceiling"], a["oracle_split"], models)
+    voxels = with_mni_anatomy(voxels)  # facts that were stored before labels were looked up lack them
     return SubjectFacts(voxels, Timing(**info["timing"]), truth, Reading.from_json(info.get("reading", {})))

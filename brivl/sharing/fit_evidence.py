@@ -279,6 +279,9 @@ def npz_arrays(answer: FitResult, voxels: Voxels, partition: VariancePartition |
     arrays |= {name: value for name, value in optional.items() if value is not None}
     if partition is not None:
         arrays |= {"r2_unique": np.stack([partition.unique_a, partition.unique_b]), "r2_shared": partition.shared}
+    for key, own in voxels.parcellations.items():  # labels, and the names of labels as a list of "number name"
+        arrays[f"labels_{key}"] = own.labels
+        arrays[f"names_{key}"] = np.array([f"{number} {name}" for number, name in own.names.items()])
     return arrays | {f"roi_{name}": inside for name, inside in voxels.rois.items()}
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS
+from brivl.data.anatomy.atlases import OWN_PREFIX
 from brivl.data.phantoms.movie import NAME as PHANTOM_MOVIE
 from brivl.data.regions import BRAIN, CEILING, ORDERS, PARCELLATION_TITLES, ROWS, Order
 from brivl.data.regions import SCALE_FIELD as SCALE
@@ -198,6 +199,8 @@ def resolve(fields: Mapping[str, str], summary: DatasetSummary) -> tuple[Choices
 
     preset = fields.get("preset", "")  # its name may have delays, which are not listed
     presets = (*PRESETS, preset) if preset in PRESETS else tuple(PRESETS)
+    level = fields.get("level", "")  # atlases that lie with the data are not listed; pages say which there are
+    levels = (*PARCELLATION_TITLES, level) if level.startswith(OWN_PREFIX) else tuple(PARCELLATION_TITLES)
     offers = tuple(summary.model_options)
     a = pick("a", offers, summary.default_pair[0])
     b = pick("b", offers, summary.default_pair[1])
@@ -218,7 +221,7 @@ def resolve(fields: Mapping[str, str], summary: DatasetSummary) -> tuple[Choices
         order=cast(Order, pick("order", ORDERS, "anatomical")),
         rows=pick("rows", tuple(ROWS), "", shown="all rows"),
         region=fields.get("region") or BRAIN,
-        level=pick("level", tuple(PARCELLATION_TITLES), "", shown="the first parcellation of the dataset"),
+        level=pick("level", levels, "", shown="the first parcellation of the dataset"),
         scale=pick(SCALE, (CEILING,), "", shown="R²"),
         unit=pick("unit", (VOXEL,), "", shown="the default"),
         view=pick("view", (HEAT,), "", shown="the default"),

@@ -17,6 +17,7 @@ from pathlib import Path
 from brivl.data.bids.file_names import ENDINGS, VOLUME_ENDINGS, BidsFile, BoldFile
 from brivl.data.bids.roots import Roots
 from brivl.data.bids.selection import DEFAULT_SPACE, FORM_ENTITIES, Selection
+from brivl.data.anatomy.own_atlases import is_roi
 from brivl.errors import DataError
 
 FILE_ENTITIES = ("desc", "label", "res")  # entities that tell what kind of file it is, not which run it belongs to
@@ -298,6 +299,7 @@ def _run(roots: Roots, bolds: tuple[BoldFile, ...], selection: Selection, folder
 def _masks(roots: Roots, bold: BoldFile, own: Mapping[str, str], folders: _Folders) -> list[BidsFile]:
     """Masks in the folder of a run; of several the whole brain on the run's own resolution, not regions."""
     masks = [file for end in VOLUME_ENDINGS for file in _beside(roots, bold, own, f"mask{end}", folders)]
+    masks = [file for file in masks if not is_roi(file.entities.get("label", ""))]
     for preferred in (
         [file for file in masks if file.entities.get("res") == own.get("res")],
         [file for file in masks if file.entities.get("desc") == "brain"],

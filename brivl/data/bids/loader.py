@@ -13,6 +13,7 @@ import numpy as np
 import scipy.sparse
 
 from brivl.core.records import Design, Responses, Stimulus, StimulusKind, Truth, Voxels
+from brivl.data.anatomy.own_atlases import OwnRegions, add_own_regions, find_own_regions, subject_places
 from brivl.data.bids.bold import (
     Grid,
     Mask,
@@ -268,8 +269,32 @@ class BidsDataset:
         test = self._presented(subject).test if self.test_repeats else ()
         Y_train = np.concatenate([Y[i] for i in range(len(Y)) if i not in test])
         space = runs[0].entities.get("space", "native")
-        voxels = Voxels(f"{subject}, {space} space", np.argwhere(mask.inside), grid.shape, grid.affine)
+        voxels, _ = self._with_regions(subject, _voxels(subject, space, mask, grid))
         return Responses(Y_train, np.stack([Y[i] for i in test]) if test else None, voxels)
+
+    def own_regions(self, subject: str) -> OwnRegions:
+        """Find the atlases and the masks of ROIs that lie with the data.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        OwnRegions
+            Label images and masks in atlases/, rois/, the folders of the subject and derivatives.
+        """
+        runs = self._runs(subject)
+        inside = sorted(path for path in (self.folder / "derivatives").glob("*") if path.is_dir())
+        roots = dict.fromkeys([*self.roots.all, self.folder, *inside])
+        places = [*dict.fromkeys(run.bold.parent for run in runs), *subject_places(roots, subject)]
+        return find_own_regions(self.folder, places, runs[0].entities.get("space", ""))
+
+    def _with_regions(self, subject: str, voxels: Voxels) -> tuple[Voxels, tuple[str, ...]]:
+        """Voxels with the regions that lie with the data, and a sentence on each atlas."""
+        space = self._runs(subject)[0].entities.get("space", "")
+        return add_own_regions(voxels, self.own_regions(subject), space)
 
     def mask(self, subject: str) -> Mask:
         """Choose the voxels of a subject, from mask files in func/ or else from BOLD.
@@ -332,6 +357,7 @@ class BidsDataset:
         extra = f"{LOADER_VERSION}; {presented.column.name}{'' if self.on_off else '; on/off not regressed out'}"
         extra += "; repeats are the test run" if self.test_repeats else ""
         extra += f"; derivatives {digest_files(runs[0].root, derived)}" if derived else ""
+        extra += self.own_regions(subject).digest
         return digest_files(self.folder, files, extra)
 
     def reading(self, subject: str) -> Reading:
@@ -363,6 +389,7 @@ class BidsDataset:
             f"Voxels: {self._mask_note(subject)}.",
             "Cleaning: the linear drift of each run is removed; no high-pass filter, no confounds.",
             *((ON_OFF_NOTE,) if self._with_on_off(presented).nuisance is not None else ()),
+            *self._region_notes(subject),
         )
         chips = (form.replace("_", ", ").replace("-", " "),) if form else ()
         return Reading(notes, _warnings(presented), (*chips, "not cleaned (linear drift only)"))
@@ -423,6 +450,14 @@ class BidsDataset:
         """Origin of the mask; without a mask file this is said without reading all images."""
         has_files = any(run.mask is not None for run in self._runs(subject))
         return self.mask(subject).source if has_files else "mask computed from BOLD, no mask file found"
+
+    def _region_notes(self, subject: str) -> tuple[str, ...]:
+        """Sentences on atlases and ROIs, for which the mask is read only where there are any."""
+        if not self.own_regions(subject).files:
+            return ()
+        space = self._runs(subject)[0].entities.get("space", "native")
+        voxels = _voxels(subject, space, self.mask(subject), self._grids(subject)[0])
+        return self._with_regions(subject, voxels)[1]
 
     def reading_warnings(self, subject: str) -> tuple[str, ...]:
         """Return the warnings of `reading`, from the events alone.
@@ -501,6 +536,10 @@ class BidsDataset:
                 f"{str(unfetched[0])!r}. Run `datalad get stimuli` in {str(self.folder)!r}."
             )
         return paths
+
+
+def _voxels(subject: str, space: str, mask: Mask, grid: Grid) -> Voxels:
+    return Voxels(f"{subject}, {space} space", np.argwhere(mask.inside), grid.shape, grid.affine)
 
 
 def _repeat_note(runs: Sequence[Run], presented: _Presented) -> tuple[str, ...]:

@@ -11,6 +11,7 @@
                             (n_test, n_voxels) or (n_repeats, n_test, n_voxels)
     voxels/SUBJECT.npz      optional: ijk (n_voxels, 3), shape (3,); in it also optional affine (4, 4),
                             aal (n_voxels,), roi_NAME (n_voxels,)
+    atlases/*.nii.gz        optional label images with a table of names beside each; rois/*.nii.gz masks
 
 Responses are taken as they are: nothing is detrended here.
 """
@@ -28,13 +29,15 @@ import scipy.sparse
 
 from brivl.core.columns import LARGE_BYTES, LazyArray
 from brivl.core.encoding.delays import FILLED_BELOW_S
-from brivl.core.records import Design, Responses, Stimulus, StimulusKind, Truth
+from brivl.core.records import Design, Responses, Stimulus, StimulusKind, Truth, Voxels
+from brivl.data.anatomy.own_atlases import OwnRegions, add_own_regions, find_own_regions
 from brivl.data.dataset import check_subject
 from brivl.data.formats.content_digest import digest_files
 from brivl.data.formats.json import read_json_object
 from brivl.data.formats.nifti import TR_RANGE
 from brivl.data.formats.npy import array_label, array_names, array_shape, read_float32, read_numbers, response_columns
 from brivl.data.plain.voxels import read_voxels
+from brivl.data.reading import Reading
 from brivl.errors import DataError
 
 
@@ -301,7 +304,67 @@ class PlainDataset:
             Y_train = read_float32(path, "Y_train")
             repeats = read_float32(path, "Y_test") if n_test else None
             Y_test = repeats[None] if repeats is not None and repeats.ndim == 2 else repeats
-        return Responses(Y_train, Y_test, read_voxels(self._voxels_file(subject), Y_train.shape[1], self.about.space))
+        return Responses(Y_train, Y_test, self._voxels(subject, Y_train.shape[1])[0])
+
+    def own_regions(self, subject: str) -> OwnRegions:
+        """Find the atlases and the masks of ROIs in the folder.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        OwnRegions
+            Files in atlases/ and rois/; none where voxels have no places in space.
+        """
+        path = self._voxels_file(subject)
+        if not path.is_file() or "affine" not in array_names(path):
+            return OwnRegions()
+        return find_own_regions(self.folder, (), self.about.space)
+
+    def _voxels(self, subject: str, n_voxels: int) -> tuple[Voxels, tuple[str, ...]]:
+        """Voxels with the regions of the folder, and a sentence on each atlas."""
+        voxels = read_voxels(self._voxels_file(subject), n_voxels, self.about.space)
+        regions = self.own_regions(subject)
+        return add_own_regions(voxels, regions, self.about.space) if regions.files else (voxels, ())
+
+    def reading(self, subject: str) -> Reading:
+        """Say which atlases and ROIs were read.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        Reading
+            Empty for a folder without any.
+        """
+        check_subject(self, subject)
+        if not self.own_regions(subject).files:
+            return Reading()
+        path = self.files[subject]
+        n_voxels = array_shape(path, None if path.suffix == ".npy" else "Y_train")[-1]
+        return Reading(self._voxels(subject, n_voxels)[1])
+
+    def reading_warnings(self, subject: str) -> tuple[str, ...]:
+        """Return the warnings of `reading`, of which a plain folder has none.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        tuple of str
+            Empty.
+        """
+        check_subject(self, subject)
+        return ()
 
     def truth(self, subject: str) -> Truth | None:
         """Return None, since what a folder simulates is not recorded.
@@ -339,6 +402,7 @@ class PlainDataset:
         # Default delays were filled for short TRs later; results at other TRs stay those that are stored.
         filled = self.about.tr is not None and self.about.tr < FILLED_BELOW_S
         version = f"{LOADER_VERSION}; delays filled" if filled else LOADER_VERSION
+        version += self.own_regions(subject).digest
         return digest_files(self.folder, [*existing, *(ref.path for ref in self.features.values())], version)
 
     def _voxels_file(self, subject: str) -> Path:

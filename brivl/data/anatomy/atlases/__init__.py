@@ -19,8 +19,23 @@ ATLASES: tuple[Atlas, ...] = (
     HCPEX,
 )
 ROI_KEY, ROI_TITLE = "roi", "ROIs"  # regions that a dataset itself defines
+OWN_PREFIX = "atlas-"  # of the key of an atlas that lies with the data
+
+
+class AtlasTexts(dict[str, str]):
+    """Texts by the key of an atlas; of an atlas that lies with the data the text is its name."""
+
+    def __missing__(self, key: str) -> str:
+        if key.startswith(OWN_PREFIX):
+            return key.removeprefix(OWN_PREFIX)
+        raise KeyError(key)
+
 
 # What the option --level takes.
 PARCELLATION_HELP = ", ".join(
-    [f"{ROI_KEY} ({ROI_TITLE} of the dataset)", *(f"{atlas.key} ({atlas.title})" for atlas in ATLASES)]
+    [
+        f"{ROI_KEY} ({ROI_TITLE} of the dataset)",
+        *(f"{atlas.key} ({atlas.title})" for atlas in ATLASES),
+        f"{OWN_PREFIX}NAME (an atlas that lies with the data)",
+    ]
 )
