@@ -52,8 +52,8 @@ def available_parcellations(voxels: Voxels) -> tuple[ParcellationName, ...]:
     labelled, in_mni = voxels.aal is not None, voxels.in_mni
     atlases = (AAL1_PARCELLATIONS if labelled else ()) + (MNI_PARCELLATIONS if in_mni else ())
     # AAL1 that is looked up by coordinates follows, so that the default stays what it was before it was looked up.
-    looked_up = AAL1_PARCELLATIONS if in_mni and not labelled else ()
-    return ((ROI_KEY,) if voxels.rois else ()) + atlases + looked_up + tuple(voxels.parcellations)
+    by_coordinates = AAL1_PARCELLATIONS if in_mni and not labelled else ()
+    return ((ROI_KEY,) if voxels.rois else ()) + atlases + by_coordinates + tuple(voxels.parcellations)
 
 
 def why_unavailable(level: str, voxels: Voxels) -> str:

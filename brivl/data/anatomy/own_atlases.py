@@ -151,8 +151,8 @@ def subject_places(roots: Iterable[Path], subject: str) -> list[Path]:
         Folders that are there.
     """
     patterns = ("", *KINDS, *(f"ses-*/{kind}" for kind in KINDS))
-    found = [place for root in roots for pattern in patterns for place in _matching(root / subject, pattern)]
-    return [place for place in dict.fromkeys(found) if place.is_dir()]
+    within = [place for root in roots for pattern in patterns for place in _matching(root / subject, pattern)]
+    return [place for place in dict.fromkeys(within) if place.is_dir()]
 
 
 def _matching(place: Path, pattern: str) -> list[Path]:
@@ -326,7 +326,7 @@ def add_own_regions(voxels: Voxels, regions: OwnRegions, space: str) -> tuple[Vo
 
 def _read_atlas(atlas: AtlasFiles, voxels: Voxels, space: str) -> tuple[str, Parcellation]:
     volume = _label_image(atlas.image)
-    how = _how(atlas.image, volume.labels.shape, volume.affine, voxels, space)
+    resampled = _resampling(atlas.image, volume.labels.shape, volume.affine, voxels, space)
     names = {} if atlas.table is None else read_label_table(atlas.table)
     labels = volume.at(_mm(voxels))
     present = [int(n) for n in np.unique(labels) if n]
@@ -334,7 +334,7 @@ def _read_atlas(atlas: AtlasFiles, voxels: Voxels, space: str) -> tuple[str, Par
     table = f"names from {atlas.table.name}" if atlas.table else "without a table of names"
     lacking = f", {len(unnamed)} of them without a name" if unnamed and atlas.table else ""
     note = (
-        f"Atlas {atlas.name}: {atlas.image.name}{how}, {table}: {len(present)} regions with voxels{lacking}, "
+        f"Atlas {atlas.name}: {atlas.image.name}{resampled}, {table}: {len(present)} regions with voxels{lacking}, "
         f"{int((labels > 0).sum()):,} of {voxels.n_voxels:,} voxels."
     )
     return own_parcellation(atlas.name, labels, names, note)
@@ -342,7 +342,7 @@ def _read_atlas(atlas: AtlasFiles, voxels: Voxels, space: str) -> tuple[str, Par
 
 def _read_roi(path: Path, voxels: Voxels, space: str) -> np.ndarray:
     mask = read_mask(path)
-    _how(path, mask.inside.shape, mask.affine, voxels, space)
+    _resampling(path, mask.inside.shape, mask.affine, voxels, space)
     inside = LabelVolume(mask.inside.astype(np.uint8), mask.affine).at(_mm(voxels)) > 0
     if not inside.any():
         raise DataError(f"Expected voxels of the data inside of {path.name!r}, got none. Check its space.")
@@ -373,8 +373,8 @@ def _label_image(path: Path) -> LabelVolume:
     return LabelVolume(values.astype(np.int32), np.asarray(image.affine, float))
 
 
-def _how(path: Path, shape: Sequence[int], affine: np.ndarray, voxels: Voxels, space: str) -> str:
-    """How an image comes to the voxels; DataError where it lies in another space."""
+def _resampling(path: Path, shape: Sequence[int], affine: np.ndarray, voxels: Voxels, space: str) -> str:
+    """What is said of an image on another grid; DataError where it lies in another space."""
     theirs = _space_of(path)
     same_grid = tuple(shape) == tuple(voxels.shape) and np.allclose(
         affine, np.asarray(voxels.affine), rtol=0, atol=AFFINE_TOLERANCE

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
+from brivl.data.anatomy.own_atlases import is_roi
 from brivl.data.bids.file_names import ENDINGS, VOLUME_ENDINGS, BidsFile, BoldFile
 from brivl.data.bids.roots import Roots
 from brivl.data.bids.selection import DEFAULT_SPACE, FORM_ENTITIES, Selection
-from brivl.data.anatomy.own_atlases import is_roi
 from brivl.errors import DataError
 
 FILE_ENTITIES = ("desc", "label", "res")  # entities that tell what kind of file it is, not which run it belongs to

@@ -453,9 +453,13 @@ class BidsDataset:
 
     def _region_notes(self, subject: str) -> tuple[str, ...]:
         """Sentences on atlases and ROIs, for which the mask is read only where there are any."""
-        if not self.own_regions(subject).files:
+        regions, runs = self.own_regions(subject), self._runs(subject)
+        if not regions.files:
             return ()
-        space = self._runs(subject)[0].entities.get("space", "native")
+        if all(run.mask is None for run in runs):  # else all images would be read, only to say so
+            names = [*(atlas.name for atlas in regions.atlases), *regions.rois]
+            return (f"Regions in the folder: {', '.join(names)}.",)
+        space = runs[0].entities.get("space", "native")
         voxels = _voxels(subject, space, self.mask(subject), self._grids(subject)[0])
         return self._with_regions(subject, voxels)[1]
 
