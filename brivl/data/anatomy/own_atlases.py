@@ -186,7 +186,8 @@ def _atlas_name(path: Path, named: bool) -> str:
     """Name of an atlas by its entities; the stem of a file in atlases/ without any."""
     own = entities_of(path)
     parts = [own[key] for key in ("atlas", "seg", "desc", "scale", "label") if key in own]
-    name = "_".join(parts) if parts else _stem(path).removesuffix("_dseg")
+    stem = re.sub(r"(?:^|_)(?:space|res|tpl|sub)-[^_]+", "", _stem(path).removesuffix("_dseg")).strip("_")
+    name = "_".join(parts) if parts else stem
     return re.sub(r"[^\w.+-]", "", name)[:60] or "atlas"
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from nilearn.image import resample_img
 
+from brivl.config import cache_dir
 from brivl.core.records import Voxels
 from brivl.data.anatomy.aal import load_aal, mni_grid
 from brivl.data.anatomy.label_tables import read_label_table
@@ -30,6 +31,7 @@ from brivl.data.subject_facts import load_facts, stored_facts
 from brivl.encoding.fit import FitRequest, fit
 from brivl.errors import DataError, RequestError
 from brivl.store.artifacts import Store
+from tests.support.app_driver import charts, fresh_server, headline, open_page  # noqa: F401 (a fixture)
 from tests.support.bids_fixture import make_bids, noise, write_nifti
 
 SPACE = "space-MNI152NLin2009cAsym"
@@ -156,7 +158,9 @@ def test_atlas_and_rois_of_a_bids_folder_are_levels_and_in_the_key(tmp_path: Pat
     )
 
 
-def test_plain_folder_takes_atlases_and_a_region_of_them_is_fitted(tmp_path: Path) -> None:
+def test_plain_folder_takes_atlases_and_pages_show_their_regions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng, root = np.random.default_rng(0), tmp_path / "plain"
     for part in ("features", "responses", "voxels"):
         (root / part).mkdir(parents=True)
@@ -175,15 +179,19 @@ def test_plain_folder_takes_atlases_and_a_region_of_them_is_fitted(tmp_path: Pat
     image = write_atlas(root / "atlases/mine.nii.gz", labels, np.diag([2.0, 2, 2, 1]), {1: "V1", 2: "V2", 3: "V3"})
     data = open_plain(root)
     assert data.digest("s1") != before and "Atlas mine: mine.nii.gz, names from mine.tsv" in data.reading("s1").notes[0]
-    store = Store(tmp_path / "cache")
+    store = Store(cache_dir())
     answer = fit(store, FitRequest(str(root), ("a", "b"), 1, "s1"))
     masks = region_masks(stored_facts(store, data, "s1").voxels, "atlas-mine")
     means = {name: float(np.nanmean(answer.result.r2_joint[inside])) for name, inside in masks.items()}
     assert means["V1 (mine)"] > 0.8 and means["V2 (mine)"] < 0.1 and means["V3 (mine)"] < 0.1
+    monkeypatch.setenv("BRIVL_DATA", str(root))
+    at = open_page("regions", data=str(root), a="a", b="b", layer="1", subject="s1", level="atlas-mine")
+    assert not at.exception and not at.error and all(name in str(charts(at)) for name in masks)
+    assert "mine" in headline(at)
     write_atlas(image, np.ones((9, 9, 9)), np.diag([1.0, 1, 1, 1]))
     (note,) = data.reading("s1").notes
     assert note.startswith("Atlas mine is left out. Expected 'mine.nii.gz' on the grid of the voxels, shape (5, 3, 2)")
-    write_atlas(root / "atlases/mine_space-MNI152NLin6Asym.nii.gz", labels, np.diag([2.0, 2, 2, 1]))
+    write_atlas(root / "atlases/other_space-MNI152NLin6Asym.nii.gz", labels, np.diag([2.0, 2, 2, 1]))
     assert any("T1w, native space (not MNI), got MNI152NLin6Asym" in one for one in data.reading("s1").notes)
 
 
