@@ -65,7 +65,8 @@ def test_the_libraries_follow(words: tuple[str, ...]) -> None:
 
 def test_a_users_number_wins_in_every_library() -> None:
     report = started(OMP_NUM_THREADS="2")
-    assert report["torch"] == 2 and set(report["blas"]) == {2} and report["cores"] == min(2, config.n_cores())
+    here = min(2, config.n_cores())  # OpenBLAS starts no more threads than there are cores
+    assert report["torch"] == 2 and set(report["blas"]) == {here} and report["cores"] == here
     settings = thread_settings({OPENMP: "4", "OPENBLAS_NUM_THREADS": "3", WAITING: "ACTIVE"})
     assert (settings[OPENMP], settings["MKL_NUM_THREADS"], settings["OPENBLAS_NUM_THREADS"]) == ("4", "4", "3")
     assert settings[WAITING] == "ACTIVE"

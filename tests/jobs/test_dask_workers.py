@@ -162,7 +162,8 @@ def test_a_worker_without_the_cache_folder_is_a_sentence(
         end = run_sweep(store, requests_of(folder, store, ("A",)), workers)
     assert len(end.failed) == 2 and all("shared by all workers" in sentence for sentence in end.failed.values())
     monkeypatch.setattr(dask_workers, "_sees", lambda probe: False)
-    with pytest.raises(StoreError, match="2 of 2 workers .* shared by all workers"):
+    # Every worker that is there: one that another test has killed may not have been started again.
+    with pytest.raises(StoreError, match=r"(\d) of \1 workers .* shared by all workers"):
         DaskWorkers(cluster.scheduler_address, store.root).__enter__()
 
 

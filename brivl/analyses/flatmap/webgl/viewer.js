@@ -53,6 +53,11 @@ export class Viewer {
     this.panes = [];
     Object.assign(this, { tool: "pan", threshold: 0, seq: 0, sent: 0, camera: { ...WHOLE }, picked: null, polygon: null, others: [], shape: "flat", orbit: { ...FRONT } });
     this.root.addEventListener("keydown", (event) => onKey(this, event));
+    this.root.addEventListener("pointerenter", () => { // keys work where the pointer is, unless somebody is writing
+      const at = document.activeElement;
+      const writing = at?.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(at?.tagName) || at?.shadowRoot;
+      if (!writing) this.root.focus({ preventScroll: true });
+    });
     this.watch = new ResizeObserver(() => this.panes.forEach((pane) => { pane.showTip(-1); pane.drawSoon(); }));
     this.watch.observe(this.grid);
     this.root.brivl = this; // for tests and the bench
