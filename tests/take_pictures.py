@@ -98,7 +98,7 @@ def walk(address: str, page: Any, out: Path, say: Callable[[str], None]) -> None
     say("saved the flatmap")
 
     page.locator("[data-testid=stTopNavLink]", has_text="Regions").click()
-    page.locator("[data-testid=stPlotlyChart]").first.wait_for()
+    page.get_by_placeholder("Search regions").wait_for()
     shoot("regions")
     save(page, "Which region?", "Split R² by region, layer 8, S01.", "Say that the data are simulated.")
     say("saved the regions")
@@ -120,7 +120,7 @@ def walk(address: str, page: Any, out: Path, say: Callable[[str], None]) -> None
 # On the stage of the first pane: the voxel that the tour speaks of.
 VOXEL = f"""() => {{
   const viewer = {VIEWER}, pane = viewer.panes[0], box = pane.stage.getBoundingClientRect();
-  const [x, y] = pane.toStage(viewer.ground.place(4150));
+  const [x, y] = pane.toStage(viewer.ground.place(5878));
   return [box.left + x, box.top + y];
 }}"""
 
