@@ -86,13 +86,17 @@ def results_by_layer(fits: Mapping[tuple[int, str], FitResult]) -> dict[int, lis
     return by_layer
 
 
-def best_layers(fits: Mapping[tuple[int, str], FitResult]) -> tuple[np.ndarray, list[int]]:
+def best_layers(
+    fits: Mapping[tuple[int, str], FitResult], average: Callable[[np.ndarray], np.ndarray] | None = None
+) -> tuple[np.ndarray, list[int]]:
     """Find the layer with the highest mean joint R2 of each voxel.
 
     Parameters
     ----------
     fits : Mapping[tuple[int, str], FitResult]
         (layer, subject) -> fit.
+    average : Callable[[np.ndarray], np.ndarray] or None
+        Replaces the joint R2 of voxels (n_voxels,), for example by the means of their regions.
 
     Returns
     -------
@@ -103,6 +107,7 @@ def best_layers(fits: Mapping[tuple[int, str], FitResult]) -> tuple[np.ndarray, 
     """
     by_layer = results_by_layer(fits)
     joint = np.stack([mean_scores(results)[0] for results in by_layer.values()])
+    joint = joint if average is None else np.stack([average(row) for row in joint])
     positive = np.where(np.isfinite(joint) & (joint > 0), joint, 0)
     return np.where(positive.max(0) > 0, positive.argmax(0) + 1, 0), list(by_layer)
 

@@ -8,10 +8,11 @@ import numpy as np
 import streamlit as st
 
 from brivl.config import cache_dir
+from brivl.core.flatmap.surface import SurfaceMesh
 from brivl.core.records import FlatmapGeometry, Voxels
 from brivl.core.regions.areas import aal_regions
 from brivl.data.flatmaps import flatmap_key
-from brivl.data.surfaces import stored_surface, surface_key
+from brivl.data.surfaces import has_surface, stored_surface, surface_key
 from brivl.encoding.fit import FitResult, fit_key
 from brivl.encoding.means import mean_explainable_variance, mean_scores, results_by_layer
 from brivl.ui.cached import N_MAPS, N_SUBJECTS, dataset_summary, store
@@ -99,6 +100,29 @@ def _browser_solid(_voxels: Voxels, state: str) -> Packed | None:
     solid = stored_surface(store(), _voxels)
     names = {label: region.title for region in aal_regions("region") for label in region.labels}
     return None if solid is None else surface_payload(solid, _voxels, names)
+
+
+def surface(voxels: Voxels) -> SurfaceMesh | None:
+    """Read the surfaces of a subject in space, for figures that Python draws.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Voxels of the subject.
+
+    Returns
+    -------
+    SurfaceMesh or None
+        None where there are none, or no worker has prepared them.
+    """
+    if not has_surface(voxels) or not store().has(surface_key(voxels)):
+        return None
+    return _surface(voxels, f"{cache_dir()} {surface_key(voxels).digest}")
+
+
+@st.cache_resource(max_entries=N_SUBJECTS, show_spinner=False)
+def _surface(_voxels: Voxels, state: str) -> SurfaceMesh | None:
+    return stored_surface(store(), _voxels)
 
 
 def browser_scores(answers: Mapping[tuple[int, str], FitResult], names: tuple[str, str]) -> Packed:

@@ -134,7 +134,13 @@ def flatmap_headline(finding: MapFinding) -> str:
 
 
 def flatmap_caption(
-    kind: str, names: tuple[str, str], joint: np.ndarray, n_subjects: int, space: str, notes: str = ""
+    kind: str,
+    names: tuple[str, str],
+    joint: np.ndarray,
+    n_subjects: int,
+    space: str,
+    notes: str = "",
+    below_zero: str = "hatched",
 ) -> str:
     """Write what a map shows, what its colours leave out, and the space.
 
@@ -152,6 +158,8 @@ def flatmap_caption(
         Space of the flatmap.
     notes : str
         Sentences on the view, such as the voxels that it fades.
+    below_zero : str
+        How values below zero are drawn: "hatched" on flatmaps, "grey" on surfaces.
 
     Returns
     -------
@@ -172,7 +180,7 @@ def flatmap_caption(
         "best": "",
         "pair": " Colours fade where both values are low.",
         "difference": " Colours fade where the difference is near 0.",
-    }.get(kind, " Low values fade into the cortex; hatched: below 0.")
+    }.get(kind, f" Low values fade into the cortex; {below_zero}: below 0.")
     mean = f", mean over the subjects in whom a voxel was fitted ({n_subjects})" if n_subjects > 1 else ""
     count = f"{int(np.isfinite(joint).sum()):,} of {len(joint):,} voxels were fitted, the others show the cortex only"
     notes = f" {notes}" if notes else ""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import streamlit as st
+from matplotlib.figure import Figure
 
 from brivl.analyses.figure_methods import flatmap_methods
 from brivl.analyses.flatmap import (
@@ -34,6 +37,7 @@ from brivl.ui.results import Shown, describe_subjects, fit_view, look_up
 from brivl.ui.sidebar import bound
 from brivl.ui.tabs import View
 from brivl.ui.url_state import MAPS, Choices
+from brivl.viz.export import Page
 from brivl.viz.flatmap import print_figure
 from brivl.viz.flatmap.figure import CONFIG, MapView, flatmap_figure
 from brivl.viz.flatmap.painting import (
@@ -47,7 +51,15 @@ from brivl.viz.flatmap.painting import (
     paint_value,
 )
 from brivl.viz.flatmap.print_figure import flatmap_page
-from brivl.viz.style import R2, FigureLabel
+from brivl.viz.flatmap.print_surface import (
+    BY_REGION,
+    SurfaceView,
+    region_means,
+    region_scores,
+    surface_as_map,
+    surface_page,
+)
+from brivl.viz.style import R2, FigureLabel, ThemeName
 
 
 def _draw_region_links(region: str, regions: Mapping[str, np.ndarray], state: view_state.MapLook) -> None:
@@ -83,6 +95,7 @@ FADED = 0.35  # opacity outside the chosen region
 PLAIN = "plain map"
 FULL_EV, FAINTEST = 0.5, 0.15  # explainable variance from which colours are full; opacity where there is none
 HEIGHT = 520  # px
+SIDE_AND_ATLAS = re.compile(r"(, (left|right))?( \([^()]*\))?$")
 
 
 @dataclass(frozen=True)
@@ -94,14 +107,18 @@ class Mapped:
     scores: MapScores
     regions: Mapping[str, np.ndarray]  # drawn ROIs, else the 90 AAL regions
     parts: VariancePartition | None = None  # where each model was fitted alone
+    limits: Mapping[str, float] = field(default_factory=dict)  # of the colours, by scale
+    by_region: np.ndarray | None = None  # AAL numbers of the voxels where the scores are means of AAL regions
 
-    def painting(self, shown: Shown) -> Painting:
+    def painting(self, shown: Shown, theme: ThemeName = "light") -> Painting:
         """Colour the map for figures that Python draws: print, and browsers without WebGL2.
 
         Parameters
         ----------
         shown : Shown
             Fits at the layer shown.
+        theme : {"light", "dark"}
+            Theme of the figure; print is light.
 
         Returns
         -------
@@ -109,17 +126,14 @@ class Mapped:
             Colours of the pixels and their legend.
         """
         if shown.choices.map in VARIANCE_COMPONENTS:
-            return self._part_painting(shown)
-        return _paint(shown, self.geometry, self.scores)
+            return self._part_painting(shown, theme)
+        return _paint(shown, self, theme)
 
-    def _part_painting(self, shown: Shown) -> Painting:
+    def _part_painting(self, shown: Shown, theme: ThemeName) -> Painting:
         kind, unknown = shown.choices.map, np.full(self.voxels.n_voxels, np.nan)
         values = unknown if self.parts is None else self.parts.by_name()[kind]
-        on_map = viewer.OnMap(shown, self.voxels, self.geometry, self.scores, self.parts)
-        limits = (0.0, viewer.limits_of(on_map, view_state.current())["shared" if kind == "shared" else "unique"])
-        return paint_value(
-            self.geometry, self.scores, values, (limits, component_label(kind, shown.names)), style.theme()
-        )
+        limits = (0.0, self.limits["shared" if kind == "shared" else "unique"])
+        return paint_value(self.geometry, self.scores, values, (limits, component_label(kind, shown.names)), theme)
 
 
 def _look_up(choices: Choices, summary: DatasetSummary) -> Shown:
@@ -137,6 +151,7 @@ def _runs(shown: Shown) -> Sequence[Run]:
 
 def _view(shown: Shown) -> View:
     mapped = _mapped(shown)
+    state = view_state.current()  # read here: files are made later, outside of a run of the page
     label = FigureLabel(_headline(shown, mapped), _caption(shown, mapped), shown.summary.simulated, _detail(shown))
     outlined = _outlined(shown, mapped.geometry)
     highlight = shown.choices.region if shown.choices.region in outlined.outlines else None
@@ -147,8 +162,9 @@ def _view(shown: Shown) -> View:
         stem,
         label,
         table=lambda: _table(mapped),
-        print_figure=lambda page: flatmap_page(
-            outlined, mapped.painting(shown), label, page, highlight, _print_view(mapped)
+        print_figure=lambda page: (
+            _print_surface(shown, mapped, label, page, state)
+            or flatmap_page(outlined, mapped.painting(shown), label, page, highlight, _print_view(mapped, state))
         ),
         draw=lambda: _draw(shown, mapped, label, highlight),
         hint=HINT,
@@ -159,12 +175,45 @@ def _view(shown: Shown) -> View:
     )
 
 
-def _print_view(mapped: Mapped) -> print_figure.MapView:
+def _print_view(mapped: Mapped, state: view_state.MapLook) -> print_figure.MapView:
     """The part of the map that is on the screen, with the pinned voxel: what is seen is saved and exported."""
-    state = view_state.current()
     (x, y, zoom), n_voxels = state.camera, mapped.voxels.n_voxels
     voxel = state.voxel if state.voxel is not None and state.voxel < n_voxels else None
     return print_figure.MapView(x, y, zoom, voxel)
+
+
+def _print_surface(
+    shown: Shown, mapped: Mapped, label: FigureLabel, page: Page, state: view_state.MapLook
+) -> Figure | None:
+    """The surface in space as it is on the screen; None where the flatmap is."""
+    mesh = cached_maps.surface(mapped.voxels) if state.shape != "flat" else None
+    if mesh is None:
+        return None
+    aal, form = mapped.voxels.aal, state.shape if state.shape in (*mesh.forms, BY_REGION) else "inflated"
+    if aal is None and form == BY_REGION:
+        form = "pial"
+    on_surface = replace(
+        mapped,
+        geometry=surface_as_map(mesh, form, aal, mapped.geometry.space),
+        scores=replace(mapped.scores, hatched=False),
+    )
+    if aal is not None and form == BY_REGION:
+        on_surface = replace(on_surface, scores=region_scores(on_surface.scores, aal), by_region=aal)
+        if mapped.parts is not None:
+            means = {name: region_means(values, aal) for name, values in mapped.parts.by_name().items()}
+            on_surface = replace(on_surface, parts=VariancePartition(**means))
+    view = SurfaceView(form, *state.orbit, state.voxel, shown.region(shown.subjects[0]), state.names)
+    painting = on_surface.painting(shown)
+    return surface_page(mesh, painting, _both_sides(mapped.regions), label, page, view, on_surface.geometry)
+
+
+def _both_sides(regions: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Regions under names without side and atlas, such as "Precentral gyrus": L and R stand beside the hemispheres."""
+    merged: dict[str, np.ndarray] = {}
+    for title, inside in regions.items():
+        name = SIDE_AND_ATLAS.sub("", title)
+        merged[name] = inside | merged[name] if name in merged else inside
+    return merged
 
 
 def _outlined(shown: Shown, geometry: FlatmapGeometry) -> FlatmapGeometry:
@@ -184,7 +233,9 @@ def _mapped(shown: Shown) -> Mapped:
     regions = region_masks(voxels, "roi" if voxels.rois else "region") if voxels.rois or voxels.aal is not None else {}
     joint, a, b = mean_scores([answer.result for answer in shown.answers.values()])
     scores = MapScores(joint, a, b, shown.names, regions, _opacity(shown), view_state.current().threshold)
-    return Mapped(voxels, geometry, scores, regions, variance_panel.parts_of(shown))
+    parts = variance_panel.parts_of(shown)
+    limits = viewer.limits_of(viewer.OnMap(shown, voxels, geometry, scores, parts), view_state.current())
+    return Mapped(voxels, geometry, scores, regions, parts, limits)
 
 
 def _opacity(shown: Shown) -> np.ndarray | None:
@@ -198,13 +249,12 @@ def _opacity(shown: Shown) -> np.ndarray | None:
     return by_ev if opacity is None else opacity * by_ev
 
 
-def _paint(shown: Shown, geometry: FlatmapGeometry, scores: MapScores) -> Painting:
-    kind, theme = shown.choices.map, style.theme()
+def _paint(shown: Shown, mapped: Mapped, theme: ThemeName) -> Painting:
+    geometry, scores, limits, kind = mapped.geometry, mapped.scores, mapped.limits, shown.choices.map
     if kind == "best":
-        best, layers = best_layers(viewer.all_layers(shown).answers)
+        average = None if mapped.by_region is None else partial(region_means, aal=mapped.by_region)
+        best, layers = best_layers(viewer.all_layers(shown).answers, average)
         return paint_levels(geometry, scores, best, [f"layer {layer}" for layer in layers], f"Best layer, joint {R2}")
-    on_map = viewer.OnMap(shown, shown.facts[shown.subjects[0]].voxels, geometry, scores)
-    limits = viewer.limits_of(on_map, view_state.current())
     if kind == "difference":
         return paint_difference(geometry, scores, limits["difference"], theme)
     if kind == "pair":
@@ -251,6 +301,7 @@ def _caption(shown: Shown, mapped: Mapped) -> str:
         len(shown.subjects),
         mapped.geometry.space,
         " ".join(filter(None, notes)),
+        below_zero="hatched" if state.shape == "flat" or cached_maps.surface(mapped.voxels) is None else "grey",
     )
 
 
@@ -294,7 +345,7 @@ def _draw_plain(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str
     view = MapView(style.theme(), state.names, highlight, state.voxel, height=HEIGHT)
     ground = cached_maps.ground(mapped.voxels, mapped.geometry, mapped.regions)
     outlined = _outlined(shown, mapped.geometry)
-    figure = flatmap_figure(outlined, mapped.painting(shown), mapped.scores, label, view, ground)
+    figure = flatmap_figure(outlined, mapped.painting(shown, style.theme()), mapped.scores, label, view, ground)
     figure.update_layout(uirevision=f"{shown.choices.data}")
     with st.container(key="figure"):
         st.plotly_chart(

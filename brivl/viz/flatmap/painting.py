@@ -30,6 +30,7 @@ class MapScores:
     rois: Mapping[str, np.ndarray] = field(default_factory=dict)  # name -> (n_voxels,) bool
     opacity: np.ndarray | None = None  # (n_voxels,) 0..1, from explainable variance or noise ceiling
     threshold: float = 0.0  # values nearer to zero are not shown
+    hatched: bool = True  # values below zero; on surfaces, which have no rows of pixels, they are plain grey
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,8 @@ def paint_value(
     limits, title = colormaps.check_limits(scale[0]), scale[1]
     pixels = to_pixels(geometry, values)
     rgba = colormaps.colour_sequential(pixels, limits, theme_of(theme).negative)
-    rgba[..., 3] *= ~((pixels < 0) & ~colormaps.hatch(pixels.shape))
+    if scores.hatched:
+        rgba[..., 3] *= ~((pixels < 0) & ~colormaps.hatch(pixels.shape))
     rgba[..., 3] *= (scores.threshold <= 0) | (pixels >= scores.threshold)
     bar = ColourBar(colormaps.shown_sequential(theme_of(theme).curvature), limits, title)
     return Painting(_faded(geometry, scores, rgba), bar, np.atleast_2d(values))

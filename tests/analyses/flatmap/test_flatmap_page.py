@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
 import streamlit as st
+from matplotlib.figure import Figure
 
-from brivl.analyses.flatmap import view_state, viewer
+from brivl.analyses.flatmap import cached_maps, page, view_state, viewer
 from brivl.analyses.flatmap.view_state import MapLook, PaneChoice
 from brivl.analyses.flatmap.webgl import component
+from brivl.core.flatmap.surface import SurfaceMesh
+from brivl.core.records import Voxels
 from brivl.data.summary import summarise_dataset
 from brivl.encoding.fit import FitRequest, canonical_order, stored_fit
 from brivl.encoding.time_course import TimeCourseTarget, time_course_key
 from brivl.ui import url_state
+from brivl.ui.results import fit_view
+from brivl.ui.tabs import View
+from brivl.viz.export import PAPER, Page
+from brivl.viz.flatmap.print_surface import surface_page
 from tests.support.app_driver import charts, fresh_server, headline, html, maps, open_page, packed  # noqa: F401 (a fixture)
 from tests.support.app_samples import MOVIE, SENTENCES, fill
 
@@ -84,6 +94,59 @@ def test_every_map_has_its_figure_for_print(kind: str) -> None:
     at.session_state["tabs"] = "Export"
     at.run()
     assert not at.exception and not at.error
+
+
+@pytest.fixture
+def prints(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[Page], Figure]]:
+    """What the page hands over to make its files with, later and outside of its run."""
+    handed: list[Callable[[Page], Figure]] = []
+
+    def record(*inputs: Any, **more: Any) -> View:
+        handed.append(more["print_figure"])
+        return fit_view(*inputs, **more)
+
+    monkeypatch.setattr(page, "fit_view", record)
+    return handed
+
+
+def test_the_flatmap_is_exported_as_the_camera_sees_it(prints: list[Callable[[Page], Figure]]) -> None:
+    fill(MOVIE, [8], ["S01"])
+    at = open_page("flatmap", map="joint", camera="0.25_0.5_4", limits="joint-0.3", voxel="12")
+    assert not at.exception
+    figure = prints[-1](PAPER)
+    brain = figure.axes[0]
+    wide, whole = np.ptp(brain.get_xlim()), brain.images[0].get_array().shape[1]
+    assert wide == pytest.approx(whole / 4) and np.mean(brain.get_xlim()) == pytest.approx(whole / 4, abs=1)
+    assert figure.axes[1].child_axes[0].get_ylim() == pytest.approx((0, 0.3))
+    assert [line for line in brain.lines if line.get_gid() == "picked voxel"]
+
+
+@pytest.mark.parametrize("kind", ("joint", "best", "shared"))
+def test_the_surface_is_exported_as_the_camera_sees_it(
+    kind: str, prints: list[Callable[[Page], Figure]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(MOVIE, [7, 8], ["S01"])
+    views = []
+
+    def small_mesh(voxels: Voxels) -> SurfaceMesh:
+        """Four vertices on the first voxels."""
+        places = np.array([[0.0, 0, 40], [30, -20, -10], [-30, -20, -10], [0, 35, -10]])
+        faces = np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
+        weights = scipy.sparse.csr_matrix(np.eye(4, voxels.n_voxels))
+        return SurfaceMesh({"inflated": places, "pial": places}, faces, weights, np.full(4, 0.5), np.ones(4), 4)
+
+    def drawn(*inputs: Any) -> Figure:
+        views.append(inputs[5])
+        return surface_page(*inputs)
+
+    monkeypatch.setattr(cached_maps, "surface", small_mesh)
+    monkeypatch.setattr(page, "surface_page", drawn)
+    at = open_page("flatmap", map=kind, shape="pial", orbit="20_-30_2", voxel="1", names="off")
+    assert not at.exception and not at.error
+    texts = " ".join(text.get_text() for text in prints[-1](PAPER).texts).replace("\n", " ")
+    assert kind == "best" or "grey: below 0" in texts
+    (seen,) = views
+    assert (seen.form, seen.yaw, seen.pitch, seen.zoom, seen.voxel, seen.names) == ("pial", 20, -30, 2, 1, False)
 
 
 def test_a_link_restores_how_the_map_is_looked_at() -> None:

@@ -13,10 +13,11 @@ export class Scale {
     parent.append(this.root);
   }
 
-  /** Draw for a style of `styleOf`; `names` of the models, `layers` of the best-layer map, `curvature` of the theme. */
-  set(style, luts, names, layers, curvature) {
-    const key = JSON.stringify([style, names, layers, curvature]);
+  /** Draw for a style of `styleOf`; `names` of the models, `layers` of the best-layer map, `curvature` of the theme, `flat`: no surface. */
+  set(style, luts, names, layers, curvature, flat = true) {
+    const key = JSON.stringify([style, names, layers, curvature, flat]);
     this.style = style;
+    this.flat = flat;
     this.grey = 255 * (curvature[0] + curvature[1]) / 2;
     if (this.key === key) return;
     this.key = key;
@@ -71,7 +72,7 @@ export class Scale {
     this.mark = this._text("bar-mark", "");
     box.append(this.mark);
     this.root.append(box);
-    if (this.style.mode === "sequential") this.root.append(this._text("scale-note", "hatched: R² < 0"));
+    if (this.style.mode === "sequential") this.root.append(this._text("scale-note", this.flat ? "hatched: R² < 0" : "grey: R² < 0"));
   }
 
   _square(lut, [a, b]) {

@@ -165,7 +165,7 @@ export class Viewer {
     while (this.scales.length < shown.length) this.scales.push(new Scale(this.scaleBox));
     while (this.scales.length > shown.length) this.scales.pop().root.remove();
     shown.forEach(({ style: each, view: { scores } }, i) => {
-      this.scales[i].set(each, { ...this.ground.luts, layers: this.layerColours(scores) }, scores.meta.names, scores.layers, this.theme.curvature);
+      this.scales[i].set(each, { ...this.ground.luts, layers: this.layerColours(scores) }, scores.meta.names, scores.layers, this.theme.curvature, this.shape === "flat");
     });
     this.note.textContent = this._note();
     this.limitBox.style.display = style.scale ? "" : "none";
