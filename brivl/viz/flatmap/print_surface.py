@@ -105,8 +105,8 @@ def region_scores(scores: MapScores, aal: np.ndarray) -> MapScores:
     MapScores
         Means; NaN outside of all regions.
     """
-    means = {name: region_means(getattr(scores, name), aal) for name in ("joint", "a", "b")}
-    return replace(scores, **means)
+    joint, a, b = (region_means(values, aal) for values in (scores.joint, scores.a, scores.b))
+    return replace(scores, joint=joint, a=a, b=b)
 
 
 def region_means(values: np.ndarray, aal: np.ndarray) -> np.ndarray:
@@ -271,8 +271,8 @@ def _draw_faces(axes: Axes, seen: _Seen, colours: np.ndarray, is_flat: bool) -> 
     if is_flat:  # each face has the colour of one vertex
         colours = np.repeat(colours[faces[:, 2]], 3, axis=0)
         points, faces = points[faces].reshape(-1, 2), np.arange(3 * len(faces)).reshape(-1, 3)
-    surface = TriMesh(Triangulation(*points.T, faces), rasterized=True, gid="surface")
-    surface.set_facecolor(np.concatenate([colours, np.ones((len(colours), 1))], axis=1))
+    surface = TriMesh(Triangulation(points[:, 0], points[:, 1], faces), rasterized=True, gid="surface")
+    surface.set_facecolor([(r, g, b, 1.0) for r, g, b in colours.tolist()])
     axes.add_collection(surface)
 
 
@@ -280,7 +280,9 @@ def _draw_outlines(axes: Axes, seen: _Seen, groups: Sequence[np.ndarray], width:
     lines = [_outline(seen, inside) for inside in groups]
     if lines:
         halo = _halo(width + page.base / 9)
-        axes.add_collection(LineCollection(np.concatenate(lines), colors="white", linewidths=width, path_effects=halo))
+        axes.add_collection(
+            LineCollection(list(np.concatenate(lines)), colors="white", linewidths=width, path_effects=halo)
+        )
 
 
 def _outline(seen: _Seen, inside: np.ndarray) -> np.ndarray:
@@ -330,7 +332,8 @@ def _draw_marks(axes: Axes, seen: _Seen, leading: np.ndarray, page: Page, view: 
         text = axes.text(x, y, name, size=page.base * 1.2, weight="bold", ha="center", va="center", path_effects=halo)
         text.set_clip_on(view.zoom != 1)
         text.set_in_layout(False)
-    at = np.flatnonzero((leading == view.voxel) & seen.is_visible) if view.voxel is not None else ()
-    for colour, wide in (("black", 2.6), ("white", 1.2)) if len(at) else ():
-        x, y = seen.points[at[0]]
+    if view.voxel is None or not (at := np.flatnonzero((leading == view.voxel) & seen.is_visible)).size:
+        return
+    x, y = seen.points[at[0]]
+    for colour, wide in (("black", 2.6), ("white", 1.2)):
         axes.plot(x, y, "o", ms=page.base * 0.6, mfc="none", mec=colour, mew=wide * page.base / 13, gid="picked voxel")
