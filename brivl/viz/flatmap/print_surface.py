@@ -174,8 +174,8 @@ def _seen(mesh: SurfaceMesh, view: SurfaceView) -> _Seen:
     cortex = places[: mesh.n_cortex]
     height = (cortex[:, 2].min() + cortex[:, 2].max()) / 2 - middle[2]
     sides = {name: np.array([sign * (x + MARK_GAP), 0, height]) for name, sign in (("L", -1), ("R", 1))}
-    turned = max(abs(right[0]), abs(up[0])) > LEAST_TURN
-    marks = {name: (float(p @ right), float(p @ up)) for name, p in sides.items()} if turned else {}
+    are_apart = max(abs(right[0]), abs(up[0])) > LEAST_TURN
+    marks = {name: (float(p @ right), float(p @ up)) for name, p in sides.items()} if are_apart else {}
     half = (np.hypot(x, y) / (MARGIN * view.zoom), max(y, z) / (MARGIN * view.zoom))
     return _Seen(mesh, faces, points, _visible(points, depth, faces), light, half, marks)
 
