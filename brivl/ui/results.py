@@ -192,6 +192,7 @@ def fit_view(
     draw: Callable[[], None],
     hint: str = "",
     below: Callable[[], None] | None = None,
+    more_tables: Callable[[], Mapping[str, pd.DataFrame]] | None = None,
     methods: FigureMethods = FigureMethods(),  # noqa: B008
 ) -> View:
     """Make the view of a page that shows fits.
@@ -216,6 +217,8 @@ def fit_view(
         What can be done with the figure on the page.
     below : callable or None
         Draws what stands under the caption.
+    more_tables : callable or None
+        Makes tables that stand below the main one and have downloads of their own; they are not in bundles.
     methods : FigureMethods
         What the figure adds to the methods of the fits.
 
@@ -231,7 +234,8 @@ def fit_view(
     record = FigureRecord(page, stem, label, lambda: {"scores": table()}, print_figure, evidence, link_fields())
     count = "1 fit" if len(shown.answers) == 1 else f"{len(shown.answers)} fits"
     check = f"Self-check: split R² adds up to joint R² (max |difference| {shown.largest_gap():.1g} over {count})."
-    return View(record, draw, hint, below, check, "", column_titles(shown.names), lambda: _npz_export(shown))
+    export = partial(_npz_export, shown)
+    return View(record, draw, hint, below, check, "", column_titles(shown.names), export, more_tables)
 
 
 def column_titles(names: tuple[str, str]) -> dict[str, str]:

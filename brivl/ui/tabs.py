@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -15,7 +16,7 @@ from brivl.ui import share_tab, style
 from brivl.viz.export import PAPER, SLIDE, figure_bytes
 
 NAMES = ("Figure", "Table", "Method", "Code", "Export", "Share")
-TABLE_HEIGHT = 420  # pixels
+TABLE_HEIGHT, LONG_TABLE = 420, 30  # pixels; rows from which a table scrolls
 PROBABILITY = re.compile(r"[pq](_\w+)?")  # names of columns that hold p or q
 
 
@@ -41,6 +42,8 @@ class View:
         Titles of columns of the tables on the page, where a file has another name.
     more_exports : callable or None
         Draws further downloads on the tab Export.
+    more_tables : callable or None
+        Makes tables that stand below those of the record and have downloads of their own; they are not in bundles.
     """
 
     record: FigureRecord
@@ -51,6 +54,7 @@ class View:
     table_note: str = ""
     titles: Mapping[str, str] = field(default_factory=dict)
     more_exports: Callable[[], None] | None = None
+    more_tables: Callable[[], Mapping[str, pd.DataFrame]] | None = None
 
 
 def draw(view: View) -> None:
@@ -83,14 +87,14 @@ def _figure(view: View) -> None:
 
 
 def _table(view: View) -> None:
-    tables = view.record.make_tables()
+    tables = {**view.record.make_tables(), **(view.more_tables() if view.more_tables else {})}
     for name, table in tables.items():
         if len(tables) > 1:
             st.subheader(name.capitalize(), anchor=False)
         st.dataframe(
             table,
             hide_index=True,
-            height=TABLE_HEIGHT if len(tables) == 1 else "content",
+            height=TABLE_HEIGHT if len(tables) == 1 or len(table) > LONG_TABLE else "content",
             column_config=column_formats(table, view.titles),
         )
     style.small(" ".join(part for part in (view.table_note, view.record.evidence.source_note) if part))
@@ -157,6 +161,15 @@ def _export(view: View) -> None:
         for label, ending, mime, make in files:
             name = f"{record.file_stem}.{ending}"
             st.download_button(label, make, name, mime, key=f"export {ending}", on_click="ignore")
+    for name, table in (view.more_tables() if view.more_tables else {}).items():
+        st.download_button(
+            f"CSV, {name}",
+            partial(record.csv, table),
+            f"{record.file_stem}_{name.replace(' ', '_')}.csv",
+            "text/csv",
+            key=f"export {name}",
+            on_click="ignore",
+        )
     if view.more_exports is not None:
         view.more_exports()
     style.small(record.evidence.source_note)

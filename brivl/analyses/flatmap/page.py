@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from brivl.analyses.figure_methods import flatmap_methods
 from brivl.analyses.flatmap import (
     cached_maps,
+    clusters_panel,
     null_panel,
     recovery_panel,
     variance_panel,
@@ -169,6 +170,7 @@ def _view(shown: Shown) -> View:
         draw=lambda: _draw(shown, mapped, label, highlight),
         hint=HINT,
         below=lambda: recovery_panel.draw(shown),
+        more_tables=lambda: _more_tables(shown, mapped),
         methods=flatmap_methods(
             shown.choices.map, shown.coverage, mapped.voxels, mapped.parts is not None, shown.choices.region
         ),
@@ -314,7 +316,13 @@ def _draw(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str | Non
         _draw_plain(shown, mapped, label, highlight)
     else:
         on_map = viewer.OnMap(shown, mapped.voxels, mapped.geometry, mapped.scores, mapped.parts)
-        viewer.draw(on_map, label, lambda layers, state: _below_map(shown, layers, mapped, state))
+        threshold_map = _threshold_map(shown, mapped)
+        viewer.draw(
+            on_map,
+            label,
+            lambda layers, state: _below_map(shown, layers, mapped, state),
+            lambda state: clusters_panel.draw(threshold_map, state),
+        )
     st.toggle("Static figure", key=PLAIN, help="For browsers without WebGL2: slower, one map, the same values.")
     null_panel.draw(shown)
 
@@ -354,6 +362,32 @@ def _draw_plain(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str
     layers = viewer.all_layers(shown)
     variance_panel.panel(shown, layers)
     voxel_card.draw(shown, layers, mapped.regions, state)
+    clusters_panel.draw(_threshold_map(shown, mapped), state)
+
+
+def _threshold_map(shown: Shown, mapped: Mapped) -> clusters_panel.ThresholdMap:
+    """The map that is shown as one value for each voxel; joint R² for maps of two values and of layers."""
+    kind, s, names = shown.choices.map, mapped.scores, shown.names
+    on_map = viewer.OnMap(shown, mapped.voxels, mapped.geometry, s, mapped.parts)
+    limits = viewer.limits_of(on_map, view_state.current())
+    values, title, limit = s.joint, f"joint {R2}", limits["joint"]
+    if kind in ("a", "b"):
+        side = "ab".index(kind)
+        values, title, limit = (s.a, s.b)[side], f"split {R2} of {names[side]}", limits["split"]
+    elif kind == "difference":
+        values, title, limit = s.a - s.b, f"split {R2}, {names[0]} − {names[1]}", limits["difference"]
+    elif kind in VARIANCE_COMPONENTS and mapped.parts is not None:
+        values, title = mapped.parts.by_name()[kind], component_label(kind, names)
+        limit = limits["shared" if kind == "shared" else "unique"]
+    return clusters_panel.ThresholdMap(
+        title, values, kind == "difference", limit, mapped.voxels, mapped.geometry, mapped.regions
+    )
+
+
+def _more_tables(shown: Shown, mapped: Mapped) -> dict[str, pd.DataFrame]:
+    """Clusters and peaks at the threshold of the map."""
+    table = _threshold_map(shown, mapped).table(view_state.current())
+    return {"clusters and peaks": table} if len(table) else {}
 
 
 def _pick() -> None:

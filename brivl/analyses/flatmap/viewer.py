@@ -74,7 +74,9 @@ class OnMap:
     parts: VariancePartition | None = None
 
 
-def draw(on_map: OnMap, label: FigureLabel, below: Below) -> None:
+def draw(
+    on_map: OnMap, label: FigureLabel, below: Below, under: Callable[[view_state.MapLook], None] | None = None
+) -> None:
     """Draw the viewer, and what belongs to the kept voxel or area; only they follow a click, not the page.
 
     Parameters
@@ -84,7 +86,9 @@ def draw(on_map: OnMap, label: FigureLabel, below: Below) -> None:
     label : FigureLabel
         Texts around the figure.
     below : callable
-        Draws what stands below the map.
+        Draws what stands beside or below the map.
+    under : callable, optional
+        Draws what stands below both, in their whole width.
     """
     shown, voxels = on_map.shown, on_map.voxels
     regions = RegionMasks(on_map.scores.rois, region_choices(voxels, shown.choices.region))
@@ -106,7 +110,7 @@ def draw(on_map: OnMap, label: FigureLabel, below: Below) -> None:
     ]
     first = _send_first(sets[0], packed[sets[0].key])
     sent = {"ground": ground.id, "sets": listed, "solid": _id(solid), "first": first}
-    _viewer(on_map, label, sent, lambda state: below(layers, state))
+    _viewer(on_map, label, sent, lambda state: below(layers, state), under)
     late = {f"scores {key}": part for key, part in packed.items()} | {f"alone {key}": p for key, p in alone.items()}
     for name, part in (late | {"solid": solid}).items():
         if part is not None:
@@ -175,7 +179,11 @@ def all_layers(shown: Shown) -> Shown:
 
 @st.fragment
 def _viewer(
-    on_map: OnMap, label: FigureLabel, sent: Mapping[str, Any], below: Callable[[view_state.MapLook], None]
+    on_map: OnMap,
+    label: FigureLabel,
+    sent: Mapping[str, Any],
+    below: Callable[[view_state.MapLook], None],
+    under: Callable[[view_state.MapLook], None] | None,
 ) -> None:
     if st.session_state.pop(WHOLE_PAGE, False):
         st.rerun()
@@ -185,6 +193,8 @@ def _viewer(
             component.show(KEY, {**_data(on_map, label, state), **sent}, lambda: _take(on_map))
         with st.container(key="map-card"):  # beside the map once it holds a card and where there is room (ui.style)
             below(state)
+    if under is not None:
+        under(state)
 
 
 def _data(on_map: OnMap, label: FigureLabel, state: view_state.MapLook) -> dict[str, Any]:

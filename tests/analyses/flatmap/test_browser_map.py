@@ -101,6 +101,24 @@ def _drive(address: str, browser: Any) -> None:  # noqa: F811
     page.close()
 
 
+def test_a_row_of_the_clusters_leads_to_its_peak(address: str, browser: Any) -> None:  # noqa: F811
+    page = browser.new_page(viewport={"width": 1280, "height": 1400})
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{address}/flatmap?data={DATASET}&subject={SUBJECT}&layer=8&threshold=0.2")
+    page.wait_for_function(PAINTED)
+    page.get_by_text("Clusters and peaks").click()
+    page.get_by_text(re.compile("clusters with joint R² above 0.2")).wait_for()
+    box = page.get_by_test_id("stDataFrame").bounding_box()
+    page.mouse.click(box["x"] + 16, box["y"] + 52)  # the box at the start of the first row
+    page.wait_for_url(re.compile("voxel="))
+    page.wait_for_function(f"{VIEWER}.picked !== null && {VIEWER}.camera.zoom === 3")
+    x, y = page.evaluate(PLACE, page.evaluate(f"{VIEWER}.picked"))
+    stage = page.locator(".stage").bounding_box()
+    assert abs(x - stage["x"] - stage["width"] / 2) < 3 and abs(y - stage["y"] - stage["height"] / 2) < 3
+    page.locator(".card[data-voxel]").wait_for()
+    page.close()
+
+
 def test_back_and_forward_of_the_browser_and_a_copied_link(address: str, browser: Any) -> None:  # noqa: F811
     page = browser.new_page(viewport={"width": 1600, "height": 900})
     page.set_default_timeout(PATIENCE)

@@ -12,7 +12,7 @@ import scipy.sparse
 import streamlit as st
 from matplotlib.figure import Figure
 
-from brivl.analyses.flatmap import cached_maps, page, view_state, viewer
+from brivl.analyses.flatmap import cached_maps, clusters_panel, page, view_state, viewer
 from brivl.analyses.flatmap.view_state import MapLook, PaneChoice
 from brivl.analyses.flatmap.webgl import component
 from brivl.core.flatmap.surface import SurfaceMesh
@@ -20,13 +20,14 @@ from brivl.core.records import Voxels
 from brivl.data.summary import summarise_dataset
 from brivl.encoding.fit import FitRequest, canonical_order, stored_fit
 from brivl.encoding.time_course import TimeCourseTarget, time_course_key
-from brivl.ui import url_state
+from brivl.ui import cached, url_state
 from brivl.ui.results import fit_view
 from brivl.ui.tabs import View
 from brivl.viz.export import PAPER, Page
 from brivl.viz.flatmap.print_surface import surface_page
 from tests.support.app_driver import charts, fresh_server, headline, html, maps, open_page, packed  # noqa: F401 (a fixture)
 from tests.support.app_samples import MOVIE, SENTENCES, fill
+from tests.support.figure_samples import flatmap
 
 PAIR = ("brivl-mini", "vit-mini")
 LOOK = MapLook(
@@ -353,3 +354,33 @@ def test_a_single_region_opens_the_level_that_has_it() -> None:
     assert (
         "Precentral gyrus, left (Precentral_L)" in layout["yaxis"]["ticktext"] and len(layout["yaxis"]["ticktext"]) > 8
     )
+
+
+def test_clusters_lead_to_their_peaks() -> None:
+    """A table at the threshold; a chosen row pins the voxel at the peak in the middle of the map."""
+    fill(MOVIE, [8], ["S01"])
+    at = open_page("flatmap", threshold="0.12")
+    at.session_state[clusters_panel.PANEL] = True
+    at.run()
+    assert not at.exception
+    table = at.dataframe[0].value
+    joint = stored_fit(cached.store(), FitRequest(MOVIE, PAIR, 8, "S01")).result.r2_joint
+    assert table["peak"].max() == pytest.approx(np.nanmax(joint), abs=1e-6) and (table["peak"] > 0.12).all()
+    assert "above 0.12" in html(at) and "not MNI" in html(at) and "own space" in html(at)
+    assert {"x_mm", "size_mm3", "region"} <= set(table)
+    voxels, geometry = cached.facts(MOVIE, "S01").voxels, flatmap()
+    shown = clusters_panel.ThresholdMap("joint R²", joint, False, 0.2, voxels, geometry, {})
+    peak = int(np.nanargmax(joint))
+    moved = clusters_panel.look_at(shown, MapLook(area=((1, 2), (30, 4), (5, 60))), peak)
+    assert moved.voxel == peak and moved.area == () and moved.camera[2] == clusters_panel.PEAK_ZOOM
+    x, y = np.array(moved.camera[:2]) * geometry.mask.shape[::-1] - 0.5
+    pixel = np.ravel_multi_index((round(y), round(x)), geometry.mask.shape)
+    row = geometry.pixel_to_voxel[np.flatnonzero(np.flatnonzero(geometry.mask) == pixel)[0]]
+    assert peak in row.indices, "the middle of the map shows the voxel"
+    assert shown.threshold(MapLook()) == 0.1 and shown.threshold(MapLook(threshold=0.3)) == 0.3
+    at.session_state["tabs"] = "Table"
+    at.run()
+    assert not at.exception and [len(frame.value) for frame in at.dataframe][-1] == len(table)
+    at.session_state["tabs"] = "Export"
+    at.run()
+    assert any("clusters and peaks" in button.proto.label for button in at.get("download_button"))
