@@ -52,9 +52,9 @@ def write_labels(path: Path, labels: np.ndarray, names: dict[int, str]) -> Path:
 
 
 def write_dense(path: Path, Y: np.ndarray, axis: BrainModelAxis, tr: float = 2.0) -> Path:
-    """(n_volumes, n_grayordinates) as a .dtseries.nii."""
+    """(n_volumes, n_grayordinates) as a .dtseries.nii; whole numbers stay int8 where they are."""
     header = Cifti2Header.from_axes((SeriesAxis(0.0, tr, len(Y)), axis))
-    image = Cifti2Image(Y.astype(np.float32), header)
+    image = Cifti2Image(Y if Y.dtype == np.int8 else Y.astype(np.float32), header)
     image.nifti_header.set_intent("NIFTI_INTENT_CONNECTIVITY_DENSE_SERIES")
     path.parent.mkdir(parents=True, exist_ok=True)
     image.to_filename(path)

@@ -351,6 +351,8 @@ def _read_roi(path: Path, voxels: Voxels, space: str) -> np.ndarray:
 
 
 def _mm(voxels: Voxels) -> np.ndarray:
+    if voxels.surface is not None and voxels.surface.mm is not None:
+        return voxels.surface.mm.astype(float)
     if voxels.affine is None:
         raise DataError("Expected voxels with an affine, got none. Add it, so that images can be brought to them.")
     return apply_affine(voxels.affine, voxels.ijk)
@@ -377,8 +379,10 @@ def _label_image(path: Path) -> LabelVolume:
 def _resampling(path: Path, shape: Sequence[int], affine: np.ndarray, voxels: Voxels, space: str) -> str:
     """What is said of an image on another grid; DataError where it lies in another space."""
     theirs = _space_of(path)
-    same_grid = tuple(shape) == tuple(voxels.shape) and np.allclose(
-        affine, np.asarray(voxels.affine), rtol=0, atol=AFFINE_TOLERANCE
+    same_grid = (
+        voxels.affine is not None
+        and tuple(shape) == tuple(voxels.shape)
+        and np.allclose(affine, voxels.affine, rtol=0, atol=AFFINE_TOLERANCE)
     )
     if theirs and theirs != space and not (names_mni(theirs) and voxels.in_mni):
         raise DataError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +31,7 @@ from brivl.data.bids.roots import DESCRIPTION, Roots, find_roots
 from brivl.data.bids.selection import ABSENT, SELECTABLE, Selection, choices
 from brivl.data.bids.stimulus_column import StimulusColumn, choose_column
 from brivl.data.bids.stimulus_files import IMAGE_ENDINGS, StimulusFiles
+from brivl.data.bids.surface_bold import check_runs, read_surface_run, registration_files, surface_note, voxels_of
 from brivl.data.bids.timing import common_tr
 from brivl.data.dataset import check_subject
 from brivl.data.formats.annex import is_pointer
@@ -264,13 +265,23 @@ class BidsDataset:
         DataError
             Images are missing or damaged, or no voxel is left by the mask.
         """
-        runs, grid, mask = self._runs(subject), self._grids(subject)[0], self.mask(subject)
-        Y = [detrend_run(read_run(run.bold, mask.inside)) for run in runs]
+        runs = self._runs(subject)
+        read, voxels = self._columns(subject)
+        Y = [detrend_run(read(run)) for run in runs]
         test = self._presented(subject).test if self.test_repeats else ()
         Y_train = np.concatenate([Y[i] for i in range(len(Y)) if i not in test])
+        return Responses(Y_train, np.stack([Y[i] for i in test]) if test else None, voxels)
+
+    def _columns(self, subject: str) -> tuple[Callable[[Run], np.ndarray], Voxels]:
+        """What reads a run as (n_volumes, n_voxels), and the voxels: those of a mask, or the columns of a surface."""
+        runs = self._runs(subject)
+        if runs[0].kind != "volume":
+            voxels = voxels_of(runs, check_runs(runs).where, self.roots, subject)
+            return read_surface_run, self._with_regions(subject, voxels)[0]
+        grid, mask = self._grids(subject)[0], self.mask(subject)
         space = runs[0].entities.get("space", "native")
         voxels, _ = self._with_regions(subject, _voxels(subject, space, mask, grid))
-        return Responses(Y_train, np.stack([Y[i] for i in test]) if test else None, voxels)
+        return lambda run: read_run(run.bold, mask.inside), voxels
 
     def own_regions(self, subject: str) -> OwnRegions:
         """Find the atlases and the masks of ROIs that lie with the data.
@@ -358,6 +369,9 @@ class BidsDataset:
         extra += "; repeats are the test run" if self.test_repeats else ""
         extra += f"; derivatives {digest_files(runs[0].root, derived)}" if derived else ""
         extra += self.own_regions(subject).digest
+        if runs[0].kind != "volume":
+            spheres = registration_files(runs, check_runs(runs).where, self.roots, subject)
+            extra += "".join(f"; sphere {digest_files(path.parent, [path])}" for path in spheres)
         return digest_files(self.folder, files, extra)
 
     def reading(self, subject: str) -> Reading:
@@ -448,7 +462,10 @@ class BidsDataset:
 
     def _mask_note(self, subject: str) -> str:
         """Origin of the mask; without a mask file this is said without reading all images."""
-        has_files = any(run.mask is not None for run in self._runs(subject))
+        runs = self._runs(subject)
+        if runs[0].kind != "volume":
+            return surface_note(runs, self.roots, subject)
+        has_files = any(run.mask is not None for run in runs)
         return self.mask(subject).source if has_files else "mask computed from BOLD, no mask file found"
 
     def _region_notes(self, subject: str) -> tuple[str, ...]:
@@ -456,6 +473,9 @@ class BidsDataset:
         regions, runs = self.own_regions(subject), self._runs(subject)
         if not regions.files:
             return ()
+        if runs[0].kind != "volume":
+            voxels = voxels_of(runs, check_runs(runs).where, self.roots, subject)
+            return self._with_regions(subject, voxels)[1]
         if all(run.mask is None for run in runs):  # else all images would be read, only to say so
             names = [*(atlas.name for atlas in regions.atlases), *regions.rois]
             return (f"Regions in the folder: {', '.join(names)}.",)
@@ -508,16 +528,13 @@ class BidsDataset:
 
     def _timing(self, subject: str) -> tuple[list[int], float]:
         """Number of volumes of each run, and the TR in s."""
-        return [grid.n_volumes for grid in self._grids(subject)], common_tr(self._runs(subject))
+        runs = self._runs(subject)
+        if runs[0].kind != "volume":
+            return list(check_runs(runs).lengths), common_tr(runs)
+        return [grid.n_volumes for grid in self._grids(subject)], common_tr(runs)
 
     def _grids(self, subject: str) -> list[Grid]:
-        runs = self._runs(subject)
-        if (kind := runs[0].kind) != "volume":
-            raise DataError(
-                f"Expected BOLD as volumes, got {kind} files such as {runs[0].bold.name!r}. Choose volumes with "
-                "--space."
-            )
-        paths = [run.bold for run in runs]
+        paths = [run.bold for run in self._runs(subject)]
         grids = [read_grid(path) for path in paths]
         check_same_grid(paths, grids)
         return grids

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from brivl.data.bids.layout import Run
+from brivl.data.bids.surface_bold import header_step
 from brivl.data.formats.json import read_json_object
 from brivl.data.formats.nifti import header_tr, open_bold, plausible_tr
 from brivl.errors import DataError
@@ -53,6 +54,8 @@ def _run_tr(run: Run) -> float:
             parts = (content["AcquisitionDuration"], content["DelayTime"])
             total = sum(parts) if all(isinstance(part, int | float) for part in parts) else None
             return plausible_tr(total, f"AcquisitionDuration and DelayTime in {str(sidecar)!r}")
+    if run.kind != "volume":
+        return plausible_tr(header_step(run), f"the header of {str(run.bold)!r}")
     return header_tr(run.bold, open_bold(run.bold))
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from xml.parsers.expat import ExpatError
 
 import nibabel
@@ -15,7 +14,7 @@ import numpy as np
 from nibabel import imageglobals
 from nibabel.cifti2 import Cifti2Header, Cifti2Image
 from nibabel.cifti2.cifti2 import Cifti2HeaderError
-from nibabel.cifti2.cifti2_axes import BrainModelAxis, LabelAxis, ScalarAxis, SeriesAxis
+from nibabel.cifti2.cifti2_axes import BrainModelAxis, ScalarAxis
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
@@ -25,6 +24,8 @@ from brivl.data.formats.nifti import MAX_OFFSET
 from brivl.errors import DataError
 
 LEFT, RIGHT = "CIFTI_STRUCTURE_CORTEX_LEFT", "CIFTI_STRUCTURE_CORTEX_RIGHT"
+SURFACE_MODEL = "CIFTI_MODEL_TYPE_SURFACE"
+CIFTI_CODE = 32  # of NIfTI's header extensions
 MAX_VERTICES = 1_000_000  # of one hemisphere; more is a broken header
 _BROKEN = (
     *(ImageFileError, HeaderDataError, WrapStructError, Cifti2HeaderError, ExpatError, OSError, EOFError, zlib.error),
@@ -75,7 +76,18 @@ class Grayordinates:
         return int((self.vertex >= 0).sum())
 
 
-def _open(path: Path) -> Cifti2Image:
+@dataclass(frozen=True)
+class _Opened:
+    """A CIFTI file whose header agrees with its size."""
+
+    path: Path
+    image: nibabel.Nifti2Image
+    rows: Any  # nibabel's map of the rows
+    columns: Any
+
+
+def _open(path: Path) -> _Opened:
+    """As a plain NIfTI-2 image, whose description nibabel parses; its CIFTI image takes a second for each file."""
     if (path.is_symlink() and not path.exists()) or (path.is_file() and is_pointer(path)):
         raise DataError(
             f"Expected a CIFTI file, got {str(path)!r}, a link to content that is not here. Fetch it with "
@@ -83,15 +95,17 @@ def _open(path: Path) -> Cifti2Image:
         )
     try:
         with imageglobals.LoggingOutputSuppressor():  # nibabel reports that the header has no size of voxels
-            image = nibabel.load(path)
-        if not isinstance(image, Cifti2Image):
+            image = nibabel.Nifti2Image.from_filename(path)
+        described = [part.get_content() for part in image.header.extensions if part.get_code() == CIFTI_CODE]
+        if not described or not isinstance(described[0], Cifti2Header):
             raise DataError(
                 f"Expected a CIFTI-2 file, got {str(path)!r} without the description of brain models that CIFTI has. "
                 "Name the *.dtseries.nii that fMRIPrep or the HCP pipelines wrote."
             )
+        rows, columns = (described[0].matrix.get_index_map(axis) for axis in (0, 1))
         proxy: Any = image.dataobj
-        claimed, held = math.prod(int(n) for n in proxy.shape) * proxy.dtype.itemsize, path.stat().st_size
-        offset, dtype = int(proxy.offset), proxy.dtype
+        shape, dtype, offset = tuple(int(n) for n in proxy.shape), proxy.dtype, int(proxy.offset)
+        claimed, held = math.prod(shape) * dtype.itemsize, path.stat().st_size
     except _BROKEN as error:
         raise DataError(
             f"Expected a CIFTI-2 file, got {str(path)!r}, which cannot be read as one ({error}). Copy it again."
@@ -100,12 +114,26 @@ def _open(path: Path) -> Cifti2Image:
         raise DataError(
             f"Expected real numbers in an uncompressed CIFTI file, got type {dtype!r} in {str(path)!r}. Save it anew."
         )
+    if len(shape) != 6 or shape[:4] != (1, 1, 1, 1) or min(shape) < 1:
+        raise DataError(f"Expected a matrix of rows and columns in {str(path)!r}, got {shape!r}. Copy it again.")
     if not 0 <= offset <= MAX_OFFSET or claimed > held - offset:
         raise DataError(
-            f"Expected a file that holds its shape {proxy.shape!r}, that is {claimed} bytes, got {str(path)!r} of "
-            f"{held} bytes: it is truncated. Copy it again."
+            f"Expected a file that holds its {shape[4]} rows of {shape[5]} columns, that is {claimed} bytes, got "
+            f"{str(path)!r} of {held} bytes: it is truncated. Copy it again."
         )
-    return image
+    return _Opened(path, image, rows, columns)
+
+
+def _values(opened: _Opened, row: int | None = None) -> np.ndarray:
+    """(n_rows, n_columns) float32, or one row."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = opened.image.dataobj[0, 0, 0, 0] if row is None else opened.image.dataobj[0, 0, 0, 0, row]
+            return np.asarray(values, np.float32)
+    except _BROKEN as error:
+        raise DataError(
+            f"Expected a complete CIFTI file, got {str(opened.path)!r} ({error}). Copy it again."
+        ) from error
 
 
 def read_grayordinates(path: Path) -> Grayordinates:
@@ -126,62 +154,88 @@ def read_grayordinates(path: Path) -> Grayordinates:
     DataError
         The file is missing, truncated or damaged, or its columns are not vertices and voxels.
     """
-    return _grayordinates(path, _axes(path, _open(path))[1])
+    return _grayordinates(_open(path))
 
 
-def _axes(path: Path, image: Cifti2Image) -> tuple[Any, Any]:
-    """Axis of rows and axis of columns, of the lengths of the data."""
-    try:
-        axes = [image.header.get_axis(i) for i in range(image.ndim)]
-        lengths = tuple(len(axis) for axis in axes)
-    except _BROKEN as error:
-        raise DataError(
-            f"Expected a CIFTI file that describes its rows and columns, got {str(path)!r} ({error}). Copy it again."
-        ) from error
-    if lengths != tuple(image.shape) or len(axes) != 2:
-        raise DataError(
-            f"Expected rows and columns of {str(path)!r} as its header describes them, {lengths!r}, got "
-            f"{tuple(image.shape)!r}. Copy it again."
-        )
-    return axes[0], axes[1]
+def _kind(mapping: Any) -> str:
+    """What the entries of an axis are, in CIFTI's words without their prefix."""
+    return str(mapping.indices_map_to_data_type).removeprefix("CIFTI_INDEX_TYPE_").lower().replace("_", " ")
 
 
-def _grayordinates(path: Path, axis: Any) -> Grayordinates:
-    if not isinstance(axis, BrainModelAxis):
+def _grayordinates(opened: _Opened) -> Grayordinates:
+    path, n = opened.path, opened.image.shape[5]
+    if _kind(opened.columns) != "brain models":
         raise DataError(
             f"Expected a brain model, that is vertices and voxels, in the columns of {str(path)!r}, got "
-            f"{type(axis).__name__!r}. Name a dense file (*.dtseries.nii); for parcels give a table and its labels."
+            f"{_kind(opened.columns)}. Name a dense file (*.dtseries.nii); for parcels give a table and its labels."
         )
-    counts = {str(name): int(n) for name, n in axis.nvertices.items()}
-    other = sorted(set(counts) - {LEFT, RIGHT})
-    vertex = np.where(axis.surface_mask, np.asarray(axis.vertex), -1).astype(np.int64)
-    ijk = np.where(axis.surface_mask[:, None], -1, np.asarray(axis.voxel)).astype(np.int64)
-    structure = np.asarray(axis.name).astype(str)
-    limit = np.array([counts.get(name, 0) for name in structure])
-    shape = None if axis.volume_shape is None else tuple(int(n) for n in axis.volume_shape)
-    voxels = ijk[~axis.surface_mask]
-    fits = not other and max(counts.values(), default=0) <= MAX_VERTICES
-    fits &= bool(((vertex >= 0) & (vertex < limit))[axis.surface_mask].all())
-    if len(voxels):
-        fits &= shape is not None and axis.affine is not None and np.isfinite(axis.affine).all()
-        fits &= shape is not None and bool((voxels >= 0).all() and (voxels < np.array(shape)).all())
-    if not fits:
+    structure, vertex, ijk = np.full(n, "", "<U40"), np.full(n, -1), np.full((n, 3), -1)
+    counts, is_named, problem = {LEFT: 0, RIGHT: 0}, np.zeros(n, bool), ""
+    try:
+        for model in opened.columns.brain_models:
+            name, at = str(model.brain_structure), slice(model.index_offset, model.index_offset + model.index_count)
+            is_named[at], structure[at] = True, name
+            if str(model.model_type) == SURFACE_MODEL:
+                if name not in counts or not 0 < model.surface_number_of_vertices <= MAX_VERTICES:
+                    problem = f"a mesh of {name} with {model.surface_number_of_vertices} vertices"
+                    break
+                counts[name] = int(model.surface_number_of_vertices)
+                vertex[at] = np.asarray(model.vertex_indices, np.int64)
+                if vertex[at].min(initial=0) < 0 or vertex[at].max(initial=0) >= counts[name]:
+                    problem = f"vertices of {name} beyond its mesh"
+            else:
+                ijk[at] = np.asarray(model.voxel_indices_ijk, np.int64).reshape(-1, 3)
+        affine, shape = (None, None) if (vertex >= 0).all() else _volume(opened.columns.volume)
+    except _BROKEN as error:
         raise DataError(
-            f"Expected vertices of the two cortical meshes and voxels of one volume in {str(path)!r}, got vertices "
-            f"or voxels beyond them{f', and meshes of {other}' if other else ''}. Write the file again."
+            f"Expected a description of vertices and voxels in {str(path)!r}, got another one ({error}). Write the "
+            "file again."
+        ) from error
+    below = ijk[vertex < 0]
+    if not is_named.all():
+        problem = problem or f"{int((~is_named).sum())} columns of {n} that are neither"
+    if shape is not None and ((below < 0).any() or (below >= np.array(shape)).any()):
+        problem = problem or "voxels beyond its volume"
+    if problem:
+        raise DataError(
+            f"Expected vertices of the two cortical meshes and voxels of one volume in {str(path)!r}, got {problem}. "
+            "Write the file again."
         )
-    return Grayordinates(
-        structure,
-        vertex,
-        ijk,
-        (counts.get(LEFT, 0), counts.get(RIGHT, 0)),
-        np.asarray(axis.affine, float) if len(voxels) else None,
-        cast("tuple[int, int, int]", shape) if len(voxels) else None,
-    )
+    return Grayordinates(structure, vertex, ijk, (counts[LEFT], counts[RIGHT]), affine, shape)
 
 
-def series_length(path: Path) -> tuple[int, float | None]:
-    """Read the number of volumes of a CIFTI time series, and its step.
+def _volume(volume: Any) -> tuple[np.ndarray, tuple[int, int, int]]:
+    """Affine in mm, and shape."""
+    transform = volume.transformation_matrix_voxel_indices_ijk_to_xyz
+    affine = np.asarray(transform.matrix, float) * 1.0
+    affine[:3] *= 10.0 ** (int(transform.meter_exponent) + 3)
+    x, y, z = (int(n) for n in volume.volume_dimensions)
+    if affine.shape != (4, 4) or not np.isfinite(affine).all() or min(x, y, z) < 1:
+        raise ValueError("a volume without an affine")
+    return affine, (x, y, z)
+
+
+@dataclass(frozen=True)
+class DenseSeries:
+    """What the header of a CIFTI time series says.
+
+    Attributes
+    ----------
+    where : Grayordinates
+        Columns.
+    n_volumes : int
+        Rows.
+    step_s : float or None
+        Seconds between rows; None where the file gives no seconds.
+    """
+
+    where: Grayordinates
+    n_volumes: int
+    step_s: float | None
+
+
+def scan_dense_series(path: Path) -> DenseSeries:
+    """Read the header of a CIFTI time series.
 
     Parameters
     ----------
@@ -190,31 +244,35 @@ def series_length(path: Path) -> tuple[int, float | None]:
 
     Returns
     -------
-    tuple
-        Number of volumes, and seconds between them; None where the file gives no seconds.
+    DenseSeries
+        Columns, number of volumes and step.
 
     Raises
     ------
     DataError
         Rows are no series in time, or as `read_grayordinates`.
     """
-    rows = _series_rows(path, _open(path))
-    step = float(rows.step) if str(rows.unit).upper() == "SECOND" else math.nan
-    return len(rows), step if math.isfinite(step) and step > 0 else None
+    opened = _open(path)
+    _check_series(opened)
+    try:
+        unit, step = str(opened.rows.series_unit).upper(), float(opened.rows.series_step)
+        step *= 10.0 ** int(opened.rows.series_exponent or 0)
+    except _BROKEN:
+        unit, step = "", math.nan
+    is_time = unit == "SECOND" and math.isfinite(step) and step > 0
+    return DenseSeries(_grayordinates(opened), int(opened.image.shape[4]), step if is_time else None)
 
 
-def _series_rows(path: Path, image: Cifti2Image) -> SeriesAxis:
-    rows, columns = _axes(path, image)
-    if not isinstance(rows, SeriesAxis):
+def _check_series(opened: _Opened) -> None:
+    if _kind(opened.rows) != "series":
         raise DataError(
-            f"Expected a time series in the rows of {str(path)!r}, got {type(rows).__name__!r}. Name a *.dtseries.nii."
+            f"Expected a time series in the rows of {str(opened.path)!r}, got {_kind(opened.rows)}. Name a "
+            "*.dtseries.nii."
         )
-    _grayordinates(path, columns)
-    return rows
 
 
 def read_dense_series(path: Path) -> np.ndarray:
-    """Read a CIFTI time series.
+    """Read a CIFTI time series, whose columns `scan_dense_series` checks.
 
     Parameters
     ----------
@@ -229,15 +287,11 @@ def read_dense_series(path: Path) -> np.ndarray:
     Raises
     ------
     DataError
-        The file is damaged, or as `series_length`.
+        Rows are no series in time, or the file is truncated or damaged.
     """
-    image = _open(path)
-    _series_rows(path, image)
-    try:
-        with np.errstate(over="ignore", invalid="ignore"):
-            return np.asarray(image.dataobj, np.float32)
-    except _BROKEN as error:
-        raise DataError(f"Expected a complete CIFTI file, got {str(path)!r} ({error}). Copy it again.") from error
+    opened = _open(path)
+    _check_series(opened)
+    return _values(opened)
 
 
 def read_dense_labels(path: Path) -> tuple[Grayordinates, np.ndarray, dict[int, str]]:
@@ -258,18 +312,20 @@ def read_dense_labels(path: Path) -> tuple[Grayordinates, np.ndarray, dict[int, 
     DataError
         The file holds no labels, or as `read_grayordinates`.
     """
-    image = _open(path)
-    rows, columns = _axes(path, image)
-    if not isinstance(rows, LabelAxis):
+    opened = _open(path)
+    if _kind(opened.rows) != "labels":
         raise DataError(
-            f"Expected a table of labels in {str(path)!r}, got rows of {type(rows).__name__!r}. Name a *.dlabel.nii."
+            f"Expected a table of labels in {str(path)!r}, got rows of {_kind(opened.rows)}. Name a *.dlabel.nii."
         )
-    table: Mapping[int, tuple[str, Any]] = rows.label[0]
-    values = np.asarray(image.dataobj[0], float)
+    values = _values(opened, 0)
     if not np.isfinite(values).all() or (values != np.round(values)).any():
         raise DataError(f"Expected whole numbers as labels in {str(path)!r}, got others. Write the file again.")
-    names = {int(number): str(entry[0]) for number, entry in table.items()}
-    return _grayordinates(path, columns), values.astype(np.int64), names
+    try:
+        table = next(iter(opened.rows.named_maps)).label_table
+        names = {int(key): str(table[key].label) for key in table}
+    except (*_BROKEN, StopIteration) as error:
+        raise DataError(f"Expected a table of labels in {str(path)!r}, got none. Write the file again.") from error
+    return _grayordinates(opened), values.astype(np.int64), names
 
 
 def read_dense_scalars(path: Path) -> tuple[Grayordinates, np.ndarray]:
@@ -290,8 +346,8 @@ def read_dense_scalars(path: Path) -> tuple[Grayordinates, np.ndarray]:
     DataError
         As `read_grayordinates`.
     """
-    image = _open(path)
-    return _grayordinates(path, _axes(path, image)[1]), np.asarray(image.dataobj[0], np.float32)
+    opened = _open(path)
+    return _grayordinates(opened), _values(opened, 0)
 
 
 def dscalar_bytes(where: Grayordinates, values: np.ndarray, name: str) -> bytes:
