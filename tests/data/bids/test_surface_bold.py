@@ -156,7 +156,10 @@ def test_a_native_mesh_is_drawn_by_the_sphere_beside_the_data(small: Path, kind:
     sphere = _fsaverage5_sphere()
     order = RNG.permutation(10_242)
     faces = np.array([[0, 1, 2]] * 10)
-    for side, points in (("L", np.r_[sphere[:10_242][order], sphere[:100] + 1]), ("R", np.r_[sphere[10_242:], sphere[10_242:10_300] + 1])):
+    for side, points in (
+        ("L", np.r_[sphere[:10_242][order], sphere[:100] + 1]),
+        ("R", np.r_[sphere[10_242:], sphere[10_242:10_300] + 1]),
+    ):
         path = small / FUNC / f"{STEM}_hemi-{side}_space-fsaverage5_bold.func.gii"
         path.unlink()
         Y = RNG.normal(size=(20, len(points)))
