@@ -95,8 +95,8 @@ def _same_columns(one: Grayordinates, other: Grayordinates) -> bool:
 
 def _columns(run: Run) -> tuple[Grayordinates, int]:
     if run.kind == "cifti":
-        scan = _dense(run.bold, _state(run.bold))
-        where, n_volumes = scan.where, scan.n_volumes
+        dense = _dense(run.bold, _state(run.bold))
+        where, n_volumes = dense.where, dense.n_volumes
         expected = OF_DENSITY.get(run.entities.get("den", ""))
         counts = {n for n in where.n_vertices if n}
         if not counts:
