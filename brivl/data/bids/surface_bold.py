@@ -72,13 +72,13 @@ def check_runs(runs: Sequence[Run]) -> SurfaceRuns:
             )
         if not _same_columns(where, each[0][0]):
             raise DataError(
-                f"Expected all runs of a subject on one mesh, got {run.bold.name!r} with {_said(where)} where "
-                f"{runs[0].bold.name!r} has {_said(each[0][0])}. Choose one form of the runs with --space or --den."
+                f"Expected all runs of a subject on one mesh, got {run.bold.name!r} with {_describe_columns(where)} where "
+                f"{runs[0].bold.name!r} has {_describe_columns(each[0][0])}. Choose one form of the runs with --space or --den."
             )
     return SurfaceRuns(each[0][0], tuple(n for _, n in each))
 
 
-def _said(where: Grayordinates) -> str:
+def _describe_columns(where: Grayordinates) -> str:
     left, right = where.n_vertices
     below = f" and {where.n - where.n_cortex:,} voxels" if where.n > where.n_cortex else ""
     return f"{left:,} left and {right:,} right vertices ({name_of_mesh(where.n_vertices)}){below}"
@@ -104,7 +104,7 @@ def _columns(run: Run) -> tuple[Grayordinates, int]:
         if expected is not None and counts != {expected}:
             raise DataError(
                 f"Expected {expected:,} vertices a hemisphere in {run.bold.name!r} (den-{run.entities['den']}), got "
-                f"{_said(where)}. Correct the name or copy the file again."
+                f"{_describe_columns(where)}. Correct the name or copy the file again."
             )
         return where, n_volumes
     scans = [_scanned(bold.path, _state(bold.path)) for bold in run.bolds]
@@ -130,14 +130,14 @@ def _pair(run: Run, sides: Sequence[str], scans: Sequence[GiftiArrays]) -> tuple
         )
     meshes = {name_of_mesh((n, 0)) for n in counts.values()}
     if len(meshes) > 1:
-        said = " and ".join(
+        described = " and ".join(
             f"{n:,} vertices ({name_of_mesh((n, 0))}) in {name!r}"
             for n, name in zip(counts.values(), names, strict=True)
         )
-        raise DataError(f"Expected both hemispheres on one mesh, got {said}. Keep the files of one mesh.")
+        raise DataError(f"Expected both hemispheres on one mesh, got {described}. Keep the files of one mesh.")
     if len({scan.n_volumes for scan in scans}) > 1:
-        said = " and ".join(f"{scan.n_volumes} in {name!r}" for scan, name in zip(scans, names, strict=True))
-        raise DataError(f"Expected as many volumes in both hemispheres, got {said}. Copy the shorter one again.")
+        described = " and ".join(f"{scan.n_volumes} in {name!r}" for scan, name in zip(scans, names, strict=True))
+        raise DataError(f"Expected as many volumes in both hemispheres, got {described}. Copy the shorter one again.")
     return whole_hemispheres((counts.get("L", 0), counts.get("R", 0))), scans[0].n_volumes
 
 
