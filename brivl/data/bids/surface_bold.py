@@ -72,13 +72,13 @@ def check_runs(runs: Sequence[Run]) -> SurfaceRuns:
             )
         if not _same_columns(where, each[0][0]):
             raise DataError(
-                f"Expected all runs of a subject on one mesh, got {run.bold.name!r} with {_describe_columns(where)} where "
-                f"{runs[0].bold.name!r} has {_describe_columns(each[0][0])}. Choose one form of the runs with --space or --den."
+                f"Expected all runs of a subject on one mesh, got {run.bold.name!r} with {_mesh_text(where)} where "
+                f"{runs[0].bold.name!r} has {_mesh_text(each[0][0])}. Choose one form with --space or --den."
             )
     return SurfaceRuns(each[0][0], tuple(n for _, n in each))
 
 
-def _describe_columns(where: Grayordinates) -> str:
+def _mesh_text(where: Grayordinates) -> str:
     left, right = where.n_vertices
     below = f" and {where.n - where.n_cortex:,} voxels" if where.n > where.n_cortex else ""
     return f"{left:,} left and {right:,} right vertices ({name_of_mesh(where.n_vertices)}){below}"
@@ -104,7 +104,7 @@ def _columns(run: Run) -> tuple[Grayordinates, int]:
         if expected is not None and counts != {expected}:
             raise DataError(
                 f"Expected {expected:,} vertices a hemisphere in {run.bold.name!r} (den-{run.entities['den']}), got "
-                f"{_describe_columns(where)}. Correct the name or copy the file again."
+                f"{_mesh_text(where)}. Correct the name or copy the file again."
             )
         return where, n_volumes
     scans = [_scanned(bold.path, _state(bold.path)) for bold in run.bolds]
