@@ -19,16 +19,18 @@ from brivl.analyses.verify_tables import LocalResults, table_holds
 from brivl.analysis import keys_of, request_from_json
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import EncodingResult
+from brivl.core.regions.variance_partitioning import partition_variance
 from brivl.data.registry import list_datasets
 from brivl.data.subject_facts import load_facts
 from brivl.data.summary import DatasetSummary, summarise_dataset
 from brivl.encoding.fit import FitRequest, FitResult, fit_key, refit, stored_fit
+from brivl.encoding.single_model import stored_single_models
 from brivl.encoding.within_subject import WithinSubjectRequest, WithinSubjectResult, within_subject_tests
 from brivl.errors import BrivlError, Cancelled, DataError, RequestError
 from brivl.sharing.analysis_evidence import AnalysisEvidence, figure_record, recompute, stored_evidence
 from brivl.sharing.bundle import FORMAT, KIND, MANIFEST
-from brivl.sharing.fingerprints import close, scores_digest, summary
-from brivl.sharing.maps import WHAT
+from brivl.sharing.fingerprints import ROUNDING, close, parts_summary, scores_digest, summary
+from brivl.sharing.maps import WHAT, file_word
 from brivl.store.archives import read_zip
 from brivl.store.artifacts import Store
 from brivl.store.digests import json_digest
@@ -125,21 +127,26 @@ def check_bundle(path: Path, settings: CheckSettings) -> BundleCheck:
         return BundleCheck(bool(manifest["simulated"]), [*findings, *_analysis(manifest, files, settings)])
     summary, problem = _dataset(manifest, settings)
     answers: dict[tuple[int, str], FitResult] = {}
+    single: dict[FitRequest, np.ndarray] = {}
     for fit in manifest["fits"]:
         if summary is None:
             findings.append(Finding(_name(fit), "unknown", problem))
             continue
-        answer = _local_fit(fit, settings, summary)
-        if isinstance(answer, Finding):
-            findings.append(answer)
+        local = _local_fit(fit, settings, summary)
+        if isinstance(local, Finding):
+            findings.append(local)
             continue
+        answer, alone = local
         answers[fit["layer"], fit["subject"]] = answer
+        if alone is not None:
+            single[answer.request] = alone
         findings.append(_scores(_name(fit), fit, answer.result))
+        findings += _parts(fit, alone)
         if fit["layer"] == manifest["map_layer"]:
-            findings += _maps(fit, files, settings, (summary, answer.result))
+            findings += _maps(fit, files, settings, (summary, answer.result, alone))
     if summary is not None and len(answers) == len(manifest["fits"]):
         facts = {subject: load_facts(settings.store, summary.dataset, subject) for _, subject in answers}
-        findings += _tables(manifest, files, LocalResults(answers, facts, partial(_tests, settings)))
+        findings += _tables(manifest, files, LocalResults(answers, facts, partial(_tests, settings), single))
     return BundleCheck(bool(manifest["simulated"]), findings)
 
 
@@ -275,8 +282,10 @@ def _name(fit: Mapping[str, Any]) -> str:
     return f"layer {fit['layer']}, {fit['subject']}"
 
 
-def _local_fit(fit: Mapping[str, Any], settings: CheckSettings, dataset: DatasetSummary) -> FitResult | Finding:
-    """The answer that is compared with a fit of the bundle, or why there is none."""
+def _local_fit(
+    fit: Mapping[str, Any], settings: CheckSettings, dataset: DatasetSummary
+) -> tuple[FitResult, np.ndarray | None] | Finding:
+    """The fit that is compared with one of the bundle and R2 of each model alone, or why there is none."""
 
     def cannot(why: str) -> Finding:
         return Finding(_name(fit), "unknown", f"cannot be recomputed here because {why}")
@@ -293,14 +302,15 @@ def _local_fit(fit: Mapping[str, Any], settings: CheckSettings, dataset: Dataset
                 if key.ingredients.get(name) != fit["ingredients"].get(name)
             ]
             return cannot(f"{' and '.join(changed) or 'its ingredients'} differ from those of the bundle")
-        result = _result(settings, request, dataset)
+        local = _result(settings, request, dataset)
     except Cancelled:
         raise
     except (BrivlError, TypeError, AttributeError) as error:
         return cannot(f"its request is not understood: {error}")
-    if result is None:
+    if local is None:
         return cannot("it is not in the cache; --recompute fits it")
-    return FitResult(request, result, {}, "miss" if settings.recompute else "hit")
+    result, single = local
+    return FitResult(request, result, {}, "miss" if settings.recompute else "hit"), single
 
 
 def _tables(manifest: Mapping[str, Any], files: Mapping[str, bytes], local: LocalResults) -> list[Finding]:
@@ -313,11 +323,14 @@ def _tables(manifest: Mapping[str, Any], files: Mapping[str, bytes], local: Loca
     return findings
 
 
-def _result(settings: CheckSettings, request: FitRequest, dataset: DatasetSummary) -> EncodingResult | None:
+def _result(
+    settings: CheckSettings, request: FitRequest, dataset: DatasetSummary
+) -> tuple[EncodingResult, np.ndarray | None] | None:
+    """Scores of both models together, and R2 of each alone, (2, n_voxels), where they are stored."""
     if settings.recompute:
         return refit(settings.store, request, settings.progress)
     answer = stored_fit(settings.store, request, dataset.dataset)
-    return None if answer is None else answer.result
+    return None if answer is None else (answer.result, stored_single_models(settings.store, request, dataset.dataset))
 
 
 def _scores(what: str, fit: Mapping[str, Any], result: EncodingResult) -> Finding:
@@ -331,21 +344,41 @@ def _scores(what: str, fit: Mapping[str, Any], result: EncodingResult) -> Findin
     )
 
 
+def _parts(fit: Mapping[str, Any], single: np.ndarray | None) -> list[Finding]:
+    """Compare the fits of each model alone; nothing for bundles without them."""
+    if "single_sha256" not in fit:
+        return []
+    what = f"{_name(fit)}, unique and shared parts"
+    if single is None:
+        why = "the models were not fitted alone here; --recompute does so"
+        return [Finding(what, "unknown", f"cannot be compared here because {why}")]
+    now = parts_summary(single)
+    if now["single_sha256"] == fit["single_sha256"]:
+        return [Finding(what, "match", "R² of each model alone is the same to the last bit")]
+    theirs, ours = (np.array(each["mean_r2_single"], float) for each in (fit, now))
+    if theirs.shape == ours.shape and np.allclose(theirs, ours, rtol=0, atol=ROUNDING, equal_nan=True):
+        return [Finding(what, "match", "R² of each model alone is the same up to rounding")]
+    sentence = f"mean R² of each model alone is {now['mean_r2_single']} here, {fit['mean_r2_single']} in the bundle"
+    return [Finding(what, "differs", sentence)]
+
+
 def _maps(
     fit: Mapping[str, Any],
     files: Mapping[str, bytes],
     settings: CheckSettings,
-    local: tuple[DatasetSummary, EncodingResult],
+    local: tuple[DatasetSummary, EncodingResult, np.ndarray | None],
 ) -> list[Finding]:
     """Whether the maps of a subject hold the scores."""
     from brivl.data.formats.statmap import read_values
 
-    summary, result = local
+    summary, result, single = local
     voxels = load_facts(settings.store, summary.dataset, fit["subject"]).voxels
     parts = dict(zip(WHAT, (result.r2_joint, *result.r2_split), strict=True))
+    if single is not None:
+        parts |= partition_variance(result.r2_joint, single).by_name()
     findings = []
     for what, values in parts.items():
-        ending = f"Layer{fit['layer']:02d}{what.capitalize()}_statmap.nii.gz".lower()
+        ending = f"Layer{fit['layer']:02d}{file_word(what)}_statmap.nii.gz".lower()
         who = f"maps/sub-{fit['subject'].removeprefix('sub-')}/".lower()
         for name in sorted(n for n in files if n.lower().endswith(ending) and n.lower().startswith(who)):
             try:

@@ -305,7 +305,9 @@ def fit(store: Store, request: FitRequest, progress: ProgressCallback = no_progr
     return _fit_result(request, artifact, "miss" if computed else "hit")
 
 
-def refit(store: Store, request: FitRequest, progress: ProgressCallback = no_progress) -> EncodingResult:
+def refit(
+    store: Store, request: FitRequest, progress: ProgressCallback = no_progress
+) -> tuple[EncodingResult, np.ndarray]:
     """Compute a fit again, without reading or writing its stored result. Features may come from the cache.
 
     Parameters
@@ -319,8 +321,10 @@ def refit(store: Store, request: FitRequest, progress: ProgressCallback = no_pro
 
     Returns
     -------
-    EncodingResult
+    result : EncodingResult
         Scores in the order of the request's models.
+    single : np.ndarray
+        (2, n_voxels) R2 of each model alone, in the same order; NaN where not fitted.
 
     Raises
     ------
@@ -333,8 +337,9 @@ def refit(store: Store, request: FitRequest, progress: ProgressCallback = no_pro
         jobs.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=jobs) as folder:  # a cache of its own, without checkpoints of an earlier run
             checkpoints = FitCheckpoints(Store(Path(folder)), fit_key(store, request, dataset))
-            arrays, info, _ = _compute(store, request, dataset, progress, checkpoints)
-            return _encoding_result(request, arrays, info)
+            arrays, info, single = _compute(store, request, dataset, progress, checkpoints)
+            is_swapped = canonical_order(request.models) != request.models
+            return _encoding_result(request, arrays, info), single[::-1] if is_swapped else single
     except OSError as error:
         raise StoreError(
             f"Could not write in {str(store.root)!r} ({error.strerror}). Set BRIVL_CACHE to another folder."

@@ -62,6 +62,22 @@ def summary(result: EncodingResult) -> dict[str, Any]:
     }
 
 
+def parts_summary(single: np.ndarray) -> dict[str, Any]:
+    """Summarise the fits of each model alone, on which unique and shared variance rest.
+
+    Parameters
+    ----------
+    single : (2, n_voxels) array
+        R² of each model alone, NaN where not fitted.
+
+    Returns
+    -------
+    dict
+        Digest, exact to the last bit, and mean R² of each model over the fitted voxels.
+    """
+    return {"single_sha256": array_digest(single), "mean_r2_single": [_mean(values) for values in single]}
+
+
 def close(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Tell whether two summaries are of one result up to rounding.
 

@@ -14,8 +14,9 @@ from brivl.core.regions.variance_partitioning import VariancePartition
 from brivl.data.subject_facts import SubjectFacts
 from brivl.data.summary import DatasetSummary
 from brivl.encoding.fit import FitResult, fit_key
+from brivl.encoding.single_model import stored_partition, stored_single_models
 from brivl.sharing.citations import works
-from brivl.sharing.fingerprints import Fingerprint, fingerprint, result_digest, scores_digest, summary
+from brivl.sharing.fingerprints import Fingerprint, fingerprint, parts_summary, result_digest, scores_digest, summary
 from brivl.sharing.methods import (
     Done,
     FigureMethods,
@@ -199,6 +200,7 @@ class FitEvidence:
     def _fit(self, store: Store, answer: FitResult) -> dict[str, Any]:
         request = answer.request
         key = fit_key(store, request, self.summary.dataset)
+        single = stored_single_models(store, request, self.summary.dataset)
         return {
             "subject": request.subject,
             "layer": request.layer,
@@ -209,6 +211,7 @@ class FitEvidence:
             "ingredients": dict(key.ingredients),
             "scores_sha256": scores_digest(answer.result),
             **summary(answer.result),
+            **({} if single is None else parts_summary(single)),
         }
 
     def map_files(self, store: Store) -> dict[str, bytes]:
@@ -228,13 +231,18 @@ class FitEvidence:
 
         return map_files(store, self)
 
-    def maps(self) -> dict[tuple[str, str], np.ndarray]:
-        """Give the scores of the map layer.
+    def maps(self, store: Store) -> dict[tuple[str, str], np.ndarray]:
+        """Give the scores of the map layer, with unique and shared variance where each model was fitted alone.
+
+        Parameters
+        ----------
+        store : Store
+            Where the fits of each model alone are stored.
 
         Returns
         -------
         dict
-            (subject, "joint", "a" or "b") -> (n_voxels,) R², NaN where not fitted.
+            (subject, "joint", "a", "b", "unique_a", "unique_b" or "shared") -> (n_voxels,) R², NaN where not fitted.
         """
         maps = {}
         for (layer, subject), answer in sorted(self.answers.items()):
@@ -242,6 +250,9 @@ class FitEvidence:
                 result = answer.result
                 for name, scores in zip(("joint", "a", "b"), (result.r2_joint, *result.r2_split), strict=True):
                     maps[subject, name] = scores
+                parts = stored_partition(store, answer.request, result.r2_joint, self.summary.dataset)
+                if parts is not None:
+                    maps |= {(subject, name): values for name, values in parts.by_name().items()}
         return maps
 
 

@@ -25,6 +25,12 @@ WHAT = {
     "b": "Split R2 (product measure) of the second model on held-out data; with that of the first it adds up to joint",
 }
 
+PARTS = {
+    "unique_a": "Unique R2 of the first model: R2 of both models less R2 of the second alone, on held-out data",
+    "unique_b": "Unique R2 of the second model: R2 of both models less R2 of the first alone, on held-out data",
+    "shared": "Shared R2: R2 of each model alone, added, less R2 of both models, on held-out data",
+}
+
 
 def map_name(evidence: FitEvidence, subject: str, what: str) -> str:
     """Name the files of a map as BIDS derivatives are.
@@ -36,7 +42,7 @@ def map_name(evidence: FitEvidence, subject: str, what: str) -> str:
     subject : str
         The subject.
     what : str
-        "joint", "a" or "b".
+        Of WHAT or PARTS.
 
     Returns
     -------
@@ -44,11 +50,27 @@ def map_name(evidence: FitEvidence, subject: str, what: str) -> str:
         "maps/sub-S01/sub-S01_task-phantommovie_space-S1fullhead_stat-r2_desc-simulatedLayer08Joint_statmap".
     """
     voxels = evidence.facts[subject].voxels
-    described = f"{'simulated' if evidence.summary.simulated else ''}Layer{evidence.map_layer:02d}{what.capitalize()}"
+    described = f"{'simulated' if evidence.summary.simulated else ''}Layer{evidence.map_layer:02d}{file_word(what)}"
     described = described[0].lower() + described[1:]
     parts = [f"task-{_word(evidence.summary.short_name)}", f"space-{_space(voxels)}", "stat-r2", f"desc-{described}"]
     who = f"sub-{_word(subject.removeprefix('sub-'))}"
     return f"maps/{who}/{'_'.join([who, *parts])}_statmap"
+
+
+def file_word(what: str) -> str:
+    """Name a map within the name of a file.
+
+    Parameters
+    ----------
+    what : str
+        Of WHAT or PARTS.
+
+    Returns
+    -------
+    str
+        Such as "Joint" or "UniqueA".
+    """
+    return "".join(word.capitalize() for word in what.split("_"))
 
 
 def why_no_maps(evidence: FitEvidence) -> str:
@@ -94,7 +116,7 @@ def _volumes(store: Store, evidence: FitEvidence) -> dict[str, bytes]:
     from brivl.data.formats.statmap import nifti_bytes
 
     files = {}
-    for (subject, what), values in evidence.maps().items():
+    for (subject, what), values in evidence.maps(store).items():
         voxels = evidence.facts[subject].voxels
         if voxels.affine is not None:
             stem = map_name(evidence, subject, what)
@@ -107,7 +129,7 @@ def _surfaces(store: Store, evidence: FitEvidence) -> dict[str, bytes]:
     from brivl.data.formats.gifti import gifti_bytes, hemispheres, mesh_name
 
     files = {}
-    for (subject, what), values in evidence.maps().items():
+    for (subject, what), values in evidence.maps(store).items():
         vertices = _on_fsaverage(evidence, subject, values)
         if vertices is None:
             continue
@@ -137,7 +159,7 @@ def _surface_name(stem: str, side: str, mesh: str) -> str:
 def _sidecar(store: Store, evidence: FitEvidence, subject: str, what: str, mesh: str = "") -> bytes:
     answer, voxels = evidence.answers[evidence.map_layer, subject], evidence.facts[subject].voxels
     about: dict[str, Any] = {
-        "Description": WHAT[what],
+        "Description": (WHAT | PARTS)[what],
         "Statistic": "R2",
         "Units": "share of variance",
         "SpatialReference": f"{mesh}, sampled from {voxels.space}" if mesh else voxels.space,

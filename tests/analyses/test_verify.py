@@ -15,9 +15,9 @@ import pytest
 from brivl.analyses.regions.ceiling import OVER_CEILING
 from brivl.commands.main import main
 from brivl.config import cache_dir
-from brivl.data.formats.statmap import nifti_bytes
+from brivl.data.formats.statmap import nifti_bytes, read_values
 from brivl.data.summary import summarise_dataset
-from brivl.encoding.fit import FitRequest, fit_key
+from brivl.encoding.fit import FitRequest, fit_key, put_single_model, single_model_key
 from brivl.sharing.bundle import as_json, bundle_bytes, manifest
 from brivl.store import archives
 from brivl.store.archives import zip_bytes
@@ -60,6 +60,61 @@ def test_what_was_made_here_matches(bundle: Path, capsys: pytest.CaptureFixture[
     assert "last bit" in said["layer 8, S01"] and sum("holds these scores" in s for s in said.values()) == 4
     assert main(["verify", str(bundle)]) == 0
     assert capsys.readouterr().out.startswith("SIMULATED DATA.")
+
+
+def put_single_models(store: Store) -> np.ndarray:
+    """Fits of each model alone, less than the joint fit by planted amounts."""
+    request = FitRequest(MOVIE, PAIRS[MOVIE], 8, "S01")
+    known, result = summarise_dataset(store, MOVIE), figure_of(store).evidence.answers[8, "S01"].result
+    single = np.stack([result.r2_joint - 0.04, result.r2_joint - 0.03])
+    for model, r2 in zip(request.models, single, strict=True):
+        put_single_model(store, request, known.dataset, model, {"r2": r2, "selected": result.selected})
+    return single
+
+
+@pytest.mark.parametrize(
+    ("page", "settings"), [("flatmap", {}), ("layers", {}), ("layers", {"view": "regions"}), ("regions", {})]
+)
+def test_unique_and_shared_parts_are_in_bundles_and_checked(
+    page: str, settings: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, path = stored(subjects=("S01",)), tmp_path / "parts.zip"
+    put_single_models(store)
+    record = figure_of(store, page, settings=settings)
+    files = {f"{record.file_stem}.csv": next(iter(record.csv_files().values())).encode()}
+    files |= record.evidence.map_files(store) if page == "flatmap" else {}
+    path.write_bytes(zip_bytes({"manifest.json": as_json(manifest(store, record, files)), **files}))
+    code, found = verified(capsys, str(path))
+    said = {finding["what"]: finding["sentence"] for finding in found["findings"]}
+    assert (code, found["verdict"]) == (0, "match")
+    assert said["layer 8, S01, unique and shared parts"].endswith("the same to the last bit")
+    if page == "flatmap":
+        maps = {name for name in files if name.endswith(".nii.gz")}
+        named = sorted(name.split("Layer08")[1].split("_")[0] for name in maps)
+        assert named == sorted("Joint A B UniqueA UniqueB Shared".split())
+        voxels = record.evidence.facts["S01"].voxels
+        for ending, planted in (("UniqueA", 0.03), ("UniqueB", 0.04)):
+            (name,) = (name for name in maps if f"{ending}_" in name)
+            values = read_values(files[name], voxels)
+            np.testing.assert_allclose(values[np.isfinite(values)], planted, atol=1e-6)
+            assert said[name] == "holds these scores"
+    _change_singles(store)
+    code, found = verified(capsys, str(path))
+    bad = {finding["what"] for finding in found["findings"] if finding["verdict"] == "differs"}
+    assert code == 1 and {"layer 8, S01, unique and shared parts", f"{record.file_stem}.csv"} <= bad
+    for model in PAIRS[MOVIE]:
+        store.remove(single_model_key(store, FitRequest(MOVIE, PAIRS[MOVIE], 8, "S01"), model))
+    code, found = verified(capsys, str(path))
+    assert code == 2 and "--recompute does so" in " ".join(finding["sentence"] for finding in found["findings"])
+
+
+def _change_singles(store: Store) -> None:
+    request = FitRequest(MOVIE, PAIRS[MOVIE], 8, "S01")
+    known, result = summarise_dataset(store, MOVIE), figure_of(store).evidence.answers[8, "S01"].result
+    for model in request.models:
+        store.remove(single_model_key(store, request, model))
+        scores = {"r2": result.r2_joint - 0.1, "selected": result.selected}
+        put_single_model(store, request, known.dataset, model, scores)
 
 
 def _other_map(files: Files) -> Files:
