@@ -158,8 +158,8 @@ def _parts_near(table: pd.DataFrame, expected: pd.DataFrame, columns: Sequence[s
     """Whether unique and shared variance agree wherever both know them, in rows of the same order."""
     names = [name for name in columns if name in table and name in expected]
     one, other = table[names].to_numpy(float), expected[names].to_numpy(float)
-    known = np.isfinite(one) & np.isfinite(other)
-    return _near(one[known], other[known])
+    in_both = np.isfinite(one) & np.isfinite(other)
+    return _near(one[in_both], other[in_both])
 
 
 def _near(one: np.ndarray, other: np.ndarray) -> bool:
