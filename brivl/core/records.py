@@ -207,6 +207,10 @@ class Responses:
     Y_train: np.ndarray | LazyArray  # (n_train, n_voxels) float32
     Y_test: np.ndarray | LazyArray | None  # (n_repeats, n_test, n_voxels) float32
     voxels: Voxels
+    # Of single-trial responses whose items were repeated: (n_voxels,) fraction of signal in one trial, and the trials
+    # that a row is the average of (the harmonic mean, where items differ).
+    trial_ev: np.ndarray | None = None
+    n_trials_averaged: float | None = None
 
     @property
     def repeats(self) -> np.ndarray | LazyArray:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlencode
 from brivl.config import data_dirs
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.data.algonauts2023 import FORMAT as ALGONAUTS2023
+from brivl.data.betas import FORMAT as BETAS
 from brivl.data.bids import FORMAT as BIDS
 from brivl.data.dataset_format import DatasetFormat, Fixture, Published
 from brivl.data.pereira2018 import FORMAT as PEREIRA2018
@@ -34,6 +35,7 @@ FORMATS: tuple[DatasetFormat, ...] = (
     BIDS,
     PEREIRA2018,
     ALGONAUTS2023,
+    BETAS,
     PLAIN,
 )
 

@@ -33,8 +33,8 @@ class Timing:
         Number of training runs.
     n_groups : int or None
         Number of groups, such as passages, where samples are grouped by something other than runs.
-    n_repeats : int or None
-        Repeats of the test run; None without a test run.
+    n_repeats : float or None
+        Repeats of the test run, or trials that a row is the average of; None without either.
     """
 
     tr: float | None
@@ -42,7 +42,7 @@ class Timing:
     n_test: int
     n_runs: int
     n_groups: int | None
-    n_repeats: int | None
+    n_repeats: float | None
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def load_facts(store: Store, dataset: Dataset, subject: str, responses: Response
 
 def _timing(design: Design, responses: Responses) -> dict:
     groups = None if design.groups is None else len(np.unique(design.groups))
-    repeats = None if responses.Y_test is None else int(responses.Y_test.shape[0])
+    repeats = responses.n_trials_averaged if responses.Y_test is None else int(responses.Y_test.shape[0])
     return {
         "tr": design.tr,
         "n_train": int(design.n_train),

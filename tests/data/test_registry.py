@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from brivl.core.progress import no_progress
 from brivl.data.registry import FORMATS, fixtures, format_of
-from tests.support.bids_fixture import make_bids
+from tests.support.bids_fixture import make_bids, write_events
 from tests.support.plain_sample import make_plain
 
 SIZES = {"shortclips": (1, 100, 120), "pereira2018": (1, 2000, 384), "algonauts2023": (1, 100, 20)}
+
+
+def make_betas(folder: Path) -> None:
+    (folder / "betas").mkdir(parents=True)
+    np.save(folder / "betas/s1.npy", np.ones((4, 3)))
+    write_events(folder / "trials.tsv", [("a",), ("b",)] * 2, ("stimulus",))
 
 
 def _simulated(name: str) -> Callable[[Path], object]:
@@ -22,6 +29,7 @@ def _simulated(name: str) -> Callable[[Path], object]:
 MAKERS: dict[str, Callable[[Path], object]] = {
     **{name: _simulated(name) for name in SIZES},
     "bids": make_bids,
+    "betas": make_betas,
     "plain": make_plain,
 }
 

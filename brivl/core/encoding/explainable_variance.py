@@ -13,15 +13,15 @@ from brivl.errors import RequestError
 CHUNK = 4096
 
 
-def normalise_by_ceiling(result: EncodingResult, n_repeats: int, threshold: float) -> EncodingResult:
+def normalise_by_ceiling(result: EncodingResult, n_repeats: float, threshold: float) -> EncodingResult:
     """Divide joint and split R2 by the noise ceiling of the average of the repeats.
 
     Parameters
     ----------
     result : EncodingResult
         Scores, with explainable variance (EV) corrected for bias.
-    n_repeats : int
-        Number of repeats of the test run.
+    n_repeats : float
+        Number of repeats of the test run, or of trials that a row is the average of.
     threshold : float
         Scores are NaN where EV is not above this, since a low ceiling turns small numbers into large ones.
 
@@ -86,14 +86,54 @@ def explainable_variance(repeats: np.ndarray, bias_correction: bool = True) -> n
     return ev - (1 - ev) / (len(repeats) - 1) if bias_correction else ev
 
 
-def noise_ceiling(explainable_variance: np.ndarray, n_repeats: int) -> np.ndarray:
+def trial_explainable_variance(trials: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """Compute the fraction of signal in one trial, from items that were presented several times.
+
+    Parameters
+    ----------
+    trials : (n_trials, n_voxels) array
+        Single-trial responses, each voxel with mean 0 and variance 1 (within each session, where there are several).
+    items : (n_trials,) array of int
+        Item of each trial.
+
+    Returns
+    -------
+    np.ndarray
+        (n_voxels,) float64 from 0 to 1.
+
+    Raises
+    ------
+    RequestError
+        No item has two trials.
+
+    Notes
+    -----
+    Allen et al. (2022): the variance of noise is that over the trials of an item, averaged over repeated items; that of
+    the signal is what is left of the total of 1, or 0. With ncsnr² = signal / noise, the noise ceiling of the average
+    of n trials, ncsnr² / (ncsnr² + 1 / n), is `noise_ceiling` of what is returned here, ncsnr² / (1 + ncsnr²). Where
+    items have different numbers of trials, n is their harmonic mean.
+    """
+    _, position, counts = np.unique(items, return_inverse=True, return_counts=True)
+    if not (counts > 1).any():
+        raise RequestError("Expected items with two trials or more, got none. A noise ceiling needs repeats.")
+    sums = np.zeros((len(counts), trials.shape[1]))
+    squares = np.zeros_like(sums)
+    np.add.at(sums, position, trials)
+    np.add.at(squares, position, np.square(trials, dtype=np.float64))
+    n = counts[:, None]
+    repeated = counts > 1
+    variance = (squares[repeated] - sums[repeated] ** 2 / n[repeated]) / (n[repeated] - 1)
+    return np.clip(1 - variance.mean(0), 0.0, 1.0)
+
+
+def noise_ceiling(explainable_variance: np.ndarray, n_repeats: float) -> np.ndarray:
     """Compute the R2 that a perfect model reaches on the average of the repeats.
 
     Parameters
     ----------
     explainable_variance : (n_voxels,) array
         Bias-corrected: the fraction of signal in one repeat. Negative values count as 0.
-    n_repeats : int
+    n_repeats : float
         Number of repeats.
 
     Returns

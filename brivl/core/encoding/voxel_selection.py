@@ -114,7 +114,7 @@ def select_voxels(responses: Responses, design: Design, ev_threshold: float) -> 
     Y_train, Y_test = responses.Y_train, responses.Y_test
     if isinstance(Y_train, LazyArray) or isinstance(Y_test, LazyArray):
         return select_in_batches(responses, design, ev_threshold, no_fraction)
-    return _not_empty(_selection(Y_train, Y_test, design, ev_threshold))
+    return _not_empty(_selection(Y_train, Y_test, design, ev_threshold, responses.trial_ev))
 
 
 def select_in_batches(
@@ -149,7 +149,8 @@ def select_in_batches(
         report(start / n_voxels)
         batch = slice(start, start + SCAN_COLUMNS)
         repeats = None if Y_test is None else Y_test[:, :, batch]
-        selections.append(_selection(Y_train[:, batch], repeats, design, ev_threshold))
+        trial_ev = None if responses.trial_ev is None else responses.trial_ev[batch]
+        selections.append(_selection(Y_train[:, batch], repeats, design, ev_threshold, trial_ev))
     excluded: Counter[str] = Counter()
     for selection in selections:
         excluded.update(selection.excluded)
@@ -158,7 +159,13 @@ def select_in_batches(
     return _not_empty(SelectedVoxels(selected, np.concatenate(evs) if evs else None, dict(excluded)))
 
 
-def _selection(Y_train: np.ndarray, Y_test: np.ndarray | None, design: Design, ev_threshold: float) -> SelectedVoxels:
+def _selection(
+    Y_train: np.ndarray,
+    Y_test: np.ndarray | None,
+    design: Design,
+    ev_threshold: float,
+    trial_ev: np.ndarray | None = None,
+) -> SelectedVoxels:
     """The selection, which may be empty."""
     finite = _finite(Y_train)
     constant = constant_in_some_run(Y_train, design.run_onsets)
@@ -175,6 +182,9 @@ def _selection(Y_train: np.ndarray, Y_test: np.ndarray | None, design: Design, e
         if design.tr is not None and len(design.test_onsets) > 1:  # baselines of runs repeat, and are no signal
             repeats = np.stack([zscore_runs(repeat, design.test_onsets) for repeat in repeats])
         ev[selected] = explainable_variance(repeats)
+    elif trial_ev is not None:
+        ev = np.where(selected, trial_ev, np.nan)
+    if ev is not None:
         explained = ev > ev_threshold
         excluded[f"explainable variance at most {ev_threshold:g}"] = int((selected & ~explained).sum())
         selected &= explained
