@@ -45,9 +45,10 @@ def help_page() -> None:
     name = name if name in names else FIRST
     with st.sidebar:
         style.title("BriVL explorer")
-        for other, path in names.items():
-            label = f"**{title_of(path)}**" if other == name else title_of(path)
-            st.page_link("pages/help.py", label=label, query_params={DOC: other})
+        with st.container(key="documents", gap="small"):
+            for other, path in names.items():
+                label = f"**{title_of(path)}**" if other == name else title_of(path)
+                st.page_link("pages/help.py", label=label, query_params={DOC: other})
     _show(name, names[name])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -18,7 +19,7 @@ from brivl.ui import cached, share_tab, style, tabs
 from brivl.ui.jobs import Run, active_job, run_buttons, show_failures, watch
 from brivl.ui.menu import ensure_navigation
 from brivl.ui.results import Shown, describe_subjects
-from brivl.ui.sidebar import sidebar
+from brivl.ui.sidebar import fit_controls, sidebar
 from brivl.ui.style import Chip
 from brivl.ui.url_state import Choices
 
@@ -35,6 +36,7 @@ class PageSpec:
     runs: Callable[[Shown], Sequence[Run]]  # what the page offers to compute, most useful first
     view: Callable[[Shown], tabs.View]
     ready: Callable[[Shown], bool] = lambda shown: bool(shown.answers)
+    has_own_layer: Callable[[Choices, DatasetSummary], bool] = lambda choices, summary: False  # and the sidebar none
 
 
 def explore(spec: PageSpec) -> None:
@@ -47,7 +49,7 @@ def explore(spec: PageSpec) -> None:
     """
     ensure_navigation()
     style.put_style()
-    chosen = sidebar()
+    chosen = sidebar(partial(fit_controls, has_own_layer=spec.has_own_layer))
     if chosen is None:
         return
     try:

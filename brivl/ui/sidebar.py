@@ -56,7 +56,7 @@ def sidebar(controls: Controls | None = None) -> tuple[Choices, DatasetSummary] 
     Parameters
     ----------
     controls : callable or None
-        Draws the controls below the dataset, for pages that do not need all of them.
+        Draws the controls below the dataset, `fit_controls` unless a page needs others.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def sidebar(controls: Controls | None = None) -> tuple[Choices, DatasetSummary] 
     choices, notes = url_state.resolve(fields, summary)
     url_state.keep(url_state.to_fields(choices))
     with st.sidebar:
-        chosen = (controls or _all_controls)(choices, summary)
+        chosen = (controls or fit_controls)(choices, summary)
         _reading(chosen, summary)
         if scheduler():
             style.small(f"Runs go to the Dask scheduler {scheduler()}")
@@ -108,9 +108,28 @@ def subject_controls(choices: Choices, summary: DatasetSummary) -> Choices:
     return choices
 
 
-def _all_controls(choices: Choices, summary: DatasetSummary) -> Choices:
+def fit_controls(
+    choices: Choices, summary: DatasetSummary, has_own_layer: Callable[[Choices, DatasetSummary], bool] | None = None
+) -> Choices:
+    """Draw the controls of pages that show fits.
+
+    Parameters
+    ----------
+    choices : Choices
+        What is chosen.
+    summary : DatasetSummary
+        The dataset.
+    has_own_layer : callable, optional
+        Tells whether the figure itself has a control of the layer; one of the two is drawn.
+
+    Returns
+    -------
+    Choices
+        What is chosen now: all voxels where no subject has the region.
+    """
     _models(choices, summary)
-    _layer(choices)
+    if has_own_layer is None or not has_own_layer(choices, summary):
+        _layer(choices)
     _subject(choices)
     choices = _region(choices)
     _preset(choices)

@@ -23,7 +23,8 @@ CSS = """
 [data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] {gap: 0.55rem;}
 .bx-title {font-size: 1.25rem; font-weight: 700; margin: -1.4rem 0 0 0;}
 @media (max-width: 760px) {.bx-title {margin-top: 0.4rem;}}
-.bx-headline {font-size: 1.42rem; line-height: 1.25; font-weight: 650; margin: 0; padding: 0; text-wrap: pretty;}
+.bx-headline {font-size: 1.42rem; line-height: 1.25; font-weight: 650; margin: 0; padding: 0; text-wrap: pretty;
+  min-height: 2.5em; align-content: end;}  /* two lines: what lies below stays where it is when the finding changes */
 .bx-chips {display: flex; flex-wrap: wrap; gap: 0.4rem; margin: 0;}
 .bx-chip {border: 1px solid color-mix(in srgb, currentColor 28%, transparent); border-radius: 1rem;
   padding: 0 0.6rem; font-size: 0.86rem; white-space: nowrap;}
@@ -56,6 +57,8 @@ CSS = """
 [class*="st-key-bytes-"], :has(> [class*="st-key-bytes-"]):not(:has(> :not([class*="st-key-bytes-"]))) {display: none;}
 [data-testid="stSidebar"] [data-testid="stPageLink"] p {white-space: normal; overflow: visible; text-overflow: clip;
   line-height: 1.3;}
+.st-key-documents a:not(:has(strong)):not(:hover) {background: none !important;}  /* all lead to the page that is open */
+.st-key-documents a:not(:has(strong)) p {font-weight: 400 !important;}
 .st-key-stale {opacity: 0.38; filter: grayscale(0.4); gap: 0.55rem;}
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {color: inherit !important;}
 [data-testid="stCaptionContainer"] {opacity: 0.82;}

@@ -411,4 +411,11 @@ def _table(mapped: Mapped) -> pd.DataFrame:
     return table[np.isfinite(s.joint)]
 
 
-FLATMAP = PageSpec("Flatmap", _look_up, _runs, _view)
+def _has_own_layer(choices: Choices, summary: DatasetSummary) -> bool:
+    """Whether the map shows the slider of layers: where it is drawn, and has every layer."""
+    return (
+        not st.session_state.get(PLAIN) and viewer.has_every_layer(choices) and bool(_look_up(choices, summary).answers)
+    )
+
+
+FLATMAP = PageSpec("Flatmap", _look_up, _runs, _view, has_own_layer=_has_own_layer)

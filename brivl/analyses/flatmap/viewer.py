@@ -153,7 +153,7 @@ def _offer_solid(on_map: OnMap) -> None:
         result_or_run(
             task,
             lambda: cached_maps.browser_solid(on_map.voxels),
-            button="Add 3-D surfaces (about 20 s)",
+            button="Add 3-D surfaces",
             primary=False,
         )
         is not None
@@ -175,6 +175,22 @@ def all_layers(shown: Shown) -> Shown:
         Fits of all layers that have been fitted.
     """
     return look_up(shown.choices, shown.summary, shown.choices.layers)
+
+
+def has_every_layer(choices: Choices) -> bool:
+    """Tell whether the map's own slider reaches every layer, so that the sidebar needs none.
+
+    Parameters
+    ----------
+    choices : Choices
+        The question.
+
+    Returns
+    -------
+    bool
+        True where all layers have been fitted.
+    """
+    return choices.n_layers > 1 and all(cached.stored_fit(one) is not None for one in choices.requests(choices.layers))
 
 
 @st.fragment
@@ -204,6 +220,7 @@ def _data(on_map: OnMap, label: FigureLabel, state: view_state.MapLook) -> dict[
         "seq": st.session_state.get(SEQ, 0),
         "simulated": shown.summary.simulated,
         "label": f"Map. {label.headline}",
+        "beside": ["region"] if has_every_layer(shown.choices) else ["layer", "region"],
         "theme": {
             "text": theme.text,
             "muted": theme.muted,

@@ -150,6 +150,20 @@ def test_the_surface_is_exported_as_the_camera_sees_it(
     assert (seen.form, seen.yaw, seen.pitch, seen.zoom, seen.voxel, seen.names) == ("pial", 20, -30, 2, 1, False)
 
 
+def test_one_control_of_the_layer_and_one_of_the_region() -> None:
+    store = fill(MOVIE, [7, 8], ["S01"])
+    at = open_page("flatmap")
+    assert [s.label for s in at.slider] == ["Layer"] and maps(at)[0]["beside"] == ["layer", "region"]
+    known = summarise_dataset(store, MOVIE)
+    n_layers = known.n_layers(known.default_pair)
+    fill(MOVIE, list(range(1, n_layers + 1)), ["S01"])
+    at.run()
+    assert not at.slider and maps(at)[0]["beside"] == ["region"]  # the map's own slider reaches every layer
+    assert [box.label for box in at.selectbox].count("Region") == 1
+    at.switch_page("pages/layers.py").run()
+    assert [s.label for s in at.slider] == ["Layer"]
+
+
 def test_a_link_restores_how_the_map_is_looked_at() -> None:
     fill(MOVIE, [7, 8], ["S01"])
     fields = view_state.to_fields(LOOK)

@@ -105,7 +105,9 @@ export class Controls {
     const panel = make("div", this.details, { className: "panel" });
     const row = (text) => make("span", make("label", panel, { className: "row" }), {}, text).parentElement;
     this.set = picker(row("Compare with"), "Models", (v) => viewer.setSet(v));
-    this.region = picker(row("Region"), "Region", (v) => viewer.setRegion(v));
+    const region = row("Region");
+    region.classList.add("region");
+    this.region = picker(region, "Region", (v) => viewer.setRegion(v));
     this.panes = picker(row("Maps side by side"), "Panes", (v) => viewer.setPanes(Number(v)));
     const threshold = row("Threshold");
     this.threshold = make("input", threshold, { type: "range", min: 0, oninput: () => viewer.setThreshold(Number(this.threshold.value)) });

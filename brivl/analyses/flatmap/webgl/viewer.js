@@ -78,6 +78,7 @@ export class Viewer {
     if (!taken && (fresh || data.seq >= this.sent)) this._take(data.view);
     this.root.setAttribute("aria-label", data.label);
     this.root.classList.toggle("dark", data.theme.dark);
+    for (const name of ["layer", "region"]) this.root.classList.toggle(`${name}-beside`, data.beside?.includes(name) ?? false);
     this.root.style.setProperty("--bv-text", data.theme.text);
     this.root.style.setProperty("--bv-muted", data.theme.muted);
     this.root.style.setProperty("--bv-back", data.theme.background);
