@@ -57,7 +57,8 @@ CSS = """
 [class*="st-key-bytes-"], :has(> [class*="st-key-bytes-"]):not(:has(> :not([class*="st-key-bytes-"]))) {display: none;}
 [data-testid="stSidebar"] [data-testid="stPageLink"] p {white-space: normal; overflow: visible; text-overflow: clip;
   line-height: 1.3;}
-.st-key-documents a:not(:has(strong)):not(:hover) {background: none !important;}  /* all lead to the page that is open */
+.st-key-documents a:not(:has(strong)):not(:hover) {background: none !important;}
+/* above: Streamlit marks every link to the page that is open, whatever document it names */
 .st-key-documents a:not(:has(strong)) p {font-weight: 400 !important;}
 .st-key-stale {opacity: 0.38; filter: grayscale(0.4); gap: 0.55rem;}
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {color: inherit !important;}
