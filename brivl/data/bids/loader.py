@@ -431,12 +431,17 @@ class BidsDataset:
         -------
         dict of str to tuple of str
             Option, such as "space" or "derivatives" -> values, where there are several; "none" stands for files without
-            the entity, and for raw BOLD.
+            the entity, and for raw BOLD. Resolution and so on are those of the space that is read.
         """
         check_subject(self, subject)
         candidates = self.candidates.get(subject, ())
         sources = tuple(dict.fromkeys([*(self.roots.name(run.root) for run in candidates), *self.roots.offered]))
-        offered = choices([bold.entities for run in candidates for bold in run.bolds])
+        bolds = [bold.entities for run in candidates for bold in run.bolds]
+        offered = choices(bolds)
+        spaces = {run.entities.get("space") for run in self.runs[subject] if not run.problem}
+        if len(spaces) == 1:
+            within = choices([entities for entities in bolds if entities.get("space") in spaces])
+            offered = {name: within.get(name, values) for name, values in offered.items() if name in {"space", *within}}
         return {"derivatives": sources, **offered} if len(sources) > 1 else offered
 
     def selected(self, subject: str) -> dict[str, str]:
