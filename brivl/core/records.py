@@ -185,6 +185,17 @@ class Voxels:
         return "index", ", ".join(str(int(i)) for i in self.ijk[voxel])
 
     @property
+    def on_grid(self) -> bool:
+        """Whether the voxels are places of a volume, which slices can show.
+
+        Returns
+        -------
+        bool
+            False for vertices of a mesh, columns of a mapper, and voxels whose places are not known.
+        """
+        return self.flatmap not in ("vertices", "mapper") and min(self.shape) > 1
+
+    @property
     def n_voxels(self) -> int:
         """Number of voxels.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -97,7 +98,7 @@ def cluster_table(
 
 def _on_grid(voxels: Voxels, values: np.ndarray, threshold: float, two_sided: bool) -> pd.DataFrame:
     extreme = np.abs(values).max(initial=0) if two_sided else values.max(initial=0)
-    if extreme <= threshold:  # nilearn warns of it
+    if extreme <= threshold:
         return pd.DataFrame(columns=[name for name in VOLUME_COLUMNS if name != "region"])
     # Imported here: pages that only look results up do not need nilearn.
     from nibabel import Nifti1Image
@@ -107,9 +108,11 @@ def _on_grid(voxels: Voxels, values: np.ndarray, threshold: float, two_sided: bo
     volume, number = np.zeros(voxels.shape), np.full(voxels.shape, -1)
     at = tuple(np.asarray(voxels.ijk).T)
     volume[at], number[at] = values, np.arange(voxels.n_voxels)
-    rows = get_clusters_table(
-        Nifti1Image(volume, affine), threshold, two_sided=two_sided, min_distance=PEAK_DISTANCE
-    ).reset_index(drop=True)
+    image = Nifti1Image(volume, affine)
+    with warnings.catch_warnings():  # nilearn warns where one of the two signs has no cluster
+        warnings.filterwarnings("ignore", message="No clusters found")
+        rows = get_clusters_table(image, threshold, two_sided=two_sided, min_distance=PEAK_DISTANCE)
+    rows = rows.reset_index(drop=True)
     mm = rows[["X", "Y", "Z"]].to_numpy(float)
     index = np.rint(np.linalg.solve(affine, np.c_[mm, np.ones(len(mm))].T)[:3]).astype(int)
     size = pd.to_numeric(rows["Cluster Size (mm3)"], errors="coerce")

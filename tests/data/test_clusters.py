@@ -41,6 +41,7 @@ def test_planted_blobs_come_back() -> None:
     assert table["region"].tolist() == ["seed, all", "all", "all"]
     assert (cluster_table(voxels, volume.ravel(), 0.1)["peak"] > 0).all(), "one-sided"
     assert cluster_table(voxels, volume.ravel(), 0.7).empty
+    assert cluster_table(voxels, volume.ravel(), 0.55, True)["peak"].tolist() == [-0.6], "one sign alone"
 
 
 def test_patches_of_a_mesh_are_joined_by_its_edges() -> None:

@@ -188,7 +188,7 @@ def _print_surface(
     shown: Shown, mapped: Mapped, label: FigureLabel, page: Page, state: view_state.MapLook
 ) -> Figure | None:
     """The surface in space as it is on the screen; None where the flatmap is."""
-    mesh = cached_maps.surface(mapped.voxels) if state.shape != "flat" else None
+    mesh = None if state.shape in ("flat", "slices") else cached_maps.surface(mapped.voxels)
     if mesh is None:
         return None
     aal, form = mapped.voxels.aal, state.shape if state.shape in (*mesh.forms, BY_REGION) else "inflated"
@@ -296,6 +296,7 @@ def _caption(shown: Shown, mapped: Mapped) -> str:
         f"Colours fade where explainable variance is below {FULL_EV:g}." if state.fade else "",
         f"Values nearer to zero than {state.threshold:g} are not shown." if state.threshold else "",
     ]
+    on_map = state.shape == "flat" or (state.shape != "slices" and cached_maps.surface(mapped.voxels) is None)
     return flatmap_caption(
         shown.choices.map,
         shown.names,
@@ -303,7 +304,7 @@ def _caption(shown: Shown, mapped: Mapped) -> str:
         len(shown.subjects),
         mapped.geometry.space,
         " ".join(filter(None, notes)),
-        below_zero="hatched" if state.shape == "flat" or cached_maps.surface(mapped.voxels) is None else "grey",
+        below_zero="hatched" if on_map else "grey",
     )
 
 

@@ -24,7 +24,7 @@ SCALES = ("joint", "split", "difference", "unique", "shared")
 MOST_PANES = 4
 WHOLE = (0.5, 0.5, 1.0)
 ZOOM = (0.8, 40.0)
-SHAPES = ("flat", "inflated", "pial", "regions")
+SHAPES = ("flat", "inflated", "pial", "regions", "slices")
 FRONT = (-35.0, 18.0, 1.0)
 TURNS = ((-180.0, 180.0), (-90.0, 90.0), (0.6, 6.0))  # yaw and pitch in degrees, zoom
 

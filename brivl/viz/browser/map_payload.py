@@ -146,6 +146,7 @@ def flatmap_base_payload(geometry: FlatmapGeometry, base: FlatmapBase, voxels: V
         "n_voxels": voxels.n_voxels,
         "space": geometry.space,
         "coordinates": voxels.coordinate_label,
+        "on_grid": voxels.on_grid,
         "affine": None if voxels.affine is None else np.asarray(voxels.affine, float).tolist(),
         "regions": [{"name": n, "named": n in regions.hover, "filter": n in regions.selectable} for n in masks],
         "region_bytes": -(-voxels.n_voxels // 8),

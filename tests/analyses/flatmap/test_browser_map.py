@@ -24,6 +24,12 @@ PLACE = f"""(voxel) => {{
   return [box.left + x, box.top + y];
 }}"""
 
+AXIAL = f"""() => {{
+  const {{ stage, slices }} = {VIEWER}.panes[0], box = stage.getBoundingClientRect();
+  const axial = slices.layout(box.width, box.height)[2];
+  return [box.left + axial.left + 0.3 * axial.width, box.top + axial.top + 0.3 * axial.height];
+}}"""
+
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -116,6 +122,17 @@ def test_a_row_of_the_clusters_leads_to_its_peak(address: str, browser: Any) -> 
     stage = page.locator(".stage").bounding_box()
     assert abs(x - stage["x"] - stage["width"] / 2) < 3 and abs(y - stage["y"] - stage["height"] / 2) < 3
     page.locator(".card[data-voxel]").wait_for()
+
+    # Slices through that voxel: a click on the axial one pins another voxel of the same slice.
+    before = page.evaluate(f"{VIEWER}.picked")
+    page.locator(".viewer select[title=Shape]").select_option("slices")
+    page.wait_for_url(re.compile("shape=slices"))
+    page.mouse.click(*page.evaluate(AXIAL))
+    page.wait_for_function(f"{VIEWER}.picked !== {before}")
+    index = f"(voxel) => {VIEWER}.ground.ijk.slice(3 * voxel, 3 * voxel + 3)"
+    old, new = (page.evaluate(index, voxel) for voxel in (before, page.evaluate(f"{VIEWER}.picked")))
+    assert old[2] == new[2]
+    page.wait_for_url(re.compile(f"voxel={page.evaluate(f'{VIEWER}.picked')}"))
     page.close()
 
 

@@ -25,7 +25,7 @@ from brivl.ui.results import fit_view
 from brivl.ui.tabs import View
 from brivl.viz.export import PAPER, Page
 from brivl.viz.flatmap.print_surface import surface_page
-from tests.support.app_driver import charts, fresh_server, headline, html, maps, open_page, packed  # noqa: F401 (a fixture)
+from tests.support.app_driver import charts, fresh_server, headline, html, maps, open_page, packed, region_charts  # noqa: F401 (a fixture)
 from tests.support.app_samples import MOVIE, SENTENCES, fill
 from tests.support.figure_samples import flatmap
 
@@ -356,18 +356,14 @@ def test_region_of_a_kept_voxel_can_be_chosen_and_is_compared_with_the_others() 
     assert any(link.proto.label == f"{name} among the regions" for link in at.get("page_link"))
     at.query_params.clear()
     at.switch_page("pages/regions.py").run()
-    layout = charts(at)[0]["layout"]
-    framed = [shape["y0"] for shape in layout["shapes"] if shape["line"]["width"]]
-    assert [layout["yaxis"]["ticktext"][round(y + 0.5)] for y in framed] == [name]
+    assert region_charts(at)[0]["chosen"] == name
 
 
 def test_a_single_region_opens_the_level_that_has_it() -> None:
     fill(SENTENCES, [4], ["P01"])
     at = open_page("regions", data=SENTENCES, region="Precentral gyrus, left (Precentral_L)")
-    layout = charts(at)[0]["layout"]
-    assert (
-        "Precentral gyrus, left (Precentral_L)" in layout["yaxis"]["ticktext"] and len(layout["yaxis"]["ticktext"]) > 8
-    )
+    regions = [row["region"] for row in region_charts(at)[0]["rows"]]
+    assert "Precentral gyrus, left (Precentral_L)" in regions and len(regions) > 8
 
 
 def test_clusters_lead_to_their_peaks() -> None:

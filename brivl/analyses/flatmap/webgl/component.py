@@ -21,6 +21,7 @@ FILES = (
     "colour.js",
     "painter.js",
     "solid.js",
+    "slices.js",
     "scale.js",
     "curve.js",
     "card.js",

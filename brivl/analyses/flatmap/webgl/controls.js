@@ -4,7 +4,7 @@ import { svgPart } from "./curve.js";
 import { PARTS } from "./scores.js";
 
 const TOOLS = { pan: "Move", box: "Box", lasso: "Lasso" };
-const SHAPES = { flat: "Flat", inflated: "Inflated", pial: "Pial", regions: "AAL regions" };
+const SHAPES = { flat: "Flat", inflated: "Inflated", pial: "Pial", regions: "AAL regions", slices: "Slices" };
 const SIDE_NAMES = { left: "left", right: "right", top: "above", front: "front", back: "back", below: "below" };
 export const MAP_NAMES = ["joint", "a", "b", "pair", "difference", "best", ...PARTS];
 export const KEYS = [
@@ -138,10 +138,11 @@ export class Controls {
     const regions = viewer.ground.meta.regions.filter((r) => r.filter).map((r) => [r.name, r.name]);
     this.region.set([["", "all voxels"], ...regions], viewer.region ?? "");
     this.region.select.parentElement.style.display = regions.length ? "" : "none";
-    this.shape.set(Object.entries(SHAPES).filter(([kind]) => kind !== "regions" || viewer.solid?.hasRegions), viewer.shape);
-    this.shape.select.style.display = viewer.solid ? "" : "none";
+    const shapes = viewer.shapes();
+    this.shape.set(Object.entries(SHAPES).filter(([kind]) => shapes.includes(kind)), viewer.shape);
+    this.shape.select.style.display = shapes.length > 1 ? "" : "none";
     this.side.set([["", "view from …"], ...Object.entries(SIDE_NAMES).map(([s, text]) => [s, `view from ${text}`])], "");
-    this.side.select.style.display = viewer.shape === "flat" ? "none" : "";
+    this.side.select.style.display = ["flat", "slices"].includes(viewer.shape) ? "none" : "";
     this.tool.root.style.display = viewer.shape === "flat" ? "" : "none";
     this.tool.set(viewer.tool);
     const { scale } = viewer.panes[0]?.style ?? {};

@@ -33,6 +33,7 @@ export function onKey(viewer, event) {
 /** Arrows move or turn the map; with Shift the picked voxel goes to its neighbour. */
 function arrow(viewer, [dx, dy], walks) {
   const { camera, orbit, ground, picked } = viewer;
+  if (viewer.shape === "slices") return undefined;
   if (viewer.shape !== "flat") {
     const pitch = Math.min(90, Math.max(-90, orbit.pitch - 6 * dy));
     return viewer._orbit({ ...orbit, yaw: orbit.yaw + 6 * dx, pitch });

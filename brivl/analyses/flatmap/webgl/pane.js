@@ -2,6 +2,7 @@
 
 import { colourCells, curvaturePicture, greyBetween, opaque, styleOf } from "./colour.js";
 import { simplified } from "./ground.js";
+import { Slices } from "./slices.js";
 import { Overlay } from "./overlay.js";
 import { Painter } from "./painter.js";
 import { readOut, regionReadOut } from "./readout.js";
@@ -34,6 +35,7 @@ export class Pane {
     this.stage = element("div", "stage", this.root);
     this.canvas = element("canvas", "map", this.stage);
     this.spaceCanvas = element("canvas", "space", this.stage);
+    this.sliceCanvas = element("canvas", "slices", this.stage);
     this.overlay = new Overlay(element("canvas", "lines", this.stage));
     this.svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     this.svg.setAttribute("class", "area");
@@ -60,7 +62,9 @@ export class Pane {
     const { scores, layer, map } = view;
     const { ground } = this;
     this.style = styleOf(map, scores.meta.names, limits);
-    this.root.classList.toggle("in-space", !this.flat);
+    this.root.classList.toggle("in-space", !this.flat && !this.sliced);
+    this.root.classList.toggle("in-slices", this.sliced);
+    if (this.sliced) return this._paintSlices(scores, map, map === "best" ? "best" : layer, options);
     if (!this.flat) return this._paintSolid(scores, map, map === "best" ? "best" : layer, options);
     const pairs = scores.onMap(ground, map === "best" ? "best" : layer, false, map);
     if (this.pixels?.length !== ground.height * ground.width) this.pixels = new Uint32Array(ground.height * ground.width);
@@ -73,6 +77,24 @@ export class Pane {
   }
 
   get flat() { return this.viewer.shape === "flat"; }
+
+  get sliced() { return this.viewer.shape === "slices"; }
+
+  /** Colour the voxels of the grid; what has no value is grey. */
+  _paintSlices(scores, map, layer, options) {
+    if (this.slices?.ground !== this.ground) this.slices = new Slices(this.sliceCanvas, this.ground);
+    const { cells } = this.slices;
+    const [sulcus, gyrus] = options.theme.curvature;
+    const under = new Uint32Array(cells.n).fill(greyBetween(sulcus, gyrus, 0.5));
+    this.sliceColours = new Uint32Array(cells.n);
+    colourCells(this.sliceColours, under, cells.all, scores.onMap(cells, layer, false, map), {
+      style: this.style, colours: this._colours(scores), opacity: this._opacity(cells, scores, options), grey: options.theme.negative, threshold: options.threshold,
+    });
+    this.drawSoon();
+  }
+
+  /** The voxel at the crosshairs. */
+  get crossed() { return this.viewer.picked ?? this.slices.middle; }
 
   /** Colour the surface in space. */
   _paintSolid(scores, map, layer, options) {
@@ -173,6 +195,13 @@ export class Pane {
     const now = performance.now();
     const ratio = Math.min(window.devicePixelRatio || 1, 2) / this.coarse;
     const size = [Math.round(this.stage.clientWidth * ratio), Math.round(this.stage.clientHeight * ratio)];
+    if (this.sliced) {
+      const { clientWidth: width, clientHeight: height } = this.stage;
+      this.slices.draw(this.sliceColours, this.crossed, this.options.theme, Math.min(window.devicePixelRatio || 1, 2), width, height);
+      this.ring.style.display = "none";
+      this.viewer.firstPaint ??= performance.now();
+      return undefined;
+    }
     if (!this.flat) return this._drawSolid(now, size);
     if (this.canvas.width !== size[0] || this.canvas.height !== size[1]) [this.canvas.width, this.canvas.height] = size;
     const at = this.transform();
@@ -252,6 +281,7 @@ export class Pane {
     if (!this.ground || !this.view) return -1;
     if (this.flat) return this.ground.voxelAt(...this.toPicture(event.clientX, event.clientY));
     const box = this.stage.getBoundingClientRect();
+    if (this.sliced) return this.slices.voxelAt(event.clientX - box.left, event.clientY - box.top, this.crossed, box.width, box.height, event.type === "pointerup");
     this.vertex = this.space.vertexAt(event.clientX - box.left, event.clientY - box.top, this.viewer.orbit, box.width, box.height);
     return this.vertex < 0 ? -1 : this.viewer.solid.leaderOf[this.vertex];
   }
@@ -272,6 +302,7 @@ export class Pane {
   }
 
   showCursor(voxel) {
+    if (this.sliced) return undefined;
     if (!this.flat) return this._markVertex(this.cursor, voxel < 0 ? -1 : this.viewer.solid.leaderOf.indexOf(voxel));
     return this._place(this.cursor, voxel < 0 ? null : voxel);
   }
@@ -316,6 +347,7 @@ export class Pane {
     }
     held.moved ||= Math.hypot(event.clientX - held.x, event.clientY - held.y) > CLICK;
     if (!held.moved) return;
+    if (this.sliced) return;
     if (!this.flat) this.viewer.turnBy(held, event.clientX - held.x, event.clientY - held.y);
     else if (this.drawing) this._extend(this.toPicture(event.clientX, event.clientY));
     else this.viewer.panTo(this, held, event.clientX - held.x, event.clientY - held.y);

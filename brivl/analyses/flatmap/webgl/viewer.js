@@ -98,7 +98,13 @@ export class Viewer {
     this.wanted = null;
     if (!this.all.has(this.set)) this.set = this.sets.find((s) => s.values).key;
     this.layer = this.scores.nearestLayer(this.layer);
-    if (!this.solid || (this.shape === "regions" && !this.solid.hasRegions)) this.shape = "flat";
+    if (!this.shapes().includes(this.shape)) this.shape = "flat";
+  }
+
+  /** The views that these voxels have. */
+  shapes() {
+    const inSpace = this.solid ? ["inflated", "pial", ...(this.solid.hasRegions ? ["regions"] : [])] : [];
+    return ["flat", ...inSpace, ...(this.ground.meta.on_grid ? ["slices"] : [])];
   }
 
   get scores() { return this.all.get(this.set); }
@@ -341,6 +347,7 @@ export class Viewer {
   }
 
   zoomAt(pane, clientX, clientY, factor) {
+    if (this.shape === "slices") return undefined;
     if (this.shape !== "flat") return this._orbit({ ...this.orbit, zoom: Math.min(6, Math.max(0.6, this.orbit.zoom * factor)) });
     const [x, y] = pane.toPicture(clientX, clientY);
     const at = { x: (x + 0.5) / this.ground.width, y: (y + 0.5) / this.ground.height };
