@@ -38,6 +38,37 @@ class Stimulus:
 
 
 @dataclass(frozen=True)
+class RunCleaning:
+    """Linear cleaning of each run, applied to responses on whole runs, and to delayed features in the same way.
+
+    Without the second, features keep what was removed from responses, such as slow drift, and predict it in vain.
+    """
+
+    kept: np.ndarray  # (n_train + n_test,) bool; False for volumes that are neither fitted nor scored
+    operators: tuple[np.ndarray, ...]  # (n_run, n_run) of each training run, then of each test run; 0 where not kept
+
+    def apply(self, values: np.ndarray) -> np.ndarray:
+        """Clean columns within runs.
+
+        Parameters
+        ----------
+        values : np.ndarray
+            (n_train + n_test, n_columns).
+
+        Returns
+        -------
+        np.ndarray
+            (n_train + n_test, n_columns) in the type of the values; 0 in volumes that are not kept.
+        """
+        cleaned, start = np.empty_like(values), 0
+        for operator in self.operators:
+            rows = slice(start, start + len(operator))
+            cleaned[rows] = operator @ values[rows]
+            start += len(operator)
+        return cleaned
+
+
+@dataclass(frozen=True)
 class Design:
     """The order of the samples in time, and which of them are held out."""
 
@@ -49,6 +80,7 @@ class Design:
     test_onsets: np.ndarray = field(default_factory=lambda: np.zeros(1, int))  # first test row of each test run
     # (n_train + n_test, n_regressors) regressed out of responses and features, such as stimulus on/off
     nuisance: np.ndarray | None = None
+    cleaning: RunCleaning | None = None  # how responses were cleaned; None: nothing that features must undergo too
 
 
 _MNI = re.compile(r"(?<![-\w])MNI")

@@ -13,6 +13,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from brivl.config import scheduler
 from brivl.core.encoding.presets import PRESETS, preset_with_delays
+from brivl.data.bids.options import CLEANING
 from brivl.data.regions import BRAIN, region_choices
 from brivl.data.registry import DatasetCard, name_with_options, options_of
 from brivl.data.summary import DatasetSummary
@@ -42,6 +43,21 @@ FORM_TITLES = {
     "dir": "Phase-encoding direction",
     "echo": "Echo",
     "hemi": "Hemisphere",
+}
+CLEANING_TITLES = {  # of options: title, help, unit
+    "clean": (
+        "Confounds",
+        "Regressed out of each run: nilearn's strategies, or basic (6 motion parameters, CSF and white matter), which "
+        "is the default where fMRIPrep's tables are. Scrubbing leaves out volumes with motion, too.",
+        "",
+    ),
+    "highpass": (
+        "High-pass filter",
+        "Seconds: cosines of longer periods are regressed out (default: 128 with confounds, else the linear drift).",
+        "s",
+    ),
+    "dummies": ("Volumes before the steady state", "By fMRIPrep's tables; dropped by default with confounds.", ""),
+    "smooth": ("Smoothing", "Full width at half maximum of a Gaussian in mm; default: none.", "mm"),
 }
 DRAWN_ON = "widgets drawn on"  # in the session: key -> the page that it was last drawn on
 DELAYS_ERROR = "what is wrong with the delays"  # in the session, until it is shown
@@ -214,6 +230,34 @@ def _forms(subject: str, summary: DatasetSummary) -> None:
         )
 
 
+def _cleaning(subject: str, summary: DatasetSummary) -> None:
+    """Choices of cleaning, below one heading; only for datasets that are cleaned here."""
+    plan = getattr(getattr(summary.dataset, "base", summary.dataset), "cleaning_plan", None)
+    if plan is None:
+        return
+    named = options_of(summary.name)
+    with st.expander("Cleaning", expanded=any(option in named for option in CLEANING)):
+        style.small(next((note for note in summary.reading(subject).notes if note.startswith("Cleaning: ")), ""))
+        for option, values in CLEANING.items():
+            offered = ["", *dict.fromkeys([*values, *([named[option]] if option in named else [])])]
+            title, about, unit = CLEANING_TITLES[option]
+            st.selectbox(
+                title,
+                offered,
+                index=offered.index(named.get(option, "")),
+                format_func=partial(_with_unit, unit=unit),
+                help=about,
+                accept_new_options=option in ("highpass", "smooth"),
+                key=f"{option} of {summary.name}",
+                on_change=_take_form,
+                args=(summary.name, option),
+            )
+
+
+def _with_unit(value: str, unit: str) -> str:
+    return f"{value} {unit}" if value.replace(".", "").isdigit() else value or "default"
+
+
 def _or_default(value: str, default: str) -> str:
     return value or default
 
@@ -245,6 +289,7 @@ def _reading(choices: Choices, summary: DatasetSummary) -> None:
             on_change=_take_column,
             args=(summary.name,),
         )
+    _cleaning(choices.chosen_subjects[0], summary)
     if reading.notes:
         style.small(reading.notes[0])
         with st.expander("How the files were read"):

@@ -39,12 +39,17 @@ def cv_splits(design: Design, preset: Preset) -> list[Split]:
     Returns
     -------
     list of Split
-        One split where there is a test set, else one per outer fold.
+        One split where there is a test set, else one per outer fold; without volumes that cleaning leaves out.
     """
     if design.n_test:
         rows = np.arange(design.n_train + design.n_test)
-        return [Split(rows[: design.n_train], rows[design.n_train :])]
-    return [Split(train, test) for train, test in outer_folds(design, preset)]
+        splits = [Split(rows[: design.n_train], rows[design.n_train :])]
+    else:
+        splits = [Split(train, test) for train, test in outer_folds(design, preset)]
+    if design.cleaning is None:
+        return splits
+    kept = design.cleaning.kept
+    return [Split(split.train[kept[split.train]], split.test[kept[split.test]]) for split in splits]
 
 
 def outer_folds(design: Design, preset: Preset) -> Folds:

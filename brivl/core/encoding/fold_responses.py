@@ -144,6 +144,8 @@ def preprocess_features(X: np.ndarray, train: np.ndarray, design: Design, preset
             onsets = np.r_[onsets, design.n_train + np.asarray(design.test_onsets)]
         hrf = preset.response == "hrf"
         centred = convolve_runs(centred, design.tr, onsets) if hrf else delay(centred, lags(preset, design.tr), onsets)
+    if design.cleaning is not None:
+        centred = design.cleaning.apply(centred)
     return centred if columns is None else regress_out(centred, columns, train)
 
 
@@ -231,11 +233,17 @@ def _ratios(n_bands: int, preset: Preset) -> np.ndarray | DirichletRatios:
 def _test_set(Y: np.ndarray, repeats: np.ndarray, split: Split, protocol: FitProtocol) -> FoldResponses:
     """Training rows, and the average of the repeats of the test run."""
     design, preset = protocol
-    scale = _scaler(Y, design.run_onsets, protocol)
-    average = np.mean([scale(y, design.test_onsets) for y in repeats], axis=0)
+    onsets, test_onsets = design.run_onsets, design.test_onsets
+    if design.cleaning is not None:  # rows that are left out
+        rows = split.test - design.n_train
+        onsets = onsets_of(run_labels(onsets, design.n_train)[split.train])
+        test_onsets = onsets_of(run_labels(test_onsets, design.n_test)[rows])
+        Y, repeats = Y[split.train], repeats[:, rows]
+    scale = _scaler(Y, onsets, protocol)
+    average = np.mean([scale(y, test_onsets) for y in repeats], axis=0)
     if preset.test_zscore == "own":
-        average = zscore_runs(average, design.test_onsets)
-    return FoldResponses(split, _train_zscore(Y, design.run_onsets, design), average)
+        average = zscore_runs(average, test_onsets)
+    return FoldResponses(split, _train_zscore(Y, onsets, design), average)
 
 
 def _outer_fold(Y: np.ndarray, split: Split, protocol: FitProtocol) -> FoldResponses:

@@ -39,6 +39,8 @@ def nuisance_columns(design: Design, preset: Preset) -> np.ndarray | None:
     if design.tr is not None:
         hrf = preset.response == "hrf"
         columns = convolve_runs(columns, design.tr, onsets) if hrf else delay(columns, lags(preset, design.tr), onsets)
+    if design.cleaning is not None:
+        columns = design.cleaning.apply(columns)
     return centre_runs(columns, onsets)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from brivl.core.columns import LazyArray
+from brivl.core.encoding.delays import onsets_of, run_labels
 from brivl.core.encoding.explainable_variance import explainable_variance
 from brivl.core.encoding.standardize import constant_in_some_run, zscore_runs
 from brivl.core.progress import FractionCallback, no_fraction
@@ -178,9 +179,12 @@ def _selection(
     ev = None
     if Y_test is not None and len(Y_test) > 1:
         ev = np.full(len(selected), np.nan)
-        repeats = Y_test[:, :, selected]
-        if design.tr is not None and len(design.test_onsets) > 1:  # baselines of runs repeat, and are no signal
-            repeats = np.stack([zscore_runs(repeat, design.test_onsets) for repeat in repeats])
+        repeats, test_onsets = Y_test[:, :, selected], design.test_onsets
+        if design.cleaning is not None:
+            kept = np.flatnonzero(design.cleaning.kept[design.n_train :])
+            repeats, test_onsets = repeats[:, kept], onsets_of(run_labels(test_onsets, design.n_test)[kept])
+        if design.tr is not None and len(test_onsets) > 1:  # baselines of runs repeat, and are no signal
+            repeats = np.stack([zscore_runs(repeat, test_onsets) for repeat in repeats])
         ev[selected] = explainable_variance(repeats)
     elif trial_ev is not None:
         ev = np.where(selected, trial_ev, np.nan)

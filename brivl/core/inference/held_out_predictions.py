@@ -65,8 +65,8 @@ def held_out_predictions(
             f"Expected at most {MOST:,} predictions, got {n_voxels:,} voxels at {n:,} samples, which are too large for "
             "memory. Choose a region."
         )
-    measured = np.empty((n, n_voxels), np.float32)
-    bands = np.empty((len(Xs), n, n_voxels), np.float32)
+    measured = np.zeros((n, n_voxels), np.float32)  # and so stay volumes that cleaning leaves out
+    bands = np.zeros((len(Xs), n, n_voxels), np.float32)
     size = max(1, AT_ONCE // (design.n_train + design.n_test))
     starts = range(0, n_voxels, size)
     for i, split in enumerate(splits):
@@ -107,12 +107,14 @@ def fold_labels(splits: Sequence[Split], n: int) -> np.ndarray:
     Returns
     -------
     np.ndarray
-        (n,) int.
+        (n,) int; volumes that cleaning leaves out belong to the fold of the next one, or at the end of the last one.
     """
-    fold = np.empty(n, int)
+    fold = np.full(n, -1)
     for i, split in enumerate(splits):
         fold[split.test] = i
-    return fold
+    held_out = np.flatnonzero(fold >= 0)
+    nearest = np.minimum(np.searchsorted(held_out, np.arange(n)), len(held_out) - 1)
+    return fold[held_out[nearest]]
 
 
 def held_out_blocks(protocol: FitProtocol, seconds: float) -> Blocks:

@@ -86,7 +86,9 @@ class ModalityData:
         """
         if not self.design.n_test:
             return self._blocks_of(self.rows.test, seconds)
-        return blocks_in_runs(self.design.test_onsets, self.design.n_test, self.design.tr or 1.0, seconds)
+        rows = self.rows.test - self.design.n_train
+        onsets = onsets_of(run_labels(self.design.test_onsets, self.design.n_test)[rows])
+        return blocks_in_runs(onsets, len(rows), self.design.tr or 1.0, seconds)
 
     def _blocks_of(self, rows: np.ndarray, seconds: float) -> Blocks:
         onsets = onsets_of(run_labels(self.design.run_onsets, self.design.n_train)[rows])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from brivl.data.bids.selection import SELECTABLE
+from brivl.data.bids.options import OPTIONS
 from brivl.data.dataset_format import DatasetFormat
 
 if TYPE_CHECKING:
@@ -63,5 +63,5 @@ FORMAT = DatasetFormat(
     parts=_tasks,
     check=_check,
     fetched=_fetched,
-    options=("column", "onoff", "test", "derivatives", *SELECTABLE),
+    options=OPTIONS,
 )

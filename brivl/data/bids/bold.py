@@ -197,8 +197,8 @@ def _moments(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.sqrt(squares / n)
 
 
-def read_run(path: Path, inside: np.ndarray) -> np.ndarray:
-    """Read the raw BOLD of one run within a mask.
+def read_run(path: Path, inside: np.ndarray, fwhm: float = 0.0) -> np.ndarray:
+    """Read the raw BOLD of one run within a mask, smoothed if that is wanted.
 
     Parameters
     ----------
@@ -206,13 +206,27 @@ def read_run(path: Path, inside: np.ndarray) -> np.ndarray:
         The bold file.
     inside : np.ndarray
         (x, y, z) bool.
+    fwhm : float
+        Full width at half maximum in mm of the Gaussian with which each volume is smoothed; 0 for none.
 
     Returns
     -------
     np.ndarray
         (n_volumes, n_voxels) float32, voxels in C order of (x, y, z).
     """
-    return np.stack([volume[inside] for volume in iter_volumes(path, open_bold(path))])
+    image = open_bold(path)
+    volumes = iter_volumes(path, image)
+    if fwhm:
+        volumes = (_smooth(volume, image.affine, fwhm) for volume in volumes)
+    return np.stack([volume[inside] for volume in volumes])
+
+
+def _smooth(volume: np.ndarray, affine: np.ndarray, fwhm: float) -> np.ndarray:
+    # Imported here: most fits smooth nothing.
+    from nibabel import Nifti1Image
+    from nilearn.image import smooth_img
+
+    return np.asarray(smooth_img(Nifti1Image(volume, affine), fwhm).dataobj, np.float32)
 
 
 def detrend_run(Y: np.ndarray) -> np.ndarray:

@@ -24,9 +24,20 @@ from brivl.data.bids.bold import (
     read_grid,
     read_run,
 )
+from brivl.data.bids.cleaning import (
+    CleaningOfRun,
+    CleaningOptions,
+    CleaningPlan,
+    clean_run,
+    cleaning_chip,
+    cleaning_notes,
+    plan_cleaning,
+    run_cleaning,
+)
 from brivl.data.bids.description import citation_of, one_line
 from brivl.data.bids.events import Events, RunEvents, event_notes, event_weights, read_events, read_table
 from brivl.data.bids.layout import Run, find_runs, tasks_with_events
+from brivl.data.bids.options import CLEANING, OPTIONS
 from brivl.data.bids.roots import DESCRIPTION, Roots, find_roots
 from brivl.data.bids.selection import ABSENT, SELECTABLE, Selection, choices
 from brivl.data.bids.stimulus_column import StimulusColumn, choose_column
@@ -42,8 +53,6 @@ from brivl.errors import DataError
 
 # Part of the digest, to be changed when results change.
 LOADER_VERSION = "bids 2: linear drift of each run removed, column by its values, stimulus on/off regressed out"
-# May follow the task in the name of a dataset, as in TASK?column=NAME.
-OPTIONS = ("column", "onoff", "test", "derivatives", *SELECTABLE)
 
 ON_OFF_NOTE = (
     "Nuisance: whether a stimulus is presented (on/off, at all delays) is regressed out of responses and features, "
@@ -123,6 +132,8 @@ class BidsDataset:
         Whether stimulus on/off is a nuisance regressor where there is rest.
     test_repeats : bool
         Whether the runs that present the same items at the same times are the repeats of a test run.
+    cleaning : CleaningOptions
+        What the user chooses of cleaning; the rest is default.
     """
 
     folder: Path
@@ -141,6 +152,7 @@ class BidsDataset:
     candidates: Mapping[str, tuple[Run, ...]] = field(default_factory=dict)
     on_off: bool = True
     test_repeats: bool = False
+    cleaning: CleaningOptions = CleaningOptions()  # noqa: RUF009
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -202,7 +214,7 @@ class BidsDataset:
         return tuple(name for name in common if name not in ("onset", "duration"))
 
     def design(self, subject: str) -> Design:
-        """Return the TR, the first row of each run and, where there is rest, stimulus on/off as a nuisance regressor.
+        """Return TR, runs, stimulus on/off as a nuisance regressor where there is rest, and what cleaning does.
 
         Parameters
         ----------
@@ -217,9 +229,14 @@ class BidsDataset:
         Raises
         ------
         DataError
-            Runs differ in grid or TR.
+            Runs differ in grid or TR, or a table of confounds cannot be used.
         """
-        return self._with_on_off(self._presented(subject))
+        presented = self._presented(subject)
+        design, cleaned = self._with_on_off(presented), self._cleaned(subject)
+        if not cleaned:
+            return design
+        of_test = [cleaned[run] for run in presented.test]
+        return replace(design, cleaning=run_cleaning([cleaned[run] for run in presented.train], of_test))
 
     def stimulus(self, subject: str) -> Stimulus:
         """Return the distinct texts or images, sorted, and their weights in every sample.
@@ -246,7 +263,7 @@ class BidsDataset:
         return Stimulus(presented.column.kind, list(items), presented.weights)
 
     def responses(self, subject: str) -> Responses:
-        """Return BOLD within the mask, without the linear trend of each run, not z-scored.
+        """Return BOLD within the mask, cleaned run by run, not z-scored.
 
         Runs are read one after the other; repeats of a test run are the test responses.
 
@@ -265,9 +282,9 @@ class BidsDataset:
         DataError
             Images are missing or damaged, or no voxel is left by the mask.
         """
-        runs = self._runs(subject)
+        runs, cleaned = self._runs(subject), self._cleaned(subject)
         read, voxels = self._columns(subject)
-        Y = [detrend_run(read(run)) for run in runs]
+        Y = [cleaned[i].apply(read(run)) if cleaned else detrend_run(read(run)) for i, run in enumerate(runs)]
         test = self._presented(subject).test if self.test_repeats else ()
         Y_train = np.concatenate([Y[i] for i in range(len(Y)) if i not in test])
         return Responses(Y_train, np.stack([Y[i] for i in test]) if test else None, voxels)
@@ -275,13 +292,19 @@ class BidsDataset:
     def _columns(self, subject: str) -> tuple[Callable[[Run], np.ndarray], Voxels]:
         """What reads a run as (n_volumes, n_voxels), and the voxels: those of a mask, or the columns of a surface."""
         runs = self._runs(subject)
+        fwhm = self.cleaning_plan(subject).fwhm
         if runs[0].kind != "volume":
+            if fwhm:
+                raise DataError(
+                    f"Expected volumes to smooth, got {runs[0].bold.name!r}. Choose volumes with --space, or leave out "
+                    "--smooth."
+                )
             voxels = voxels_of(runs, check_runs(runs).where, self.roots, subject)
             return read_surface_run, self._with_regions(subject, voxels)[0]
         grid, mask = self._grids(subject)[0], self.mask(subject)
         space = runs[0].entities.get("space", "native")
         voxels, _ = self._with_regions(subject, _voxels(subject, space, mask, grid))
-        return lambda run: read_run(run.bold, mask.inside), voxels
+        return lambda run: read_run(run.bold, mask.inside, fwhm), voxels
 
     def own_regions(self, subject: str) -> OwnRegions:
         """Find the atlases and the masks of ROIs that lie with the data.
@@ -372,6 +395,11 @@ class BidsDataset:
         if runs[0].kind != "volume":
             spheres = registration_files(runs, check_runs(runs).where, self.roots, subject)
             extra += "".join(f"; sphere {digest_files(path.parent, [path])}" for path in spheres)
+        plan = self.cleaning_plan(subject)
+        if not plan.is_drift_only:
+            tables = {path for run in runs if (path := run.confounds) is not None} if plan.uses_confounds else set()
+            tables |= {sidecar for path in tables if (sidecar := path.with_suffix(".json")).is_file()}
+            extra += f"; {plan.settings}; confounds {digest_files(runs[0].root, tables)}"
         return digest_files(self.folder, files, extra)
 
     def reading(self, subject: str) -> Reading:
@@ -385,14 +413,14 @@ class BidsDataset:
         Returns
         -------
         Reading
-            Column, events, space, mask and cleaning; and warnings.
+            Column, events, space, mask and cleaning; warnings, and what pages say in a few words.
 
         Raises
         ------
         DataError
             Files are missing or damaged.
         """
-        runs, presented = self._runs(subject), self._presented(subject)
+        runs, presented, plan = self._runs(subject), self._presented(subject), self.cleaning_plan(subject)
         form = runs[0].form
         notes = (
             f"Stimuli: {presented.column.describe(presented.items)}",
@@ -401,12 +429,13 @@ class BidsDataset:
             *self._source_notes(subject),
             *_repeat_note(runs, presented),
             f"Voxels: {self._mask_note(subject)}.",
-            "Cleaning: the linear drift of each run is removed; no high-pass filter, no confounds.",
+            *cleaning_notes(plan, runs, self._cleaned(subject)),
             *((ON_OFF_NOTE,) if self._with_on_off(presented).nuisance is not None else ()),
             *self._region_notes(subject),
         )
         chips = (form.replace("_", ", ").replace("-", " "),) if form else ()
-        return Reading(notes, _warnings(presented), (*chips, "not cleaned (linear drift only)"))
+        is_raw = runs[0].root == self.folder and not {"space", "desc"} & set(runs[0].entities)
+        return Reading(notes, _warnings(presented), (*chips, cleaning_chip(plan, is_raw)))
 
     def _source_notes(self, subject: str) -> tuple[str, ...]:
         """Which folder BOLD comes from, where events and stimuli come from another one, and runs that it lacks."""
@@ -502,6 +531,33 @@ class BidsDataset:
             Few distinct items, items that recur in other runs, codes instead of words.
         """
         return _warnings(self._presented(subject))
+
+    def cleaning_plan(self, subject: str) -> CleaningPlan:
+        """Decide how the runs of a subject are cleaned, without reading tables of confounds.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+
+        Returns
+        -------
+        CleaningPlan
+            What the user chooses, and defaults.
+        """
+        runs = self._runs(subject)
+        if self.cleaning == CleaningOptions() and any(run.confounds is None for run in runs):
+            return plan_cleaning(self.cleaning, runs, 0.0)  # no duration is needed, and no image opened
+        lengths, tr = self._timing(subject)
+        return plan_cleaning(self.cleaning, runs, min(lengths) * tr)
+
+    def _cleaned(self, subject: str) -> list[CleaningOfRun]:
+        """Cleaning of each run; empty where only a line is removed, by `detrend_run`, as it always was."""
+        plan = self.cleaning_plan(subject)
+        if plan.is_drift_only:
+            return []
+        lengths, tr = self._timing(subject)
+        return [clean_run(plan, run, n, tr) for run, n in zip(self._runs(subject), lengths, strict=True)]
 
     def _runs(self, subject: str) -> tuple[Run, ...]:
         check_subject(self, subject)
@@ -651,12 +707,13 @@ def open_bids(folder: Path | str, task: str | None = None, options: Mapping[str,
         },
         on_off=_choice(options, "onoff", ("yes", "no")) == "yes",
         test_repeats=_choice(options, "test", ("no", "repeats")) == "repeats",
+        cleaning=CleaningOptions.from_options(options),
     )
 
 
 def _paired(folder: Path, others: Sequence[str], options: Mapping[str, str]) -> str:
     """Name of the dataset of the only other task, in the same form."""
-    kept = {name: value for name, value in options.items() if name in ("derivatives", *SELECTABLE)}
+    kept = {name: value for name, value in options.items() if name in ("derivatives", *CLEANING, *SELECTABLE)}
     return f"{folder}:{others[0]}{'?' + urlencode(kept) if kept else ''}" if len(others) == 1 else ""
 
 
