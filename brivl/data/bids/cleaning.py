@@ -362,11 +362,11 @@ def cleaning_notes(plan: CleaningPlan, runs: Sequence[Run], cleaned: Sequence[Cl
     ]
     notes += _volume_notes(plan, cleaned)
     displacement = [one.confounds.mean_displacement for one in cleaned if one.confounds is not None]
-    known = [value for value in displacement if np.isfinite(value)]
-    if known:
+    measured = [value for value in displacement if np.isfinite(value)]
+    if measured:
         notes.append(
-            f"Motion: mean framewise displacement {np.mean(known):.2f} mm"
-            + (f" ({min(known):.2f} to {max(known):.2f} mm by run)." if len(known) > 1 else ".")
+            f"Motion: mean framewise displacement {np.mean(measured):.2f} mm"
+            + (f" ({min(measured):.2f} to {max(measured):.2f} mm by run)." if len(measured) > 1 else ".")
         )
     return tuple(notes)
 

@@ -136,8 +136,8 @@ def read_confounds(run: Run, strategy: str, n_volumes: int) -> RunConfounds:
     non_steady = [values > 0 for name, values in columns.items() if name.startswith(NON_STEADY)]
     steady = ~np.any(non_steady, axis=0) if non_steady else np.ones(n_volumes, bool)
     displacement = columns.get(DISPLACEMENT, np.full(n_volumes, np.nan))
-    known = displacement[np.isfinite(displacement)]
-    mean_displacement = float(known.mean()) if len(known) else np.nan
+    measured = displacement[np.isfinite(displacement)]
+    mean_displacement = float(measured.mean()) if len(measured) else np.nan
     if not strategy:
         return RunConfounds(np.zeros((n_volumes, 0)), steady, np.ones(n_volumes, bool), (), mean_displacement)
     parameters = dict(PARAMETERS[strategy])
