@@ -156,6 +156,13 @@ def _alignment(args: argparse.Namespace) -> dict[str, Any]:
     return {"dataset": request.dataset, "subject": request.subject, **scores_summary(result)}
 
 
+def _cleaning(args: argparse.Namespace) -> dict[str, Any]:
+    """Default cleaning of fMRIPrep data against an expert's, on three simulated studies; bar: 0.95 of its R2."""
+    from brivl.encoding.cleaning_report import evaluate_cleaning
+
+    return evaluate_cleaning(Store(args.cache))
+
+
 OLD_EVALS = {"decode": "decoding", "roi-images": "drive", "aligned": "alignment"}  # names in earlier versions
 EVALS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "retrieval": _retrieval,
@@ -166,5 +173,6 @@ EVALS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "voxel-captions": _voxel_captions,
     "drive": _drive,
     "alignment": _alignment,
+    "cleaning": _cleaning,
     **{analysis.verb: partial(_of_record, analysis) for analysis in ANALYSES if analysis.evaluate is not None},
 }

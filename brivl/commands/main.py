@@ -24,7 +24,7 @@ READING = {  # options of the name of a BIDS dataset
     **{name: f"BOLD files with {name}-VALUE in their names" for name in CHOSEN},
     "space": "BOLD files with space-VALUE in their names (default: the only space, else MNI152NLin2009cAsym)",
     "hemi": "one hemisphere of a surface, L or R (default: both)",
-    "clean": f"confounds regressed out: none, {', '.join(STRATEGIES)} (default: basic where fMRIPrep's tables are)",
+    "clean": f"confounds regressed out: none, {', '.join(STRATEGIES)} (default: auto where fMRIPrep's tables are)",
     "highpass": "cut-off in seconds, savgol:SECONDS, or linear (default: 128 with confounds, else linear)",
     "dummies": "drop or keep volumes before the steady state, by the confounds (default: drop where these are used)",
     "smooth": "full width at half maximum of a Gaussian in mm (default: none)",

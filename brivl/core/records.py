@@ -7,8 +7,9 @@ test rows; n_voxels; n_items distinct stimuli (frames, sentences, images); n_rep
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -42,10 +43,16 @@ class RunCleaning:
     """Linear cleaning of each run, applied to responses on whole runs, and to delayed features in the same way.
 
     Without the second, features keep what was removed from responses, such as slow drift, and predict it in vain.
+    Operators are made when they are needed, since pages that only count samples must read no BOLD.
     """
 
     kept: np.ndarray  # (n_train + n_test,) bool; False for volumes that are neither fitted nor scored
-    operators: tuple[np.ndarray, ...]  # (n_run, n_run) of each training run, then of each test run; 0 where not kept
+    make_operators: Callable[[], Sequence[np.ndarray]]
+
+    @cached_property
+    def operators(self) -> Sequence[np.ndarray]:
+        """Operator (n_run, n_run) of each training run, then of each test run; 0 where volumes are not kept."""
+        return self.make_operators()
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """Clean columns within runs.

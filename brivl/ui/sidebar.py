@@ -47,8 +47,9 @@ FORM_TITLES = {
 CLEANING_TITLES = {  # of options: title, help, unit
     "clean": (
         "Confounds",
-        "Regressed out of each run: nilearn's strategies, or basic (6 motion parameters, CSF and white matter), which "
-        "is the default where fMRIPrep's tables are. Scrubbing leaves out volumes with motion, too.",
+        "Regressed out of each run: nilearn's strategies, or basic (6 motion parameters, CSF and white matter). auto, "
+        "the default where fMRIPrep's tables are, is basic if these predict BOLD of other runs, else none of them. "
+        "Scrubbing leaves out volumes with motion, too.",
         "",
     ),
     "highpass": (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,7 +20,8 @@ from brivl.data.bids.layout import Run
 from brivl.data.bids.options import CLEANING, STRATEGIES
 from brivl.errors import DataError
 
-NONE, DEFAULT = "none", "basic"
+NONE, AUTO, BASIC = "none", "auto", "basic"
+MOST_VOXELS = 5000  # from which it is decided whether confounds matter
 CUT_OFF_S, WINDOW_S = 128.0, 120.0  # of cosines as in fMRIPrep; of Savitzky-Golay as in Huth et al. (2016)
 POLYNOMIAL = 3  # order of the Savitzky-Golay filter
 MIN_KEPT = 10  # volumes; fewer leave nothing to fit
@@ -35,7 +36,7 @@ class CleaningOptions:
     Attributes
     ----------
     clean : str
-        NONE or one of STRATEGIES; by default "basic" where every run has a table of confounds, else NONE.
+        NONE or one of STRATEGIES; by default AUTO where every run has a table of confounds, else NONE.
     highpass : str
         Cut-off of cosines in seconds; "savgol" or "savgol:SECONDS"; or "linear". By default cosines of 128 s with a
         strategy, where the runs are at least as long, else "linear".
@@ -143,7 +144,7 @@ def plan_cleaning(options: CleaningOptions, runs: Sequence[Run], shortest_s: flo
         What is done.
     """
     has_tables = all(run.confounds is not None for run in runs)
-    strategy = options.clean or (DEFAULT if has_tables else NONE)
+    strategy = options.clean or (AUTO if has_tables else NONE)
     high_pass, seconds = _high_pass(options.highpass or (f"{CUT_OFF_S:g}" if strategy != NONE else "linear"))
     if not options.highpass and shortest_s < seconds:
         high_pass, seconds = "linear", 0.0
@@ -305,14 +306,23 @@ def _savgol(columns: np.ndarray, rows: np.ndarray, n: int, window: int) -> tuple
     return operator, operator @ columns[rows]
 
 
-def run_cleaning(train: Sequence[CleaningOfRun], repeats: Sequence[CleaningOfRun] = ()) -> RunCleaning:
+def run_cleaning(
+    make: Callable[[], Sequence[CleaningOfRun]],
+    kept: Sequence[np.ndarray],
+    train: Sequence[int],
+    repeats: Sequence[int],
+) -> RunCleaning:
     """Join the cleaning of runs for features.
 
     Parameters
     ----------
-    train : sequence of CleaningOfRun
+    make : callable
+        Returns the cleaning of all runs, for which BOLD may have to be read.
+    kept : sequence of np.ndarray
+        (n_volumes,) bool of all runs.
+    train : sequence of int
         Training runs.
-    repeats : sequence of CleaningOfRun
+    repeats : sequence of int
         Repeats of a test run, whose responses are averaged: features undergo the mean of their operators, and a volume
         is kept where each repeat keeps it.
 
@@ -321,24 +331,60 @@ def run_cleaning(train: Sequence[CleaningOfRun], repeats: Sequence[CleaningOfRun
     RunCleaning
         What features undergo, and the volumes that are fitted and scored.
     """
-    kept, operators = [one.kept for one in train], [one.operator for one in train]
+    rows = [kept[run] for run in train]
     if repeats:
-        kept.append(np.all([one.kept for one in repeats], axis=0))
-        operators.append(np.mean([one.operator for one in repeats], axis=0))
-    return RunCleaning(np.concatenate(kept), tuple(operators))
+        rows.append(np.all([kept[run] for run in repeats], axis=0))
+
+    def make_operators() -> tuple[np.ndarray, ...]:
+        cleaned = make()
+        of_test = [np.mean([cleaned[run].operator for run in repeats], axis=0)] if repeats else []
+        return (*(cleaned[run].operator for run in train), *of_test)
+
+    return RunCleaning(np.concatenate(rows), make_operators)
 
 
-def cleaning_notes(plan: CleaningPlan, runs: Sequence[Run], cleaned: Sequence[CleaningOfRun]) -> tuple[str, ...]:
+def held_out_r2(series: Sequence[np.ndarray], columns: Sequence[np.ndarray]) -> float:
+    """Score how well confounds predict BOLD of runs to which their weights were not fitted.
+
+    Regressing out what does not matter costs signal: eight columns that are as slow as BOLD take a tenth of it from a
+    run of 200 volumes. Weights from other runs tell, since noise does not repeat.
+
+    Parameters
+    ----------
+    series : sequence of np.ndarray
+        (n_kept, n_voxels) filtered BOLD of each run.
+    columns : sequence of np.ndarray
+        (n_kept, n_columns) confounds of each run, filtered in the same way.
+
+    Returns
+    -------
+    float
+        Mean R2 over voxels and held-out runs; infinite with fewer than two runs, which cannot tell.
+    """
+    if len(series) < 2:
+        return math.inf
+    scores = []
+    for held_out, (Y, C) in enumerate(zip(series, columns, strict=True)):
+        others = [run for run in range(len(series)) if run != held_out]
+        Y_train, C_train = (np.concatenate([each[run] for run in others]) for each in (series, columns))
+        left = np.square(Y - C @ (np.linalg.pinv(C_train) @ Y_train)).sum(0)
+        scores.append(1 - left / np.square(Y).sum(0))
+    return float(np.mean(scores))
+
+
+def cleaning_notes(
+    plan: CleaningPlan, cleaned: Sequence[CleaningOfRun], confounds_r2: float | None = None
+) -> tuple[str, ...]:
     """Say what was done, with numbers, for output, pages and methods.
 
     Parameters
     ----------
     plan : CleaningPlan
         What was done.
-    runs : sequence of Run
-        Runs of a subject.
     cleaned : sequence of CleaningOfRun
-        Their cleaning; empty where nothing but a line was removed.
+        Cleaning of each run; empty where nothing but a line was removed.
+    confounds_r2 : float, optional
+        Of the strategy AUTO: R2 of the confounds on held-out runs, once BOLD was read.
 
     Returns
     -------
@@ -354,12 +400,14 @@ def cleaning_notes(plan: CleaningPlan, runs: Sequence[Run], cleaned: Sequence[Cl
         "cosine": f"a line and cosines with periods longer than {plan.seconds:g} s",
         "savgol": f"a Savitzky-Golay filter of order {POLYNOMIAL} over {plan.seconds:g} s",
     }
-    by = f" and {n_columns} confounds (strategy {plan.strategy})" if plan.strategy != NONE else ""
+    by = f" and {n_columns} confounds (strategy {plan.strategy})" if plan.strategy not in (NONE, AUTO) else ""
     smoothing = f"smoothed with a Gaussian of {plan.fwhm:g} mm FWHM; " if plan.fwhm else ""
     notes = [
         f"Cleaning: {smoothing}{filters[plan.high_pass]}{by} removed from each run, and from the delayed features "
         "in the same way (nilearn's signal.clean)."
     ]
+    if plan.strategy == AUTO:
+        notes.append(_auto_note(n_columns, confounds_r2))
     notes += _volume_notes(plan, cleaned)
     displacement = [one.confounds.mean_displacement for one in cleaned if one.confounds is not None]
     measured = [value for value in displacement if np.isfinite(value)]
@@ -369,6 +417,23 @@ def cleaning_notes(plan: CleaningPlan, runs: Sequence[Run], cleaned: Sequence[Cl
             + (f" ({min(measured):.2f} to {max(measured):.2f} mm by run)." if len(measured) > 1 else ".")
         )
     return tuple(notes)
+
+
+def _auto_note(n_columns: str, r2: float | None) -> str:
+    """Whether confounds are regressed out, and why."""
+    columns = f"{n_columns} confounds (6 motion parameters, CSF and white matter; strategy auto)"
+    if r2 is None:
+        return (
+            f"{columns} are regressed out of each run, too, if they predict BOLD of runs to which their weights were "
+            "not fitted, which the fit decides."
+        )
+    if r2 == math.inf:
+        return (
+            f"{columns} are regressed out of each run, too, since fewer than two runs cannot tell whether they matter."
+        )
+    if r2 > 0:
+        return f"{columns} are regressed out of each run, too: they explain R² {r2:.3f} of BOLD in held-out runs."
+    return f"{columns} are not regressed out: they explain nothing of BOLD in held-out runs (R² {r2:.3f})."
 
 
 def _volume_notes(plan: CleaningPlan, cleaned: Sequence[CleaningOfRun]) -> list[str]:

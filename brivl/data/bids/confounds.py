@@ -23,10 +23,12 @@ from brivl.data.bids.layout import Run
 from brivl.data.bids.stimulus_column import MISSING
 from brivl.errors import DataError
 
-# Parameters of nilearn's `load_confounds`. All but "basic" are presets of `load_confounds_strategy` by its names;
+# Parameters of nilearn's `load_confounds`. All but the first two are presets of `load_confounds_strategy` by its names;
 # ica_aroma regresses the components out where the image is not the one from which fMRIPrep removed them.
+BASIC = {"strategy": ("high_pass", "motion", "wm_csf"), "motion": "basic", "wm_csf": "basic"}
 PARAMETERS: Mapping[str, dict[str, Any]] = {
-    "basic": {"strategy": ("high_pass", "motion", "wm_csf"), "motion": "basic", "wm_csf": "basic"},
+    "auto": BASIC,  # where these columns predict BOLD of other runs: see `cleaning.held_out_r2`
+    "basic": BASIC,
     "simple": {"strategy": ("high_pass", "motion", "wm_csf"), "motion": "full", "wm_csf": "basic"},
     "scrubbing": {
         "strategy": ("high_pass", "motion", "wm_csf", "scrub"),

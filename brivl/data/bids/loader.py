@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -25,12 +26,17 @@ from brivl.data.bids.bold import (
     read_run,
 )
 from brivl.data.bids.cleaning import (
+    AUTO,
+    BASIC,
+    MOST_VOXELS,
+    NONE,
     CleaningOfRun,
     CleaningOptions,
     CleaningPlan,
     clean_run,
     cleaning_chip,
     cleaning_notes,
+    held_out_r2,
     plan_cleaning,
     run_cleaning,
 )
@@ -53,6 +59,8 @@ from brivl.errors import DataError
 
 # Part of the digest, to be changed when results change.
 LOADER_VERSION = "bids 2: linear drift of each run removed, column by its values, stimulus on/off regressed out"
+
+_CONFOUNDS_R2: dict[str, float] = {}  # digest of a subject -> R2 of the confounds on held-out runs
 
 ON_OFF_NOTE = (
     "Nuisance: whether a stimulus is presented (on/off, at all delays) is regressed out of responses and features, "
@@ -231,12 +239,13 @@ class BidsDataset:
         DataError
             Runs differ in grid or TR, or a table of confounds cannot be used.
         """
-        presented = self._presented(subject)
-        design, cleaned = self._with_on_off(presented), self._cleaned(subject)
-        if not cleaned:
+        presented, plan = self._presented(subject), self.cleaning_plan(subject)
+        design = self._with_on_off(presented)
+        if plan.is_drift_only:
             return design
-        of_test = [cleaned[run] for run in presented.test]
-        return replace(design, cleaning=run_cleaning([cleaned[run] for run in presented.train], of_test))
+        kept = [one.kept for one in self._cleaned_by(subject, plan)]
+        make = partial(self._cleaned, subject)
+        return replace(design, cleaning=run_cleaning(make, kept, presented.train, presented.test))
 
     def stimulus(self, subject: str) -> Stimulus:
         """Return the distinct texts or images, sorted, and their weights in every sample.
@@ -429,13 +438,20 @@ class BidsDataset:
             *self._source_notes(subject),
             *_repeat_note(runs, presented),
             f"Voxels: {self._mask_note(subject)}.",
-            *cleaning_notes(plan, runs, self._cleaned(subject)),
+            *self._cleaning_notes(subject, plan),
             *((ON_OFF_NOTE,) if self._with_on_off(presented).nuisance is not None else ()),
             *self._region_notes(subject),
         )
         chips = (form.replace("_", ", ").replace("-", " "),) if form else ()
         is_raw = runs[0].root == self.folder and not {"space", "desc"} & set(runs[0].entities)
         return Reading(notes, _warnings(presented), (*chips, cleaning_chip(plan, is_raw)))
+
+    def _cleaning_notes(self, subject: str, plan: CleaningPlan) -> tuple[str, ...]:
+        """What cleaning does, and whether confounds were regressed out, once a fit has read BOLD in this process."""
+        if plan.is_drift_only:
+            return cleaning_notes(plan, ())
+        r2 = _CONFOUNDS_R2.get(self.digest(subject)) if plan.strategy == AUTO else None
+        return cleaning_notes(plan, self._cleaned_by(subject, plan), r2)
 
     def _source_notes(self, subject: str) -> tuple[str, ...]:
         """Which folder BOLD comes from, where events and stimuli come from another one, and runs that it lacks."""
@@ -552,10 +568,36 @@ class BidsDataset:
         return plan_cleaning(self.cleaning, runs, min(lengths) * tr)
 
     def _cleaned(self, subject: str) -> list[CleaningOfRun]:
-        """Cleaning of each run; empty where only a line is removed, by `detrend_run`, as it always was."""
+        """Cleaning of each run; empty where only a line is removed, by `detrend_run`, as it always was.
+
+        BOLD is read where the plan leaves it open whether confounds are regressed out.
+        """
         plan = self.cleaning_plan(subject)
         if plan.is_drift_only:
             return []
+        if plan.strategy == AUTO:
+            decided = BASIC if self._confounds_r2(subject) > 0 else NONE
+            plan = replace(plan, strategy=decided)
+        return self._cleaned_by(subject, plan)
+
+    def _confounds_r2(self, subject: str) -> float:
+        """R2 of the confounds on held-out runs, read from BOLD once in a process."""
+        key = self.digest(subject)
+        if key not in _CONFOUNDS_R2:
+            plan, (read, voxels) = self.cleaning_plan(subject), self._columns(subject)
+            filters = self._cleaned_by(subject, replace(plan, strategy=NONE))
+            tables = [one.confounds for one in self._cleaned_by(subject, plan)]
+            every = -(-voxels.n_voxels // MOST_VOXELS)
+            series, columns = [], []
+            for run, one, table in zip(self._runs(subject), filters, tables, strict=True):
+                Y = one.apply(read(run)[:, ::every])[one.kept]
+                series.append(Y)
+                columns.append(one.apply(table.columns)[one.kept] if table is not None else np.zeros((len(Y), 0)))
+            fine = np.all([np.isfinite(Y).all(0) & (Y != 0).any(0) for Y in series], axis=0)
+            _CONFOUNDS_R2[key] = held_out_r2([Y[:, fine] for Y in series], columns) if fine.any() else math.inf
+        return _CONFOUNDS_R2[key]
+
+    def _cleaned_by(self, subject: str, plan: CleaningPlan) -> list[CleaningOfRun]:
         lengths, tr = self._timing(subject)
         return [clean_run(plan, run, n, tr) for run, n in zip(self._runs(subject), lengths, strict=True)]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from brivl.data.bids.selection import SELECTABLE
 
-STRATEGIES = ("basic", "simple", "scrubbing", "compcor", "ica_aroma")  # of cleaning, see `confounds`
+STRATEGIES = ("auto", "basic", "simple", "scrubbing", "compcor", "ica_aroma")  # of cleaning, see `confounds`
 # Usual values of the options of cleaning, which forms offer; cut-offs and widths may be any others.
 CLEANING: Mapping[str, tuple[str, ...]] = {
     "clean": ("none", *STRATEGIES),

@@ -24,7 +24,7 @@ from brivl.data.bids.loader import BidsDataset, open_bids
 from brivl.data.bids.options import STRATEGIES
 from brivl.errors import DataError
 from tests.support.bids_fixture import make_bids
-from tests.support.fmriprep_fixture import MOTION, confounds, make_fmriprep, write_confounds
+from tests.support.fmriprep_fixture import MOTION, SHAPE, confounds, make_fmriprep, write_confounds, write_run
 
 FUNC = "derivatives/fmriprep/sub-01/ses-1/func"
 STEM = "sub-01_ses-1_task-read_run-{}"
@@ -78,7 +78,7 @@ def test_responses_are_those_of_signal_clean(study: Path, strategy: str) -> None
 @pytest.mark.filterwarnings("ignore:.*(high_pass|high pass).*")
 def test_scores_are_those_of_signal_clean_and_a_plain_ridge(study: Path) -> None:
     """Delayed features, cleaned as the responses are; one alpha; each run left out in turn."""
-    data, rng = opened(study), np.random.default_rng(0)
+    data, rng = opened(study, clean="basic"), np.random.default_rng(0)
     design, alpha = replace(data.design("sub-01"), nuisance=None), 3.0
     assert design.cleaning is not None
     Xs = [rng.normal(size=(3 * N, 4)).astype(np.float32) for _ in range(2)]
@@ -109,6 +109,32 @@ def test_scores_are_those_of_signal_clean_and_a_plain_ridge(study: Path) -> None
         assert_allclose(score, np.mean(r2, axis=0), atol=1e-5)
 
 
+def test_confounds_are_regressed_out_by_default_where_they_predict_other_runs(tmp_path: Path) -> None:
+    raw, rng = make_fmriprep(tmp_path, n=N), np.random.default_rng(3)
+    weights = rng.normal(size=(6, 60))
+    for effect in (0.0, 5.0):
+        for run in (1, 2, 3):
+            table = confounds(np.random.default_rng(10 + run), N, 2)
+            write_confounds(raw / FUNC / f"{STEM.format(run)}_desc-confounds_timeseries.tsv", table)
+            moved = effect * np.column_stack([table[name] for name in MOTION]) @ weights
+            values = 1000 + rng.normal(0, 10, (N, 60)) + moved
+            write_run(raw / "derivatives/fmriprep", STEM.format(run), values.T.reshape(*SHAPE, N).astype(np.float32))
+        data = open_bids(raw)
+        undecided = data.reading("sub-01").notes  # a page reads no BOLD
+        Y, same = data.responses("sub-01").Y_train, "basic" if effect else "none"
+        how = {"clean": same, "highpass": "128", "dummies": "drop"}
+        np.testing.assert_array_equal(Y, open_bids(raw, options=how).responses("sub-01").Y_train)
+        operators = zip(
+            data.design("sub-01").cleaning.operators, open_bids(raw, options=how)._cleaned("sub-01"), strict=True
+        )
+        assert all((operator == one.operator).all() for operator, one in operators)
+        assert any(note.endswith("which the fit decides.") for note in undecided)
+        decided = next(note for note in data.reading("sub-01").notes if "strategy auto" in note)
+        assert decided.startswith("8 confounds (6 motion parameters, CSF and white matter; strategy auto) are ")
+        assert ("regressed out of each run, too: they explain R²" in decided) == bool(effect)
+        assert ("not regressed out: they explain nothing" in decided) == (not effect)
+
+
 def test_what_is_left_out_is_in_no_fold(study: Path) -> None:
     design = opened(study).design("sub-01")
     left_out = {0, 1, N, N + 1, 2 * N, 2 * N + 1}
@@ -119,7 +145,8 @@ def test_what_is_left_out_is_in_no_fold(study: Path) -> None:
 
 
 def test_it_is_said_with_numbers_and_in_the_key(study: Path) -> None:
-    data, notes = opened(study), opened(study).reading("sub-01").notes
+    data = opened(study, clean="basic")
+    notes = data.reading("sub-01").notes
     assert (
         "Cleaning: a line and cosines with periods longer than 128 s and 8 confounds (strategy basic) removed from "
         "each run, and from the delayed features in the same way (nilearn's signal.clean)."
@@ -129,7 +156,7 @@ def test_it_is_said_with_numbers_and_in_the_key(study: Path) -> None:
     assert data.reading("sub-01").chips[1] == "cleaned: basic, cosine 128 s"
     scrubbed = opened(study, clean="scrubbing").reading("sub-01").notes
     assert "6 volumes censored for motion are neither fitted nor scored: 2 in each run." in scrubbed
-    ways = [{"clean": name} for name in ("basic", "simple", "scrubbing", "none")]
+    ways = [{"clean": name} for name in ("basic", "auto", "simple", "scrubbing", "none")]
     ways += [{"highpass": "100"}, {"highpass": "savgol:60"}, {"highpass": "linear"}, {"dummies": "keep"}]
     ways += [{"smooth": "6"}, {"clean": "none", "highpass": "128"}]
     digests = [opened(study, **way).digest("sub-01") for way in ways]
@@ -147,7 +174,7 @@ def test_the_table_of_confounds_is_in_the_key_by_its_content(tmp_path: Path) -> 
     assert open_bids(raw).digest("sub-01") != before
     assert open_bids(raw, options={"clean": "none"}).digest("sub-01") == untouched
     short = open_bids(raw).cleaning_plan("sub-01")  # runs of 80 s
-    assert (short.strategy, short.high_pass, short.drop_dummies) == ("basic", "linear", True)
+    assert (short.strategy, short.high_pass, short.drop_dummies) == ("auto", "linear", True)
 
 
 def test_raw_bold_is_as_it_was_and_said_to_be_raw(tmp_path: Path) -> None:
@@ -221,7 +248,7 @@ def shorter(table: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 BAD_TABLES: list[tuple[Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]], str]] = [
     (shorter, "Expected 40 rows in .*one for each volume of .*bold.nii.gz', got 37. Use the table of this run"),
-    (lambda t: {f"my_{name}": values for name, values in t.items()}, "columns of the strategy basic .* called trans_x"),
+    (lambda t: {f"my_{name}": values for name, values in t.items()}, "columns of the strategy auto .* called trans_x"),
     (lambda t: t | {"rot_x": np.full(40, np.nan)}, "a number for each volume in the column 'rot_x' .* n/a in 40 of 40"),
     (lambda t: t | {f"non_steady_state_outlier{k:02d}": np.arange(40) == k for k in range(35)}, "got 5 of 40 volumes"),
 ]
@@ -247,7 +274,7 @@ def test_bad_tables_are_refused_in_a_sentence(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"clean": "24p"}, "Expected clean as one of none, basic, simple, .* got '24p'"),
+        ({"clean": "24p"}, "Expected clean as one of none, auto, basic, simple, .* got '24p'"),
         ({"highpass": "fast"}, "Expected highpass as seconds"),
         ({"dummies": "3"}, "Expected dummies=drop or dummies=keep, got '3'"),
         ({"smooth": "-2"}, "Expected smooth in mm from 0 to 30, got '-2'"),

@@ -72,12 +72,12 @@ def test_the_planted_regions_are_found_in_every_space(study: Path, form: str) ->
 
 
 def test_responses_are_what_nibabel_reads(study: Path) -> None:
-    Y = opened(study, SURFACE).responses("sub-01").Y_train
+    Y = opened(study, SURFACE, clean="none").responses("sub-01").Y_train
     parts = [
         nibabel.load(study / FUNC / f"{STEM}_hemi-{side}_space-fsaverage5_bold.func.gii").agg_data().T for side in "LR"
     ]
     np.testing.assert_array_equal(Y[:60], detrend_run(np.concatenate(parts, axis=1)))
-    dense = opened(study, CIFTI).responses("sub-01")
+    dense = opened(study, CIFTI, clean="none").responses("sub-01")
     image = nibabel.load(study / FUNC / f"{STEM}_space-{CIFTI}_bold.dtseries.nii")
     np.testing.assert_array_equal(dense.Y_train[:60], detrend_run(image.get_fdata(dtype=np.float32)))
     assert dense.voxels.surface.n_in_space == 71
