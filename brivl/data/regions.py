@@ -53,7 +53,10 @@ def available_parcellations(voxels: Voxels) -> tuple[ParcellationName, ...]:
     atlases = (AAL1_PARCELLATIONS if labelled else ()) + (MNI_PARCELLATIONS if in_mni else ())
     # AAL1 that is looked up by coordinates follows, so that the default stays what it was before it was looked up.
     by_coordinates = AAL1_PARCELLATIONS if in_mni and not labelled else ()
-    return ((ROI_KEY,) if voxels.rois else ()) + atlases + by_coordinates + tuple(voxels.parcellations)
+    own = tuple(voxels.parcellations)
+    parcels = tuple(key for key in own if len(np.unique(voxels.parcellations[key].labels)) == voxels.n_voxels)
+    others = tuple(key for key in own if key not in parcels)
+    return ((ROI_KEY,) if voxels.rois else ()) + parcels + atlases + by_coordinates + others
 
 
 def why_unavailable(level: str, voxels: Voxels) -> str:

@@ -326,7 +326,7 @@ def add_own_regions(voxels: Voxels, regions: OwnRegions, space: str) -> tuple[Vo
 
 
 def _read_atlas(atlas: AtlasFiles, voxels: Voxels, space: str) -> tuple[str, Parcellation]:
-    volume = _label_image(atlas.image)
+    volume = read_label_image(atlas.image)
     resampled = _resampling(atlas.image, volume.labels.shape, volume.affine, voxels, space)
     names = {} if atlas.table is None else read_label_table(atlas.table)
     labels = volume.at(_mm(voxels))
@@ -358,7 +358,24 @@ def _mm(voxels: Voxels) -> np.ndarray:
     return apply_affine(voxels.affine, voxels.ijk)
 
 
-def _label_image(path: Path) -> LabelVolume:
+def read_label_image(path: Path) -> LabelVolume:
+    """Read an image of labels.
+
+    Parameters
+    ----------
+    path : Path
+        NIfTI file of one volume, with whole numbers from 0 to MAX_LABEL.
+
+    Returns
+    -------
+    LabelVolume
+        Labels and affine.
+
+    Raises
+    ------
+    DataError
+        The image is damaged, or holds other numbers.
+    """
     image = open_nifti(path)
     if len(image.shape) < 3 or any(n != 1 for n in image.shape[3:]):
         raise DataError(

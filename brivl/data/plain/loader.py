@@ -8,7 +8,9 @@
                             or one features.npz with an array a model
     responses/SUBJECT.npy   (n_samples, n_voxels), training rows first, then the n_test rows of dataset.json;
                             or SUBJECT.npz with Y_train (n_train, n_voxels) and optional Y_test
-                            (n_test, n_voxels) or (n_repeats, n_test, n_voxels)
+                            (n_test, n_voxels) or (n_repeats, n_test, n_voxels);
+                            or .tsv, or .h5 with one array, or one for each run in the order of their names
+    parcels.nii.gz, .tsv    optional: the columns are parcels, in the rising order of labels; either or both
     voxels/SUBJECT.npz      optional: ijk (n_voxels, 3), shape (3,); in it also optional affine (4, 4),
                             aal (n_voxels,), roi_NAME (n_voxels,)
     atlases/*.nii.gz        optional label images with a table of names beside each; rois/*.nii.gz masks
@@ -29,13 +31,16 @@ import scipy.sparse
 
 from brivl.core.columns import LARGE_BYTES, LazyArray
 from brivl.core.encoding.delays import FILLED_BELOW_S
-from brivl.core.records import Design, Responses, Stimulus, StimulusKind, Truth, Voxels
+from brivl.core.records import Design, FlatmapGeometry, Responses, Stimulus, StimulusKind, Truth, Voxels
 from brivl.data.anatomy.own_atlases import OwnRegions, add_own_regions, find_own_regions
 from brivl.data.dataset import check_subject
 from brivl.data.formats.content_digest import digest_files
 from brivl.data.formats.json import read_json_object
 from brivl.data.formats.nifti import TR_RANGE
 from brivl.data.formats.npy import array_label, array_names, array_shape, read_float32, read_numbers, response_columns
+from brivl.data.plain.matrix_files import ENDINGS as MATRIX_ENDINGS
+from brivl.data.plain.matrix_files import matrix_rows, names_of_columns, read_rows
+from brivl.data.plain.parcels import find_parcels, parcel_flatmap, parcel_voxels
 from brivl.data.plain.voxels import read_voxels
 from brivl.data.reading import Reading
 from brivl.errors import DataError
@@ -240,6 +245,8 @@ class PlainDataset:
             starts = _read_onsets(onsets, n_train)
         elif grouped is not None:
             starts = np.zeros(1, int)
+        elif len(runs := self._runs_of_file(subject, n_train)) > 1:
+            starts = runs
         else:
             raise DataError(
                 f"Expected run_onsets.npy, the first training row of each run, or groups.npy in {str(self.folder)!r}, "
@@ -253,6 +260,13 @@ class PlainDataset:
                 f"Expected a test set for {str(path)!r}, got none. Give n_test or Y_test, or remove the file."
             )
         return Design(self.about.tr, n_train, n_test, starts, grouped, _read_onsets(path, n_test, "test"))
+
+    def _runs_of_file(self, subject: str, n_train: int) -> np.ndarray:
+        """First training row of each array of an HDF5 file that has one for each run."""
+        path = self.files[subject]
+        lengths = matrix_rows(path)[0] if path.suffix in MATRIX_ENDINGS else (n_train,)
+        starts = np.cumsum([0, *lengths[:-1]])
+        return starts[starts < n_train]
 
     def stimulus(self, subject: str) -> Stimulus:
         """Return the features of every model.
@@ -297,8 +311,8 @@ class PlainDataset:
         Y_test: np.ndarray | LazyArray | None
         if path.suffix == ".npy" and 4 * math.prod(array_shape(path)) > LARGE_BYTES:
             Y_train, Y_test = response_columns(path, n_train, n_test)
-        elif path.suffix == ".npy":
-            Y = read_float32(path)
+        elif path.suffix != ".npz":
+            Y = read_float32(path) if path.suffix == ".npy" else read_rows(path)
             Y_train, Y_test = Y[:n_train], Y[None, n_train:] if n_test else None
         else:
             Y_train = read_float32(path, "Y_train")
@@ -326,6 +340,11 @@ class PlainDataset:
 
     def _voxels(self, subject: str, n_voxels: int) -> tuple[Voxels, tuple[str, ...]]:
         """Voxels with the regions of the folder, and a sentence on each atlas."""
+        parcels = find_parcels(self.folder)
+        header = names_of_columns(self.files[subject])
+        if parcels.files or header:
+            voxels = parcel_voxels(parcels, header, n_voxels, self.about.space)
+            return voxels, tuple(one.note for one in voxels.parcellations.values())
         voxels = read_voxels(self._voxels_file(subject), n_voxels, self.about.space)
         regions = self.own_regions(subject)
         return add_own_regions(voxels, regions, self.about.space) if regions.files else (voxels, ())
@@ -344,11 +363,39 @@ class PlainDataset:
             Empty for a folder without any.
         """
         check_subject(self, subject)
-        if not self.own_regions(subject).files:
-            return Reading()
         path = self.files[subject]
-        n_voxels = array_shape(path, None if path.suffix == ".npy" else "Y_train")[-1]
+        parcels = find_parcels(self.folder).files or names_of_columns(path)
+        if not parcels and not self.own_regions(subject).files:
+            return Reading()
+        if path.suffix in MATRIX_ENDINGS:
+            n_voxels = matrix_rows(path)[1]
+        else:
+            n_voxels = array_shape(path, None if path.suffix == ".npy" else "Y_train")[-1]
         return Reading(self._voxels(subject, n_voxels)[1])
+
+    def flatmap(self, subject: str, height: int) -> FlatmapGeometry:
+        """Draw parcels from their label image.
+
+        Parameters
+        ----------
+        subject : str
+            Name of the subject.
+        height : int
+            Height in pixels.
+
+        Returns
+        -------
+        FlatmapGeometry
+            The geometry.
+
+        Raises
+        ------
+        DataError
+            The folder has no label image of parcels.
+        """
+        n_parcels = self.responses(subject).Y_train.shape[1]
+        header = names_of_columns(self.files[subject])
+        return parcel_flatmap(find_parcels(self.folder), n_parcels, header, self.about.space, height)
 
     def reading_warnings(self, subject: str) -> tuple[str, ...]:
         """Return the warnings of `reading`, of which a plain folder has none.
@@ -398,7 +445,7 @@ class PlainDataset:
         check_subject(self, subject)
         top = ("dataset.json", "run_onsets.npy", "groups.npy", TEST_ONSETS)
         paths = [self.files[subject], self._voxels_file(subject), *(self.folder / name for name in top)]
-        existing = [path for path in paths if path.is_file()]
+        existing = [path for path in paths if path.is_file()] + list(find_parcels(self.folder).files)
         # Default delays were filled for short TRs later; results at other TRs stay those that are stored.
         filled = self.about.tr is not None and self.about.tr < FILLED_BELOW_S
         version = f"{LOADER_VERSION}; delays filled" if filled else LOADER_VERSION
@@ -411,7 +458,10 @@ class PlainDataset:
     def _rows(self, subject: str) -> tuple[int, int]:
         """n_train and n_test from the headers of the response files, checked."""
         path = self.files[subject]
-        n_train, n_test = _npy_rows(path, self.about) if path.suffix == ".npy" else _npz_rows(path, self.about)
+        if path.suffix in MATRIX_ENDINGS:
+            n_train, n_test = sum(matrix_rows(path)[0]) - self.about.n_test, self.about.n_test
+        else:
+            n_train, n_test = _npy_rows(path, self.about) if path.suffix == ".npy" else _npz_rows(path, self.about)
         if n_train < 2:
             raise DataError(
                 f"Expected at least 2 training rows, got {n_train} in {str(path)!r}. Add rows, or correct n_test."
@@ -439,9 +489,12 @@ def open_plain(folder: Path | str) -> PlainDataset:
     """
     folder = Path(folder).absolute()
     features = _find_features(folder)
-    files = sorted(p for p in (folder / "responses").glob("*.np[yz]"))
+    endings = (".npy", ".npz", *MATRIX_ENDINGS)
+    files = sorted(p for p in (folder / "responses").glob("[!.]*") if p.suffix in endings)
     if not features or not files:
-        missing = "features/MODEL.npy (or features.npz)" if not features else "responses/SUBJECT.npy (or .npz)"
+        missing = (
+            "features/MODEL.npy (or features.npz)" if not features else "responses/SUBJECT.npy (or .npz, .h5, .tsv)"
+        )
         raise DataError(f"Expected {missing} in the plain dataset {str(folder)!r}, got none. Add it.")
     stems = [p.stem for p in files]
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
