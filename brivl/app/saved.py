@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import streamlit as st
 
+from brivl.app.view_order import component as view_order
 from brivl.config import cache_dir
 from brivl.errors import BrivlError
 from brivl.sharing.figure_record import SIMULATED_LABEL
@@ -16,6 +17,7 @@ from brivl.ui import cached, style
 from brivl.ui.menu import ensure_navigation, page_file
 from brivl.ui.share_tab import caption_and_methods
 
+ORDER = "order of views"
 PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 
 
@@ -33,12 +35,15 @@ def saved() -> None:
         style.caption("No view is saved yet. Open the tab Share of a page with a result, and press Save this view.")
         return
     _report(views)
+    if len(views) > 1:
+        titles = [{"id": view.id, "title": view.title} for view in views]
+        view_order.show(ORDER, {"views": titles}, _take_order)
     for i, view in enumerate(views):
         _view(view, i, len(views))
 
 
 def _report(views: Sequence[SavedView]) -> None:
-    style.caption(f"{len(views)} saved. Presenter and report follow this order; ↑ and ↓ change it.")
+    style.caption(f"{len(views)} saved. Presenter and report follow this order: drag to reorder, or use ↑ and ↓.")
     simulated = "simulated_" if any(view.simulated for view in views) else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.page_link("pages/present.py", label="Present", icon=":material/slideshow:")
@@ -94,6 +99,16 @@ def _view(view: SavedView, position: int, n: int) -> None:
             with st.expander("Caption and methods, to copy"):
                 texts = view.headline, view.shown_caption or view.caption, view.methods
                 st.code(caption_and_methods(*texts), None, wrap_lines=True)
+
+
+def _take_order() -> None:
+    """Move the view that was dragged."""
+    moved = st.session_state[ORDER].get("moved")
+    if not isinstance(moved, Mapping):
+        return
+    view_id, by = moved.get("id"), moved.get("by")
+    if isinstance(view_id, str) and isinstance(by, int):
+        move_view(cache_dir(), view_id, by)
 
 
 def _remove(view_id: str) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlparse
 from urllib.request import urlopen
 
 import pytest
@@ -24,6 +25,15 @@ PATIENCE = 240_000  # ms until a first answer, with everything that it prepares,
 HEADLINE = ".bx-headline"
 FIGURE = ".js-plotly-plot .main-svg"
 MAP = ".viewer .badge"  # says "simulated" on the first map that is painted
+
+CELL = """() => {
+  const chart = document.querySelector('.js-plotly-plot');
+  const cells = chart?.calcdata?.find((trace) => trace[0]?.trace.name === 'cells');
+  if (!cells) return null;
+  const { xaxis, yaxis } = chart._fullLayout, box = chart.getBoundingClientRect(), { x, y } = cells[1];
+  const region = cells[0].trace.customdata[1][0];
+  return [region, box.left + xaxis._offset + xaxis.d2p(x), box.top + yaxis._offset + yaxis.d2p(y)];
+}"""  # the second cell of the heat map: its region, and where it is on the page
 
 FOLDERS: dict[str, Path] = {}  # server -> folder that its pages may open
 OWN = "own"  # folder beside the cache of the server that its pages may open
@@ -122,6 +132,14 @@ def test_the_whole_path(server: str, browser) -> None:
     page.reload()
     page.wait_for_selector(FIGURE)
     assert page.inner_text(HEADLINE) == said
+
+    # Layer x region: a click on a cell chooses its region and layer on all pages.
+    page.goto(f"{server}/layers?{DATA}&subject=S02&view=regions")
+    page.wait_for_function(f"() => ({CELL})() !== null")
+    region, x, y = page.evaluate(CELL)
+    page.mouse.click(x, y)
+    page.get_by_text(f"Show {region}, layer 8, on the brain").wait_for()
+    assert parse_qs(urlparse(page.url).query)["region"] == [region]
 
     # A long computation is cancelled; what was there stays.
     page.goto(f"{server}/layers?{DATA}&subject=S02")

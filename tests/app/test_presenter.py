@@ -16,12 +16,13 @@ from brivl.app import present
 from brivl.app.presenter import component
 from brivl.bench.views import server_on
 from brivl.config import cache_dir
-from brivl.sharing.saved_views import SavedView, remove_view, save_view
+from brivl.sharing.saved_views import SavedView, move_view, remove_view, save_view, saved_views
 from brivl.viz.browser.packing import unpack
 from tests.app.test_browser import PATIENCE, browser  # noqa: F401 (a fixture)
 from tests.app.test_sharing_pages import EVIL, a_view
 from tests.support.app_driver import fresh_server, html, open_page  # noqa: F401 (a fixture)
 from tests.support.app_samples import MOVIE, fill
+from tests.support.processes import until
 
 N = 7
 
@@ -140,6 +141,18 @@ def deck(own_cache: Any) -> Iterator[tuple[str, list[SavedView]]]:
         yield started, views
 
 
+def drag_first_view(page: Any, by: int) -> None:
+    """Drag the first row of the list of views down by some places."""
+    rows = page.locator(".view-order li")
+    rows.first.wait_for()
+    boxes = [rows.nth(i).bounding_box() for i in (0, by)]
+    (x, y), (_, end) = ((box["x"] + 60, box["y"] + box["height"] / 2) for box in boxes)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, end + 4, steps=8)
+    page.mouse.up()
+
+
 @pytest.mark.browser
 @pytest.mark.timeout(600)
 def test_arrow_keys_step_through_the_views(deck: tuple[str, list[SavedView]], browser: Any) -> None:  # noqa: F811
@@ -149,6 +162,13 @@ def test_arrow_keys_step_through_the_views(deck: tuple[str, list[SavedView]], br
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(f"{address}/saved")
+    drag_first_view(page, 2)
+    page.locator("h3", has_text="View 0").wait_for()
+    until(lambda: [view.id for view in saved_views(cache_dir())] == [views[i].id for i in (1, 2, 0, 3, 4, 5)])
+    page.locator(".view-order li:first-child", has_text="View 1").wait_for()
+    move_view(cache_dir(), views[0].id, -2)
+    page.reload()
+    page.locator(".view-order li:first-child", has_text="View 0").wait_for()
     page.get_by_role("link", name="Present", exact=True).click()
     page.locator(PICTURE).wait_for()
     title = page.locator(f"{PRESENTER} h1")

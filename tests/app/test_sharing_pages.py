@@ -171,6 +171,8 @@ def test_the_order_of_views_is_the_users(tmp_path: Path) -> None:
     at = open_page("saved")
     next(b for b in at.button if b.key == f"Move up {views[2].id}").click().run()
     assert not at.exception and [view.title for view in saved_views(cache_dir())] == ["View 0", "View 2", "View 1"]
+    (listed,) = [e.proto for e in at.get("bidi_component") if e.proto.component_name == "brivl_view_order"]
+    assert [view["title"] for view in json.loads(listed.json)["views"]] == ["View 0", "View 2", "View 1"]
     move_view(cache_dir(), views[0].id, 99)
     assert [view.title for view in saved_views(cache_dir())] == ["View 2", "View 1", "View 0"]
     move_view(cache_dir(), "nobody", 1)
