@@ -14,10 +14,8 @@ from brivl.analyses.flatmap.headline import MapFinding, flatmap_caption, flatmap
 from brivl.analyses.layers.heat_map.tables import SORTS, HeatMap, region_layer_means
 from brivl.analyses.layers.tables import layers_caption, layers_finding, scores_by_layer, with_parts
 from brivl.analyses.regions.tables import region_parts, region_question
-from brivl.core.claims.headlines import (
-    Coverage,
-    component_label,
-)
+from brivl.core.claims.coverage import Coverage
+from brivl.core.claims.map_headlines import component_label
 from brivl.core.numbers import round_limit
 from brivl.core.progress import ProgressCallback, no_progress
 from brivl.core.records import FlatmapGeometry

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from brivl.analyses.layers.heat_map.tables import HeatMap
 from brivl.analyses.regions.tables import RegionParts, RegionQuestion
-from brivl.core.claims.headlines import Coverage
+from brivl.core.claims.coverage import Coverage
 from brivl.core.records import Voxels
 from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS
 from brivl.data.anatomy.atlases import OWN_PREFIX

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from brivl.core.claims.headlines import Coverage
+from brivl.core.claims.coverage import Coverage
 from brivl.core.regions.variance_partitioning import partition_variance
 from brivl.data.regions import BRAIN, region_mask
 from brivl.data.subject_facts import SubjectFacts

@@ -7,17 +7,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from brivl.core.claims.headlines import (
-    Coverage,
-    Facts,
+from brivl.core.claims.coverage import Coverage, Facts
+from brivl.core.claims.map_headlines import (
     best_layer_headline,
     component_caption,
     joint_headline,
-    layer_headline,
     split_headline,
     variance_partition_headline,
     voxel_headline,
 )
+from brivl.core.claims.region_headlines import layer_headline
 from brivl.core.records import EncodingResult, describe_space
 from brivl.core.regions.region_stats import compare_subjects, mask_means
 from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, MeanScores, partition_variance

@@ -24,7 +24,7 @@ from brivl.analyses.flatmap import (
     voxel_card,
 )
 from brivl.analyses.flatmap.headline import MapFinding, flatmap_caption, flatmap_headline
-from brivl.core.claims.headlines import component_label
+from brivl.core.claims.map_headlines import component_label
 from brivl.core.records import FlatmapGeometry, Voxels
 from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, VariancePartition
 from brivl.data.regions import BRAIN, coordinates, region_masks

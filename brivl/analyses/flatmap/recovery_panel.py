@@ -20,7 +20,7 @@ from brivl.analyses.recovery.figures import (
     region_recovery_figure,
 )
 from brivl.analyses.recovery.print_figure import difference_page, layer_recovery_page, region_recovery_page
-from brivl.core.claims.headlines import recovery_headline
+from brivl.core.claims.map_headlines import recovery_headline
 from brivl.core.numbers import number, round_limit
 from brivl.core.records import EncodingResult, Truth
 from brivl.data.regions import region_masks

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from brivl.core.claims.headlines import Coverage
+from brivl.core.claims.coverage import Coverage
 from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS
 from brivl.errors import RequestError
 from brivl.viz.style import KEEP_OPACITY, R2, A, B, FigureLabel, ThemeName, apply_style, rgba, theme_of

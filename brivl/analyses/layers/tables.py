@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from brivl.analyses.layers.figures import MIN_BOX
-from brivl.core.claims.headlines import Coverage, LayerMeans, layers_headline
+from brivl.core.claims.coverage import Coverage
+from brivl.core.claims.layer_headlines import LayerMeans, layers_headline
 from brivl.core.claims.split_and_unique import NOT_COMPUTED
 from brivl.core.regions.region_stats import RegionComparison, compare_subjects
 from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, MeanScores

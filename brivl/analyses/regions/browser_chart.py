@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from brivl.analyses.regions.figures import RESPELLED, RegionScores, row_name
-from brivl.core.claims.headlines import component_label
+from brivl.core.claims.map_headlines import component_label
 from brivl.core.numbers import fixed, round_limit
 from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS
 from brivl.viz.browser.packing import Packed, pack

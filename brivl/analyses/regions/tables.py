@@ -10,7 +10,8 @@ import pandas as pd
 
 from brivl.analyses.regions.ceiling import OVER_CEILING, scale_caption, scaled
 from brivl.analyses.regions.figures import RegionScores
-from brivl.core.claims.headlines import Coverage, Facts, largest_difference, layer_headline, small_sample_note
+from brivl.core.claims.coverage import Coverage, Facts
+from brivl.core.claims.region_headlines import largest_difference, layer_headline, small_sample_note
 from brivl.core.claims.split_and_unique import NOT_COMPUTED
 from brivl.core.regions.prevalence import Prevalence, prevalence
 from brivl.core.regions.region_stats import (

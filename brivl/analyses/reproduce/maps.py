@@ -13,7 +13,8 @@ from brivl.analyses.reproduce.paper_maps import MapLimits, map_grid_page, map_pa
 from brivl.analyses.reproduce.paper_page import PaperPage, label_of
 from brivl.analyses.reproduce.tables import layer_table, voxel_csv, voxel_positions
 from brivl.core.claims.checks import at_depth
-from brivl.core.claims.headlines import Facts, voxel_headline
+from brivl.core.claims.coverage import Facts
+from brivl.core.claims.map_headlines import voxel_headline
 from brivl.core.encoding.presets import PRESETS
 from brivl.core.numbers import round_limit
 from brivl.core.records import EncodingResult, FlatmapGeometry, Voxels

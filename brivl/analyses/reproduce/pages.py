@@ -28,7 +28,8 @@ from brivl.analyses.reproduce.tables import (
     region_csv,
     region_tables,
 )
-from brivl.core.claims.headlines import Facts, layer_headline, small_sample_note
+from brivl.core.claims.coverage import Facts
+from brivl.core.claims.region_headlines import layer_headline, small_sample_note
 from brivl.core.claims.sentence_checks import BOXED
 from brivl.core.numbers import number, round_limit
 from brivl.core.regions.areas import AalLevel, aal_regions

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from brivl.analyses.flatmap.headline import MapFinding, flatmap_caption, flatmap_headline
-from brivl.core.claims.headlines import Coverage
+from brivl.core.claims.coverage import Coverage
 from brivl.core.records import EncodingResult
 from tests.support.app_driver import fresh_server, headline, html, open_page
 from tests.support.sharing_samples import figure_of, stored

@@ -15,7 +15,7 @@ from brivl.analyses.layers.heat_map.page import cell_of
 from brivl.analyses.layers.heat_map.print_figure import heat_page
 from brivl.analyses.layers.heat_map.tables import SCORES, HeatMap, region_layer_means
 from brivl.commands.main import main
-from brivl.core.claims.headlines import Coverage
+from brivl.core.claims.coverage import Coverage
 from brivl.core.records import EncodingResult
 from brivl.core.regions.region_stats import mask_means
 from brivl.core.regions.variance_partitioning import partition_variance

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from brivl.core.claims import headlines
-from brivl.core.claims.headlines import Coverage, Facts, LayerMeans
+from brivl.core.claims.coverage import Coverage, Facts
+from brivl.core.claims.layer_headlines import LayerMeans
 from brivl.core.numbers import fixed, number, p_text, probability, signed, signed_fixed
 from brivl.core.regions.region_stats import RegionComparison, compare_subjects, compare_voxels, with_block_tests
 from brivl.core.regions.variance_partitioning import MeanScores

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from brivl.core.claims.headlines import Coverage, Peak, heat_map_headline
+from brivl.core.claims.coverage import Coverage
+from brivl.core.claims.layer_headlines import Peak, heat_map_headline
 from brivl.core.numbers import fixed
 from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, partition_variance
 from brivl.data.regions import ATLAS_NOTES, PARCELLATION_NOUNS
