@@ -24,6 +24,7 @@ DATA = "data=phantom-movie%3A120%2F24"  # small: ten samples a run
 PATIENCE = 240_000  # ms until a first answer, with everything that it prepares, on a busy machine
 HEADLINE = ".bx-headline"
 FIGURE = ".js-plotly-plot .main-svg"
+ROWS = ".region-row"
 MAP = ".viewer .badge"  # says "simulated" on the first map that is painted
 
 CELL = """() => {
@@ -124,13 +125,13 @@ def test_the_whole_path(server: str, browser) -> None:
     assert "subject=S02" in page.url and "SIMULATED" in page.inner_text(".bx-chips")
     page.get_by_role("link", name="Regions").click()
     page.get_by_text("Bars: mean split R²").wait_for()
-    page.wait_for_selector(FIGURE)
+    page.wait_for_selector(ROWS)
     assert "subject=S02" in page.url and "S02" in page.inner_text(HEADLINE)
 
     # A reload shows the same answer, from the cache.
     said = page.inner_text(HEADLINE)
     page.reload()
-    page.wait_for_selector(FIGURE)
+    page.wait_for_selector(ROWS)
     assert page.inner_text(HEADLINE) == said
 
     # Layer x region: a click on a cell chooses its region and layer on all pages.

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brivl.core.claims import headlines
-from brivl.core.claims.coverage import Coverage, Facts
-from brivl.core.claims.layer_headlines import LayerMeans
+from brivl.core.claims.coverage import NO_DIFFERENCE, Coverage, Facts, layer_span
+from brivl.core.claims.layer_headlines import LayerMeans, layers_headline
+from brivl.core.claims.map_headlines import joint_headline, recovery_headline, voxel_headline
+from brivl.core.claims.region_headlines import largest_difference, layer_headline, small_sample_note
 from brivl.core.numbers import fixed, number, p_text, probability, signed, signed_fixed
 from brivl.core.regions.region_stats import RegionComparison, compare_subjects, compare_voxels, with_block_tests
 from brivl.core.regions.variance_partitioning import MeanScores
@@ -27,7 +28,7 @@ def comparison(effects: list[float], n_subjects: int = 8, noise: float = 0.002, 
 
 def said(layer: int, result: RegionComparison, who: str = "8 subjects", **facts: object) -> str:
     """The headline of a comparison of regions."""
-    return headlines.layer_headline(layer, NAMES, result, Facts(who, **facts))
+    return layer_headline(layer, NAMES, result, Facts(who, **facts))
 
 
 def test_direction_count_and_size_over_subjects() -> None:
@@ -45,7 +46,7 @@ def test_nothing_is_said_to_differ_when_nothing_does() -> None:
     result = comparison([0.0] * 6, noise=0.02, seed=4)
     assert (result.table["q"] >= 0.05).all()
     text = said(8, result)
-    assert headlines.NO_DIFFERENCE in text and "larger" not in text
+    assert NO_DIFFERENCE in text and "larger" not in text
     assert f"q = {result.table['q'].min():.3f}".replace("0.", ".") in text
 
 
@@ -98,7 +99,7 @@ def test_p_over_voxels_of_one_subject_never_enters_a_headline() -> None:
     assert (result.table["q"] < 1e-10).all()
     text = said(8, result, "S01")
     assert "q" not in text.replace("quantity", "") and text.endswith("(S01, not tested)")
-    assert headlines.largest_difference(NAMES, result).endswith("(not tested)")
+    assert largest_difference(NAMES, result).endswith("(not tested)")
 
 
 def test_tests_over_blocks_lead_for_one_subject() -> None:
@@ -117,7 +118,7 @@ def test_tests_over_blocks_lead_for_one_subject() -> None:
 def test_no_region_with_scores() -> None:
     result = compare_subjects(np.full((1, 2), np.nan), np.ones((1, 2)), list("ab"))
     assert "none of the 2 ROIs has scores" in said(8, result, "S01")
-    assert headlines.largest_difference(NAMES, result) == "No region has scores of both models"
+    assert largest_difference(NAMES, result) == "No region has scores of both models"
 
 
 def test_two_of_five_subjects_are_not_compared() -> None:
@@ -148,7 +149,7 @@ def by_layer(
     n = coverage.n_subjects
     result = comparison(list(differences.values()), n, noise)
     means = LayerMeans(joint or {layer: 0.1 * layer for layer in differences}, result, list(differences))
-    return headlines.layers_headline(means, NAMES, coverage)
+    return layers_headline(means, NAMES, coverage)
 
 
 def fits(layers: range | list[int], subjects: int = 8) -> set[tuple[int, str]]:
@@ -197,7 +198,7 @@ def test_unique_parts_of_some_layers_are_counted() -> None:
     scores = {7: MeanScores(0.4, (0.1, 0.3)), 8: MeanScores(0.484, (0.2, 0.284), (0.006, 0.025), 0.453)}
     means = LayerMeans({7: 0.4, 8: 0.484}, result, [7, 8], scores)
     coverage = Coverage.of(fits([7, 8]))
-    assert headlines.layers_headline(means, NAMES, coverage).endswith("; unique parts computed at 1 of 2 layers")
+    assert layers_headline(means, NAMES, coverage).endswith("; unique parts computed at 1 of 2 layers")
 
 
 def test_layers_that_lack_subjects_are_named_and_not_compared() -> None:
@@ -227,7 +228,7 @@ def test_shares_that_are_equal_have_no_winner() -> None:
 
 def test_layers_without_any_difference() -> None:
     text = by_layer({1: 0, 2: 0}, Coverage.of(fits([1, 2])), {1: 0.1, 2: 0.05}, noise=0.05)
-    assert headlines.NO_DIFFERENCE in text and "highest at layer 1 (0.100)" in text
+    assert NO_DIFFERENCE in text and "highest at layer 1 (0.100)" in text
     assert "No layer" in by_layer({1: 0}, Coverage.of(fits([1])), {1: np.nan})
 
 
@@ -242,7 +243,7 @@ def test_layers_without_any_difference() -> None:
     ],
 )
 def test_layers_in_words(some: list[int], words: str) -> None:
-    assert headlines.layer_span(some, [1, 2, 3, 4, 5, 6]) == words
+    assert layer_span(some, [1, 2, 3, 4, 5, 6]) == words
 
 
 def test_who_is_k_of_n() -> None:
@@ -254,40 +255,37 @@ def test_who_is_k_of_n() -> None:
 
 def test_voxels_and_joint() -> None:
     a, b = np.array([0.3, 0.1, np.nan, 0.2]), np.array([0.1, 0.2, 0.5, 0.1])
-    assert headlines.voxel_headline(2, NAMES, a, b, Facts("S01")) == (
+    assert voxel_headline(2, NAMES, a, b, Facts("S01")) == (
         "Layer 2: BriVL has the larger split R² in 2 of 3 voxels (S01, not tested), by 0.067 on average over voxels"
     )
-    assert "ViT has the larger split R² in 2 of 3" in headlines.voxel_headline(2, NAMES, b, a, Facts("S01"))
-    assert "no voxel" in headlines.voxel_headline(2, NAMES, a * np.nan, b, Facts("S01"))
+    assert "ViT has the larger split R² in 2 of 3" in voxel_headline(2, NAMES, b, a, Facts("S01"))
+    assert "no voxel" in voxel_headline(2, NAMES, a * np.nan, b, Facts("S01"))
     joint = np.array([0.2, -0.1, np.nan, 0.2])
-    assert headlines.joint_headline(2, joint, "S01").endswith("= 0.100; R² > 0 in 2 of 3 voxels (67 %) (S01)")
+    assert joint_headline(2, joint, "S01").endswith("= 0.100; R² > 0 in 2 of 3 voxels (67 %) (S01)")
 
 
 def test_largest_difference_carries_p_and_q() -> None:
     result = comparison([0.001, -0.04, 0.02])
     row = result.table.iloc[1]
-    text = headlines.largest_difference(NAMES, result)
+    text = largest_difference(NAMES, result)
     assert (
         text.startswith("Largest difference in split R²: R1, ViT +0.04")
         and p_text(row["p"]) in text
         and p_text(row["q"], "q") in text
     )
-    assert "not tested" in headlines.largest_difference(NAMES, comparison([0.1], n_subjects=1))
+    assert "not tested" in largest_difference(NAMES, comparison([0.1], n_subjects=1))
 
 
 def test_what_five_subjects_cannot_show() -> None:
-    note = headlines.small_sample_note(comparison([0.1], 5))
+    note = small_sample_note(comparison([0.1], 5))
     assert note == "With 5 subjects an exact sign-flip test cannot go below p = .0625."
-    assert headlines.small_sample_note(comparison([0.1], 8)) == ""
+    assert small_sample_note(comparison([0.1], 8)) == ""
 
 
 def test_recovery() -> None:
-    assert (
-        headlines.recovery_headline(0.8437, 5102, "S01")
-        == "Planted difference is recovered: r = 0.84 over 5,102 voxels (S01)"
-    )
-    assert "not recovered" in headlines.recovery_headline(0.31, 10, "S01")
-    assert "cannot be compared" in headlines.recovery_headline(float("nan"), 0, "S01")
+    assert recovery_headline(0.8437, 5102, "S01") == "Planted difference is recovered: r = 0.84 over 5,102 voxels (S01)"
+    assert "not recovered" in recovery_headline(0.31, 10, "S01")
+    assert "cannot be compared" in recovery_headline(float("nan"), 0, "S01")
 
 
 @pytest.mark.parametrize(
