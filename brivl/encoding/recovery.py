@@ -102,6 +102,32 @@ def compare_with_truth(
     )
 
 
+def difference_maps(result: EncodingResult, truth: Truth, models: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
+    """Give the true and the estimated difference of split R2 on the same voxels.
+
+    Parameters
+    ----------
+    result : EncodingResult
+        Scores of the fit.
+    truth : Truth
+        Ground truth of the subject.
+    models : tuple[str, str]
+        Order of the models in `result`; the two whose features the simulation used.
+
+    Returns
+    -------
+    planted, estimated : np.ndarray
+        (n_voxels,) difference of the noise-free prediction and of the fit, model 1 - model 2; NaN for voxels that were
+        not fitted and for those without signal.
+    """
+    order = slice(None) if models[0] == truth.models[0] else slice(None, None, -1)
+    shown = result.selected & (truth.layer > 0)
+    planted, estimated = (
+        np.where(shown, split[0] - split[1], np.nan) for split in (truth.oracle_split[order], result.r2_split)
+    )
+    return planted, estimated
+
+
 def at_true_layer(results: Sequence[EncodingResult], truth: Truth) -> EncodingResult:
     """Take the scores of each voxel at the layer of its ground truth.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from html import escape
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import streamlit as st
 from matplotlib.figure import Figure
 from plotly.graph_objects import Figure as PlotlyFigure
 
+from brivl.analyses.flatmap import cached_maps
 from brivl.analyses.recovery.figures import (
     DifferenceRecovery,
     LayerRecovery,
@@ -19,16 +21,25 @@ from brivl.analyses.recovery.figures import (
     layer_recovery_figure,
     region_recovery_figure,
 )
-from brivl.analyses.recovery.print_figure import difference_page, layer_recovery_page, region_recovery_page
+from brivl.analyses.recovery.print_figure import (
+    MAP_TITLES,
+    difference_page,
+    layer_recovery_page,
+    maps_page,
+    region_recovery_page,
+)
 from brivl.core.claims.map_headlines import recovery_headline
 from brivl.core.numbers import number, round_limit
-from brivl.core.records import EncodingResult, Truth
+from brivl.core.records import EncodingResult, FlatmapGeometry, Truth, Voxels
 from brivl.data.regions import region_masks
-from brivl.encoding.recovery import Recovery, at_true_layer, best_layer, compare_with_truth
+from brivl.encoding.recovery import Recovery, at_true_layer, best_layer, compare_with_truth, difference_maps
 from brivl.ui import cached, style
 from brivl.ui.results import Shown
+from brivl.viz.colormaps import shown_diverging
 from brivl.viz.export import SLIDE, figure_bytes
-from brivl.viz.style import PLOT_CONFIG, FigureLabel
+from brivl.viz.flatmap.figure import CONFIG, MapView, flatmap_figure
+from brivl.viz.flatmap.painting import MapScores, paint_difference
+from brivl.viz.style import PLOT_CONFIG, FigureLabel, theme_of
 
 PANEL = "recovery panel"
 NEAR = 2  # layers from the one shown
@@ -37,7 +48,8 @@ NEAR_BASIS = (
     "Layer {layer}, fitted voxels planted within {near} layers of it; once all layers are fitted, each voxel is taken "
     "at its own."
 )
-VOXELS, REGIONS, LAYERS = "Voxels", "Regions", "Best layer"
+MAPS, VOXELS, REGIONS, LAYERS = "Maps", "Voxels", "Regions", "Best layer"
+MAP_SIZE = (470, 270)  # px of one of the two maps
 
 
 def draw(shown: Shown) -> None:
@@ -80,16 +92,65 @@ def _panel(shown: Shown, subject: str, truth: Truth) -> None:
     st.markdown(f"**{headline}**")
     st.caption(f"{basis} {_numbers(recovered)}")
     label = FigureLabel(headline, basis, True, f"{choices.data}, {subject}, preset {choices.preset}")
-    what = st.segmented_control("Show", [VOXELS, REGIONS, LAYERS], default=VOXELS, key="recovery of")
-    if what == LAYERS:
+    geometry = cached.flatmap(voxels)
+    kinds = [VOXELS, REGIONS, LAYERS] if geometry is None else [MAPS, VOXELS, REGIONS, LAYERS]
+    what = st.segmented_control("Show", kinds, default=kinds[0], key="recovery of")
+    limit = round_limit(np.concatenate([recovered.estimated, recovered.oracle]))
+    if what == MAPS and geometry is not None:
+        _maps(voxels, geometry, difference_maps(result, truth, choices.models), limit, shown.names, label)
+    elif what == LAYERS:
         _layers(layers, truth, label)
     elif what == REGIONS:
         _regions(recovered, shown.names, label)
     else:
-        limit = round_limit(np.concatenate([recovered.estimated, recovered.oracle]))
         recovery = DifferenceRecovery(recovered.oracle, recovered.estimated, recovered.difference_r, limit, shown.names)
         figure = difference_figure(recovery, label, style.theme())
         _show(figure, lambda: difference_page(recovery, label, SLIDE), VOXELS)
+
+
+def _maps(
+    voxels: Voxels,
+    geometry: FlatmapGeometry,
+    maps: tuple[np.ndarray, np.ndarray],
+    limit: float,
+    names: tuple[str, str],
+    label: FigureLabel,
+) -> None:
+    """The planted and the estimated difference on the same voxels, with the same colours."""
+    regions = region_masks(voxels, "roi" if voxels.rois else "region") if voxels.rois or voxels.aal is not None else {}
+    zero = np.zeros(voxels.n_voxels)
+    scores = [MapScores(values, values, zero, names, regions) for values in maps]
+    paintings = [paint_difference(geometry, each, limit, style.theme()) for each in scores]
+    base = cached_maps.ground(voxels, geometry, regions)
+    width, height = MAP_SIZE
+    view = MapView(style.theme(), True, width=width, height=height, scale=False)
+    plain = replace(label, simulated=False)  # the panel says it once
+    for column, title, each, painting in zip(st.columns(2), MAP_TITLES, scores, paintings, strict=True):
+        with column:
+            st.markdown(f"**{title}**")
+            figure = flatmap_figure(geometry, painting, each, plain, view, base)
+            figure.update_layout(height=height, margin=dict(l=0, r=0, t=4, b=4))
+            hover = (
+                f"<b>%{{text}}</b>, voxel %{{customdata[0]}}<br>{title.lower()}: %{{customdata[1]:.3f}}<extra></extra>"
+            )
+            figure.update_traces(hovertemplate=hover, selector={"name": "voxels"})
+            st.plotly_chart(figure, theme=None, key=f"recovery map {title}", config=CONFIG)
+    st.html(_scale(limit, names))
+    style.small("Split R² of the fitted voxels with a planted signal, simulated data; both maps have the same colours.")
+    light = [paint_difference(geometry, each, limit) for each in scores]
+    _download(lambda: maps_page(geometry, (light[0], light[1]), label, SLIDE), MAPS)
+
+
+def _scale(limit: float, names: tuple[str, str]) -> str:
+    """A colour bar in the width of a map."""
+    colours = shown_diverging(theme_of(style.theme()).curvature)[::5]
+    stops = ", ".join(f"rgb({red:.0f} {green:.0f} {blue:.0f})" for red, green, blue in 255 * colours)
+    ends = (f"{number(-limit)}, {names[1]} higher", "0", f"{number(limit)}, {names[0]} higher")
+    texts = "".join(f"<span>{escape(text)}</span>" for text in ends)
+    return (
+        f'<div style="max-width:26rem"><div style="height:12px;background:linear-gradient(90deg,{stops})"></div>'
+        f'<div style="display:flex;justify-content:space-between;font-size:0.85rem">{texts}</div></div>'
+    )
 
 
 def _all_layers(shown: Shown, subject: str) -> list[EncodingResult] | None:
@@ -134,6 +195,10 @@ def _layers(layers: Sequence[EncodingResult] | None, truth: Truth, label: Figure
 
 def _show(figure: PlotlyFigure, page: Callable[[], Figure], what: str) -> None:
     st.plotly_chart(figure, theme=None, key=f"recovery {what}", config=PLOT_CONFIG)
+    _download(page, what)
+
+
+def _download(page: Callable[[], Figure], what: str) -> None:
     name = f"simulated_recovery_{what.lower().replace(' ', '_')}.png"
     st.download_button(
         "PNG, 16:9 slide",

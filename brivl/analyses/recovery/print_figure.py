@@ -10,9 +10,13 @@ from matplotlib.figure import Figure
 
 from brivl.analyses.recovery.figures import BINS, MANY, TRUTH_NAME, DifferenceRecovery, LayerRecovery, RegionRecovery
 from brivl.core.numbers import number
+from brivl.core.records import FlatmapGeometry
 from brivl.viz.export import POINTS, SLIDE, Page, legend_line, new_page, print_style
+from brivl.viz.flatmap.painting import Painting
+from brivl.viz.flatmap.print_figure import draw_map, draw_scale
 from brivl.viz.style import JOINT, LIGHT, TRUTH, FigureLabel
 
+MAP_TITLES = ("Planted", "Estimated")
 DARKEST_DARK_TEXT = 0.5  # share of the largest count from which the number in a cell is white
 
 
@@ -22,6 +26,39 @@ def _page(draw: Callable[[Axes, float], None], label: FigureLabel, page: Page) -
         axes = figure.add_subplot()
         draw(axes, page.base)
         legend_line(figure, axes, page)
+        figure.canvas.draw()
+    return figure
+
+
+def maps_page(
+    geometry: FlatmapGeometry, paintings: tuple[Painting, Painting], label: FigureLabel, page: Page = SLIDE
+) -> Figure:
+    """Draw the planted and the estimated map beside each other, with one scale.
+
+    Parameters
+    ----------
+    geometry : FlatmapGeometry
+        Flatmap of the subject.
+    paintings : (Painting, Painting)
+        Planted and estimated map, with the same limits.
+    label : FigureLabel
+        Headline, caption and label of simulated data.
+    page : Page
+        Size of the page.
+
+    Returns
+    -------
+    Figure
+        Matplotlib figure.
+    """
+    with print_style(page):
+        figure = new_page(label, page)
+        *maps, side = figure.subplots(1, 3, width_ratios=(1, 1, 0.3))
+        for axes, painting, title in zip(maps, paintings, MAP_TITLES, strict=True):
+            draw_map(axes, geometry, painting, None, page)
+            axes.set_title(title)
+        side.axis("off")
+        draw_scale(side, paintings[0], page)
         figure.canvas.draw()
     return figure
 

@@ -48,6 +48,7 @@ class MapView:
     picked: int | None = None  # voxel marked on the map and in the scale
     width: int = 1000  # px of the figure on the page; decides which names fit
     height: int = 600
+    scale: bool = True  # whether the scale stands beside the map
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,8 @@ def flatmap_figure(
     if view.picked is not None:
         x, y = base.centres[view.picked].tolist()
         figure.add_trace(marker_ring(x, y, 18))
-    add_scale(figure, painting, theme_of(view.theme), view.picked)
+    if view.scale:
+        add_scale(figure, painting, theme_of(view.theme), view.picked)
     _frame(figure, geometry, view)
     return apply_style(figure, label, view.theme)
 
@@ -298,7 +300,8 @@ def _frame(figure: go.Figure, geometry: FlatmapGeometry, view: MapView) -> None:
     height, width = geometry.mask.shape
     hidden = dict(visible=False, showgrid=False, zeroline=False)
     figure.update_layout(
-        xaxis=hidden | dict(range=[-0.5, width - 0.5], domain=MAP_DOMAIN, constrain="domain"),
+        xaxis=hidden
+        | dict(range=[-0.5, width - 0.5], domain=MAP_DOMAIN if view.scale else (0.0, 1.0), constrain="domain"),
         yaxis=hidden | dict(range=[height - 0.5, -0.5], scaleanchor="x", constrain="domain"),
         dragmode="pan",
         height=view.height,

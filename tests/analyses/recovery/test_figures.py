@@ -15,11 +15,20 @@ from brivl.analyses.recovery.figures import (
     layer_recovery_figure,
     region_recovery_figure,
 )
-from brivl.analyses.recovery.print_figure import difference_page, layer_recovery_page, region_recovery_page
+from brivl.analyses.recovery.print_figure import (
+    MAP_TITLES,
+    difference_page,
+    layer_recovery_page,
+    maps_page,
+    region_recovery_page,
+)
+from brivl.core.records import EncodingResult, Truth
+from brivl.encoding.recovery import compare_with_truth, difference_maps
 from brivl.errors import RequestError
-from brivl.viz.export import PAPER
-from brivl.viz.style import SIMULATED, TRUTH, A, B
-from tests.support.figure_samples import LABEL, NAMES
+from brivl.viz.export import PAPER, SLIDE
+from brivl.viz.flatmap.painting import MapScores, paint_difference
+from brivl.viz.style import SIMULATED, TRUTH, A, B, FigureLabel
+from tests.support.figure_samples import LABEL, NAMES, flatmap
 
 
 def difference(n: int) -> DifferenceRecovery:
@@ -111,3 +120,25 @@ def test_pages_for_print() -> None:
         assert SIMULATED in words and LABEL.headline in words and "planted" in words
     np.testing.assert_allclose([patch.get_width() for patch in pages[3].axes[0].patches], table["estimated"])
     assert pages[3].get_figheight() > PAPER.height
+
+
+def test_maps_of_planted_and_estimated_have_the_same_voxels_and_limits() -> None:
+    rng = np.random.default_rng(0)
+    geometry = flatmap()
+    n = geometry.pixel_to_voxel.shape[1]
+    oracle, split = rng.uniform(0, 0.2, (2, n)), rng.uniform(0, 0.2, (2, n))
+    layer = np.arange(n) % 3
+    truth = Truth(layer, np.full((2, n), 0.5), np.full(n, 0.4), oracle, ("a", "b"))
+    selected = np.arange(n) > 0
+    result = EncodingResult(split.sum(0), split, selected, None, np.full((2, n), 0.5))
+    planted, estimated = difference_maps(result, truth, ("b", "a"))
+    inside = selected & (layer > 0)
+    np.testing.assert_allclose(planted[inside], (oracle[1] - oracle[0])[inside])
+    np.testing.assert_allclose(estimated[inside], (split[0] - split[1])[inside])
+    assert np.isnan(planted[~inside]).all() and np.isnan(estimated[~inside]).all()
+    scores = [MapScores(values, values, np.zeros(n), ("b", "a")) for values in (planted, estimated)]
+    first, second = (paint_difference(geometry, each, 0.2) for each in scores)
+    page = maps_page(geometry, (first, second), FigureLabel("Planted and estimated", simulated=True), SLIDE)
+    assert [axes.get_title() for axes in page.axes[:2]] == list(MAP_TITLES)
+    compared = compare_with_truth(result, truth, ("b", "a"), {})
+    np.testing.assert_allclose(planted[inside], compared.oracle)
