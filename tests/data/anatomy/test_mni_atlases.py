@@ -73,10 +73,8 @@ def test_only_voxels_in_mni_space_have_them() -> None:
     with pytest.raises(RequestError, match="these voxels lie in S1"):
         checked_parcellation("hcp", native)
     assert checked_parcellation("", native) == "roi" and checked_parcellation("aal3", grid) == "aal3"
-    assert available_parcellations(Voxels("sub-01, MNI152NLin2009cAsym space", grid.ijk, grid.shape, grid.affine)) == (
-        "aal3",
-        "hcp",
-    )
+    own = Voxels("sub-01, MNI152NLin2009cAsym space", grid.ijk, grid.shape, grid.affine)
+    assert available_parcellations(own) == ("aal3", "hcp", "area", "merged", "region")  # AAL1 by coordinates
     assert not available_parcellations(Voxels("MNI152", grid.ijk, grid.shape, None)), "no coordinates"
 
 
