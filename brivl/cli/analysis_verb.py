@@ -156,11 +156,12 @@ def _run(analysis: Analysis[Any, Any], args: argparse.Namespace) -> None:
 
 def _reading(store: Store, request: Any) -> Reading:
     """How the files of the requested subject are read; empty for analyses without a dataset."""
-    from brivl.data.reading import Reading, reading_of
+    from brivl.data.reading import Reading
     from brivl.data.registry import open_dataset
+    from brivl.data.subject_facts import final_reading
 
     dataset, subject = getattr(request, "dataset", ""), getattr(request, "subject", "")
-    return reading_of(open_dataset(dataset, store), subject) if dataset and subject else Reading()
+    return final_reading(store, open_dataset(dataset, store), subject) if dataset and subject else Reading()
 
 
 def _write(analysis: Analysis[Any, Any], result: Any, out: Path) -> list[str]:

@@ -45,8 +45,8 @@ def add_verbs(verbs: argparse._SubParsersAction) -> None:
 def _run(args: argparse.Namespace) -> None:
     models = model_pair(args.models)
     check_out(args.out, ".npz")
-    from brivl.data.reading import reading_of
     from brivl.data.registry import open_dataset
+    from brivl.data.subject_facts import final_reading
     from brivl.encoding.fit import FitRequest, fit, fit_key
     from brivl.encoding.identical_features import identical_features
     from brivl.encoding.single_model import stored_partition
@@ -63,7 +63,7 @@ def _run(args: argparse.Namespace) -> None:
     partition = stored_partition(store, request, result.result.r2_joint, dataset)
     if args.out:
         write_output(args.out, npz_bytes(result, dataset.responses(args.subject).voxels, partition))
-    reading = reading_of(dataset, args.subject)
+    reading = final_reading(store, dataset, args.subject)
     summary = _summary(result, partition, time.monotonic() - started)
     summary |= {"identical_features": identical, "warning": warning, "reading": reading.to_json()}
     print(json.dumps(summary) if args.json else "\n".join([_as_text(summary), *reading.notes]))

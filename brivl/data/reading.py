@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -28,11 +28,14 @@ class Reading:
         Sentences on what makes scores misleading.
     chips : tuple of str
         What pages say beside the headline, in a few words each: form of the runs, and cleaning.
+    is_provisional : bool
+        Whether the fit, which reads BOLD, says more.
     """
 
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     chips: tuple[str, ...] = ()
+    is_provisional: bool = False
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Reading:
@@ -131,6 +134,26 @@ def reading_warnings(dataset: Dataset, subject: str) -> tuple[str, ...]:
     """
     base = getattr(dataset, "base", dataset)
     return base.reading_warnings(subject) if isinstance(base, DescribesReading) else ()
+
+
+def without_cleaning(dataset: Dataset) -> Dataset:
+    """Return the same dataset, of which only the linear drift of each run is removed.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The dataset, or a null control of it.
+
+    Returns
+    -------
+    Dataset
+        The dataset itself where it is not cleaned here.
+    """
+    base = getattr(dataset, "base", None)
+    if base is not None and is_dataclass(dataset) and not isinstance(dataset, type):
+        return replace(dataset, base=without_cleaning(base))
+    uncleaned = getattr(dataset, "without_cleaning", None)
+    return dataset if uncleaned is None else uncleaned()
 
 
 def few_items_warning(n_items: int, noun: str, column: str) -> str:

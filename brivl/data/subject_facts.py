@@ -106,6 +106,28 @@ def stored_facts(store: Store, dataset: DatasetIdentity, subject: str) -> Subjec
     return None if artifact is None else _facts(artifact)
 
 
+def final_reading(store: Store, dataset: Dataset, subject: str) -> Reading:
+    """Say how the files of a subject are read; what only BOLD decides is taken from what a fit stored.
+
+    Parameters
+    ----------
+    store : Store
+        Where facts are stored.
+    dataset : Dataset
+        The dataset.
+    subject : str
+        Name of the subject.
+
+    Returns
+    -------
+    Reading
+        Notes and warnings.
+    """
+    reading = reading_of(dataset, subject)
+    facts = stored_facts(store, dataset, subject) if reading.is_provisional else None
+    return reading if facts is None else facts.reading
+
+
 def load_facts(store: Store, dataset: Dataset, subject: str, responses: Responses | None = None) -> SubjectFacts:
     """Look up the facts, or read them from the data, which may take long, and store them.
 

@@ -276,6 +276,8 @@ def _reading(choices: Choices, summary: DatasetSummary) -> None:
     try:
         columns = summary.event_columns(choices.chosen_subjects[0])
         reading = summary.reading(choices.chosen_subjects[0])
+        if reading.is_provisional and (facts := cached.facts(choices.data, choices.chosen_subjects[0])) is not None:
+            reading = facts.reading
     except BrivlError:  # the page itself says what is wrong with the files
         return
     if columns:

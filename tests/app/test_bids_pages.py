@@ -55,6 +55,21 @@ def test_space_and_derivatives_are_chosen_where_there_is_a_choice(
     assert "form space-T1w_desc-preproc" in html(at)
 
 
+def test_cleaning_is_chosen_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = make_fmriprep(tmp_path / "study")
+    monkeypatch.setenv("BRIVL_DATA", str(tmp_path))
+    asked = {"dataset": str(raw), "models": ["brivl-mini", "minilm-l6"], "layer": 2, "subject": "sub-01"}
+    run_task({"task": "sweep", "store": str(cache_dir()), "fits": [asked], "n_jobs": 1}, lambda *_: None)
+    at = open_page("layers", data=str(raw), a="brivl-mini", b="minilm-l6", layer="2", subject="sub-01")
+    assert not at.exception and "cleaned: auto, linear drift" in html(at)
+    assert "6 volumes before the steady state are neither fitted nor scored: 2 in each run." in html(at)
+    assert "strategy auto) are not regressed out: they explain nothing" in html(at)  # as the fit decided
+    box = next(box for box in at.sidebar.selectbox if box.label == "Confounds")
+    box.set_value("none").run()
+    assert not at.exception and options_of(at.session_state["selection"]["data"]) == {"clean": "none"}
+    assert "the linear drift of each run is removed; no high-pass filter, no confounds." in html(at)
+
+
 def test_delays_are_chosen_in_the_sidebar(study: str) -> None:
     at = open_page("layers", data=study)
     box = next(box for box in at.sidebar.text_input if box.label == "Delays in seconds")

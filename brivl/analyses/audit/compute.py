@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from brivl.analyses.audit.faults import FAULTS, SHUFFLED, TOGETHER, Fault, applicable, why_not
+from brivl.analyses.audit.faults import CLEANING_OFF, FAULTS, SHUFFLED, TOGETHER, Fault, applicable, why_not
 from brivl.analyses.audit.fits import (
     PLAIN,
     AuditFit,
@@ -106,6 +106,8 @@ def compute(context: Context, request: AuditRequest) -> Stored:
     kind = plain.stimulus.kind
     requested = [FAULTS[name] for name in FAULTS if not request.faults or name in request.faults]
     possible = applicable(kind, design)
+    # A row of its own only for data that were cleaned here, so that audits of all others stay as they are.
+    requested = [f for f in requested if f is not CLEANING_OFF or f in possible or f.name in request.faults]
     names = baselines_for(plain.stimulus, design) if request.baselines else []
     fits = _fits(requested, possible, names, folds=SHUFFLED in possible)
     steps = _Steps(context.progress, fits)
@@ -113,7 +115,8 @@ def compute(context: Context, request: AuditRequest) -> Stored:
     results = {}
     for variant in fits:
         steps(0, 1, "")
-        results[variant.name] = audit_fit(material, variant)
+        of = material.without_cleaning() if variant.name == CLEANING_OFF.name else material
+        results[variant.name] = audit_fit(of, variant)
         steps.n_done += 1
     info = {
         "faults": [

@@ -95,6 +95,14 @@ UNCORRECTED = Fault(
     "q < .05 over the same tests (permutation or sign flips of blocks of held-out samples).",
     "The paper sorts 45 regions by the p of a paired t-test and corrects none (Fig. 6c).",
 )
+CLEANING_OFF = Fault(
+    "cleaning-off",
+    "Cleaning off",
+    "cleaning off",
+    "Only the linear drift of each run is removed: slow drift and motion stay in the responses, and volumes before the "
+    "steady state are fitted and scored. This switch is not part of the published protocol.",
+    "Your own BIDS data, which were cleaned here.",
+)
 TOGETHER = Fault(
     "together",
     "As published (all faults)",
@@ -103,7 +111,7 @@ TOGETHER = Fault(
     "The published protocol.",
 )
 FAULTS: Mapping[str, Fault] = {
-    fault.name: fault for fault in (SHUFFLED, OWN_ZSCORE, SELECTION, PADDING, CROP, UNCORRECTED, TOGETHER)
+    fault.name: fault for fault in (SHUFFLED, OWN_ZSCORE, SELECTION, PADDING, CROP, UNCORRECTED, CLEANING_OFF, TOGETHER)
 }
 
 
@@ -129,6 +137,8 @@ def why_not(fault: Fault, kind: str, design: Design) -> str:
             return "a test run of its own is held out, so that no sample is dealt to a fold"
         if design.groups is None and design.tr is None:
             return "nothing says which responses belong together (no groups.npy), so that no fold can cut through it"
+    if fault is CLEANING_OFF and design.cleaning is None:
+        return "nothing but linear drift was removed from these data here"
     if fault is PADDING and kind != "text":
         return f"padding belongs to texts, and these stimuli are {_kind_words(kind)}"
     if fault is CROP and kind != "image":

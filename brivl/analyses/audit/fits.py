@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from brivl.analyses.audit.faults import FAULTS, SHUFFLED, TOGETHER, Fault
+from brivl.analyses.audit.faults import CLEANING_OFF, FAULTS, SHUFFLED, TOGETHER, Fault
 from brivl.analyses.audit.nuisance import AUTOCORRELATION, BASELINES, UNTRAINED, nuisance_band
 from brivl.core.audit.scoring import halves, r2_by_fold
 from brivl.core.encoding.presets import STRICT, FitProtocol
@@ -18,6 +18,7 @@ from brivl.core.progress import ProgressCallback
 from brivl.core.records import Design, Responses, Stimulus, Truth, Voxels
 from brivl.data.dataset import Dataset
 from brivl.data.features import layer_features
+from brivl.data.reading import without_cleaning
 from brivl.data.regions import available_parcellations, region_masks
 from brivl.encoding.fit import FitRequest, canonical_order, fit_key
 from brivl.models.feature_model import Control
@@ -85,7 +86,7 @@ def fault_fit(fault: Fault, among: list[Fault]) -> AuditFit | None:
         variation = next((other.variation for other in among if other.variation), None)
         return AuditFit(fault.name, changes, variation) if changes or variation else None
     if fault.changes is None and fault.variation is None:
-        return None
+        return AuditFit(fault.name) if fault is CLEANING_OFF else None
     return AuditFit(fault.name, fault.changes or {}, fault.variation)
 
 
@@ -162,6 +163,16 @@ class Material:
     n_voxels: int
     progress: ProgressCallback
     anew: bool = False
+
+    def without_cleaning(self) -> Material:
+        """Return the same data of which only the linear drift of each run is removed.
+
+        Returns
+        -------
+        Material
+            Of a BIDS dataset; of others, which are not cleaned here, this one.
+        """
+        return replace(self, dataset=without_cleaning(self.dataset))
 
     @cached_property
     def stimulus(self) -> Stimulus:

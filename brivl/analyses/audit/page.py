@@ -8,7 +8,7 @@ import streamlit as st
 
 from brivl.analyses.audit.analysis import AUDIT
 from brivl.analyses.audit.compute import AuditResult
-from brivl.analyses.audit.faults import FAULTS
+from brivl.analyses.audit.faults import CLEANING_OFF, FAULTS
 from brivl.analyses.audit.figures import BASELINES_TITLE, FAULTS_TITLE, figures
 from brivl.analyses.audit.nuisance import BASELINES
 from brivl.analyses.audit.request import AuditRequest
@@ -83,6 +83,8 @@ def _explain(effects: Mapping[str, str]) -> None:
     """Each fault: what it is, where the published protocol has it, what it does to these data."""
     st.subheader("Known issues one by one", anchor=False)
     for fault in FAULTS.values():
+        if fault is CLEANING_OFF and fault.name not in effects:  # no switch of data that were not cleaned here
+            continue
         st.markdown(f"**{fault.title}.** {fault.what} *{fault.source}*")
         if fault.name in effects:
             style.note(f"These data: {effects[fault.name]}")

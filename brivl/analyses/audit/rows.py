@@ -24,6 +24,7 @@ STORED_TITLES = {  # by the name of a fault or a baseline
     "unmasked-padding": "Padding read as text",
     "random-crop": "A random crop of each frame",
     "uncorrected-tests": "Many tests, none corrected",
+    "cleaning-off": "Cleaning off",
     "together": "All faults at once",
     "drift": "Slow drift within runs",
     "autocorrelation": "Which sentences are neighbours",

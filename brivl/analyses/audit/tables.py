@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from brivl.analyses.audit.compute import AuditResult
-from brivl.analyses.audit.faults import FAULTS, TOGETHER
+from brivl.analyses.audit.faults import CLEANING_OFF, FAULTS, TOGETHER
 from brivl.analyses.audit.nuisance import BASELINES, UNTRAINED
 from brivl.analyses.audit.rows import SELECTED, TESTED_REGIONS, TESTED_VOXELS, VOXELS
 from brivl.analysis import Options, short_name
@@ -317,7 +317,7 @@ def _moves(row: Mapping[str, Any], name: str, down: str = "drops", up: str = "ri
 def _main_cause(changed: Mapping[str, Mapping[str, Any]]) -> str:
     """Which single fault has most of the effect of all together; "" where none has more than half of it."""
     together = changed.get(TOGETHER.name)
-    alone = [row for name, row in changed.items() if name != TOGETHER.name]
+    alone = [row for name, row in changed.items() if name not in (TOGETHER.name, CLEANING_OFF.name)]
     if together is None or not alone or r2_text(together["joint_off"]) == r2_text(together["joint_on"]):
         return ""
     top = max(alone, key=lambda row: row["joint_change"] / together["joint_change"])
@@ -429,9 +429,11 @@ def methods(result: AuditResult) -> str:
     request = result.request
     a, b = model_titles(request.models)
     occur = [FAULTS[row["fault"]].short for row in result.faults if not row["why_not"]]
-    names = [name for name in occur if name != TOGETHER.short]
+    names = [name for name in occur if name not in (TOGETHER.short, CLEANING_OFF.short)]
     faults = (", ".join(names[:-1]) + " and " if len(names) > 1 else "") + names[-1] if names else "none"
     together = ", and with all of them at once" if TOGETHER.short in occur else ""
+    if CLEANING_OFF.short in occur:
+        together += "; and without cleaning, where only the linear drift of each run is removed"
     return (
         f"Responses of {request.subject} were predicted by banded ridge regression from layer {request.layer} of {a} "
         f"and {b} jointly (Dupré la Tour et al. 2022), with the leakage-free preset 'strict' and again with each known "

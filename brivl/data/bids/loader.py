@@ -444,7 +444,8 @@ class BidsDataset:
         )
         chips = (form.replace("_", ", ").replace("-", " "),) if form else ()
         is_raw = runs[0].root == self.folder and not {"space", "desc"} & set(runs[0].entities)
-        return Reading(notes, _warnings(presented), (*chips, cleaning_chip(plan, is_raw)))
+        undecided = plan.strategy == AUTO and self.digest(subject) not in _CONFOUNDS_R2
+        return Reading(notes, _warnings(presented), (*chips, cleaning_chip(plan, is_raw)), undecided)
 
     def _cleaning_notes(self, subject: str, plan: CleaningPlan) -> tuple[str, ...]:
         """What cleaning does, and whether confounds were regressed out, once a fit has read BOLD in this process."""
@@ -566,6 +567,16 @@ class BidsDataset:
             return plan_cleaning(self.cleaning, runs, 0.0)  # no duration is needed, and no image opened
         lengths, tr = self._timing(subject)
         return plan_cleaning(self.cleaning, runs, min(lengths) * tr)
+
+    def without_cleaning(self) -> BidsDataset:
+        """Return the same runs, from which only the linear drift is removed.
+
+        Returns
+        -------
+        BidsDataset
+            The dataset with the strategy NONE, all volumes, and no smoothing.
+        """
+        return replace(self, cleaning=CleaningOptions(clean=NONE))
 
     def _cleaned(self, subject: str) -> list[CleaningOfRun]:
         """Cleaning of each run; empty where only a line is removed, by `detrend_run`, as it always was.

@@ -13,7 +13,7 @@ import pytest
 from brivl.analyses.audit import fits
 from brivl.analyses.audit.analysis import AUDIT
 from brivl.analyses.audit.compute import AuditResult, read
-from brivl.analyses.audit.faults import CROP, FAULTS, PADDING, SHUFFLED, applicable, why_not
+from brivl.analyses.audit.faults import CLEANING_OFF, CROP, FAULTS, PADDING, SHUFFLED, applicable, why_not
 from brivl.analyses.audit.figures import figures
 from brivl.analyses.audit.fits import PLAIN, baseline_fits, fault_fit, fit_title, regions_of
 from brivl.analyses.audit.nuisance import BASELINES, baselines_for, nuisance_band
@@ -25,6 +25,7 @@ from brivl.analysis import run, stored, task_of
 from brivl.commands.main import main
 from brivl.core.progress import no_progress
 from brivl.core.records import Design, Stimulus, Truth
+from brivl.data.bids.simulated_study import StudySize, simulate_bold, write_derivatives, write_raw
 from brivl.data.pereira2018.passages import load_passages
 from brivl.data.phantoms import sentences as phantom_sentences
 from brivl.data.registry import open_dataset
@@ -80,7 +81,7 @@ def test_off_is_the_fit_with_strict(found, store: Store, plain: str) -> None:
 
 
 def test_every_fault_has_a_row_and_those_that_cannot_occur_a_reason(found) -> None:
-    assert [row["fault"] for row in found.faults] == list(FAULTS)
+    assert [row["fault"] for row in found.faults] == [name for name in FAULTS if name != "cleaning-off"]
     assert all(set(row) == set(FAULT_COLUMNS) for row in found.faults)
     for fault in (PADDING, CROP):
         row = row_of(found, fault.name)
@@ -171,9 +172,11 @@ def test_what_cannot_be_requested_is_said(store: Store, request_: AuditRequest, 
 
 
 def test_which_faults_and_baselines_data_allow() -> None:
-    assert [f.name for f in applicable("text", READING)] == [n for n in FAULTS if n != "random-crop"]
+    assert [f.name for f in applicable("text", READING)] == [
+        n for n in FAULTS if n not in ("random-crop", "cleaning-off")
+    ]
     assert [f.name for f in applicable("image", FILM)] == [
-        n for n in FAULTS if n not in ("shuffled-folds", "unmasked-padding")
+        n for n in FAULTS if n not in ("shuffled-folds", "unmasked-padding", "cleaning-off")
     ]
     assert "test run of its own" in why_not(SHUFFLED, "image", FILM)
     assert "groups.npy" in why_not(SHUFFLED, "features", Design(None, 9, 0, np.zeros(1, int)))
@@ -392,7 +395,9 @@ def test_command_line(found, store: Store, plain: str, capsys: pytest.CaptureFix
     assert main([*line, "--json"]) == 0
     printed = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert printed["faults"] == AUDIT.summary(found)["faults"] and printed["models"] == list(MODELS)
-    assert [row["title"] for row in printed["faults"]] == [fault.title for fault in FAULTS.values()]
+    assert [row["title"] for row in printed["faults"]] == [
+        fault.title for fault in FAULTS.values() if fault is not CLEANING_OFF
+    ]
     for row, kept in zip(printed["faults"], found.faults, strict=True):
         assert {**row, "title": kept["title"]} == kept
     assert printed["leaks"]["strict"] == "" and "passages" in printed["leaks"]["paper"] and not printed["simulated"]
@@ -438,3 +443,20 @@ def test_a_fit_that_leaks_says_so_before_it_starts(
     assert err.index("8 of 8 passages appear in both the training and the test set") < err.index("no fit today"), (
         "said first, and no hard stop"
     )
+
+
+def test_cleaning_off_is_a_row_of_data_that_were_cleaned_here(tmp_path: Path) -> None:
+    size, store = StudySize(n_runs=3, n_volumes=70, n_voxels=12, signal=1.0), Store(tmp_path / "store")
+    sentences, derivatives = load_passages().sentences, tmp_path / "study/derivatives/fmriprep"
+    write_raw(tmp_path / "study", sentences, size)
+    write_derivatives(derivatives, simulate_bold(np.zeros((210, 12)), "non-steady volumes", size), size)
+    name = f"{tmp_path / 'study'}:?clean=basic"
+    request = AuditRequest(name, "sub-01", ("brivl-mini", "minilm-l6"), 2, faults=("cleaning-off",), baselines=False)
+    result = run(AUDIT, store, request)
+    (row,) = result.faults
+    assert row["why_not"] == "" and row["joint_change"] == pytest.approx(row["joint_on"] - row["joint_off"], abs=2e-6)
+    off = fit(store, FitRequest(f"{tmp_path / 'study'}:?clean=none", request.models, 2, "sub-01"))
+    assert row["joint_on"] == pytest.approx(np.mean(off.result.r2_joint), abs=1e-4)
+    assert row["joint_on"] != row["joint_off"] and "cleaning off" in headline(result, {})
+    assert "without cleaning, where only the linear drift of each run is removed" in methods(result)
+    assert CLEANING_OFF not in applicable("text", READING)
