@@ -51,7 +51,8 @@ class Reading:
         Reading
             The record.
         """
-        return cls(*(tuple(fields.get(name, ())) for name in ("notes", "warnings", "chips")))
+        notes, warnings, chips = (tuple(fields.get(name, ())) for name in ("notes", "warnings", "chips"))
+        return cls(notes, warnings, chips)
 
     def to_json(self) -> dict[str, list[str]]:
         """Make lists for JSON.
