@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.data.fuzz_bytes import Change, damaged, lying_hdf5, lying_nifti, lying_npy, lying_npz, npy, other_arrays
-from tests.data.fuzz_texts import lying_json, lying_mat, lying_table
+from tests.data.fuzz_texts import CELLS, lying_json, lying_mat, lying_table
 
 
 @dataclass(frozen=True)
@@ -266,6 +266,219 @@ def listing_changes(folder: Path, rng: np.random.Generator) -> Iterator[Change]:
         yield from lying_table(path, mark)
 
 
+# fMRIPrep: confounds
+
+
+def make_derivatives(folder: Path) -> Path:
+    from tests.support.fmriprep_fixture import make_fmriprep
+
+    make_fmriprep(folder, n_runs=2, n=20, n_dummy=1)
+    return folder
+
+
+def read_derivatives(folder: Path) -> None:
+    """With confounds regressed out, which the default decides by the data."""
+    from brivl.data.bids.loader import open_bids
+
+    data = open_bids(folder, options={"space": "T1w", "clean": "basic"})
+    read_dataset(data, "sub-01")
+    assert all(isinstance(note, str) and note.endswith(".") for note in data.reading("sub-01").notes)
+
+
+def confound_changes(folder: Path, rng: np.random.Generator) -> Iterator[Change]:
+    func = folder / "derivatives/fmriprep/sub-01/ses-1/func"
+    (table,) = func.glob("*_run-2_desc-confounds_timeseries.tsv")
+    yield from damaged(table, rng, 15)
+    names, *rows = [line.split("\t") for line in table.read_text().splitlines()]
+    motion = [
+        names.index(name) for name in ("trans_x", "rot_z", "framewise_displacement", "non_steady_state_outlier00")
+    ]
+
+    def said(changed: list[list[str]]) -> bytes:
+        return "".join("\t".join(row) + "\n" for row in changed).encode()
+
+    for k in motion:
+        for cell in CELLS:
+            yield f"{names[k]} = {cell!r}", table, said([names, [*rows[0][:k], cell, *rows[0][k + 1 :]], *rows[1:]])
+        without = [row[:k] + row[k + 1 :] for row in (names, *rows)]
+        yield f"without {names[k]}", table, said(without)
+        yield f"{names[k]} all n/a", table, said([names, *([*row[:k], "n/a", *row[k + 1 :]] for row in rows)])
+    yield "all n/a", table, said([names, *(["n/a"] * len(names) for _ in rows)])
+    yield "one row less", table, said([names, *rows[:-1]])
+    yield "twice as many rows", table, said([names, *rows, *rows])
+    yield "other names", table, said([[f"x{k}" for k in range(len(names))], *rows])
+    yield "old names", table, said([[name.upper() for name in names], *rows])
+    yield "no rows", table, said([names])
+    (sidecar,) = func.glob("*_run-2_space-T1w_desc-preproc_bold.json")
+    yield from damaged(sidecar, rng, 5)
+
+
+# Single-trial estimates, parcels, atlases and tables of labels
+
+
+def make_beta_form(folder: Path) -> Path:
+    import h5py
+
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(24, 6)).astype(np.float32)
+    (folder / "betas").mkdir(parents=True)
+    np.save(folder / "betas/A.npy", values)
+    with h5py.File(folder / "betas/B.h5", "w") as file:
+        file["betas"] = values
+    (folder / "betas/C.tsv").write_text("\n".join("\t".join(map(str, row)) for row in values.tolist()))
+    write_volumes(folder / "betas/D.nii.gz", values.T.reshape(3, 2, 1, 24))
+    rows = [f"item {i % 12} of all\t{1 + i // 12}" for i in range(24)]
+    (folder / "trials.tsv").write_text("\n".join(["sentence\tsession", *rows]) + "\n")
+    (folder / "dataset.json").write_text(json.dumps({"space": "native", "simulated": True}))
+    return folder
+
+
+def write_volumes(path: Path, values: np.ndarray) -> None:
+    import nibabel
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nibabel.save(nibabel.Nifti1Image(values, np.diag([3.0, 3.0, 3.0, 1.0])), path)
+
+
+def beta_changes(folder: Path, rng: np.random.Generator) -> Iterator[Change]:
+    betas = folder / "betas"
+    yield from damaged(betas / "A.npy", rng, 8)
+    yield from lying_npy(betas / "A.npy")
+    for what, changed in other_arrays(np.load(betas / "A.npy")).items():
+        yield what, betas / "A.npy", npy(changed)
+    yield from lying_hdf5(betas / "B.h5", folder.parent / "scratch.h5")
+    yield from damaged(betas / "B.h5", rng, 8)
+    yield from damaged(betas / "C.tsv", rng, 8)
+    yield from lying_table(betas / "C.tsv")
+    yield from damaged(betas / "D.nii.gz", rng, 8)
+    yield from lying_nifti(betas / "D.nii.gz")
+    yield from damaged(folder / "trials.tsv", rng, 8)
+    yield from lying_table(folder / "trials.tsv")
+
+
+def make_parcel_form(folder: Path) -> Path:
+    """Four parcels with an image and a table, and an atlas and a mask beside voxels of another subject's folder."""
+    from tests.data.plain.test_parcels import make_parcels
+
+    make_parcels(folder / "parcels", "native")
+    plain = make_plain_form(folder / "plain")
+    labels = np.zeros((20, 20, 20), np.int16)
+    labels[:5], labels[5:12] = 1, 2
+    write_volumes(plain / "atlases/own.nii.gz", labels)
+    write_volumes(plain / "rois/front.nii.gz", (labels == 1).astype(np.uint8))
+    (plain / "atlases/own.tsv").write_text("index\tname\tcolor\n1\tfirst\t#fff\n2\tsecond\t#000\n")
+    with np.load(plain / "voxels/A.npz") as whole:
+        places = dict(whole) | {"affine": np.diag([3.0, 3.0, 3.0, 1.0])}
+    np.savez(plain / "voxels/A.npz", **places)
+    return folder
+
+
+def read_parcels(folder: Path) -> None:
+    """Parcels are refused where they do not fit; atlases and masks are left out with a note that ends as a sentence."""
+    from brivl.data.anatomy.label_tables import read_label_table
+    from brivl.data.registry import open_folder
+
+    read_dataset(open_folder(folder / "parcels"), "s1")
+    data = open_folder(folder / "plain")
+    voxels = data.responses("A").voxels
+    assert all(len(one.labels) == voxels.n_voxels for one in voxels.parcellations.values())
+    assert all(inside.any() for inside in voxels.rois.values())
+    for note in data.reading("A").notes:
+        assert 20 < len(note) < 2000 and note.endswith(".") and "\n" not in note
+    assert all(isinstance(name, str) and name for name in read_label_table(folder / "plain/atlases/own.tsv").values())
+
+
+def parcel_changes(folder: Path, rng: np.random.Generator) -> Iterator[Change]:
+    for path in (folder / "parcels/parcels.nii.gz", folder / "plain/atlases/own.nii.gz"):
+        yield from damaged(path, rng, 8)
+        yield from lying_nifti(path)
+    yield from damaged(folder / "plain/rois/front.nii.gz", rng, 6)
+    for path in (folder / "parcels/parcels.tsv", folder / "plain/atlases/own.tsv"):
+        yield from damaged(path, rng, 8)
+        yield from lying_table(path)
+
+
+# Surfaces: GIfTI and CIFTI
+
+
+def make_surfaces(folder: Path) -> Path:
+    from tests.support import surface_files as files
+
+    rng = np.random.default_rng(0)
+    files.write_series(folder / "a.func.gii", rng.normal(size=(6, 40)), "L", 2.0)
+    faces = np.array([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]])
+    files.write_mesh(folder / "a.surf.gii", rng.normal(size=(4, 3)), faces)
+    files.write_labels(folder / "a.label.gii", np.array([0, 1, 1, 2]), {0: "?", 1: "V1", 2: "V2"})
+    axis = files.small_axis()
+    files.write_dense(folder / "a.dtseries.nii", rng.normal(size=(6, len(axis))), axis)
+    return folder
+
+
+def read_surfaces(folder: Path) -> None:
+    from brivl.data.formats import cifti, gifti_reading
+
+    gifti_reading.scan_series(folder / "a.func.gii")
+    assert gifti_reading.read_series(folder / "a.func.gii").ndim == 2
+    points, faces = gifti_reading.read_mesh(folder / "a.surf.gii")
+    assert np.isfinite(points).all() and faces.min() >= 0 and faces.max() < len(points)
+    labels, names = gifti_reading.read_labels(folder / "a.label.gii")
+    assert labels.ndim == 1 and all(isinstance(name, str) for name in names.values())
+    where = cifti.read_grayordinates(folder / "a.dtseries.nii")
+    cifti.scan_dense_series(folder / "a.dtseries.nii")
+    assert cifti.read_dense_series(folder / "a.dtseries.nii").shape[1] == len(where.structure)
+
+
+def surface_changes(folder: Path, rng: np.random.Generator) -> Iterator[Change]:
+    for name in ("a.func.gii", "a.surf.gii", "a.label.gii"):
+        path = folder / name
+        yield from damaged(path, rng, 12)
+        text = path.read_bytes()
+        for old, new in XML_LIES:
+            if old in text:
+                yield f"{old.decode()} as {new[:20].decode('latin-1')}", path, text.replace(old, new, 1)
+    path = folder / "a.dtseries.nii"
+    yield from damaged(path, rng, 30)
+    text = path.read_bytes()
+    for old, new in XML_LIES:
+        if old in text and len(old) >= len(new):  # the length of CIFTI's header stands before it
+            yield f"{old.decode()} as {new.decode('latin-1')}", path, text.replace(old, new.ljust(len(old)), 1)
+
+
+XML_LIES = (
+    (b'Dim0="', b'Dim0="9'),
+    (b'Dim0="', b'Dim0="-'),
+    (b'Dim0="', b'Dim0="99999999999'),
+    (b'Dimensionality="1"', b'Dimensionality="9"'),
+    (b"GZipBase64Binary", b"ExternalFileBinary"),
+    (b"GZipBase64Binary", b"ASCII"),
+    (b"Base64Binary", b"Unknown"),
+    (b"LittleEndian", b"BigEndian"),
+    (b"NIFTI_TYPE_FLOAT32", b"NIFTI_TYPE_UINT8"),
+    (b"NIFTI_TYPE_FLOAT32", b"NIFTI_TYPE_NONE"),
+    (b"NIFTI_TYPE_INT32", b"NIFTI_TYPE_FLOAT32"),
+    (b"NIFTI_INTENT_TIME_SERIES", b"NIFTI_INTENT_POINTSET"),
+    (b"NIFTI_INTENT_POINTSET", b"NIFTI_INTENT_LABEL"),
+    (b"NIFTI_INTENT_LABEL", b"NIFTI_INTENT_NONE"),
+    (b"<?xml", b'<!DOCTYPE a [<!ENTITY b "c">]><?xml'),
+    (b"</GIFTI>", b""),
+    (b'Key="1"', b'Key="x"'),
+    (b'SurfaceNumberOfVertices="10"', b'SurfaceNumberOfVertices="1"'),
+    (b'SurfaceNumberOfVertices="10"', b'SurfaceNumberOfVertices="x"'),
+    (b'IndexCount="3"', b'IndexCount="9"'),
+    (b'IndexOffset="0"', b'IndexOffset="7"'),
+    (b"<VertexIndices>0 2 3", b"<VertexIndices>0 2 2"),
+    (b"<VertexIndices>0 2 3", b"<VertexIndices>0 2 9"),
+    (b"<VertexIndices>0 2 3", b"<VertexIndices>x"),
+    (b"CIFTI_STRUCTURE_CORTEX_LEFT", b"CIFTI_STRUCTURE_NOSE"),
+    (b"CIFTI_MODEL_TYPE_SURFACE", b"CIFTI_MODEL_TYPE_VOXELS"),
+    (b"CIFTI_INDEX_TYPE_BRAIN_MODELS", b"CIFTI_INDEX_TYPE_PARCELS"),
+    (b"CIFTI_INDEX_TYPE_SERIES", b"CIFTI_INDEX_TYPE_LABELS"),
+    (b'SeriesUnit="SECOND"', b'SeriesUnit="HERTZ"'),
+    (b'SeriesStep="2', b'SeriesStep="x'),
+    (b'Version="2"', b'Version="9"'),
+)
+
+
 FORMS = {
     "plain": Form(make_plain_form, read_plain, plain_changes),
     "bids": Form(make_bids_form, read_bids, bids_changes),
@@ -273,5 +486,9 @@ FORMS = {
     "pereira2018-A": Form(make_sentences("A"), read_sentences, sentence_changes),
     "pereira2018-B": Form(make_sentences("B"), read_sentences, sentence_changes),
     "algonauts2023": Form(make_challenge, read_challenge, challenge_changes),
+    "confounds": Form(make_derivatives, read_derivatives, confound_changes),
+    "betas": Form(make_beta_form, read_plain, beta_changes),
+    "parcels": Form(make_parcel_form, read_parcels, parcel_changes),
+    "surfaces": Form(make_surfaces, read_surfaces, surface_changes),
     "listings": Form(make_listings, read_listings, listing_changes),
 }

@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 560  # s for a whole form on a busy machine; the clock of one reading is the driver's
-# Of each form as many changes, more than 300 in all, and the least that must be refused: a loader that takes anything
+# Of each form as many changes, more than 800 in all, and the least that must be refused: a loader that takes anything
 # would pass otherwise.
 DRAWN = {
     "plain": (110, 60),
@@ -26,6 +26,10 @@ DRAWN = {
     "pereira2018-A": (60, 8),
     "pereira2018-B": (60, 8),
     "algonauts2023": (60, 20),
+    "confounds": (60, 25),
+    "betas": (110, 40),
+    "parcels": (80, 8),
+    "surfaces": (60, 35),
     "listings": (110, 30),
 }
 
@@ -47,4 +51,4 @@ def test_wrong_files_end_in_a_sentence_or_a_right_load(form: str, tmp_path: Path
 
 
 def test_hundreds_of_changes_are_drawn() -> None:
-    assert sum(n for n, _ in DRAWN.values()) >= 500
+    assert sum(n for n, _ in DRAWN.values()) >= 800

@@ -197,7 +197,9 @@ def _hdf5_array(path: Path) -> tuple[str, tuple[int, ...]]:
 
 def _read_hdf5(path: Path, name: str, start: int, stop: int) -> np.ndarray:
     with open_hdf5(path) as file, file.reading(name):
-        return np.asarray(file.array(name)[:, start:stop], np.float32)
+        values = file.array(name)[:, start:stop]
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(values, np.float32)
 
 
 def _two(shape: tuple[int, ...], path: Path) -> tuple[int, int]:

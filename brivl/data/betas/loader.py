@@ -397,10 +397,10 @@ class BetasDataset:
 
 def _standardised(values: np.ndarray, trials: Trials) -> np.ndarray:
     """Trials that present an item, (n_kept, n_voxels), each voxel with mean 0 and variance 1 in each session."""
-    kept = values[trials.rows].astype(np.float64)
-    for session in np.unique(trials.session):
-        rows = trials.session == session
-        with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(all="ignore"):  # what is not finite is left out and counted later
+        kept = values[trials.rows].astype(np.float64)
+        for session in np.unique(trials.session):
+            rows = trials.session == session
             kept[rows] = (kept[rows] - kept[rows].mean(0)) / kept[rows].std(0)
     constant = ~np.isfinite(kept).all(0)
     kept[:, constant] = np.where(

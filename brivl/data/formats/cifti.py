@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +95,8 @@ def _open(path: Path) -> _Opened:
             "`datalad get`."
         )
     try:
-        with imageglobals.LoggingOutputSuppressor():  # nibabel reports that the header has no size of voxels
+        with imageglobals.LoggingOutputSuppressor(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # nibabel reports sizes of voxels and extensions, which are checked here
             image = nibabel.Nifti2Image.from_filename(path)
         described = [part.get_content() for part in image.header.extensions if part.get_code() == CIFTI_CODE]
         if not described or not isinstance(described[0], Cifti2Header):

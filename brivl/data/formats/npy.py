@@ -183,7 +183,8 @@ def _read_columns(path: Path, rows: slice, start: int, stop: int) -> np.ndarray:
         for i in range(first, last, STRIP_ROWS):
             strip = slice(i, min(i + STRIP_ROWS, last))
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-            values[strip.start - first : strip.stop - first] = mapped[strip, start:stop]
+            with np.errstate(over="ignore", invalid="ignore"):  # infinite where a number is too large, as read_float32
+                values[strip.start - first : strip.stop - first] = mapped[strip, start:stop]
             del mapped
         return values
 

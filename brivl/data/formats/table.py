@@ -102,5 +102,5 @@ def _value(cell: str) -> float | None:
 def _number(cell: str, path: Path, row: int) -> float:
     value = _value(cell)
     if value is None:
-        raise DataError(f"Expected numbers in row {row + 1} of {str(path)!r}, got {cell!r}. Correct the cell.")
+        raise DataError(f"Expected numbers in row {row + 1} of {str(path)!r}, got {cell[:40]!r}. Correct the cell.")
     return value
