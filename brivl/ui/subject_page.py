@@ -14,11 +14,12 @@ from brivl.viz.style import PLOT_CONFIG, FigureLabel
 
 @dataclass(frozen=True)
 class MapContent:
-    """What a map shows, under which label, and its key in the session."""
+    """What a map shows, under which label, its key in the session, and pixels that the page has for it."""
 
     quantity: Quantity
     label: FigureLabel
     key: str
+    width: int = 760
 
 
 def draw_subject_map(
@@ -44,5 +45,6 @@ def draw_subject_map(
         return
     everywhere = np.full(facts.voxels.n_voxels, np.nan)
     everywhere[voxel_indices] = values
-    figure = voxel_map(geometry, everywhere, facts.voxels.rois, content.quantity, content.label, style.theme())
+    rois = facts.voxels.rois
+    figure = voxel_map(geometry, everywhere, rois, content.quantity, content.label, style.theme(), content.width)
     st.plotly_chart(figure, theme=None, config=PLOT_CONFIG, key=content.key)

@@ -30,6 +30,7 @@ DEFAULTS = {"pc": "1", "depth": "1", "of": "across", "other": ""}
 DEPTHS = ("0.5", "0.75", "1")
 MODELS = {"across": "the other modality's model", "within": "its own model"}
 DIRECTIONS = (MOVIE, STORIES)
+MAP_WIDTH = 460  # px of each of two maps side by side on a page of 1280
 MAP_CAPTIONS = {
     "across": {MOVIE: "The movie, predicted by the model of stories.", STORIES: "Stories, by the model of the movie."},
     "within": {MOVIE: "The movie, predicted by its own model.", STORIES: "Stories, predicted by their own model."},
@@ -137,7 +138,7 @@ def _maps(result: TransferResult, shown: Shown) -> None:
     for column, modality in zip(st.columns(2, gap="large"), DIRECTIONS, strict=True):
         label = FigureLabel(f"{TITLES[modality]}, {MODELS[model]}", simulated=result.simulated)
         with column:
-            content = MapContent(Quantity("r, held out"), label, f"transfer map {modality}")
+            content = MapContent(Quantity("r, held out"), label, f"transfer map {modality}", MAP_WIDTH)
             subject = result.request.dataset, result.request.subject
             draw_subject_map(subject, result.voxel_indices, result.voxel_r[model, modality], content)
             style.small(MAP_CAPTIONS[model][modality])

@@ -24,6 +24,8 @@ from brivl.viz.flatmap.scale import MAP_DOMAIN, add_scale, marker_ring, png_uri
 from brivl.viz.style import PLOT_CONFIG, R2, FigureLabel, ThemeName, apply_style, escape_html, theme_of
 
 NAME_SIZE = 13  # px
+FULL_WIDTH = 1000  # px of a figure from which outlines are as wide as they get
+HEIGHT_SHARE = 0.57  # height of the map of one quantity over its width
 NAME_WIDTH = 0.6  # width of a character over the type size
 CONFIG = dict(PLOT_CONFIG, scrollZoom=True)
 
@@ -68,6 +70,7 @@ def voxel_map(
     quantity: Quantity,
     label: FigureLabel,
     theme: ThemeName = "light",
+    width: int = 760,
 ) -> go.Figure:
     """Draw a flatmap of one quantity; negative values are grey.
 
@@ -85,6 +88,8 @@ def voxel_map(
         Headline and caption.
     theme : {"light", "dark"}
         Theme of the page.
+    width : int
+        Pixels that the page has for the figure, which decide its height, which names fit, and how fine lines are.
 
     Returns
     -------
@@ -96,7 +101,9 @@ def voxel_map(
     steps = np.ceil(np.quantile(finite, 0.99) / quantity.step) if finite.size else 1
     limit = quantity.step * max(1.0, float(steps))
     painting = paint_value(geometry, scores, values, ((0.0, limit), quantity.title), theme)
-    figure = flatmap_figure(geometry, painting, scores, label, MapView(theme, width=760, height=430))
+    figure = flatmap_figure(
+        geometry, painting, scores, label, MapView(theme, width=width, height=round(HEIGHT_SHARE * width))
+    )
     shown = f"%{{customdata[1]:.{quantity.digits}f}}{quantity.unit and ' ' + quantity.unit}"
     name = quantity.title.split(" (")[0]
     figure.update_traces(
@@ -193,10 +200,11 @@ def _image(rgba: np.ndarray, name: str) -> dict[str, Any]:
 
 
 def _outlines(geometry: FlatmapGeometry, base: FlatmapBase, view: MapView) -> list[go.Scatter]:
-    """White lines over dark ones, which are visible on any colour."""
+    """White lines over dark ones, visible on any colour; finer on small maps, whose colours they would hide."""
+    fine = min(1.0, view.width / FULL_WIDTH)
     traces = [
-        _line(base.outline, "rgba(0,0,0,0.65)", 3.2, "outline halo"),
-        _line(base.outline, "#FFFFFF", 1.3, "outlines"),
+        _line(base.outline, "rgba(0,0,0,0.65)", 3.2 * fine, "outline halo"),
+        _line(base.outline, "#FFFFFF", 1.3 * fine, "outlines"),
     ]
     if view.highlight is not None and view.highlight in geometry.outlines:
         chosen = outline_path(geometry.outlines[view.highlight])

@@ -37,3 +37,10 @@ def test_the_pointer_shows_the_value_of_its_voxel() -> None:
 
 def test_a_map_without_values_is_drawn() -> None:
     assert voxel_map(GEOMETRY, np.full(N_VOXELS, np.nan), {}, Quantity("r"), LABEL).layout.images
+
+
+def test_small_maps_have_finer_lines_and_only_names_that_fit():
+    small, large = (voxel_map(GEOMETRY, np.zeros(N_VOXELS), {}, Quantity("r"), LABEL, width=w) for w in (460, 760))
+    assert trace(small, "outlines").line.width < trace(large, "outlines").line.width
+    assert set(trace(small, "names").text) <= set(trace(large, "names").text)
+    assert small.layout.height < large.layout.height == 433
