@@ -192,7 +192,7 @@ def test_recovery_is_measured_where_the_truth_is_known() -> None:
     assert not at.exception
     assert any("Planted difference is" in m.value for m in at.markdown)
     planted, estimated = (chart for chart in charts(at) if any(t.get("name") == "voxels" for t in chart["data"]))
-    assert [("planted" in one["data"][2]["hovertemplate"]) for one in (planted, estimated)] == [True, False]
+    assert [("Planted" in one["data"][2]["hovertemplate"]) for one in (planted, estimated)] == [True, False]
     assert planted["data"][2]["x"] == estimated["data"][2]["x"], "the same voxels"
 
 

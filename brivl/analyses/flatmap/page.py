@@ -17,6 +17,7 @@ from brivl.analyses.flatmap import (
     cached_maps,
     clusters_panel,
     null_panel,
+    own_map_panel,
     recovery_panel,
     variance_panel,
     view_state,
@@ -324,6 +325,7 @@ def _draw(shown: Shown, mapped: Mapped, label: FigureLabel, highlight: str | Non
             lambda layers, state: _below_map(shown, layers, mapped, state),
             lambda state: clusters_panel.draw(threshold_map, state),
         )
+        own_map_panel.draw(threshold_map)
     st.toggle("Static figure", key=PLAIN, help="For browsers without WebGL2: slower, one map, the same values.")
     null_panel.draw(shown)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from html import escape
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ import streamlit as st
 from matplotlib.figure import Figure
 from plotly.graph_objects import Figure as PlotlyFigure
 
-from brivl.analyses.flatmap import cached_maps
+from brivl.analyses.flatmap.map_pair import SmallMap, draw_pair
 from brivl.analyses.recovery.figures import (
     DifferenceRecovery,
     LayerRecovery,
@@ -35,11 +34,9 @@ from brivl.data.regions import region_masks
 from brivl.encoding.recovery import Recovery, at_true_layer, best_layer, compare_with_truth, difference_maps
 from brivl.ui import cached, style
 from brivl.ui.results import Shown
-from brivl.viz.colormaps import shown_diverging
 from brivl.viz.export import SLIDE, figure_bytes
-from brivl.viz.flatmap.figure import CONFIG, MapView, flatmap_figure
 from brivl.viz.flatmap.painting import MapScores, paint_difference
-from brivl.viz.style import PLOT_CONFIG, FigureLabel, theme_of
+from brivl.viz.style import PLOT_CONFIG, FigureLabel
 
 PANEL = "recovery panel"
 NEAR = 2  # layers from the one shown
@@ -49,7 +46,6 @@ NEAR_BASIS = (
     "at its own."
 )
 MAPS, VOXELS, REGIONS, LAYERS = "Maps", "Voxels", "Regions", "Best layer"
-MAP_SIZE = (470, 270)  # px of one of the two maps
 
 
 def draw(shown: Shown) -> None:
@@ -118,39 +114,14 @@ def _maps(
 ) -> None:
     """The planted and the estimated difference on the same voxels, with the same colours."""
     regions = region_masks(voxels, "roi" if voxels.rois else "region") if voxels.rois or voxels.aal is not None else {}
+    ends = (f"{names[1]} higher", f"{names[0]} higher")
+    pair = [SmallMap(title, values, limit, True, ends) for title, values in zip(MAP_TITLES, maps, strict=True)]
+    draw_pair(voxels, geometry, regions, pair, "recovery map", one_scale=True)
+    style.small("Split R² of the fitted voxels with a planted signal, simulated data; both maps have the same colours.")
     zero = np.zeros(voxels.n_voxels)
     scores = [MapScores(values, values, zero, names, regions) for values in maps]
-    paintings = [paint_difference(geometry, each, limit, style.theme()) for each in scores]
-    base = cached_maps.ground(voxels, geometry, regions)
-    width, height = MAP_SIZE
-    view = MapView(style.theme(), True, width=width, height=height, scale=False)
-    plain = replace(label, simulated=False)  # the panel says it once
-    for column, title, each, painting in zip(st.columns(2), MAP_TITLES, scores, paintings, strict=True):
-        with column:
-            st.markdown(f"**{title}**")
-            figure = flatmap_figure(geometry, painting, each, plain, view, base)
-            figure.update_layout(height=height, margin=dict(l=0, r=0, t=4, b=4))
-            hover = (
-                f"<b>%{{text}}</b>, voxel %{{customdata[0]}}<br>{title.lower()}: %{{customdata[1]:.3f}}<extra></extra>"
-            )
-            figure.update_traces(hovertemplate=hover, selector={"name": "voxels"})
-            st.plotly_chart(figure, theme=None, key=f"recovery map {title}", config=CONFIG)
-    st.html(_scale(limit, names))
-    style.small("Split R² of the fitted voxels with a planted signal, simulated data; both maps have the same colours.")
-    light = [paint_difference(geometry, each, limit) for each in scores]
-    _download(lambda: maps_page(geometry, (light[0], light[1]), label, SLIDE), MAPS)
-
-
-def _scale(limit: float, names: tuple[str, str]) -> str:
-    """A colour bar in the width of a map."""
-    colours = shown_diverging(theme_of(style.theme()).curvature)[::5]
-    stops = ", ".join(f"rgb({red:.0f} {green:.0f} {blue:.0f})" for red, green, blue in 255 * colours)
-    ends = (f"{number(-limit)}, {names[1]} higher", "0", f"{number(limit)}, {names[0]} higher")
-    texts = "".join(f"<span>{escape(text)}</span>" for text in ends)
-    return (
-        f'<div style="max-width:26rem"><div style="height:12px;background:linear-gradient(90deg,{stops})"></div>'
-        f'<div style="display:flex;justify-content:space-between;font-size:0.85rem">{texts}</div></div>'
-    )
+    first, second = (paint_difference(geometry, each, limit) for each in scores)
+    _download(lambda: maps_page(geometry, (first, second), label, SLIDE), MAPS)
 
 
 def _all_layers(shown: Shown, subject: str) -> list[EncodingResult] | None:

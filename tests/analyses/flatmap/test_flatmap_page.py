@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 import scipy.sparse
 import streamlit as st
 from matplotlib.figure import Figure
 
-from brivl.analyses.flatmap import cached_maps, clusters_panel, page, view_state, viewer
+from brivl.analyses.flatmap import cached_maps, clusters_panel, own_map_panel, page, view_state, viewer
 from brivl.analyses.flatmap.view_state import MapLook, PaneChoice
 from brivl.analyses.flatmap.webgl import component
 from brivl.core.flatmap.surface import SurfaceMesh
@@ -394,3 +395,21 @@ def test_clusters_lead_to_their_peaks() -> None:
     at.session_state["tabs"] = "Export"
     at.run()
     assert any("clusters and peaks" in button.proto.label for button in at.get("download_button"))
+
+
+def test_a_map_of_ones_own_lies_beside_the_one_shown() -> None:
+    """A file on the grid is drawn with the correlation of both; one on another grid is refused with a sentence."""
+    fill(MOVIE, [8], ["S01"])
+    at = open_page("flatmap")
+    at.session_state[own_map_panel.PANEL] = True
+    at.run()
+    assert not at.exception and "not stored" in html(at)
+    joint = stored_fit(cached.store(), FitRequest(MOVIE, PAIR, 8, "S01")).result.r2_joint
+    voxels = cached.facts(MOVIE, "S01").voxels
+    volume = np.nan_to_num(joint).reshape(voxels.shape).astype(np.float32)
+    content = nibabel.Nifti1Image(volume, voxels.affine).to_bytes()
+    other = nibabel.Nifti1Image(volume[:5], voxels.affine).to_bytes()
+    for data, n_charts, expected in ((content, 2, "Spearman ρ = +1.00"), (other, 0, "Resample it")):
+        at.file_uploader[0].set_value([("contrast.nii", data, "application/octet-stream")]).run()
+        assert not at.exception and len(charts(at)) == n_charts
+        assert expected in html(at) + " ".join(error.value for error in at.error)
