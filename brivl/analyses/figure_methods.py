@@ -25,6 +25,7 @@ ATLASES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "merged": ("regions of AAL with hemispheres merged (Tzourio-Mazoyer et al., 2002)", ("tzourio2002",)),
     "region": ("regions of AAL (Tzourio-Mazoyer et al., 2002)", ("tzourio2002",)),
     "aal3": ("regions of AAL3 (Rolls et al., 2020), by the label at the centre of each voxel", ("rolls2020",)),
+    "mmp": ("HCP-MMP1.0 (Glasser et al., 2016) on the vertices of fs_LR 32k", ("glasser2016",)),
     "hcp": (
         "areas of HCP-MMP1 (Glasser et al., 2016) in volume with subcortical regions, HCPex (Huang et al., 2022), by "
         "the label at the centre of each voxel",

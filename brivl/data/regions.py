@@ -26,11 +26,13 @@ ROWS: Mapping[str, str] = {"": "all", "top": "top 20", "q": "q < .05"}  # rows o
 TOP_ROWS, Q_LIMIT = 20, 0.05
 _ATLASES: Mapping[str, Atlas] = {atlas.key: atlas for atlas in ATLASES}
 MNI_PARCELLATIONS: tuple[ParcellationName, ...] = tuple(atlas.key for atlas in ATLASES if atlas.space == "MNI")
+FS_LR_PARCELLATIONS: tuple[ParcellationName, ...] = tuple(atlas.key for atlas in ATLASES if atlas.space == "fs_LR")
 AAL1_PARCELLATIONS: tuple[ParcellationName, ...] = tuple(atlas.key for atlas in ATLASES if atlas.space == "AAL1")
 PARCELLATION_TITLES: Mapping[str, str] = AtlasTexts({ROI_KEY: ROI_TITLE} | {one.key: one.title for one in ATLASES})
 PARCELLATION_NOUNS: Mapping[str, str] = AtlasTexts({ROI_KEY: ROI_TITLE} | {one.key: one.noun for one in ATLASES})
 ATLAS_NOTES: Mapping[str, str] = {atlas.key: atlas.citation for atlas in ATLASES if atlas.citation}
 BRAIN = "all"
+FS_LR = "fs_LR 32k"  # name of the template, as in `SurfaceVertices.template`
 AREA_KEY = "area"  # the level of AAL whose regions are the lobes
 CORTICAL_SHARE = 0.2  # of voxels in cortical regions of AAL1, from which they are drawn on fsaverage5
 SCALE_FIELD, CEILING = "scale", "ceiling"  # in the URL, on the command line
@@ -56,7 +58,8 @@ def available_parcellations(voxels: Voxels) -> tuple[ParcellationName, ...]:
     own = tuple(voxels.parcellations)
     parcels = tuple(key for key in own if len(np.unique(voxels.parcellations[key].labels)) == voxels.n_voxels)
     others = tuple(key for key in own if key not in parcels)
-    return ((ROI_KEY,) if voxels.rois else ()) + parcels + atlases + by_coordinates + others
+    on_fs_lr = FS_LR_PARCELLATIONS if voxels.surface is not None and voxels.surface.template == FS_LR else ()
+    return ((ROI_KEY,) if voxels.rois else ()) + parcels + atlases + by_coordinates + on_fs_lr + others
 
 
 def why_unavailable(level: str, voxels: Voxels) -> str:
@@ -77,6 +80,8 @@ def why_unavailable(level: str, voxels: Voxels) -> str:
     if level in (*MNI_PARCELLATIONS, "further"):
         titles = " and ".join(PARCELLATION_TITLES[key] for key in MNI_PARCELLATIONS)
         return f"{titles} are atlases of MNI space; these voxels lie in {describe_space(voxels.space)}."
+    if level in FS_LR_PARCELLATIONS:
+        return f"{PARCELLATION_TITLES[level]} is an atlas of fs_LR; these voxels lie in {describe_space(voxels.space)}."
     if level in _ATLASES:
         return f"These voxels have no AAL labels ({voxels.space})."
     if level.startswith(OWN_PREFIX):
@@ -138,7 +143,9 @@ def region_masks(voxels: Voxels, level: ParcellationName) -> dict[str, np.ndarra
     if level.startswith(OWN_PREFIX):
         return _own_masks(voxels, level)
     labels = _ATLASES[level].load()
-    if labels.volume is None:
+    if labels.vertices is not None:
+        numbers = _on_vertices(voxels, labels.vertices, level)
+    elif labels.volume is None:
         numbers = aal_numbers(voxels)
     else:
         mm = coordinates(voxels)
@@ -180,6 +187,14 @@ def region_lobes(voxels: Voxels, level: ParcellationName) -> dict[str, str]:
         if counts.any():
             lobes[title] = AREAS[int(counts.argmax())]
     return lobes
+
+
+def _on_vertices(voxels: Voxels, labels: np.ndarray, level: str) -> np.ndarray:
+    """(n_voxels,) label at the vertex of fs_LR 32k that is nearest to each voxel, 0 where there is none."""
+    if voxels.surface is None or voxels.surface.template != FS_LR:
+        raise RequestError(f"Expected vertices of fs_LR, got others. {why_unavailable(level, voxels)}")
+    place = voxels.surface.place
+    return np.where(place >= 0, labels[place], 0)
 
 
 def _own_masks(voxels: Voxels, level: ParcellationName) -> dict[str, np.ndarray]:

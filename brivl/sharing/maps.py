@@ -1,4 +1,4 @@
-"""Maps of a bundle: NIfTI and GIfTI files with names and sidecars in the form of BIDS derivatives."""
+"""Maps of a bundle: NIfTI, GIfTI and CIFTI files with names and sidecars in the form of BIDS derivatives."""
 
 from __future__ import annotations
 
@@ -86,10 +86,11 @@ def why_no_maps(evidence: FitEvidence) -> str:
     str
         A sentence; "" where each subject has one.
     """
-    without = [s for s, facts in evidence.facts.items() if facts.voxels.affine is None]
+    voxels = {subject: facts.voxels for subject, facts in evidence.facts.items()}
+    without = [subject for subject, one in voxels.items() if one.affine is None and one.surface is None]
     if not without:
         return ""
-    space = evidence.facts[without[0]].voxels.space
+    space = voxels[without[0]].space
     return f"{', '.join(without)}: the voxels have no coordinates in mm ({space}), so there is no volume"
 
 
@@ -107,9 +108,25 @@ def map_files(store: Store, evidence: FitEvidence) -> dict[str, bytes]:
     -------
     dict
         Content by name. There is no volume for subjects whose voxels have no coordinates in mm, and no surface for
-        those without a mapping to fsaverage.
+        those without a mapping to fsaverage. Data on a surface are written on their own mesh.
     """
-    return _volumes(store, evidence) | _surfaces(store, evidence)
+    return _volumes(store, evidence) | _surfaces(store, evidence) | _own_meshes(store, evidence)
+
+
+def _own_meshes(store: Store, evidence: FitEvidence) -> dict[str, bytes]:
+    files = {}
+    for (subject, what), values in evidence.maps().items():
+        voxels = evidence.facts[subject].voxels
+        if voxels.surface is None:
+            continue
+        from brivl.data.anatomy.vertex_files import surface_files
+
+        for where, content in surface_files(voxels, values, WHAT[what]).items():
+            space, _, ending = where.partition(".")
+            stem = _surface_name(map_name(evidence, subject, what), space)
+            files[f"{stem}.{ending}"] = content
+            files[f"{stem}.json"] = _sidecar(store, evidence, subject, what)
+    return files
 
 
 def _volumes(store: Store, evidence: FitEvidence) -> dict[str, bytes]:
@@ -134,7 +151,7 @@ def _surfaces(store: Store, evidence: FitEvidence) -> dict[str, bytes]:
         if vertices is None:
             continue
         for side, part in hemispheres(vertices).items():
-            stem = _surface_name(map_name(evidence, subject, what), side, mesh_name(len(part)))
+            stem = _surface_name(map_name(evidence, subject, what), f"hemi-{side}_space-{mesh_name(len(part))}")
             files[f"{stem}.func.gii"] = gifti_bytes(part, side)
             files[f"{stem}.json"] = _sidecar(store, evidence, subject, what, mesh_name(len(part)))
     return files
@@ -152,8 +169,8 @@ def _on_fsaverage(evidence: FitEvidence, subject: str, values: np.ndarray) -> np
     return None if own is None else own(subject, values)
 
 
-def _surface_name(stem: str, side: str, mesh: str) -> str:
-    return re.sub(r"_space-[A-Za-z0-9]+_", f"_hemi-{side}_space-{mesh}_", stem)
+def _surface_name(stem: str, space: str) -> str:
+    return re.sub(r"_space-[A-Za-z0-9]+_", f"_{space}_", stem)
 
 
 def _sidecar(store: Store, evidence: FitEvidence, subject: str, what: str, mesh: str = "") -> bytes:

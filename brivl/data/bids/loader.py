@@ -15,6 +15,12 @@ import scipy.sparse
 
 from brivl.core.records import Design, Responses, Stimulus, StimulusKind, Truth, Voxels
 from brivl.data.anatomy.own_atlases import OwnRegions, add_own_regions, find_own_regions, subject_places
+from brivl.data.anatomy.own_vertex_atlases import (
+    VertexAtlas,
+    add_vertex_atlases,
+    atlas_digest,
+    find_vertex_atlases,
+)
 from brivl.data.bids.bold import (
     Grid,
     Mask,
@@ -48,7 +54,14 @@ from brivl.data.bids.roots import DESCRIPTION, Roots, find_roots
 from brivl.data.bids.selection import ABSENT, SELECTABLE, Selection, choices
 from brivl.data.bids.stimulus_column import StimulusColumn, choose_column
 from brivl.data.bids.stimulus_files import IMAGE_ENDINGS, StimulusFiles
-from brivl.data.bids.surface_bold import check_runs, read_surface_run, registration_files, surface_note, voxels_of
+from brivl.data.bids.surface_bold import (
+    check_runs,
+    freesurfer_folders,
+    read_surface_run,
+    registration_files,
+    surface_note,
+    voxels_of,
+)
 from brivl.data.bids.timing import common_tr
 from brivl.data.dataset import check_subject
 from brivl.data.formats.annex import is_pointer
@@ -337,7 +350,19 @@ class BidsDataset:
     def _with_regions(self, subject: str, voxels: Voxels) -> tuple[Voxels, tuple[str, ...]]:
         """Voxels with the regions that lie with the data, and a sentence on each atlas."""
         space = self._runs(subject)[0].entities.get("space", "")
-        return add_own_regions(voxels, self.own_regions(subject), space)
+        voxels, notes = add_own_regions(voxels, self.own_regions(subject), space)
+        voxels, more = add_vertex_atlases(voxels, self._vertex_atlases(subject))
+        return voxels, (*notes, *more)
+
+    def _vertex_atlases(self, subject: str) -> tuple[VertexAtlas, ...]:
+        """Labels of vertices that lie with the data, for data on a surface."""
+        run = self._runs(subject)[0]
+        if run.kind == "volume":
+            return ()
+        places = subject_places(dict.fromkeys([*self.roots.all, self.folder]), subject)
+        space = run.entities.get("space", "")
+        owner = space if space.startswith("fsaverage") else subject
+        return find_vertex_atlases(self.folder, places, freesurfer_folders(self.roots, owner))
 
     def mask(self, subject: str) -> Mask:
         """Choose the voxels of a subject, from mask files in func/ or else from BOLD.
@@ -400,7 +425,7 @@ class BidsDataset:
         extra = f"{LOADER_VERSION}; {presented.column.name}{'' if self.on_off else '; on/off not regressed out'}"
         extra += "; repeats are the test run" if self.test_repeats else ""
         extra += f"; derivatives {digest_files(runs[0].root, derived)}" if derived else ""
-        extra += self.own_regions(subject).digest
+        extra += self.own_regions(subject).digest + atlas_digest(self._vertex_atlases(subject))
         if runs[0].kind != "volume":
             spheres = registration_files(runs, check_runs(runs).where, self.roots, subject)
             extra += "".join(f"; sphere {digest_files(path.parent, [path])}" for path in spheres)
@@ -522,7 +547,7 @@ class BidsDataset:
     def _region_notes(self, subject: str) -> tuple[str, ...]:
         """Sentences on atlases and ROIs, for which the mask is read only where there are any."""
         regions, runs = self.own_regions(subject), self._runs(subject)
-        if not regions.files:
+        if not regions.files and not self._vertex_atlases(subject):
             return ()
         if runs[0].kind != "volume":
             voxels = voxels_of(runs, check_runs(runs).where, self.roots, subject)

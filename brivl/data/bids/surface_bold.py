@@ -336,12 +336,34 @@ def _spheres(roots: Roots, owner: str, side: str) -> Iterator[Path]:
             for path in sorted(folder.glob(f"{owner}_*hemi-{side}_*sphere.surf.gii")):
                 if "desc-reg_" in path.name and "space-fsLR" not in path.name:
                     yield path
-        for above in (root / "sourcedata", root, root / "derivatives", root.parent):
-            for folder in (above / "freesurfer", above / "freesurfer_subjdir"):
-                # fsaverage is registered to itself, and has its sphere under both names.
-                for name in ("sphere.reg", "sphere"):
-                    path = folder / owner / "surf" / f"{FREESURFER[side]}.{name}"
-                    if path.is_file() or path.is_symlink():
-                        yield path
-                    if owner.startswith("sub-"):
-                        break
+        # fsaverage is registered to itself, and has its sphere under both names.
+        names = ("sphere.reg",) if owner.startswith("sub-") else ("sphere.reg", "sphere")
+        for folder in freesurfer_folders(Roots(root), owner):
+            for name in names:
+                path = folder / "surf" / f"{FREESURFER[side]}.{name}"
+                if path.is_file() or path.is_symlink():
+                    yield path
+
+
+def freesurfer_folders(roots: Roots, owner: str) -> tuple[Path, ...]:
+    """Find FreeSurfer's folders of a subject or template beside the data.
+
+    Parameters
+    ----------
+    roots : Roots
+        Folders of the dataset.
+    owner : str
+        Name such as "sub-01" or "fsaverage6".
+
+    Returns
+    -------
+    tuple of Path
+        Folders that are there: of sourcedata/freesurfer, freesurfer, derivatives/freesurfer, and beside the dataset.
+    """
+    above = [
+        place
+        for root in reversed(roots.all)
+        for place in (root / "sourcedata", root, root / "derivatives", root.parent)
+    ]
+    named = [place / name / owner for place in above for name in ("freesurfer", "freesurfer_subjdir")]
+    return tuple(path for path in dict.fromkeys(named) if path.is_dir())

@@ -10,6 +10,7 @@ from brivl.data.anatomy.atlases.aal1 import AREAS, PAIRS, REGIONS
 from brivl.data.anatomy.atlases.aal3 import AAL3
 from brivl.data.anatomy.atlases.atlas import Atlas
 from brivl.data.anatomy.atlases.hcpex import HCPEX
+from brivl.data.anatomy.atlases.mmp import MMP
 
 ATLASES: tuple[Atlas, ...] = (
     AREAS,
@@ -17,6 +18,7 @@ ATLASES: tuple[Atlas, ...] = (
     REGIONS,
     AAL3,
     HCPEX,
+    MMP,
 )
 ROI_KEY, ROI_TITLE = "roi", "ROIs"  # regions that a dataset itself defines
 OWN_PREFIX = "atlas-"  # of the key of an atlas that lies with the data

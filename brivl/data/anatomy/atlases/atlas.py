@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from brivl.data.anatomy.label_volume import LabelVolume
 
-AtlasSpace = Literal["MNI", "AAL1"]
+AtlasSpace = Literal["MNI", "AAL1", "fs_LR"]
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,13 @@ class AtlasLabels:
         Regions from front to back.
     volume : LabelVolume or None
         Labels in MNI space; None for AAL1, whose labels come with the voxels of a dataset.
+    vertices : np.ndarray or None
+        (64984,) int, label of each vertex of fs_LR 32k, left first; None for atlases of other spaces.
     """
 
     regions: tuple[AtlasRegion, ...]
     volume: LabelVolume | None = None
+    vertices: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,9 @@ class Atlas:
         Name in menus.
     noun : str
         What its regions are called in headlines.
-    space : {"MNI", "AAL1"}
-        What voxels must have to be labelled: coordinates in MNI space, or AAL1 labels from their dataset.
+    space : {"MNI", "AAL1", "fs_LR"}
+        What voxels must have to be labelled: coordinates in MNI space, AAL1 labels from their dataset, or places on
+        the mesh fs_LR 32k.
     load : callable
         Returns the labels. Raises DataError where a file of the atlas is missing or is another one.
     citation : str
