@@ -152,17 +152,17 @@ def _read(atlas: VertexAtlas, voxels: Voxels, surface: SurfaceVertices) -> tuple
         right, names = _with_right(right, names, right_names)
         counts, voxel_labels = (len(left), len(right)), {}
         labels = np.r_[left, right, 0].astype(np.int64)
-    values, how = labels[_vertices(atlas, counts, voxels, surface)], ""
+    values, brought = labels[_vertices(atlas, counts, voxels, surface)], ""
     if voxel_labels and surface.n_in_space:
         below = np.flatnonzero(surface.vertex < 0)
         values[below] = [voxel_labels.get(tuple(ijk), 0) for ijk in voxels.ijk[below]]
     if counts != surface.n_vertices:
-        how = f" (brought from {name_of_mesh(counts)} by nearest vertex)"
+        brought = f" (brought from {name_of_mesh(counts)} by nearest vertex)"
     named = {number: text for number, text in names.items() if not NO_REGION.match(text.strip())}
     values = np.where(np.isin(values, list(named)) | ~np.isin(values, list(names)), np.maximum(values, 0), 0)
     n_regions = len(np.unique(values[values > 0]))
     note = (
-        f"Atlas {atlas.name}: {' and '.join(path.name for path in atlas.files)}{how}: {n_regions} regions, "
+        f"Atlas {atlas.name}: {' and '.join(path.name for path in atlas.files)}{brought}: {n_regions} regions, "
         f"{int((values > 0).sum()):,} of {voxels.n_voxels:,} vertices and voxels."
     )
     return own_parcellation(atlas.name, values, named, note)
