@@ -115,7 +115,7 @@ def map_files(store: Store, evidence: FitEvidence) -> dict[str, bytes]:
 
 def _own_meshes(store: Store, evidence: FitEvidence) -> dict[str, bytes]:
     files = {}
-    for (subject, what), values in evidence.maps().items():
+    for (subject, what), values in evidence.maps(store).items():
         voxels = evidence.facts[subject].voxels
         if voxels.surface is None:
             continue
