@@ -110,7 +110,7 @@ def chips_of(shown: Shown) -> list[Chip]:
     chips += [Chip(f"{count} voxels{threshold}"), Chip(shown.who)]
     chips += [Chip(shown.coverage.fits)] if shown.missing else []
     on_off = [a.result.r2_nuisance for a in shown.answers.values() if a.result.r2_nuisance is not None]
-    chips += [Chip(f"stimulus on/off regressed out, R² {np.nanmean(on_off):.3f}")] if on_off else []
+    chips += [Chip(f"stimulus on/off regressed out, R² {np.nanmean(on_off):.3f}".replace("-", "−"))] if on_off else []
     chips += [Chip(choices.region)] if choices.region != "all" else []
     if any(summary.model_options[model].stand_in for model in choices.models):
         chips.append(Chip(style.DEMO_MODELS, help=style.DEMO_HELP))

@@ -218,7 +218,9 @@ def _forms(subject: str, summary: DatasetSummary) -> None:
     """Select boxes for the forms in which runs were written, each only where there is a choice."""
     forms, named = summary.forms(subject), options_of(summary.name)
     for option, values in forms.offered.items():
-        default = f"{forms.chosen[option]} (default)" if option in forms.chosen and option not in named else "default"
+        chosen = forms.chosen.get(option, "")
+        chosen = "both" if (option, chosen) == ("hemi", "none") else chosen  # the two files of a run are one form
+        default = f"{chosen} (default)" if chosen and option not in named else "default"
         st.selectbox(
             FORM_TITLES.get(option, option),
             offered := ["", *values],

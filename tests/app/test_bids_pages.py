@@ -61,7 +61,7 @@ def test_cleaning_is_chosen_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
     asked = {"dataset": str(raw), "models": ["brivl-mini", "minilm-l6"], "layer": 2, "subject": "sub-01"}
     run_task({"task": "sweep", "store": str(cache_dir()), "fits": [asked], "n_jobs": 1}, lambda *_: None)
     at = open_page("layers", data=str(raw), a="brivl-mini", b="minilm-l6", layer="2", subject="sub-01")
-    assert not at.exception and "cleaned: auto, linear drift" in html(at)
+    assert not at.exception and "cleaned: confounds auto, linear drift" in html(at)
     assert "6 volumes before the steady state are neither fitted nor scored: 2 in each run." in html(at)
     assert "strategy auto) are not regressed out: they explain nothing" in html(at)  # as the fit decided
     box = next(box for box in at.sidebar.selectbox if box.label == "Confounds")

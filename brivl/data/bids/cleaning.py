@@ -464,10 +464,11 @@ def cleaning_chip(plan: CleaningPlan, is_raw: bool) -> str:
     Returns
     -------
     str
-        Such as "cleaned: basic, cosines 128 s".
+        Such as "cleaned: confounds basic, cosine 128 s".
     """
     if plan.is_drift_only:
         return "raw BOLD, not cleaned" if is_raw else "not cleaned"
     drift = "linear drift" if plan.high_pass == "linear" else f"{plan.high_pass} {plan.seconds:g} s"
     smoothing = [f"{plan.fwhm:g} mm"] if plan.fwhm else []
-    return f"cleaned: {', '.join([plan.strategy, drift, *smoothing])}"
+    confounds = "no confounds" if plan.strategy == NONE else f"confounds {plan.strategy}"
+    return f"cleaned: {', '.join([confounds, drift, *smoothing])}"

@@ -153,7 +153,7 @@ def test_it_is_said_with_numbers_and_in_the_key(study: Path) -> None:
     ) in notes
     assert "6 volumes before the steady state are neither fitted nor scored: 2 in each run." in notes
     assert any(note.startswith("Motion: mean framewise displacement 0.15 mm") for note in notes)
-    assert data.reading("sub-01").chips[1] == "cleaned: basic, cosine 128 s"
+    assert data.reading("sub-01").chips[1] == "cleaned: confounds basic, cosine 128 s"
     scrubbed = opened(study, clean="scrubbing").reading("sub-01").notes
     assert "6 volumes censored for motion are neither fitted nor scored: 2 in each run." in scrubbed
     ways = [{"clean": name} for name in ("basic", "auto", "simple", "scrubbing", "none")]
