@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -26,11 +26,11 @@ from brivl.analyses.flatmap import (
 )
 from brivl.analyses.flatmap.headline import MapFinding, flatmap_caption, flatmap_headline
 from brivl.core.claims.map_headlines import component_label
-from brivl.core.records import FlatmapGeometry, Voxels
+from brivl.core.records import EncodingResult, FlatmapGeometry, Voxels
 from brivl.core.regions.variance_partitioning import VARIANCE_COMPONENTS, VariancePartition
 from brivl.data.regions import BRAIN, coordinates, region_masks
 from brivl.data.summary import DatasetSummary
-from brivl.encoding.means import best_layers, mean_explainable_variance, mean_scores
+from brivl.encoding.means import best_layers, mean_explainable_variance, mean_scores, results_by_layer
 from brivl.errors import RequestError
 from brivl.ui import cached, style, url_state
 from brivl.ui.frame import PageSpec
@@ -39,7 +39,8 @@ from brivl.ui.results import Shown, describe_subjects, fit_view, look_up
 from brivl.ui.sidebar import bound
 from brivl.ui.tabs import View
 from brivl.ui.url_state import MAPS, Choices
-from brivl.viz.export import Page
+from brivl.viz.export import SLIDE, Page
+from brivl.viz.film import film_bytes
 from brivl.viz.flatmap import print_figure
 from brivl.viz.flatmap.figure import CONFIG, MapView, flatmap_figure
 from brivl.viz.flatmap.painting import (
@@ -92,6 +93,7 @@ def choose(name: str) -> None:
 
 
 CHART = "flatmap chart"
+FILMED = ("joint", "a", "b", "pair", "difference")  # maps that each layer has
 HINT = "Hover for values, click to pin a voxel. Press ? on the map for its keys."
 FADED = 0.35  # opacity outside the chosen region
 PLAIN = "plain map"
@@ -158,7 +160,7 @@ def _view(shown: Shown) -> View:
     outlined = _outlined(shown, mapped.geometry)
     highlight = shown.choices.region if shown.choices.region in outlined.outlines else None
     stem = f"flatmap_{shown.choices.map}_layer{shown.choices.layer:02d}_{shown.choices.subject}"
-    return fit_view(
+    view = fit_view(
         shown,
         "flatmap",
         stem,
@@ -176,6 +178,45 @@ def _view(shown: Shown) -> View:
             shown.choices.map, shown.coverage, mapped.voxels, mapped.parts is not None, shown.choices.region
         ),
     )
+    frames = _frames(shown, mapped, label, outlined, highlight) if shown.choices.map in FILMED else []
+    return replace(view, more_exports=lambda: _exports(view, frames))
+
+
+def _frames(
+    shown: Shown, mapped: Mapped, label: FigureLabel, outlined: FlatmapGeometry, highlight: str | None
+) -> list[Callable[[], Figure]]:
+    """The flatmap at each layer that is fitted for all subjects shown, with the limits and names of the page."""
+    by_layer = results_by_layer(viewer.all_layers(shown).answers)
+    n_subjects = len(shown.subjects)
+    frames: list[Callable[[], Figure]] = []
+
+    def frame(layer: int, results: Sequence[EncodingResult]) -> Figure:
+        joint, a, b = mean_scores(results)
+        at_layer = replace(mapped, scores=replace(mapped.scores, joint=joint, a=a, b=b), parts=None)
+        title = f"Layer {layer} of {shown.choices.n_layers}: {_map_titles(shown.names)[shown.choices.map]}"
+        texts = replace(label, headline=title, detail=label.detail.replace(f"layer {shown.choices.layer}, ", ""))
+        return flatmap_page(outlined, at_layer.painting(shown, "light"), texts, SLIDE, highlight)
+
+    for layer, results in by_layer.items():
+        if len(results) == n_subjects:
+            frames.append(partial(frame, layer, results))
+    return frames
+
+
+def _exports(view: View, frames: Sequence[Callable[[], Figure]]) -> None:
+    """The film of the layers, and what every page of fits exports."""
+    if len(frames) > 1:
+        st.download_button(
+            f"GIF, film of {len(frames)} layers",
+            partial(film_bytes, frames),
+            f"{view.record.file_stem}_film.gif",
+            "image/gif",
+            key="export film",
+            on_click="ignore",
+            help="One frame a layer, with the same colours; drawing takes about a second a layer.",
+        )
+    if view.more_exports is not None:
+        view.more_exports()
 
 
 def _print_view(mapped: Mapped, state: view_state.MapLook) -> print_figure.MapView:
