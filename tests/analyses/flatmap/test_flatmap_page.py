@@ -28,8 +28,8 @@ from brivl.errors import RequestError
 from brivl.ui import cached, url_state
 from brivl.ui.results import fit_view
 from brivl.ui.tabs import View
+from brivl.viz.animation import animation_bytes
 from brivl.viz.export import PAPER, Page
-from brivl.viz.film import film_bytes
 from brivl.viz.flatmap.print_surface import surface_page
 from tests.support.app_driver import charts, fresh_server, headline, html, maps, open_page, packed, region_charts  # noqa: F401 (a fixture)
 from tests.support.app_samples import MOVIE, SENTENCES, fill
@@ -420,28 +420,28 @@ def test_a_map_of_ones_own_lies_beside_the_one_shown() -> None:
         assert expected in html(at) + " ".join(error.value for error in at.error)
 
 
-def test_a_film_has_a_frame_for_each_fitted_layer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same colours in every frame, the layer in its title; no film of a map that compares layers."""
+def test_an_animation_has_a_frame_for_each_fitted_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same colours in every frame, the layer in its title; no animation of a map that compares layers."""
     fill(MOVIE, [7, 8, 9], ["S01"])
-    films: list[list[Callable[[], Figure]]] = []
-    monkeypatch.setattr(page, "_exports", lambda view, frames: films.append(list(frames)))
+    exported: list[list[Callable[[], Figure]]] = []
+    monkeypatch.setattr(page, "_exports", lambda view, frames: exported.append(list(frames)))
     for kind in ("difference", "best"):
         at = open_page("flatmap", map=kind)
         at.session_state["tabs"] = "Export"
         assert not at.run().exception
-    assert [len(frames) for frames in films if frames] == [3] and films[-1] == []
-    shown = next(frames for frames in films if frames)
+    assert [len(frames) for frames in exported if frames] == [3] and exported[-1] == []
+    shown = next(frames for frames in exported if frames)
     texts = [{t.get_text() for t in draw().findobj(lambda artist: hasattr(artist, "get_text"))} for draw in shown[:2]]
     assert any("Layer 7 of 12" in text for text in texts[0]) and any("Layer 8 of 12" in text for text in texts[1])
     numbers = [{text for text in each if re.fullmatch(r"−?[0-9.]+", text)} for each in texts]
     assert numbers[0] and numbers[0] == numbers[1], "the same limits"
-    content = film_bytes(shown[:2], 500)
-    film = Image.open(io.BytesIO(content))
-    assert film.n_frames == 2 and film.info["duration"] == 500 and film.info["loop"] == 0
+    content = animation_bytes(shown[:2], 500)
+    animation = Image.open(io.BytesIO(content))
+    assert animation.n_frames == 2 and animation.info["duration"] == 500 and animation.info["loop"] == 0
     frames = []
     for place in range(2):
-        film.seek(place)
-        frames.append(np.asarray(film.convert("RGB")))
+        animation.seek(place)
+        frames.append(np.asarray(animation.convert("RGB")))
     assert frames[0].shape == frames[1].shape and (frames[0] != frames[1]).any()
     with pytest.raises(RequestError, match="at least 2 frames"):
-        film_bytes(shown[:1])
+        animation_bytes(shown[:1])

@@ -15,7 +15,7 @@ DPI = 80  # of a frame: 1,067 x 600 px for a slide
 FRAME_MS = 900  # how long a frame stands
 
 
-def film_bytes(frames: Sequence[Callable[[], Figure]], frame_ms: int = FRAME_MS) -> bytes:
+def animation_bytes(frames: Sequence[Callable[[], Figure]], frame_ms: int = FRAME_MS) -> bytes:
     """Draw figures and join them into an animated GIF that repeats.
 
     Parameters
@@ -36,7 +36,7 @@ def film_bytes(frames: Sequence[Callable[[], Figure]], frame_ms: int = FRAME_MS)
         For fewer than two frames.
     """
     if len(frames) < 2:
-        raise RequestError(f"Expected at least 2 frames for a film, got {len(frames)}. Fit more layers.")
+        raise RequestError(f"Expected at least 2 frames for an animation, got {len(frames)}. Fit more layers.")
     images = [Image.open(io.BytesIO(figure_bytes(draw(), "png", dpi=DPI))).convert("RGB") for draw in frames]
     width, height = images[0].size
     sheet = Image.new("RGB", (width, height * len(images)))
