@@ -121,7 +121,7 @@ def _own_meshes(store: Store, evidence: FitEvidence) -> dict[str, bytes]:
             continue
         from brivl.data.anatomy.vertex_files import surface_files
 
-        for where, content in surface_files(voxels, values, WHAT[what]).items():
+        for where, content in surface_files(voxels, values, (WHAT | PARTS)[what]).items():
             space, _, ending = where.partition(".")
             stem = _surface_name(map_name(evidence, subject, what), space)
             files[f"{stem}.{ending}"] = content

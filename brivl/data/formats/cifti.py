@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,6 +89,16 @@ class _Opened:
     columns: Any
 
 
+@contextmanager
+def _quiet_nibabel() -> Iterator[None]:
+    """Without nibabel's report, on stderr, that a header has no size of voxels, which no CIFTI header has."""
+    before, imageglobals.logger.disabled = imageglobals.logger.disabled, True
+    try:
+        yield
+    finally:
+        imageglobals.logger.disabled = before
+
+
 def _open(path: Path) -> _Opened:
     """As a plain NIfTI-2 image, whose description nibabel parses; its CIFTI image takes a second for each file."""
     if (path.is_symlink() and not path.exists()) or (path.is_file() and is_pointer(path)):
@@ -95,7 +107,7 @@ def _open(path: Path) -> _Opened:
             "`datalad get`."
         )
     try:
-        with imageglobals.LoggingOutputSuppressor(), warnings.catch_warnings():
+        with _quiet_nibabel(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # nibabel reports sizes of voxels and extensions, which are checked here
             image = nibabel.Nifti2Image.from_filename(path)
         described = [part.get_content() for part in image.header.extensions if part.get_code() == CIFTI_CODE]
@@ -379,7 +391,7 @@ def dscalar_bytes(where: Grayordinates, values: np.ndarray, name: str) -> bytes:
         nvertices=counts,
     )
     header = Cifti2Header.from_axes((ScalarAxis([name]), axis))
-    with imageglobals.LoggingOutputSuppressor():
+    with _quiet_nibabel():
         image = Cifti2Image(np.asarray(values, np.float32)[None], header)
         image.nifti_header.set_intent("NIFTI_INTENT_CONNECTIVITY_DENSE_SCALARS")
         return image.to_bytes()

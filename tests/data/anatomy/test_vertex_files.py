@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import nibabel
 import numpy as np
+import pytest
 from nibabel.cifti2 import Cifti2Header, Cifti2Image
 from nibabel.cifti2.cifti2_axes import LabelAxis
 from nibabel.freesurfer.io import write_annot
@@ -17,6 +19,7 @@ from brivl.data.anatomy.vertex_files import surface_files
 from brivl.data.anatomy.vertices import surface_voxels, whole_hemispheres
 from brivl.data.formats.cifti import read_grayordinates
 from brivl.data.regions import available_parcellations, region_masks
+from brivl.sharing import maps
 from tests.data.anatomy.test_vertices import grayordinates_91k
 from tests.support.surface_files import write_dense, write_labels
 
@@ -101,3 +104,20 @@ def test_a_dlabel_reaches_vertices_and_voxels(tmp_path: Path) -> None:
     (tmp_path / "atlases/parcels.dlabel.nii").write_bytes(b"no labels")
     _, (note,) = add_vertex_atlases(voxels, find_vertex_atlases(tmp_path, []))
     assert "is left out. Expected a CIFTI-2 file" in note
+
+
+def test_files_of_a_bundle_are_named_by_the_mesh(monkeypatch: pytest.MonkeyPatch) -> None:
+    voxels = surface_voxels("sub-01", whole_hemispheres((10_242, 10_242)))
+    values = RNG.normal(size=voxels.n_voxels)
+    evidence = SimpleNamespace(
+        facts={"sub-01": SimpleNamespace(voxels=voxels)},
+        maps=lambda store: {("sub-01", "joint"): values, ("sub-01", "unique_a"): values},
+        summary=SimpleNamespace(simulated=False, short_name="study", dataset=object()),
+        map_layer=4,
+    )
+    monkeypatch.setattr(maps, "_sidecar", lambda *_: b"{}")
+    files = maps.map_files(None, evidence)
+    stems = [f"maps/sub-01/sub-01_task-study_hemi-{side}_space-fsaverage5_stat-r2_desc-layer04" for side in "LR"]
+    for what in ("Joint", "UniqueA"):
+        assert all(f"{stem}{what}_statmap.{end}" in files for stem in stems for end in ("func.gii", "json"))
+    assert len(files) == 8 and not maps.why_no_maps(evidence)
