@@ -71,6 +71,7 @@ OLD_NUMBERED = (
     (r"NonSteadyStateOutlier(\d+)", NON_STEADY + r"\1"),
     (r"AROMAAggrComp(\d+)", r"aroma_motion_\1"),
 )
+LARGEST = 1e12  # of a confound; larger values are no numbers of fMRIPrep, and their squares cannot be fitted
 STEM = "sub-x_task-x"  # of the files that nilearn reads
 
 
@@ -171,13 +172,13 @@ def today(name: str) -> str:
 
 
 def _numbers(path: Path, name: str, values: list[str]) -> np.ndarray:
-    try:
-        return np.array([np.nan if value.lower() in MISSING else float(value) for value in values])
-    except ValueError as error:
-        wrong = next(value for value in values if value.lower() not in MISSING and not _is_number(value))
+    wrong = next((value for value in values if value.lower() not in MISSING and not _is_number(value)), None)
+    if wrong is not None:
         raise DataError(
-            f"Expected numbers or n/a in the column {name!r} of {str(path)!r}, got {wrong!r}. Correct the table."
-        ) from error
+            f"Expected numbers or n/a in the column {name!r} of {str(path)!r}, got {wrong[:40]!r}. Correct the table."
+        )
+    numbers = np.array([np.nan if value.lower() in MISSING else float(value) for value in values])
+    return np.where(np.abs(numbers) < LARGEST, numbers, np.nan)
 
 
 def _is_number(value: str) -> bool:
@@ -190,12 +191,13 @@ def _is_number(value: str) -> bool:
 
 def _complete(columns: dict[str, np.ndarray]) -> None:
     """Add derivatives and squares that fMRIPrep before 1.4 left to the user, as it computes them today."""
-    for name in (*MOTION, *TISSUE):
-        if name in columns:
-            slope = np.r_[np.nan, np.diff(columns[name])]
-            columns.setdefault(f"{name}_derivative1", slope)
-            columns.setdefault(f"{name}_power2", columns[name] ** 2)
-            columns.setdefault(f"{name}_derivative1_power2", columns[f"{name}_derivative1"] ** 2)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused where it is used
+        for name in (*MOTION, *TISSUE):
+            if name in columns:
+                slope = np.r_[np.nan, np.diff(columns[name])]
+                columns.setdefault(f"{name}_derivative1", slope)
+                columns.setdefault(f"{name}_power2", columns[name] ** 2)
+                columns.setdefault(f"{name}_derivative1_power2", columns[f"{name}_derivative1"] ** 2)
 
 
 def _check_columns(path: Path, columns: Mapping[str, np.ndarray], strategy: str, parameters: Mapping[str, Any]) -> None:
@@ -214,10 +216,10 @@ def _check_columns(path: Path, columns: Mapping[str, np.ndarray], strategy: str,
         )
     empty = [name for name in needed if not np.isfinite(columns[name][1:]).all()]
     if empty:
-        n_missing = int(np.isnan(columns[empty[0]]).sum())
+        n_missing, n_volumes = int(np.isnan(columns[empty[0]]).sum()), len(columns[empty[0]])
         raise DataError(
-            f"Expected a number for each volume in the column {empty[0]!r} of {str(path)!r}, got n/a in {n_missing} of "
-            f"{len(columns[empty[0]])} rows. Write the table again with fMRIPrep, or choose --clean none."
+            f"Expected a number for each volume in the column {empty[0]!r} of {str(path)!r}, got n/a or infinity in "
+            f"{n_missing} of {n_volumes} rows. Write the table again with fMRIPrep, or choose --clean none."
         )
 
 
