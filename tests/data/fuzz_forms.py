@@ -88,6 +88,8 @@ def plain_changes(folder: Path, rng: np.random.Generator) -> Iterator[Change]:
 
 # BIDS
 
+CONFOUNDS = "derivatives/fmriprep/sub-01/ses-1/func/sub-01_ses-1_task-read_run-{}_desc-confounds_timeseries.tsv"
+
 
 def make_bids_form(folder: Path) -> Path:
     from tests.support.bids_fixture import make_bids
@@ -118,6 +120,27 @@ def bids_changes(folder: Path, rng: np.random.Generator) -> Iterator[Change]:
     for path in (func / "sub-01_task-view_bold.json", folder / "dataset_description.json"):
         yield from damaged(path, rng, 5)
         yield from lying_json(path)
+
+
+def make_fmriprep_form(folder: Path) -> Path:
+    """A raw folder and its derivatives, with the columns that the default cleaning needs."""
+    from tests.support.fmriprep_fixture import MOTION, confounds, make_fmriprep, write_confounds
+
+    make_fmriprep(folder, n_runs=2, n=24)
+    for run in (1, 2):
+        table = confounds(np.random.default_rng(run), 24, 1)
+        needed = (*MOTION, "csf", "white_matter", "framewise_displacement", "non_steady_state_outlier00")
+        write_confounds(folder / CONFOUNDS.format(run), {name: table[name] for name in needed})
+    return folder
+
+
+def fmriprep_changes(folder: Path, rng: np.random.Generator) -> Iterator[Change]:
+    path = folder / CONFOUNDS.format(2)
+    yield from damaged(path, rng, 15)
+    yield from lying_table(path)
+    about = folder / "derivatives/fmriprep/dataset_description.json"
+    yield from damaged(about, rng, 5)
+    yield from lying_json(about)
 
 
 # HDF5: shortclips
@@ -482,6 +505,7 @@ XML_LIES = (
 FORMS = {
     "plain": Form(make_plain_form, read_plain, plain_changes),
     "bids": Form(make_bids_form, read_bids, bids_changes),
+    "fmriprep": Form(make_fmriprep_form, read_bids, fmriprep_changes),
     "shortclips": Form(make_movies, read_movies, movie_changes),
     "pereira2018-A": Form(make_sentences("A"), read_sentences, sentence_changes),
     "pereira2018-B": Form(make_sentences("B"), read_sentences, sentence_changes),

@@ -22,6 +22,7 @@ PATIENCE = 560  # s for a whole form on a busy machine; the clock of one reading
 DRAWN = {
     "plain": (110, 60),
     "bids": (110, 40),
+    "fmriprep": (80, 20),
     "shortclips": (80, 25),
     "pereira2018-A": (60, 8),
     "pereira2018-B": (60, 8),
