@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from brivl.data.registry import open_dataset
 from brivl.errors import RequestError
@@ -44,6 +45,33 @@ def test_run_shows_progress_and_cancel_ends_it() -> None:
     assert cached.job_queue().status(status.job_id).state == "cancelled"
     assert [info.value for info in at.info] == ["Cancelled. Finished fits were kept."]
     assert button(at, "Run layer 8, S01")
+
+
+def test_the_page_is_drawn_again_as_soon_as_another_fit_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interim figures: the fragment that watches a sweep asks for the page once more fits are done, and only then."""
+    done = [1.0]
+
+    class Watched:
+        def status(self, job_id: str) -> JobStatus:
+            return JobStatus(job_id, "running", "Fitting", done[0], 12.0)
+
+    def script() -> None:
+        import streamlit as st
+
+        from brivl.ui import jobs
+
+        st.session_state["n_draws"] = st.session_state.get("n_draws", 0) + 1
+        jobs.watch("0" * 32)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cached, "job_queue", Watched)
+        at = AppTest.from_function(script, default_timeout=PATIENCE).run()
+        counts = [at.session_state["n_draws"]]
+        for now in (1.6, 2.1, 2.9, 3.0):
+            done[0] = now
+            at.run()
+            counts.append(at.session_state["n_draws"])
+    assert not at.exception and np.diff(counts).tolist() == [1, 2, 1, 2]
 
 
 def test_old_figure_stays_dimmed_while_the_new_one_is_computed() -> None:
