@@ -126,6 +126,17 @@ def test_a_click_on_a_region_keeps_it_and_the_flat_map_outlines_it(browser: Any,
     page.close()
 
 
+def test_names_stand_on_the_visible_surface(space: Any) -> None:
+    """Large enough regions have an anchor in each hemisphere; a vertex behind others is not the foremost."""
+    view = "window.viewer()"
+    space.evaluate(f"{view}.setShape('pial')")
+    space.wait_for_function("window.drawn()")
+    assert space.evaluate(f"{view}.solid.anchorsOf({view}.ground).length") == 0, "four vertices are too few"
+    seen = f"(v) => {view}.panes[0].space.isForemost(v, {view}.orbit, 800, 500)"
+    space.evaluate(f"{view}.setSide('left')")
+    assert space.evaluate(seen, 2) and not space.evaluate(seen, 1), "the outer corner, and one behind it"
+
+
 def test_surface_shows_the_same_colours_as_the_flat_map(space: Any) -> None:
     space.evaluate("window.viewer().setShape('pial')")
     space.wait_for_function("window.drawn()")

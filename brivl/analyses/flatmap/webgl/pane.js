@@ -3,7 +3,7 @@
 import { colourCells, curvaturePicture, greyBetween, opaque, styleOf } from "./colour.js";
 import { simplified } from "./ground.js";
 import { Slices } from "./slices.js";
-import { Overlay } from "./overlay.js";
+import { Overlay, withoutCollisions } from "./overlay.js";
 import { Painter } from "./painter.js";
 import { readOut, regionReadOut } from "./readout.js";
 import { SolidView, axesOf, dot } from "./solid.js";
@@ -13,6 +13,8 @@ const FULL_EV = 0.5; // explainable variance from which colours are full
 const FAINTEST = 0.15; // opacity where nothing can be explained
 const SETTLE = 140; // ms without motion after which outlines are drawn again
 const EDGE = 0xff141414; // colour of a region's edge on a surface
+const FACING = 0.35; // of a surface that names are written on: cosine to the line of sight
+const [NAME_WIDTH, NAME_HEIGHT] = [7.5, 13]; // px of a letter
 const CLICK = 4; // px that a click may wander
 const SLOW = 45; // ms a frame, above which the picture is coarser while it moves
 
@@ -43,6 +45,7 @@ export class Pane {
     this.svg.append(this.shape);
     this.stage.append(this.svg);
     this.sides = ["L", "R"].map((side) => Object.assign(element("div", "side-mark", this.stage), { textContent: side }));
+    this.spaceNames = element("div", "space-names", this.stage);
     this.ring = element("div", "ring picked", this.stage);
     this.cursor = element("div", "ring cursor", this.stage);
     this.tip = element("div", "tip", this.stage);
@@ -230,8 +233,26 @@ export class Pane {
       mark.style.transform = `translate(${x}px, ${y}px)`;
       mark.style.opacity = Math.abs(right[0]) > 0.35 || Math.abs(up[0]) > 0.35 ? 1 : 0; // seen from the side one hides the other
     });
+    this._nameInSpace();
     this.viewer.firstPaint ??= performance.now();
     if (this.moving) this._pace(now);
+  }
+
+  /** Names of regions on the surface while it stands still: where it faces the viewer, nothing lies before it, and no other name on it. */
+  _nameInSpace() {
+    const { solid, orbit, shape } = this.viewer;
+    const anchors = this._kept("anchors", `${solid.id} ${this.ground.id}`, () => solid.anchorsOf(this.ground));
+    const { clientWidth: width, clientHeight: height } = this.stage;
+    const facing = this.moving || shape === "regions" || !this.options.names ? [] : anchors.flatMap((anchor) => {
+      const [x, y, toward] = this.space.project(anchor.vertex, orbit, width, height);
+      return toward > FACING && this.space.isForemost(anchor.vertex, orbit, width, height) ? [{ ...anchor, at: [x, y], wide: NAME_WIDTH * anchor.text.length }] : [];
+    });
+    const shown = withoutCollisions(facing, NAME_HEIGHT);
+    this.spaceNames.replaceChildren(...shown.map(({ text, at: [x, y] }) => {
+      const name = Object.assign(document.createElement("span"), { textContent: text });
+      name.style.transform = `translate(-50%, -50%) translate(${x}px, ${y}px)`;
+      return name;
+    }));
   }
 
   _markVertex(mark, vertex) {

@@ -5,6 +5,8 @@ import { program } from "./painter.js";
 
 const UNIT = 50; // parts of a mm (brivl/viz/browser/map_payload.py)
 const DEPTH = 600; // mm that the depth buffer spans
+const BEHIND = 12; // mm within which two vertices are the same part of the surface
+const LEAST_VERTICES = 12; // of a region in a hemisphere for its name to be written
 const NEAR = 9; // px within which a vertex counts as under the pointer
 
 const SOLID_VERTEX = `#version 300 es
@@ -110,6 +112,24 @@ export class Solid extends Cells {
       if (n === 1 || n === 2) for (const v of corners) if (!held[v]) edge.add(v);
     }
     return [...edge];
+  }
+
+  /** Names of the regions of a map, each at the vertex in its middle in either hemisphere: {text, vertex, radius}. */
+  anchorsOf(ground) {
+    const { places } = this.forms[this.meta.forms[0]];
+    return ground.meta.regions.flatMap(({ name, named }, k) => {
+      if (!named) return [];
+      const sides = [[], []];
+      for (let v = 0; v < this.meta.n_cortex; v++) {
+        if (this.leaderOf[v] >= 0 && ground.inRegion(k, this.leaderOf[v])) sides[places[3 * v] < 0 ? 0 : 1].push(v);
+      }
+      const text = name.match(/\(([^()]+)\)$/)?.[1] ?? name; // the short name of an atlas
+      return sides.filter((group) => group.length >= LEAST_VERTICES).map((group) => {
+        const mean = [0, 1, 2].map((i) => group.reduce((sum, v) => sum + places[3 * v + i], 0) / group.length);
+        const far = (v) => [0, 1, 2].reduce((sum, i) => sum + (places[3 * v + i] - mean[i]) ** 2, 0);
+        return { text, vertex: group.reduce((best, v) => (far(v) < far(best) ? v : best)), radius: Math.sqrt(group.length) };
+      });
+    });
   }
 
   /** Numbers of the AAL regions of which at least half of the voxels are marked in `inside`. */
@@ -222,6 +242,14 @@ export class SolidView {
     const at = [0, 1, 2].map((k) => this.form.places[3 * vertex + k] - middle[k]);
     const normal = [0, 1, 2].map((k) => this.form.normals[3 * vertex + k]);
     return [width / 2 + dot(at, axes.right) * scale, height / 2 - dot(at, axes.up) * scale, -dot(normal, axes.forward)];
+  }
+
+  /** Whether no other part of the surface lies before a vertex. */
+  isForemost(vertex, orbit, width, height) {
+    const [x, y] = this.project(vertex, orbit, width, height);
+    const first = this.vertexAt(x, y, orbit, width, height);
+    const { places } = this.form;
+    return first >= 0 && Math.hypot(...[0, 1, 2].map((k) => places[3 * first + k] - places[3 * vertex + k])) < BEHIND;
   }
 
   /** The vertex under a point of the stage: among the near ones that face the viewer the foremost; -1 where none. */
