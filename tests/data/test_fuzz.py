@@ -27,9 +27,9 @@ DRAWN = {
     "pereira2018-A": (60, 8),
     "pereira2018-B": (60, 8),
     "algonauts2023": (60, 20),
-    "confounds": (60, 25),
+    "confounds": (40, 15),
     "betas": (110, 40),
-    "parcels": (80, 8),
+    "parcels": (60, 6),
     "surfaces": (60, 35),
     "listings": (110, 30),
 }

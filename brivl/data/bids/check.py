@@ -163,8 +163,9 @@ def _without_events(dataset: BidsDataset, runs: Sequence[Run]) -> str:
     if _is_derivative(dataset.folder):
         return (
             "This folder holds derivatives, which have no events. Get the raw BIDS folder of the study, which has the "
-            f"events and the stimuli, and copy its {runs[0].label.split('_space-')[0]}_events.tsv and the others "
-            f"{where}."
+            "events and the stimuli, and name both: --dataset RAW --derivatives "
+            f"{shlex.quote(str(dataset.folder))}. Or copy {runs[0].label.split('_space-')[0]}_events.tsv and the "
+            f"others {where}."
         )
     name = re.sub(r"_(acq|rec|dir|echo|part|space|res|desc)-[^_]+", "", runs[0].label)
     return (
