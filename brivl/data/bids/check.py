@@ -274,8 +274,17 @@ def _next(dataset: BidsDataset, subject: str, answer: _Answer, wanting: str, req
         size = sum(states[one].published or 0 for one in to_fetch)
         what = "the events" if events else "what is not fetched"
         step = f"Fetch {what}, {format_size(size)}{_in_two(states, to_fetch)}."
-        command, note = _command(dataset.folder, to_fetch, size, f"{name} --subject {subject}")
-        step += note
+        inside = [one for one in to_fetch if not os.path.isabs(one)]
+        lines = []
+        if inside:
+            line, note = _command(dataset.folder, inside, size, f"{name} --subject {subject}")
+            lines, step = [line], step + note
+        for root in dataset.roots.derivatives:  # beside the raw folder, so a datalad dataset of its own
+            below = [Path(one).relative_to(root).as_posix() for one in to_fetch if root in Path(one).parents]
+            if below:
+                words = " ".join(_patterns(root, below))
+                lines.append(f"cd {shlex.quote(str(root))} && datalad get {words}")
+        command = "\n".join(lines)
     elif broken and not wanting:
         step = f"Get {len(broken)} files again, such as {broken[0].name!r}: {broken[0].note}."
     elif not wanting:

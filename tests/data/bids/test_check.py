@@ -75,6 +75,17 @@ def test_command_fetches_what_the_subject_needs_and_nothing_else(tmp_path: Path)
     assert folder_checks(str(root))[0].facts[0] == "sub-01: 6 runs of read; 1 further subject (--subject)."
 
 
+def test_derivatives_beside_the_raw_folder_are_fetched_in_their_own(tmp_path: Path) -> None:
+    raw, made = make_clone(tmp_path / "raw"), make_clone(tmp_path / "prep")
+    for path in made.rglob("*_events.tsv"):
+        path.unlink()
+    (raw / "dataset_description.json").write_text('{"DatasetDOI": "doi:10.1/raw"}')
+    (made / "dataset_description.json").write_text('{"SourceDatasets": [{"DOI": "10.1/raw"}]}')
+    (check,) = folder_checks(f"{raw}:read", "sub-01")
+    assert len(check.to_fetch) == 6 and check.bytes_to_fetch == 6_000_000
+    assert check.command == f"cd {made} && datalad get sub-01/ses-*/func/sub-01_ses-*_task-read_run-*_bold.nii.gz"
+
+
 def test_pattern_leaves_out_runs_of_another_form(tmp_path: Path) -> None:
     root = make_clone(tmp_path / "study")
     func = root / "sub-01/ses-b/func"
