@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 
 import pandas as pd
 import streamlit as st
 
+from brivl.analyses.regions.tests_panel import requests_of
 from brivl.analysis import short_name
+from brivl.data.regions import BRAIN
 from brivl.data.summary import DatasetSummary
 from brivl.errors import BrivlError
 from brivl.jobs.queue import JobStatus
@@ -75,7 +78,10 @@ def _dataset(choices: Choices, summary: DatasetSummary) -> None:
 def _tour(choices: Choices, summary: DatasetSummary) -> JobStatus | None:
     """Draw three steps to a first result; the job of the first one, if it runs."""
     st.subheader("In three steps", anchor=False)
-    run = Run(f"Run layer {choices.layer}, {describe_subjects(choices)}", choices.requests())
+    requests = choices.requests()
+    # Of one subject the p values of Regions come from tests within the subject, so they are part of the first result.
+    tests = [asdict(one) for one in requests_of(requests, BRAIN)] if len(requests) == 1 else []
+    run = Run(f"Run layer {choices.layer}, {describe_subjects(choices)}", requests, tests=tuple(tests))
     shown = look_up(choices, summary)
     job = active_job([run])
     a, b = shown.names

@@ -16,7 +16,7 @@ from brivl.config import scheduler
 from brivl.core.numbers import format_duration
 from brivl.encoding.fit import FitRequest
 from brivl.errors import BrivlError
-from brivl.jobs.queue import JobQueue, JobStatus
+from brivl.jobs.queue import JobQueue, JobStatus, job_id_of
 from brivl.jobs.sweep import sweep_job
 from brivl.ui import cached
 from brivl.ui.menu import page_file
@@ -202,13 +202,16 @@ def active_job(runs: Sequence[Run]) -> JobStatus | None:
     Returns
     -------
     JobStatus or None
-        The first that is active.
+        The first that is active. One with the same fits counts whether or not tests follow them: another page may have
+        asked for the tests too.
     """
-    for run in runs:
-        status = cached.job_queue().find(run.job)
-        if status is not None and status.active:
-            return status
-    return None
+    wanted = {_job_of_fits(run.job) for run in runs}
+    jobs = cached.job_queue().jobs()
+    return next((status for request, status in jobs if status.active and _job_of_fits(request) in wanted), None)
+
+
+def _job_of_fits(request: Mapping[str, Any]) -> str:
+    return job_id_of({name: value for name, value in request.items() if name != "tests"})
 
 
 def last_failure(runs: Sequence[Run]) -> JobStatus | None:

@@ -47,6 +47,17 @@ def test_run_shows_progress_and_cancel_ends_it() -> None:
     assert button(at, "Run layer 8, S01")
 
 
+def test_the_first_run_of_home_has_the_tests_of_regions_and_other_pages_watch_it() -> None:
+    at = open_page("home")
+    button(at, "Run layer 8, S01").click().run()
+    ((request, _),) = cached.job_queue().jobs()
+    assert [test["fit"]["subject"] for test in request["tests"]] == ["S01"]
+    for page in ("layers", "regions"):
+        assert button(open_page(page), "Cancel") and len(cached.job_queue().active()) == 1
+    button(open_page("layers"), "Cancel").click().run()
+    assert not cached.job_queue().active()
+
+
 def test_the_page_is_drawn_again_as_soon_as_another_fit_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     """Interim figures: the fragment that watches a sweep asks for the page once more fits are done, and only then."""
     done = [1.0]
