@@ -112,6 +112,7 @@ def walk(address: str, page: Any, out: Path, say: Callable[[str], None]) -> None
     page.get_by_role("button", name=re.compile("Run all layers")).click()
     page.get_by_role("button", name="Cancel").wait_for()
     page.get_by_role("button", name="Cancel").wait_for(state="detached", timeout=3_600_000)
+    page.mouse.move(2, 2)  # no tools over the figure
     page.evaluate("document.querySelector('[data-testid=stMain]').scrollTo(0, 0)")
     page.wait_for_timeout(3000)
     page.screenshot(path=out / "layers.png")
@@ -122,7 +123,9 @@ def walk(address: str, page: Any, out: Path, say: Callable[[str], None]) -> None
     page.wait_for_function(PAINTED)
     page.locator(".card svg").first.wait_for()
     shoot("flatmap")
-    page.locator(".card").first.screenshot(path=out / "tour" / "card.jpg", type="jpeg", quality=85)
+    card, stage = (page.locator(each).first.bounding_box() for each in (".card", ".viewer .stage"))
+    shown = card | {"height": stage["y"] + stage["height"] - card["y"]}  # the rest of the card is scrolled to
+    page.screenshot(path=out / "tour" / "card.jpg", clip=shown, type="jpeg", quality=85)
 
 
 # On the stage of the first pane: the voxel that the tour speaks of.

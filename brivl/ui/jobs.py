@@ -205,9 +205,9 @@ def active_job(runs: Sequence[Run]) -> JobStatus | None:
         The first that is active. One with the same fits counts whether or not tests follow them: another page may have
         asked for the tests too.
     """
-    wanted = {_job_of_fits(run.job) for run in runs}
+    requested = {_job_of_fits(run.job) for run in runs}
     jobs = cached.job_queue().jobs()
-    return next((status for request, status in jobs if status.active and _job_of_fits(request) in wanted), None)
+    return next((status for request, status in jobs if status.active and _job_of_fits(request) in requested), None)
 
 
 def _job_of_fits(request: Mapping[str, Any]) -> str:
