@@ -58,7 +58,7 @@ def values(axis: object) -> np.ndarray:
 def table(at: AppTest):
     at.session_state["tabs"] = "Table"
     at.run()
-    return next(frame.value for frame in at.dataframe if "r2_joint" in frame.value)  # not clusters and peaks
+    return next(frame.value for frame in at.dataframe if "peak" not in frame.value)  # not clusters and peaks
 
 
 @pytest.mark.parametrize("page", ["layers", "regions", "flatmap"])
