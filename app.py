@@ -1,4 +1,4 @@
-"""BriVL explorer: `streamlit run app.py`."""
+"""BriVL explorer, started by `brivl app`."""
 
 from __future__ import annotations
 

@@ -84,6 +84,17 @@ def data_dirs() -> tuple[Path, ...]:
     return tuple(Path(p) for p in os.environ.get("BRIVL_DATA", "").split(os.pathsep) if p)
 
 
+def affinity_cores() -> int:
+    """Return on how many cores the system lets this process run, as libraries count them.
+
+    Returns
+    -------
+    int
+        At least 1; neither a container's quota nor BRIVL_CORES changes it.
+    """
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def n_cores() -> int:
     """Return how many cores this process may use.
 
@@ -92,8 +103,7 @@ def n_cores() -> int:
     int
         The lowest of the process's affinity, its container's quota and BRIVL_CORES, at least 1.
     """
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    limits = [available, _quota()]
+    limits = [affinity_cores(), _quota()]
     own = os.environ.get(CORES_VARIABLE, "").strip()
     if own.isdecimal():
         limits.append(int(own))

@@ -66,7 +66,7 @@ def test_the_libraries_follow(words: tuple[str, ...]) -> None:
 def test_a_users_number_wins_in_every_library() -> None:
     report = started(OMP_NUM_THREADS="2")
     # OpenBLAS starts no more threads than there are cores, whatever a container's quota says.
-    here = min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    here = min(2, config.affinity_cores())
     assert report["torch"] == 2 and set(report["blas"]) == {here} and report["cores"] == min(2, config.n_cores())
     settings = thread_settings({OPENMP: "4", "OPENBLAS_NUM_THREADS": "3", WAITING: "ACTIVE"})
     assert (settings[OPENMP], settings["MKL_NUM_THREADS"], settings["OPENBLAS_NUM_THREADS"]) == ("4", "4", "3")

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 
 import pandas as pd
 import streamlit as st
 
-from brivl.analyses.regions.tests_panel import requests_of
 from brivl.analysis import short_name
-from brivl.data.regions import BRAIN
 from brivl.data.summary import DatasetSummary
 from brivl.errors import BrivlError
 from brivl.jobs.queue import JobStatus
 from brivl.models.registry import SHIPPED
 from brivl.store.sizes import format_size
 from brivl.ui import cached, style
-from brivl.ui.jobs import Run, active_job, run_buttons, show_failures, watch
+from brivl.ui.jobs import active_job, run_buttons, run_with_tests, show_failures, watch
 from brivl.ui.menu import ensure_navigation
 from brivl.ui.results import describe_subjects, look_up
 from brivl.ui.sidebar import sidebar
@@ -78,10 +75,8 @@ def _dataset(choices: Choices, summary: DatasetSummary) -> None:
 def _tour(choices: Choices, summary: DatasetSummary) -> JobStatus | None:
     """Draw three steps to a first result; the job of the first one, if it runs."""
     st.subheader("In three steps", anchor=False)
-    requests = choices.requests()
-    # Of one subject the p values of Regions come from tests within the subject, so they are part of the first result.
-    tests = [asdict(one) for one in requests_of(requests, BRAIN)] if len(requests) == 1 else []
-    run = Run(f"Run layer {choices.layer}, {describe_subjects(choices)}", requests, tests=tuple(tests))
+    # The p values of Regions are part of the first result.
+    run = run_with_tests(f"Run layer {choices.layer}, {describe_subjects(choices)}", choices.requests())
     shown = look_up(choices, summary)
     job = active_job([run])
     a, b = shown.names

@@ -1,4 +1,4 @@
-"""The server of the explorer: Streamlit, told from its start that app.py makes the menu."""
+"""The server of the explorer: Streamlit with the menu of app.py from its start."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import tomllib
@@ -47,9 +48,11 @@ def run_app(args: argparse.Namespace) -> int:
     command = [sys.executable, "-m", "brivl.app.server", "run", str(APP_FILES / "app.py"), *flags]
     address = settings["browser"]["serverAddress"]
     print(f"BriVL explorer: http://{address}:{args.port} (Ctrl-C ends it)", flush=True)
+    server = subprocess.Popen(command)
+    signal.signal(signal.SIGTERM, lambda *_: server.terminate())  # who ends this process means the server
     try:
-        return subprocess.call(command)
-    except KeyboardInterrupt:  # Ctrl-C ends the server too
+        return server.wait()
+    except KeyboardInterrupt:  # Ctrl-C reaches the server too
         return 0
 
 

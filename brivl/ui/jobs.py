@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import streamlit as st
@@ -15,6 +15,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from brivl.config import scheduler
 from brivl.core.numbers import format_duration
 from brivl.encoding.fit import FitRequest
+from brivl.encoding.within_subject import WithinSubjectRequest
 from brivl.errors import BrivlError
 from brivl.jobs.queue import JobQueue, JobStatus, job_id_of
 from brivl.jobs.sweep import sweep_job
@@ -191,6 +192,25 @@ class Run:
         return job | ({"tests": [dict(one) for one in self.tests]} if self.tests else {})
 
 
+def run_with_tests(label: str, requests: Sequence[FitRequest]) -> Run:
+    """Make a button that computes fits and, of one subject, the tests within the subject that its p values rest on.
+
+    Parameters
+    ----------
+    label : str
+        Text of the button.
+    requests : Sequence[FitRequest]
+        Fits.
+
+    Returns
+    -------
+    Run
+        Tests over all voxels with blocks of the default length; none where there are several fits.
+    """
+    tests = [asdict(WithinSubjectRequest(fit)) for fit in requests] if len(requests) == 1 else []
+    return Run(label, requests, tests=tests)
+
+
 def active_job(runs: Sequence[Run]) -> JobStatus | None:
     """Find a computation that is queued or running, whoever started it.
 
@@ -203,7 +223,7 @@ def active_job(runs: Sequence[Run]) -> JobStatus | None:
     -------
     JobStatus or None
         The first that is active. One with the same fits counts whether or not tests follow them: another page may have
-        asked for the tests too.
+        requested the tests too.
     """
     requested = {_job_of_fits(run.job) for run in runs}
     jobs = cached.job_queue().jobs()

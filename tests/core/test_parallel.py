@@ -13,7 +13,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from brivl.config import PROJECT
+from brivl.config import PROJECT, affinity_cores
 from brivl.core import parallel
 from brivl.core.parallel import map_in_order, n_at_once, one_thread_per_call
 from brivl.errors import Cancelled
@@ -119,7 +119,7 @@ def test_libraries_that_come_later_follow_from_the_next_block_on() -> None:
     ran = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=env, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     # OpenBLAS starts no more threads than there are cores, whatever BRIVL_CORES says.
-    here = min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    here = min(2, affinity_cores())
     assert ran.stdout.strip() == f"[1, 1, 1] [{here}, {here}, 2]"
 
 

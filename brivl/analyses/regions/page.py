@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -36,7 +36,7 @@ from brivl.data.regions import (
 from brivl.errors import RequestError
 from brivl.ui import cached, style, url_state
 from brivl.ui.frame import PageSpec
-from brivl.ui.jobs import Run
+from brivl.ui.jobs import Run, run_with_tests
 from brivl.ui.results import Shown, describe_subjects, fit_view, look_up, mean_parts, mean_scores
 from brivl.ui.sidebar import bound
 from brivl.ui.tabs import View
@@ -133,10 +133,7 @@ HINT = "Click a bar or the map to select a region; click it again to clear."
 
 def _runs(shown: Shown) -> Sequence[Run]:
     choices = shown.choices
-    requests = choices.requests()
-    # Of one subject p and q come from tests within the subject, so they are part of the answer.
-    tests = [asdict(one) for one in tests_panel.requests_of(requests, BRAIN)] if len(requests) == 1 else []
-    return [Run(f"Run layer {choices.layer}, {describe_subjects(choices)}", requests, tests=tuple(tests))]
+    return [run_with_tests(f"Run layer {choices.layer}, {describe_subjects(choices)}", choices.requests())]
 
 
 def _levels(shown: Shown) -> tuple[ParcellationName, ...]:

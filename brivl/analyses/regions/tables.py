@@ -414,7 +414,7 @@ def in_order(table: pd.DataFrame, order: str) -> pd.DataFrame:
 
 
 def _listed(table: pd.DataFrame, shown: _Shown) -> list[str]:
-    """The regions asked for by `RegionQuestion.rows`, in the order of the table; all where none has a low q."""
+    """The regions that `RegionQuestion.rows` selects, in the order of the table; all where none has a low q."""
     choice = shown.question.rows
     if choice == "top":
         kept = table["mean_joint"].rank(ascending=False, method="first") <= TOP_ROWS

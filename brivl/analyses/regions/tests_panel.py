@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 import streamlit as st
 
 from brivl.core.numbers import fixed, probability, signed_fixed
 from brivl.data.regions import ParcellationName
-from brivl.encoding.fit import FitRequest
 from brivl.encoding.within_subject import (
     WithinSubjectRequest,
     WithinSubjectResult,
@@ -52,24 +51,6 @@ def draw(shown: Shown, level: ParcellationName) -> None:
             _each(shown) if several else _panel(shown, level)
         except BrivlError as error:
             st.caption(str(error))
-
-
-def requests_of(fits: Sequence[FitRequest], region: str) -> list[WithinSubjectRequest]:
-    """Build the tests that belong to fits: with blocks of the default length.
-
-    Parameters
-    ----------
-    fits : sequence of FitRequest
-        Fits.
-    region : str
-        Region whose voxels are tested; BRAIN for all.
-
-    Returns
-    -------
-    list of WithinSubjectRequest
-        One for each fit.
-    """
-    return [WithinSubjectRequest(fit, region, float(BLOCKS_S[0])) for fit in fits]
 
 
 def within_subject_requests(shown: Shown) -> dict[str, WithinSubjectRequest]:

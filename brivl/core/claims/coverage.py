@@ -1,7 +1,7 @@
 """What a headline compares: the fits that are there and those that are missing, and layers in words.
 
 Headlines are made from the data: direction, size and number of effects, or that there is none. A headline compares
-only what is complete: layers of which every subject asked for is fitted, regions of all subjects, models whose
+only what is complete: layers of which every requested subject is fitted, regions of all subjects, models whose
 features differ. What is missing is said with k of n. "Split R²" is always named, since it says which model carries the
 joint prediction and not what only that model explains; where unique and shared variance are known, the headline gives
 them too. P values over the voxels of one subject never enter a headline.
@@ -60,7 +60,7 @@ class Coverage:
 
     @property
     def n_layers(self) -> int:
-        """Layers asked for."""
+        """Requested layers."""
         return len({layer for layer, _ in self.fitted | self.missing})
 
     @property
@@ -70,7 +70,7 @@ class Coverage:
 
     @property
     def complete_layers(self) -> list[int]:
-        """Layers of which every subject asked for is fitted."""
+        """Layers of which every requested subject is fitted."""
         lacking = {layer for layer, _ in self.missing}
         return [layer for layer in self.layers if layer not in lacking]
 
@@ -81,7 +81,7 @@ class Coverage:
 
     @property
     def n_subjects(self) -> int:
-        """Subjects asked for."""
+        """Requested subjects."""
         return len({subject for _, subject in self.fitted | self.missing})
 
     def n_at(self, layer: int) -> int:
@@ -127,7 +127,7 @@ class Facts:
     quantity : str
         What the scores are.
     missing : int
-        Subjects asked for of whom the layer is not fitted; the models are not compared before it is 0.
+        Requested subjects of whom the layer is not fitted; the models are not compared before it is 0.
     identical : bool
         Whether the two models have identical features at the layer.
     scores : MeanScores or None

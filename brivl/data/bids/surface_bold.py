@@ -150,7 +150,7 @@ def _state(path: Path) -> tuple[int, int]:
     return state.st_size, state.st_mtime_ns
 
 
-@lru_cache(maxsize=256)  # the XML of a run is read through for its header, and asked for several times
+@lru_cache(maxsize=256)  # the XML of a run is read through for its header, and needed several times
 def _scanned(path: Path, _state: tuple[int, int]) -> GiftiArrays:
     return scan_series(path)
 
